@@ -1,0 +1,76 @@
+// The README's promise: `npm ci && npm start` is all it takes, also where dev dependencies are left out.
+// Copies the tree's own files to a new folder, installs for production, starts, asks /healthz, sends SIGTERM.
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'tokenwright-start-'))
+
+function copyTree() {
+  const list = ['ls-files', '--cached', '--others', '--exclude-standard', '-z']
+  const paths = execFileSync('git', list, { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean)
+  for (const path of new Set(paths)) {
+    if (/^(src|server|scripts|package|tsconfig|\.npmrc)/.test(path))
+      cpSync(join(root, path), join(folder, path))
+  }
+}
+
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+async function answers(url) {
+  try {
+    return (await fetch(url)).ok
+  } catch {
+    return false
+  }
+}
+
+/** Starts the server, waits for its health page, stops it; says what went wrong, or undefined. */
+async function startAndStop(environment) {
+  const port = await freePort()
+  const env = { ...process.env, ...environment, PORT: String(port), HOST: '127.0.0.1' }
+  const started = performance.now()
+  const server = spawn('npm', ['start'], { cwd: folder, env, stdio: ['ignore', 'inherit', 'inherit'] })
+  const ended = once(server, 'exit')
+  const health = `http://127.0.0.1:${port}/healthz`
+  let up = false
+  for (let attempt = 0; attempt < 200 && !up && server.exitCode === null; attempt++) {
+    await sleep(50)
+    up = await answers(health)
+  }
+  console.log(up ? `answers after ${Math.round(performance.now() - started)} ms` : 'never answered')
+  server.kill('SIGTERM')
+  const stopped = await Promise.race([ended, sleep(15_000, undefined, { ref: false })])
+  if (!stopped) server.kill('SIGKILL')
+  if (!up) return `npm start does not answer at /healthz`
+  if (!stopped) return 'npm start does not end within 15 s of SIGTERM'
+  if (stopped[0] !== 0) return `npm start ends with ${stopped[0] ?? stopped[1]} after SIGTERM, not with 0`
+  return (await answers(health)) ? 'the server outlives npm start' : undefined
+}
+
+try {
+  copyTree()
+  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], {
+    cwd: folder,
+    env: { ...process.env, NODE_ENV: 'production' },
+    stdio: 'inherit',
+  })
+  const problem = (await startAndStop({ NODE_ENV: 'production' })) ?? (await startAndStop({ NODE_ENV: '' }))
+  console.log(problem ?? 'npm ci && npm start works without dev dependencies, and drains on SIGTERM')
+  process.exitCode = problem ? 1 : 0
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}

@@ -1,0 +1,19 @@
+// Reads vitest's JSON report for .ci/run: prints "passed failed skipped", and the skipped tests' names on stderr.
+import { readFileSync } from 'node:fs'
+
+const report = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const tests = report.testResults.flatMap((file) =>
+  file.assertionResults.map((test) => ({ ...test, file: file.name })),
+)
+const count = (...statuses) => tests.filter((test) => statuses.includes(test.status)).length
+// A file that cannot even be loaded fails without having tests.
+const broken = report.testResults.filter(
+  (file) => file.status === 'failed' && file.assertionResults.length === 0,
+)
+
+for (const test of tests) {
+  if (['skipped', 'pending', 'todo', 'disabled'].includes(test.status))
+    console.error(`skipped: ${test.file} ${test.fullName}`)
+}
+const skipped = count('skipped', 'pending', 'todo', 'disabled')
+console.log(`${count('passed')} ${count('failed') + broken.length} ${skipped}`)

@@ -1,0 +1,335 @@
+/**
+ * The house rules: each is a pure function over parsed sources that lists what breaks it as `file:line reason`.
+ * The first half runs them on this repository, the second half on small bad sources, so that each rule is seen to fail.
+ */
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { checkDocumented } from './house/documentation.ts'
+import { checkCycles, checkDoors, checkFloors, roomOf } from './house/floors.ts'
+import {
+  checkAny,
+  checkAugmentation,
+  checkChallengeWriter,
+  checkFiles,
+  checkFunctions,
+  checkMilliseconds,
+  checkNames,
+  checkOpenings,
+  checkParameters,
+  checkSpread,
+  checkWords,
+} from './house/shape.ts'
+import { parseSource, ROOT, readSources, type Source } from './house/source.ts'
+
+const library = readSources('src')
+const server = readSources('server')
+const paths = library.map((source) => source.path)
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+
+/** Put together here, so that this file does not say the words itself. */
+const forbiddenWords = [
+  ['', 'work', ''].join('/'),
+  ['registry', 'npmjs', 'org'].join('.'),
+  ['registry', 'yarnpkg', 'com'].join('.'),
+  ['deb', 'debian', 'org'].join('.'),
+]
+
+function expectClean(problems: readonly string[]): void {
+  expect(problems, `\n${problems.join('\n')}\n`).toHaveLength(0)
+}
+
+describe('the library', () => {
+  it('has sources', () => expect(library.length).toBeGreaterThan(0))
+  it('imports only downwards', () => expectClean(checkFloors(library)))
+  it('has no circle of imports, type-only imports included', () => expectClean(checkCycles(library)))
+  it('has one "exports" entry per door file', () => expectClean(checkDoors(paths, manifest.exports)))
+  it('names files by one lowercase noun, with no drawers', () => expectClean(checkNames(paths)))
+  it('has no long file', () => expectClean(checkFiles([...library, ...server])))
+  it('has no long function', () => expectClean(checkFunctions([...library, ...server])))
+  it('keeps the usual file and function short', () => expectClean(checkSpread(library)))
+  it('takes at most four parameters', () => expectClean(checkParameters([...library, ...server])))
+  it('documents every exported symbol and member', () => expectClean(checkDocumented(library)))
+  it('opens every file with what the room is', () => expectClean(checkOpenings(library)))
+  it('has no any', () => expectClean(checkAny(library)))
+  it('augments nobody else’s types', () => expectClean(checkAugmentation(library)))
+  it('writes WWW-Authenticate in one place', () => expectClean(checkChallengeWriter(library)))
+  it('counts in seconds', () => expectClean(checkMilliseconds(library)))
+  it('never names a path of a machine or a host of a registry', () => {
+    expectClean(checkWords(trackedFiles(), forbiddenWords))
+  })
+})
+
+/** The names that `tokenwright` exports. A change here is a change of the public interface: say it in CHANGELOG.md. */
+const VALUES: readonly string[] = [
+  'AuthError',
+  'ConfigurationError',
+  'createAuth',
+  'createKeyRing',
+  'generateKey',
+  'isAuthError',
+]
+const TYPES: readonly string[] = [
+  'AlgorithmName',
+  'Answer',
+  'Auth',
+  'AuthErrorInit',
+  'AuthEvents',
+  'AuthOptions',
+  'AuthSessions',
+  'CacheOptions',
+  'Claims',
+  'Clock',
+  'CookieOptions',
+  'CookieRowOptions',
+  'CsrfMode',
+  'CsrfOptions',
+  'Duration',
+  'DurationUnit',
+  'ErrorCode',
+  'ErrorDetail',
+  'ErrorDetails',
+  'FeedState',
+  'FoundToken',
+  'FreshnessOptions',
+  'HalfOptions',
+  'HeaderOptions',
+  'HttpSettings',
+  'IssueOptions',
+  'Jwk',
+  'Jwks',
+  'Key',
+  'KeyRing',
+  'KeyRingOptions',
+  'LifetimeOptions',
+  'LimitOptions',
+  'Listener',
+  'Listeners',
+  'Location',
+  'Outcome',
+  'PairOptions',
+  'ParameterOptions',
+  'PayloadMembers',
+  'Proof',
+  'RefreshIssueOptions',
+  'RenewOptions',
+  'RequestInfo',
+  'RequestPort',
+  'Requirement',
+  'RevocationMode',
+  'RevocationOptions',
+  'Rights',
+  'SchemaResult',
+  'ScopeQuery',
+  'SessionNotice',
+  'SessionOptions',
+  'SessionRow',
+  'StandardSchema',
+  'StartOptions',
+  'Store',
+  'SubjectOf',
+  'TokenOf',
+  'TokenPair',
+  'TokenPayload',
+  'TokenRequirement',
+  'TokenType',
+  'UnverifiedPayload',
+]
+
+describe('the front door', () => {
+  const front = library.find((source) => source.path === 'src/index.ts')
+  const entries = front?.module.staticExports.flatMap((statement) => statement.entries) ?? []
+  const names = (isType: boolean): string[] =>
+    entries.filter((entry) => entry.isType === isType).map((entry) => entry.exportName.name ?? '*')
+
+  it('exports these values and no others', () => {
+    expect(names(false).sort()).toEqual(VALUES.toSorted())
+  })
+
+  it('exports these types and no others', () => {
+    expect(names(true).sort()).toEqual(TYPES.toSorted())
+  })
+
+  it('only re-exports', () => {
+    const body = front?.program['body'] as { type: string; source?: unknown }[] | undefined
+    expect(
+      body?.filter((statement) => statement.type !== 'ExportNamedDeclaration' || !statement.source),
+    ).toEqual([])
+  })
+})
+
+describe('the rules themselves', () => {
+  const source = (path: string, text: string): Source => parseSource(path, text)
+  const lines = (count: number): string => '  now()\n'.repeat(count)
+
+  it.each([
+    ['src/token/a.ts', "import { b } from '../http/b.ts'", 'token may not import anything from http'],
+    ['src/session/a.ts', "import type { B } from '../http/b.ts'", 'session may not import types from http'],
+    ['src/token/a.ts', "let b: import('../guard.ts').Guard", 'token may not import types from guard'],
+    ['src/errors.ts', "export { b } from './token/b.ts'", 'errors may not import anything from token'],
+    [
+      'src/adapters/a.ts',
+      "import { createAuth } from '../auth.ts'",
+      'anything but types (import type) from auth',
+    ],
+    [
+      'src/adapters/a.ts',
+      "import { type Auth } from '../auth.ts'",
+      'anything but types (import type) from auth',
+    ],
+    ['src/adapters/a.ts', "import { b } from './b.ts'", 'no door is imported from within'],
+    [
+      'src/stores/a.ts',
+      "import { b } from '../session/sessions.ts'",
+      'stores may not import anything from session',
+    ],
+    ['src/client.ts', "import { b } from './errors.ts'", 'client may not import anything but types'],
+    ['src/client.ts', "import { hash } from 'node:crypto'", 'the client runs in browsers'],
+    ['src/adapters/hono.ts', "import { Hono } from 'hono'", 'imports the package hono at run time'],
+    ['src/token/a.ts', "import type { JWK } from 'jose'", 'imports the package jose'],
+    ['src/token/a.ts', "import { hash } from 'crypto'", 'write node:crypto'],
+    ['src/utils.ts', '', 'is in no room'],
+    ['src/token.ts', '', 'is in no room'],
+  ])('floors: %s with %s', (path, text, reason) => {
+    expect(checkFloors([source(path, text)])).toEqual([expect.stringContaining(reason)])
+  })
+
+  it('floors: what the table allows', () => {
+    const good = [
+      source(
+        'src/stores/sql.ts',
+        "import type { Store } from '../session/store.ts'\nimport type { Kysely } from 'kysely'",
+      ),
+      source('src/adapters/nest.ts', "import { createParamDecorator } from '@nestjs/common'"),
+      source(
+        'src/adapters/hono.ts',
+        "import type { Auth } from '../auth.ts'\nimport { respond } from '../http/respond.ts'",
+      ),
+      source('src/token/keys.ts', "import { hash } from 'node:crypto'\nimport { jws } from './jws.ts'"),
+    ]
+    expect(checkFloors(good)).toEqual([])
+    expect(roomOf('src/token/keys.ts')).toBe('token')
+  })
+
+  it('cycles: also through type-only imports', () => {
+    const circle = [
+      source('src/token/a.ts', "import type { B } from './b.ts'"),
+      source('src/token/b.ts', "export { c } from './c.ts'"),
+      source('src/token/c.ts', "let a: import('./a.ts').A"),
+    ]
+    expect(checkCycles(circle)).toEqual([
+      expect.stringContaining('a.ts -> src/token/b.ts -> src/token/c.ts -> src/token/a.ts'),
+    ])
+    expect(checkCycles(circle.slice(0, 2))).toEqual([])
+  })
+
+  it('doors: a missing entry, a stray entry and a wrong file', () => {
+    const door = { types: './dist/src/index.d.ts', default: './dist/src/index.js' }
+    const store = { types: './dist/src/stores/sql.d.ts', default: './dist/src/stores/sql.js' }
+    const files = ['src/index.ts', 'src/stores/sql.ts', 'src/auth.ts', 'src/cli.ts']
+    expect(
+      checkDoors(files, { '.': door, './stores/sql': store, './package.json': './package.json' }),
+    ).toEqual([])
+    expect(checkDoors(files, { '.': door, './hono': door })).toEqual([
+      expect.stringContaining('should have "./stores/sql"'),
+      expect.stringContaining('has ./hono, but no file'),
+    ])
+    expect(checkDoors(['src/index.ts'], { '.': store })).toEqual([expect.stringContaining('should have "."')])
+  })
+
+  it('names', () => {
+    expect(
+      checkNames(['src/base/utils.ts', 'src/lib/jws.ts', 'src/token/KeyRing.ts', 'src/token/keys.ts']),
+    ).toEqual([
+      expect.stringContaining('"utils" is a drawer'),
+      expect.stringContaining('"lib" is a drawer'),
+      expect.stringContaining('"KeyRing" is not one lowercase noun'),
+    ])
+  })
+
+  it('sizes', () => {
+    const long = source('src/a.ts', `function f(): void {\n${lines(79)}}\n`)
+    const fine = source('src/b.ts', `const f = () => {\n${lines(78)}}\n`)
+    expect(checkFunctions([long, fine])).toEqual(['src/a.ts:1 a function of 81 lines, the most is 80'])
+    expect(checkFiles([source('src/a.ts', lines(351)), source('src/b.ts', lines(350))])).toHaveLength(1)
+    expect(checkSpread([long])).toEqual([expect.stringMatching(/90th percentile of functions has 81 lines/)])
+    expect(checkSpread([source('src/a.ts', lines(131))])).toEqual([
+      expect.stringMatching(/median file has 131 lines/),
+    ])
+    expect(checkSpread([source('src/a.ts', lines(130))])).toEqual([])
+  })
+
+  it('parameters', () => {
+    const text =
+      'const f = (a, b, c, d, e) => a\nfunction g(this: X, a, b, c, d) {}\ninterface I { m(a, b, c, d, e): void }'
+    expect(checkParameters([source('src/a.ts', text)])).toEqual([
+      expect.stringContaining('src/a.ts:1 takes 5 parameters'),
+      expect.stringContaining('src/a.ts:3 takes 5 parameters'),
+    ])
+  })
+
+  it.each([
+    ['export const a = 1', 'a.ts:1 a has no'],
+    ['/* no doc */\nexport function f() {}', 'a.ts:2 f has no'],
+    ['/** doc */\n\nconst x = 1\nexport function f() {}', 'a.ts:4 f has no'],
+    ['const a = 1\nexport { a }', 'a.ts:1 a has no'],
+    ['export default function f() {}', 'f has no'],
+    ['/** doc */\nexport interface I {\n  a: string }', 'a.ts:3 I.a has no'],
+    ['/** doc */\nexport type T = { /** doc */ a?: { b: string }[] }', 'T.b has no'],
+    ['/** doc */\nexport type T = Readonly<{ a: string }>', 'T.a has no'],
+    ['/** doc */\nexport class C { m() {} }', 'C.m has no'],
+  ])('documentation: %j', (text, reason) => {
+    expect(checkDocumented([source('src/a.ts', text)])).toEqual([expect.stringContaining(reason)])
+  })
+
+  it('documentation: what needs none', () => {
+    const text = `
+      const a = 1
+      export { b } from './b.ts'
+      /** doc */
+      export function f(a: string): void
+      export function f(a: number): void
+      export function f(a: unknown): void {}
+      /** doc */
+      export class C { #a = 1; private b = 2; constructor() {} override readonly name = 'C' }
+      /** doc */
+      export type G = Handler<{ Variables: { auth: string } }> | { kind: 'one' }`
+    expect(checkDocumented([source('src/a.ts', text)])).toEqual([])
+  })
+
+  it('any, augmentation, challenge, milliseconds, opening, words', () => {
+    const why = '// biome-ignore lint/suspicious/noExplicitAny: the framework says so'
+    expect(checkAny([source('src/a.ts', `let a: any\n${why}\nlet b: any`)])).toEqual(['src/a.ts:1 any'])
+    expect(checkAugmentation([source('src/a.ts', 'declare global {}\ndeclare module "x" {}')])).toHaveLength(
+      2,
+    )
+    const writer = "set('WWW-Authenticate', `x`) // WWW-Authenticate"
+    expect(checkChallengeWriter([source('src/http/respond.ts', writer)])).toEqual([])
+    expect(checkChallengeWriter([source('src/http/a.ts', writer)])).toHaveLength(1)
+    expect(checkChallengeWriter([source('src/http/a.ts', 'let a = `www-authenticate: x`')])).toHaveLength(1)
+    expect(checkMilliseconds([source('src/a.ts', 'const ttlMs = 1')])).toEqual([
+      'src/a.ts:1 "ttlMs" counts milliseconds',
+    ])
+    expect(
+      checkOpenings([source('src/a.ts', '// a\nlet a'), source('src/b.ts', '/** A room. */\nlet a')]),
+    ).toHaveLength(1)
+    const files = [{ path: 'a.md', text: `fine\nsee ${forbiddenWords[0]}main` }]
+    expect(checkWords(files, forbiddenWords)).toEqual([expect.stringContaining('a.md:2 says')])
+  })
+})
+
+/** Every text file that is in the repository or would be added by `git add`. */
+function* trackedFiles(): Generator<{ path: string; text: string }> {
+  const command = ['ls-files', '--cached', '--others', '--exclude-standard', '-z']
+  const listed = execFileSync('git', command, { cwd: ROOT, encoding: 'utf8' })
+  for (const path of new Set(listed.split('\0').filter(Boolean))) {
+    let text: string
+    try {
+      text = readFileSync(join(ROOT, path), 'utf8')
+    } catch {
+      continue // deleted in the work tree, or a link to nowhere
+    }
+    if (!text.includes('\0')) yield { path, text }
+  }
+}

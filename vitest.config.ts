@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs'
+import { defineConfig } from 'vitest/config'
+
+/** Tests that import a door by its public name get its source file, as the relative imports do. */
+function sourceAliases(): { find: RegExp; replacement: string }[] {
+  const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
+  const doors = Object.entries<{ default?: string }>(manifest.exports)
+  return doors.flatMap(([door, target]) => {
+    if (!target.default) return []
+    const source = target.default.replace('./dist/', './').replace(/\.js$/, '.ts')
+    return {
+      find: new RegExp(`^${door.replace('.', manifest.name).replaceAll('/', '\\/')}$`),
+      replacement: new URL(source, import.meta.url).pathname,
+    }
+  })
+}
+
+export default defineConfig({
+  resolve: { alias: sourceAliases() },
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['**/node_modules/**', 'test/runtimes/**', 'test/fixtures/**'],
+    globalSetup: ['test/global-setup.ts'],
+    restoreMocks: true,
+    // A machine that runs databases and browsers beside the tests is slow now and then; a test that hangs still ends.
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    typecheck: {
+      enabled: true,
+      include: ['test/types/**/*.test-d.ts'],
+      tsconfig: 'tsconfig.types.json',
+      // Errors outside the type tests are `npm run typecheck`'s to report, and would be reported twice here.
+      ignoreSourceErrors: true,
+    },
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      reporter: ['text', 'html'],
+    },
+  },
+})
