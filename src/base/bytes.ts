@@ -1,0 +1,74 @@
+/**
+ * Bytes and their spellings: canonical base64url (RFC 7515 section 2, RFC 4648 section 5) and UTF-8.
+ * "Canonical" means that one byte string has one spelling: no padding, no `+` or `/`, no white space, unused bits zero.
+ * Nothing here knows what the bytes mean.
+ */
+import { isUtf8 } from 'node:buffer'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+
+/**
+ * Decodes canonical base64url.
+ *
+ * @returns the bytes, or undefined when the text is not the one canonical spelling of any byte string
+ */
+export function fromBase64Url(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64url')
+  return bytes.toString('base64url') === text ? bytes : undefined
+}
+
+/** Room to decode what a token of the default length limit holds; a longer one takes the slower road. */
+const scratch = Buffer.alloc(8192)
+
+/**
+ * Decodes canonical base64url of UTF-8: what `fromBase64Url` and `fromUtf8` do one after the other, without a `Buffer` of its own
+ * for every text.
+ *
+ * @returns the text, or undefined when the spelling is not canonical or the bytes are no UTF-8
+ */
+export function toText(encoded: string): string | undefined {
+  if (encoded.length > scratch.length) {
+    const bytes = fromBase64Url(encoded)
+    return bytes && fromUtf8(bytes)
+  }
+  const end = scratch.write(encoded, 'base64url')
+  if (scratch.toString('base64url', 0, end) !== encoded) return undefined
+  const text = scratch.toString('utf8', 0, end)
+  // Decoding puts U+FFFD where the bytes are no UTF-8; only a text that has one is worth a second look.
+  return text.includes('\ufffd') && !isUtf8(scratch.subarray(0, end)) ? undefined : text
+}
+
+/** Encodes a text as UTF-8 in base64url without padding. */
+export function fromText(text: string): string {
+  return text.length * 3 > scratch.length
+    ? Buffer.from(text, 'utf8').toString('base64url')
+    : scratch.toString('base64url', 0, scratch.write(text, 'utf8'))
+}
+
+/** Encodes bytes, or a string as UTF-8, in base64url without padding. */
+export function toBase64Url(value: string | Uint8Array): string {
+  const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value)
+  return bytes.toString('base64url')
+}
+
+/**
+ * Decodes UTF-8 and refuses what is none, where `TextDecoder` and `toString` would put U+FFFD in silence.
+ *
+ * @returns the text, or undefined for invalid UTF-8
+ */
+export function fromUtf8(bytes: Uint8Array): string | undefined {
+  return isUtf8(bytes)
+    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+    : undefined
+}
+
+/** A random identifier of 128 bits, 22 characters of base64url. */
+export function randomId(): string {
+  return randomBytes(16).toString('base64url')
+}
+
+/** Compares two short texts in a time that depends on their lengths only. */
+export function equalInConstantTime(a: string, b: string): boolean {
+  const left = Buffer.from(a, 'utf8')
+  const right = Buffer.from(b, 'utf8')
+  return left.length === right.length && timingSafeEqual(left, right)
+}

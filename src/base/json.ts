@@ -1,0 +1,106 @@
+/**
+ * JSON from strangers: bounds that are checked before anything walks a value.
+ * Nothing here knows what the members mean.
+ */
+
+/** How large a JSON value may be. */
+export interface JsonBounds {
+  /** The deepest nesting of objects and arrays; the outermost counts as 1. */
+  readonly depth: number
+  /** The most members and elements over all objects and arrays together. */
+  readonly members: number
+}
+
+/**
+ * Whether a parsed value stays inside the bounds and holds no `__proto__` member at any depth
+ * (`JSON.parse` makes it an own property, and the next copy of the object turns it into a prototype).
+ */
+export function isWithinBounds(value: object, bounds: JsonBounds): boolean {
+  return countMembers(value, bounds.depth, bounds.members) >= 0
+}
+
+/** What is left of a budget of members after a value and everything inside it; negative when the value breaks a bound. */
+function countMembers(node: object, depth: number, budget: number): number {
+  if (depth === 0 || Object.hasOwn(node, '__proto__')) return -1
+  const values: readonly unknown[] = Array.isArray(node) ? node : Object.values(node)
+  let left = budget
+  for (let i = 0; i < values.length && left >= 0; i++) {
+    const child = values[i]
+    if (child !== undefined) left--
+    if (typeof child === 'object' && child !== null) left = countMembers(child, depth - 1, left)
+  }
+  return left
+}
+
+/** Freezes a value and everything inside it, also behind what is frozen already. */
+export function deepFreeze<T>(value: T, seen?: Set<unknown>): T {
+  if (typeof value !== 'object' || value === null) return value
+  Object.freeze(value)
+  let known = seen
+  const children: readonly unknown[] = Array.isArray(value) ? value : Object.values(value)
+  for (const child of children) {
+    if (typeof child !== 'object' || child === null) continue
+    known ??= new Set([value])
+    if (known.has(child)) continue
+    known.add(child)
+    deepFreeze(child, known)
+  }
+  return value
+}
+
+/**
+ * Whether JSON writes a value as it is: text, finite numbers, booleans, null, lists and plain objects, at any depth that the bounds
+ * allow. A `Date`, a `Map`, NaN or a function would be lost or changed in silence; a member `__proto__` is refused. A member that is undefined is left out.
+ */
+export function isPlainJson(value: unknown, depth: number): boolean {
+  if (value === null || value === undefined) return true
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object') return typeof value === 'string' || typeof value === 'boolean'
+  if (depth === 0 || Object.hasOwn(value, '__proto__')) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return false
+  return Object.values(value).every((child) => isPlainJson(child, depth - 1))
+}
+
+/**
+ * Parses a JSON object whose members are all strings, numbers, booleans or null, each named once.
+ * `JSON.parse` keeps the last of two members with one name, and two parsers may disagree (RFC 7515 section 4).
+ *
+ * @returns the members in a `Map`, or undefined for anything else
+ */
+export function parseFlatObject(text: string): Map<string, string | number | boolean | null> | undefined {
+  const members = new Map<string, string | number | boolean | null>()
+  const parsed = parseObject(text)
+  if (parsed === undefined) return undefined
+  for (const [name, value] of Object.entries(parsed)) {
+    if (typeof value === 'object' && value !== null) return undefined
+    members.set(name, value as string | number | boolean | null)
+  }
+  // Every value is flat, so every colon outside of a string stands behind one name.
+  return countColons(text) === members.size ? members : undefined
+}
+
+/** Parses a JSON object, or answers undefined for any other text. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** How many colons of valid JSON stand outside of its strings. */
+function countColons(text: string): number {
+  let colons = 0
+  let quoted = false
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]
+    if (c === '\\') i++
+    else if (c === '"') quoted = !quoted
+    else if (c === ':' && !quoted) colons++
+  }
+  return colons
+}

@@ -1,0 +1,42 @@
+/**
+ * The Standard Schema interface (https://standardschema.dev, version 1), declared structurally:
+ * zod, valibot, arktype and others satisfy it, and we depend on none of them.
+ */
+
+/** What a schema answers for a value: an output, or the list of what is wrong with it. */
+export type SchemaResult<O> =
+  | {
+      /** The checked value. */
+      readonly value: O
+      /** Absent when the value is right. */
+      readonly issues?: undefined
+    }
+  | {
+      /** What is wrong; its texts come from the user's schema. */
+      readonly issues: readonly {
+        /** One complaint, in the schema's words. */
+        readonly message: string
+      }[]
+    }
+
+/** Any schema of the Standard Schema family, taking `I` and giving `O`. */
+export interface StandardSchema<I = unknown, O = I> {
+  /** The interface's single property. */
+  readonly '~standard': {
+    /** The version of the interface. */
+    readonly version: 1
+    /** The library that made the schema. */
+    readonly vendor: string
+    /** Checks a value; may be asynchronous. */
+    readonly validate: (value: unknown) => SchemaResult<O> | Promise<SchemaResult<O>>
+    /** Carries the types; never read at run time. */
+    readonly types?:
+      | {
+          /** What the schema takes. */
+          readonly input: I
+          /** What it gives. */
+          readonly output: O
+        }
+      | undefined
+  }
+}

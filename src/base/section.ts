@@ -1,0 +1,50 @@
+/**
+ * How rooms read their sections of the options while `createAuth` runs.
+ * Nothing here is called by a request, and nothing here knows what an option means.
+ */
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './expected.ts'
+
+/**
+ * Reads one section of the options, such as `cookies`.
+ *
+ * @param name the section as the developer writes it
+ * @param known every option of the section
+ * @returns the section, or an empty one when it was left out
+ * @throws {ConfigurationError} when it is no object or holds an option that nobody reads
+ */
+export function readSection<T extends object>(
+  name: string,
+  value: T | undefined,
+  known: readonly (keyof T & string)[],
+): Partial<T> {
+  if (value === undefined) return {}
+  if (!isRecord(value)) throw new ConfigurationError(expected(name, 'an object of options', value))
+  refuseUnknownKeys(name, value, known)
+  return value
+}
+
+/**
+ * Reads a list of known words.
+ *
+ * @param name the option as the developer writes it
+ * @param known every word that may stand in the list
+ * @returns the words as a set
+ * @throws {ConfigurationError} when it is no list, is empty, or holds an unknown word or one word twice
+ */
+export function readWords<T extends string>(
+  name: string,
+  value: unknown,
+  known: readonly T[],
+): ReadonlySet<T> {
+  const wanted = `a list out of ${known.map((word) => `'${word}'`).join(', ')}`
+  if (!Array.isArray(value)) throw new ConfigurationError(expected(name, wanted, value))
+  if (value.length === 0) throw new ConfigurationError(`${expected(name, wanted, value)} that is empty`)
+  const words = new Set<T>()
+  for (const word of value) {
+    if (!known.includes(word)) throw new ConfigurationError(expected(name, wanted, word))
+    if (words.has(word))
+      throw new ConfigurationError(`Expected \`${name}\` to hold each word once, got '${word}' twice`)
+    words.add(word)
+  }
+  return words
+}

@@ -1,0 +1,222 @@
+/**
+ * The one class of runtime error and the one table of all of them.
+ * A row says what the wire says: the seeds' `error_type` and message, the status, and the OAuth 2.0 error word
+ * (RFC 6750 section 3.1, RFC 9470 section 3). Turning an error into a response is `http/respond.ts`'s work.
+ * Messages are fixed texts: no token, key, password or claim value ever enters one.
+ */
+
+/** One row of the table of errors. */
+export interface ErrorRow {
+  /** `error_type` on the wire, and the error's `name`. */
+  readonly type: string
+  /** The HTTP status. */
+  readonly status: 400 | 401 | 403 | 429 | 503
+  /** The OAuth 2.0 error word, or null where the RFCs have none. */
+  readonly oauth: string | null
+  /** The message on the wire. */
+  readonly message: string
+}
+
+/** Every runtime error there is, by its stable code. Clients key on the code. */
+export const ERRORS = {
+  token_missing: { type: 'MissingTokenError', status: 401, oauth: null, message: 'Token Error' },
+  request_invalid: {
+    type: 'InvalidRequestError',
+    status: 400,
+    oauth: 'invalid_request',
+    message: 'Invalid request',
+  },
+  token_malformed: { type: 'JWTDecodeError', status: 401, oauth: 'invalid_token', message: 'Invalid Token' },
+  signature_invalid: {
+    type: 'TokenInvalidSignatureError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Signature verification failed',
+  },
+  token_expired: {
+    type: 'TokenExpiredError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Token has expired',
+  },
+  token_not_active: {
+    type: 'TokenNotActiveError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Token is not active yet',
+  },
+  issuer_invalid: {
+    type: 'TokenInvalidIssuerError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Invalid issuer',
+  },
+  audience_invalid: {
+    type: 'TokenInvalidAudienceError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Invalid audience',
+  },
+  token_revoked: { type: 'RevokedTokenError', status: 401, oauth: 'invalid_token', message: 'Invalid token' },
+  access_token_required: {
+    type: 'AccessTokenRequiredError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Access token required',
+  },
+  refresh_token_required: {
+    type: 'RefreshTokenRequiredError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Refresh token required',
+  },
+  subject_unknown: {
+    type: 'SubjectNotFoundError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Subject not found',
+  },
+  realm_mismatch: {
+    type: 'LoginTypeMismatchError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Login type mismatch',
+  },
+  fresh_token_required: {
+    type: 'FreshTokenRequiredError',
+    status: 401,
+    oauth: 'insufficient_user_authentication',
+    message: 'Fresh token required',
+  },
+  csrf_missing: {
+    type: 'MissingCSRFTokenError',
+    status: 403,
+    oauth: null,
+    message: 'Missing CSRF token: send the value of the CSRF cookie in the CSRF header',
+  },
+  csrf_mismatch: {
+    type: 'CSRFError',
+    status: 403,
+    oauth: null,
+    message: 'CSRF double submit does not match',
+  },
+  scope_missing: {
+    type: 'InsufficientScopeError',
+    status: 403,
+    oauth: 'insufficient_scope',
+    message: 'Missing required scopes',
+  },
+  session_expired: {
+    type: 'SessionExpiredError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Session has expired',
+  },
+  session_revoked: {
+    type: 'SessionRevokedError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Session has been revoked',
+  },
+  refresh_reused: {
+    type: 'RefreshTokenReusedError',
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'Refresh token has been used before',
+  },
+  credentials_invalid: {
+    type: 'InvalidCredentialsError',
+    status: 401,
+    oauth: null,
+    message: 'Bad username or password',
+  },
+  subject_mismatch: { type: 'SubjectMismatchError', status: 403, oauth: null, message: 'Token mismatch' },
+  rate_limited: { type: 'RateLimitExceededError', status: 429, oauth: null, message: 'Too many requests' },
+  store_unavailable: {
+    type: 'StoreUnavailableError',
+    status: 503,
+    oauth: null,
+    message: 'Service temporarily unavailable',
+  },
+} as const
+
+/** The stable name of a runtime error; the `code` of the answer's body. */
+export type ErrorCode = keyof typeof ERRORS
+
+/** What a few errors carry beside their code; every member ends up in the answer, so none holds a secret. */
+export interface ErrorDetails {
+  /** RFC 9470 section 3: how old an authentication may be (seconds) and which `acr` values would do. */
+  readonly fresh_token_required: {
+    /** The largest accepted age of the last authentication, in seconds. */
+    readonly maxAge?: number
+    /** The accepted authentication context classes. */
+    readonly acrValues?: readonly string[]
+  }
+  /** RFC 6750 section 3: the scopes that the route asks for. */
+  readonly scope_missing: {
+    /** The required scopes. */
+    readonly scopes: readonly string[]
+  }
+  /** RFC 9110 section 10.2.3. */
+  readonly rate_limited: {
+    /** When to try again, in whole seconds from now. */
+    readonly retryAfter: number
+  }
+  /** RFC 9110 section 10.2.3. */
+  readonly store_unavailable: {
+    /** When to try again, in whole seconds from now. */
+    readonly retryAfter: number
+  }
+}
+
+/** The detail that goes with a code; undefined for the codes that carry none. */
+export type ErrorDetail<K extends ErrorCode> = K extends keyof ErrorDetails ? ErrorDetails[K] : undefined
+
+/** What may be given beside a code when an error is made. */
+export interface AuthErrorInit<K extends ErrorCode> {
+  /** The code's detail. */
+  readonly detail?: ErrorDetail<K>
+  /** What lies behind it; for the server's eyes only, never sent. */
+  readonly cause?: unknown
+  /** Another fixed text in place of the table's; must hold nothing that came with the request. */
+  readonly message?: string
+}
+
+/**
+ * The one error that requests meet. Its `code` is stable; its message is safe to show.
+ * It carries no stack trace: it is an answer, not a defect, and hostile traffic must not pay for stacks.
+ */
+export class AuthError<K extends ErrorCode = ErrorCode> extends Error {
+  /** The stable code, a key of the table. */
+  readonly code: K
+  /** The HTTP status that goes with the code. */
+  readonly status: ErrorRow['status']
+  /** What the code carries, such as the scopes that were asked for. */
+  readonly detail: ErrorDetail<K> | undefined
+
+  /**
+   * @param code a key of the table
+   * @param init detail, cause and another fixed message
+   */
+  constructor(code: K, init: AuthErrorInit<K> = {}) {
+    const row: ErrorRow = ERRORS[code]
+    const depth = Error.stackTraceLimit
+    Error.stackTraceLimit = 0
+    super(init.message ?? row.message, init.cause === undefined ? undefined : { cause: init.cause })
+    Error.stackTraceLimit = depth
+    this.name = row.type
+    this.code = code
+    this.status = row.status
+    this.detail = init.detail
+  }
+}
+
+/**
+ * Whether a value is an `AuthError`, also one of another realm or of a second copy of this package:
+ * judged by its code and its name, not by its class.
+ */
+export function isAuthError(value: unknown): value is AuthError {
+  if (!(value instanceof Error) && Object.prototype.toString.call(value) !== '[object Error]') return false
+  const { code, name } = value as { code?: unknown; name?: unknown }
+  return typeof code === 'string' && Object.hasOwn(ERRORS, code) && ERRORS[code as ErrorCode].type === name
+}

@@ -1,0 +1,167 @@
+/**
+ * The one table of JWS algorithms (RFC 7518 section 3, RFC 8037 section 3.1): which key each takes, how it signs, how it verifies.
+ * Keys come here once and leave as prepared functions; nothing above this table looks at an algorithm's name again.
+ * Everything is synchronous `node:crypto`: a hop to Web Crypto's threads costs 20-45 us per token.
+ */
+import * as crypto from 'node:crypto'
+import { constants, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { fromBase64Url } from '../base/bytes.ts'
+
+/** Signs the ASCII signing input and answers the signature in base64url. */
+export type Sign = (input: string) => string
+
+/**
+ * Verifies a base64url signature over the ASCII signing input. Answers false, and never throws, for any text.
+ * The signature must be its canonical spelling.
+ */
+export type Verify = (input: string, signature: string) => boolean
+
+/** One row of the table. */
+export interface Algorithm {
+  /** The registered `alg` value. */
+  readonly name: string
+  /** The key type it takes, in the words of RFC 7517. */
+  readonly kty: 'oct' | 'RSA' | 'EC' | 'OKP'
+  /** The one curve it takes, in the words of RFC 7518 and RFC 8037; null where it takes none. */
+  readonly crv: string | null
+  /** The least number of secret bytes it takes (RFC 7518 section 3.2); 0 where the key is no secret of bytes. */
+  readonly minBytes: number
+  /** Prepares a secret or private key for signing. */
+  readonly prepareSign: (key: KeyObject) => Sign
+  /** Prepares a secret or public key for verifying. */
+  readonly prepareVerify: (key: KeyObject) => Verify
+}
+
+/** `crypto.hash` came with Node 20.12; other runtimes may lack it. */
+type OneShotHash = (algorithm: string, data: Uint8Array, encoding: 'latin1' | 'base64url') => string
+
+/** Room for the signing input of a token of the default length limit; a longer one takes the slower road. */
+const SCRATCH_BYTES = 8192
+
+/**
+ * HMAC (RFC 2104) as two one-shot hashes over pads prepared once: half the cost of `createHmac`, which
+ * allocates a stream object per call. The input must be ASCII: one byte is taken of each character.
+ */
+function prepareMac(key: KeyObject, hash: string, blockBytes: number): Sign {
+  const streamed: Sign = (input) => createHmac(hash, key).update(input, 'latin1').digest('base64url')
+  const oneShot = (crypto as { hash?: OneShotHash }).hash
+  if (oneShot === undefined) return streamed
+
+  const exported = key.export()
+  const secret = exported.length > blockBytes ? crypto.createHash(hash).update(exported).digest() : exported
+  const digestBytes = crypto.createHash(hash).digest().length
+  const inner = Buffer.alloc(blockBytes + SCRATCH_BYTES, 0x36)
+  const outer = Buffer.alloc(blockBytes + digestBytes, 0x5c)
+  for (let i = 0; i < secret.length; i++) {
+    inner[i] = (secret[i] ?? 0) ^ 0x36
+    outer[i] = (secret[i] ?? 0) ^ 0x5c
+  }
+  let view = inner
+  const fast: Sign = (input) => {
+    if (input.length > SCRATCH_BYTES) return streamed(input)
+    const end = blockBytes + inner.write(input, blockBytes, 'latin1')
+    if (view.length !== end) view = inner.subarray(0, end)
+    const digest = oneShot(hash, view, 'latin1')
+    outer.write(digest, blockBytes, 'latin1')
+    return oneShot(hash, outer, 'base64url')
+  }
+  // A runtime whose one-shot hash differs in any encoding is found out here and not on a token.
+  return fast('probe') === streamed('probe') ? fast : streamed
+}
+
+/** HMAC with SHA-2 (RFC 7518 section 3.2). */
+function hmac(name: string, hash: string, minBytes: number, blockBytes: number): Algorithm {
+  const prepareVerify = (key: KeyObject): Verify => {
+    const mac = prepareMac(key, hash, blockBytes)
+    const length = mac('').length
+    const ours = Buffer.alloc(length)
+    const theirs = Buffer.alloc(length)
+    return (input, signature) => {
+      if (signature.length !== length) return false
+      const expected = mac(input)
+      ours.write(expected, 'latin1')
+      theirs.write(signature, 'latin1')
+      // Characters above U+00FF lose their high byte when written: only the last comparison sees them,
+      // and by then there is nothing secret left to time.
+      return timingSafeEqual(ours, theirs) && expected === signature
+    }
+  }
+  return {
+    name,
+    kty: 'oct',
+    crv: null,
+    minBytes,
+    prepareSign: (key) => prepareMac(key, hash, blockBytes),
+    prepareVerify,
+  }
+}
+
+/** What `node:crypto` wants to know beside the key; part of the same object that carries the key. */
+type SignOptions = Omit<crypto.SignKeyObjectInput, 'key'>
+
+/** Every public-key row is the same code with another hash and other options. */
+function signature(
+  row: Omit<Algorithm, 'minBytes' | 'prepareSign' | 'prepareVerify'>,
+  hash: string | null,
+  options: SignOptions,
+): Algorithm {
+  return {
+    ...row,
+    minBytes: 0,
+    prepareSign: (key) => {
+      const prepared = { key, ...options }
+      return (input) => crypto.sign(hash, Buffer.from(input, 'latin1'), prepared).toString('base64url')
+    },
+    prepareVerify: (key) => {
+      const prepared = { key, ...options }
+      return (input, text) => {
+        const bytes = fromBase64Url(text)
+        return bytes !== undefined && crypto.verify(hash, Buffer.from(input, 'latin1'), prepared, bytes)
+      }
+    },
+  }
+}
+
+/** RSASSA-PKCS1-v1_5 (RFC 7518 section 3.3). */
+function rsa(name: string, hash: string): Algorithm {
+  return signature({ name, kty: 'RSA', crv: null }, hash, { padding: constants.RSA_PKCS1_PADDING })
+}
+
+/** RSASSA-PSS with a salt as long as the hash (RFC 7518 section 3.5). */
+function pss(name: string, hash: string): Algorithm {
+  const options = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+  return signature({ name, kty: 'RSA', crv: null }, hash, options)
+}
+
+/** ECDSA with the signature as r and s of fixed length (RFC 7518 section 3.4). */
+function ecdsa(name: string, hash: string, crv: string): Algorithm {
+  return signature({ name, kty: 'EC', crv }, hash, { dsaEncoding: 'ieee-p1363' })
+}
+
+/** Every algorithm there is. A new one is a row here, and nothing else. */
+const ROWS: readonly Algorithm[] = [
+  hmac('HS256', 'sha256', 32, 64),
+  hmac('HS384', 'sha384', 48, 128),
+  hmac('HS512', 'sha512', 64, 128),
+  rsa('RS256', 'sha256'),
+  rsa('RS384', 'sha384'),
+  rsa('RS512', 'sha512'),
+  pss('PS256', 'sha256'),
+  pss('PS384', 'sha384'),
+  pss('PS512', 'sha512'),
+  ecdsa('ES256', 'sha256', 'P-256'),
+  ecdsa('ES384', 'sha384', 'P-384'),
+  ecdsa('ES512', 'sha512', 'P-521'),
+  signature({ name: 'EdDSA', kty: 'OKP', crv: 'Ed25519' }, null, {}),
+]
+
+/** The names of the algorithms, as the `alg` header parameter spells them. */
+export type AlgorithmName =
+  | `HS${256 | 384 | 512}`
+  | `RS${256 | 384 | 512}`
+  | `PS${256 | 384 | 512}`
+  | `ES${256 | 384 | 512}`
+  | 'EdDSA'
+
+/** The table by name. A `Map`, so that names such as `__proto__` and `constructor` find nothing. */
+export const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map(ROWS.map((row) => [row.name, row]))

@@ -1,0 +1,83 @@
+/**
+ * The verified-token cache: it holds the proof that a signature was right, never the verdict of time.
+ * Expiry, revocation and the route's requirement are judged on every hit; values are frozen; refusals are not remembered.
+ *
+ * A token is found by its tail: an integer out of the signature's last characters is the key of the `Map`, and the whole
+ * token is compared afterwards. A `Map` keyed by the token itself hashes some 500 characters of a string that is new with every
+ * request (0.8 us); the comparison is one of memory (30 ns). Only the signer can choose those characters, and two
+ * tokens with one tail merely displace each other.
+ */
+
+/** Bounds of a cache. */
+export interface CacheBounds {
+  /** The most tokens remembered. */
+  readonly entries: number
+  /** About how many bytes they may take. */
+  readonly bytes: number
+}
+
+/** A remembered value with the token that proves it. */
+interface Entry<V> {
+  readonly token: string
+  readonly value: V
+}
+
+/** A bounded memory of verified tokens. */
+export interface TokenCache<V> {
+  /** The value remembered for exactly this token. */
+  find(token: string): V | undefined
+  /** Remembers a value; may forget another one. */
+  store(token: string, value: V): void
+}
+
+/** How many of the last characters make the key: 5 x 6 bits fit the small integers that a `Map` finds fastest. */
+const TAIL_LENGTH = 5
+
+/** What an entry costs beside its token, in bytes: the frozen payload, its strings and the map's slot; measured. */
+const ENTRY_OVERHEAD = 1100
+
+/** An integer from the last characters of a token's signature. */
+function toTail(token: string): number {
+  let tail = 0
+  for (let i = token.length - TAIL_LENGTH; i < token.length; i++) tail = (tail << 6) ^ token.charCodeAt(i)
+  return tail
+}
+
+/**
+ * Makes a cache of two generations: what was used since the last turn, and what was used before it.
+ * When the young half is full, the old one is dropped whole, so that a flood of new tokens pushes out
+ * what nobody uses and not what everybody does; no list has to be kept in order.
+ */
+export function createTokenCache<V>(bounds: CacheBounds): TokenCache<V> {
+  const halfEntries = Math.max(1, bounds.entries >> 1)
+  const halfBytes = bounds.bytes / 2
+  let young = new Map<number, Entry<V>>()
+  let old = new Map<number, Entry<V>>()
+  let youngBytes = 0
+
+  function keep(tail: number, entry: Entry<V>): void {
+    if (entry.token.length + ENTRY_OVERHEAD > halfBytes) return
+    youngBytes += entry.token.length + ENTRY_OVERHEAD
+    if (young.size >= halfEntries || youngBytes > halfBytes) {
+      old = young.size + halfEntries <= bounds.entries ? young : new Map()
+      young = new Map()
+      youngBytes = entry.token.length + ENTRY_OVERHEAD
+    }
+    young.set(tail, entry)
+  }
+
+  return {
+    find(token) {
+      const tail = toTail(token)
+      const hit = young.get(tail)
+      if (hit !== undefined && hit.token === token) return hit.value
+      const aged = old.get(tail)
+      if (aged === undefined || aged.token !== token) return undefined
+      keep(tail, aged)
+      return aged.value
+    },
+    store(token, value) {
+      keep(toTail(token), { token, value })
+    },
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The claim set on the wire (RFC 7519 section 4, RFC 9068 section 2.2, and AuthX's names): the one table of claims, and the judgement
+ * of each. Everything here is pure: it takes parsed JSON and the rules, and answers a payload or the code of the first objection.
+ * The one line that decides expiry is in `judgeTimes`.
+ */
+import type { Clock } from '../base/duration.ts'
+import { deepFreeze, isWithinBounds, type JsonBounds } from '../base/json.ts'
+import type { ErrorCode } from '../errors.ts'
+import { type Claims, type PayloadMembers, TokenPayload } from './payload.ts'
+import { isScope } from './scopes.ts'
+import { type NamedType, TOKEN_TYPES } from './type.ts'
+
+/** How many members and levels a payload may have. */
+export const PAYLOAD_BOUNDS: JsonBounds = { depth: 16, members: 256 }
+
+/** The last moment that a JavaScript `Date` can name, in epoch seconds. */
+const LAST_MOMENT = 8.64e12
+
+const isTime = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) <= LAST_MOMENT
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '' && value.isWellFormed()
+const isTextList = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isText)
+
+/** The name of a registered claim: a member of the payload, or the generation of a session's refresh token. */
+export type ClaimName = Exclude<keyof PayloadMembers, 'data'> | 'gen'
+
+/** The registered claims: what each must look like when it is there. Custom data may not take one of these names. */
+const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
+  sub: isText,
+  jti: isText,
+  iat: isTime,
+  exp: isTime,
+  nbf: isTime,
+  iss: () => true, // judged by judgeOrigin, which has an error of its own
+  aud: () => true,
+  type: (value) => typeof value === 'string' && Object.hasOwn(TOKEN_TYPES, value),
+  fresh: () => true, // whatever is neither a boolean nor a deadline is stale, not malformed
+  csrf: (value) => typeof value === 'string',
+  scopes: (value) => Array.isArray(value) && value.every(isScope),
+  sid: isText,
+  gen: (value) => Number.isSafeInteger(value),
+  auth_time: isTime,
+  amr: isTextList,
+  acr: isText,
+  login_type: isText,
+}
+
+/** The table by name. A `Map`, so that names such as `constructor` find nothing. */
+const CLAIMS: ReadonlyMap<string, (value: unknown) => boolean> = new Map(Object.entries(SHAPES))
+
+/** Whether a value will do for a registered claim. */
+export function isClaim(name: ClaimName, value: unknown): boolean {
+  return SHAPES[name](value)
+}
+
+/** Whether a name is taken, so that custom data must not use it. */
+export function isReservedClaim(name: string): boolean {
+  return CLAIMS.has(name) || name === '__proto__'
+}
+
+/** What the claims of an accepted token must be. */
+export interface ClaimRules {
+  /** The issuer that every token must name; undefined accepts any and none. */
+  readonly issuer: string | undefined
+  /** The audiences of which a token must name at least one; empty accepts only tokens without an audience. */
+  readonly audience: readonly string[]
+  /** Accept tokens of AuthX, FastJWT and flask-jwt-extended, which lack some claims. */
+  readonly interop: boolean
+  /** The longest life of a token from `iat` to `exp`, in seconds. */
+  readonly maxLifetime: number
+  /** Tolerance for `exp`, `nbf`, `iat` and `auth_time`, in seconds. */
+  readonly leeway: number
+  /** Answers the relative questions of the payload. */
+  readonly clock: Clock
+}
+
+/** The claims without which a token is none of ours. */
+const REQUIRED: readonly string[] = ['sub', 'jti', 'iat', 'exp', 'type']
+
+/** The claims without which not even another library's token will do. */
+const REQUIRED_OF_OTHERS: readonly string[] = ['sub', 'exp']
+
+/**
+ * Judges who issued a token and for whom (RFC 7519 sections 4.1.1 and 4.1.3): exact strings, no patterns.
+ * A token with an audience is refused where none is configured: it was meant for somebody else.
+ */
+function judgeOrigin(claims: Claims, rules: ClaimRules): ErrorCode | undefined {
+  const { iss, aud } = claims as { iss?: unknown; aud?: unknown }
+  if (rules.issuer === undefined ? iss !== undefined && !isText(iss) : iss !== rules.issuer)
+    return 'issuer_invalid'
+  if (aud === undefined) return rules.audience.length === 0 ? undefined : 'audience_invalid'
+  const names: unknown = typeof aud === 'string' ? [aud] : aud
+  if (!isTextList(names)) return 'audience_invalid'
+  return names.some((name) => rules.audience.includes(name)) ? undefined : 'audience_invalid'
+}
+
+/**
+ * Judges the shape of every registered claim, and sets the custom ones apart. Null in another library's token is no claim.
+ *
+ * @returns the custom claims, frozen like everything else inside; undefined when a claim is missing or of another shape
+ */
+function sortClaims(claims: Claims, rules: ClaimRules): Claims | undefined {
+  for (const name of rules.interop ? REQUIRED_OF_OTHERS : REQUIRED) {
+    if (claims[name] === undefined) return undefined
+  }
+  let data: Record<string, unknown> | undefined
+  for (const name of Object.keys(claims)) {
+    const value = claims[name]
+    const isFit = CLAIMS.get(name)
+    if (isFit === undefined) {
+      data ??= {}
+      data[name] = value
+    } else if (!isFit(value) && (value !== null || !rules.interop || REQUIRED_OF_OTHERS.includes(name))) {
+      return undefined
+    }
+    if (typeof value === 'object') deepFreeze(value)
+  }
+  const { iat, exp } = claims as { iat?: number; exp: number }
+  return rules.interop || exp - (iat ?? 0) <= rules.maxLifetime ? Object.freeze(data ?? NO_DATA) : undefined
+}
+
+/** Freshness as a payload carries it: a boolean, or the deadline that flask-jwt-extended writes. */
+function toFresh(value: unknown): boolean | number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : value === true
+}
+
+/**
+ * Judges a parsed payload and turns it into what handlers see. It does check shape, bounds, issuer and audience; it does
+ * not check times (`judgeTimes`), type, realm, revocation or any requirement.
+ *
+ * @param claims a parsed JSON object; what is inside it gets frozen
+ * @param header what the header's `typ` says
+ * @returns the payload, or the code of the first objection
+ */
+export function readClaims(
+  claims: Record<string, unknown>,
+  header: NamedType,
+  rules: ClaimRules,
+): TokenPayload | ErrorCode {
+  if (!isWithinBounds(claims, PAYLOAD_BOUNDS)) return 'token_malformed'
+  const data = sortClaims(claims, rules)
+  if (data === undefined) return 'token_malformed'
+  const objection = judgeOrigin(claims, rules)
+  if (objection !== undefined) return objection
+  const members = claims as unknown as Partial<PayloadMembers>
+  const named = members.type ?? 'access'
+  if (header.type === null ? !(rules.interop && header.untyped) : header.type !== named)
+    return 'token_malformed'
+
+  return new TokenPayload(
+    {
+      sub: members.sub as string,
+      jti: members.jti ?? undefined,
+      iat: members.iat ?? undefined,
+      exp: members.exp as number,
+      nbf: members.nbf ?? undefined,
+      iss: members.iss ?? undefined,
+      aud: members.aud ?? undefined,
+      type: named,
+      fresh: toFresh(members.fresh),
+      // AuthX writes an empty value where CSRF protection is off.
+      csrf: members.csrf || undefined,
+      scopes: members.scopes ?? NO_SCOPES,
+      sid: members.sid ?? undefined,
+      auth_time: members.auth_time ?? undefined,
+      amr: members.amr ?? undefined,
+      acr: members.acr ?? undefined,
+      login_type: members.login_type ?? undefined,
+      data,
+    },
+    rules.clock,
+  )
+}
+
+/** The custom claims of a token that has none. */
+const NO_DATA: Claims = Object.freeze({})
+
+/** The scopes of a token that has none. */
+const NO_SCOPES: readonly string[] = Object.freeze([])
+
+/**
+ * Judges the times of a token (RFC 7519 sections 4.1.4-4.1.6). Asked on every use, also of a remembered token.
+ *
+ * @param now epoch seconds
+ * @param leeway seconds of clock skew that are forgiven
+ */
+export function judgeTimes(
+  payload: PayloadMembers<unknown>,
+  now: number,
+  leeway: number,
+): ErrorCode | undefined {
+  if (payload.exp + leeway <= now) return 'token_expired'
+  const latest = now + leeway
+  if (payload.nbf !== undefined && payload.nbf > latest) return 'token_not_active'
+  if (payload.iat !== undefined && payload.iat > latest) return 'token_not_active'
+  if (payload.auth_time !== undefined && payload.auth_time > latest) return 'token_not_active'
+  return undefined
+}

@@ -1,0 +1,21 @@
+/**
+ * Custom claims and the user's schema for them. The schema is asked when a token is issued and again when it is verified,
+ * so its output must be valid input: a transforming schema does not compile.
+ */
+import type { SchemaResult, StandardSchema } from '../base/schema.ts'
+
+/**
+ * Asks the schema.
+ *
+ * @returns the checked value, or undefined when the schema has an objection; a promise of it
+ *   when the schema is asynchronous
+ */
+export function validateData<C>(
+  schema: StandardSchema<unknown, C>,
+  value: unknown,
+): C | undefined | Promise<C | undefined> {
+  const read = (result: SchemaResult<C>): C | undefined =>
+    result.issues === undefined ? result.value : undefined
+  const result = schema['~standard'].validate(value)
+  return result instanceof Promise ? result.then(read) : read(result)
+}

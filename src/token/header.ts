@@ -1,0 +1,79 @@
+/**
+ * The JOSE header (RFC 7515 section 4): small, flat, each member once, nothing critical, and never a chooser of keys or algorithms.
+ * A ring remembers the encoded headers of tokens that it has verified: the next token with the same header is
+ * recognised by its text, without decoding.
+ */
+import { toText } from '../base/bytes.ts'
+import { parseFlatObject } from '../base/json.ts'
+import { ALGORITHMS } from './algorithms.ts'
+import { type KeyRing, MAX_KID_LENGTH, type RingKey } from './keys.ts'
+import { type NamedType, TOKEN_TYPES, type TokenType } from './type.ts'
+
+/** The longest encoded header that is decoded at all, in characters. */
+const MAX_ENCODED_LENGTH = 1024
+
+/** The most members in a header. */
+const MAX_MEMBERS = 16
+
+/**
+ * Members that change what a signature means or where its key comes from. We carry out none of them, so a token that
+ * has one is refused (RFC 7515 section 4.1.11, RFC 7797, RFC 7516 section 4.1, RFC 8725 section 3.10).
+ */
+const REFUSED_MEMBERS = [
+  'crit',
+  'b64',
+  'zip',
+  'enc',
+  'epk',
+  'apu',
+  'apv',
+  'p2s',
+  'p2c',
+  'jwk',
+  'jku',
+  'x5u',
+  'x5c',
+]
+
+/** What a header says, once it has been read. */
+export interface JoseHeader extends NamedType {
+  /** The keys that may have signed under this header: one when it names its key, else all of its algorithm. */
+  readonly keys: readonly RingKey[]
+}
+
+/** The spellings of each `typ` that are accepted (RFC 9068 section 4 allows the longer one); media types fold case. */
+const TYPES: ReadonlyMap<string, TokenType> = new Map(
+  (Object.keys(TOKEN_TYPES) as TokenType[]).flatMap((type) => {
+    const { typ } = TOKEN_TYPES[type]
+    return [
+      [typ, type],
+      [`application/${typ}`, type],
+    ] as const
+  }),
+)
+
+/**
+ * Reads an encoded header against a ring.
+ *
+ * @returns what it says; `'malformed'` for a header that is none, says something we do not carry out, or names an algorithm
+ *   that does not exist; `'foreign'` when no key of the ring can have signed under it
+ */
+export function readHeader(encoded: string, ring: KeyRing): JoseHeader | 'malformed' | 'foreign' {
+  if (encoded.length > MAX_ENCODED_LENGTH) return 'malformed'
+  const text = toText(encoded)
+  const members = text === undefined ? undefined : parseFlatObject(text)
+  if (members === undefined || members.size > MAX_MEMBERS) return 'malformed'
+  if (REFUSED_MEMBERS.some((name) => members.has(name))) return 'malformed'
+
+  const alg = members.get('alg')
+  if (typeof alg !== 'string' || !ALGORITHMS.has(alg)) return 'malformed'
+  const typ = members.get('typ')
+  if (typ !== undefined && typeof typ !== 'string') return 'malformed'
+  const kid = members.get('kid')
+  if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID_LENGTH)) return 'malformed'
+
+  const keys = ring.keys.filter((key) => key.alg === alg && (kid === undefined || key.kid === kid))
+  if (keys.length === 0) return 'foreign'
+  const type = typ === undefined ? undefined : TYPES.get(typ.toLowerCase())
+  return { keys, type: type ?? null, untyped: typ === undefined || typ.toUpperCase() === 'JWT' }
+}

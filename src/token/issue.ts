@@ -1,0 +1,194 @@
+/**
+ * From a subject to a token: the claim set is built and signed. Knows nothing of HTTP, sessions or passwords.
+ * A mistake in a call is a `TypeError` that says what was expected: it is the caller's, never the request's.
+ */
+import { randomUUID } from 'node:crypto'
+import { ConfigurationError, expected, isRecord } from '../base/expected.ts'
+import { isPlainJson, isWithinBounds } from '../base/json.ts'
+import { isClaim, isReservedClaim, PAYLOAD_BOUNDS } from './claims.ts'
+import { prepareSignJws } from './jws.ts'
+import type { KeyRing } from './keys.ts'
+import { TOKEN_TYPES, type TokenType } from './type.ts'
+
+/** The claims of one token to be issued, as plain values; undefined leaves a claim out. */
+export interface Draft {
+  /** Which kind of token it will be. */
+  readonly type: TokenType
+  /** Subject; never empty. */
+  readonly sub: string
+  /** Token identifier. Default: a random UUID. */
+  readonly jti?: string | undefined
+  /** Issued at, epoch seconds, an integer. */
+  readonly iat: number
+  /** Expires at, epoch seconds, an integer. */
+  readonly exp: number
+  /** Not active before, epoch seconds. */
+  readonly nbf?: number | undefined
+  /** Written into access tokens only. */
+  readonly fresh?: boolean | undefined
+  /** The value that a cookie's request must repeat. */
+  readonly csrf?: string | undefined
+  /** Audience; undefined takes the configured one. */
+  readonly aud?: string | readonly string[] | undefined
+  /** Granted scopes. */
+  readonly scopes?: readonly string[] | undefined
+  /** Session identifier. */
+  readonly sid?: string | undefined
+  /** Generation of a session's refresh token. */
+  readonly gen?: number | undefined
+  /** Last active authentication, epoch seconds. */
+  readonly auth_time?: number | undefined
+  /** Methods of that authentication. */
+  readonly amr?: readonly string[] | undefined
+  /** Its context class. */
+  readonly acr?: string | undefined
+  /** Custom claims, written at the top level. */
+  readonly data?: object | undefined
+  /** Further members of the JOSE header. */
+  readonly headers?: Readonly<Record<string, string | number | boolean>> | undefined
+}
+
+/** What the issuer works from. */
+export interface IssueSettings {
+  /** The ring whose signer signs. */
+  readonly ring: KeyRing
+  /** The `iss` of every token; undefined for none. */
+  readonly issuer: string | undefined
+  /** The `aud` of tokens that name no other; undefined for none. */
+  readonly audience: string | readonly string[] | undefined
+  /** The `login_type` of every token; undefined for none. */
+  readonly realm: string | undefined
+  /** The longest life of a token, in seconds. */
+  readonly maxLifetime: number
+  /** The longest token, in characters. */
+  readonly tokenLength: number
+}
+
+/**
+ * Issues one token.
+ *
+ * @throws {TypeError} for claims that no verifier would accept
+ * @throws {ConfigurationError} when the ring only verifies
+ */
+export type Issue = (draft: Draft) => string
+
+/** A payload of so few characters cannot have too many members: each takes two at least. */
+const SHORT_PAYLOAD = 2 * PAYLOAD_BOUNDS.members
+
+/** The deepest custom data: one level less than a payload, which holds it. */
+const DATA_DEPTH = PAYLOAD_BOUNDS.depth - 1
+
+/** Refuses what a verifier would refuse, or what JSON would change in silence. */
+function checkDraft(draft: Draft, maxLifetime: number): void {
+  const { sub, iat, exp, nbf, scopes, data, aud, amr, acr } = draft
+  if (!isClaim('sub', sub))
+    throw new TypeError(expected('subject', 'a non-empty string', typeof sub === 'string' ? '' : sub))
+  if (exp <= iat)
+    throw new TypeError(
+      'Expected the token to expire in the future: `expiresIn` or `expiresAt` lies in the past',
+    )
+  if (exp - iat > maxLifetime) {
+    throw new TypeError(
+      `Expected the token to live at most ${maxLifetime} seconds (\`limits.lifetime\`), got ${exp - iat}`,
+    )
+  }
+  if (nbf !== undefined && !(nbf < exp))
+    throw new TypeError('Expected `notBefore` to lie before the end of the token')
+  if (scopes !== undefined && !isClaim('scopes', scopes)) {
+    throw new TypeError(
+      "Expected `scopes` to be a list of names such as 'users:read', without blanks (RFC 6749 section 3.3)",
+    )
+  }
+  if (amr !== undefined && !isClaim('amr', amr))
+    throw new TypeError("Expected `amr` to be a list of method names such as 'pwd'")
+  if (acr !== undefined && !isClaim('acr', acr))
+    throw new TypeError('Expected `acr` to be a non-empty string')
+  const names: readonly unknown[] = aud === undefined ? [] : Array.isArray(aud) ? aud : [aud]
+  if (aud !== undefined && (names.length === 0 || !names.every((name) => isClaim('sub', name)))) {
+    throw new TypeError('Expected `audience` to be a non-empty string or a list of them')
+  }
+  if (data !== undefined) checkData(data)
+}
+
+/** Refuses custom claims that would replace registered ones, or that JSON would lose or change in silence. */
+function checkData(data: object): void {
+  if (!isRecord(data) || !isPlainJson(data, DATA_DEPTH)) {
+    throw new TypeError(
+      `Expected \`data\` to be plain JSON of at most ${DATA_DEPTH} levels without __proto__: text, finite numbers, booleans, null, lists, objects`,
+    )
+  }
+  for (const name of Object.keys(data)) {
+    if (isReservedClaim(name))
+      throw new TypeError(`Expected \`data\` to hold custom claims only: \`${name}\` is reserved`)
+  }
+}
+
+/** Refuses header members that the library sets itself; the others are for `prepareSignJws` to judge. */
+function checkHeaders(headers: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const taken = ['alg', 'typ', 'kid'].find((name) => Object.hasOwn(headers, name))
+  if (taken !== undefined)
+    throw new TypeError(`Expected \`headers\` to leave \`${taken}\` alone: it is reserved`)
+  return headers
+}
+
+/**
+ * Prepares the issuer of a ring.
+ *
+ * @see RFC 7519 section 7.1, RFC 9068 section 2
+ */
+export function prepareIssue(settings: IssueSettings): Issue {
+  const { ring, issuer, audience, realm } = settings
+  const signers = {
+    access: prepareSignJws(ring, { typ: TOKEN_TYPES.access.typ }),
+    refresh: prepareSignJws(ring, { typ: TOKEN_TYPES.refresh.typ }),
+  }
+
+  function toSigner({ type, headers }: Draft): (payload: string) => string {
+    const { typ } = TOKEN_TYPES[type]
+    const signer =
+      headers === undefined ? signers[type] : prepareSignJws(ring, { ...checkHeaders(headers), typ })
+    if (signer === undefined)
+      throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
+    return signer
+  }
+
+  return (draft) => {
+    checkDraft(draft, settings.maxLifetime)
+    const sign = toSigner(draft)
+    const { scopes } = draft
+    // The order is AuthX's; JSON leaves undefined members out.
+    const claims = {
+      sub: draft.sub,
+      jti: draft.jti ?? randomUUID(),
+      type: draft.type,
+      fresh: draft.type === 'access' ? draft.fresh === true : undefined,
+      csrf: draft.csrf,
+      iat: draft.iat,
+      exp: draft.exp,
+      nbf: draft.nbf,
+      aud: draft.aud ?? audience,
+      iss: issuer,
+      sid: draft.sid,
+      gen: draft.gen,
+      auth_time: draft.auth_time,
+      amr: draft.amr,
+      acr: draft.acr,
+      login_type: realm,
+      scopes: scopes?.length === 0 ? undefined : scopes,
+      ...draft.data,
+    }
+    const payload = JSON.stringify(claims)
+    if (payload.length > SHORT_PAYLOAD && !isWithinBounds(claims, PAYLOAD_BOUNDS)) {
+      throw new TypeError(
+        `Expected \`data\` and \`scopes\` to have at most ${PAYLOAD_BOUNDS.members} members with all that the token says`,
+      )
+    }
+    const token = sign(payload)
+    if (token.length > settings.tokenLength) {
+      throw new TypeError(
+        `Expected the token to have at most ${settings.tokenLength} characters (\`limits.tokenLength\`): \`data\` is too large`,
+      )
+    }
+    return token
+  }
+}

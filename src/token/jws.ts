@@ -1,0 +1,145 @@
+/**
+ * Compact JWS (RFC 7515 sections 3.1, 5.1 and 5.2) for payloads of any bytes: sign and verify, and nothing about claims.
+ * The order is the defence: size, then dots, then the small header, then the signature; the payload is not decoded before
+ * its signature holds. Five parts (JWE) and the JSON serializations have no code path.
+ */
+import { fromText, toText } from '../base/bytes.ts'
+import { parseObject } from '../base/json.ts'
+import { AuthError } from '../errors.ts'
+import { type JoseHeader, readHeader } from './header.ts'
+import type { KeyRing, RingKey } from './keys.ts'
+
+/** A token whose signature holds. */
+export interface VerifiedJws<P> {
+  /** What its header says. */
+  readonly header: JoseHeader
+  /** The key that it was signed with. */
+  readonly key: RingKey
+  /** Its payload, decoded. */
+  readonly payload: P
+}
+
+/** Bounds for the verifier of compact JWS. */
+export interface JwsLimits {
+  /** The longest token, in characters. Longer ones are refused before anything else is done. */
+  readonly tokenLength: number
+}
+
+/**
+ * Verifies one token.
+ *
+ * @param now epoch seconds, for keys that retire
+ * @throws {AuthError} `token_malformed` or `signature_invalid`, for any string whatsoever
+ */
+export type VerifyJws<P> = (token: string, now: number) => VerifiedJws<P>
+
+/** Decodes a base64url segment; answers undefined for any but the canonical spelling, and for what it cannot decode. */
+export type Decode<P> = (encoded: string) => P | undefined
+
+/** The most encoded headers that are remembered: one for each key and type is usual. */
+const MAX_KNOWN_HEADERS = 64
+
+/**
+ * Prepares the verifier of a ring.
+ *
+ * It does check: length, three canonical parts, header, algorithm, key, retirement of the key, signature.
+ * It does not check: any claim, not even that the payload is JSON.
+ *
+ * @param decode `fromBase64Url` for bytes, `toText` for UTF-8; called only once the signature holds
+ */
+export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: Decode<P>): VerifyJws<P> {
+  const known = new Map<string, JoseHeader>()
+  let latest: { readonly encoded: string; readonly header: JoseHeader } | undefined
+
+  /** Finds the header by its text, or reads it. The latest one is found by comparing, which hashes no new string. */
+  function toHeader(encoded: string): JoseHeader {
+    if (latest?.encoded === encoded) return latest.header
+    const header = known.get(encoded) ?? readHeader(encoded, ring)
+    if (header === 'malformed') throw new AuthError('token_malformed')
+    if (header === 'foreign') throw new AuthError('signature_invalid')
+    return header
+  }
+
+  /** Remembers the header of a token whose signature held. */
+  function remember(encoded: string, header: JoseHeader): void {
+    if (latest?.header === header) return
+    if (known.size < MAX_KNOWN_HEADERS && !known.has(encoded)) known.set(encoded, header)
+    latest = { encoded, header }
+  }
+
+  return (token, now) => {
+    if (token.length > limits.tokenLength) throw new AuthError('token_malformed')
+    const first = token.indexOf('.')
+    const second = token.indexOf('.', first + 1)
+    if (first <= 0 || second < 0 || token.indexOf('.', second + 1) >= 0)
+      throw new AuthError('token_malformed')
+
+    const encodedHeader = token.slice(0, first)
+    const header = toHeader(encodedHeader)
+    const input = token.slice(0, second)
+    const signature = token.slice(second + 1)
+    const key = header.keys.find((key) => now <= key.notAfter && key.verify(input, signature))
+    if (key === undefined) throw new AuthError('signature_invalid')
+
+    // The MAC sees one byte of each character, so a character above U+00FF could stand for another one until here:
+    // only the canonical spelling of the payload passes. The header was compared whole.
+    const payload = decode(token.slice(first + 1, second))
+    if (payload === undefined) throw new AuthError('token_malformed')
+    remember(encodedHeader, header)
+    return { header, key, payload }
+  }
+}
+
+/**
+ * Prepares the signer of a ring for one header.
+ *
+ * @param header the members beside `alg` and `kid`, such as `typ`
+ * @throws {TypeError} for a header that no verifier would accept
+ * @returns signs a payload, as text that will be UTF-8, into a compact JWS; undefined when the ring only verifies
+ */
+export function prepareSignJws(
+  ring: KeyRing,
+  header: Readonly<Record<string, unknown>>,
+): ((payload: string) => string) | undefined {
+  const { signer } = ring
+  if (signer === null) return undefined
+  const members = { alg: signer.alg, ...header, kid: signer.kid }
+  const encoded = Buffer.from(JSON.stringify(members)).toString('base64url')
+  if (typeof readHeader(encoded, ring) === 'string') {
+    throw new TypeError(
+      'Expected `headers` to hold few and short texts, numbers or booleans, and no member that changes what a token is',
+    )
+  }
+  const prefix = `${encoded}.`
+  return (payload) => {
+    const input = prefix + fromText(payload)
+    return `${input}.${signer.sign(input)}`
+  }
+}
+
+/** A token's header and payload as it claims them. Nothing in it has been verified. */
+export interface UnverifiedPayload {
+  /** The JOSE header, unverified. */
+  readonly header: Readonly<Record<string, unknown>>
+  /** The claims, unverified. */
+  readonly payload: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Reads a compact JWS without verifying it.
+ *
+ * @returns undefined when it is none, or its payload is no JSON object
+ */
+export function readUnverified(token: string): UnverifiedPayload | undefined {
+  if (typeof token !== 'string' || token.length > MAX_UNVERIFIED_LENGTH) return undefined
+  const parts = token.split('.', 4)
+  if (parts.length !== 3) return undefined
+  const [header, payload] = parts.slice(0, 2).map((part) => {
+    const text = toText(part)
+    return text === undefined ? undefined : parseObject(text)
+  })
+  return header && payload && { header, payload }
+}
+
+/** The longest token that is read without being verified, in characters; the most that `limits.tokenLength` can be. */
+const MAX_UNVERIFIED_LENGTH = 65_536

@@ -1,0 +1,168 @@
+/**
+ * `TokenPayload`: what a verified token says, frozen, with the few questions that a handler asks of it.
+ * Only `readClaims` makes one, after the signature held and every claim was judged.
+ * Times are epoch seconds; lengths are seconds.
+ */
+import type { Clock } from '../base/duration.ts'
+import { isRecord } from '../base/expected.ts'
+import { hasAllScopes, hasAnyScope } from './scopes.ts'
+import type { TokenType } from './type.ts'
+
+/** Custom claims when no schema says more. */
+export type Claims = Readonly<Record<string, unknown>>
+
+/** The members of a payload that come off the wire. */
+export interface PayloadMembers<C = Claims> {
+  /** Subject: whom the token is about (RFC 7519 section 4.1.2). Never empty. */
+  readonly sub: string
+  /** Token identifier (RFC 7519 section 4.1.7). Undefined only for tokens of other libraries that lack it. */
+  readonly jti: string | undefined
+  /** Issued at, epoch seconds. Undefined only for tokens of other libraries that lack it. */
+  readonly iat: number | undefined
+  /** Expires at, epoch seconds. */
+  readonly exp: number
+  /** Not active before, epoch seconds. */
+  readonly nbf: number | undefined
+  /** Issuer. */
+  readonly iss: string | undefined
+  /** Audience: one name or several. */
+  readonly aud: string | readonly string[] | undefined
+  /** Which kind of token it is. */
+  readonly type: TokenType
+  /** Made right after the user authenticated. A number is the deadline of freshness in epoch seconds (flask-jwt-extended). */
+  readonly fresh: boolean | number
+  /** The value that a cookie's request must repeat in the CSRF header. */
+  readonly csrf: string | undefined
+  /** Granted scopes; empty when the token has none. */
+  readonly scopes: readonly string[]
+  /** Session identifier. */
+  readonly sid: string | undefined
+  /** When the user last actively authenticated, epoch seconds (OpenID Connect Core section 2). */
+  readonly auth_time: number | undefined
+  /** How the user authenticated: method names (RFC 8176). */
+  readonly amr: readonly string[] | undefined
+  /** Authentication context class. */
+  readonly acr: string | undefined
+  /** The realm that the token was issued in. */
+  readonly login_type: string | undefined
+  /** Custom claims. */
+  readonly data: C
+}
+
+/** What `hasScopes` may be told. */
+export interface ScopeQuery {
+  /** Whether all scopes are needed or any one will do. Default true. */
+  readonly all?: boolean
+}
+
+/** A verified token's content, frozen to its depth. */
+export class TokenPayload<C = Claims> implements PayloadMembers<C> {
+  /** Subject: whom the token is about (RFC 7519 section 4.1.2). Never empty. */
+  readonly sub: string
+  /** Token identifier (RFC 7519 section 4.1.7). Undefined only for tokens of other libraries that lack it. */
+  readonly jti: string | undefined
+  /** Issued at, epoch seconds. Undefined only for tokens of other libraries that lack it. */
+  readonly iat: number | undefined
+  /** Expires at, epoch seconds. */
+  readonly exp: number
+  /** Not active before, epoch seconds. */
+  readonly nbf: number | undefined
+  /** Issuer. */
+  readonly iss: string | undefined
+  /** Audience: one name or several. */
+  readonly aud: string | readonly string[] | undefined
+  /** Which kind of token it is. */
+  readonly type: TokenType
+  /** Made right after the user authenticated. A number is the deadline of freshness in epoch seconds (flask-jwt-extended). */
+  readonly fresh: boolean | number
+  /** The value that a cookie's request must repeat in the CSRF header. */
+  readonly csrf: string | undefined
+  /** Granted scopes; empty when the token has none. */
+  readonly scopes: readonly string[]
+  /** Session identifier. */
+  readonly sid: string | undefined
+  /** When the user last actively authenticated, epoch seconds (OpenID Connect Core section 2). */
+  readonly auth_time: number | undefined
+  /** How the user authenticated: method names (RFC 8176). */
+  readonly amr: readonly string[] | undefined
+  /** Authentication context class. */
+  readonly acr: string | undefined
+  /** The realm that the token was issued in. */
+  readonly login_type: string | undefined
+  /** Custom claims. */
+  readonly data: C
+  readonly #clock: Clock
+
+  /**
+   * @param members the judged claims, already frozen to their depth
+   * @param clock answers the two relative questions
+   */
+  constructor(members: PayloadMembers<C>, clock: Clock) {
+    this.sub = members.sub
+    this.jti = members.jti
+    this.iat = members.iat
+    this.exp = members.exp
+    this.nbf = members.nbf
+    this.iss = members.iss
+    this.aud = members.aud
+    this.type = members.type
+    this.fresh = members.fresh
+    this.csrf = members.csrf
+    this.scopes = members.scopes
+    this.sid = members.sid
+    this.auth_time = members.auth_time
+    this.amr = members.amr
+    this.acr = members.acr
+    this.login_type = members.login_type
+    this.data = members.data
+    this.#clock = clock
+    Object.freeze(this)
+  }
+
+  /** When the token was issued; undefined when it does not say. */
+  get issuedAt(): Date | undefined {
+    return this.iat === undefined ? undefined : new Date(this.iat * 1000)
+  }
+
+  /** When the token expires. */
+  get expiresAt(): Date {
+    return new Date(this.exp * 1000)
+  }
+
+  /** Seconds until the token expires; never negative. */
+  get timeUntilExpiry(): number {
+    return Math.max(0, this.exp - this.#clock())
+  }
+
+  /** Seconds since the token was issued, never negative; undefined when it does not say. */
+  get timeSinceIssued(): number | undefined {
+    return this.iat === undefined ? undefined : Math.max(0, this.#clock() - this.iat)
+  }
+
+  /**
+   * Whether the token's scopes cover the given ones; `users:*` covers `users:read`.
+   *
+   * @param query the scopes, and as a last argument `{ all: false }` when any one of them will do
+   * @throws {TypeError} for anything else
+   */
+  hasScopes(...query: readonly string[] | readonly [...string[], ScopeQuery]): boolean {
+    const items: readonly (string | ScopeQuery)[] = query
+    const last: unknown = items.at(-1)
+    const options =
+      isRecord(last) && Object.getPrototypeOf(last) === Object.prototype ? (last as ScopeQuery) : undefined
+    const scopes = options === undefined ? items : items.slice(0, -1)
+    // A list or undefined in place of names must not pass for "nothing asked", of which everything is covered.
+    if (
+      !scopes.every((scope) => typeof scope === 'string') ||
+      (options && !Object.keys(options).every((key) => key === 'all'))
+    ) {
+      throw new TypeError("Expected scopes such as 'users:read', and at most { all } behind them")
+    }
+    return options?.all === false ? hasAnyScope(this.scopes, scopes) : hasAllScopes(this.scopes, scopes)
+  }
+
+  /** Whether a value is a payload that was verified here, and not an object that looks like one. */
+  static isVerified(value: unknown): value is TokenPayload<unknown> {
+    return typeof value === 'object' && value !== null && #clock in value
+  }
+}

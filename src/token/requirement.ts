@@ -1,0 +1,190 @@
+/**
+ * What a route asks of a token beyond its being valid: type, realm, freshness, step-up, scopes. Pure.
+ * `prepareRequirement` turns the public form into numbers and lists once; `judgeType` and `judgeRequirement` answer
+ * with the first objection. Freshness knows no leeway, and its windows do not slide (RFC 9470 section 4).
+ */
+import { type Duration, toSeconds } from '../base/duration.ts'
+import { ConfigurationError, expected } from '../base/expected.ts'
+import { AuthError } from '../errors.ts'
+import type { PayloadMembers } from './payload.ts'
+import { hasAllScopes, hasAnyScope, isScope } from './scopes.ts'
+import { TOKEN_TYPES, type TokenType } from './type.ts'
+
+/** What a route asks of a token. Every member narrows; an empty requirement takes any valid access token. */
+export interface TokenRequirement {
+  /** The token's type. Default `'access'`. */
+  readonly type?: TokenType | 'any'
+  /**
+   * Ask for a fresh token: made by an active authentication, no longer ago than `freshness.window`. A duration of at least
+   * 5 s narrows that window. Else `fresh_token_required`.
+   */
+  readonly fresh?: boolean | Duration
+  /**
+   * The largest age of the last active authentication, judged on `auth_time`, so that it survives a refresh.
+   * At least 5 s; `false` switches off. A token without `auth_time` is refused with `fresh_token_required`.
+   */
+  readonly maxAge?: Duration | false
+  /** The authentication context classes of which the token must have one. Else `fresh_token_required`. */
+  readonly acr?: string | readonly string[]
+  /** The authentication methods that the token must name, all of them. Else `fresh_token_required`. */
+  readonly amr?: string | readonly string[]
+  /** The scopes that must be covered, all of them. Else `scope_missing`. */
+  readonly scopes?: readonly string[]
+  /** The scopes of which one must be covered. Else `scope_missing`. */
+  readonly anyScope?: readonly string[]
+  /** The realm that the token must name, in place of the configured one. Else `realm_mismatch`. */
+  readonly realm?: string
+}
+
+/** The names of the members, for refusing others. */
+export const TOKEN_REQUIREMENT_KEYS: readonly string[] = [
+  'type',
+  'fresh',
+  'maxAge',
+  'acr',
+  'amr',
+  'scopes',
+  'anyScope',
+  'realm',
+]
+
+/** A requirement as numbers and lists; null where nothing is asked. */
+export interface TokenNeed {
+  /** The type that will do. */
+  readonly type: TokenType | 'any'
+  /** The realm that will do; undefined for tokens without one. */
+  readonly realm: string | undefined
+  /** How long ago a fresh token may have been made, in seconds. */
+  readonly freshWithin: number | null
+  /** Whether the route narrowed the window, so that it also bounds tokens that carry their own deadline. */
+  readonly narrowed: boolean
+  /** The largest age of `auth_time`, in seconds. */
+  readonly maxAge: number | null
+  /** The classes of which one will do. */
+  readonly acr: readonly string[] | null
+  /** The methods that are all needed. */
+  readonly amr: readonly string[] | null
+  /** The scopes that are all needed. */
+  readonly scopes: readonly string[] | null
+  /** The scopes of which one will do. */
+  readonly anyScope: readonly string[] | null
+}
+
+/** What a requirement is prepared against. */
+export interface RequirementDefaults {
+  /** How long a fresh token stays fresh, in seconds. */
+  readonly freshness: number
+  /** The configured realm; undefined for none. */
+  readonly realm: string | undefined
+}
+
+/** Shorter windows are over before a user has answered: the client would ask again and again. */
+export const MIN_WINDOW = 5
+
+/** No window is longer than a token may live. */
+const WINDOW_BOUNDS = { min: MIN_WINDOW, max: Number.MAX_SAFE_INTEGER } as const
+
+/** Reads a name or a list of names. */
+function toNames(name: string, value: unknown): readonly string[] | null {
+  if (value === undefined) return null
+  const list: unknown = typeof value === 'string' ? [value] : value
+  if (
+    Array.isArray(list) &&
+    list.length > 0 &&
+    list.every((item) => typeof item === 'string' && item !== '')
+  ) {
+    return Object.freeze([...(list as string[])])
+  }
+  throw new ConfigurationError(expected(name, 'a non-empty string or a non-empty list of them', value))
+}
+
+/** Reads a list of scopes; asking for nothing is allowed only where nothing means everything. */
+function toScopes(name: string, value: unknown, least: number): readonly string[] | null {
+  if (value === undefined) return null
+  if (Array.isArray(value) && value.length >= least && value.every(isScope)) {
+    return value.length === 0 ? null : Object.freeze([...(value as string[])])
+  }
+  throw new ConfigurationError(expected(name, "a list of scopes such as ['users:read']", value))
+}
+
+/**
+ * Prepares a requirement.
+ *
+ * @throws {ConfigurationError} for an unknown type, a window under 5 s, or anything of the wrong shape
+ */
+export function prepareRequirement(requirement: TokenRequirement, defaults: RequirementDefaults): TokenNeed {
+  const { type = 'access', fresh = false, maxAge = false, realm = defaults.realm } = requirement
+  if (type !== 'any' && !Object.hasOwn(TOKEN_TYPES, type)) {
+    throw new ConfigurationError(expected('type', "'access', 'refresh' or 'any'", type))
+  }
+  if (realm !== undefined && (typeof realm !== 'string' || realm === '')) {
+    throw new ConfigurationError(expected('realm', 'a non-empty string', realm))
+  }
+  const narrow = typeof fresh === 'boolean' ? null : toSeconds('fresh', fresh, WINDOW_BOUNDS)
+  const asked = fresh === false ? null : Math.min(defaults.freshness, narrow ?? defaults.freshness)
+  return {
+    type,
+    realm,
+    freshWithin: asked,
+    narrowed: narrow !== null,
+    maxAge: maxAge === false ? null : toSeconds('maxAge', maxAge, WINDOW_BOUNDS),
+    acr: toNames('acr', requirement.acr),
+    amr: toNames('amr', requirement.amr),
+    scopes: toScopes('scopes', requirement.scopes, 0),
+    anyScope: toScopes('anyScope', requirement.anyScope, 1),
+  }
+}
+
+/** The first objection to what kind of token it is, or undefined. */
+export function judgeType(payload: PayloadMembers<unknown>, need: TokenNeed): AuthError | undefined {
+  if (need.type !== 'any' && payload.type !== need.type) return new AuthError(TOKEN_TYPES[need.type].required)
+  return payload.login_type === need.realm ? undefined : new AuthError('realm_mismatch')
+}
+
+/** Whether a token is fresh: it says so, and the authentication behind it is recent. */
+function isFresh(payload: PayloadMembers<unknown>, need: TokenNeed, within: number, now: number): boolean {
+  const { fresh, auth_time, iat } = payload
+  const provedAt = auth_time ?? iat
+  const recent = provedAt !== undefined && now - provedAt <= within
+  if (typeof fresh === 'number') return now < fresh && (recent || !need.narrowed)
+  return fresh && recent
+}
+
+/** The step-up challenge of a requirement (RFC 9470 section 3). */
+function toChallenge(need: TokenNeed): AuthError {
+  const windows = [need.freshWithin, need.maxAge].filter((window) => window !== null)
+  return new AuthError('fresh_token_required', {
+    detail: {
+      ...(windows.length > 0 && { maxAge: Math.floor(Math.min(...windows)) }),
+      ...(need.acr !== null && { acrValues: need.acr }),
+    },
+  })
+}
+
+/**
+ * The first objection to how and how recently the user authenticated, and to what the token may do; or undefined.
+ *
+ * @param now epoch seconds
+ */
+export function judgeRequirement(
+  payload: PayloadMembers<unknown>,
+  need: TokenNeed,
+  now: number,
+): AuthError | undefined {
+  const { freshWithin, maxAge, acr, amr, scopes, anyScope } = need
+  const { auth_time } = payload
+  if (
+    (freshWithin !== null && !isFresh(payload, need, freshWithin, now)) ||
+    (maxAge !== null && (auth_time === undefined || now - auth_time > maxAge)) ||
+    (acr !== null && (payload.acr === undefined || !acr.includes(payload.acr))) ||
+    (amr !== null && !amr.every((method) => payload.amr?.includes(method)))
+  ) {
+    return toChallenge(need)
+  }
+  if (scopes !== null && !hasAllScopes(payload.scopes, scopes))
+    return new AuthError('scope_missing', { detail: { scopes } })
+  if (anyScope !== null && !hasAnyScope(payload.scopes, anyScope)) {
+    return new AuthError('scope_missing', { detail: { scopes: anyScope } })
+  }
+  return undefined
+}

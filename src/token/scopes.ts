@@ -1,0 +1,42 @@
+/**
+ * Scope matching. Pure.
+ * A scope is a name with parts between colons, such as `users:read`. `users:*` covers `users` and everything below it;
+ * `*` alone covers nothing, so that no token opens every route by one character.
+ */
+
+/** Whether one granted scope covers one required scope. */
+function covers(granted: string, required: string): boolean {
+  if (granted === '*') return false
+  if (granted === required) return true
+  if (!granted.endsWith(':*')) return false
+  const root = granted.slice(0, -2)
+  return required === root || required.startsWith(`${root}:`)
+}
+
+/** Whether some granted scope covers the required one. */
+export function hasScope(granted: readonly string[], required: string): boolean {
+  return granted.some((scope) => covers(scope, required))
+}
+
+/** Whether every required scope is covered. Nothing required is always covered. */
+export function hasAllScopes(granted: readonly string[], required: readonly string[]): boolean {
+  return required.every((scope) => hasScope(granted, scope))
+}
+
+/** Whether at least one required scope is covered. Of nothing, nothing is. */
+export function hasAnyScope(granted: readonly string[], required: readonly string[]): boolean {
+  return required.some((scope) => hasScope(granted, scope))
+}
+
+/** The longest scope, in characters. */
+const MAX_SCOPE_LENGTH = 256
+
+/** One scope as RFC 6749 section 3.3 spells it: printable ASCII without blank, quote and backslash. */
+export function isScope(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_SCOPE_LENGTH) return false
+  for (let i = 0; i < value.length; i++) {
+    const c = value.charCodeAt(i)
+    if (c < 0x21 || c > 0x7e || c === 0x22 || c === 0x5c) return false
+  }
+  return true
+}

@@ -1,0 +1,89 @@
+/**
+ * From a token to a payload: signature, claims, times. Synchronous, unless the user's schema for custom claims is asynchronous.
+ * What a route asks beyond that (type, realm, freshness, scopes) is `requirement.ts`; whether the token was revoked is the guard's.
+ */
+import { toText } from '../base/bytes.ts'
+import { deepFreeze, parseObject } from '../base/json.ts'
+import type { StandardSchema } from '../base/schema.ts'
+import { AuthError } from '../errors.ts'
+import { type CacheBounds, createTokenCache } from './cache.ts'
+import { type ClaimRules, judgeTimes, readClaims } from './claims.ts'
+import { validateData } from './data.ts'
+import { type JwsLimits, prepareVerifyJws } from './jws.ts'
+import type { KeyRing, RingKey } from './keys.ts'
+import { type Claims, TokenPayload } from './payload.ts'
+
+/** What the verifier works from. */
+export interface VerifySettings<C> {
+  /** The keys whose tokens are accepted. */
+  readonly ring: KeyRing
+  /** What the claims must be. */
+  readonly rules: ClaimRules
+  /** Bounds on tokens. */
+  readonly limits: JwsLimits
+  /** Bounds of the verified-token cache; null for none. */
+  readonly cache: CacheBounds | null
+  /** The schema of the custom claims; null for none. */
+  readonly schema: StandardSchema<unknown, C> | null
+}
+
+/**
+ * Verifies one token.
+ *
+ * @throws {AuthError} `token_malformed`, `signature_invalid`, `issuer_invalid`, `audience_invalid`, `token_expired` or
+ *   `token_not_active`; as a rejection when the schema is asynchronous
+ */
+export type Verify<C> = (token: string) => TokenPayload<C> | Promise<TokenPayload<C>>
+
+/** What the cache remembers of a token: the payload, and the key, which may retire. */
+interface Proof<C> {
+  readonly payload: TokenPayload<C>
+  readonly key: RingKey
+}
+
+/**
+ * Prepares the verifier.
+ *
+ * It does check: everything of `prepareVerifyJws`, the shape of the claims, issuer, audience, custom claims, times.
+ * It does not check: type, realm, revocation, freshness, scopes.
+ */
+export function prepareVerify<C = Claims>(settings: VerifySettings<C>): Verify<C> {
+  const { rules, schema } = settings
+  const { clock, leeway } = rules
+  const verifyJws = prepareVerifyJws(settings.ring, settings.limits, toText)
+  const cache = settings.cache === null ? null : createTokenCache<Proof<C>>(settings.cache)
+
+  /** Judges the times, which is all that is left to judge of a remembered token. */
+  function admit(payload: TokenPayload<C>, now: number): TokenPayload<C> {
+    const objection = judgeTimes(payload, now, leeway)
+    if (objection !== undefined) throw new AuthError(objection)
+    return payload
+  }
+
+  function remember(token: string, key: RingKey, payload: TokenPayload<C>): TokenPayload<C> {
+    cache?.store(token, { payload, key })
+    return payload
+  }
+
+  return (token) => {
+    if (typeof token !== 'string') throw new AuthError('token_malformed')
+    const now = clock()
+    const proof = cache?.find(token)
+    if (proof !== undefined && now <= proof.key.notAfter) return admit(proof.payload, now)
+
+    const { header, key, payload } = verifyJws(token, now)
+    const claims = parseObject(payload)
+    if (claims === undefined) throw new AuthError('token_malformed')
+    const read = readClaims(claims, header, rules)
+    if (typeof read === 'string') throw new AuthError(read)
+    const admitted = admit(read as TokenPayload<C>, now)
+    if (schema === null) return remember(token, key, admitted)
+
+    const checked = validateData(schema, admitted.data)
+    const finish = (data: C | undefined): TokenPayload<C> => {
+      if (data === undefined) throw new AuthError('token_malformed')
+      return remember(token, key, new TokenPayload({ ...admitted, data: deepFreeze(data) }, clock))
+    }
+    return checked instanceof Promise ? checked.then(finish) : finish(checked)
+  }
+}

@@ -1,0 +1,214 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { createTokenCache } from '../../src/token/cache.ts'
+import { claimsOf, codeOf, forge, NOW, setUp } from './forge.ts'
+
+const ROOMY = { entries: 10_000, bytes: 16 * 1024 * 1024 }
+const token = (i: number): string => `header.payload.${'s'.repeat(30)}${Math.imul(i, 2654435761) >>> 0}-${i}`
+
+/** The tail's hash, so that a test can look for collisions: five characters into 30 bits, as the cache does it. */
+function tailOf(text: string): number {
+  let tail = 0
+  for (let i = text.length - 5; i < text.length; i++) tail = (tail << 6) ^ text.charCodeAt(i)
+  return tail
+}
+
+describe('the cache', () => {
+  it('answers only for exactly the token that was stored, whatever their tails', () => {
+    // Few tails and many heads, so that most tokens have twins in both generations.
+    const name = fc
+      .tuple(fc.nat({ max: 20 }), fc.constantFrom('QWERT', 'ASDFG', 'YXCVB'))
+      .map((parts) => parts.join('.'))
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, fc.boolean()), { maxLength: 60 }), (steps) => {
+        const cache = createTokenCache<string>({ entries: 8, bytes: 1e6 })
+        const stored = new Set<string>()
+        for (const [text, storing] of steps) {
+          if (storing) {
+            cache.store(text, text)
+            stored.add(text)
+          } else {
+            const found = cache.find(text)
+            expect(found === undefined || (found === text && stored.has(text))).toBe(true)
+          }
+        }
+      }),
+    )
+  })
+
+  it('tells tokens with equal tails apart: they displace each other and are never confused', () => {
+    const cache = createTokenCache<string>(ROOMY)
+    const twins = ['first.QWERT', 'second.QWERT', 'third.QWERT']
+    for (const twin of twins) cache.store(twin, twin)
+    for (const twin of twins) expect([undefined, twin]).toContain(cache.find(twin))
+    expect(cache.find('third.QWERT')).toBe('third.QWERT')
+    expect(cache.find('fourth.QWERT')).toBeUndefined()
+  })
+
+  it('tells them apart also when one of them has grown old', () => {
+    const cache = createTokenCache<number>({ entries: 4, bytes: 1e6 })
+    cache.store('first.QWERT', 1)
+    for (const i of [1, 2]) cache.store(token(i), i)
+    expect(cache.find('second.QWERT')).toBeUndefined()
+    expect(cache.find('first.QWERT')).toBe(1)
+  })
+
+  it('tells tokens apart whose tails differ and hash alike', () => {
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const seen = new Map<number, string>()
+    let pairs = 0
+    const cache = createTokenCache<string>(ROOMY)
+    for (const a of alphabet) {
+      for (const b of alphabet) {
+        const text = `x.y.zzz${a}${b}`
+        const other = seen.get(tailOf(text))
+        seen.set(tailOf(text), text)
+        if (other === undefined) continue
+        pairs++
+        cache.store(other, other)
+        cache.store(text, text)
+        expect(cache.find(other) ?? other).toBe(other)
+        expect(cache.find(text)).toBe(text)
+      }
+    }
+    expect(pairs).toBeGreaterThan(100)
+  })
+
+  it('finds nothing for the empty text and for short texts that were not stored', () => {
+    const cache = createTokenCache<number>(ROOMY)
+    for (const text of ['', 'a', 'ab', 'abc', 'abcd']) expect(cache.find(text)).toBeUndefined()
+    cache.store('ab', 1)
+    expect(cache.find('ab')).toBe(1)
+    expect(cache.find('b')).toBeUndefined()
+  })
+
+  it('keeps no more entries than it may', () => {
+    for (const entries of [2, 10, 100, 1000]) {
+      const cache = createTokenCache<number>({ entries, bytes: 1e9 })
+      for (let i = 0; i < entries * 5; i++) cache.store(token(i), i)
+      let kept = 0
+      // From the oldest, so that looking does not push out what is still to be looked at.
+      for (let i = 0; i < entries * 5; i++) if (cache.find(token(i)) !== undefined) kept++
+      expect(kept).toBeLessThanOrEqual(entries)
+      expect(kept).toBeGreaterThanOrEqual(entries / 2)
+    }
+  })
+
+  it('keeps no more bytes of tokens than it may', () => {
+    const bytes = 1024 * 1024
+    const cache = createTokenCache<number>({ entries: 1e6, bytes })
+    const long = (i: number): string => `${'x'.repeat(4000)}${token(i)}`
+    for (let i = 0; i < 2000; i++) cache.store(long(i), i)
+    let kept = 0
+    for (let i = 0; i < 2000; i++) kept += cache.find(long(i)) === undefined ? 0 : long(i).length
+    expect(kept).toBeLessThanOrEqual(bytes)
+    expect(kept).toBeGreaterThan(bytes / 4)
+  })
+
+  // FINDING F12: `entries: 1` keeps two, one in each generation.
+  it('keeps one entry when it may keep one', () => {
+    const cache = createTokenCache<number>({ entries: 1, bytes: 1e6 })
+    cache.store('first.aaaaa', 1)
+    cache.store('second.bbbbb', 2)
+    expect([cache.find('first.aaaaa'), cache.find('second.bbbbb')].filter(Boolean).length).toBe(1)
+  })
+
+  // FINDING F12: one token longer than half the bytes is kept all the same, in each generation.
+  it('keeps no token that is larger than all of it', () => {
+    const cache = createTokenCache<number>({ entries: 10, bytes: 65_536 })
+    const long = ['aaaaa', 'bbbbb'].map((tail) => 'y'.repeat(60_000) + tail)
+    for (const text of long) cache.store(text, 1)
+    expect(long.filter((text) => cache.find(text) !== undefined).length).toBe(0)
+  })
+
+  it('keeps 1 000 hot tokens through a flood of 100 000 others: at least 80 % hits', () => {
+    const cache = createTokenCache<number>(ROOMY)
+    let [asked, hits] = [0, 0]
+    for (let i = 0; i < 100_000; i++) {
+      const flood = token(1_000_000 + i)
+      if (cache.find(flood) === undefined) cache.store(flood, i)
+      const hot = token((i * 7919) % 1000)
+      asked++
+      if (cache.find(hot) === undefined) cache.store(hot, i)
+      else hits++
+    }
+    // 80 % is the target; what is used stays for good, so only the first question of each hot token misses.
+    expect(hits / asked).toBeGreaterThanOrEqual(0.98)
+  })
+
+  it('spreads real signatures: few tokens of 10 000 displace each other by their tails', () => {
+    const cache = createTokenCache<number>({ entries: 40_000, bytes: 1e9 })
+    const tokens = Array.from({ length: 3000 }, (_, i) => forge({ i }))
+    for (const [i, text] of tokens.entries()) cache.store(text, i)
+    expect(tokens.filter((text, i) => cache.find(text) === i).length).toBeGreaterThan(2990)
+  })
+})
+
+describe('verification with a cache', () => {
+  it('hands out the very same frozen payload, frozen to its depth', async () => {
+    const { auth } = setUp()
+    const text = forge(claimsOf({ scopes: ['a'], amr: ['pwd'], deep: { list: [{ role: 'user' }] } }))
+    const [first, second] = [await auth.verifyToken(text), await auth.verifyToken(text)]
+    expect(second).toBe(first)
+    const { deep } = first.data as { deep: { list: { role: string }[] } }
+    const parts = [first, first.data, first.scopes, first.amr, deep, deep.list, deep.list[0]]
+    expect(parts.every((part) => Object.isFrozen(part))).toBe(true)
+    expect(() => Object.assign(deep.list[0]!, { role: 'root' })).toThrow(TypeError)
+    expect(() => Object.assign(first, { sub: 'root' })).toThrow(TypeError)
+    expect((await auth.verifyToken(text)).data).toEqual({ deep: { list: [{ role: 'user' }] } })
+  })
+
+  it('judges expiry on every hit', async () => {
+    const { auth, clock } = setUp()
+    const text = forge(claimsOf({ exp: NOW + 10 }))
+    expect(await codeOf(() => auth.verifyToken(text))).toBe('accepted')
+    clock.now = NOW + 14.999
+    expect(await codeOf(() => auth.verifyToken(text))).toBe('accepted')
+    clock.now = NOW + 15
+    expect(await codeOf(() => auth.verifyToken(text))).toBe('token_expired')
+    clock.now = NOW
+    expect(await codeOf(() => auth.verifyToken(text))).toBe('accepted')
+  })
+
+  it('judges nbf, iat and auth_time on every hit, should the clock be set back', async () => {
+    const { auth, clock } = setUp()
+    const texts = [{ nbf: NOW }, {}, { iat: NOW - 900, exp: NOW + 9, auth_time: NOW }].map((c) =>
+      forge(claimsOf(c)),
+    )
+    for (const text of texts) expect(await codeOf(() => auth.verifyToken(text))).toBe('accepted')
+    clock.now = NOW - 6
+    for (const text of texts) expect(await codeOf(() => auth.verifyToken(text))).toBe('token_not_active')
+  })
+
+  it('asks the requirement, the realm and the blocklist on every hit', async () => {
+    let revoked = false
+    const { auth } = setUp({ isRevoked: () => revoked })
+    const text = forge(claimsOf())
+    expect(await codeOf(() => auth.verifyToken(text))).toBe('accepted')
+    expect(await codeOf(() => auth.verifyToken(text, { type: 'refresh' }))).toBe('refresh_token_required')
+    expect(await codeOf(() => auth.verifyToken(text, { fresh: true }))).toBe('fresh_token_required')
+    expect(await codeOf(() => auth.verifyToken(text, { realm: 'staff' }))).toBe('realm_mismatch')
+    expect(await codeOf(() => auth.verifyToken(text, { scopes: ['a'] }))).toBe('scope_missing')
+    revoked = true
+    expect(await codeOf(() => auth.verifyToken(text))).toBe('token_revoked')
+  })
+
+  it('remembers no failure: a token that becomes active is accepted', async () => {
+    const { auth, clock } = setUp()
+    const text = forge(claimsOf({ nbf: NOW + 60 }))
+    for (let i = 0; i < 3; i++) expect(await codeOf(() => auth.verifyToken(text))).toBe('token_not_active')
+    clock.now = NOW + 60
+    expect(await codeOf(() => auth.verifyToken(text))).toBe('accepted')
+  })
+
+  it('never takes a forgery for the token that it imitates, although that one is remembered', async () => {
+    const { auth } = setUp()
+    const genuine = forge(claimsOf())
+    await auth.verifyToken(genuine)
+    const [, payload, signature] = genuine.split('.')
+    const admin = Buffer.from(JSON.stringify(claimsOf({ scopes: ['admin:*'] }))).toString('base64url')
+    const forged = `${genuine.split('.')[0]}.${admin}.${signature}`
+    expect(await codeOf(() => auth.verifyToken(forged))).toBe('signature_invalid')
+    expect(await codeOf(() => auth.verifyToken(`e30.${payload}.${signature}`))).toBe('token_malformed')
+  })
+})
