@@ -1,0 +1,50 @@
+/**
+ * The request port: all that the HTTP floor wants to know of a request, filled by each adapter in a few lines.
+ * Everything is read lazily, so that a route which wants a header pays for a header.
+ */
+
+import { peekBody, TOKEN_BODY_LIMIT } from './body.ts'
+
+/** What a platform knows of a request beyond the request itself. */
+export interface RequestInfo {
+  /** The address at the other end of the connection; undefined when it is gone. */
+  readonly address?: string | undefined
+}
+
+/** A request as plain data. Adapters fill it; nothing else of a framework reaches the HTTP floor. */
+export interface RequestPort {
+  /** The method in upper case, such as `'POST'`. */
+  readonly method: string
+  /**
+   * The request target with its query: a path such as `/a?b=c`, or a whole URL. Read for the query location, and by
+   * the origin check for the host of a request that has no `Host` header.
+   */
+  readonly url: string
+  /**
+   * The value of a header; the name comes in lower case. A header that came several times gives a list,
+   * or one string joined by commas where the platform joins them (RFC 9110 section 5.3).
+   */
+  header(name: string): string | readonly string[] | undefined
+  /**
+   * The parsed body of a JSON or form request, or undefined for any other. Called only for the body location.
+   * Throws `request_invalid` for a body that does not parse or is too large.
+   */
+  body?(): unknown
+  /** Adds `Set-Cookie` lines to the response that will be sent; where it is absent, nothing is renewed in passing. */
+  setCookies?(lines: readonly string[]): void
+}
+
+/**
+ * The port of a fetch `Request`. The body is read from a copy, so that the handler can still read it.
+ *
+ * @param request a fetch `Request`, or a port, which is handed back
+ */
+export function toRequestPort(request: Request | RequestPort): RequestPort {
+  if ('header' in request) return request
+  return {
+    method: request.method,
+    url: request.url,
+    header: (name) => request.headers.get(name) ?? undefined,
+    body: () => peekBody(request, TOKEN_BODY_LIMIT),
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * `AuthError` -> status, headers and body: the one place that turns an error into HTTP, and the only writer of
+ * `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC 9110 sections 5.6.4, 10.2.3 and 11.6.1).
+ * The table in `errors.ts` says what goes with a code; an error's cause and whatever else hangs on it is not sent.
+ */
+import { type AuthError, ERRORS, type ErrorCode, type ErrorDetails, type ErrorRow } from '../errors.ts'
+
+/** A response as plain data, for adapters to write. */
+export interface Answer {
+  /** The HTTP status. */
+  readonly status: number
+  /** The headers; each name stands once. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The body, JSON. */
+  readonly body: string
+}
+
+/** Seconds until the next try when the error does not say. */
+const RETRY_AFTER = 1
+
+/** What may stand in `error_description` (RFC 6750 section 3): printable ASCII without `"` and `\`. */
+const NOT_DESCRIPTION = /[^\x20-\x21\x23-\x5b\x5d-\x7e]/g
+
+/** What may stand in one scope (RFC 6750 section 3): the same without the space, which separates them. */
+const NOT_SCOPE = /[^\x21\x23-\x5b\x5d-\x7e]/g
+
+/** What cannot stand in a quoted string, escaped or not (RFC 9110 section 5.6.4); we keep to ASCII. */
+const NOT_QUOTABLE = /[^\x20-\x7e]/g
+
+/** The parameters that a code's detail adds to the challenge. */
+const PARAMETERS: {
+  readonly [K in ErrorCode & keyof ErrorDetails]?: (
+    detail: ErrorDetails[K],
+  ) => Readonly<Record<string, string>>
+} = {
+  scope_missing: ({ scopes }) => ({ scope: toWords(scopes) }),
+  fresh_token_required: ({ maxAge, acrValues }) => ({
+    max_age: maxAge === undefined ? '' : String(Math.floor(maxAge)),
+    acr_values: toWords(acrValues ?? []),
+  }),
+}
+
+/**
+ * Words the answer to an error.
+ *
+ * Every 401, and every other answer that has an OAuth error word, carries a challenge. A request that came without
+ * credentials, or with a wrong password, is told no error word (RFC 6750 section 3.1: "SHOULD NOT include an error
+ * code or other error information").
+ *
+ * @param realm the challenge's `realm`
+ */
+export function respond(error: AuthError, realm?: string): Answer {
+  const row: ErrorRow = ERRORS[error.code]
+  const headers: Record<string, string> = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
+  if (row.status === 401 || row.oauth !== null) headers['WWW-Authenticate'] = toChallenge(error, row, realm)
+  const retryAfter = row.status === 429 || row.status === 503 ? readRetryAfter(error) : undefined
+  if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter)
+  const body = {
+    message: error.message,
+    error_type: row.type,
+    ...(row.oauth !== null && { error: row.oauth }),
+    code: error.code,
+    ...(row.status === 429 && { retry_after: retryAfter }),
+  }
+  return { status: row.status, headers, body: JSON.stringify(body) }
+}
+
+/** The value of `WWW-Authenticate`; parameters without a value are left out. */
+function toChallenge(error: AuthError, row: ErrorRow, realm: string | undefined): string {
+  const parameters: Record<string, string> = { realm: (realm ?? '').replace(NOT_QUOTABLE, '') }
+  if (row.oauth !== null) {
+    parameters['error'] = row.oauth
+    parameters['error_description'] = error.message.replace(NOT_DESCRIPTION, '')
+    Object.assign(parameters, readParameters(error))
+  }
+  const written = Object.entries(parameters).filter(([, value]) => value !== '')
+  const list = written.map(([name, value]) => `${name}=${quote(value)}`).join(', ')
+  return list === '' ? 'Bearer' : `Bearer ${list}`
+}
+
+/** The parameters that the error's detail asks for. */
+function readParameters(error: AuthError): Readonly<Record<string, string>> {
+  if (error.detail === undefined || !Object.hasOwn(PARAMETERS, error.code)) return {}
+  // The detail's type follows from the code, which the compiler cannot see through the union.
+  const toParameters = PARAMETERS[error.code as keyof typeof PARAMETERS] as (
+    detail: unknown,
+  ) => Record<string, string>
+  return toParameters(error.detail)
+}
+
+/** Joins words by spaces, as scopes and `acr_values` are. */
+function toWords(words: readonly string[]): string {
+  return words
+    .map((word) => word.replace(NOT_SCOPE, ''))
+    .filter((word) => word !== '')
+    .join(' ')
+}
+
+/** Writes a quoted string (RFC 9110 section 5.6.4). */
+function quote(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`
+}
+
+/** When to try again, in whole seconds and at least 1 (RFC 9110 section 10.2.3). */
+function readRetryAfter(error: AuthError): number {
+  const { retryAfter } = (error.detail ?? {}) as Partial<ErrorDetails['rate_limited']>
+  return Number.isFinite(retryAfter) ? Math.max(1, Math.ceil(Number(retryAfter))) : RETRY_AFTER
+}

@@ -1,0 +1,65 @@
+/**
+ * The HTTP floor's settings as one value: where tokens are looked for, how cookies look, how requests by cookie are protected.
+ * What holds between the rooms of this floor is checked here; what holds within one, there.
+ */
+import { ConfigurationError } from '../base/expected.ts'
+import { type CookieOptions, type CookieSettings, resolveCookies } from './cookies.ts'
+import { type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
+import { type LocateOptions, type LocateSettings, resolveLocate } from './locate.ts'
+
+/** The options that this floor understands. */
+export interface HttpOptions extends LocateOptions {
+  /** Names, attributes and contents of the cookies. */
+  readonly cookies?: CookieOptions
+  /** Protection of requests whose token came by cookie. Default `'both'`. */
+  readonly csrf?: CsrfMode | CsrfOptions
+}
+
+/** What the HTTP floor works from; adapters and routes see it as `auth.http`. It holds no key. */
+export interface HttpSettings {
+  /** Where tokens are looked for. */
+  readonly locate: LocateSettings
+  /** The cookies. */
+  readonly cookies: CookieSettings
+  /** CSRF protection. */
+  readonly csrf: CsrfSettings
+  /** The challenge's `realm`; undefined for none. */
+  readonly realm: string | undefined
+}
+
+/**
+ * Checks and prepares this floor's options.
+ *
+ * @param refreshTtl the life of a refresh token in seconds
+ * @param realm the challenge's `realm`
+ * @throws {ConfigurationError} for the first option that is of the wrong shape or unsafe, alone or with the others
+ */
+export function resolveHttp(
+  options: HttpOptions,
+  refreshTtl: number,
+  realm: string | undefined,
+): HttpSettings {
+  const cookies = resolveCookies(options.cookies, refreshTtl)
+  const csrf = resolveCsrf(options.csrf)
+  const { locations, header, query, body } = options
+  const locate = resolveLocate(
+    {
+      ...(locations !== undefined && { locations }),
+      ...(header !== undefined && { header }),
+      ...(query !== undefined && { query }),
+      ...(body !== undefined && { body }),
+    },
+    cookies,
+  )
+  if (
+    locate.locations.has('cookie') &&
+    options.cookies?.sameSite === 'None' &&
+    !csrf.checksOrigin &&
+    !csrf.checksToken
+  ) {
+    throw new ConfigurationError(
+      "Expected `csrf` to be on with `cookies.sameSite: 'None'`: any site could act for the user",
+    )
+  }
+  return Object.freeze({ locate, cookies, csrf, realm })
+}

@@ -1,0 +1,253 @@
+import fc from 'fast-check'
+import { describe, expect, it, vi } from 'vitest'
+import { isAuthError } from '../../src/errors.ts'
+import { BODY_LIMIT, parseBody, peekBody, readBody } from '../../src/http/body.ts'
+import { codeOf } from './port.ts'
+
+const JSON_TYPE = 'application/json'
+const FORM_TYPE = 'application/x-www-form-urlencoded'
+
+describe('the media type', () => {
+  it.each<[string | undefined, boolean]>([
+    ['application/json', true],
+    ['application/json; charset=utf-8', true],
+    ['application/json;charset=UTF-8', true],
+    [' Application/JSON ; x=y', true],
+    ['application/ld+json', false],
+    ['application/jsonx', false],
+    ['text/json', false],
+    ['text/plain; application/json', false],
+    ['text/plain', false],
+    ['multipart/form-data; boundary=x', false],
+    ['', false],
+    [undefined, false],
+  ])('%j is read: %s', (contentType, read) => {
+    expect(parseBody(contentType, '{"a":1}')).toEqual(read ? { a: 1 } : undefined)
+  })
+
+  it('of a form is read whatever its parameters', () => {
+    expect(parseBody('Application/X-WWW-Form-Urlencoded; charset=utf-8', 'a=b&c=d+e%20f')).toEqual({
+      a: 'b',
+      c: 'd e f',
+    })
+  })
+})
+
+describe('a JSON body', () => {
+  it.each(['{', '{"a":}', 'a=b', 'undefined', '{"a":1} x', '\ufeff{}', ' '])(
+    '%j is request_invalid',
+    async (text) => {
+      expect(await codeOf(() => parseBody(JSON_TYPE, text))).toBe('request_invalid')
+    },
+  )
+
+  it.each(['null', '[]', '[{"a":1}]', '"a"', '1', 'true'])(
+    'that is %s is request_invalid (LOG-01)',
+    async (text) => {
+      expect(await codeOf(() => parseBody(JSON_TYPE, text))).toBe('request_invalid')
+    },
+  )
+
+  it('that is empty is no body', () => {
+    expect(parseBody(JSON_TYPE, '')).toBeUndefined()
+    expect(parseBody(FORM_TYPE, '')).toBeUndefined()
+  })
+
+  it('keeps values of every type for the doors to judge', () => {
+    expect(parseBody(JSON_TYPE, '{"username":{"$ne":null},"password":1}')).toEqual({
+      username: { $ne: null },
+      password: 1,
+    })
+  })
+
+  it('says nothing of what it held', () => {
+    try {
+      parseBody(JSON_TYPE, '{"password": hunter2}')
+      expect.unreachable()
+    } catch (error) {
+      const { message, cause } = error as Error
+      expect(message).toBe('Request body is not valid JSON')
+      expect(cause).toBeUndefined()
+    }
+  })
+
+  it('nested 10 000 deep gives members or request_invalid', async () => {
+    expect(['nothing', 'request_invalid']).toContain(
+      await codeOf(() => parseBody(JSON_TYPE, `{"a":${'['.repeat(5000)}${']'.repeat(5000)}}`)),
+    )
+  })
+})
+
+describe('members', () => {
+  it.each([
+    [
+      'JSON',
+      JSON_TYPE,
+      '{"__proto__":{"admin":true},"constructor":{"prototype":{"admin":true}},"username":"a"}',
+    ],
+    ['a form', FORM_TYPE, '__proto__=x&constructor=y&username=a'],
+  ])('of %s touch no prototype (LOG-03)', (_, contentType, text) => {
+    const members = parseBody(contentType, text) ?? {}
+    expect(Object.getPrototypeOf(members)).toBeNull()
+    expect(Object.keys(members)).toEqual(['constructor', 'username'])
+    expect(members['admin']).toBeUndefined()
+    expect(Object.getPrototypeOf(Object.assign({}, members))).toBe(Object.prototype)
+    expect(({} as { admin?: boolean }).admin).toBeUndefined()
+  })
+
+  it('of a form come once', async () => {
+    expect(await codeOf(() => parseBody(FORM_TYPE, 'a=1&b=2&a=1'))).toBe('request_invalid')
+    expect(await codeOf(() => parseBody(FORM_TYPE, 'a=1&%61=2'))).toBe('request_invalid')
+    expect(await codeOf(() => parseBody(FORM_TYPE, '__proto__=1&__proto__=2'))).toBe('request_invalid')
+  })
+
+  it('are members or request_invalid for any text', () => {
+    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.stringMatching(/^[a&=%+]*$/))
+    fc.assert(
+      fc.property(text, fc.constantFrom(JSON_TYPE, FORM_TYPE, 'text/plain'), (body, contentType) => {
+        try {
+          const members = parseBody(contentType, body)
+          if (members !== undefined) expect(Object.getPrototypeOf(members)).toBeNull()
+        } catch (error) {
+          expect(isAuthError(error) && error.code).toBe('request_invalid')
+        }
+      }),
+    )
+  })
+})
+
+describe('reading a request', () => {
+  type Body = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null
+  function toRequest(body: Body, headers: Record<string, string> = { 'content-type': JSON_TYPE }): Request {
+    return new Request('http://a.example/', { method: 'POST', body, headers, duplex: 'half' } as RequestInit)
+  }
+
+  /** A JSON object of exactly so many bytes. */
+  function jsonOf(size: number): string {
+    return `{"a":"${'x'.repeat(size - 8)}"}`
+  }
+
+  it('gives the members', async () => {
+    expect(await readBody(toRequest('{"a":"é"}'))).toEqual({ a: 'é' })
+    expect(await readBody(toRequest('a=%C3%A9', { 'content-type': FORM_TYPE }))).toEqual({ a: 'é' })
+  })
+
+  it('gives nothing without a body', async () => {
+    expect(await readBody(toRequest(null))).toBeUndefined()
+    expect(await readBody(toRequest(''))).toBeUndefined()
+    expect(await readBody(new Request('http://a.example/'))).toBeUndefined()
+  })
+
+  it('leaves another media type unread', async () => {
+    const request = toRequest('hello', { 'content-type': 'text/plain' })
+    expect(await readBody(request)).toBeUndefined()
+    expect(await request.text()).toBe('hello')
+  })
+
+  it('leaves a body to others when it only peeks', async () => {
+    const request = toRequest('{"a":1}')
+    expect(await peekBody(request)).toEqual({ a: 1 })
+    expect(await request.json()).toEqual({ a: 1 })
+  })
+
+  it('peeks at no body of another media type, nor at one that is not there', async () => {
+    const request = toRequest('hello', { 'content-type': 'text/plain' })
+    const copy = vi.spyOn(request, 'clone')
+    expect(await peekBody(request)).toBeUndefined()
+    expect(copy).not.toHaveBeenCalled()
+    expect(await peekBody(toRequest(null))).toBeUndefined()
+  })
+
+  it('takes 16 KiB and not a byte more', async () => {
+    expect(BODY_LIMIT).toBe(16_384)
+    expect(await readBody(toRequest(jsonOf(BODY_LIMIT)))).toHaveProperty('a')
+    expect(await codeOf(() => readBody(toRequest(jsonOf(BODY_LIMIT + 1))))).toBe('request_invalid')
+  })
+
+  it('counts bytes, not characters', async () => {
+    expect(await readBody(toRequest('{"a":"é"}'), 10)).toEqual({ a: 'é' })
+    expect(await codeOf(() => readBody(toRequest('{"a":"é"}'), 9))).toBe('request_invalid')
+  })
+
+  it('believes a Content-Length that is too large', async () => {
+    let pulled = 0
+    const stream = new ReadableStream<Uint8Array>({ pull: () => void pulled++ }, { highWaterMark: 0 })
+    const headers = { 'content-type': JSON_TYPE, 'content-length': '16385' }
+    expect(await codeOf(() => readBody(toRequest(stream, headers)))).toBe('request_invalid')
+    expect(pulled).toBe(0)
+  })
+
+  it('answers an endless stream at once, and lets go of it after a mebibyte', async () => {
+    let pulled = 0
+    let cancelled = false
+    const stream = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        pulled++
+        if (pulled > 1000) controller.error(new Error('nobody stopped it'))
+        else controller.enqueue(new Uint8Array(65_536))
+      },
+      cancel() {
+        cancelled = true
+        return new Promise(() => undefined)
+      },
+    })
+    expect(await codeOf(() => readBody(toRequest(stream)))).toBe('request_invalid')
+    expect(pulled).toBeLessThan(5)
+    await vi.waitFor(() => expect(cancelled).toBe(true))
+    expect(pulled).toBeLessThan(30)
+  })
+
+  it.each<[string, (request: Request) => Promise<unknown>]>([
+    ['used', (request) => request.text()],
+    ['locked', async (request) => request.body?.getReader()],
+    ['half read', async (request) => request.body?.getReader().read()],
+  ])('refuses a body that is %s, without hanging', async (_, use) => {
+    const request = toRequest('{"a":1}')
+    await use(request)
+    expect(await codeOf(() => readBody(request))).toBe('request_invalid')
+    expect(await codeOf(() => peekBody(request))).toBe('request_invalid')
+  })
+
+  it('refuses a body that breaks off', async () => {
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(Buffer.from('{"a":')),
+      pull: (controller) => controller.error(new Error('socket hang up')),
+    })
+    expect(await codeOf(() => readBody(toRequest(stream)))).toBe('request_invalid')
+  })
+
+  it.each([
+    ['invalid UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
+    ['an encoded surrogate', Buffer.from('7b2261223a22eda08022' + '7d', 'hex')],
+    ['UTF-16', Buffer.from('\ufeff{"a":1}', 'utf16le')],
+    ['a byte order mark', Buffer.from('\ufeff{"a":1}')],
+  ])('refuses %s', async (_, bytes) => {
+    expect(await codeOf(() => readBody(toRequest(new Uint8Array(bytes))))).toBe('request_invalid')
+  })
+
+  it('joins characters that the network cut in two', async () => {
+    const bytes = Buffer.from('{"a":"é€😀"}')
+    const stream = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const byte of bytes) controller.enqueue(Uint8Array.of(byte))
+        controller.close()
+      },
+    })
+    expect(await readBody(toRequest(stream))).toEqual({ a: 'é€😀' })
+  })
+
+  it('gives members, nothing or request_invalid for any bytes', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 64 }),
+        fc.constantFrom(JSON_TYPE, FORM_TYPE),
+        async (bytes, contentType) => {
+          const code = await codeOf(() =>
+            readBody(toRequest(new Uint8Array(bytes), { 'content-type': contentType }), 32),
+          )
+          expect(['nothing', 'request_invalid']).toContain(code)
+        },
+      ),
+    )
+  })
+})
