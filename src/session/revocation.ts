@@ -1,0 +1,198 @@
+/**
+ * Whether a verified token is still good. In `feed` mode every process holds what was revoked lately and follows the store's log:
+ * a check is a lookup. In `strict` mode each check asks the store. A process that has not caught up, has slept, or meets
+ * a token that lives longer than usual, judges strictly; one that has lost the log for too long refuses to judge.
+ */
+import { AuthError } from '../errors.ts'
+import type { TokenPayload } from '../token/payload.ts'
+import { type Caller, monotonic } from './caller.ts'
+import { createLedger, type Ledger } from './ledger.ts'
+import type { LogEntry } from './store.ts'
+
+/** How revocation is judged. */
+export type RevocationMode = 'feed' | 'strict' | 'off'
+
+/** What revocation works from; lengths in seconds. */
+export interface RevocationSettings {
+  /** How tokens are judged. */
+  readonly mode: RevocationMode
+  /** How long the log may be out of reach before tokens are refused. */
+  readonly maxStale: number
+  /** What happens then. */
+  readonly whenStale: 'refuse' | 'allow'
+  /** The usual life of an access token: longer ones are judged strictly. */
+  readonly accessTtl: number
+  /** Forgiven clock skew. */
+  readonly leeway: number
+}
+
+/** How much a process knows of what is revoked. */
+export interface FeedState {
+  /** Whether it has read the whole log; until then it asks the store each time. */
+  readonly caughtUp: boolean
+  /** How old its knowledge is, in seconds. */
+  readonly age: number
+  /** How many revocations it remembers. */
+  readonly entries: number
+}
+
+/** The judge of liveness in one process. */
+export interface Revocation {
+  /**
+   * Refuses a revoked token.
+   *
+   * @param strict whether to ask the store in any case
+   * @returns a promise only where the store must be asked
+   * @throws {AuthError} `token_revoked`; `store_unavailable` when it cannot be told
+   */
+  judge(payload: TokenPayload<unknown>, strict: boolean): Promise<void> | undefined
+  /** Takes over at once what this process has revoked itself. */
+  note(entry: LogEntry): void
+  /** Reads the log now, where it is followed; a store that cannot be reached is left to the next reading. */
+  catchUp(): Promise<void>
+  /** Waits until the feed has caught up; at once in other modes. Rejects when the store cannot be reached. */
+  ready(): Promise<void>
+  /** Whether the feed has caught up and how old its knowledge is, in seconds; for health checks. */
+  state(): FeedState
+  /** Stops following the log. */
+  close(): void
+}
+
+/** How often the log is read, in seconds. With a round trip and a busy process on top it stays within one second. */
+const POLL_INTERVAL = 0.4
+
+/** A pause between two readings after which this process has slept, and what it knows is old, in seconds. */
+const SLEEP_GAP = 5
+
+/** How many entries are read at once. */
+const PAGE_SIZE = 1000
+
+/** The feed: what is known, and how fresh that is. */
+interface Feed {
+  readonly ledger: Ledger
+  /** Starts following, once. */
+  start(): void
+  /** Reads the log now, if it is followed. */
+  catchUp(): Promise<void>
+  /** Resolves when the feed has caught up for the first time. */
+  ready(): Promise<void>
+  /** Whether it has read the whole log and has not slept since. */
+  isCaughtUp(): boolean
+  /** Seconds since its knowledge was complete. */
+  age(): number
+  close(): void
+}
+
+/** Follows the log of a store by polling. Timers start with the first use and never keep the process alive. */
+function createFeed(caller: Caller, leeway: number): Feed {
+  const ledger = createLedger(leeway)
+  const waiting: { resolve: () => void; reject: (cause: unknown) => void }[] = []
+  let cursor: string | null = null
+  let completeAt = Number.NEGATIVE_INFINITY
+  let polledAt = Number.NEGATIVE_INFINITY
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let running = false
+
+  /** Reads the log to its end. What it knows is complete as of the moment before the last reading. */
+  async function poll(): Promise<void> {
+    for (let more = true; more; ) {
+      const askedAt = monotonic()
+      const page = await caller.call((store) => store.readLog(cursor, PAGE_SIZE))
+      caller.learn(page.now, askedAt)
+      for (const entry of page.entries) ledger.add(entry)
+      cursor = page.cursor
+      more = page.more && running
+      if (!more) completeAt = askedAt
+      ledger.sweep(page.now)
+    }
+  }
+
+  function schedule(): void {
+    if (!running) return
+    timer = setTimeout(tick, POLL_INTERVAL * 1000)
+    timer.unref?.()
+  }
+
+  function tick(): void {
+    // After a sleep nothing is known until the log has been read to its end again.
+    if (monotonic() - polledAt >= SLEEP_GAP) completeAt = Number.NEGATIVE_INFINITY
+    polledAt = monotonic()
+    poll().then(
+      () => {
+        for (const { resolve } of waiting.splice(0)) resolve()
+        schedule()
+      },
+      (cause: unknown) => {
+        for (const { reject } of waiting.splice(0)) reject(cause)
+        schedule()
+      },
+    )
+  }
+
+  const isCaughtUp = (): boolean => completeAt >= 0 && monotonic() - polledAt < SLEEP_GAP
+  const start = (): void => {
+    if (running) return
+    running = true
+    tick()
+  }
+  return {
+    ledger,
+    start,
+    isCaughtUp,
+    age: () => monotonic() - completeAt,
+    catchUp: () => (running ? poll().catch(() => undefined) : Promise.resolve()),
+    ready() {
+      start()
+      if (isCaughtUp()) return Promise.resolve()
+      return new Promise((resolve, reject) => waiting.push({ resolve, reject }))
+    },
+    close() {
+      running = false
+      clearTimeout(timer)
+      for (const { reject } of waiting.splice(0)) reject(new AuthError('store_unavailable'))
+    },
+  }
+}
+
+/** Makes the judge of one application. */
+export function createRevocation(caller: Caller, settings: RevocationSettings): Revocation {
+  const { mode, maxStale, whenStale, accessTtl, leeway } = settings
+  const feed = createFeed(caller, leeway)
+
+  async function judgeStrictly({ sid, jti, sub, iat }: TokenPayload<unknown>): Promise<void> {
+    const query = {
+      sid: sid ?? null,
+      jti: jti ?? null,
+      sub,
+      iat: iat === undefined ? null : iat - leeway,
+      now: caller.now(),
+    }
+    if (await caller.call((store) => store.isRevoked(query))) throw new AuthError('token_revoked')
+  }
+
+  /** Whether a token outlives what the feed remembers. */
+  const isLongLived = ({ iat, exp }: TokenPayload<unknown>): boolean =>
+    iat === undefined || exp - iat > accessTtl
+
+  return {
+    judge(payload, strict) {
+      if (mode === 'off') return undefined
+      // What this process knows counts in any case: a store that was restored from a backup may have forgotten it.
+      if (feed.ledger.holds(payload)) throw new AuthError('token_revoked')
+      if (mode === 'strict' || strict || isLongLived(payload)) return judgeStrictly(payload)
+      feed.start()
+      if (!feed.isCaughtUp()) return judgeStrictly(payload)
+      if (whenStale === 'refuse' && feed.age() > maxStale)
+        throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
+      return undefined
+    },
+    note(entry) {
+      feed.ledger.sweep(entry.at)
+      feed.ledger.add(entry)
+    },
+    catchUp: feed.catchUp,
+    ready: () => (mode === 'feed' ? feed.ready() : caller.call((store) => store.now()).then(() => undefined)),
+    state: () => ({ caughtUp: feed.isCaughtUp(), age: feed.age(), entries: feed.ledger.size }),
+    close: feed.close,
+  }
+}

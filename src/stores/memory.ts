@@ -1,0 +1,285 @@
+/**
+ * Door `tokenwright/stores/memory`: sessions in this process. The default for tests, and enough for an application that runs as
+ * one process and may sign everyone out when it restarts; nothing is shared and nothing is kept.
+ *
+ * Every method runs to its end without giving way, which makes it one atomic step. What it hands out is frozen and what it takes
+ * is copied, through JSON as on any other store, so that nothing works here and fails there.
+ */
+import type { Clock } from '../base/duration.ts'
+import { systemClock } from '../base/duration.ts'
+import { deepFreeze } from '../base/json.ts'
+import { decide, isWriting } from '../session/rotation.ts'
+import type {
+  Attempt,
+  EndAllCall,
+  LivenessQuery,
+  LogEntry,
+  LogPage,
+  RevokeCall,
+  RevokeReason,
+  RotateCall,
+  Rotation,
+  SessionDraft,
+  SessionRow,
+  StepUp,
+  StepUpCall,
+  Store,
+} from '../session/store.ts'
+
+/** What `memoryStore` takes. */
+export interface MemoryStoreOptions {
+  /** The store's own clock, in epoch seconds; it rules where a call brings no `now`. Default the system's. */
+  readonly clock?: Clock
+}
+
+/** All that the store holds. */
+interface Shelves {
+  readonly clock: Clock
+  readonly rows: Map<string, SessionRow>
+  /** Session identifiers by subject, in the order of their logins. */
+  readonly subjects: Map<string, Set<string>>
+  readonly tokens: Map<string, { readonly until: number }>
+  readonly cutOffs: Map<string, { readonly at: number; readonly until: number }>
+  readonly attempts: Map<string, { readonly count: number; readonly until: number }>
+  /** The log, oldest first; `number` only grows. */
+  log: { readonly number: number; readonly entry: LogEntry }[]
+  lastNumber: number
+  /** How many records make the next start sweep first. */
+  sweepAt: number
+}
+
+/** Rows stay for a day after their absolute end, so that a late client hears `expired` and not `unknown`. */
+const KEPT_AFTER_END = 86_400
+const MOST_LISTED = 1000
+/** The fewest records worth a sweep. */
+const SWEEP_FLOOR = 10_000
+
+/** The moment that rules a step, to the millisecond. */
+function toMoment({ clock }: Shelves, now: number | null): number {
+  return Math.round((now ?? clock()) * 1000) / 1000
+}
+
+function isLive(row: SessionRow, now: number): boolean {
+  return row.revokedAt === null && now < row.idleExpiresAt && now < row.absoluteExpiresAt
+}
+
+/** Puts a row in the place of the one before. */
+function write({ rows }: Shelves, row: SessionRow): SessionRow {
+  rows.set(row.sid, Object.freeze(row))
+  return row
+}
+
+function log(shelves: Shelves, entry: LogEntry): void {
+  shelves.lastNumber += 1
+  shelves.log.push({ number: shelves.lastNumber, entry: Object.freeze(entry) })
+}
+
+function start(shelves: Shelves, draft: SessionDraft, given: number | null): SessionRow | null {
+  const now = toMoment(shelves, given)
+  if (countRecords(shelves) >= shelves.sweepAt) {
+    prune(shelves, now)
+    shelves.sweepAt = Math.max(SWEEP_FLOOR, 2 * countRecords(shelves))
+  }
+  const { provedAt, idle, absolute, ...rest } = draft
+  const cutOff = shelves.cutOffs.get(draft.sub)
+  if (cutOff !== undefined && cutOff.at >= provedAt) return null
+  if (shelves.rows.has(draft.sid)) throw new Error('A session with this identifier exists')
+  const { sid, sub } = draft
+  const siblings = shelves.subjects.get(sub)
+  if (siblings === undefined) shelves.subjects.set(sub, new Set([sid]))
+  else siblings.add(sid)
+  return write(shelves, {
+    ...rest,
+    amr: rest.amr && Object.freeze([...rest.amr]),
+    scopes: Object.freeze([...rest.scopes]),
+    data: deepFreeze(JSON.parse(JSON.stringify(rest.data)) as Record<string, unknown>),
+    gen: 0,
+    rotatedAt: now,
+    createdAt: now,
+    lastUsedAt: now,
+    idleExpiresAt: Math.min(now + idle, now + absolute),
+    absoluteExpiresAt: now + absolute,
+    revokedAt: null,
+    revokeReason: null,
+  })
+}
+
+function rotate(shelves: Shelves, call: RotateCall): Rotation {
+  const now = toMoment(shelves, call.now)
+  const row = shelves.rows.get(call.sid) ?? null
+  const word = decide(row, call.gen, now, call)
+  if (row === null || !isWriting(word, call)) return { word, row, now }
+  if (call.notAfter !== null && now > call.notAfter) return { word: 'late', row, now }
+  if (word === 'reused') {
+    return { word, row: revoke(shelves, row, 'refresh_reused', { logTtl: call.logTtl, now }), now }
+  }
+  const used = { lastUsedAt: now, idleExpiresAt: Math.min(now + call.idle, row.absoluteExpiresAt) }
+  const next =
+    word === 'kept'
+      ? { ...row, ...used }
+      : { ...row, ...used, gen: Math.max(row.gen, call.gen) + 1, rotatedAt: now }
+  return { word, row: write(shelves, next), now }
+}
+
+function stepUp(shelves: Shelves, call: StepUpCall): StepUp {
+  const now = toMoment(shelves, call.now)
+  const row = shelves.rows.get(call.sid) ?? null
+  if (row === null) return { word: 'unknown', row }
+  if (row.revokedAt !== null) return { word: 'revoked', row }
+  if (!isLive(row, now)) return { word: 'expired', row }
+  if (call.notAfter !== null && now > call.notAfter) return { word: 'late', row }
+  const { authTime, acr, amr } = call
+  const next = { ...row, authTime, acr, amr: amr && Object.freeze([...amr]), lastUsedAt: now }
+  return { word: 'live', row: write(shelves, next) }
+}
+
+function countAttempt(
+  shelves: Shelves,
+  key: string,
+  limit: number,
+  window: { length: number; now: number },
+): Attempt {
+  const { length, now } = window
+  const known = shelves.attempts.get(key)
+  const { count, until } =
+    known !== undefined && now < known.until ? known : { count: 0, until: now + length }
+  if (count >= limit) return { allowed: false, retryAfter: Math.max(1, Math.ceil(until - now)) }
+  shelves.attempts.set(key, { count: count + 1, until })
+  return { allowed: true, retryAfter: 0 }
+}
+
+function list({ rows, subjects }: Shelves, sub: string, now: number): readonly SessionRow[] {
+  const mine = [...(subjects.get(sub) ?? [])].reverse().flatMap((sid) => rows.get(sid) ?? [])
+  const live = mine.filter((row) => isLive(row, now))
+  return live.sort((a, b) => b.createdAt - a.createdAt).slice(0, MOST_LISTED)
+}
+
+/** A token that names a session is judged by it; the subject's cut-off is for those that name none. */
+function isRevoked(shelves: Shelves, { sid, jti, sub, iat }: LivenessQuery, now: number): boolean {
+  if (jti !== null && shelves.tokens.has(jti)) return true
+  if (sid !== null) {
+    const row = shelves.rows.get(sid)
+    return row === undefined || !isLive(row, now)
+  }
+  const cutOff = shelves.cutOffs.get(sub)
+  return cutOff !== undefined && (iat === null || iat <= cutOff.at)
+}
+
+/** Revokes a row that is not yet, with its log entry. */
+function revoke(
+  shelves: Shelves,
+  row: SessionRow,
+  reason: RevokeReason,
+  { logTtl, now }: { logTtl: number; now: number },
+): SessionRow {
+  log(shelves, { kind: 'sid', key: row.sid, at: now, until: now + logTtl })
+  return write(shelves, { ...row, revokedAt: now, revokeReason: reason })
+}
+
+function end(shelves: Shelves, sid: string, reason: RevokeReason, call: RevokeCall): boolean {
+  const now = toMoment(shelves, call.now)
+  const row = shelves.rows.get(sid)
+  if (row === undefined || row.revokedAt !== null) return false
+  revoke(shelves, row, reason, { logTtl: call.logTtl, now })
+  return isLive(row, now)
+}
+
+function endAll(shelves: Shelves, sub: string, reason: RevokeReason, call: EndAllCall): number {
+  const now = toMoment(shelves, call.now)
+  if (call.cutOff !== null) {
+    const known = shelves.cutOffs.get(sub) ?? { at: now, until: now }
+    const at = Math.max(now, known.at)
+    const until = Math.max(now + call.cutOff, known.until)
+    shelves.cutOffs.set(sub, { at, until })
+    log(shelves, { kind: 'sub', key: sub, at, until })
+  }
+  let live = 0
+  for (const sid of shelves.subjects.get(sub) ?? []) {
+    const row = shelves.rows.get(sid)
+    if (row === undefined || sid === call.except || !isLive(row, now)) continue
+    revoke(shelves, row, reason, { logTtl: call.logTtl, now })
+    live += 1
+  }
+  return live
+}
+
+function revokeToken(shelves: Shelves, jti: string, until: number, now: number): void {
+  shelves.tokens.set(jti, { until: Math.max(until, shelves.tokens.get(jti)?.until ?? 0) })
+  log(shelves, { kind: 'jti', key: jti, at: now, until })
+}
+
+function readLog(shelves: Shelves, cursor: string | null, limit: number): LogPage {
+  const now = toMoment(shelves, null)
+  const known = Number(cursor ?? 0)
+  // What is no cursor of ours reads everything: too much is safe, too little is not.
+  const after = Number.isSafeInteger(known) && known <= shelves.lastNumber ? known : 0
+  const rest = shelves.log.slice(shelves.log.findLastIndex(({ number }) => number <= after) + 1)
+  const page = rest.slice(0, limit)
+  const more = rest.length > page.length
+  const end = more ? (page.at(-1)?.number ?? after) : shelves.lastNumber
+  return { entries: page.map(({ entry }) => entry), cursor: String(end), more, now }
+}
+
+function countRecords({ rows, log, tokens, cutOffs, attempts }: Shelves): number {
+  return rows.size + log.length + tokens.size + cutOffs.size + attempts.size
+}
+
+function prune(shelves: Shelves, now: number): number {
+  const before = countRecords(shelves)
+  for (const { sid, sub, absoluteExpiresAt } of shelves.rows.values()) {
+    if (now < absoluteExpiresAt + KEPT_AFTER_END) continue
+    shelves.rows.delete(sid)
+    const siblings = shelves.subjects.get(sub)
+    siblings?.delete(sid)
+    if (siblings?.size === 0) shelves.subjects.delete(sub)
+  }
+  for (const shelf of [shelves.tokens, shelves.cutOffs, shelves.attempts]) {
+    for (const [key, { until }] of shelf) if (now >= until) shelf.delete(key)
+  }
+  shelves.log = shelves.log.filter(({ entry }) => now < entry.until)
+  return before - countRecords(shelves)
+}
+
+/**
+ * Makes a store in this process's memory. It sweeps away what is over as it grows, and holds what is not.
+ *
+ * @example
+ * ```ts
+ * import { memoryStore } from 'tokenwright/stores/memory'
+ *
+ * const store = memoryStore()
+ * const page = await store.readLog(null, 100)
+ * ```
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): Store {
+  const shelves: Shelves = {
+    clock: options.clock ?? systemClock,
+    rows: new Map(),
+    subjects: new Map(),
+    tokens: new Map(),
+    cutOffs: new Map(),
+    attempts: new Map(),
+    log: [],
+    lastNumber: 0,
+    sweepAt: SWEEP_FLOOR,
+  }
+  const at = (now: number | null): number => toMoment(shelves, now)
+  return {
+    name: 'memory',
+    inspect: async () => [],
+    now: async () => at(null),
+    start: async (draft, now) => start(shelves, draft, now),
+    rotate: async (call) => rotate(shelves, call),
+    stepUp: async (call) => stepUp(shelves, call),
+    countAttempt: async (key, limit, window, now) =>
+      countAttempt(shelves, key, limit, { length: window, now: at(now) }),
+    get: async (sid) => shelves.rows.get(sid) ?? null,
+    list: async (sub, now) => list(shelves, sub, at(now)),
+    isRevoked: async (query) => isRevoked(shelves, query, at(query.now)),
+    end: async (sid, reason, call) => end(shelves, sid, reason, call),
+    endAll: async (sub, reason, call) => endAll(shelves, sub, reason, call),
+    revokeToken: async (jti, until, now) => revokeToken(shelves, jti, until, at(now)),
+    readLog: async (cursor, limit) => readLog(shelves, cursor, limit),
+    prune: async (now) => prune(shelves, at(now)),
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Door `tokenwright/stores/redis`: sessions in Redis 6.2 or later, a single server, Sentinel or Cluster. The client is the user's own,
+ * ioredis or node-redis, and so is closing it. Every step is one Lua script and one round trip; all keys lie in one slot,
+ * so that a step is atomic on a cluster too. When to stop waiting for an answer is decided above: failures are plain rejections.
+ */
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../base/expected.ts'
+import type { Store } from '../session/store.ts'
+import { createSend, type RedisClient } from './redis/client.ts'
+import { inspect } from './redis/inspect.ts'
+import { createKeys } from './redis/keys.ts'
+import { createLog } from './redis/log.ts'
+import { createRevocations } from './redis/revocations.ts'
+import { createRunner } from './redis/script.ts'
+import { createSessions } from './redis/sessions.ts'
+
+export type {
+  IoredisClient,
+  NodeRedisClient,
+  NodeRedisCluster,
+  NodeRedisSentinel,
+  RedisClient,
+} from './redis/client.ts'
+
+/** How a Redis store names its keys. */
+export interface RedisStoreOptions {
+  /**
+   * What every key begins with, in braces: `{tw}:...`. 1 to 64 letters, digits or `: . _ -`; default `'tw'`. Applications that share a
+   * Redis take one each; on a cluster, it decides which node keeps the sessions.
+   */
+  readonly prefix?: string
+}
+
+/**
+ * Keeps sessions in Redis.
+ *
+ * A node-redis client, pool or cluster without an `error` listener gets an empty one: without any, node-redis ends the process
+ * when a connection breaks. What went wrong is told by the calls themselves. Attach your own first to hear of it.
+ *
+ * @param client an ioredis `Redis` or `Cluster`, or a connected node-redis client, pool, cluster or sentinel; never closed here
+ * @throws {ConfigurationError} for another kind of client, an unfit prefix or an unknown option
+ * @example
+ * import { Redis } from 'ioredis'
+ * import { redisStore } from 'tokenwright/stores/redis'
+ *
+ * const store = redisStore(new Redis('redis://127.0.0.1:6379'), { prefix: 'shop' })
+ * for (const warning of await store.inspect()) console.warn(warning)
+ */
+export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
+  const given: unknown = options
+  if (!isRecord(given)) throw new ConfigurationError(expected('options', 'an object of options', given))
+  refuseUnknownKeys('', given, ['prefix'])
+  const keys = createKeys(options.prefix ?? 'tw')
+  const run = createRunner(createSend(client))
+  return Object.freeze({
+    name: 'redis',
+    inspect: () => inspect(run, keys),
+    ...createSessions(run, keys),
+    ...createRevocations(run, keys),
+    ...createLog(run, keys),
+  })
+}

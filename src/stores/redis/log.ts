@@ -1,0 +1,130 @@
+/**
+ * The log of revocations: one stream. Its ids come from the server's clock and only ever grow, one after the other, as
+ * scripts run one after the other: a reader that goes on after the last id it saw misses nothing.
+ */
+import type { LogEntry, LogPage, RevocationStore } from '../../session/store.ts'
+import { type Keys, unspell } from './keys.ts'
+import { createScript, fromRedisTime, type Runner } from './script.ts'
+
+/** Lua that writes the log. Needs the key `log`. */
+export const APPEND = `
+local function hasPassed(entry) return tonumber(entry[2][8]) <= now end
+-- Takes away what stands at the front of the log and can hit no token any more: more than is added, so that the log shrinks.
+-- Not by a clock that is brought along: one process whose clock is wrong would take the log away from all others.
+local function trim(added)
+  if brought then return end
+  local ids = {}
+  for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(added + 4, 1000))) do
+    if hasPassed(entry) then ids[#ids + 1] = entry[1] end
+  end
+  if #ids > 0 then redis.call('XDEL', log, unpack(ids)) end
+end
+-- The order of the fields is what hasPassed and the readers go by.
+local function append(kind, key, at, till)
+  redis.call('XADD', log, '*', 'kind', kind, 'key', key, 'at', at, 'until', till)
+end
+`
+
+/**
+ * A cursor names the last id that was read and the process of the server that it was read from. After a restart or a failover
+ * the log may have lost its end, and a server whose clock is behind gives out ids that the cursor has passed: then the
+ * log is read again from its beginning.
+ */
+const READ = createScript({
+  keys: 'log',
+  args: 'seen server #limit',
+  body: `
+-- A user without the right to INFO gets no such check.
+local info = redis.pcall('INFO', 'server')
+local running = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+if running ~= server then seen = '0-0' end
+local entries = redis.call('XRANGE', log, '(' .. seen, '+', 'COUNT', limit + 1)
+local more = #entries > limit and 1 or 0
+local answer = {}
+for i = 1, math.min(#entries, limit) do
+  seen = entries[i][1]
+  for field = 2, 8, 2 do answer[#answer + 1] = entries[i][2][field] end
+end
+return { now, more, seen, running, answer }
+`,
+})
+
+const PRUNE = createScript({
+  keys: 'log due',
+  args: 'seen #count',
+  body: `
+local ended = redis.call('ZRANGEBYSCORE', due, '-inf', string.format('%.0f', now), 'LIMIT', 0, count)
+local entries = redis.call('XRANGE', log, '(' .. seen, '+', 'COUNT', count)
+local passed = {}
+for _, entry in ipairs(entries) do
+  if tonumber(entry[2][8]) <= now then passed[#passed + 1] = entry[1] end
+end
+local gone = 0
+-- The index of a subject goes too, but is no record of its own: the letter behind the common beginning tells.
+local letter = #log - #'log' + 1
+for _, key in ipairs(ended) do
+  local deleted = redis.call('DEL', key)
+  if string.sub(key, letter, letter + 1) ~= 'u:' then gone = gone + deleted end
+end
+if #ended > 0 then redis.call('ZREM', due, unpack(ended)) end
+if #passed > 0 then gone = gone + redis.call('XDEL', log, unpack(passed)) end
+local more = (#ended == count or #entries == count) and 1 or 0
+return { gone, more, #entries > 0 and entries[#entries][1] or seen }
+`,
+})
+
+/** How many records one step of pruning looks at; it holds up other clients for about a millisecond. */
+const PRUNE_BATCH = 500
+
+/** How many steps one pruning takes at most: the rest is left to the next one. */
+const PRUNE_STEPS = 40
+
+/** Reads and prunes the log. */
+export function createLog(run: Runner, keys: Keys): Pick<RevocationStore, 'readLog' | 'prune'> {
+  return {
+    async readLog(cursor, limit) {
+      const [, seen = '0-0', server = ''] = /^(\d+-\d+) (\w*)$/.exec(cursor ?? '') ?? []
+      const [now, more, last, running, flat] = await run(READ, {
+        keys: [keys.log],
+        args: [seen, server, Math.max(1, Math.trunc(limit))],
+        now: null,
+      })
+      return {
+        entries: toEntries(flat as readonly unknown[]),
+        cursor: `${String(last)} ${String(running)}`,
+        more: Number(more) === 1,
+        now: fromRedisTime(now),
+      } satisfies LogPage
+    },
+
+    async prune(now) {
+      let total = 0
+      let seen = '0-0'
+      for (let step = 0; step < PRUNE_STEPS; step++) {
+        const [gone, more, last] = await run(PRUNE, {
+          keys: [keys.log, keys.due],
+          args: [seen, PRUNE_BATCH],
+          now,
+        })
+        total += Number(gone)
+        seen = String(last)
+        if (Number(more) === 0) break
+      }
+      return total
+    },
+  }
+}
+
+function toEntries(flat: readonly unknown[]): LogEntry[] {
+  const entries: LogEntry[] = []
+  for (let i = 0; i < flat.length; i += 4) {
+    const [kind, key, at, until] = flat.slice(i, i + 4)
+    entries.push({
+      kind: String(kind) as LogEntry['kind'],
+      key: unspell(String(key)),
+      at: fromRedisTime(at),
+      until: fromRedisTime(until),
+    })
+  }
+  return entries
+}

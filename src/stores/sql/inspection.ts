@@ -1,0 +1,106 @@
+/** What is worth a warning at start: settings of a server with which it forgets, mangles or hangs. Nothing is changed. */
+import type { Database, Run } from './database.ts'
+import { createSchemaError, readVersion, SCHEMA_VERSION } from './schema.ts'
+import type { SqlDialect } from './statement.ts'
+
+type Settings = Readonly<Record<string, unknown>>
+
+/** One thing to look at: whether it is so, and what to say then. */
+interface Concern {
+  readonly applies: (settings: Settings) => boolean
+  readonly warning: string
+}
+
+/** What is asked, and what is looked at in the answer, by dialect. */
+const CONCERNS: Readonly<
+  Record<SqlDialect, { readonly ask: string; readonly concerns: readonly Concern[] }>
+> = {
+  postgres: {
+    ask: `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commits,
+      pg_is_in_recovery() as standby`,
+    concerns: [
+      {
+        applies: ({ fsync }) => fsync === 'off',
+        warning: 'PostgreSQL runs with fsync off: a crash of the machine may lose revocations, or everything',
+      },
+      {
+        applies: ({ commits }) => commits === 'off',
+        warning:
+          'PostgreSQL runs with synchronous_commit off: a crash may lose revocations that were acknowledged',
+      },
+      {
+        applies: ({ standby }) => standby === true,
+        warning: 'PostgreSQL is a standby: it can be read, but no session can be started or refreshed',
+      },
+    ],
+  },
+  mysql: {
+    ask: `select @@sql_mode as mode, @@innodb_flush_log_at_trx_commit as flush, @@binlog_format as binlog,
+      now(6) as begun, sleep(0.002) as slept, sysdate(6) <= now(6) as frozen`,
+    concerns: [
+      {
+        applies: ({ mode }) => !/STRICT_(TRANS|ALL)_TABLES/.test(String(mode)),
+        warning: 'MySQL runs with a sql_mode that is not strict: it cuts values that do not fit, in silence',
+      },
+      {
+        applies: ({ mode }) => /NO_BACKSLASH_ESCAPES/.test(String(mode)),
+        warning:
+          'MySQL runs with NO_BACKSLASH_ESCAPES: mysql2 escapes values with backslashes, which it ignores',
+      },
+      {
+        applies: ({ flush }) => Number(flush) !== 1,
+        warning:
+          'MySQL runs with innodb_flush_log_at_trx_commit other than 1: a crash may lose revocations that were acknowledged',
+      },
+      {
+        applies: ({ binlog }) => binlog === 'STATEMENT',
+        warning:
+          'MySQL runs with binlog_format STATEMENT: replicas would read their own clocks; use ROW or MIXED',
+      },
+      {
+        applies: ({ frozen }) => Number(frozen) === 1,
+        warning:
+          'MySQL runs with sysdate-is-now: after a wait for a lock its clock is as old as the wait is long',
+      },
+    ],
+  },
+  sqlite: {
+    ask: `select (select synchronous from pragma_synchronous) as sync, (select timeout from pragma_busy_timeout) as timeout,
+      (select journal_mode from pragma_journal_mode) as journal,
+      (select file from pragma_database_list where name = 'main') as file`,
+    concerns: [
+      {
+        applies: ({ sync, file }) => Number(sync) === 0 && isFile(file),
+        warning:
+          'SQLite runs with synchronous off: a crash of the machine may lose revocations, or everything',
+      },
+      {
+        applies: ({ journal, file }) => /^(off|memory)$/i.test(String(journal)) && isFile(file),
+        warning: 'SQLite keeps its journal in memory: a crash of the process may leave the file unreadable',
+      },
+      {
+        applies: ({ timeout }) => Number(timeout) >= 2000,
+        warning:
+          'SQLite runs with a busy timeout of 2 seconds or more: while it waits, the whole process stands still',
+      },
+    ],
+  },
+}
+
+function isFile(file: unknown): boolean {
+  return typeof file === 'string' && file !== ''
+}
+
+/**
+ * Looks at the schema and at the server's settings.
+ *
+ * @returns one sentence for each thing that is worth a warning
+ * @throws {ConfigurationError} when the schema is older than this code, or not there
+ */
+export async function inspectDatabase(database: Database, run: Run): Promise<readonly string[]> {
+  const version = await readVersion(database, run)
+  if (version < SCHEMA_VERSION) throw createSchemaError(database.prefix, `version ${version}`)
+  const { ask, concerns } = CONCERNS[database.dialect]
+  const [settings = {}] = (await run(database.compile(ask))).rows
+  return concerns.filter(({ applies }) => applies(settings)).map(({ warning }) => warning)
+}

@@ -1,0 +1,137 @@
+/**
+ * Brings the schema up: either with the Migrator of Kysely, beside an application's own migrations, or on its own.
+ * Every step does nothing where it was done before, so that both ways may meet.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Kysely } from 'kysely'
+import { createDatabase, type Database, type Run, type SqlSettings } from './database.ts'
+import { retry } from './retry.ts'
+import { readVersion, SCHEMA_STEPS } from './schema.ts'
+import type { Statement } from './statement.ts'
+
+/** One migration, as Kysely's Migrator takes it. */
+export interface SqlMigration {
+  /** Makes the tables, where they are not there. */
+  up(db: Kysely<unknown>): Promise<void>
+  /** Drops the tables with everything in them. */
+  down(db: Kysely<unknown>): Promise<void>
+}
+
+/** Migrations by their names, as Kysely's Migrator takes them. */
+export interface SqlMigrationProvider {
+  /** All of them; names begin with `tokenwright_` and sort in their order. */
+  getMigrations(): Promise<Record<string, SqlMigration>>
+}
+
+/** Seconds to wait for another process that migrates. */
+const PATIENCE = 30
+/** Seconds between two looks whether it is done. */
+const PAUSE = 0.05
+
+async function runAll(run: Run, statements: readonly Statement[]): Promise<void> {
+  for (const statement of statements) await run(statement)
+}
+
+/**
+ * The migrations as a provider for Kysely's own Migrator.
+ *
+ * @param settings the same `prefix` and `dialect` as the store's
+ *
+ * @example
+ * ```ts
+ * import { sqlMigrations } from 'tokenwright/stores/sql'
+ *
+ * const provider = sqlMigrations() // new Migrator({ db, provider })
+ * const names = Object.keys(await provider.getMigrations())
+ * ```
+ */
+export function sqlMigrations(settings: SqlSettings = {}): SqlMigrationProvider {
+  const migrations = SCHEMA_STEPS.map(({ name, up, down }): [string, SqlMigration] => [
+    name,
+    {
+      async up(db) {
+        const database = createDatabase(db, settings)
+        await runAll(database.run, up(database))
+      },
+      async down(db) {
+        const database = createDatabase(db, settings)
+        await runAll(database.run, down(database))
+      },
+    },
+  ])
+  return { getMigrations: async () => Object.fromEntries(migrations) }
+}
+
+/** A lock that no two migrating processes hold, by dialect; asked for again and again, since a long wait would look like a hung server. */
+const LOCKS = {
+  postgres: {
+    take: "select case when pg_try_advisory_xact_lock(hashtext('{log}')) then 1 else 0 end as taken",
+    drop: null,
+  },
+  mysql: {
+    take: "select get_lock(sha1(concat(database(), '.{log}')), 0) as taken",
+    drop: "select release_lock(sha1(concat(database(), '.{log}')))",
+  },
+} as const
+
+async function waitFor(run: Run, take: Statement): Promise<void> {
+  const end = performance.now() + PATIENCE * 1000
+  while (Number((await run(take)).rows[0]?.['taken']) !== 1) {
+    if (performance.now() > end) throw new Error(`Another process has been migrating for ${PATIENCE} seconds`)
+    await sleep(PAUSE * (0.5 + Math.random()) * 1000)
+  }
+}
+
+async function bringUp(database: Database, run: Run): Promise<string[]> {
+  // The counters' table says the version, and is the first thing that the first step makes.
+  const [first] = SCHEMA_STEPS[0]?.up(database) ?? []
+  if (first !== undefined) await run(first)
+  const version = await readVersion(database, run)
+  const missing = SCHEMA_STEPS.filter((step) => step.version > version)
+  for (const step of missing) await runAll(run, step.up(database))
+  return missing.map(({ name }) => name)
+}
+
+async function migrate(database: Database): Promise<string[]> {
+  const { dialect, compile } = database
+  if (dialect === 'sqlite') return database.transact((run) => bringUp(database, run))
+  const take = compile(LOCKS[dialect].take)
+  if (dialect === 'postgres') {
+    return database.transact(async (run) => {
+      await waitFor(run, take)
+      return bringUp(database, run)
+    })
+  }
+  // MySQL commits with every change of the schema, so that the lock belongs to the connection.
+  return database.connect(async (run) => {
+    await waitFor(run, take)
+    try {
+      return await bringUp(database, run)
+    } finally {
+      await run(compile(LOCKS.mysql.drop))
+    }
+  })
+}
+
+/**
+ * Brings the schema up to what this version of the library works with. Does nothing where it is up; safe when several processes
+ * start at once. It waits up to 30 seconds for one that is at it.
+ *
+ * @param settings the same `prefix` and `dialect` as the store's
+ * @returns the names of the migrations that it carried out
+ * @throws {ConfigurationError} when the database is none of the three dialects
+ *
+ * @example
+ * ```ts
+ * import { Kysely, PostgresDialect } from 'kysely'
+ * import { Pool } from 'pg'
+ * import { evictPg, migrateSql } from 'tokenwright/stores/sql'
+ *
+ * const db = new Kysely({ dialect: new PostgresDialect({ pool: evictPg(new Pool()) }) })
+ * await migrateSql(db)
+ * ```
+ */
+export async function migrateSql<DB>(db: Kysely<DB>, settings: SqlSettings = {}): Promise<readonly string[]> {
+  const database = createDatabase(db, settings)
+  return retry(() => migrate(database), PATIENCE)
+}

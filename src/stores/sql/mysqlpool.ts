@@ -1,0 +1,151 @@
+/**
+ * A pool of `mysql2`, wrapped for Kysely's `MysqlDialect`: calls have a deadline, a connection that hung is closed and not given
+ * back, waits for a connection are bounded, and no `error` event of the driver ends the process.
+ */
+import { DeadlineError, type EvictOptions, type Loose, readDeadline } from './deadline.ts'
+
+/** What is used of a pooled connection of `mysql2` (the callback interface, not `mysql2/promise`). */
+export interface EvictableMysqlConnection {
+  /** Carries out a query. */
+  query(...call: Loose[]): Loose
+  /** Gives the connection back. */
+  release(): void
+  /** Closes the connection, and takes it from the pool. */
+  destroy(): void
+  /** The server's number for the connection. */
+  readonly threadId: number
+  /** The connection's settings. */
+  readonly config?: object
+  /** Listens to the connection's failures. */
+  on(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** What is used of a pool of `mysql2`. */
+export interface EvictableMysqlPool {
+  /** Lends a connection. */
+  getConnection(callback: (error: Loose, connection: Loose) => void): void
+  /** Closes all connections. */
+  end(callback?: (error: Loose) => void): void
+}
+
+/** A connection as Kysely's dialect takes it. */
+export interface EvictingMysqlConnection {
+  /** Carries out a query within the deadline; without a callback it streams, in its own time. */
+  query(sql: string, parameters: Loose, callback?: (error: unknown, result: Loose) => void): Loose
+  /** Gives the connection back, unless it hung. */
+  release(): void
+  /** Closes the connection. */
+  destroy(): void
+  /** Is connected already. */
+  connect(callback?: (error: unknown) => void): void
+  /** The server's number for the connection. */
+  readonly threadId: number
+  /** The connection's settings. */
+  readonly config: object
+}
+
+/** A pool as Kysely's `MysqlDialect` takes it, in 0.28 and 0.29. */
+export interface EvictingMysqlPool {
+  /** Lends a connection within the deadline. */
+  getConnection(callback: (error: unknown, connection: EvictingMysqlConnection) => void): void
+  /** Closes all connections. */
+  end(callback: (error: unknown) => void): void
+}
+
+type Answer<T> = (error: unknown, result: T) => void
+
+/** Answers once: with what comes first, the answer or the deadline. */
+function answerOnce<T>(
+  answer: Answer<T | undefined>,
+  seconds: number,
+  late: { readonly what: string; onDeadline(): void; onLate(result: T | undefined): void },
+): Answer<T> {
+  let over = false
+  const timer = setTimeout(() => {
+    over = true
+    late.onDeadline()
+    answer(new DeadlineError(`${late.what} took longer than ${seconds} seconds`), undefined)
+  }, seconds * 1000)
+  return (error, result) => {
+    clearTimeout(timer)
+    if (over) late.onLate(error ? undefined : result)
+    else answer(error, result)
+  }
+}
+
+function wrap(connection: EvictableMysqlConnection, deadline: number): EvictingMysqlConnection {
+  let broken: Error | undefined
+  // The query that was under way rejects by itself; without a listener the event could end the process.
+  connection.on('error', (error) => {
+    broken ??= error
+  })
+  function destroy(error: Error): void {
+    if (broken === undefined) connection.destroy()
+    broken ??= error
+  }
+  return {
+    threadId: connection.threadId,
+    config: connection.config ?? {},
+    connect: (callback) => callback?.(null),
+    query(sql, parameters, callback) {
+      if (callback === undefined) return connection.query(sql, parameters)
+      if (broken !== undefined) return callback(broken, undefined)
+      const hung = new DeadlineError('The connection hung before')
+      const answer = answerOnce(callback, deadline, {
+        what: 'A query',
+        onDeadline: () => destroy(hung),
+        onLate: () => undefined,
+      })
+      return connection.query(sql, parameters, answer)
+    },
+    destroy: () => destroy(new DeadlineError('The connection was closed')),
+    release() {
+      if (broken === undefined) connection.release()
+      else connection.destroy()
+    },
+  }
+}
+
+/**
+ * Wraps a pool of `mysql2`.
+ *
+ * @throws {ConfigurationError} when the deadline is unfit
+ *
+ * @example
+ * ```ts
+ * import { Kysely, MysqlDialect } from 'kysely'
+ * import { createPool } from 'mysql2'
+ * import { evictMysql } from 'tokenwright/stores/sql'
+ *
+ * const pool = createPool({ host: '127.0.0.1', database: 'app' })
+ * const db = new Kysely({ dialect: new MysqlDialect({ pool: evictMysql(pool, { deadline: '1s' }) }) })
+ * ```
+ */
+export function evictMysql(pool: EvictableMysqlPool, options: EvictOptions = {}): EvictingMysqlPool {
+  const deadline = readDeadline(options)
+  // Kysely knows a connection by its object, and greets each new one.
+  const known = new WeakMap<EvictableMysqlConnection, EvictingMysqlConnection>()
+  function toWrapped(connection: EvictableMysqlConnection): EvictingMysqlConnection {
+    const wrapped = known.get(connection) ?? wrap(connection, deadline)
+    known.set(connection, wrapped)
+    return wrapped
+  }
+  return {
+    end: (callback) => pool.end(callback),
+    getConnection(callback) {
+      const answer = answerOnce<EvictableMysqlConnection>(
+        (error, connection) => {
+          // Kysely's type promises a connection also beside an error, and its code looks at the error first.
+          callback(error, (connection && toWrapped(connection)) as EvictingMysqlConnection)
+        },
+        deadline,
+        {
+          what: 'The wait for a connection',
+          onDeadline: () => undefined,
+          onLate: (connection) => connection?.release(),
+        },
+      )
+      pool.getConnection(answer)
+    },
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * A pool of `pg`, wrapped for Kysely's `PostgresDialect`: calls have a deadline, a connection that hung or broke is closed and not
+ * given back, and no `error` event of the driver ends the process. Our own statements are sent with names, so that the server plans
+ * each once per connection: a refresh takes twice as long without.
+ */
+import { createHash } from 'node:crypto'
+import { type EvictOptions, type Loose, readDeadline, within } from './deadline.ts'
+import { MARK } from './statement.ts'
+
+/** What is used of a client of `pg`. */
+export interface EvictablePgClient {
+  /** Carries out a query. */
+  query(...call: Loose[]): Loose
+  /** Gives the client back; closes it instead where there was an error. */
+  release(error?: Error | boolean): void
+  /** The server process of the connection. */
+  readonly processID?: number | null
+  /** Listens to an event. */
+  on(event: 'error', listener: (error: Error) => void): unknown
+  /** Stops listening. */
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** What is used of a `Pool` of `pg`. */
+export interface EvictablePgPool {
+  /** Lends a client. */
+  connect(): Promise<EvictablePgClient>
+  /** Closes all clients. */
+  end(): Promise<void>
+  /** Listens to the failures of idle clients. */
+  on(event: 'error', listener: (error: Error) => void): unknown
+  /** The pool's settings. */
+  readonly options: object
+}
+
+/** A client as Kysely's dialect takes it. */
+export interface EvictingPgClient {
+  /** Carries out a query within the deadline; a cursor passes as it is. */
+  query(query: Loose, parameters?: readonly unknown[]): Loose
+  /** Gives the client back, or closes it where it hung or broke. */
+  release(destroy?: boolean): void
+  /** The server process of the connection. */
+  readonly processID?: number
+}
+
+/** A pool as Kysely's `PostgresDialect` takes it, in 0.28 and 0.29. */
+export interface EvictingPgPool {
+  /** Lends a client within the deadline. */
+  connect(): Promise<EvictingPgClient>
+  /** Closes all clients. */
+  end(): Promise<void>
+  /** The pool's settings. */
+  readonly options: object
+}
+
+/** What a client's wrapper knows while the client is lent. */
+interface Loan {
+  broken: Error | undefined
+}
+
+/** Names of our own texts, which are few. */
+const names = new Map<string, string>()
+
+function toName(text: string): string {
+  const known = names.get(text)
+  if (known !== undefined) return known
+  const name = `tokenwright_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
+  names.set(text, name)
+  return name
+}
+
+function wrap(client: EvictablePgClient, deadline: number): { client: EvictingPgClient; lend(): void } {
+  const loan: Loan = { broken: undefined }
+  const onError = (error: Error): void => {
+    loan.broken ??= error
+  }
+  async function query(text: string, values: readonly unknown[]): Promise<unknown> {
+    if (loan.broken !== undefined) throw loan.broken
+    const call: Promise<unknown> = text.startsWith(MARK)
+      ? client.query({ name: toName(text), text, values })
+      : client.query(text, values)
+    try {
+      return await within(call, deadline, 'A query')
+    } catch (error) {
+      if (error instanceof Error && error.name === 'DeadlineError') loan.broken ??= error
+      throw error
+    }
+  }
+  return {
+    client: {
+      // A cursor is no text, and reads in its own time.
+      query: (asked: unknown, values: readonly unknown[] = []) =>
+        typeof asked === 'string' ? query(asked, values) : client.query(asked),
+      release(destroy) {
+        client.removeListener('error', onError)
+        client.release(loan.broken ?? destroy)
+      },
+      ...(typeof client.processID === 'number' ? { processID: client.processID } : {}),
+    },
+    lend() {
+      client.on('error', onError)
+    },
+  }
+}
+
+/**
+ * Wraps a pool of `pg`.
+ *
+ * Sets the pool's `connectionTimeoutMillis` to the deadline where it has none: only the pool itself can give up a connection that is
+ * never made.
+ *
+ * @throws {ConfigurationError} when the deadline is unfit
+ *
+ * @example
+ * ```ts
+ * import { Kysely, PostgresDialect } from 'kysely'
+ * import { Pool } from 'pg'
+ * import { evictPg } from 'tokenwright/stores/sql'
+ *
+ * const db = new Kysely({ dialect: new PostgresDialect({ pool: evictPg(new Pool(), { deadline: '1s' }) }) })
+ * ```
+ */
+export function evictPg(pool: EvictablePgPool, options: EvictOptions = {}): EvictingPgPool {
+  const deadline = readDeadline(options)
+  const settings = pool.options as Record<string, unknown>
+  settings['connectionTimeoutMillis'] ||= Math.ceil(deadline * 1000)
+  // The pool has thrown away the idle client that broke; without a listener the event would end the process.
+  pool.on('error', () => undefined)
+  // Kysely knows a connection by its object, and greets each new one.
+  const known = new WeakMap<EvictablePgClient, ReturnType<typeof wrap>>()
+  return {
+    options: pool.options,
+    end: () => pool.end(),
+    async connect() {
+      const lending = pool.connect()
+      let given = false
+      lending.then((late) => given && late.release()).catch(() => undefined)
+      try {
+        const client = await within(lending, deadline, 'The wait for a connection')
+        const wrapped = known.get(client) ?? wrap(client, deadline)
+        known.set(client, wrapped)
+        wrapped.lend()
+        return wrapped.client
+      } catch (error) {
+        // What comes now goes back at once.
+        given = true
+        throw error
+      }
+    },
+  }
+}

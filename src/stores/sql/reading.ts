@@ -1,0 +1,157 @@
+/**
+ * What only reads: one statement each, alike in all dialects but for the clock. Reads lock nothing and wait for nobody.
+ */
+import type { LivenessQuery, LogEntry, LogPage, SessionRow } from '../../session/store.ts'
+import type { Database, Run } from './database.ts'
+import {
+  COLUMNS,
+  fromColumnTime,
+  readColumns,
+  toColumnTime,
+  toKey,
+  toOptionalTime,
+  toRow,
+  unescapeText,
+} from './record.ts'
+
+/** The contract's reading half. */
+export interface Reading {
+  /** As the contract's `now`. */
+  now(run: Run): Promise<number>
+  /** As the contract's `get`. */
+  get(run: Run, sid: string): Promise<SessionRow | null>
+  /** As the contract's `list`. */
+  list(run: Run, sub: string, now: number | null): Promise<readonly SessionRow[]>
+  /** As the contract's `isRevoked`. */
+  isRevoked(run: Run, query: LivenessQuery): Promise<boolean>
+  /** As the contract's `readLog`. */
+  readLog(run: Run, cursor: string | null, limit: number): Promise<LogPage>
+}
+
+const MOST_LISTED = 1000
+
+const LIVE = 'revoked_at is null and idle_expires_at > {now} and absolute_expires_at > {now}'
+const TOKEN_REVOKED = "exists (select 1 from {log} where key_hash = :jti_key and kind = 'jti')"
+
+/**
+ * Where a follower stands: the number of the last entry that it read, and when that was written. Numbers come again after a
+ * backup is restored or a failover loses writes; the moment shows it.
+ */
+interface Place {
+  readonly id: number
+  readonly at: number
+}
+
+const BEGINNING: Place = { id: 0, at: 0 }
+
+/** What is no cursor of ours reads everything: too much is safe, too little is not. */
+function toPlace(cursor: string | null): Place {
+  const [, id, at] = /^(\d{1,15})\.(\d{1,15})$/.exec(cursor ?? '') ?? []
+  return id === undefined ? BEGINNING : { id: Number(id), at: Number(at) }
+}
+
+function toEntry(row: Readonly<Record<string, unknown>>): LogEntry {
+  return {
+    kind: row['kind'] as LogEntry['kind'],
+    key: unescapeText(row['entry_key']),
+    at: fromColumnTime(row['revoked_at']),
+    until: fromColumnTime(row['until_at']),
+  }
+}
+
+type Texts = ReturnType<typeof createTexts>
+
+function createTexts({ compile }: Database) {
+  return {
+    now: compile('select {now} as moment'),
+    get: compile(`select ${COLUMNS.join(', ')} from {sessions} where sid_key = :sid_key`),
+    list: compile(
+      `select ${COLUMNS.join(', ')} from {sessions} where sub_key = :sub_key and ${LIVE}
+       order by created_at desc, sid_key limit ${MOST_LISTED}`,
+    ),
+    isSessionRevoked: compile(
+      `select case when ${TOKEN_REVOKED} then 1
+       when exists (select 1 from {sessions} where sid_key = :sid_key and ${LIVE}) then 0 else 1 end as revoked`,
+    ),
+    isTokenRevoked: compile(
+      `select case when ${TOKEN_REVOKED} then 1
+       when exists (select 1 from {subjects} where sub_key = :sub_key and cut_off_at >= :iat) then 1
+       else 0 end as revoked`,
+    ),
+    // The last entry read comes once more, as a proof that the log is still the same; the counter tells when it is not even there.
+    readLog: compile(
+      `select m.moment, m.last, l.id, l.kind, l.entry_key, l.revoked_at, l.until_at
+       from (select {now} as moment, n as last from {counters} where name = 'log') m
+       left join (
+         select id, kind, entry_key, revoked_at, until_at from {log} where id >= :id order by id limit :many
+       ) l on 1 = 1
+       order by l.id`,
+    ),
+  }
+}
+
+/** A page from a place on; null where that place is not in this log any more. */
+async function readFrom(texts: Texts, run: Run, from: Place, limit: number): Promise<LogPage | null> {
+  // One more for the entry that the cursor names, one to see whether there is more.
+  const { rows } = await run(texts.readLog, { now: null, id: from.id, many: limit + 2 })
+  const last = Number(rows[0]?.['last'])
+  const found = rows.filter((row) => row['id'] !== null)
+  const proof = found.find((row) => Number(row['id']) === from.id)
+  const lost = from.id > last || (proof !== undefined && Number(proof['revoked_at']) !== from.at)
+  if (lost) return null
+  const fresh = found.filter((row) => row !== proof)
+  const page = fresh.slice(0, limit)
+  const end = page.at(-1)
+  const place = end ? { id: Number(end['id']), at: Number(end['revoked_at']) } : from
+  return {
+    entries: page.map(toEntry),
+    cursor: `${place.id}.${place.at}`,
+    more: fresh.length > page.length,
+    now: fromColumnTime(rows[0]?.['moment']),
+  }
+}
+
+/** Compiles what reads. */
+export function createReading(database: Database): Reading {
+  const texts = createTexts(database)
+  return {
+    async now(run) {
+      return fromColumnTime((await run(texts.now, { now: null })).rows[0]?.['moment'])
+    },
+
+    async get(run, sid) {
+      const [found] = (await run(texts.get, { sid_key: toKey(sid) })).rows
+      return found === undefined ? null : toRow(readColumns(found))
+    },
+
+    async list(run, sub, now) {
+      const { rows } = await run(texts.list, { sub_key: toKey(sub), now: toOptionalTime(now) })
+      return rows.map((row) => toRow(readColumns(row)))
+    },
+
+    async isRevoked(run, { sid, jti, sub, iat, now }) {
+      const jtiKey = jti === null ? '' : toKey(jti)
+      const { rows } =
+        sid === null
+          ? // A token that does not say when it was issued is older than any cut-off.
+            await run(texts.isTokenRevoked, {
+              jti_key: jtiKey,
+              sub_key: toKey(sub),
+              iat: iat === null ? 0 : toColumnTime(iat),
+            })
+          : await run(texts.isSessionRevoked, {
+              jti_key: jtiKey,
+              sid_key: toKey(sid),
+              now: toOptionalTime(now),
+            })
+      return Number(rows[0]?.['revoked']) !== 0
+    },
+
+    async readLog(run, cursor, limit) {
+      const page =
+        (await readFrom(texts, run, toPlace(cursor), limit)) ?? (await readFrom(texts, run, BEGINNING, limit))
+      if (page === null) throw new Error('The counter of the log is missing')
+      return page
+    },
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * Rows of the tables, and what they mean: the one place that knows how a session is spelt in columns.
+ *
+ * Times are whole milliseconds in columns that end in `_at`. Identifiers and subjects are found by a hash in hexadecimal digits,
+ * because a collation may find 'alice' equal to 'Alice', to 'alice ' and to 'Álice'. Texts are kept as the inside of a JSON string in
+ * ASCII, so that no character set can lose any of it: PostgreSQL refuses U+0000, SQLite cuts there, MySQL may refuse an emoji.
+ */
+import { createHash, randomInt } from 'node:crypto'
+import { decide, isWriting } from '../../session/rotation.ts'
+import type { RevokeReason, RotateCall, RotationWord, SessionDraft, SessionRow } from '../../session/store.ts'
+import type { Values } from './statement.ts'
+
+/** A session's columns. */
+export interface SessionColumns extends Values {
+  /** The hash of `sid`; the primary key. */
+  readonly sid_key: string
+  /** The hash of `sub`. */
+  readonly sub_key: string
+  /** Escaped text. */
+  readonly sid: string
+  /** Escaped text. */
+  readonly sub: string
+  /** Escaped text. */
+  readonly realm: string | null
+  /** As in the row. */
+  readonly gen: number
+  /** As in the row. */
+  readonly rotated_at: number
+  /** The row's `authTime`. */
+  readonly auth_at: number | null
+  /** Escaped text. */
+  readonly acr: string | null
+  /** JSON in ASCII. */
+  readonly amr: string | null
+  /** JSON in ASCII. */
+  readonly scopes: string
+  /** JSON in ASCII. */
+  readonly data: string
+  /** As in the row. */
+  readonly created_at: number
+  /** As in the row. */
+  readonly last_used_at: number
+  /** As in the row. */
+  readonly idle_expires_at: number
+  /** As in the row. */
+  readonly absolute_expires_at: number
+  /** As in the row. */
+  readonly revoked_at: number | null
+  /** As in the row. */
+  readonly revoke_reason: RevokeReason | null
+  /** Escaped text. */
+  readonly ip: string | null
+  /** Escaped text. */
+  readonly user_agent: string | null
+}
+
+/** The columns that never change. */
+export const FIXED_COLUMNS = [
+  'sid_key',
+  'sub_key',
+  'sid',
+  'sub',
+  'realm',
+  'scopes',
+  'data',
+  'created_at',
+  'absolute_expires_at',
+  'ip',
+  'user_agent',
+] as const
+
+/** The columns that steps change. */
+export const CHANGING_COLUMNS = [
+  'gen',
+  'rotated_at',
+  'auth_at',
+  'acr',
+  'amr',
+  'last_used_at',
+  'idle_expires_at',
+  'revoked_at',
+  'revoke_reason',
+] as const
+
+/** All of them. */
+export const COLUMNS: readonly string[] = [...FIXED_COLUMNS, ...CHANGING_COLUMNS]
+
+/** MySQL's `text` holds so many bytes, and without strict mode it cuts what is longer. */
+const MOST_TEXT = 65_535
+
+/** The hash that an identifier, a token or a subject is found by: SHA-256 over its code units, in hexadecimal digits. */
+export function toKey(text: string): string {
+  return createHash('sha256').update(text, 'utf16le').digest('hex')
+}
+
+/** A number that no other start of the same subject leaves behind. */
+export function toVersion(): number {
+  return randomInt(2 ** 48 - 1)
+}
+
+/** Epoch seconds, or a length in seconds, in the columns' unit. */
+export function toColumnTime(seconds: number): number {
+  return Math.round(seconds * 1000)
+}
+
+/** As `toColumnTime`, and null for null. */
+export function toOptionalTime(seconds: number | null): number | null {
+  return seconds === null ? null : toColumnTime(seconds)
+}
+
+/** A column's time in epoch seconds. */
+export function fromColumnTime(value: unknown): number {
+  return Number(value) / 1000
+}
+
+/** JSON in ASCII; code units that are no text (lone surrogates) survive as escapes. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+/** A text as it stands inside of a JSON string, in ASCII. */
+export function escapeText(text: string): string {
+  return toJson(text).slice(1, -1)
+}
+
+/** The text that `escapeText` spelt. */
+export function unescapeText(escaped: unknown): string {
+  return JSON.parse(`"${String(escaped)}"`)
+}
+
+function toOptionalText(text: string | null): string | null {
+  return text === null ? null : escapeText(text)
+}
+
+function fromOptional<T>(value: unknown, read: (value: unknown) => T): T | null {
+  return value === null || value === undefined ? null : read(value)
+}
+
+function fromJson(value: unknown): unknown {
+  return JSON.parse(String(value))
+}
+
+/**
+ * What a draft sets in the columns; the rest follows from the moment of the step.
+ *
+ * @throws {RangeError} when a text is too long to be kept whole
+ */
+export function toDraftColumns(draft: SessionDraft): Values {
+  const columns = {
+    sid_key: toKey(draft.sid),
+    sub_key: toKey(draft.sub),
+    sid: escapeText(draft.sid),
+    sub: escapeText(draft.sub),
+    realm: toOptionalText(draft.realm),
+    auth_at: toOptionalTime(draft.authTime),
+    acr: toOptionalText(draft.acr),
+    amr: draft.amr === null ? null : toJson(draft.amr),
+    scopes: toJson(draft.scopes),
+    data: toJson(draft.data),
+    ip: toOptionalText(draft.ip?.slice(0, 64) ?? null),
+    user_agent: toOptionalText(draft.userAgent?.slice(0, 256) ?? null),
+  }
+  for (const [name, value] of Object.entries(columns)) {
+    if (typeof value === 'string' && value.length > MOST_TEXT) {
+      throw new RangeError(`A session's ${name} has ${value.length} bytes, the SQL store keeps ${MOST_TEXT}`)
+    }
+  }
+  return columns
+}
+
+/** All columns of a session that starts at a moment, in the columns' unit. */
+export function toColumns(draft: SessionDraft, moment: number): SessionColumns {
+  const absolute = moment + toColumnTime(draft.absolute)
+  return {
+    ...toDraftColumns(draft),
+    gen: 0,
+    rotated_at: moment,
+    created_at: moment,
+    last_used_at: moment,
+    idle_expires_at: Math.min(moment + toColumnTime(draft.idle), absolute),
+    absolute_expires_at: absolute,
+    revoked_at: null,
+    revoke_reason: null,
+  } as SessionColumns
+}
+
+/** Columns as a driver gives them, with integers as numbers: pg answers strings, others numbers or bigints. */
+export function readColumns(row: Readonly<Record<string, unknown>>): SessionColumns {
+  const columns: Record<string, unknown> = {}
+  for (const name of COLUMNS) {
+    const value = row[name] ?? null
+    columns[name] = value !== null && (name === 'gen' || name.endsWith('_at')) ? Number(value) : value
+  }
+  return columns as SessionColumns
+}
+
+/** Columns as the record that the contract speaks of. */
+export function toRow(columns: SessionColumns): SessionRow {
+  return {
+    sid: unescapeText(columns.sid),
+    sub: unescapeText(columns.sub),
+    realm: fromOptional(columns.realm, unescapeText),
+    gen: columns.gen,
+    rotatedAt: fromColumnTime(columns.rotated_at),
+    authTime: fromOptional(columns.auth_at, fromColumnTime),
+    acr: fromOptional(columns.acr, unescapeText),
+    amr: fromOptional(columns.amr, fromJson) as readonly string[] | null,
+    scopes: fromJson(columns.scopes) as readonly string[],
+    data: fromJson(columns.data) as Readonly<Record<string, unknown>>,
+    createdAt: fromColumnTime(columns.created_at),
+    lastUsedAt: fromColumnTime(columns.last_used_at),
+    idleExpiresAt: fromColumnTime(columns.idle_expires_at),
+    absoluteExpiresAt: fromColumnTime(columns.absolute_expires_at),
+    revokedAt: fromOptional(columns.revoked_at, fromColumnTime),
+    revokeReason: columns.revoke_reason,
+    ip: fromOptional(columns.ip, unescapeText),
+    userAgent: fromOptional(columns.user_agent, unescapeText),
+  }
+}
+
+/** Whether a session can still be used at a moment, in the columns' unit. */
+export function isLive(columns: SessionColumns, moment: number): boolean {
+  return (
+    columns.revoked_at === null && moment < columns.idle_expires_at && moment < columns.absolute_expires_at
+  )
+}
+
+/** The rotation decision on columns, `late` included. In whole milliseconds, so that every dialect agrees on the boundaries. */
+export function judge(columns: SessionColumns | null, call: RotateCall, moment: number): RotationWord {
+  const record = columns && {
+    gen: columns.gen,
+    rotatedAt: columns.rotated_at,
+    lastUsedAt: columns.last_used_at,
+    idleExpiresAt: columns.idle_expires_at,
+    absoluteExpiresAt: columns.absolute_expires_at,
+    revokedAt: columns.revoked_at,
+  }
+  const policy = { ...call, overlap: toColumnTime(call.overlap) }
+  const word = decide(record, call.gen, moment, policy)
+  const late = call.notAfter !== null && moment > toColumnTime(call.notAfter)
+  return late && isWriting(word, policy) ? 'late' : word
+}

@@ -1,0 +1,54 @@
+/**
+ * Tries again what a database gave up because others wrote at the same time. Each of these failures promises that nothing of the
+ * statement or transaction was kept, so that trying again is safe; any other failure is the caller's.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Codes of drivers for "others were in the way": serialization failure, deadlock, lock not available, busy. */
+const TRANSIENT: ReadonlySet<unknown> = new Set([
+  '40001',
+  '40P01',
+  '55P03',
+  'ER_LOCK_DEADLOCK',
+  'ER_LOCK_WAIT_TIMEOUT',
+  'ER_CHECKREAD',
+])
+
+/** SQLite's primary result codes SQLITE_BUSY and SQLITE_LOCKED; extended codes carry them in the low byte. */
+const BUSY: ReadonlySet<number> = new Set([5, 6])
+
+/** The longest pause before another try, in seconds; each is a random share of it, and of less at first. */
+const LONGEST_PAUSE = 0.05
+const FIRST_PAUSE = 0.004
+
+/** Whether a failure says that trying again may help, and that nothing was kept. */
+export function isTransient(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  const { code, errcode, errno, message } = error as Readonly<Record<string, unknown>>
+  if (TRANSIENT.has(code)) return true
+  if (typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)) return true
+  // Drivers with the face of node:sqlite tell the result code beside a code that says nothing, and not always.
+  if (code === 'ERR_SQLITE_ERROR') {
+    return typeof errcode === 'number' ? BUSY.has(errcode & 0xff) : /is locked/.test(String(message))
+  }
+  return errno === 1213 || errno === 1205 || errno === 1020
+}
+
+/**
+ * Carries out a step, again and again while others are in the way, with growing random pauses.
+ *
+ * @param deadline seconds after which no other try starts
+ * @throws what the last try threw
+ */
+export async function retry<T>(step: () => Promise<T>, deadline: number): Promise<T> {
+  const end = performance.now() + deadline * 1000
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    try {
+      return await step()
+    } catch (error) {
+      const wait = pause * Math.random() * 1000
+      if (!isTransient(error) || performance.now() + wait >= end) throw error
+      await sleep(wait)
+    }
+  }
+}

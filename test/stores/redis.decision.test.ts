@@ -1,0 +1,124 @@
+/** The rotation decision in Lua against the one in TypeScript, over random rows, generations, moments and policies. */
+import fc from 'fast-check'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { randomId } from '../../src/base/bytes.ts'
+import { decide, isWriting } from '../../src/session/rotation.ts'
+import type { SessionRow, Store } from '../../src/session/store.ts'
+import { redisStore } from '../../src/stores/redis.ts'
+import { HAS_REDIS, type RedisServer, startRedis, toCall } from './redisserver.ts'
+
+/** Quarters of seconds: exact in binary, so that both sides stand on the very same edges. */
+const quarter = (max: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: max * 4 }).map((n) => n / 4)
+
+const EPOCH = 1_795_000_000
+
+const CASE = fc.record({
+  gen: fc.integer({ min: 0, max: 6 }),
+  /** Near the row's, mostly. */
+  step: fc.oneof(fc.integer({ min: -2, max: 2 }), fc.integer({ min: -6, max: 6 })),
+  /** Seconds between the last rotation and now, on the edges of the overlap more often than not. */
+  age: fc.oneof(quarter(40), fc.constantFrom(-3, 0, 0.25, 9.75, 10, 10.25, 19.75, 20, 20.25)),
+  /** Seconds since a step-up or a plain refresh; null for none since the rotation. */
+  used: fc.oneof(fc.constant(null), quarter(15), fc.constantFrom(-1, 9.75, 10)),
+  idleLeft: fc.oneof(quarter(100), fc.constantFrom(-1, 0, 0.25)),
+  absoluteLeft: fc.oneof(quarter(200), fc.constantFrom(-1, 0, 0.25)),
+  revoked: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
+  overlap: fc.constantFrom(0, 10, 10, 10, 5, 0.5),
+  idle: fc.constantFrom(30, 60, 1000),
+  rotation: fc.integer({ min: 0, max: 4 }).map((n) => n > 0),
+  late: fc.constantFrom(null, null, -0.25, 0, 5),
+})
+
+type Case = typeof CASE extends fc.Arbitrary<infer T> ? T : never
+
+describe.skipIf(!HAS_REDIS)('the decision', () => {
+  let server: RedisServer
+  let client: Redis
+  let store: Store
+
+  beforeAll(async () => {
+    server = await startRedis()
+    client = new Redis(server.port)
+    store = redisStore(client)
+  })
+  afterAll(async () => {
+    client?.disconnect()
+    await server?.close()
+  })
+
+  /** Puts a row as it would be into Redis; answers it. */
+  async function put(test: Case, now: number): Promise<SessionRow> {
+    const sid = randomId()
+    const login = { sid, sub: 'ada', realm: null, scopes: [], data: {}, ip: null, userAgent: null }
+    const authentication = { authTime: null, acr: null, amr: null }
+    const row = {
+      ...login,
+      ...authentication,
+      gen: test.gen,
+      rotatedAt: now - test.age,
+      createdAt: EPOCH,
+      lastUsedAt: now - (test.used ?? test.age),
+      idleExpiresAt: now + Math.min(test.idleLeft, test.absoluteLeft),
+      absoluteExpiresAt: now + test.absoluteLeft,
+      revokedAt: test.revoked ? now - 1 : null,
+      revokeReason: test.revoked ? ('ended' as const) : null,
+    }
+    await client.hset(`{tw}:s:${sid}`, {
+      gen: row.gen,
+      rot: row.rotatedAt * 1000,
+      used: row.lastUsedAt * 1000,
+      idle: row.idleExpiresAt * 1000,
+      abs: row.absoluteExpiresAt * 1000,
+      rev: row.revokedAt === null ? '' : row.revokedAt * 1000,
+      why: row.revokeReason ?? '',
+      made: row.createdAt * 1000,
+      auth: JSON.stringify(authentication),
+      login: JSON.stringify(login),
+      sub: 'ada',
+    })
+    return row
+  }
+
+  /** What must become of a row: the word by `decide`, and the effects as the contract words them. */
+  function expectedOf(
+    row: SessionRow,
+    test: Case,
+    now: number,
+  ): { word: string; row: SessionRow; now: number } {
+    const presented = Math.max(0, test.gen + test.step)
+    const word = decide(row, presented, now, test)
+    if (!isWriting(word, test)) return { word, row, now }
+    if (test.late !== null && test.late < 0) return { word: 'late', row, now }
+    if (word === 'reused')
+      return { word, row: { ...row, revokedAt: now, revokeReason: 'refresh_reused' }, now }
+    const used = { lastUsedAt: now, idleExpiresAt: Math.min(now + test.idle, row.absoluteExpiresAt) }
+    if (word === 'kept') return { word, row: { ...row, ...used }, now }
+    return { word, row: { ...row, ...used, gen: presented + 1, rotatedAt: now }, now }
+  }
+
+  it('is the same in Lua and in TypeScript', async () => {
+    const met: Record<string, number> = {}
+    const property = fc.asyncProperty(fc.array(CASE, { minLength: 50, maxLength: 50 }), async (tests) => {
+      await Promise.all(
+        tests.map(async (test, i) => {
+          const now = EPOCH + 1000 + i / 4
+          const before = await put(test, now)
+          const { overlap, idle, rotation } = test
+          const notAfter = test.late === null ? null : now + test.late
+          const presented = Math.max(0, test.gen + test.step)
+          const policy = { overlap, idle, rotation, notAfter, now }
+          const found = await store.rotate(toCall(before.sid, presented, policy))
+          expect(found).toEqual(expectedOf(before, test, now))
+          expect(await store.get(before.sid)).toEqual(found.row)
+          met[found.word] = (met[found.word] ?? 0) + 1
+        }),
+      )
+    })
+    await fc.assert(property, { numRuns: 120, endOnFailure: true })
+    const words = ['expired', 'healed', 'kept', 'late', 'replayed', 'reused', 'revoked', 'rotated']
+    expect(Object.keys(met).sort()).toEqual(words)
+    for (const word of words) expect(met[word], word).toBeGreaterThan(50)
+    expect((await store.rotate(toCall('nobody', 0))).word).toBe('unknown')
+  }, 30_000)
+})

@@ -1,0 +1,128 @@
+/** The log that other processes follow: nothing is missed where writers overlap, also not where some take their time to commit. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { LogEntry, Store } from '../../src/session/store.ts'
+import { type Db, HAS, openDatabase, type TestDatabase, toDraft, together, toRaw } from './sqldatabases.ts'
+import { startWorkers, type Worker } from './sqlworkers.ts'
+
+const pause = (seconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+const WRITERS = 20
+const EACH = { postgres: 60, mysql: 30, sqlite: 30 } as const
+
+/** Reads on until the writers are done and nothing is left. */
+async function follow(store: Store, done: Promise<unknown>): Promise<LogEntry[]> {
+  const seen: LogEntry[] = []
+  let writing = true
+  const ended = done.finally(() => {
+    writing = false
+  })
+  let cursor: string | null = null
+  for (let last = false; !last; ) {
+    last = !writing
+    const page = await store.readLog(cursor, 100)
+    seen.push(...page.entries)
+    cursor = page.cursor
+    if (page.more) last = false
+    else await pause(0.002)
+  }
+  await ended
+  return seen
+}
+
+describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialect) => {
+  describe.skipIf(!HAS[dialect])('with the server', () => {
+    let test: TestDatabase
+    let store: Store
+    let workers: Worker[] = []
+
+    beforeAll(async () => {
+      test = await openDatabase(dialect)
+      store = test.store
+      if (dialect === 'sqlite') workers = await startWorkers(4, test.path)
+    })
+    afterAll(async () => {
+      for (const worker of workers) worker.close()
+      await test?.close()
+    })
+
+    /** The store's own steps, inside of a transaction that stays open for a while. */
+    async function revokeSlowly(db: Db, key: string): Promise<void> {
+      const until = Date.now() + 900_000
+      await db.transaction().execute(async (transaction) => {
+        await transaction.executeQuery(toRaw("update tokenwright_counters set n = n + 1 where name = 'log'"))
+        await transaction.executeQuery(
+          toRaw(
+            `insert into tokenwright_log (id, kind, key_hash, entry_key, revoked_at, until_at)
+             select n, 'jti', '${key}', '${key}', 1, ${until} from tokenwright_counters where name = 'log'`,
+          ),
+        )
+        await pause(Math.random() * 0.01)
+      })
+    }
+
+    it('loses none of many writers, a fifth of them slow to commit', { timeout: 60_000 }, async () => {
+      const keysOf = (writer: number): string[] =>
+        Array.from({ length: EACH[dialect] }, (_, i) => `key-${writer}-${i}`)
+      const writing =
+        dialect === 'sqlite'
+          ? Promise.all(workers.map((worker, i) => worker.tell('revoke', { keys: keysOf(i) })))
+          : together(WRITERS, async (writer) => {
+              for (const key of keysOf(writer)) {
+                if (Math.random() < 0.2) await revokeSlowly(test.db, key)
+                else await store.revokeToken(key, Date.now() / 1000 + 900, null)
+              }
+            })
+      const seen = (await follow(store, writing)).map(({ key }) => key)
+      const wanted = Array.from({ length: dialect === 'sqlite' ? 4 : WRITERS }, (_, i) => keysOf(i)).flat()
+      expect(seen).toHaveLength(wanted.length)
+      expect(new Set(seen)).toEqual(new Set(wanted))
+    })
+
+    it('is read anew where it lost entries that a follower has seen', async () => {
+      const until = Date.now() / 1000 + 900
+      const start = (await store.readLog(null, 100_000)).cursor
+      for (const jti of ['one', 'two', 'three']) await store.revokeToken(jti, until, null)
+      const { cursor } = await store.readLog(start, 100)
+      const keysAfter = async (): Promise<string[]> => {
+        const { entries } = await store.readLog(cursor, 100_000)
+        return entries.map(({ key }) => key)
+      }
+      expect(await keysAfter()).toEqual([])
+
+      // A backup from before two of them is restored.
+      await test.sql("delete from tokenwright_log where entry_key in ('two', 'three')")
+      await test.sql("update tokenwright_counters set n = n - 2 where name = 'log'")
+      expect(await keysAfter()).toContain('one')
+
+      // And then others take their numbers.
+      await pause(0.005)
+      for (const jti of ['four', 'five', 'six']) await store.revokeToken(jti, until, null)
+      expect(await keysAfter()).toEqual(expect.arrayContaining(['one', 'four', 'five', 'six']))
+    })
+
+    it('goes on after what was pruned', async () => {
+      const soon = Date.now() / 1000 + 0.05
+      const start = (await store.readLog(null, 100_000)).cursor
+      for (let i = 0; i < 5; i++) await store.revokeToken(`short-${i}`, soon, null)
+      const { cursor } = await store.readLog(start, 100)
+      await pause(0.1)
+      expect(await store.prune(null)).toBeGreaterThanOrEqual(5)
+      await store.revokeToken('next', Date.now() / 1000 + 900, null)
+      const { entries } = await store.readLog(cursor, 100)
+      expect(entries.map(({ key }) => key)).toEqual(['next'])
+    })
+
+    it('writes all entries of one step, however many', async () => {
+      const { sub } = toDraft()
+      const rows = await together(230, () => store.start(toDraft({ sub }), null))
+      const { cursor } = await store.readLog(null, 100_000)
+      const call = { logTtl: 900, except: rows[0]?.sid ?? null, cutOff: 900, now: null }
+      expect(await store.endAll(sub, 'subject_revoked', call)).toBe(229)
+      const { entries } = await store.readLog(cursor, 1000)
+      expect(entries).toHaveLength(230)
+      expect(entries[0]).toMatchObject({ kind: 'sub', key: sub })
+      expect(new Set(entries.map(({ key }) => key)).size).toBe(230)
+      expect(await store.list(sub, null)).toHaveLength(1)
+    })
+  })
+})

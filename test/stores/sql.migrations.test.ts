@@ -1,0 +1,142 @@
+/** The schema: made by one or by many at once, with the Migrator of Kysely or without, and missed when it is not there. */
+import { type Migration, type MigrationProvider, Migrator } from 'kysely'
+import { Migrator as NextMigrator } from 'kysely-next/migration'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { migrateSql, sqlMigrations, sqlStore } from '../../src/stores/sql.ts'
+import { HAS, openDatabase, type TestDatabase, toDraft, together } from './sqldatabases.ts'
+import { startWorkers } from './sqlworkers.ts'
+
+describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dialect) => {
+  describe.skipIf(!HAS[dialect])('with the server', () => {
+    let test: TestDatabase
+    beforeAll(async () => {
+      test = await openDatabase(dialect, false)
+    })
+    afterAll(() => test?.close())
+
+    it('is missed by every call when it is not there', async () => {
+      const missing = /Expected the tables tokenwright_\* in version 1, found none.*migrateSql/
+      await expect(test.store.inspect()).rejects.toThrow(missing)
+      await expect(test.store.start(toDraft(), null)).rejects.toThrow(missing)
+      await expect(test.store.rotate({ ...CALL })).rejects.toMatchObject({ name: 'ConfigurationError' })
+      await expect(test.store.readLog(null, 1)).rejects.toThrow(missing)
+    })
+
+    it('is made once by many that start at the same time', async () => {
+      if (dialect === 'sqlite') {
+        const workers = await startWorkers(4, test.path)
+        const made = await Promise.all(workers.map((worker) => worker.tell<string[]>('migrate')))
+        for (const worker of workers) worker.close()
+        expect(made.flat()).toEqual(['tokenwright_0001_sessions'])
+      } else {
+        const made = await together(12, () => migrateSql(test.open(2)))
+        expect(made.flat()).toEqual(['tokenwright_0001_sessions'])
+      }
+      expect(await test.store.inspect()).toEqual([])
+      expect(await migrateSql(test.db)).toEqual([])
+    })
+
+    it('can be there more than once, under other prefixes', async () => {
+      await migrateSql(test.db, { prefix: 'other_' })
+      const other = sqlStore(test.db, { prefix: 'other_' })
+      const draft = toDraft()
+      await other.start(draft, null)
+      expect(await other.get(draft.sid)).toMatchObject({ sid: draft.sid })
+      expect(await test.store.get(draft.sid)).toBeNull()
+    })
+
+    it.each([
+      ['0.28', Migrator],
+      ['0.29', NextMigrator],
+    ])('is made and undone by the Migrator of Kysely %s', async (line, Either) => {
+      const prefix = `m${line.slice(2)}_`
+      const provider: MigrationProvider = sqlMigrations({ prefix })
+      const first: Record<string, Migration> = await provider.getMigrations()
+      expect(Object.keys(first)).toEqual(['tokenwright_0001_sessions'])
+      const migrator = new (Either as typeof Migrator)({
+        db: test.db,
+        provider,
+        migrationTableName: `${prefix}migration`,
+        migrationLockTableName: `${prefix}lock`,
+      })
+      const { error, results } = await migrator.migrateToLatest()
+      expect(error).toBeUndefined()
+      expect(results?.map(({ status }) => status)).toEqual(['Success'])
+      const store = sqlStore(test.db, { prefix })
+      expect(await store.inspect()).toEqual([])
+      expect(await migrateSql(test.db, { prefix })).toEqual([])
+      expect((await migrator.migrateDown()).error).toBeUndefined()
+      await expect(store.inspect()).rejects.toThrow(/found none/)
+    })
+
+    it('is said to be older when it is', async () => {
+      await test.sql("update other_counters set n = 0 where name = 'schema'")
+      const other = sqlStore(test.db, { prefix: 'other_' })
+      await expect(other.inspect()).rejects.toThrow(/in version 1, found version 0/)
+      expect(await migrateSql(test.db, { prefix: 'other_' })).toEqual(['tokenwright_0001_sessions'])
+      expect(await other.inspect()).toEqual([])
+    })
+  })
+})
+
+describe('warnings at start', () => {
+  let tests: TestDatabase[] = []
+  beforeAll(async () => {
+    const here = (['postgres', 'mysql', 'sqlite'] as const).filter((dialect) => HAS[dialect])
+    tests = await Promise.all(here.map((dialect) => openDatabase(dialect)))
+  })
+  afterAll(async () => {
+    await Promise.all(tests.map((test) => test.close()))
+  })
+
+  /** What `inspect` says on one connection with these settings. */
+  async function warnings(dialect: string, settings: readonly string[]): Promise<readonly string[] | null> {
+    const test = tests.find((each) => each.dialect === dialect)
+    if (test === undefined) return null
+    // SQLite leaves its write-ahead log only where nobody else has the file open.
+    return (dialect === 'sqlite' ? test.db : test.open(1)).connection().execute(async (connection) => {
+      for (const sql of settings) {
+        const query = { kind: 'RawNode', sqlFragments: [sql], parameters: [] } as const
+        await connection.executeQuery({ sql, parameters: [], query, queryId: { queryId: '' } })
+      }
+      return sqlStore(connection).inspect()
+    })
+  }
+
+  it.skipIf(!HAS.postgres)('are about a PostgreSQL that forgets', async () => {
+    expect(await warnings('postgres', ['set synchronous_commit = off'])).toEqual([
+      expect.stringContaining('synchronous_commit off'),
+    ])
+  })
+
+  it.skipIf(!HAS.mysql)('are about a MySQL that cuts, or ignores backslashes', async () => {
+    expect(await warnings('mysql', ["set sql_mode = 'NO_BACKSLASH_ESCAPES'"])).toEqual([
+      expect.stringContaining('not strict'),
+      expect.stringContaining('NO_BACKSLASH_ESCAPES'),
+    ])
+  })
+
+  it('are about a SQLite that forgets or stands still', async () => {
+    const settings = [
+      'pragma synchronous = off',
+      'pragma journal_mode = memory',
+      'pragma busy_timeout = 5000',
+    ]
+    expect(await warnings('sqlite', settings)).toEqual([
+      expect.stringContaining('synchronous off'),
+      expect.stringContaining('journal in memory'),
+      expect.stringContaining('stands still'),
+    ])
+  })
+})
+
+const CALL = {
+  sid: 'a',
+  gen: 0,
+  overlap: 10,
+  idle: 1000,
+  rotation: true,
+  notAfter: null,
+  now: null,
+  logTtl: 900,
+} as const
