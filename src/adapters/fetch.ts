@@ -1,0 +1,131 @@
+/**
+ * Door `tokenwright/fetch`: guards around handlers that take a fetch `Request` and answer a `Response`: Bun, Deno, Workers,
+ * Next.js route handlers, h3 and anything else that speaks the web's own types. Further arguments of the platform flow through.
+ */
+import type { Auth, Outcome } from '../auth.ts'
+import { isAuthError } from '../errors.ts'
+import { setsAnyOf } from '../http/cookies.ts'
+import { type RequestPort, toRequestPort } from '../http/request.ts'
+import type { Requirement } from '../route.ts'
+import type { TokenPayload } from '../token/payload.ts'
+
+/** A guard: wraps a handler that wants the payload as its second argument. */
+export type FetchGuard<P> = <Rest extends readonly unknown[]>(
+  handler: (request: Request, payload: P, ...rest: Rest) => Response | Promise<Response>,
+) => (request: Request, ...rest: Rest) => Promise<Response>
+
+/** A guard: wraps a handler that wants the payload and the user as its second and third argument. */
+export type FetchSubjectGuard<P, U> = <Rest extends readonly unknown[]>(
+  handler: (request: Request, payload: P, subject: U, ...rest: Rest) => Response | Promise<Response>,
+) => (request: Request, ...rest: Rest) => Promise<Response>
+
+/** How guards answer. */
+export interface GuardOptions {
+  /** Answer errors here, or throw the `AuthError` to the caller. Default `'answer'`. */
+  readonly errors?: 'answer' | 'throw'
+}
+
+/** The guards of one application. */
+export interface FetchGuards<C, U> {
+  /** Any valid access token. */
+  access(): FetchGuard<TokenPayload<C>>
+  /** A refresh token. */
+  refresh(): FetchGuard<TokenPayload<C>>
+  /** A fresh access token: the user authenticated no longer ago than `freshness.window`. */
+  fresh(): FetchGuard<TokenPayload<C>>
+  /** An access token that covers all of these scopes. */
+  scopes(...scopes: readonly string[]): FetchGuard<TokenPayload<C>>
+  /** A token that meets a requirement. */
+  token<const R extends Requirement>(requirement: R): FetchGuard<Outcome<R, C>>
+  /** A valid access token, and the user that the `subject` option loads for it. */
+  subject(): FetchSubjectGuard<TokenPayload<C>, U>
+  /** A valid access token or none; the payload is null for none. */
+  optional(): FetchGuard<TokenPayload<C> | null>
+}
+
+/** Adds `Set-Cookie` lines to a response, unless the handler has just set or cleared one of these cookies itself. */
+function withCookies(response: Response, lines: readonly string[]): Response {
+  if (lines.length === 0 || setsAnyOf(response.headers.getSetCookie(), lines)) return response
+  // The headers of a response that came from `fetch` or `Response.redirect` cannot be changed.
+  const copy = new Response(response.body, response)
+  for (const line of lines) copy.headers.append('Set-Cookie', line)
+  return copy
+}
+
+/**
+ * Makes the guards of one application.
+ *
+ * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is made
+ *
+ * @example
+ * ```ts
+ * import { createAuth } from 'tokenwright'
+ * import { guards } from 'tokenwright/fetch'
+ *
+ * const auth = createAuth({ secret: process.env['AUTH_SECRET'] ?? '' })
+ * const guard = guards(auth)
+ * const handler = guard.fresh()((_request, payload) => Response.json({ sub: payload.sub }))
+ * const response = await handler(new Request('http://localhost/me'))
+ * ```
+ */
+export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): FetchGuards<C, U> {
+  const throws = options.errors === 'throw'
+
+  /** Runs `handle` with the payload behind the guard of a prepared requirement. */
+  async function run<const R extends Requirement>(
+    request: Request,
+    need: R,
+    handle: (payload: Outcome<R, C>) => Response | Promise<Response>,
+  ): Promise<Response> {
+    let renewed: readonly string[] = []
+    const port: RequestPort = {
+      ...toRequestPort(request),
+      setCookies(lines) {
+        renewed = lines
+      },
+    }
+    let payload: Outcome<R, C>
+    try {
+      payload = await auth.authenticate(port, need)
+    } catch (error) {
+      return answer(error)
+    }
+    return withCookies(await handle(payload), renewed)
+  }
+
+  function answer(error: unknown): Response {
+    if (throws || !isAuthError(error)) throw error
+    const { status, headers, body } = auth.answer(error)
+    return new Response(body, { status, headers })
+  }
+
+  function guard<const R extends Requirement>(requirement: R): FetchGuard<Outcome<R, C>> {
+    const need = auth.prepare(requirement)
+    return (handler) =>
+      (request, ...rest) =>
+        run(request, need, (payload) => handler(request, payload, ...rest))
+  }
+
+  return {
+    access: () => guard({}),
+    refresh: () => guard({ type: 'refresh' }),
+    fresh: () => guard({ fresh: true }),
+    scopes: (...scopes) => guard({ scopes }),
+    token: (requirement) => guard(requirement),
+    optional: () => guard({ optional: true }),
+    subject() {
+      const need = auth.prepare({})
+      return (handler) =>
+        (request, ...rest) =>
+          run(request, need, async (payload) => {
+            let subject: U
+            try {
+              subject = await auth.loadSubject(payload)
+            } catch (error) {
+              return answer(error)
+            }
+            return handler(request, payload, subject, ...rest)
+          })
+    },
+  }
+}

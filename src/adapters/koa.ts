@@ -1,0 +1,99 @@
+/**
+ * Door `tokenwright/koa`: guards as Koa middleware (Koa 3). It makes three moves: fill the request port, call `authenticate`,
+ * write the payload or the answer. The payload is at `ctx.state.auth`, typed by the guard where Koa's types can tell.
+ */
+import type { Middleware, ParameterizedContext } from 'koa'
+import type { Auth, Outcome } from '../auth.ts'
+import { isAuthError } from '../errors.ts'
+import { IncomingPort } from '../http/incoming.ts'
+import type { Requirement } from '../route.ts'
+import type { TokenPayload } from '../token/payload.ts'
+
+/** A middleware that puts the payload at `ctx.state.auth`. */
+export type KoaGuard<P> = Middleware<{ auth: P }>
+
+/** A middleware that puts the payload at `ctx.state.auth` and the user at `ctx.state.subject`. */
+export type KoaSubjectGuard<P, U> = Middleware<{ auth: P; subject: U }>
+
+/** How guards answer. */
+export interface GuardOptions {
+  /** Answer errors here, or throw the `AuthError` to the middleware before. Default `'answer'`. */
+  readonly errors?: 'answer' | 'throw'
+}
+
+/** The guards of one application. */
+export interface KoaGuards<C, U> {
+  /** Any valid access token. */
+  access(): KoaGuard<TokenPayload<C>>
+  /** A refresh token. */
+  refresh(): KoaGuard<TokenPayload<C>>
+  /** A fresh access token: the user authenticated no longer ago than `freshness.window`. */
+  fresh(): KoaGuard<TokenPayload<C>>
+  /** An access token that covers all of these scopes. */
+  scopes(...scopes: readonly string[]): KoaGuard<TokenPayload<C>>
+  /** A token that meets a requirement. */
+  token<const R extends Requirement>(requirement: R): KoaGuard<Outcome<R, C>>
+  /** A valid access token, and the user that the `subject` option loads for it. */
+  subject(): KoaSubjectGuard<TokenPayload<C>, U>
+  /** A valid access token or none; the payload is null for none. */
+  optional(): KoaGuard<TokenPayload<C> | null>
+}
+
+/**
+ * Makes the guards of one application.
+ *
+ * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is made
+ *
+ * @example
+ * ```ts
+ * import Koa from 'koa'
+ * import { createAuth } from 'tokenwright'
+ * import { guards } from 'tokenwright/koa'
+ *
+ * const auth = createAuth({ secret: process.env['AUTH_SECRET'] ?? '' })
+ * const guard = guards(auth)
+ * const app = new Koa()
+ * app.use(guard.access()).use((ctx) => {
+ *   ctx.body = { sub: ctx.state.auth.sub }
+ * })
+ * ```
+ */
+export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaGuards<C, U> {
+  const throws = options.errors === 'throw'
+
+  /** The types of what it sets are in the table of guards below. */
+  function guard(requirement: Requirement, load?: (payload: TokenPayload<C>) => Promise<U>): Middleware {
+    const need = auth.prepare(requirement)
+
+    /** Whether the request may pass; if not, it has been answered. */
+    async function admit(ctx: ParameterizedContext): Promise<boolean> {
+      try {
+        const payload = await auth.authenticate(new IncomingPort(ctx.req, ctx.res, ctx.request), need)
+        Object.assign(ctx.state, { auth: payload })
+        if (load !== undefined) Object.assign(ctx.state, { subject: await load(payload) })
+        return true
+      } catch (error) {
+        if (throws || !isAuthError(error)) throw error
+        const { status, headers, body } = auth.answer(error)
+        ctx.status = status
+        ctx.set(headers)
+        ctx.body = body
+        return false
+      }
+    }
+
+    return async (ctx, next) => {
+      if (await admit(ctx)) await next()
+    }
+  }
+
+  return {
+    access: () => guard({}),
+    refresh: () => guard({ type: 'refresh' }),
+    fresh: () => guard({ fresh: true }),
+    scopes: (...scopes) => guard({ scopes }),
+    token: (requirement) => guard(requirement),
+    subject: () => guard({}, auth.loadSubject),
+    optional: () => guard({ optional: true }),
+  }
+}

@@ -1,0 +1,311 @@
+/**
+ * `createAuth(options)` -> `Auth`: the wiring. It connects the rooms and decides nothing: what a token must be is in `token/`,
+ * where it travels in `http/`, and the way through a protected route in `guard.ts`.
+ */
+import { ConfigurationError } from './base/expected.ts'
+import { AuthError } from './errors.ts'
+import { createGuard, type Guard } from './guard.ts'
+import { type CookieToken, clearCookies, setCookies } from './http/cookies.ts'
+import type { Found, Location } from './http/locate.ts'
+import { type RequestPort, toRequestPort } from './http/request.ts'
+import { type Answer, respond } from './http/respond.ts'
+import type { HttpSettings } from './http/settings.ts'
+import {
+  createIssuance,
+  type Issuance,
+  type IssueOptions,
+  type PairOptions,
+  type RefreshIssueOptions,
+  type TokenPair,
+} from './issuance.ts'
+import { type AuthSessions, createLiveness, type Liveness } from './liveness.ts'
+import type { AuthOptions } from './options.ts'
+import type { Requirement } from './route.ts'
+import type { FeedState } from './session/revocation.ts'
+import { resolveOptions, type Settings } from './settings.ts'
+import { readUnverified, type UnverifiedPayload } from './token/jws.ts'
+import type { Jwks } from './token/keys.ts'
+import type { Claims, TokenPayload } from './token/payload.ts'
+import type { TokenType } from './token/type.ts'
+import { prepareVerify } from './token/verify.ts'
+
+/** What `authenticate` answers: null is possible only where the requirement says `optional: true`. */
+export type Outcome<R, C> = R extends { readonly optional: true } ? TokenPayload<C> | null : TokenPayload<C>
+
+/** The payload's type of an application: `TokenOf<typeof auth>`. */
+export type TokenOf<A> = A extends Auth<infer C, infer _> ? TokenPayload<C> : never
+
+/** The user's type of an application with a `subject` option: `SubjectOf<typeof auth>`. */
+export type SubjectOf<A> = A extends Auth<infer _, infer U> ? U : never
+
+/** Token authentication for one application. Made by `createAuth`; share one instance. */
+export interface Auth<C = Claims, U = unknown> {
+  /**
+   * Issues an access token.
+   *
+   * @param subject for whom; or a verified payload, whose sub, sid, scopes, data, aud, csrf, auth_time, amr and acr are carried over
+   * @throws {TypeError} for options of the wrong shape, a time that is past, reserved names in `data`
+   */
+  createAccessToken(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<string>
+  /**
+   * Issues a refresh token. It is never fresh.
+   *
+   * @throws {TypeError} as `createAccessToken`, and for `fresh`
+   */
+  createRefreshToken(subject: string | TokenPayload<C>, options?: RefreshIssueOptions<C>): Promise<string>
+  /**
+   * Issues both tokens for one login: one CSRF value, one set of scopes and data, lives of their own.
+   *
+   * @throws {TypeError} as `createAccessToken`
+   * @see RFC 6749 section 5.1
+   */
+  createTokenPair(subject: string | TokenPayload<C>, options?: PairOptions<C>): Promise<TokenPair>
+  /** Sessions: start, refresh, step up, list, end. */
+  readonly sessions: AuthSessions<C>
+  /**
+   * Revokes one token: an access token by its `jti`, a refresh token by its session.
+   *
+   * @param payload a verified payload
+   * @throws {AuthError} `store_unavailable`: then it is not revoked
+   * @throws {ConfigurationError} without a session store
+   */
+  revoke(payload: TokenPayload<C>): Promise<void>
+  /**
+   * "Log out everywhere": ends every session of a subject, and refuses its tokens without a session that were issued until now.
+   *
+   * @returns how many sessions were live
+   * @throws {AuthError} `store_unavailable`: then try again
+   * @throws {ConfigurationError} without a session store
+   */
+  revokeSubject(subject: string): Promise<number>
+  /** Waits until this process knows what is revoked; until then it asks the store each time. At once without a store. */
+  ready(): Promise<void>
+  /** How much this process knows of what is revoked, for health checks; null without a store. */
+  state(): FeedState | null
+  /** Stops following the store. The connection stays the user's own. */
+  close(): Promise<void>
+  /**
+   * Verifies a token against a requirement: everything but location and CSRF.
+   *
+   * @param requirement default: any valid access token
+   * @throws {AuthError} the first objection
+   */
+  verifyToken(token: string, requirement?: Requirement): Promise<TokenPayload<C>>
+  /**
+   * Reads a token without verifying anything: for logs and debugging, never for a decision.
+   *
+   * @throws {AuthError} `token_malformed` when it is no compact JWS with a JSON object for its payload
+   */
+  decodeUnverified(token: string): UnverifiedPayload
+  /**
+   * Takes a request through the whole journey: locate, origin, verify, type, realm, CSRF, revocation, freshness, scopes.
+   *
+   * @param requirement default: any valid access token
+   * @returns the payload; null only with `optional: true` and no token
+   * @throws {AuthError} the first objection
+   */
+  authenticate<const R extends Requirement = Record<never, never>>(
+    request: Request | RequestPort,
+    requirement?: R,
+  ): Promise<Outcome<R, C>>
+  /**
+   * Checks a requirement when a route is made, so that a mistake shows at start; answers a frozen copy that `authenticate` recognises.
+   *
+   * @throws {ConfigurationError} for an unknown or unfit member
+   */
+  prepare<const R extends Requirement>(requirement: R): R
+  /**
+   * Finds the token of a request without verifying it.
+   *
+   * @param type which token to look for. Default `'access'`
+   * @param locations where to look. Default: the configured locations
+   * @returns the token, its location, and its unverified CSRF value; null when there is none
+   * @throws {AuthError} `request_invalid` when there are several
+   */
+  findToken(
+    request: Request | RequestPort,
+    type?: TokenType | 'any',
+    locations?: readonly Location[],
+  ): Promise<FoundToken | null>
+  /**
+   * The `Set-Cookie` lines that hand a pair to a browser; only the types in `cookies.carry`.
+   *
+   * @throws {TypeError} when a cookie would be longer than the 4096 bytes that browsers keep
+   */
+  cookies(pair: Partial<Pick<TokenPair, 'access_token' | 'refresh_token'>>): readonly string[]
+  /** The `Set-Cookie` lines that take the tokens away again. */
+  clearCookies(): readonly string[]
+  /**
+   * Loads the user of a payload by the `subject` option.
+   *
+   * @throws {AuthError} `subject_unknown` when there is none, `store_unavailable` when the option throws
+   * @throws {ConfigurationError} without a `subject` option
+   */
+  loadSubject(payload: TokenPayload<C>): Promise<U>
+  /**
+   * Words the answer to an error in the form of all other answers, with its challenge: for error handlers, and for handlers that
+   * throw an `AuthError` of their own.
+   */
+  answer(error: AuthError): Answer
+  /** The public keys, for `/.well-known/jwks.json` (RFC 7517 section 5). HMAC secrets are never among them. */
+  jwks(): Jwks
+  /** The settings of the HTTP floor, for adapters and routes. They hold no key. */
+  readonly http: HttpSettings
+  /** The lives that are configured, in seconds, for answers and pages. */
+  readonly lifetimes: {
+    /** Of an access token. */
+    readonly access: number
+    /** Of a refresh token. */
+    readonly refresh: number
+    /** Of freshness. */
+    readonly freshness: number
+  }
+  /** The present moment in epoch seconds, by the configured clock. */
+  now(): number
+}
+
+/** A token that was found in a request. */
+export interface FoundToken extends Found {
+  /** Its CSRF value, unverified; null when it has none. */
+  readonly csrf: string | null
+}
+
+/** Reads what a cookie wants to know of one of our own tokens. */
+function toCookieToken(token: string): CookieToken {
+  const { exp, csrf } = readUnverified(token)?.payload ?? {}
+  if (typeof exp !== 'number')
+    throw new TypeError('Expected `cookies(pair)` to get tokens that this application issued')
+  return { token, exp, csrf: typeof csrf === 'string' ? csrf : undefined }
+}
+
+/** Loads a user, and tells "there is none" from "the loader failed". */
+async function loadSubject<C, U>(
+  payload: TokenPayload<C>,
+  load: (payload: TokenPayload<C>) => unknown,
+): Promise<U> {
+  let subject: unknown
+  try {
+    subject = await load(payload)
+  } catch (cause) {
+    throw new AuthError('store_unavailable', { cause })
+  }
+  if (subject === null || subject === undefined) throw new AuthError('subject_unknown')
+  return subject as U
+}
+
+/** Wires the way through a protected route. */
+function wireGuard<C, U>(settings: Settings<C, U>, issuance: Issuance<C>, liveness: Liveness<C>): Guard<C> {
+  const { http, clock, leeway, limits, realm, freshness } = settings
+  const rules = {
+    issuer: settings.issuer,
+    audience: settings.audience.accepted,
+    interop: settings.interop,
+    maxLifetime: limits.lifetime,
+    leeway,
+    clock,
+  }
+  return createGuard({
+    verify: prepareVerify({
+      ring: settings.ring,
+      rules,
+      limits,
+      cache: settings.cache,
+      schema: settings.schema,
+    }),
+    http,
+    defaults: { freshness, realm, revocable: liveness.revocable, issues: settings.ring.signer !== null },
+    clock,
+    judge: liveness.judge,
+    isRevoked: settings.isRevoked,
+    async renew(payload, until) {
+      const token = issuance.renew(payload, until, await liveness.renewal(payload))
+      return setCookies({ access: toCookieToken(token) }, http.cookies, Math.floor(clock()))
+    },
+    on: settings.on,
+  })
+}
+
+/**
+ * Makes token authentication for one application: checks and freezes the options, imports the keys, prepares everything.
+ * It draws no randomness, starts no timer and reads no clock, so it may be called at module scope of any runtime.
+ *
+ * @throws {ConfigurationError} for the first option that is missing, unknown, of the wrong shape or unsafe
+ *
+ * @example
+ * ```ts
+ * import { createAuth } from 'tokenwright'
+ *
+ * const auth = createAuth({ secret: process.env['AUTH_SECRET'] ?? '' })
+ * const { access_token } = await auth.createTokenPair('user-1', { fresh: true })
+ * const payload = await auth.verifyToken(access_token, { fresh: true })
+ * console.log(payload.sub, payload.timeUntilExpiry)
+ * ```
+ */
+export function createAuth<I = Claims, C extends I = I, U = unknown>(
+  options: AuthOptions<I, C, U> = {},
+): Auth<C, U> {
+  const settings = resolveOptions(options)
+  const { http, clock, lifetimes, freshness } = settings
+  const issuance = createIssuance(settings)
+  const liveness = createLiveness(settings, issuance)
+  const guard = wireGuard(settings, issuance, liveness)
+
+  return Object.freeze({
+    createAccessToken: issuance.createAccessToken,
+    async createRefreshToken(subject, options) {
+      if (!liveness.revocable) return issuance.createRefreshToken(subject, options)
+      throw new TypeError(
+        'Expected `sessions.start` in place of `createRefreshToken`: no session would know the token',
+      )
+    },
+    createTokenPair: liveness.revocable ? liveness.sessions.start : issuance.createTokenPair,
+    sessions: liveness.sessions,
+    revoke: liveness.revoke,
+    revokeSubject: liveness.revokeSubject,
+    ready: liveness.ready,
+    state: liveness.state,
+    async close() {
+      liveness.close()
+    },
+    verifyToken: (token, requirement) => guard.verifyToken(token, guard.toNeed(requirement)),
+    decodeUnverified(token) {
+      const read = readUnverified(token)
+      if (read === undefined) throw new AuthError('token_malformed')
+      return read
+    },
+    authenticate<const R extends Requirement>(
+      request: Request | RequestPort,
+      requirement?: R,
+    ): Promise<Outcome<R, C>> {
+      return guard.authenticate(toRequestPort(request), guard.toNeed(requirement)) as Promise<Outcome<R, C>>
+    },
+    prepare<const R extends Requirement>(requirement: R): R {
+      guard.toNeed(requirement)
+      const prepared: R = Object.freeze({ ...requirement })
+      guard.toNeed(prepared)
+      return prepared
+    },
+    async findToken(request, type = 'access', locations) {
+      const need = guard.toNeed({ type, ...(locations && { locations }) })
+      const found = await guard.findToken(toRequestPort(request), need)
+      const csrf = found && readUnverified(found.token)?.payload['csrf']
+      return found && { ...found, csrf: typeof csrf === 'string' ? csrf : null }
+    },
+    cookies({ access_token, refresh_token }) {
+      const access = access_token === undefined ? {} : { access: toCookieToken(access_token) }
+      const refresh = refresh_token === undefined ? {} : { refresh: toCookieToken(refresh_token) }
+      return setCookies({ ...access, ...refresh }, http.cookies, Math.floor(clock()))
+    },
+    clearCookies: () => clearCookies(http.cookies),
+    async loadSubject(payload) {
+      if (settings.subject === null)
+        throw new ConfigurationError('Expected the option `subject`: nothing else loads a user')
+      return loadSubject<C, U>(payload, settings.subject)
+    },
+    answer: (error) => respond(error, http.realm),
+    jwks: () => settings.ring.jwks,
+    http,
+    lifetimes: Object.freeze({ ...lifetimes, freshness }),
+    now: clock,
+  } satisfies Auth<C, U>)
+}

@@ -1,0 +1,46 @@
+/**
+ * The front door `tokenwright`: everything that a server needs whatever its framework. Re-exports only.
+ */
+export { type Auth, createAuth, type FoundToken, type Outcome, type SubjectOf, type TokenOf } from './auth.ts'
+export type { Clock, Duration, DurationUnit } from './base/duration.ts'
+export { ConfigurationError } from './base/expected.ts'
+export type { Listener, Listeners } from './base/listeners.ts'
+export type { SchemaResult, StandardSchema } from './base/schema.ts'
+export {
+  AuthError,
+  type AuthErrorInit,
+  type ErrorCode,
+  type ErrorDetail,
+  type ErrorDetails,
+  isAuthError,
+} from './errors.ts'
+export type { AuthEvents, SessionNotice } from './events.ts'
+export type { CookieOptions, CookieRowOptions } from './http/cookies.ts'
+export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
+export type { HeaderOptions, Location, ParameterOptions } from './http/locate.ts'
+export type { RequestInfo, RequestPort } from './http/request.ts'
+export type { Answer } from './http/respond.ts'
+export type { HttpSettings } from './http/settings.ts'
+export type { HalfOptions, IssueOptions, PairOptions, RefreshIssueOptions, TokenPair } from './issuance.ts'
+export type { AuthSessions, StartOptions } from './liveness.ts'
+export type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './options.ts'
+export type { RenewOptions, Requirement } from './route.ts'
+export type { Rights } from './session/parts.ts'
+export type { FeedState, RevocationMode } from './session/revocation.ts'
+export type { Proof } from './session/sessions.ts'
+export type { RevocationOptions, SessionOptions } from './session/settings.ts'
+export type { SessionRow, Store } from './session/store.ts'
+export type { AlgorithmName } from './token/algorithms.ts'
+export type { Jwk } from './token/jwk.ts'
+export type { UnverifiedPayload } from './token/jws.ts'
+export {
+  createKeyRing,
+  generateKey,
+  type Jwks,
+  type Key,
+  type KeyRing,
+  type KeyRingOptions,
+} from './token/keys.ts'
+export type { Claims, PayloadMembers, ScopeQuery, TokenPayload } from './token/payload.ts'
+export type { TokenRequirement } from './token/requirement.ts'
+export type { TokenType } from './token/type.ts'

@@ -1,0 +1,196 @@
+/**
+ * The stateful half of an application, wired: sessions, revocation and the one way to their store. Without a store every
+ * part of it says so: nothing is revoked in silence.
+ */
+
+import { ConfigurationError, expected } from './base/expected.ts'
+import { emit } from './base/listeners.ts'
+import type { Issuance, PairOptions, TokenPair } from './issuance.ts'
+import type { Need } from './route.ts'
+import { createCaller } from './session/caller.ts'
+import { endSession, endSubject, revokeToken } from './session/endings.ts'
+import type { SessionParts } from './session/parts.ts'
+import { createRevocation, type FeedState } from './session/revocation.ts'
+import { type Proof, Sessions } from './session/sessions.ts'
+import type { SessionRow } from './session/store.ts'
+import type { Settings } from './settings.ts'
+import type { TokenPayload } from './token/payload.ts'
+
+/** What may be said of a login that starts a session. */
+export interface StartOptions<C> extends PairOptions<C> {
+  /**
+   * The moment before the credentials were checked, epoch seconds: a subject revoked since then gets no session.
+   * Default now, which lets a login in flight survive a change of the password.
+   */
+  readonly provedAt?: number
+  /** The client's address, for the list of sessions; cut to 64 characters. */
+  readonly ip?: string
+  /** The client's user agent, for the list of sessions; cut to 256 characters. */
+  readonly userAgent?: string
+}
+
+/** The sessions of an application. Every method rejects with a `ConfigurationError` where there is no session store. */
+export interface AuthSessions<C> {
+  /**
+   * Starts a session: a row in the store, and both tokens.
+   *
+   * @throws {AuthError} `session_revoked` when the subject was revoked after `provedAt`, `store_unavailable`
+   * @throws {TypeError} for options of the wrong shape
+   */
+  start(subject: string | TokenPayload<C>, options?: StartOptions<C>): Promise<TokenPair>
+  /**
+   * Exchanges a verified refresh token for a new access token and the refresh token that is good from now on, which may be
+   * the same one. The access token is not fresh.
+   *
+   * @throws {AuthError} `refresh_reused`, `session_expired`, `session_revoked`, `refresh_token_required`, `store_unavailable`
+   */
+  refresh(payload: TokenPayload<C>): Promise<TokenPair>
+  /**
+   * Proves once more who the user is, for the session of a verified access token. Each attempt is counted before `verify` runs:
+   * 5 in 15 minutes for each session.
+   *
+   * @param verify checks the credentials; null when they are wrong
+   * @returns a fresh access token, and a refresh token that carries the new `auth_time`, `acr` and `amr`
+   * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`, `session_revoked`, `store_unavailable`
+   */
+  stepUp(payload: TokenPayload<C>, verify: () => Promise<Proof | null>): Promise<TokenPair>
+  /** One session; null for none. */
+  get(sid: string): Promise<SessionRow | null>
+  /** The live sessions of a subject, newest login first. */
+  list(subject: string): Promise<readonly SessionRow[]>
+  /** Ends one session; answers whether it was live. */
+  end(sid: string): Promise<boolean>
+  /** Ends every session of a subject, but `except`; answers how many were live. */
+  endAll(subject: string, options?: { readonly except?: string | null }): Promise<number>
+}
+
+/** The stateful half of an application. */
+export interface Liveness<C> {
+  /** Whether there is a store. */
+  readonly revocable: boolean
+  /** The sessions. */
+  readonly sessions: AuthSessions<C>
+  /** Refuses what the store knows to be revoked; null without a store. */
+  readonly judge: ((payload: TokenPayload<C>, need: Need) => Promise<void> | undefined) | null
+  /** Makes sure that a token may be renewed in passing, and answers what it may do from now on. */
+  readonly renewal: (payload: TokenPayload<C>) => Promise<Pick<PairOptions<C>, 'scopes' | 'data'>>
+  /** Revokes one token. */
+  readonly revoke: (payload: TokenPayload<C>) => Promise<void>
+  /** Revokes everything of a subject. */
+  readonly revokeSubject: (subject: string) => Promise<number>
+  /** Waits until this process knows what is revoked. */
+  readonly ready: () => Promise<void>
+  /** How much this process knows; null without a store. */
+  readonly state: () => FeedState | null
+  /** Stops following the log. */
+  readonly close: () => void
+}
+
+/** Bounds on the calls of a store: 2 s, and as many at once as a busy process can use. */
+const CALLER_BOUNDS = { deadline: 2, inFlight: 256 } as const
+
+/** Says that a part is missing. */
+function missing(): never {
+  throw new ConfigurationError(
+    'Expected the option `sessions.store`: without a store there are no sessions to speak of',
+  )
+}
+
+/** The stateful half of an application that keeps no state. */
+function createNone<C>(): Liveness<C> {
+  const refuse = async (): Promise<never> => missing()
+  return {
+    revocable: false,
+    sessions: {
+      start: refuse,
+      refresh: refuse,
+      stepUp: refuse,
+      get: refuse,
+      list: refuse,
+      end: refuse,
+      endAll: refuse,
+    },
+    judge: null,
+    renewal: async () => ({}),
+    revoke: refuse,
+    revokeSubject: refuse,
+    ready: async () => undefined,
+    state: () => null,
+    close: () => undefined,
+  }
+}
+
+/** Reads a session's or a subject's name. */
+function toName(at: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value
+  throw new TypeError(expected(at, 'a non-empty string', value))
+}
+
+/** The public face of the sessions. */
+function toFace<C>(sessions: Sessions<C>, issuance: Issuance<C>, parts: SessionParts<C>): AuthSessions<C> {
+  const { caller } = parts
+  return {
+    async start(subject, options = {}) {
+      const { provedAt, ip, userAgent, ...pair } = options
+      if (provedAt !== undefined && !Number.isFinite(provedAt))
+        throw new TypeError(expected('provedAt', 'epoch seconds', provedAt))
+      if (pair.refresh?.expiresIn !== undefined) {
+        throw new TypeError(
+          'Expected `refresh` without `expiresIn`: a session ends by `sessions.idle` and `sessions.absolute`',
+        )
+      }
+      return sessions.start({ ...(await issuance.draftPair(subject, pair)), provedAt, ip, userAgent })
+    },
+    refresh: (payload) => sessions.refresh(payload),
+    stepUp: (payload, verify) => sessions.stepUp(payload, verify),
+    async get(sid) {
+      toName('sid', sid)
+      return caller.call((store) => store.get(sid))
+    },
+    async list(subject) {
+      toName('subject', subject)
+      return caller.call((store) => store.list(subject, caller.now()))
+    },
+    end: async (sid) => endSession(parts, toName('sid', sid)),
+    endAll: async (subject, options = {}) => endSubject(parts, toName('subject', subject), options),
+  }
+}
+
+/** Wires the stateful half of an application. */
+export function createLiveness<C, U>(settings: Settings<C, U>, issuance: Issuance<C>): Liveness<C> {
+  const { store, clock, on } = settings
+  if (store === null) return createNone()
+  const caller = createCaller(store.store, CALLER_BOUNDS, settings.ownClock)
+  const revocation = createRevocation(caller, store.revocation)
+  const parts: SessionParts<C> = {
+    caller,
+    settings: store.sessions,
+    issue: issuance.issue,
+    clock,
+    note: revocation.note,
+    catchUp: revocation.catchUp,
+    tell: ({ kind, sid, sub }) => emit(on, kind, { sid, sub }),
+  }
+  const sessions = new Sessions(parts)
+  return {
+    revocable: true,
+    sessions: Object.freeze(toFace(sessions, issuance, parts)),
+    judge: (payload, need) =>
+      payload.type === 'refresh'
+        ? sessions.judge(payload)
+        : revocation.judge(payload, need.revocation === 'strict'),
+    async renewal(payload) {
+      await revocation.judge(payload, true)
+      const rights = await sessions.askRights(payload)
+      return (rights === null ? {} : { scopes: rights.scopes ?? [], data: rights.data ?? {} }) as Pick<
+        PairOptions<C>,
+        'scopes' | 'data'
+      >
+    },
+    revoke: (payload) => revokeToken(parts, payload, settings.leeway),
+    revokeSubject: async (subject) => endSubject(parts, toName('subject', subject), { everything: true }),
+    ready: revocation.ready,
+    state: revocation.state,
+    close: revocation.close,
+  }
+}

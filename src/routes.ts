@@ -1,0 +1,163 @@
+/**
+ * Door `tokenwright/routes`: login, refresh, step-up by password, logout, the user's sessions and the key set, as one fetch handler.
+ * The application brings one function that knows its users. Without a session store a refresh answers a new access token
+ * and the same refresh token, logout ends nothing but the cookies, and there are no sessions to list.
+ */
+import type { Auth } from './auth.ts'
+import { ConfigurationError, expected, refuseUnknownKeys } from './base/expected.ts'
+import { isAuthError } from './errors.ts'
+import { checkOrigin } from './http/csrf.ts'
+import type { Delivery } from './http/deliver.ts'
+import type { Location } from './http/locate.ts'
+import type { RequestInfo } from './http/request.ts'
+import type { Credentials, VerifiedUser } from './routes/credentials.ts'
+import { endOthers, endSession, listSessions, logout } from './routes/sessions.ts'
+import { login, refresh, verifyPassword } from './routes/tokens.ts'
+import { type Parts, type Route, toNotAllowed, toNotFound, toVisit } from './routes/visit.ts'
+import type { TokenPayload } from './token/payload.ts'
+
+export type { Credentials, VerifiedUser } from './routes/credentials.ts'
+
+/** What `authRoutes` takes. */
+export interface AuthRoutesOptions<C> {
+  /**
+   * Checks a username and a password; null when they are wrong. Take the same time for unknown users. What it throws goes to
+   * the caller of the handler, except an `AuthError`, which is answered.
+   */
+  readonly verifyCredentials: (
+    credentials: Credentials,
+    request: Request,
+  ) => VerifiedUser<C> | null | Promise<VerifiedUser<C> | null>
+  /** The username behind a token, for checking a password again. Default: its `sub`. */
+  readonly usernameOf?: (payload: TokenPayload<C>) => string | Promise<string>
+  /** The client's address, for the list of sessions. Default: what `toNodeHandler` says; behind a proxy, read its header here. */
+  readonly address?: (request: Request, info: RequestInfo | undefined) => string | undefined
+  /** Where the routes stand, without a trailing slash. Default `/auth`. */
+  readonly basePath?: string
+  /** How a login is answered that does not say. Default `'cookie'` where that location is on. */
+  readonly delivery?: Delivery
+}
+
+/** The routes as one handler. */
+export type AuthHandler = (request: Request, info?: RequestInfo) => Promise<Response>
+
+/** Methods by name, for one path. */
+type Methods = Readonly<Record<string, Route>>
+
+/** The public keys (RFC 7517 section 5). */
+const jwks: Route = ({ auth }) => {
+  const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=300' }
+  return new Response(JSON.stringify(auth.jwks()), { headers })
+}
+
+/** The one table of routes. A path that ends in `/` takes one more segment, which names something. */
+function toTable(base: string, stateful: boolean): ReadonlyMap<string, Methods> {
+  return new Map<string, Methods>([
+    [`${base}/login`, { POST: login }],
+    [`${base}/refresh`, { POST: refresh }],
+    [`${base}/verify-password`, { POST: verifyPassword }],
+    [`${base}/logout`, { POST: logout }],
+    ...(stateful
+      ? ([
+          [`${base}/sessions`, { GET: listSessions, DELETE: endOthers }],
+          [`${base}/sessions/`, { DELETE: endSession }],
+        ] as const)
+      : []),
+    ['/.well-known/jwks.json', { GET: jwks, HEAD: jwks }],
+  ])
+}
+
+/** Finds the methods of a path, and what its last segment names. */
+function find(
+  table: ReadonlyMap<string, Methods>,
+  path: string,
+): { readonly methods: Methods; readonly name: string } | null {
+  const exact = path.endsWith('/') ? undefined : table.get(path)
+  if (exact !== undefined) return { methods: exact, name: '' }
+  const end = path.lastIndexOf('/') + 1
+  const methods = end < path.length ? table.get(path.slice(0, end)) : undefined
+  return methods === undefined ? null : { methods, name: path.slice(end) }
+}
+
+/** Checks and prepares the options. */
+function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): Parts<C> {
+  const { verifyCredentials, usernameOf = ({ sub }) => sub, address = (_, info) => info?.address } = options
+  if (typeof verifyCredentials !== 'function') {
+    throw new ConfigurationError(expected('verifyCredentials', 'a function', verifyCredentials))
+  }
+  const byCookie = auth.http.locate.locations.has('cookie')
+  const { delivery = byCookie ? 'cookie' : 'body' } = options
+  if (delivery !== 'body' && !(delivery === 'cookie' && byCookie)) {
+    throw new ConfigurationError(
+      expected('delivery', "'body', or 'cookie' with 'cookie' among `locations`", delivery),
+    )
+  }
+  const locations = [...new Set<Location>([...auth.http.locate.locations, 'header', 'body'])]
+  const stateful = auth.state() !== null
+  const needs = {
+    access: auth.prepare({ locations }),
+    fresh: auth.prepare({ locations, fresh: true }),
+    refresh: auth.prepare({ locations, type: 'refresh', ...(stateful && { revocation: 'off' }) }),
+  } as const
+  return { auth, stateful, verifyCredentials, usernameOf, address, byCookie, delivery, locations, needs }
+}
+
+/** Methods that change nothing, whose origin is nobody's business. */
+const SAFE_METHODS = ['GET', 'HEAD']
+
+/**
+ * Makes the routes of one application: `POST {base}/login`, `/refresh`, `/verify-password`, `/logout`, with a session store
+ * `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Anything else is a 404, a wrong
+ * method a 405, both in the form of the other answers.
+ *
+ * It does check the origin of every POST and DELETE, login included. It does not limit how often a login is tried.
+ *
+ * @returns a fetch handler; mount it at the base path and at `/.well-known/jwks.json`
+ * @throws {ConfigurationError} for an unknown or unfit option
+ * @see RFC 6749 section 5.1, RFC 9700 section 4.14
+ *
+ * @example
+ * ```ts
+ * import { createAuth } from 'tokenwright'
+ * import { authRoutes } from 'tokenwright/routes'
+ *
+ * const auth = createAuth({ secret: process.env['AUTH_SECRET'] ?? '' })
+ * const handle = authRoutes(auth, {
+ *   verifyCredentials: ({ username, password }) => (username === 'test' && password === 'test' ? { subject: username } : null),
+ * })
+ * const response = await handle(new Request('http://localhost/auth/login', { method: 'POST' }))
+ * ```
+ */
+export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): AuthHandler {
+  refuseUnknownKeys('authRoutes', options, [
+    'verifyCredentials',
+    'usernameOf',
+    'address',
+    'basePath',
+    'delivery',
+  ])
+  const { basePath = '/auth' } = options
+  if (!/^(?:\/[^/?#]+)*$/.test(basePath))
+    throw new ConfigurationError(expected('basePath', "a path such as '/auth'", basePath))
+  const parts = toParts(auth, options)
+  const table = toTable(basePath, parts.stateful)
+  const { csrf } = auth.http
+
+  return async (request, info) => {
+    const found = find(table, new URL(request.url).pathname)
+    if (found === null) return toNotFound()
+    const { methods, name } = found
+    const route = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
+    if (route === undefined) return toNotAllowed(Object.keys(methods))
+    const visit = toVisit(request, info, name)
+    try {
+      const checked = csrf.checksOrigin || csrf.checksToken
+      if (checked && !SAFE_METHODS.includes(request.method)) checkOrigin(visit.port, csrf)
+      return await route(parts, visit)
+    } catch (error) {
+      if (!isAuthError(error)) throw error
+      const { status, headers, body } = auth.answer(error)
+      return new Response(body, { status, headers })
+    }
+  }
+}

@@ -1,0 +1,316 @@
+/**
+ * Options -> frozen settings: every default filled in, every value checked, every key imported. No option is looked at
+ * again after this. Setting up draws no randomness, starts no timer and reads no clock, as some runtimes forbid all three
+ * while a module loads.
+ */
+import { type Clock, type Duration, systemClock, toSeconds } from './base/duration.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './base/expected.ts'
+import type { Listeners } from './base/listeners.ts'
+import type { StandardSchema } from './base/schema.ts'
+import { readSection } from './base/section.ts'
+import type { AuthEvents } from './events.ts'
+import { type HttpSettings, resolveHttp } from './http/settings.ts'
+import type { AuthOptions, CacheOptions } from './options.ts'
+import { resolveSessions, type StoreSettings } from './session/settings.ts'
+import type { CacheBounds } from './token/cache.ts'
+import { createKeyRing, type KeyRing } from './token/keys.ts'
+import type { TokenPayload } from './token/payload.ts'
+import { MIN_WINDOW } from './token/requirement.ts'
+import type { TokenType } from './token/type.ts'
+
+/** The audience in both its uses. */
+export interface AudienceSettings {
+  /** What tokens are issued with; undefined for none. */
+  readonly issued: string | readonly string[] | undefined
+  /** Of which a token must name one; empty accepts only tokens without an audience. */
+  readonly accepted: readonly string[]
+}
+
+/** Bounds on tokens. */
+export interface LimitSettings {
+  /** The longest token, in characters. */
+  readonly tokenLength: number
+  /** The longest life of a token, in seconds. */
+  readonly lifetime: number
+}
+
+/** Every option, checked and with its default: what all of `createAuth` works from. */
+export interface Settings<C, U> {
+  /** The keys. */
+  readonly ring: KeyRing
+  /** The present moment in epoch seconds. */
+  readonly clock: Clock
+  /** The `iss` of every token; undefined for none. */
+  readonly issuer: string | undefined
+  /** The audience. */
+  readonly audience: AudienceSettings
+  /** The realm of every token; undefined for none. */
+  readonly realm: string | undefined
+  /** The lives of the token types, in seconds. */
+  readonly lifetimes: Readonly<Record<TokenType, number>>
+  /** How long a fresh token stays fresh, in seconds. */
+  readonly freshness: number
+  /** Forgiven clock skew, in seconds. */
+  readonly leeway: number
+  /** Whether other libraries' tokens are accepted. */
+  readonly interop: boolean
+  /** Bounds on tokens: characters, and seconds. */
+  readonly limits: LimitSettings
+  /** Bounds of the verified-token cache; null for none. */
+  readonly cache: CacheBounds | null
+  /** The schema of the custom claims; null for none. */
+  readonly schema: StandardSchema<unknown, C> | null
+  /** What the HTTP floor works from. */
+  readonly http: HttpSettings
+  /** Sessions and revocation; null for none. */
+  readonly store: StoreSettings<C> | null
+  /** The application's own clock; null for the system's. */
+  readonly ownClock: Clock | null
+  /** The user's blocklist; null for none. */
+  readonly isRevoked: ((payload: TokenPayload<C>) => boolean | Promise<boolean>) | null
+  /** The user's loader of users; null for none. */
+  readonly subject:
+    | ((payload: TokenPayload<C>) => U | null | undefined | Promise<U | null | undefined>)
+    | null
+  /** The user's listeners. */
+  readonly on: Listeners<AuthEvents>
+}
+
+/** The life of refresh tokens and the idle time of sessions, in seconds: 20 days. */
+const DEFAULT_REFRESH_LIFE = 20 * 86_400
+
+/** Every option there is. */
+const OPTION_NAMES = [
+  'sessions',
+  'revocation',
+  'secret',
+  'keys',
+  'issuer',
+  'audience',
+  'access',
+  'refresh',
+  'freshness',
+  'leeway',
+  'locations',
+  'header',
+  'cookies',
+  'query',
+  'body',
+  'csrf',
+  'isRevoked',
+  'interop',
+  'realm',
+  'claims',
+  'cache',
+  'limits',
+  'subject',
+  'clock',
+  'on',
+] as const
+
+/** Every event there is. */
+const EVENT_NAMES = [
+  'issued',
+  'refused',
+  'renewed',
+  'started',
+  'refreshed',
+  'replayed',
+  'reused',
+  'healed',
+  'steppedUp',
+  'ended',
+] as const
+
+/** Reads a whole number within bounds. */
+function toCount(
+  name: string,
+  value: unknown,
+  bounds: { readonly min: number; readonly max: number },
+): number {
+  if (Number.isInteger(value) && (value as number) >= bounds.min && (value as number) <= bounds.max)
+    return value as number
+  throw new ConfigurationError(
+    expected(name, `a whole number between ${bounds.min} and ${bounds.max}`, value),
+  )
+}
+
+/** Reads a function or its absence. */
+function toFunction<F>(name: string, value: F | undefined): F | null {
+  if (value === undefined || typeof value === 'function') return value ?? null
+  throw new ConfigurationError(expected(name, 'a function', value))
+}
+
+/** Reads a non-empty text or its absence. */
+function toText(name: string, value: unknown): string | undefined {
+  if (value === undefined || (typeof value === 'string' && value !== '')) return value
+  throw new ConfigurationError(expected(name, 'a non-empty string', value))
+}
+
+/** Reads a yes or no. */
+function toFlag(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new ConfigurationError(expected(name, 'true or false', value))
+}
+
+/** The secret of the environment, on runtimes that have one. */
+function readEnvironment(): string | undefined {
+  return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[
+    'TOKENWRIGHT_SECRET'
+  ]
+}
+
+/** Finds the keys: a ring, a secret, or the environment's secret. */
+function toRing(secret: string | Uint8Array | undefined, keys: KeyRing | undefined): KeyRing {
+  if (keys !== undefined) {
+    if (secret !== undefined) throw new ConfigurationError('Expected `secret` or `keys`, got both')
+    if (isRecord(keys as unknown) && Array.isArray(keys.keys) && 'signer' in keys) return keys
+    throw new ConfigurationError(expected('keys', 'a key ring made by createKeyRing', keys))
+  }
+  const key = secret ?? readEnvironment()
+  if (typeof key !== 'string' && !(key instanceof Uint8Array)) {
+    const wanted = 'a string or bytes (or set TOKENWRIGHT_SECRET, or give `keys`); make one with: '
+    throw new ConfigurationError(
+      expected('secret', `${wanted}node -p "crypto.randomBytes(48).toString('base64url')"`, key),
+    )
+  }
+  try {
+    return createKeyRing({ signing: { alg: 'HS256', key } })
+  } catch (cause) {
+    if (!(cause instanceof ConfigurationError)) throw cause
+    const name = secret === undefined ? 'TOKENWRIGHT_SECRET' : 'secret'
+    throw new ConfigurationError(cause.message.replaceAll(/`signing(?:\.key)?`/g, `\`${name}\``))
+  }
+}
+
+/** Reads the audience in both its forms. */
+function toAudience(value: unknown): AudienceSettings {
+  if (value === undefined) return { issued: undefined, accepted: [] }
+  const accepted: readonly unknown[] = Array.isArray(value) ? [...value] : [value]
+  if (accepted.length > 0 && accepted.every((name) => typeof name === 'string' && name !== '')) {
+    return Object.freeze({
+      issued: typeof value === 'string' ? value : Object.freeze(accepted),
+      accepted,
+    } as AudienceSettings)
+  }
+  throw new ConfigurationError(expected('audience', 'a non-empty string or a non-empty list of them', value))
+}
+
+/** Reads the bounds of the cache. */
+function toCache(value: CacheOptions | false | undefined): CacheBounds | null {
+  if (value === false) return null
+  const { entries = 10_000, bytes = 16 * 1024 * 1024 } = readSection('cache', value, ['entries', 'bytes'])
+  return {
+    entries: toCount('cache.entries', entries, { min: 1, max: 10_000_000 }),
+    bytes: toCount('cache.bytes', bytes, { min: 65_536, max: Number.MAX_SAFE_INTEGER }),
+  }
+}
+
+/** Reads the schema of the custom claims. */
+function toSchema<I, C extends I>(
+  value: StandardSchema<I, C> | undefined,
+): StandardSchema<unknown, C> | null {
+  if (value === undefined) return null
+  const inner = (value as { '~standard'?: { validate?: unknown } } | null)?.['~standard']
+  if (typeof inner?.validate !== 'function')
+    throw new ConfigurationError(expected('claims', 'a Standard Schema', value))
+  return value as unknown as StandardSchema<unknown, C>
+}
+
+/** Reads the lives of tokens and the bounds that they must keep. */
+function toLifetimes({ access, refresh, limits }: Pick<AuthOptions, 'access' | 'refresh' | 'limits'>): {
+  readonly lifetimes: Readonly<Record<TokenType, number>>
+  readonly limits: LimitSettings
+} {
+  const { tokenLength = 8192, lifetime = '400d' } = readSection('limits', limits, ['tokenLength', 'lifetime'])
+  const longest = toSeconds('limits.lifetime', lifetime, { min: 1, max: 100 * 366 * 86_400 })
+  const bounds = { min: 1, max: longest }
+  const { expiresIn: accessLife = '15m' } = readSection('access', access, ['expiresIn'])
+  const { expiresIn: refreshLife = DEFAULT_REFRESH_LIFE } = readSection('refresh', refresh, ['expiresIn'])
+  return {
+    lifetimes: {
+      access: Math.floor(toSeconds('access.expiresIn', accessLife, bounds)),
+      refresh: Math.floor(toSeconds('refresh.expiresIn', refreshLife, bounds)),
+    },
+    limits: {
+      tokenLength: toCount('limits.tokenLength', tokenLength, { min: 256, max: 65_536 }),
+      lifetime: longest,
+    },
+  }
+}
+
+/** The default idle time of sessions that end sooner than that in any case. */
+function capIdle(absolute: Duration | undefined): Duration | undefined {
+  if (absolute === undefined) return undefined
+  return Math.min(
+    DEFAULT_REFRESH_LIFE,
+    toSeconds('sessions.absolute', absolute, { min: 1, max: Number.MAX_SAFE_INTEGER }),
+  )
+}
+
+/** Lets `sessions.idle` take the place of `refresh.expiresIn`; both are fine only when they agree. */
+function withIdle<I, C extends I, U>(
+  options: AuthOptions<I, C, U>,
+): Pick<AuthOptions, 'access' | 'refresh' | 'limits'> {
+  const { access, refresh, limits, sessions } = options
+  const idle = sessions?.idle
+  const life = refresh?.expiresIn
+  const bounds = { min: 1, max: Number.MAX_SAFE_INTEGER }
+  if (
+    idle !== undefined &&
+    life !== undefined &&
+    toSeconds('sessions.idle', idle, bounds) !== toSeconds('refresh.expiresIn', life, bounds)
+  ) {
+    throw new ConfigurationError('Expected `sessions.idle` or `refresh.expiresIn`, got both, and they differ')
+  }
+  const expiresIn = idle ?? life ?? capIdle(sessions?.absolute)
+  return {
+    ...(access && { access }),
+    ...(limits && { limits }),
+    refresh: { ...refresh, ...(expiresIn !== undefined && { expiresIn }) },
+  }
+}
+
+/**
+ * Checks every option, fills in every default and imports every key.
+ *
+ * @throws {ConfigurationError} for the first option that is missing, unknown, of the wrong shape or unsafe
+ */
+export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>): Settings<C, U> {
+  if (!isRecord(options as unknown))
+    throw new ConfigurationError(expected('createAuth(options)', 'an object', options))
+  refuseUnknownKeys('', options, OPTION_NAMES)
+  const { lifetimes, limits } = toLifetimes(withIdle(options))
+  const leeway = toSeconds('leeway', options.leeway ?? 5, { min: 0, max: 60 })
+  const { window = '15m' } = readSection('freshness', options.freshness, ['window'])
+  const realm = toText('realm', options.realm)
+  // The refresh token's life is the session's: one number under two names.
+  const sessions = options.sessions && { ...options.sessions, idle: lifetimes.refresh }
+  const on = readSection('on', options.on, EVENT_NAMES)
+  for (const name of EVENT_NAMES) toFunction(`on.${name}`, on[name])
+  return Object.freeze({
+    ring: toRing(options.secret, options.keys),
+    clock: toFunction('clock', options.clock) ?? systemClock,
+    ownClock: options.clock ?? null,
+    issuer: toText('issuer', options.issuer),
+    audience: toAudience(options.audience),
+    realm,
+    lifetimes,
+    limits,
+    freshness: toSeconds('freshness.window', window, { min: MIN_WINDOW, max: limits.lifetime }),
+    leeway,
+    interop: toFlag('interop', options.interop ?? false),
+    cache: toCache(options.cache),
+    schema: toSchema(options.claims),
+    http: resolveHttp(options, lifetimes.refresh, realm),
+    store: resolveSessions(sessions, options.revocation, {
+      accessTtl: lifetimes.access,
+      maxLifetime: limits.lifetime,
+      leeway,
+      realm,
+    }),
+    isRevoked: toFunction('isRevoked', options.isRevoked),
+    subject: toFunction('subject', options.subject),
+    on,
+  })
+}

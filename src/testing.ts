@@ -1,0 +1,13 @@
+/**
+ * Door `tokenwright/testing`: what a store must do, and what a refresh endpoint must survive, as tests that anyone can run on their
+ * own. Nothing here is for production; it needs Node and no test runner in particular.
+ */
+export type { HttpEndpointOptions, RaceTokens, RefreshEndpoint } from './testing/endpoint.ts'
+export { toHttpEndpoint } from './testing/endpoint.ts'
+export type { RaceReport, ThiefReport } from './testing/report.ts'
+export { formatRaces } from './testing/report.ts'
+export type { RaceOptions } from './testing/simulator.ts'
+export { simulateRaces } from './testing/simulator.ts'
+export type { OpenStore, Runner } from './testing/suite.ts'
+export { storeSuite } from './testing/suite.ts'
+export type { Weather } from './testing/victim.ts'

@@ -1,0 +1,77 @@
+/**
+ * Store suite: pruning. Only what lies long in the past is pruned here: suites may share a server.
+ */
+import { ok, strictEqual } from 'node:assert'
+import { randomId } from '../base/bytes.ts'
+import {
+  assertRow,
+  begin,
+  type Cases,
+  end,
+  entriesOf,
+  LENGTHS,
+  toCall,
+  toDraft,
+  toRevoked,
+  toTail,
+} from './scene.ts'
+
+const DAY = 86_400
+/** A moment in 1973: nothing else is that old. */
+const THEN = 100_000_000
+
+/** What `prune` deletes, and what it leaves. */
+export const PRUNING: Cases = {
+  'deletes a row a day after its absolute end': async (store) => {
+    const { sid, sub } = await begin(store, THEN, { absolute: 100 })
+    const count = await store.prune(THEN + 100 + DAY + 1)
+    ok(Number.isInteger(count) && count >= 0, 'it says how many records went')
+    strictEqual(await store.get(sid), null)
+    strictEqual((await store.rotate(toCall(sid, 0, { now: THEN + 50 }))).word, 'unknown')
+    strictEqual((await store.list(sub, THEN + 50)).length, 0)
+  },
+
+  'keeps expired and revoked rows until a day after their absolute end, by its own clock': async (store) => {
+    const now = await store.now()
+    const absolute = 1000
+    const expired = await begin(store, now - DAY - absolute + 600, { absolute })
+    const revoked = await begin(store, now - DAY - absolute + 600, { absolute })
+    const gone = await begin(store, now - DAY - absolute - 600, { absolute })
+    await end(store, revoked.sid, now - DAY - 600)
+    await store.prune(null)
+    assertRow(await store.get(expired.sid), expired)
+    assertRow(await store.get(revoked.sid), toRevoked(revoked, 'ended', now - DAY - 600))
+    strictEqual(await store.get(gone.sid), null)
+  },
+
+  'leaves sessions, cut-offs, entries and revoked tokens that are of use': async (store) => {
+    const since = await toTail(store)
+    const row = await begin(store, null)
+    const ended = await begin(store, null)
+    await end(store, ended.sid, null)
+    const jti = randomId()
+    const sub = randomId()
+    const now = await store.now()
+    await store.revokeToken(jti, now + 600, null)
+    await store.endAll(sub, 'subject_revoked', { logTtl: 600, now: null, except: null, cutOff: 600 })
+    await store.countAttempt(sub, 1, 600, null)
+    await store.prune(null)
+    assertRow(await store.get(row.sid), row)
+    strictEqual((await entriesOf(store, since, [ended.sid, jti, sub])).length, 3)
+    strictEqual(await store.isRevoked({ sid: null, jti, sub: row.sub, iat: null, now: null }), true)
+    strictEqual(await store.start(toDraft({ sub, provedAt: now - 1 }), null), null)
+    strictEqual((await store.countAttempt(sub, 1, 600, null)).allowed, false)
+  },
+
+  'leaves the log readable from a cursor of before': async (store) => {
+    const since = await toTail(store)
+    const first = randomId()
+    await store.revokeToken(randomId(), THEN + 10, THEN)
+    await store.revokeToken(first, (await store.now()) + LENGTHS.logTtl, null)
+    await store.prune(THEN + DAY)
+    const second = randomId()
+    await store.revokeToken(second, (await store.now()) + LENGTHS.logTtl, null)
+    const keys = (await entriesOf(store, since, [first, second])).map(({ key }) => key)
+    strictEqual(keys.join(), [first, second].join())
+  },
+}

@@ -1,0 +1,263 @@
+/**
+ * Store suite: refreshing, with the moment brought by the call. Every word, what it writes, and the edges to the millisecond.
+ */
+import { deepStrictEqual, ok, strictEqual } from 'node:assert'
+import { randomId } from '../base/bytes.ts'
+import { decide } from '../session/rotation.ts'
+import { createRandom } from './random.ts'
+import {
+  assertRotation,
+  assertTime,
+  begin,
+  type Cases,
+  end,
+  entriesOf,
+  LENGTHS,
+  toCall,
+  toRevoked,
+  toRotated,
+  toTail,
+} from './scene.ts'
+
+const { overlap, idle, absolute, logTtl } = LENGTHS
+const MOMENT = 0.001
+
+/** What `rotate` does with a generation. */
+export const ROTATIONS: Cases = {
+  'rotates generation 0 at once, for it is never kept': async (store, t) => {
+    const row = await begin(store, t)
+    await assertRotation(store, toCall(row.sid, 0, { now: t }), 'rotated', toRotated(row, 1, t))
+  },
+
+  'keeps a generation younger than two overlaps, and writes nothing': async (store, t) => {
+    const row = toRotated(await begin(store, t), 1, t)
+    await store.rotate(toCall(row.sid, 0, { now: t }))
+    for (const age of [0, overlap, 2 * overlap - MOMENT]) {
+      await assertRotation(store, toCall(row.sid, 1, { now: t + age }), 'kept', row)
+    }
+  },
+
+  'rotates a generation that is exactly two overlaps old': async (store, t) => {
+    const row = await begin(store, t)
+    await store.rotate(toCall(row.sid, 0, { now: t }))
+    const now = t + 2 * overlap
+    await assertRotation(store, toCall(row.sid, 1, { now }), 'rotated', toRotated(row, 2, now))
+  },
+
+  'replays the generation before until it is exactly one overlap old, and writes nothing': async (
+    store,
+    t,
+  ) => {
+    const row = toRotated(await begin(store, t), 1, t)
+    await store.rotate(toCall(row.sid, 0, { now: t }))
+    for (const age of [0, overlap / 2, overlap]) {
+      await assertRotation(store, toCall(row.sid, 0, { now: t + age }), 'replayed', row)
+    }
+  },
+
+  'revokes the session for the generation before, a moment after the overlap': async (store, t) => {
+    const row = toRotated(await begin(store, t), 1, t)
+    await store.rotate(toCall(row.sid, 0, { now: t }))
+    const since = await toTail(store)
+    const now = t + overlap + MOMENT
+    const revoked = toRevoked(row, 'refresh_reused', now)
+    await assertRotation(store, toCall(row.sid, 0, { now }), 'reused', revoked)
+    for (const gen of [0, 1, 2])
+      await assertRotation(store, toCall(row.sid, gen, { now }), 'revoked', revoked)
+    const entries = await entriesOf(store, since, [row.sid])
+    strictEqual(entries.length, 1, 'one reuse leaves exactly one entry in the log')
+    strictEqual(entries[0]?.kind, 'sid')
+    assertTime(entries[0]?.at ?? null, now, 'the entry carries the moment')
+    assertTime(entries[0]?.until ?? null, now + logTtl, 'the entry carries its end')
+  },
+
+  'forgives no more than one generation, also within the overlap': async (store, t) => {
+    const row = await begin(store, t)
+    await store.rotate(toCall(row.sid, 0, { now: t }))
+    const now = t + 2 * overlap
+    const second = toRotated(row, 2, now)
+    await assertRotation(store, toCall(row.sid, 1, { now }), 'rotated', second)
+    await assertRotation(store, toCall(row.sid, 1, { now }), 'replayed', second)
+    await assertRotation(
+      store,
+      toCall(row.sid, 0, { now }),
+      'reused',
+      toRevoked(second, 'refresh_reused', now),
+    )
+  },
+
+  'measures the overlap from the rotation, not from its last use': async (store, t) => {
+    const row = toRotated(await begin(store, t), 1, t)
+    await store.rotate(toCall(row.sid, 0, { now: t }))
+    await store.rotate(toCall(row.sid, 0, { now: t + overlap }))
+    await store.rotate(toCall(row.sid, 1, { now: t + overlap }))
+    const now = t + overlap + MOMENT
+    await assertRotation(store, toCall(row.sid, 0, { now }), 'reused', toRevoked(row, 'refresh_reused', now))
+  },
+
+  'heals a row that lost writes: takes over the generation, then advances': async (store, t) => {
+    const row = await begin(store, t)
+    const first = await assertRotation(store, toCall(row.sid, 4, { now: t }), 'healed', toRotated(row, 5, t))
+    await assertRotation(store, toCall(row.sid, 4, { now: t + overlap }), 'replayed', first)
+    await assertRotation(store, toCall(row.sid, 5, { now: t + overlap }), 'kept', first)
+    const now = t + overlap + 1
+    const second = await assertRotation(
+      store,
+      toCall(row.sid, 6, { now }),
+      'healed',
+      toRotated(first, 7, now),
+    )
+    await assertRotation(
+      store,
+      toCall(row.sid, 4, { now }),
+      'reused',
+      toRevoked(second, 'refresh_reused', now),
+    )
+  },
+
+  'heals by as many generations as a token can name': async (store, t) => {
+    const row = await begin(store, t)
+    const last = 999_999_998
+    await assertRotation(store, toCall(row.sid, last, { now: t }), 'healed', toRotated(row, last + 1, t))
+  },
+
+  'with overlap 0 takes each generation once': async (store, t) => {
+    const strict = { overlap: 0, now: t }
+    const row = await begin(store, t)
+    await assertRotation(store, toCall(row.sid, 0, strict), 'rotated', toRotated(row, 1, t))
+    const second = await assertRotation(store, toCall(row.sid, 1, strict), 'rotated', toRotated(row, 2, t))
+    await assertRotation(store, toCall(row.sid, 1, strict), 'reused', toRevoked(second, 'refresh_reused', t))
+  },
+
+  'keeps the generation that a step-up has handed out for one overlap': async (store, t) => {
+    const row = await begin(store, t)
+    const at = t + 3 * overlap
+    const proof = { sid: row.sid, authTime: at, acr: null, amr: null, notAfter: null, now: at }
+    const { row: proved } = await store.stepUp(proof)
+    ok(proved)
+    await assertRotation(store, toCall(row.sid, 0, { now: at + overlap - MOMENT }), 'kept', proved)
+    const now = at + overlap
+    await assertRotation(store, toCall(row.sid, 0, { now }), 'rotated', toRotated(proved, 1, now))
+  },
+
+  'counts a clock that steps back as no age': async (store, t) => {
+    const row = toRotated(await begin(store, t), 1, t)
+    await store.rotate(toCall(row.sid, 0, { now: t }))
+    await assertRotation(store, toCall(row.sid, 1, { now: t - 100 }), 'kept', row)
+    await assertRotation(store, toCall(row.sid, 0, { now: t - 100 }), 'replayed', row)
+  },
+
+  'without rotation never moves the generation, whatever it is': async (store, t) => {
+    let row = await begin(store, t)
+    for (const [after, gen] of [
+      [1, 0],
+      [900, 0],
+      [1800, 3],
+    ] as const) {
+      const now = t + after
+      row = { ...row, lastUsedAt: now, idleExpiresAt: now + idle }
+      await assertRotation(store, toCall(row.sid, gen, { now, rotation: false }), 'kept', row)
+    }
+  },
+
+  'without rotation moves the idle end no further than the absolute end': async (store, t) => {
+    const row = await begin(store, t, { idle: absolute })
+    const now = t + absolute - 1
+    const used = { ...row, lastUsedAt: now, idleExpiresAt: row.absoluteExpiresAt }
+    await assertRotation(store, toCall(row.sid, 0, { now, rotation: false }), 'kept', used)
+    await assertRotation(store, toCall(row.sid, 0, { now: t + absolute, rotation: false }), 'expired', used)
+  },
+
+  'agrees with the decision over a long random walk': async (store, t) => {
+    const random = createRandom(20)
+    let now = t
+    for (let round = 0; round < 12; round++) {
+      let row = await begin(store, now)
+      for (let step = 0; step < 25; step++) {
+        now = Math.round((now + random() * random() * 3 * overlap) * 1000) / 1000
+        const gen = Math.max(0, row.gen + Math.floor(random() * 2.1 - 0.95))
+        const call = toCall(row.sid, gen, { now })
+        const word = decide(row, gen, now, call)
+        const moves = word === 'rotated' || word === 'healed'
+        if (moves) row = toRotated(row, Math.max(gen, row.gen) + 1, now)
+        if (word === 'reused') row = toRevoked(row, 'refresh_reused', now)
+        await assertRotation(store, call, word, row)
+        if (word === 'reused' || word === 'expired') break
+      }
+    }
+  },
+}
+
+/** When a session is over, and when nobody waits. */
+export const ENDINGS: Cases = {
+  'expires exactly at its idle end': async (store, t) => {
+    const row = await begin(store, t)
+    await assertRotation(store, toCall(row.sid, 0, { now: t + idle }), 'expired', row)
+    const now = t + idle - MOMENT
+    await assertRotation(store, toCall(row.sid, 0, { now }), 'rotated', toRotated(row, 1, now))
+  },
+
+  'expires exactly at its absolute end, however often it is used': async (store, t) => {
+    let row = await begin(store, t)
+    ok(row.idleExpiresAt < row.absoluteExpiresAt)
+    for (let now = t; now < t + absolute; now += idle - 1) {
+      row = await assertRotation(
+        store,
+        toCall(row.sid, row.gen, { now }),
+        'rotated',
+        toRotated(row, row.gen + 1, now),
+      )
+    }
+    assertTime(row.idleExpiresAt, t + absolute, 'the idle end stays within the absolute end')
+    await assertRotation(store, toCall(row.sid, row.gen, { now: t + absolute }), 'expired', row)
+  },
+
+  'starts with an idle end no later than the absolute end': async (store, t) => {
+    const row = await begin(store, t, { idle: 100, absolute: 50 })
+    assertTime(row.idleExpiresAt, t + 50, 'idle end')
+    assertTime(row.absoluteExpiresAt, t + 50, 'absolute end')
+  },
+
+  'says revoked of a session that was revoked and would be expired by now': async (store, t) => {
+    const row = await begin(store, t)
+    strictEqual(await end(store, row.sid, t + 1), true)
+    const revoked = toRevoked(row, 'ended', t + 1)
+    await assertRotation(store, toCall(row.sid, 0, { now: t + absolute }), 'revoked', revoked)
+  },
+
+  'knows nothing of a session that was never started': async (store, t) => {
+    const call = toCall(randomId(), 0, { now: t })
+    for (const notAfter of [null, t - 1]) {
+      const { word, row, now } = await store.rotate({ ...call, notAfter })
+      deepStrictEqual([word, row], ['unknown', null])
+      assertTime(now, t, 'the moment of the step')
+    }
+  },
+
+  'expired, revoked, kept and replayed stay what they are when nobody waits': async (store, t) => {
+    const row = toRotated(await begin(store, t), 1, t)
+    await store.rotate(toCall(row.sid, 0, { now: t }))
+    const late = { now: t + 1, notAfter: t }
+    await assertRotation(store, toCall(row.sid, 1, late), 'kept', row)
+    await assertRotation(store, toCall(row.sid, 0, late), 'replayed', row)
+    await assertRotation(store, toCall(row.sid, 1, { now: t + idle, notAfter: t }), 'expired', row)
+    await end(store, row.sid, t)
+    await assertRotation(store, toCall(row.sid, 1, late), 'revoked', toRevoked(row, 'ended', t))
+  },
+
+  'writes nothing when nobody waits: not a rotation, not a healing, not a reuse': async (store, t) => {
+    const row = toRotated(await begin(store, t), 1, t)
+    await store.rotate(toCall(row.sid, 0, { now: t }))
+    const since = await toTail(store)
+    const late = { now: t + 2 * overlap, notAfter: t + 2 * overlap - MOMENT }
+    for (const gen of [0, 1, 2]) await assertRotation(store, toCall(row.sid, gen, late), 'late', row)
+    await assertRotation(store, toCall(row.sid, 1, { ...late, rotation: false }), 'late', row)
+    deepStrictEqual(await entriesOf(store, since, [row.sid]), [], 'nothing in the log')
+  },
+
+  'writes at the last moment at which somebody waits': async (store, t) => {
+    const row = await begin(store, t)
+    const call = toCall(row.sid, 0, { now: t, notAfter: t })
+    await assertRotation(store, call, 'rotated', toRotated(row, 1, t))
+  },
+}

@@ -1,0 +1,170 @@
+/**
+ * What the cases of the store suite share: sessions of their own with random names, so that suites can run side by side on one
+ * server, and comparisons that look at times to the millisecond. Assertions are Node's own; no test runner is imported.
+ */
+import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert'
+import { randomId } from '../base/bytes.ts'
+import type { LogEntry, RotateCall, SessionDraft, SessionRow, Store } from '../session/store.ts'
+
+/** Cases by their names. `t` is a moment to count from, in epoch seconds, where a case brings its own `now`. */
+export type Cases = Readonly<Record<string, (store: Store, t: number) => Promise<void>>>
+
+/** What `toCall` and `toDraft` fill in, in seconds. */
+export const LENGTHS = { overlap: 30, idle: 1000, absolute: 5000, logTtl: 864_000 } as const
+
+const TIMES = [
+  'rotatedAt',
+  'authTime',
+  'createdAt',
+  'lastUsedAt',
+  'idleExpiresAt',
+  'absoluteExpiresAt',
+  'revokedAt',
+] as const
+
+/** A login of a new subject, unless told otherwise. */
+export function toDraft(over: Partial<SessionDraft> = {}): SessionDraft {
+  return {
+    sid: randomId(),
+    sub: randomId(),
+    realm: null,
+    provedAt: Number.MAX_SAFE_INTEGER / 1e6,
+    authTime: null,
+    acr: null,
+    amr: null,
+    scopes: [],
+    data: {},
+    ip: null,
+    userAgent: null,
+    idle: LENGTHS.idle,
+    absolute: LENGTHS.absolute,
+    ...over,
+  }
+}
+
+/** A refresh with the generation `gen`. */
+export function toCall(sid: string, gen: number, over: Partial<RotateCall> = {}): RotateCall {
+  const { overlap, idle, logTtl } = LENGTHS
+  return { sid, gen, overlap, idle, logTtl, rotation: true, notAfter: null, now: null, ...over }
+}
+
+/** Starts a session that must start. */
+export async function begin(
+  store: Store,
+  now: number | null,
+  over: Partial<SessionDraft> = {},
+): Promise<SessionRow> {
+  const row = await store.start(toDraft(over), now)
+  ok(row !== null, 'a session of a new subject starts')
+  return row
+}
+
+/** Ends one session. */
+export function end(store: Store, sid: string, now: number | null): Promise<boolean> {
+  return store.end(sid, 'ended', { logTtl: LENGTHS.logTtl, now })
+}
+
+/** Rounds a time to what a store keeps of it. */
+function toMillisecond(at: number): number {
+  return Math.round(at * 1000) / 1000
+}
+
+/** Two moments are the same millisecond. */
+export function assertTime(actual: number | null, expected: number, what: string): void {
+  ok(actual !== null, what)
+  strictEqual(toMillisecond(actual), toMillisecond(expected), what)
+}
+
+/** Two rows are the same; times to the millisecond. */
+export function assertRow(actual: SessionRow | null, expected: SessionRow, what = 'the row'): void {
+  ok(actual !== null, `${what} is there`)
+  const [left, right] = [actual, expected].map((row) => {
+    const rounded = TIMES.map((name) => {
+      const at = row[name]
+      return [name, at === null ? null : toMillisecond(at)] as const
+    })
+    return { ...row, ...Object.fromEntries(rounded) }
+  })
+  deepStrictEqual(left, right, what === 'the row' ? undefined : what)
+}
+
+/** Refreshes, and expects this word, this row after it (null for the one before), and the moment of the call. */
+export async function assertRotation(
+  store: Store,
+  call: RotateCall,
+  word: string,
+  after: SessionRow,
+): Promise<SessionRow> {
+  const rotation = await store.rotate(call)
+  strictEqual(rotation.word, word)
+  if (call.now !== null)
+    assertTime(rotation.now, call.now, 'the moment of the step is the one that the call brought')
+  assertRow(rotation.row, after)
+  assertRow(await store.get(call.sid), after)
+  return after
+}
+
+/** The row after a rotation at `now` to the generation `gen`. */
+export function toRotated(row: SessionRow, gen: number, now: number): SessionRow {
+  const idleExpiresAt = Math.min(now + LENGTHS.idle, row.absoluteExpiresAt)
+  return { ...row, gen, rotatedAt: now, lastUsedAt: now, idleExpiresAt }
+}
+
+/** The row after a revocation. */
+export function toRevoked(
+  row: SessionRow,
+  revokeReason: SessionRow['revokeReason'],
+  now: number,
+): SessionRow {
+  return { ...row, revokedAt: now, revokeReason }
+}
+
+/** Reads the log after a cursor to its end. */
+export async function readOn(
+  store: Store,
+  cursor: string | null,
+  limit = 1000,
+): Promise<{ readonly entries: readonly LogEntry[]; readonly cursor: string }> {
+  const entries: LogEntry[] = []
+  for (let at = cursor; ; ) {
+    const page = await store.readLog(at, limit)
+    ok(page.entries.length <= limit, 'a page holds no more than it was asked for')
+    ok(page.cursor.length <= 1024, 'a cursor has at most 1024 characters')
+    if (page.more) notStrictEqual(page.cursor, at, 'a page with more behind it moves the cursor')
+    entries.push(...page.entries)
+    at = page.cursor
+    if (!page.more) return { entries, cursor: at }
+  }
+}
+
+/** The cursor at the end of the log. */
+export async function toTail(store: Store): Promise<string> {
+  return (await readOn(store, null)).cursor
+}
+
+/** What the log says of these keys after a cursor. */
+export async function entriesOf(
+  store: Store,
+  cursor: string,
+  keys: readonly string[],
+): Promise<readonly LogEntry[]> {
+  const { entries } = await readOn(store, cursor)
+  return entries.filter(({ key }) => keys.includes(key))
+}
+
+/** Does something `count` times at once. */
+export function together<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => work(index)))
+}
+
+/** How often each word came. */
+export function tally(words: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const word of words.toSorted()) counts[word] = (counts[word] ?? 0) + 1
+  return counts
+}
+
+/** Waits, in seconds. */
+export function pause(seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+}

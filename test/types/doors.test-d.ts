@@ -1,0 +1,112 @@
+/** The types of the doors of Hono and fetch: where the payload is, and where it is not. */
+import { Hono } from 'hono'
+import { createFactory } from 'hono/factory'
+import { describe, expectTypeOf, it } from 'vitest'
+import { z } from 'zod'
+import { guards as fetchGuards } from '../../src/adapters/fetch.ts'
+import { guards as honoGuards } from '../../src/adapters/hono.ts'
+import { createAuth, type TokenOf } from '../../src/auth.ts'
+
+const auth = createAuth({
+  secret: 'x',
+  claims: z.object({ tenant: z.string() }),
+  subject: ({ sub }) => ({ name: sub }),
+})
+type Token = TokenOf<typeof auth>
+
+describe('hono', () => {
+  const guard = honoGuards(auth)
+  const app = new Hono()
+
+  it('the payload is at c.var.auth of a guarded route', () => {
+    app.get('/a', guard.access(), (c) => {
+      expectTypeOf(c.var.auth).toEqualTypeOf<Token>()
+      return c.json(c.var.auth.data.tenant)
+    })
+    for (const middleware of [
+      guard.fresh(),
+      guard.refresh(),
+      guard.scopes('a'),
+      guard.token({ maxAge: '5m' }),
+    ]) {
+      app.post('/b', middleware, (c) => c.text(c.var.auth.sub))
+    }
+  })
+
+  it('is null with optional only', () => {
+    app.get('/c', guard.optional(), (c) => {
+      expectTypeOf(c.var.auth).toEqualTypeOf<Token | null>()
+      return c.text(c.var.auth?.sub ?? '')
+    })
+    app.get('/d', guard.token({ optional: true }), (c) => {
+      expectTypeOf(c.var.auth).toEqualTypeOf<Token | null>()
+      return c.text('')
+    })
+    // @ts-expect-error it may be null
+    app.get('/e', guard.optional(), (c) => c.text(c.var.auth.sub))
+  })
+
+  it('the user is at c.var.subject beside it', () => {
+    app.get('/f', guard.subject(), (c) => {
+      expectTypeOf(c.var.subject).toEqualTypeOf<{ name: string }>()
+      return c.text(c.var.subject.name + c.var.auth.sub)
+    })
+  })
+
+  it('neither is there on a route without a guard', () => {
+    // @ts-expect-error nobody has put it there
+    app.get('/g', (c) => c.text(c.var.auth.sub))
+    // @ts-expect-error only guard.subject() loads a user
+    app.get('/h', guard.access(), (c) => c.text(c.var.subject.name))
+  })
+
+  it('lives beside the bindings and variables of the application, in chains and in factories', () => {
+    const typed = new Hono<{ Bindings: { DB: string }; Variables: { id: number } }>()
+    typed.get('/i', guard.access(), guard.fresh(), (c) =>
+      c.json([c.env.DB, c.var.id, c.var.auth.data.tenant]),
+    )
+    new Hono().use(guard.optional()).get('/j', (c) => c.text(c.var.auth?.sub ?? ''))
+    new Hono<{ Variables: { auth: Token } }>().get('/k', (c) => c.text(c.var.auth.sub))
+    createFactory().createHandlers(guard.access(), (c) => c.text(c.var.auth.data.tenant))
+  })
+})
+
+describe('fetch', () => {
+  const guard = fetchGuards(auth)
+
+  it('the payload is the second argument, and those of the platform follow', () => {
+    const handler = guard.fresh()((request, payload, env: { DB: string }, context: number) => {
+      expectTypeOf(request).toEqualTypeOf<Request>()
+      expectTypeOf(payload).toEqualTypeOf<Token>()
+      return new Response(payload.data.tenant + env.DB + context)
+    })
+    expectTypeOf(handler).parameters.toEqualTypeOf<[request: Request, env: { DB: string }, context: number]>()
+    expectTypeOf(handler).returns.resolves.toEqualTypeOf<Response>()
+    // @ts-expect-error the platform's arguments are missing
+    void handler(new Request('http://a'))
+  })
+
+  it('is null with optional only', () => {
+    guard.optional()((_, payload) => {
+      expectTypeOf(payload).toEqualTypeOf<Token | null>()
+      return new Response()
+    })
+    guard.token({ optional: true })((_, payload) => {
+      expectTypeOf(payload).toEqualTypeOf<Token | null>()
+      return new Response()
+    })
+    guard.token({ scopes: ['a'] })((_, payload) => new Response(payload.sub))
+  })
+
+  it('the user is the third argument of guard.subject()', () => {
+    guard.subject()((_, payload, user) => {
+      expectTypeOf(user).toEqualTypeOf<{ name: string }>()
+      return new Response(payload.sub + user.name)
+    })
+  })
+
+  it('a handler that answers no Response does not compile', () => {
+    // @ts-expect-error text is no Response
+    guard.access()(() => 'ok')
+  })
+})
