@@ -1,0 +1,57 @@
+/**
+ * The description of the API (OpenAPI 3.1), served as `/openapi.json` and shown at `/docs`. Written by hand: its routes
+ * stand in `paths.ts`, the shapes of bodies in `schemas.ts`. A test holds it against the running server.
+ */
+import { DEMO, SERVER, SESSIONS, SIGN_IN } from './paths.ts'
+import { VERSION } from './root.ts'
+import { type Json, SCHEMAS } from './schemas.ts'
+
+const COMPONENTS: Json = {
+  schemas: SCHEMAS,
+  headers: {
+    Challenge: {
+      description:
+        'RFC 6750 section 3; with `max_age` and `acr_values` of RFC 9470 where a fresh token is wanted',
+      schema: {
+        type: 'string',
+        examples: ['Bearer error="invalid_token", error_description="Token has expired"'],
+      },
+    },
+    RetryAfter: { description: 'Seconds until the next try', schema: { type: 'integer' } },
+  },
+  securitySchemes: {
+    accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token' },
+    refreshToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A refresh token' },
+    accessCookie: { type: 'apiKey', in: 'cookie', name: '__Host-access_token' },
+    refreshCookie: { type: 'apiKey', in: 'cookie', name: '__Host-refresh_token' },
+    csrfHeader: {
+      type: 'apiKey',
+      in: 'header',
+      name: 'X-CSRF-Token',
+      description: 'The value of the cookie `__Host-csrf_token`; with cookies only',
+    },
+  },
+}
+
+/** The whole document. */
+export function describeApi(): Json {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Tokenwright reference server',
+      version: VERSION,
+      summary: 'Access and refresh tokens, sessions, freshness, step-up and scopes.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    // Relative: the page at /docs tries things out on the server that it came from.
+    servers: [{ url: '/' }],
+    tags: [
+      { name: 'Sign-in', description: 'The routes of `authRoutes`' },
+      { name: 'Sessions', description: 'Where the user is signed in' },
+      { name: 'Demo', description: 'One route for each kind of requirement' },
+      { name: 'Server', description: 'Health, description and pages' },
+    ],
+    paths: { ...SIGN_IN, ...SESSIONS, ...DEMO, ...SERVER },
+    components: COMPONENTS,
+  }
+}

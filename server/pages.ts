@@ -1,0 +1,110 @@
+/**
+ * Everything that a browser is shown: the web page, its assets and the API's documentation. All files are read
+ * once at start into a fixed list of paths, so that no request ever names a file, and nothing comes from another
+ * host. Scripts come from this list only: no page has an inline one (CSP level 3, Trusted Types).
+ */
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { extname, join } from 'node:path'
+import { ConfigurationError } from '../src/index.ts'
+import { reasonOf } from './reason.ts'
+import { ROOT } from './root.ts'
+
+/** One answer that is ready to send. */
+export interface Page {
+  readonly body: Uint8Array<ArrayBuffer>
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** The files of `server/web` that are served as they are; its `.ts` files are served compiled. */
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.png': 'image/png',
+  '.svg': 'image/svg+xml',
+}
+
+/** The web page's policy: only our own files, no inline script or style, and no string ever becomes markup. */
+export const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+  "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+
+/** Swagger UI writes inline styles and its own markup; everything else stays as strict. */
+export const DOCS_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+  "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+const DOCS_PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Tokenwright API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<div id="app"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</html>
+`
+
+const DOCS_SCRIPT = `// validatorUrl: null keeps the page from asking another host about our document.
+SwaggerUIBundle({ url: '/openapi.json', dom_id: '#app', validatorUrl: null })
+`
+
+/**
+ * Reads all pages.
+ *
+ * @param openapi the API's description, served as `/openapi.json`
+ * @returns the pages by path
+ * @throws {ConfigurationError} when a file is missing, as after a clone that was not built
+ */
+export function loadPages(openapi: object): ReadonlyMap<string, Page> {
+  return new Map([
+    ['/', toPage('.html', fromDisk(join(ROOT, 'server/web/page.html')), PAGE_POLICY)],
+    ...loadAssets(),
+    ['/docs', toPage('.html', DOCS_PAGE, DOCS_POLICY)],
+    ['/docs/start.js', toPage('.js', DOCS_SCRIPT)],
+    ...['swagger-ui-bundle.js', 'swagger-ui.css'].map(loadSwagger),
+    ['/openapi.json', toPage('.json', JSON.stringify(openapi))],
+  ])
+}
+
+/** The list comes from the source folder: a stale or foreign file in dist/ is never served. */
+function loadAssets(): [string, Page][] {
+  return readdirSync(join(ROOT, 'server/web')).flatMap((file): [string, Page][] => {
+    const type = extname(file)
+    if (type === '.ts' && !file.endsWith('.d.ts')) {
+      const script = file.replace(/\.ts$/, '.js')
+      return [[`/assets/${script}`, toPage('.js', fromDisk(join(ROOT, 'dist/server/web', script)))]]
+    }
+    if (type === '.html' || type === '.json' || !Object.hasOwn(TYPES, type)) return []
+    return [[`/assets/${file}`, toPage(type, fromDisk(join(ROOT, 'server/web', file)))]]
+  })
+}
+
+function loadSwagger(file: string): [string, Page] {
+  const path = createRequire(import.meta.url).resolve(`swagger-ui-dist/${file}`)
+  return [`/docs/${file}`, toPage(extname(file), fromDisk(path))]
+}
+
+function fromDisk(path: string): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(readFileSync(path))
+  } catch (error) {
+    throw new ConfigurationError(`${path} cannot be read (${reasonOf(error)}); run: npm ci && npm run build`)
+  }
+}
+
+function toPage(type: string, content: string | Uint8Array<ArrayBuffer>, policy?: string): Page {
+  const body = typeof content === 'string' ? new TextEncoder().encode(content) : content
+  const headers = {
+    'content-type': TYPES[type] ?? 'application/octet-stream',
+    // Asked for each time and answered 304: a restarted server never runs with yesterday's script.
+    'cache-control': 'no-cache',
+    etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+  }
+  return { body, headers: policy ? { ...headers, 'content-security-policy': policy } : headers }
+}

@@ -1,0 +1,81 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { prepareDrain } from '../../server/drain.ts'
+
+async function listen(listener: RequestListener) {
+  const server = createServer(listener)
+  const drain = prepareDrain(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => server.closeAllConnections())
+  const { port } = server.address() as AddressInfo
+  return { drain, server, open: () => open(port) }
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  onTestFinished(() => void socket.destroy())
+  await once(socket, 'connect')
+  return socket
+}
+
+async function timed<T>(work: Promise<T>): Promise<[T, number]> {
+  const start = performance.now()
+  return [await work, performance.now() - start]
+}
+
+const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+
+describe('prepareDrain', () => {
+  it('ends at once when nothing runs', async () => {
+    const { drain } = await listen((_, response) => response.end('ok'))
+    const [outcome, took] = await timed(drain(5000))
+    expect(outcome).toBe('finished')
+    expect(took).toBeLessThan(500)
+  })
+
+  it('lets a running request end and takes no new connection', async () => {
+    let running: ServerResponse | undefined
+    const { drain, server, open } = await listen((_, response) => {
+      running = response
+    })
+    const socket = await open()
+    socket.write(GET)
+    await once(server, 'request')
+    const { port } = server.address() as AddressInfo
+    const drained = drain(5000)
+    const refused = connect(port, '127.0.0.1')
+    expect(await once(refused, 'error').then(([error]) => error)).toMatchObject({ code: 'ECONNREFUSED' })
+    running?.end('done')
+    const [answer] = await once(socket, 'data')
+    expect(String(answer)).toContain('done')
+    const [outcome, took] = await timed(drained)
+    expect(outcome).toBe('finished')
+    expect(took).toBeLessThan(500)
+  })
+
+  it('does not wait for connections that are kept alive or never said anything', async () => {
+    const { drain, open } = await listen((_, response) => response.end('ok'))
+    const kept = await open()
+    kept.write(GET)
+    await once(kept, 'data')
+    await open()
+    await open()
+    const [outcome, took] = await timed(drain(5000))
+    expect(outcome).toBe('finished')
+    expect(took).toBeLessThan(500)
+  })
+
+  it('cuts off at the deadline what does not end', async () => {
+    const { drain, server, open } = await listen(() => {})
+    const socket = await open()
+    socket.write(GET)
+    await once(server, 'request')
+    const [outcome, took] = await timed(drain(300))
+    expect(outcome).toBe('cut off')
+    expect(took).toBeGreaterThan(280)
+    expect(took).toBeLessThan(1000)
+  })
+})

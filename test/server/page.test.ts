@@ -1,0 +1,97 @@
+/**
+ * The page in a real browser: the whole journey of a token, sessions on another device, and no error on the console.
+ * Without Chromium it says so and skips.
+ */
+import { existsSync } from 'node:fs'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startServer } from './process.ts'
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+if (CHROMIUM === undefined) console.error('\n!!! no Chromium on this machine: the page is SKIPPED\n')
+
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+]
+
+describe.runIf(CHROMIUM !== undefined)('the page', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: ARGS })
+  })
+  afterAll(() => browser?.close())
+
+  /** Opens the page on a device of its own; `errors` hears of everything on the console but refused requests. */
+  async function open(url: string, errors: string[]): Promise<Page> {
+    const context = await browser.newContext({ viewport: { width: 390, height: 844 } })
+    const page = await context.newPage()
+    page.on('pageerror', (error) => errors.push(String(error)))
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/status of 40[013]/.test(message.text())) errors.push(message.text())
+    })
+    await page.goto(url)
+    return page
+  }
+
+  async function signIn(page: Page): Promise<void> {
+    await page.fill('#username', 'test')
+    await page.fill('#password', 'test')
+    await page.click('#sign-in-button')
+    await page.waitForSelector('#account:not([hidden])')
+  }
+
+  it('takes a user from login through refusal and step-up to the sensitive route', async () => {
+    const errors: string[] = []
+    const { url } = await startServer()
+    const page = await open(url, errors)
+    await signIn(page)
+    await page.click('[data-route="/protected"]')
+    await page.waitForSelector('#answer:has-text("You have access")')
+    await page.click('#refresh')
+    await page.waitForSelector('#clock[data-state="stale"]')
+    await page.click('[data-route="/sensitive_operation"]')
+    await page.waitForSelector('#step-up[open]')
+    await page.fill('#step-up-password', 'wrong')
+    await page.click('#step-up-confirm')
+    await page.waitForSelector('#step-up-problem:not(:empty)')
+    await page.fill('#step-up-password', 'test')
+    await page.click('#step-up-confirm')
+    await page.waitForSelector('#answer:has-text("You have access to this sensitive operation")')
+    expect(await page.getAttribute('#clock', 'data-state')).toBe('fresh')
+    expect(errors).toEqual([])
+  })
+
+  it('lists the sessions of both devices, and ends the other one', async () => {
+    const errors: string[] = []
+    const { url } = await startServer()
+    const [one, other] = [await open(url, errors), await open(url, errors)]
+    await signIn(other)
+    await signIn(one)
+    await one.waitForSelector('.device >> nth=1')
+    expect(await one.locator('.device').count()).toBe(2)
+    expect(await one.locator('.device[data-current]').count()).toBe(1)
+    await one.click('#sessions-others')
+    await expect.poll(() => one.locator('.device').count()).toBe(1)
+    await other.click('[data-route="/protected"]')
+    await other.waitForSelector('#answer:has-text("token_revoked")')
+    expect(errors).toEqual([])
+  })
+
+  it('shows an old refresh token being forgiven, and being taken for theft', async () => {
+    const errors: string[] = []
+    const { url } = await startServer({ TOKENWRIGHT_OVERLAP: '2s' })
+    const page = await open(url, errors)
+    await signIn(page)
+    await page.click('#refresh')
+    await page.waitForSelector('#replay:not([disabled])')
+    await page.click('#replay')
+    await page.waitForSelector('#answer:has-text("Replayed")')
+    await page.waitForSelector('#replay-forecast:has-text("taken for theft")')
+    await page.click('#replay')
+    await page.waitForSelector('#answer:has-text("refresh_reused")')
+    expect(errors).toEqual([])
+  })
+})

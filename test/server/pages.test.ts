@@ -1,0 +1,128 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { DOCS_POLICY, loadPages, PAGE_POLICY } from '../../server/pages.ts'
+import { ROOT, startServer } from './process.ts'
+
+/** An address of another host, in markup or in a script of ours; XML namespaces are names, not addresses. */
+const FOREIGN = /(?:https?:)?\/\/(?!www\.w3\.org\/)[a-z0-9-]+\.[a-z]/i
+
+const text = (path: string) => new TextDecoder().decode(loadPages({}).get(path)?.body)
+
+describe('the pages', () => {
+  it('are served with the policy of each', async () => {
+    const server = await startServer()
+    const policies = [
+      ['/', PAGE_POLICY],
+      ['/docs', DOCS_POLICY],
+    ] as const
+    for (const [path, policy] of policies) {
+      const response = await fetch(server.url + path)
+      expect(response.status).toBe(200)
+      expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+      expect(response.headers.get('content-security-policy')).toBe(policy)
+      expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+      expect(response.headers.get('referrer-policy')).toBe('no-referrer')
+      expect(await response.text()).toMatch(/^<!doctype html>/i)
+    }
+    expect(PAGE_POLICY).toContain("script-src 'self';")
+    expect(PAGE_POLICY).toContain("require-trusted-types-for 'script'")
+    expect(PAGE_POLICY + DOCS_POLICY).not.toMatch(/unsafe-eval|https?:|\*|script-src [^;]*unsafe/)
+  })
+
+  it('ask for nothing that is not served, and nothing from another host', async () => {
+    const pages = loadPages({})
+    for (const page of ['/', '/docs']) {
+      const markup = text(page)
+      expect(markup).not.toMatch(FOREIGN)
+      const links = [...markup.matchAll(/<(?:script|link|img)[^>]*\s(?:src|href)="([^"]*)"/g)].map(
+        (match) => match[1],
+      )
+      expect(links.length).toBeGreaterThanOrEqual(3)
+      for (const link of links) if (!link?.startsWith('data:')) expect([...pages.keys()]).toContain(link)
+    }
+  })
+
+  it('have neither inline scripts, nor inline handlers', () => {
+    for (const page of ['/', '/docs']) {
+      expect(text(page)).not.toMatch(/<script(?![^>]*\ssrc=)[^>]*>/i)
+      expect(text(page)).not.toMatch(/<[^>]*\son[a-z]+=/i)
+    }
+    expect(text('/')).not.toMatch(/<style|\sstyle=/i)
+  })
+
+  it('bring every module that a script of ours imports', () => {
+    const pages = loadPages({})
+    const scripts = [...pages.keys()].filter((path) => /^\/assets\/.*\.js$/.test(path))
+    expect(scripts.length).toBeGreaterThan(0)
+    for (const script of scripts) {
+      const imports = [...text(script).matchAll(/(?:from|import)\s*\(?'([^']+)'/g)].map(
+        (match) => match[1] ?? '',
+      )
+      for (const name of imports) {
+        expect(name).toMatch(/^\.\.?\//)
+        expect([...pages.keys()]).toContain(new URL(name, `http://x${script}`).pathname)
+      }
+    }
+  })
+})
+
+describe('the list of files', () => {
+  it('holds what is in server/web and nothing else of dist/', () => {
+    const sources = readdirSync(join(ROOT, 'server/web')).filter((file) => /\.(ts|css|svg|png)$/.test(file))
+    const assets = [...loadPages({}).keys()].filter((path) => path.startsWith('/assets/'))
+    expect(assets.sort()).toEqual(sources.map((file) => `/assets/${file.replace(/\.ts$/, '.js')}`).sort())
+  })
+
+  it('has the right media types, and answers 304', async () => {
+    const server = await startServer()
+    const types = [
+      ['/assets/page.js', 'text/javascript; charset=utf-8'],
+      ['/assets/page.css', 'text/css; charset=utf-8'],
+      ['/docs/start.js', 'text/javascript; charset=utf-8'],
+      ['/docs/swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
+      ['/docs/swagger-ui.css', 'text/css; charset=utf-8'],
+      ['/openapi.json', 'application/json'],
+    ] as const
+    for (const [path, type] of types) {
+      const response = await fetch(server.url + path)
+      expect(response.status).toBe(200)
+      expect(response.headers.get('content-type')).toBe(type)
+      expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+      expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(100)
+      const headers = { 'if-none-match': response.headers.get('etag') ?? '' }
+      const again = await fetch(server.url + path, { headers })
+      expect(again.status).toBe(304)
+      expect(await again.text()).toBe('')
+    }
+  })
+
+  it.each([
+    '/assets/',
+    '/assets/page.html',
+    '/assets/page.ts',
+    '/assets/page.d.ts',
+    '/assets/../main.js',
+    '/assets/..%2fmain.js',
+    '/assets/%2e%2e/main.js',
+    '/assets//etc/passwd',
+    '/assets/page.js%00.css',
+    '/docs/package.json',
+    '/docs/swagger-ui-bundle.js.map',
+    '/server/main.js',
+    '/.data/tokenwright.db.secret',
+    '/package.json',
+  ])('does not have %s', async (path) => {
+    const server = await startServer()
+    // fetch() would resolve the dots itself.
+    const { request } = await import('node:http')
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const sent = request({ port: server.port, path }, (response) => {
+        response.resume()
+        resolve(response.statusCode)
+      })
+      sent.on('error', reject).end()
+    })
+    expect(status).toBe(404)
+  })
+})
