@@ -1,0 +1,49 @@
+/**
+ * Explicit refresh without a framework: `tokenwright/fetch` wraps handlers of the web's own `Request` and `Response`, as Bun,
+ * Deno, Workers and route handlers of Next.js have them. A guard answers every refusal by itself, so nothing
+ * has to be switched on for a 401 to be a 401.
+ *
+ *     npm run example -- explicit-refresh-fetch
+ *
+ *     curl -s -X POST --json '{"username":"test", "password":"test"}' http://localhost:8000/login
+ *     curl -s --oauth2-bearer $FRESH_TOKEN http://localhost:8000/sensitive_operation
+ *     curl -s -X POST --oauth2-bearer $REFRESH_TOKEN http://localhost:8000/refresh
+ *     curl -si --oauth2-bearer $NON_FRESH_TOKEN http://localhost:8000/sensitive_operation   # 401, never a 500
+ */
+import { AuthError, createAuth } from 'tokenwright'
+import { guards } from 'tokenwright/fetch'
+import { answerError, NO_STORE, readTexts } from './surroundings/answers.ts'
+import { secretOfThisRun, serve } from './surroundings/serve.ts'
+
+const auth = createAuth({ secret: secretOfThisRun() })
+const guard = guards(auth)
+
+async function login(request: Request): Promise<Response> {
+  const { username, password } = await readTexts(request, 'username', 'password')
+  // A real application compares with a slow hash (argon2id, scrypt) and limits how often one may try.
+  if (username !== 'test' || password !== 'test') {
+    throw new AuthError('credentials_invalid', { message: 'Bad username/password' })
+  }
+  const { access_token, refresh_token } = await auth.createTokenPair(username, { fresh: true })
+  return Response.json({ access_token, refresh_token }, { headers: NO_STORE })
+}
+
+const routes = new Map<string, (request: Request) => Promise<Response>>([
+  ['POST /login', (request) => login(request).catch(answerError)],
+  [
+    'POST /refresh',
+    guard.refresh()(async (_request, payload) =>
+      Response.json({ access_token: await auth.createAccessToken(payload) }, { headers: NO_STORE }),
+    ),
+  ],
+  ['GET /protected', guard.access()(() => Response.json('You have access to this protected resource'))],
+  [
+    'GET /sensitive_operation',
+    guard.fresh()(() => Response.json('You have access to this sensitive operation')),
+  ],
+])
+
+serve((request) => {
+  const route = routes.get(`${request.method} ${new URL(request.url).pathname}`)
+  return route === undefined ? new Response('Not Found', { status: 404 }) : route(request)
+})

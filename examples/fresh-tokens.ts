@@ -1,0 +1,47 @@
+/**
+ * Fresh tokens: a token is fresh only when the user has just given a password. Regular routes take any access token,
+ * sensitive ones only a fresh one; a refreshed token is not fresh.
+ *
+ *     npm run example -- fresh-tokens
+ *
+ *     curl -X POST -H "Content-Type: application/json" -d '{"username":"test", "password":"test"}' \
+ *       http://localhost:8000/login                                  # {"access_token":"...","refresh_token":"..."}
+ *     curl -H "Authorization: Bearer <fresh-token>" -X POST http://localhost:8000/change-password    # Password changed
+ *     curl -H "Authorization: Bearer <refresh-token>" -X POST http://localhost:8000/refresh          # {"access_token":"..."}
+ *     curl -i -H "Authorization: Bearer <non-fresh-token>" -X POST http://localhost:8000/change-password  # 401
+ *     curl -H "Authorization: Bearer <non-fresh-token>" http://localhost:8000/protected              # You have access
+ */
+import { Hono } from 'hono'
+import { AuthError, createAuth } from 'tokenwright'
+import { guards } from 'tokenwright/hono'
+import { answerError, NO_STORE, readTexts } from './surroundings/answers.ts'
+import { secretOfThisRun, serve } from './surroundings/serve.ts'
+
+const auth = createAuth({ secret: secretOfThisRun() })
+const guard = guards(auth)
+const app = new Hono()
+app.onError(answerError)
+
+app.post('/login', async (c) => {
+  const { username, password } = await readTexts(c.req.raw, 'username', 'password')
+  // A real application looks the user up, compares with a slow hash (argon2id, scrypt), takes as long for a user that
+  // it does not know, and limits how often one may try.
+  if (username !== 'test' || password !== 'test') {
+    throw new AuthError('credentials_invalid', { message: 'Invalid credentials' })
+  }
+  // Fresh, because the user has just entered a password. The refresh token of the pair never is.
+  const { access_token, refresh_token } = await auth.createTokenPair(username, { fresh: true })
+  return c.json({ access_token, refresh_token }, 200, NO_STORE)
+})
+
+app.post('/refresh', guard.refresh(), async (c) => {
+  // Not fresh, because no password was entered: `fresh: false` is the default and could be left out.
+  const access_token = await auth.createAccessToken(c.var.auth, { fresh: false })
+  return c.json({ access_token }, 200, NO_STORE)
+})
+
+app.get('/protected', guard.access(), (c) => c.json({ message: 'You have access' }))
+
+app.post('/change-password', guard.fresh(), (c) => c.json({ message: 'Password changed' }))
+
+serve(app.fetch)

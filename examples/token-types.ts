@@ -1,0 +1,90 @@
+/**
+ * Token types: an access token opens routes and lives for minutes, a refresh token gets the next access token and lives for
+ * days; neither passes for the other. Prints first what `token-payload.ts` shows of their content.
+ *
+ *     npm run example -- token-types
+ *
+ *     curl -X POST --json '{"username":"test", "password":"test"}' http://localhost:8000/auth/login
+ *     curl --oauth2-bearer $ACCESS_TOKEN http://localhost:8000/api/profile
+ *     curl -X POST --oauth2-bearer $REFRESH_TOKEN http://localhost:8000/auth/refresh
+ *     curl -X POST --oauth2-bearer $ACCESS_TOKEN --json '{"new_password":"n"}' http://localhost:8000/api/change-password
+ *     curl -X POST --oauth2-bearer $ACCESS_TOKEN http://localhost:8000/api/delete-account
+ *     curl -X POST --oauth2-bearer $ACCESS_TOKEN http://localhost:8000/api/sensitive-operation
+ *     curl -X POST --json '{"scopes":["users:read"], "data":{"role":"admin"}, "expiry":3600}' http://localhost:8000/issue
+ *     curl --oauth2-bearer $ISSUED_TOKEN http://localhost:8000/introspect
+ */
+import { Hono } from 'hono'
+import { AuthError, createAuth } from 'tokenwright'
+import { guards } from 'tokenwright/hono'
+import { answerError, NO_STORE, readObject, readTexts } from './surroundings/answers.ts'
+import { secretOfThisRun, serve } from './surroundings/serve.ts'
+import './token-payload.ts'
+
+const auth = createAuth({ secret: secretOfThisRun() })
+const guard = guards(auth)
+const app = new Hono()
+app.onError(answerError)
+
+app.post('/auth/login', async (c) => {
+  // In the body: addresses end up in logs and histories, where a password does not belong.
+  const { username, password } = await readTexts(c.req.raw, 'username', 'password')
+  // A real application compares with a slow hash (argon2id, scrypt) and limits how often one may try.
+  if (username !== 'test' || password !== 'test') {
+    throw new AuthError('credentials_invalid', { message: 'Invalid credentials' })
+  }
+  const { access_token, refresh_token } = await auth.createTokenPair('user123', { fresh: true })
+  return c.json({ access_token, refresh_token }, 200, NO_STORE)
+})
+
+app.post('/auth/refresh', guard.refresh(), async (c) =>
+  c.json({ access_token: await auth.createAccessToken(c.var.auth) }, 200, NO_STORE),
+)
+
+app.get('/api/profile', guard.access(), (c) => {
+  const { sub, scopes } = c.var.auth
+  return c.json({ user_id: sub, scopes: scopes.length > 0 ? scopes : null })
+})
+
+app.post('/api/change-password', guard.fresh(), async (c) => {
+  await readTexts(c.req.raw, 'new_password') // a real application hashes and keeps it
+  return c.json({ message: 'Password updated' })
+})
+
+app.post('/api/delete-account', guard.fresh(), (c) => c.json({ message: 'Account deleted' }))
+
+// `guard.token` takes any requirement, such as `{ fresh: '5m' }` or `{ scopes: ['admin:*'], maxAge: '12h' }`.
+app.post('/api/sensitive-operation', guard.token({ fresh: true }), (c) =>
+  c.json({ message: 'Operation completed' }),
+)
+
+// For trying things out: a token to order. A real application never lets a client say what is in its token.
+app.post('/issue', async (c) => {
+  const { expiry, ...rest } = await readObject(c.req.raw)
+  const life = typeof expiry === 'string' ? { expiresAt: new Date(expiry) } : { expiresIn: expiry as number }
+  try {
+    const access_token = await auth.createAccessToken('user123', {
+      ...rest,
+      ...(expiry !== undefined && life),
+    })
+    return c.json({ access_token }, 200, NO_STORE)
+  } catch (error) {
+    // Unfit options are a TypeError, because they are a mistake of the code; here they came from the client.
+    throw error instanceof TypeError ? new AuthError('request_invalid', { cause: error }) : error
+  }
+})
+
+app.get('/introspect', guard.access(), (c) => {
+  const payload = c.var.auth
+  return c.json({
+    payload,
+    expires_at: payload.expiresAt,
+    issued_at: payload.issuedAt,
+    time_until_expiry: payload.timeUntilExpiry,
+    time_since_issued: payload.timeSinceIssued,
+    has_users_read: payload.hasScopes('users:read'),
+    has_users_read_and_write: payload.hasScopes('users:read', 'users:write'),
+    has_any_admin: payload.hasScopes('admin:users', 'admin:settings', { all: false }),
+  })
+})
+
+serve(app.fetch)
