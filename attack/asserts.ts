@@ -1,0 +1,260 @@
+/**
+ * The assertions of the case file, which are sentences: one table from the sentence to its check. A sentence that is
+ * not in the table is not checked, and the report says so. What every attack must leave intact is in `defaults.ts`.
+ */
+import { createAuth } from 'tokenwright'
+import type { Attacker, Exchange } from './attacker.ts'
+import { CRASH_SENTENCES } from './crashes.ts'
+import { CUT_SENTENCES } from './cuts.ts'
+import { type Check, checkPollution, DEFAULTS, toIntent, unless } from './defaults.ts'
+import { FAMILY_ASSERTIONS, recorded } from './families.ts'
+import { FEED_SENTENCES } from './feeds.ts'
+import { COOKIE_NAMES } from './intents.ts'
+import { readSegment, toSegments } from './mutations.ts'
+import { OUTAGE_SENTENCES } from './outages.ts'
+import { SAME_SUCCESSOR } from './renewals.ts'
+import { NO_HIT } from './stores.ts'
+import { AUDIENCE, ISSUER, TIMES } from './target.ts'
+import { headerValues } from './wire.ts'
+
+/** The last request again, several times: the best of a measure, in milliseconds. */
+async function best(attacker: Attacker, last: Exchange, measure: (exchange: Exchange) => number) {
+  let least = measure(last)
+  for (let i = 0; i < 10; i++) least = Math.min(least, measure(await attacker.request(toIntent(last))))
+  return least
+}
+
+const handling = (exchange: Exchange) => exchange.handling ?? 0
+const elapsed = (exchange: Exchange) => exchange.answer.elapsed
+
+const faster =
+  (limit: number, measure: (exchange: Exchange) => number): Check =>
+  async (attacker, last) => {
+    if (last === undefined) return 'no answer to time'
+    const least = await best(attacker, last, measure)
+    return unless(least < limit, `${measure.name}: ${least.toFixed(2)} ms`)
+  }
+
+const noCookie: Check = (_attacker, last) =>
+  unless(
+    last === undefined || headerValues(last.answer, 'set-cookie').length === 0,
+    'Set-Cookie on the answer',
+  )
+
+const noToken: Check = (attacker, last) =>
+  noCookie(attacker, last) ?? unless(!/token":"|eyJ/.test(last?.answer.body ?? ''), 'a token in the body')
+
+const noCredentialedOrigin: Check = (_attacker, last) => {
+  if (last === undefined) return 'no answer'
+  const [origin] = headerValues(last.answer, 'access-control-allow-origin')
+  const [credentials] = headerValues(last.answer, 'access-control-allow-credentials')
+  return unless(origin === undefined || credentials !== 'true', `${origin} may send credentials`)
+}
+
+/** The claims that the handler saw are those that a parser sees which takes the last of two members of one name. */
+const lastWins: Check = (attacker, last) => {
+  const [seen] = last?.executions ?? []
+  if (seen === undefined || attacker.payload === undefined) return undefined
+  const { sub, exp } = JSON.parse(attacker.payload)
+  return unless(seen.sub === sub && seen.exp === exp, 'the handler saw another of two members than the last')
+}
+
+const noScopeGained: Check = async (attacker, last) => {
+  const gained = (last?.executions ?? []).find(({ scopes }) => scopes.length > 0)
+  if (gained !== undefined) return `scopes ${gained.scopes.join(' ')}`
+  if (last === undefined) return undefined
+  for (const scope of ['root', 'admin']) {
+    const { answer } = await attacker.request({ ...toIntent(last), path: `/protected?need=${scope}` })
+    if (answer.status < 400) return `scope ${scope} is gained`
+  }
+  return undefined
+}
+
+const registeredClaims: Check = (attacker) => {
+  if (attacker.setup?.status === 'config_error') return undefined
+  const login = attacker.saved.get('A')
+  if (login === undefined || typeof login === 'string') return 'no login'
+  const header = readSegment(toSegments(login.access).header)
+  const { sub, exp, jti, iss, aud, type } = readSegment(toSegments(login.access).payload)
+  const kept = sub === login.user && exp === attacker.now() + (TIMES['access_ttl'] ?? 0) && jti !== 'x'
+  const named = iss === ISSUER && aud === AUDIENCE && type === 'access' && header['typ'] === 'at+jwt'
+  return unless(kept && named, 'custom claims replace registered ones')
+}
+
+/** Attributes of the three cookies, as the case and RFC 6265bis have them. */
+const cookieAttributes: Check = (_attacker, last) => {
+  const lines = last === undefined ? [] : headerValues(last.answer, 'set-cookie')
+  for (const [name, cookie] of Object.entries(COOKIE_NAMES)) {
+    const line = lines.find((text) => text.startsWith(`${cookie}=`))
+    if (line === undefined) return `no cookie for ${name}`
+    const [, ...parts] = line.split(';').map((part) => part.trim().toLowerCase())
+    const age = Number(parts.find((part) => part.startsWith('max-age='))?.slice('max-age='.length))
+    const life = TIMES[name === 'access' ? 'access_ttl' : 'refresh_ttl'] ?? 0
+    const checks: Readonly<Record<string, boolean>> = {
+      HttpOnly: parts.includes('httponly') === (name !== 'csrf'),
+      Secure: parts.includes('secure'),
+      SameSite: parts.includes('samesite=lax') || parts.includes('samesite=strict'),
+      Path: parts.includes('path=/'),
+      Domain: !parts.some((part) => part.startsWith('domain')),
+      'Max-Age': age > 0 && age <= life,
+      size: line.length <= 4096,
+    }
+    const wrong = Object.entries(checks).find(([, right]) => !right)
+    if (wrong !== undefined) return `cookie ${name}: ${wrong[0]}`
+  }
+  return undefined
+}
+
+const largeCookie: Check = async ({ target: { auth } }) => {
+  try {
+    await auth.cookies(await auth.createTokenPair('alice', { data: { blob: 'x'.repeat(4_096) } }))
+  } catch {
+    return undefined
+  }
+  return 'a cookie of more than 4096 bytes is issued'
+}
+
+const insecureNone: Check = ({ target: { server } }) => {
+  const secret = server.key instanceof Uint8Array ? server.key : new Uint8Array(0)
+  try {
+    createAuth({ secret, locations: ['cookie'], cookies: { sameSite: 'None', secure: false } })
+  } catch (error) {
+    return unless(error instanceof Error && error.name === 'ConfigurationError', `${error}`)
+  }
+  return 'SameSite=None without Secure is accepted'
+}
+
+function logins(attacker: Attacker) {
+  const [first, second] = [attacker.saved.get('A'), attacker.saved.get('B')]
+  return typeof first === 'object' && typeof second === 'object' ? { first, second } : undefined
+}
+
+const idsDiffer: Check = (attacker) => {
+  const both = logins(attacker)
+  if (both === undefined) return 'no two logins'
+  const ids = ({ access, refresh, csrf }: typeof both.first) => {
+    const jti = [access, refresh].map((token) => readSegment(toSegments(token).payload)['jti'])
+    return [access, refresh, csrf, ...jti]
+  }
+  const before = ids(both.first)
+  return unless(!ids(both.second).some((id) => before.includes(id)), 'an identifier outlives the login')
+}
+
+const oldCsrfInvalid: Check = async (attacker) => {
+  const both = logins(attacker)
+  if (both === undefined) return 'no two logins'
+  const post = (csrf: string) =>
+    attacker.request({
+      method: 'POST',
+      path: '/protected',
+      headers: [
+        ['Cookie', both.second.cookies],
+        ['X-CSRF-Token', csrf],
+      ],
+    })
+  const [old, own] = [await post(both.first.csrf), await post(both.second.csrf)]
+  if (own.answer.status !== 200) return `the new CSRF value gets ${own.answer.status}`
+  return unless(old.answer.status === 403, `the old CSRF value gets ${old.answer.status}`)
+}
+
+/** Sentences on which a step has ruled when it is over. */
+const RECORDED: readonly string[] = [
+  ...Object.values(OUTAGE_SENTENCES),
+  ...Object.values(CUT_SENTENCES),
+  ...Object.values(CRASH_SENTENCES),
+  ...Object.values(FEED_SENTENCES),
+  SAME_SUCCESSOR,
+  NO_HIT,
+]
+
+/** Every sentence that can be checked. */
+export const ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
+  ...Object.fromEntries(RECORDED.map((sentence) => [sentence, [recorded(sentence)]])),
+  ...FAMILY_ASSERTIONS,
+  default: DEFAULTS,
+  'thrown at startup, never at first request': [
+    ({ setup }) => unless(setup?.status === 'config_error', 'nothing was thrown at startup'),
+  ],
+  '({}).admin === undefined afterwards': [checkPollution],
+  '({}).admin undefined': [checkPollution],
+  'claims.admin is undefined for the handler': [
+    (_attacker, last) =>
+      unless(!last?.executions.some(({ admin }) => admin !== undefined), 'the handler sees `admin`'),
+  ],
+  'no scope gained': [noScopeGained],
+  'either rejected, or last value used everywhere (guard, handler, log) - never mixed': [lastWins],
+  'answer < 50 ms, no PBKDF2, no inflate': [faster(50, elapsed)],
+  '< 5 ms': [faster(5, handling)],
+  '< 1 ms of CPU': [faster(1, handling)],
+  'no stack overflow in any claim walk': [
+    (_attacker, last) => unless(last !== undefined && last.answer.status < 500, 'no answer, or a 5xx'),
+  ],
+  "registered claims keep the library's values, or issuing throws": [registeredClaims],
+  'no alternation of 200/401': [
+    ({ findings }) =>
+      unless(new Set((findings.get('repeated') ?? []) as number[]).size <= 1, 'answers alternate'),
+  ],
+  'WWW-Authenticate has error="insufficient_scope"': [
+    (_attacker, last) =>
+      unless(
+        last !== undefined &&
+          headerValues(last.answer, 'www-authenticate').join().includes('error="insufficient_scope"'),
+        'it has not',
+      ),
+  ],
+  'attributes as stated': [cookieAttributes],
+  'config that needs >4096 bytes throws at issue time': [largeCookie],
+  'SameSite=None without Secure is a config error': [insecureNone],
+  'never authenticates as the attacker when the genuine __Host- cookie is present': [
+    (_attacker, last) =>
+      unless(!last?.executions.some(({ sub }) => sub === 'mallory'), 'it authenticates as the attacker'),
+  ],
+  'handler not executed': [
+    (_attacker, last) => unless(last !== undefined && last.executions.length === 0, 'the handler ran'),
+  ],
+  'no Set-Cookie': [noCookie],
+  'no Set-Cookie, no token': [noToken],
+  'no ACAO for these origins together with credentials': [noCredentialedOrigin],
+  'not allowed': [
+    (_attacker, last) =>
+      unless(
+        last !== undefined && headerValues(last.answer, 'access-control-allow-origin').length === 0,
+        'the origin is allowed',
+      ),
+  ],
+  'all ids differ': [idsDiffer],
+  'old anonymous/previous csrf invalid': [oldCsrfInvalid],
+  'p99 <= 1 ms': [
+    ({ findings }) =>
+      unless(Number(findings.get('p99')) <= 1, `p99 is ${Number(findings.get('p99')).toFixed(2)} ms`),
+  ],
+  'MAC checked before payload JSON.parse (spy)': [
+    ({ findings }) => unless(findings.get('parsed') === false, 'the payload is parsed before its MAC holds'),
+  ],
+  'heap <= cap_bytes': [
+    ({ findings }) =>
+      unless(Number(findings.get('heap')) <= 64 << 20, `the heap grew by ${findings.get('heap')} bytes`),
+  ],
+  'zero hits': [
+    ({ findings }) => unless(findings.get('hits') === 0, `${findings.get('hits')} secrets show up`),
+  ],
+  'Location is same-origin or absent': [
+    (_attacker, last) =>
+      unless(last !== undefined && headerValues(last.answer, 'location').length === 0, 'it redirects'),
+  ],
+  'guard(decodeUnsafe(t)) is a compile error': [
+    ({ findings }) =>
+      unless(findings.get('misuse compiles') === false, 'an unverified payload passes for a verified one'),
+  ],
+  'no super-linear pattern': [
+    ({ findings }) =>
+      unless(
+        (findings.get('slow expressions') as string[] | undefined)?.length === 0,
+        `${findings.get('slow expressions')}`,
+      ),
+  ],
+  'no user-supplied RegExp evaluated without a length cap': [
+    ({ findings }) =>
+      unless(findings.get('expressions that are values') === 0, 'an expression comes in as a value'),
+  ],
+}

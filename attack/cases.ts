@@ -1,0 +1,94 @@
+/**
+ * The case file: its types and its reader. A case is a list of steps and what the last answer must be; the conventions are
+ * those of the threat model's section on attack cases. Everything in a file is data, also the parts that this
+ * runner cannot carry out: those become skipped cases, never errors.
+ */
+import { readFileSync } from 'node:fs'
+
+/** Any JSON value. */
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject
+
+/** A JSON object; `__proto__` may be an own member of it, so copy it with `Object.fromEntries` only. */
+export interface JsonObject {
+  readonly [name: string]: Json
+}
+
+/** What the answer that a case ends with must be. */
+export interface Expectation {
+  /** The allowed statuses; `config_error` stands for a setup that is refused. Empty: any. */
+  readonly status: readonly (number | string)[]
+  /** The allowed error codes of a refusal. Empty: any. */
+  readonly error: readonly string[]
+  /** Further assertions, in words. */
+  readonly assert: readonly string[]
+  /** Headers and the word that each must contain. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** One case. */
+export interface AttackCase {
+  readonly id: string
+  readonly category: string
+  readonly description: string
+  /** The capabilities that the runner must have. */
+  readonly needs: readonly string[]
+  /** The steps; each an object whose first member names the step. */
+  readonly steps: readonly Json[]
+  readonly expect: Expectation
+}
+
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Whether a value is a JSON array. TypeScript's own `Array.isArray` does not narrow readonly arrays. */
+export function isList(value: unknown): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+function toTexts(value: Json | undefined): string[] {
+  return isList(value) ? value.filter((item) => typeof item === 'string') : []
+}
+
+function toExpectation(value: Json | undefined): Expectation {
+  const expect = isObject(value) ? value : {}
+  const { status, error, headers } = expect
+  const listed = status === undefined || isList(status) ? status : [status]
+  const entries = isObject(headers) ? Object.entries(headers) : []
+  return {
+    status: (listed ?? []).filter((item) => typeof item === 'number' || typeof item === 'string'),
+    error: typeof error === 'string' ? [error] : toTexts(error),
+    assert: toTexts(expect['assert']),
+    headers: Object.fromEntries(entries.map(([name, word]) => [name.toLowerCase(), String(word)])),
+  }
+}
+
+function toCase(value: Json, index: number): AttackCase {
+  const place = `case ${index + 1}`
+  if (!isObject(value) || typeof value['id'] !== 'string')
+    throw new Error(`${place}: expected an object with an "id"`)
+  const { id, category, description, how, expect } = value
+  if (!isObject(how) || !isList(how['steps']))
+    throw new Error(`${place} (${id}): expected "how.steps" to be a list`)
+  return {
+    id: String(id),
+    category: typeof category === 'string' ? category : '',
+    description: typeof description === 'string' ? description : '',
+    needs: toTexts(how['needs']),
+    steps: how['steps'],
+    expect: toExpectation(expect),
+  }
+}
+
+/**
+ * Reads a case file: a JSON list of cases, or an object that holds one under `cases`.
+ *
+ * @throws {Error} when the file cannot be read or is of another form; the message names the case
+ */
+export function readCases(file: string): AttackCase[] {
+  const content: Json = JSON.parse(readFileSync(file, 'utf8'))
+  const list = isObject(content) ? content['cases'] : content
+  if (!isList(list)) throw new Error('expected a list of cases')
+  return list.map(toCase)
+}

@@ -1,0 +1,261 @@
+/**
+ * Processes that die: at every point of a refresh, in the middle of a transaction of a file that eight of them share, and of
+ * SIGTERM under load, when nothing may be lost at all.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Attacker, Login } from './attacker.ts'
+import { connectStore } from './connections.ts'
+import { generationOf } from './families.ts'
+import type { Member } from './fleet.ts'
+import { toBearerIntent, toLoginIntent, toRefreshIntent } from './intents.ts'
+import type { CrashPoint } from './member.ts'
+import { toShort } from './outages.ts'
+import { until } from './servers.ts'
+import { Unsupported } from './values.ts'
+
+/** The sentences on which this file rules. */
+export const CRASH_SENTENCES = {
+  locked: 'user never locked out inside grace',
+  successor: 'at most one live successor',
+  orphan: 'no orphan row reachable outside the family',
+  leak: 'no lock leak',
+  integrity: 'integrity_check ok',
+  immediate: 'BEGIN IMMEDIATE + busy_timeout',
+  rotation: 'no lost rotation',
+  code: 'exit code 0',
+  handle: 'no open handle keeps process alive',
+} as const
+
+/** A point that is never passed. */
+const NOWHERE: CrashPoint = { at: 'rotate', when: 'before', nth: -1 }
+
+/** The most statements that a rotation is expected to have. */
+const MOST_STATEMENTS = 20
+
+/** How long a load runs before and after the blow, in milliseconds, and how many clients make it. */
+const LOAD = 400
+const CLIENTS = 16
+
+function firstOf({ world }: Attacker): Member {
+  const [member] = world.fleet
+  if (member === undefined) throw new Unsupported('the end of a process: there is none to end')
+  return member
+}
+
+/** Kills the process at one point of a refresh; answers whether it came to that. */
+async function crashAt(point: CrashPoint, attacker: Attacker): Promise<boolean> {
+  const member = firstOf(attacker)
+  const login = await attacker.login('bob')
+  await member.arm(point)
+  const exchange = await attacker.ask(toRefreshIntent(login.refresh))
+  const patience = exchange.answer.status === 200 ? 100 : 3_000
+  await Promise.race([member.ended, pause(patience, undefined, { ref: false })])
+  const crashed = member.killed
+  if (crashed) await member.start()
+  else await member.arm(NOWHERE)
+  const place = `${point.when} ${point.at} ${point.nth ?? ''}`.trim()
+  await judgeReturn(login, place, attacker)
+  return crashed
+}
+
+/** The client comes back with the token that it has. */
+async function judgeReturn(login: Login, place: string, attacker: Attacker): Promise<void> {
+  const { locked, successor } = CRASH_SENTENCES
+  const first = await attacker.ask(toRefreshIntent(login.refresh))
+  attacker.rule(locked, first.answer.status === 200, `${place}: ${toShort(first)}`)
+  if (first.answer.status !== 200) return
+  const next = attacker.toLogin('bob', first)
+  const second = await attacker.ask(toRefreshIntent(login.refresh))
+  const same = second.answer.status === 200 && attacker.toLogin('bob', second).refresh === next.refresh
+  attacker.rule(successor, same, `${place}: another successor, ${toShort(second)}`)
+  const row = await attacker.target.store.get(login.sid)
+  const one = row?.gen === 1 && generationOf(next.refresh) === 1 && row.revokedAt === null
+  attacker.rule(successor, one, `${place}: generation ${row?.gen} of 1, ${row?.revokeReason ?? 'live'}`)
+  const onwards = await attacker.ask(toRefreshIntent(next.refresh))
+  attacker.rule(locked, onwards.answer.status === 200, `${place}: the successor gets ${toShort(onwards)}`)
+}
+
+/** The `sweep` step: a crash at every statement of the refresh and around the calls, one after the other. */
+export async function sweepCrashes(attacker: Attacker): Promise<void> {
+  const before = new Set((await attacker.target.store.list('bob', null)).map(({ sid }) => sid))
+  let crashes = 0
+  for (const when of ['before', 'after'] as const) {
+    for (let nth = 1; nth <= MOST_STATEMENTS; nth++) {
+      if (!(await crashAt({ at: 'statement', when, nth }, attacker))) break
+      crashes += 1
+    }
+    for (const at of ['rotate', 'answer'] as const) {
+      if (await crashAt({ at, when }, attacker)) crashes += 1
+      else attacker.findings.set('control', `no crash ${when} ${at}`)
+    }
+  }
+  if (crashes < 6) attacker.findings.set('control', `only ${crashes} crashes`)
+  attacker.findings.set('crashes', crashes)
+  const rows = (await attacker.target.store.list('bob', null)).filter(({ sid }) => !before.has(sid))
+  // Two more logins than crashes: each sweep over the statements ends with one that did not crash.
+  const expected = crashes + 2
+  attacker.rule(CRASH_SENTENCES.orphan, rows.length === expected, `${rows.length} rows of ${expected} logins`)
+}
+
+/** The `restart` step. */
+export async function restart(attacker: Attacker): Promise<void> {
+  const member = firstOf(attacker)
+  await member.end('SIGKILL')
+  await member.start()
+}
+
+/** A client that logs in and refreshes until it is told to stop; what it holds then must go on working. */
+interface Client {
+  held: Login | undefined
+  statuses: number[]
+}
+
+function startLoad(ports: () => readonly number[], attacker: Attacker): () => Promise<Client[]> {
+  let running = true
+  async function run(index: number): Promise<Client[]> {
+    const clients: Client[] = []
+    while (running) {
+      const port = ports()[index % ports().length]
+      const opened = await attacker.ask(toLoginIntent('bob'), port)
+      if (opened.answer.status !== 200) {
+        clients.push({ held: undefined, statuses: [opened.answer.status] })
+        await pause(20)
+        continue
+      }
+      const client: Client = { held: attacker.toLogin('bob', opened), statuses: [] }
+      clients.push(client)
+      const exchange = await attacker.ask(toRefreshIntent(client.held?.refresh ?? ''), port)
+      client.statuses.push(exchange.answer.status)
+      if (exchange.answer.status === 200) client.held = attacker.toLogin('bob', exchange)
+    }
+    return clients
+  }
+  const runs = Array.from({ length: CLIENTS }, (_, index) => run(index))
+  return async () => {
+    running = false
+    return (await Promise.all(runs)).flat()
+  }
+}
+
+/** SIGTERM to the application under load. */
+export async function terminate(attacker: Attacker): Promise<void> {
+  const member = firstOf(attacker)
+  const stop = startLoad(() => [member.port], attacker)
+  await pause(LOAD)
+  const { code, signal, seconds } = await Promise.race([
+    member.end('SIGTERM'),
+    pause(10_000, { code: null, signal: null, seconds: 10 }, { ref: false }),
+  ])
+  const clients = await stop()
+  const { code: exit, handle, rotation } = CRASH_SENTENCES
+  attacker.rule(exit, code === 0, `it ended with ${code ?? signal}`)
+  attacker.rule(handle, code !== null && seconds < 10, `it runs after ${seconds} s`)
+  const odd = clients.flatMap(({ statuses }) => statuses).find((status) => ![200, 503, 0].includes(status))
+  attacker.rule(rotation, odd === undefined, `a refresh under load gets ${odd}`)
+  const refreshed = clients.filter(({ statuses }) => statuses.includes(200)).length
+  if (refreshed < CLIENTS) attacker.findings.set('control', `only ${refreshed} refreshes under load`)
+  attacker.findings.set('clients', clients)
+  attacker.notes.push(`${refreshed} refreshes before SIGTERM, ended after ${seconds.toFixed(1)} s`)
+}
+
+/** After the restart every client goes on with the token that it holds. */
+export async function judgeRotations(attacker: Attacker): Promise<void> {
+  const clients = attacker.findings.get('clients') as Client[] | undefined
+  attacker.findings.delete('clients')
+  await firstOf(attacker).start()
+  // The clients that were cut off, and the last ones that were not.
+  const cutOff = (clients ?? []).filter(({ statuses }) => statuses.includes(0))
+  for (const { held } of [...cutOff, ...(clients ?? []).slice(-100)]) {
+    if (held === undefined) continue
+    const exchange = await attacker.ask(toRefreshIntent(held.refresh))
+    const { status } = exchange.answer
+    attacker.rule(CRASH_SENTENCES.rotation, status === 200, `a client comes back: ${toShort(exchange)}`)
+  }
+}
+
+/** One of the processes that share a file dies in the middle of a transaction, under load from all of them. */
+export async function killInTransaction(attacker: Attacker): Promise<void> {
+  const { fleet } = attacker.world
+  const victim = fleet.at(-1)
+  if (victim === undefined) throw new Unsupported('the end of a process: there is none to end')
+  const others = fleet.slice(0, -1)
+  const stop = startLoad(() => fleet.map(({ port }) => port), attacker)
+  await pause(LOAD)
+  await victim.arm({ at: 'statement', when: 'before', word: 'commit' })
+  const died = await Promise.race([victim.ended.then(() => true), pause(5_000, false, { ref: false })])
+  if (!died) attacker.findings.set('control', 'no process died in a transaction')
+  await pause(LOAD)
+  const statuses = (await stop()).flatMap((client) => client.statuses)
+  const { leak } = CRASH_SENTENCES
+  const odd = statuses.find((status) => ![200, 503, 0].includes(status))
+  attacker.rule(leak, odd === undefined, `an answer under load: ${odd}`)
+  const count = (wanted: number) => statuses.filter((status) => status === wanted).length
+  attacker.notes.push(
+    `${fleet.length} processes: ${count(200)} calls got 200, ${count(503)} got 503, ${count(0)} found nobody`,
+  )
+  for (const { port } of others) await judgeWriter(port, attacker)
+}
+
+/** A process can write: it logs in and refreshes, and soon. */
+async function judgeWriter(port: number, attacker: Attacker): Promise<void> {
+  const opened = await attacker.ask(toLoginIntent('bob'), port)
+  const { leak } = CRASH_SENTENCES
+  attacker.rule(leak, opened.answer.status === 200, `a login afterwards: ${toShort(opened)}`)
+  if (opened.answer.status !== 200) return
+  const { refresh } = attacker.toLogin('bob', opened)
+  const exchange = await attacker.ask(toRefreshIntent(refresh), port)
+  attacker.rule(leak, exchange.answer.status === 200, `a refresh afterwards: ${toShort(exchange)}`)
+}
+
+/** The file and its lock after the death of one of its processes, and how a lock is waited for. */
+export async function judgeFile(attacker: Attacker): Promise<void> {
+  const { fleet, connection, server } = attacker.world
+  const victim = fleet.at(-1)
+  if (victim === undefined || connection === undefined || server === undefined)
+    throw new Unsupported('a look at the file')
+  await victim.start()
+  await judgeWriter(victim.port, attacker)
+  const { integrity } = CRASH_SENTENCES
+  const check = JSON.stringify(await connection.command('PRAGMA integrity_check'))
+  attacker.rule(integrity, check === '[{"integrity_check":"ok"}]', check)
+  const checkpoint = async () => {
+    const answer = JSON.stringify(await connection.command('PRAGMA wal_checkpoint(TRUNCATE)').catch(String))
+    return answer.includes('"busy":0')
+  }
+  const checked = await until(checkpoint, 5, 'a checkpoint').then(
+    () => true,
+    () => false,
+  )
+  attacker.rule(integrity, checked, 'the write-ahead log cannot be brought in')
+  await judgeLocking(attacker)
+}
+
+/** Transactions take the write lock with their first word; who waits for it does not stand still meanwhile. */
+async function judgeLocking(attacker: Attacker): Promise<void> {
+  const { server, connection, namespace } = attacker.world
+  if (server === undefined || connection === undefined || namespace === undefined) return
+  const { immediate } = CRASH_SENTENCES
+  const [login, traceable] = [await attacker.login('bob'), await attacker.login('bob')]
+  const texts: string[] = []
+  const traced = await connectStore(server.address, {
+    namespace,
+    onStatement: (sql, when) =>
+      void (when === 'before' && texts.push(sql.replace(/\/\*.*?\*\//g, '').trim())),
+  })
+  const call = { overlap: 30, idle: 60, rotation: true, logTtl: 60, now: null, notAfter: null }
+  texts.length = 0
+  await traced.store.rotate({ ...call, sid: traceable.sid, gen: 0 })
+  await traced.close()
+  attacker.rule(immediate, /^begin immediate/i.test(texts[0] ?? ''), `a step begins with '${texts[0]}'`)
+  await connection.command('begin immediate')
+  const started = performance.now()
+  const waiting = attacker.ask(toRefreshIntent(login.refresh))
+  const aside = await attacker.ask(toBearerIntent(login.access, '/stateless'))
+  await pause(LOAD)
+  await connection.command('commit')
+  const waited = await waiting
+  const prompt = aside.answer.status === 200 && aside.answer.elapsed < LOAD
+  attacker.rule(immediate, prompt, `while one waits, another gets ${toShort(aside)}`)
+  const held = waited.answer.status === 200 && performance.now() - started >= LOAD
+  attacker.rule(immediate, held, `who waits for a lock gets ${toShort(waited)}`)
+}

@@ -1,0 +1,118 @@
+/**
+ * What must hold after every attack, whatever it was: the assertion `default` of the case file, as the threat model has it.
+ * Assertions that a case makes for itself are in `asserts.ts`.
+ */
+import { type Attacker, type Exchange, toText } from './attacker.ts'
+import { holds } from './inspections.ts'
+import type { Intent } from './intents.ts'
+import { secretTexts } from './keys.ts'
+import { type Answer, headerValues } from './wire.ts'
+
+/** A check: what is wrong, or nothing. */
+export type Check = (attacker: Attacker, last: Exchange | undefined) => Complaint | Promise<Complaint>
+/** What is wrong; undefined when nothing is. */
+export type Complaint = string | undefined
+
+/** A complaint, unless something holds. */
+export const unless = (holdsTrue: boolean, complaint: string): Complaint =>
+  holdsTrue ? undefined : complaint
+const isRefusal = (last: Exchange) => last.answer.status >= 400
+
+/** Nothing has leaked into the prototype of all objects. */
+export function checkPollution(): Complaint {
+  return unless(Object({} as Record<string, unknown>)['admin'] === undefined, 'Object.prototype has `admin`')
+}
+
+function readBody(answer: Answer): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(answer.body))
+  } catch {
+    return {}
+  }
+}
+
+function checkRefusalBody(_attacker: Attacker, last: Exchange | undefined): Complaint {
+  if (last === undefined || !isRefusal(last) || last.handling === undefined) return undefined
+  const body = readBody(last.answer)
+  const missing = ['message', 'error_type', 'code'].filter((name) => typeof body[name] !== 'string')
+  return unless(missing.length === 0, `the refusal's body lacks ${missing.join(', ')}`)
+}
+
+function checkChallenge(_attacker: Attacker, last: Exchange | undefined): Complaint {
+  if (last?.answer.status !== 401) return undefined
+  const [challenge] = headerValues(last.answer, 'www-authenticate')
+  return unless(challenge?.startsWith('Bearer') === true, 'a 401 without WWW-Authenticate: Bearer')
+}
+
+/** No token, key or password in a refusal, in what a protected route answers, or in the logs of this run. */
+function checkLeaks({ suite }: Attacker, last: Exchange | undefined): Complaint {
+  const answer =
+    last && (isRefusal(last) || last.request.path.startsWith('/protected')) ? last.answer : undefined
+  const texts = [answer === undefined ? '' : toText(answer), ...suite.said].join('\n')
+  const leaked = [...suite.secrets, ...secretTexts(), 'pw'].some((secret) => holds(texts, secret))
+  return unless(!leaked, 'a token, key or password shows up in the answer or the logs')
+}
+
+const bearer = (token: string) => [['Authorization', `Bearer ${token}`]] as const
+
+/**
+ * Genuine tokens must still be good after the attack: the ones that were in play, and a new one. What the attack was
+ * refused must be open to whoever is entitled, or its refusal would prove nothing.
+ */
+async function checkGenuine(attacker: Attacker, last: Exchange | undefined): Promise<Complaint> {
+  const { access } = await attacker.login('alice', 'body')
+  const asked: Intent[] = [...attacker.genuine, access].map((token) => ({
+    path: '/protected',
+    headers: bearer(token),
+  }))
+  const path = last?.request.path ?? ''
+  if (path.startsWith('/change-password')) asked.push({ method: 'POST', path, headers: bearer(access) })
+  const scope = /[?&]need=([\w:]+)/.exec(path)?.[1]
+  if (scope !== undefined)
+    asked.push({ path, headers: bearer(await attacker.mint({ claims: { scopes: [scope] } })) })
+  for (const intent of asked) {
+    const { answer } = await attacker.request(intent)
+    if (answer.status !== 200)
+      return `afterwards ${intent.path} with a genuine token gets ${answer.status} ${answer.body}`
+  }
+  return undefined
+}
+
+/** What `default` stands for. "Identical on all adapters" is for runs on other doors. */
+export const DEFAULTS: readonly Check[] = [
+  ({ attack }, last) =>
+    unless(
+      last === undefined || last.answer.status < 500 || attack.expect.status.includes(last.answer.status),
+      'a 5xx',
+    ),
+  checkPromptness,
+  checkNotExecuted,
+  checkRefusalBody,
+  checkChallenge,
+  checkLeaks,
+  ({ suite }) => unless(suite.unhandled.length === 0, `unhandled rejection: ${suite.unhandled[0]}`),
+  checkPollution,
+  checkGenuine,
+]
+
+function checkNotExecuted(_attacker: Attacker, last: Exchange | undefined): Complaint {
+  return unless(
+    last === undefined || !isRefusal(last) || last.executions.length === 0,
+    'the handler ran for a refused request',
+  )
+}
+
+/** A machine that is busy with something else gets three tries. */
+async function checkPromptness(attacker: Attacker, last: Exchange | undefined): Promise<Complaint> {
+  let elapsed = last?.answer.elapsed ?? 0
+  for (let i = 0; i < 2 && last !== undefined && elapsed >= 1_000; i++) {
+    elapsed = (await attacker.request(toIntent(last))).answer.elapsed
+  }
+  return unless(elapsed < 1_000, 'the answer took more than 1 s')
+}
+
+/** The same request again. */
+export function toIntent({ request }: Exchange): Intent {
+  const { body, ...rest } = request
+  return body === undefined ? rest : { ...rest, body }
+}

@@ -1,0 +1,201 @@
+/**
+ * Assertions on sessions as families of tokens: that one is revoked, that nothing of it is live, that its store holds nothing to steal.
+ */
+import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
+import { type Check, type Complaint, unless } from './defaults.ts'
+import { toBearerIntent, toRefreshIntent } from './intents.ts'
+import { readSegment, toSegments } from './mutations.ts'
+import { headerValues } from './wire.ts'
+
+/** The generation that a refresh token is of. */
+export function generationOf(refresh: string): number {
+  const { jti } = readSegment(toSegments(refresh).payload)
+  return Number(typeof jti === 'string' ? jti.split('.').at(-1) : Number.NaN)
+}
+
+/** The logins of the family that the case is about, oldest first. */
+function toFamily({ saved }: Attacker): Login[] {
+  const logins = [...saved].flatMap(([name, login]) =>
+    typeof login === 'string' || name === 'latest' ? [] : [login],
+  )
+  const [first] = logins
+  return logins.filter(({ sid }) => sid === first?.sid)
+}
+
+/** What the requests say that ought to be refused; a complaint for the first that is not, or not as it should be. */
+async function refused(attacker: Attacker, login: Login): Promise<Complaint> {
+  const asked = [
+    [toBearerIntent(login.access), 'token_revoked'],
+    [toBearerIntent(login.access, '/strict'), 'token_revoked'],
+    [toRefreshIntent(login.refresh), 'session_revoked'],
+  ] as const
+  for (const [intent, code] of asked) {
+    const exchange = await attacker.request(intent)
+    const { status } = exchange.answer
+    // Where the clock moved on, an access token may have expired; that is no less dead.
+    const dead = status === 401 && [code, 'token_expired'].includes(String(codeOf(exchange)))
+    if (!dead)
+      return `generation ${generationOf(login.refresh)}: ${intent.path} gets ${status} ${codeOf(exchange)}`
+  }
+  return undefined
+}
+
+const familyRevoked: Check = async (attacker) => {
+  const family = toFamily(attacker)
+  const [first] = family
+  if (first === undefined) return 'no family'
+  const row = await attacker.target.store.get(first.sid)
+  if (row?.revokedAt === null || row?.revokeReason !== 'refresh_reused')
+    return `the row says ${row?.revokeReason ?? 'live'}`
+  for (const login of family) {
+    const complaint = await refused(attacker, login)
+    if (complaint !== undefined) return complaint
+  }
+  return undefined
+}
+
+/** The logins that answers of the case gave, beside those that it saved. */
+function toReturned(attacker: Attacker): Login[] {
+  return attacker.judged
+    .filter(({ answer }) => answer.status === 200)
+    .map((exchange) => attacker.toLogin('alice', exchange))
+}
+
+const everythingDead: Check = async (attacker) => {
+  for (const login of [...toFamily(attacker), ...toReturned(attacker)]) {
+    const complaint = await refused(attacker, login)
+    if (complaint !== undefined) return complaint
+  }
+  const [first] = toFamily(attacker)
+  const rows = await attacker.target.store.list('alice', attacker.now())
+  return unless(!rows.some(({ sid }) => sid === first?.sid), 'the store lists the session as live')
+}
+
+const reportedOnce: Check = ({ target }) => {
+  const reports = target.heard.filter(({ event }) => event === 'reused')
+  return unless(reports.length === 1, `${reports.length} reports`)
+}
+
+/** Nothing of Alice's is touched by what nobody signed. */
+const neverRevokes: Check = async (attacker) => {
+  const [first] = toFamily(attacker)
+  if (first === undefined) return 'no family'
+  const row = await attacker.target.store.get(first.sid)
+  if (row === null || row.revokedAt !== null) return `the row says ${row?.revokeReason ?? 'gone'}`
+  const { entries } = await attacker.target.store.readLog(null, 100)
+  if (entries.some(({ key }) => key === first.sid)) return 'the log says so'
+  const heard = attacker.target.heard.find(({ event }) => event === 'reused' || event === 'ended')
+  return unless(heard === undefined, `it is reported: ${heard?.event}`)
+}
+
+const genuineWorks: Check = async (attacker) => {
+  const probe = attacker.findings.get('probe')
+  if (typeof probe !== 'number') return 'it was not tried'
+  if (probe !== 200) return `its refresh gets ${probe}`
+  const login = await attacker.savedLogin('B')
+  if (login === undefined) return 'it has no successor'
+  const { answer } = await attacker.request(toBearerIntent(login.access, '/strict'))
+  return unless(answer.status === 200, `its access token gets ${answer.status}`)
+}
+
+/** The exchanges of one request of the case, by its method. */
+const byMethod = ({ exchanges }: Attacker, method: string): Exchange[] =>
+  exchanges.filter(({ request }) => request.method === method)
+
+const notFound: Check = (attacker) => {
+  const deleted = byMethod(attacker, 'DELETE')
+  const open = deleted.find(({ answer }) => answer.status !== 404 && answer.status !== 403)
+  return unless(deleted.length > 0 && open === undefined, `it answers ${open?.answer.status ?? 'nothing'}`)
+}
+
+/** Bob's session lives; and its identifier is neither shown to Alice nor one to be guessed. */
+const bobLives: Check = async (attacker) => {
+  const [alice, bob] = [await attacker.savedLogin('A'), await attacker.savedLogin('B')]
+  if (alice === undefined || bob === undefined) return 'no logins'
+  const row = await attacker.target.store.get(bob.sid)
+  if (row === null || row.revokedAt !== null) return 'the store says otherwise'
+  for (const [path, status] of [
+    ['/strict', 200],
+    ['/protected', 200],
+  ] as const) {
+    const { answer } = await attacker.request(toBearerIntent(bob.access, path))
+    if (answer.status !== status) return `${path} gets ${answer.status}`
+  }
+  const listed = await attacker.request(toBearerIntent(alice.access, '/sessions'))
+  if (listed.answer.status !== 200 || !listed.answer.body.includes(alice.sid)) return 'Alice sees no session'
+  if (listed.answer.body.includes(bob.sid)) return "Alice sees Bob's session"
+  const random = [alice.sid, bob.sid].every((sid) => Buffer.from(sid, 'base64url').length >= 16)
+  return unless(random, 'a session has an identifier of less than 128 bits')
+}
+
+/** The `Set-Cookie` lines of an answer: name and attributes, without values, ages and dates. */
+function toAttributes({ answer }: Exchange): string[] {
+  return headerValues(answer, 'set-cookie')
+    .map((line) => {
+      const [pair = '', ...attributes] = line.split(/;\s*/)
+      const kept = attributes.filter((attribute) => !/^(?:max-age|expires)=/i.test(attribute))
+      return [pair.slice(0, pair.indexOf('=')), ...kept.map((one) => one.toLowerCase()).sort()].join('; ')
+    })
+    .sort()
+}
+
+/** Logout takes back exactly what login gave; a refused refresh takes back nothing. */
+const clearsExactly: Check = async (attacker) => {
+  const login = await attacker.savedLogin('A')
+  const logout = byMethod(attacker, 'POST').find(({ request }) => request.path.endsWith('/logout'))
+  if (login === undefined || logout === undefined) return 'no login or no logout'
+  const [set, cleared] = [toAttributes(login.exchange), toAttributes(logout)]
+  if (set.length === 0 || set.join('\n') !== cleared.join('\n')) return `set ${set}, cleared ${cleared}`
+  const stale = headerValues(logout.answer, 'set-cookie').find(
+    (line) => !/^[^=]+=;/.test(line) || !/max-age=0|expires=thu, 01 jan 1970/i.test(line),
+  )
+  if (stale !== undefined) return `not cleared: ${stale.slice(0, 40)}`
+  const headers = [
+    ['Cookie', login.cookies],
+    ['X-CSRF-Token', login.csrf],
+  ] as const
+  const late = await attacker.request({ method: 'POST', path: '/refresh', headers })
+  if (late.answer.status !== 401) return `its refresh token gets ${late.answer.status}`
+  return unless(headerValues(late.answer, 'set-cookie').length === 0, 'a refused refresh sets cookies')
+}
+
+/** The old access token of a user with fewer rights: until it expires it has its scopes, and no longer. */
+const boundedByLife: Check = async (attacker) => {
+  const login = await attacker.savedLogin('A')
+  if (login === undefined) return 'no login'
+  const ask = async () =>
+    (await attacker.request(toBearerIntent(login.access, '/protected?need=admin'))).answer
+  attacker.target.clock.advance(900)
+  const { status } = await ask()
+  return unless(status === 401, `the token from before the demotion gets ${status} at its end`)
+}
+
+/** What a step has found out already. */
+export function recorded(sentence: string): Check {
+  return (attacker) => {
+    const complaints = attacker.rulings.get(sentence)
+    if (complaints === undefined) return 'nothing was checked'
+    const more = complaints.length > 3 ? ` (and ${complaints.length - 3} more)` : ''
+    return complaints.length === 0 ? undefined : `${complaints.slice(0, 3).join('; ')}${more}`
+  }
+}
+
+/** Sentences on families. */
+export const FAMILY_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
+  'family revoked': [familyRevoked],
+  'no live refresh token remains': [everythingDead],
+  'reuse reported once': [reportedOnce],
+  'every refresh token returned by any 200 is dead': [everythingDead],
+  'every access token dead in strict mode': [everythingDead],
+  "an unauthenticated forgery never revokes alice's family (no remote logout)": [neverRevokes],
+  'the genuine token still works': [genuineWorks],
+  'DELETE answered 404/403': [notFound],
+  "bob's session still alive": [bobLives],
+  'after it 401 and the family is revoked': [familyRevoked],
+}
+
+/** What cases ask for in their description and in no sentence. */
+export const CASE_CHECKS: Readonly<Record<string, readonly Check[]>> = {
+  'CKI-06': [clearsExactly],
+  'SCP-04': [boundedByLife],
+}

@@ -1,0 +1,46 @@
+/**
+ * The `fault` and `sweep` steps: from what the case file calls a fault to the file that knows how to make it.
+ */
+import type { Attacker } from './attacker.ts'
+import { isObject, type JsonObject } from './cases.ts'
+import { judgeFile, judgeRotations, killInTransaction, sweepCrashes, terminate } from './crashes.ts'
+import { sweepCuts } from './cuts.ts'
+import { disturbFeed, healFeed } from './feeds.ts'
+import { breakStore, healStore } from './outages.ts'
+import { textOf, Unsupported } from './values.ts'
+
+async function begin(action: JsonObject, attacker: Attacker): Promise<void> {
+  if (action['proxy'] === 'cut_sweep') return sweepCuts(attacker)
+  if (action['inject'] !== undefined) return disturbFeed(textOf(action['inject'], 'inject'), attacker)
+  if (action['signal'] === 'SIGTERM' && action['target'] === 'app') return terminate(attacker)
+  if (action['signal'] === 'SIGKILL' && action['store'] === 'sqlite') return killInTransaction(attacker)
+  return breakStore(action, attacker)
+}
+
+async function heal(attacker: Attacker): Promise<void> {
+  const { disturbance, fleet, tap } = attacker.world
+  if (disturbance !== undefined) return healFeed(attacker)
+  if (fleet.length === 1) return judgeRotations(attacker)
+  if (fleet.length > 1) return judgeFile(attacker)
+  if (tap === undefined) return healStore(attacker)
+}
+
+/** The `fault` step. */
+export async function fault({ target, action }: JsonObject, attacker: Attacker): Promise<void> {
+  if (target !== 'store') throw new Unsupported(`fault of ${JSON.stringify(target)}`)
+  if (action === 'heal') {
+    await heal(attacker)
+    attacker.phase = 'healed'
+    return
+  }
+  if (!isObject(action)) throw new Unsupported(`fault ${JSON.stringify(action)}`)
+  await begin(action, attacker)
+  attacker.phase = 'broken'
+}
+
+/** The `sweep` step. */
+export async function sweep({ over, do: work }: JsonObject, attacker: Attacker): Promise<void> {
+  if (over !== 'crash_points' || !isObject(work) || work['refresh'] === undefined)
+    throw new Unsupported(`sweep over ${JSON.stringify(over)}`)
+  await sweepCrashes(attacker)
+}

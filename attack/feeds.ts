@@ -1,0 +1,248 @@
+/**
+ * What is revoked in one process and when others know: with four processes and a watch, and with a feed that is cut off, repeats
+ * itself or comes in another order.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { createAuth, type Store } from 'tokenwright'
+import { type Attacker, codeOf, type Login } from './attacker.ts'
+import { isLongRun } from './capabilities.ts'
+import { connectStore, newNamespace } from './connections.ts'
+import { toBearerIntent } from './intents.ts'
+import { toShort } from './outages.ts'
+import type { ServerKind } from './servers.ts'
+import { AUDIENCE, ISSUER } from './target.ts'
+import { Absent, Unsupported } from './values.ts'
+
+/** The sentences on which this file rules. */
+export const FEED_SENTENCES = {
+  staleness: 'max staleness <= bound (e.g. 1 s local feed; 0 strict)',
+  strict: 'strict guards are not affected by the feed',
+  stale: 'after maxStale without contact the other guards answer 503 (or go on where whenStale is allow)',
+  resync: 'resync from cursor, not from now',
+  order: 'entries committed out of order are not missed',
+} as const
+
+/** The stated bound of the feed, in milliseconds. */
+const BOUND = 1_000
+
+/** How many trials there are when time is short, and how many run at once. */
+const SHORT_TRIALS = 60
+const LANES = 6
+
+/** How often a process is asked whether it knows yet, in milliseconds. */
+const POLL = 25
+
+/** The application's `maxStale` in the case of a disturbed feed, and a reading on top, in milliseconds. */
+const MAX_STALE = 1_000
+const READING = 600
+
+/** Waits until a process refuses a token; answers how long that took from the acknowledgement on. */
+async function watchUntilRefused(token: string, port: number, attacker: Attacker): Promise<number> {
+  const acknowledged = performance.now()
+  for (;;) {
+    const exchange = await attacker.ask(toBearerIntent(token), port)
+    const elapsed = performance.now() - acknowledged
+    if (exchange.answer.status === 401 || elapsed > 10 * BOUND) return elapsed
+    await pause(POLL)
+  }
+}
+
+async function tryOnce(ports: readonly number[], attacker: Attacker): Promise<number> {
+  const [here = 0, ...there] = ports
+  const { access } = await attacker.login('bob')
+  const before = await Promise.all(there.map((port) => attacker.ask(toBearerIntent(access), port)))
+  const good = before.every(({ answer }) => answer.status === 200)
+  if (!good) attacker.findings.set('control', 'a token is refused before it is revoked')
+  const revoked = await attacker.ask(toBearerIntent(access, '/logout', 'POST'), here)
+  if (revoked.answer.status !== 204) attacker.findings.set('control', `revoking gets ${toShort(revoked)}`)
+  const watched = Promise.all(there.map((port) => watchUntilRefused(access, port, attacker)))
+  const strict = await Promise.all(there.map((port) => attacker.ask(toBearerIntent(access, '/strict'), port)))
+  for (const exchange of strict) {
+    const { status } = exchange.answer
+    attacker.rule(FEED_SENTENCES.staleness, status === 401, `a strict guard: ${toShort(exchange)}`)
+  }
+  return Math.max(...(await watched))
+}
+
+/** The `repeat` step that revokes in one process and asks the others. */
+export async function measureStaleness(trials: number, attacker: Attacker): Promise<void> {
+  const ports = attacker.world.fleet.map(({ port }) => port)
+  if (ports.length < 2) throw new Unsupported('staleness in one process')
+  const count = isLongRun() ? trials : Math.min(trials, SHORT_TRIALS)
+  const times: number[] = []
+  const lane = async (length: number) => {
+    for (let i = 0; i < length; i++) times.push(await tryOnce(ports, attacker))
+  }
+  await Promise.all(Array.from({ length: LANES }, () => lane(Math.ceil(count / LANES))))
+  const most = Math.max(...times)
+  attacker.rule(FEED_SENTENCES.staleness, most <= BOUND, `${Math.round(most)} ms`)
+  const rest = isLongRun() ? '' : ` of ${trials} (ATTACK_LONG=1: all)`
+  attacker.notes.push(
+    `${times.length} trials${rest}, at most ${Math.round(most)} ms stale; strict guards not at all`,
+  )
+}
+
+/** What the disturbed process said of a login that nobody revoked. */
+interface Disturbed {
+  readonly bystander: Login
+  /** Where the feed had come to. */
+  readonly cursor: string | null
+  readonly readings: number
+}
+
+/** Disturbs the feed, and lets another process revoke Alice's session meanwhile. */
+export async function disturbFeed(name: string, attacker: Attacker): Promise<void> {
+  const { disturbance } = attacker.world
+  const login = await attacker.savedLogin('A')
+  if (disturbance === undefined || login === undefined) throw new Unsupported('a feed to disturb')
+  const bystander = await attacker.login('bob')
+  await attacker.target.auth.ready()
+  // It follows the log, with something in it: otherwise there would be no place to go on from.
+  await disturbance.undisturbed.revokeToken('somebody', attacker.now() + 900, null)
+  await pause(READING)
+  const known = attacker.target.auth.state()
+  if (known?.caughtUp !== true) attacker.findings.set('control', 'the feed has not caught up')
+  const early = await attacker.ask(toBearerIntent(login.access))
+  if (early.answer.status !== 200) attacker.findings.set('control', `before: ${toShort(early)}`)
+  disturbance.begin(name)
+  const cursor = disturbance.readings.at(-1)?.next ?? null
+  const readings = disturbance.readings.length
+  await disturbance.undisturbed.end(login.sid, 'ended', { logTtl: 1_000, now: null })
+  await judgeStrict(login, bystander, attacker)
+  const down = name === 'feed_down'
+  const [refusal] = await Promise.all([goOn(bystander, down, attacker), pause(MAX_STALE + READING)])
+  attacker.rule(FEED_SENTENCES.stale, refusal === undefined, `where whenStale is allow: ${refusal}`)
+  await judgeStale(bystander, down, attacker)
+  await judgeStrict(login, bystander, attacker)
+  attacker.findings.set('disturbed', { bystander, cursor, readings } satisfies Disturbed)
+}
+
+async function judgeStrict(revoked: Login, bystander: Login, attacker: Attacker): Promise<void> {
+  const { strict } = FEED_SENTENCES
+  for (const [login, status] of [
+    [revoked, 401],
+    [bystander, 200],
+  ] as const) {
+    const exchange = await attacker.ask(toBearerIntent(login.access, '/strict'))
+    attacker.rule(strict, exchange.answer.status === status, `${toShort(exchange)}, expected ${status}`)
+  }
+}
+
+/** Without contact: 503. With contact, however disturbed: 200. */
+async function judgeStale(bystander: Login, down: boolean, attacker: Attacker): Promise<void> {
+  const { stale } = FEED_SENTENCES
+  const exchange = await attacker.ask(toBearerIntent(bystander.access))
+  const right = down ? codeOf(exchange) === 'store_unavailable' : exchange.answer.status === 200
+  attacker.rule(stale, right, `a token that nobody revoked: ${toShort(exchange)}`)
+}
+
+/** An application of the same kind that is to go on with what it knows: what stops it, or nothing. */
+async function goOn(bystander: Login, down: boolean, attacker: Attacker): Promise<string | undefined> {
+  const { disturbance, target } = attacker.world
+  if (disturbance === undefined || !down) return undefined
+  let reachable = true
+  const store: Store = {
+    ...disturbance.undisturbed,
+    readLog: (cursor, limit) =>
+      reachable ? disturbance.undisturbed.readLog(cursor, limit) : Promise.reject(new Error('out of reach')),
+    // It must not get by with asking the store.
+    isRevoked: () => Promise.reject(new Error('out of reach')),
+  }
+  const auth = createAuth({
+    secret: target.server.key as Uint8Array,
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    sessions: { store },
+    revocation: { mode: 'feed', maxStale: 1, whenStale: 'allow' },
+  })
+  try {
+    await auth.ready()
+    reachable = false
+    await pause(MAX_STALE + READING)
+    await auth.verifyToken(bystander.access)
+    return undefined
+  } catch (error) {
+    return String(error)
+  } finally {
+    await auth.close()
+  }
+}
+
+/** The feed is back: what was revoked meanwhile is known, read on from where it was. */
+export async function healFeed(attacker: Attacker): Promise<void> {
+  const { disturbance } = attacker.world
+  const { cursor, readings, bystander } = attacker.findings.get('disturbed') as Disturbed
+  attacker.findings.delete('disturbed')
+  disturbance?.end()
+  const { resync, order } = FEED_SENTENCES
+  await Promise.all([pause(READING), judgeOrder(order, attacker)])
+  const login = await attacker.savedLogin('A')
+  const exchange = await attacker.ask(toBearerIntent(login?.access ?? ''))
+  const refused = codeOf(exchange) === 'token_revoked'
+  attacker.rule(resync, refused, `a token revoked meanwhile: ${toShort(exchange)}`)
+  const other = await attacker.ask(toBearerIntent(bystander.access))
+  attacker.rule(resync, other.answer.status === 200, `a token that nobody revoked: ${toShort(other)}`)
+  // Until a reading is answered, each begins where the feed had come to, and not later.
+  const since = disturbance?.readings.slice(readings) ?? []
+  const unanswered = since.slice(0, since.findIndex(({ next }) => next !== null) + 1)
+  const ahead = unanswered.find((reading) => Number(reading.cursor) > Number(cursor ?? 0))
+  const readOn = unanswered.length > 0 && ahead === undefined
+  attacker.rule(resync, readOn, `it reads on from ${ahead?.cursor ?? 'nowhere'}, not ${cursor}`)
+}
+
+/** Real stores whose writers overlap. */
+const OVERLAPPING: readonly ServerKind[] = ['postgres', 'mysql', 'redis', 'sqlite']
+const WRITERS = 20
+const ENTRIES = 600
+
+/** Many writers at once, and a reader that follows them: it must see every entry. */
+async function judgeOrder(sentence: string, attacker: Attacker): Promise<void> {
+  await Promise.all(
+    OVERLAPPING.map(async (kind) => {
+      try {
+        const missed = await raceOn(kind, attacker)
+        attacker.rule(sentence, missed === 0, `${kind}: ${missed} of ${ENTRIES} entries missed`)
+      } catch (error) {
+        if (!(error instanceof Absent)) throw error
+        attacker.notes.push(`entries out of order: SKIPPED on ${kind}, ${error.message}`)
+      }
+    }),
+  )
+  if (!attacker.rulings.has(sentence)) throw new Absent('no store here whose writers overlap')
+}
+
+async function raceOn(kind: ServerKind, attacker: Attacker): Promise<number> {
+  const { address } = await attacker.world.servers.get(kind)
+  const options = { namespace: newNamespace() }
+  const [writer, reader] = [await connectStore(address, options), await connectStore(address, options)]
+  try {
+    return await race(writer.store, reader.store)
+  } finally {
+    await writer.close()
+    await reader.close()
+  }
+}
+
+async function race(writer: Store, reader: Store): Promise<number> {
+  const seen = new Set<string>()
+  let cursor: string | null = null
+  let writing = true
+  async function read(): Promise<void> {
+    const page = await reader.readLog(cursor, 50)
+    for (const { key } of page.entries) seen.add(key)
+    cursor = page.cursor
+  }
+  async function follow(): Promise<void> {
+    while (writing) await read()
+  }
+  const following = follow()
+  const far = Math.floor(Date.now() / 1000) + 900
+  const write = async (lane: number) => {
+    for (let i = 0; i < ENTRIES / WRITERS; i++) await writer.revokeToken(`${lane}-${i}`, far, null)
+  }
+  await Promise.all(Array.from({ length: WRITERS }, (_, lane) => write(lane)))
+  writing = false
+  await following
+  for (let i = 0; i < 1 + ENTRIES / 50; i++) await read()
+  return ENTRIES - seen.size
+}

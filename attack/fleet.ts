@@ -1,0 +1,123 @@
+/**
+ * Several processes of one application on one store, started, killed and started again. What they print counts as said by the
+ * application, so that a secret in it is found.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CrashPoint, MemberSettings, Order, Report } from './member.ts'
+import { projectRoot } from './root.ts'
+import { Unsupported } from './values.ts'
+
+/** How a process ended. */
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** How long it took from the signal on, in seconds. */
+  readonly seconds: number
+}
+
+/** One process of the application. */
+export interface Member {
+  /** Where it listens now; another port after every start. */
+  readonly port: number
+  /** Tells it where to die. */
+  arm(point: CrashPoint): Promise<void>
+  /** Waits for its end. */
+  readonly ended: Promise<unknown>
+  /** Whether SIGKILL has ended it. */
+  readonly killed: boolean
+  /** Sends a signal and waits for the end. */
+  end(signal: NodeJS.Signals): Promise<Ended>
+  /** Starts it again, unless it runs. */
+  start(): Promise<void>
+}
+
+/** A process that has not started in this time never will, in milliseconds. */
+const PATIENCE = 20_000
+
+function findProgram(): string {
+  const file = join(projectRoot(), 'dist', 'attack', 'member.js')
+  if (!existsSync(file)) throw new Unsupported('several processes: the runner is not built')
+  return file
+}
+
+function hear<K extends Report['kind']>(child: ChildProcess, kind: K): Promise<Extract<Report, { kind: K }>> {
+  return new Promise((resolve, reject) => {
+    let printed = ''
+    const onPrint = (bytes: unknown) => {
+      printed += String(bytes)
+    }
+    const onEnd = (code: number | null) =>
+      settle(() => reject(new Error(`a process ended with ${code}: ${printed.slice(-500)}`)))
+    const onMessage = (message: Report) => {
+      if (message.kind === kind) settle(() => resolve(message as Extract<Report, { kind: K }>))
+    }
+    const late = setTimeout(() => settle(() => reject(new Error(`no word '${kind}' of a process`))), PATIENCE)
+    function settle(outcome: () => void): void {
+      clearTimeout(late)
+      child.off('close', onEnd)
+      child.off('message', onMessage)
+      child.stderr?.off('data', onPrint)
+      outcome()
+    }
+    child.once('close', onEnd)
+    child.on('message', onMessage)
+    child.stderr?.on('data', onPrint)
+  })
+}
+
+/** Starts one process. */
+export async function startMember(settings: MemberSettings, said: string[]): Promise<Member> {
+  const program = findProgram()
+  let child: ChildProcess
+  let port = 0
+  const isAlive = () => child.exitCode === null && child.signalCode === null
+  const order = (message: Order) => void child.send(message)
+
+  async function launch(): Promise<void> {
+    // Warnings of the runtime are no business of the application's.
+    const args = ['--disable-warning=ExperimentalWarning', program]
+    child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (bytes) => said.push(String(bytes)))
+    const listening = hear(child, 'listening')
+    order({ kind: 'start', settings })
+    try {
+      port = (await listening).port
+    } catch (error) {
+      child.kill('SIGKILL')
+      throw error
+    }
+  }
+  await launch()
+  return {
+    get port() {
+      return port
+    },
+    async arm(point) {
+      const armed = hear(child, 'armed')
+      order({ kind: 'crash', point })
+      await armed
+    },
+    get ended() {
+      return isAlive() ? once(child, 'exit') : Promise.resolve()
+    },
+    get killed() {
+      return child.signalCode === 'SIGKILL'
+    },
+    async end(signal) {
+      const started = performance.now()
+      if (isAlive()) {
+        const exit = once(child, 'exit')
+        child.kill(signal)
+        await exit
+      }
+      const { exitCode: code, signalCode } = child
+      return { code, signal: signalCode, seconds: (performance.now() - started) / 1000 }
+    },
+    async start() {
+      if (!isAlive()) await launch()
+    },
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Keys of both sides: the server's (one per algorithm for a whole run: making RSA keys is slow), the attacker's, and a
+ * signer that is independent of the library under attack and signs whatever it is told to.
+ */
+import {
+  constants,
+  createHash,
+  createHmac,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  type SigningOptions,
+  sign,
+} from 'node:crypto'
+import { type KeyPair, PUBLIC_FORMS } from './encodings.ts'
+
+/** What can sign: a secret's bytes, or a private key. */
+export type SigningKey = Uint8Array | KeyObject
+
+/** A key that the application under attack may sign with. */
+export interface ServerKey {
+  readonly alg: string
+  readonly kid: string
+  readonly key: SigningKey
+}
+
+const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
+
+function makeKey(alg: string): SigningKey {
+  if (alg.startsWith('HS')) return randomBytes(64)
+  if (alg.startsWith('RS') || alg.startsWith('PS'))
+    return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  if (alg === 'EdDSA') return generateKeyPairSync('ed25519').privateKey
+  const namedCurve = CURVES[alg]
+  if (namedCurve === undefined) throw new Error(`no such algorithm: ${alg}`)
+  return generateKeyPairSync('ec', { namedCurve }).privateKey
+}
+
+const made = new Map<string, SigningKey>()
+
+/** The key of a name, made when it is first asked for, and of the same kind for the rest of the run. */
+export function keyOf(name: string, alg: string): SigningKey {
+  const id = `${name} ${alg}`
+  const key = made.get(id) ?? makeKey(alg)
+  made.set(id, key)
+  return key
+}
+
+/** Takes over the secret of another process of the same application. */
+export function adoptSecret(secret: Uint8Array): void {
+  made.set('server0 HS256', secret)
+}
+
+/** The server's key for an algorithm; `generation` counts rotations. */
+export function serverKey(alg: string, generation = 0): ServerKey {
+  return { alg, kid: `k${generation}`, key: keyOf(`server${generation}`, alg) }
+}
+
+/** A private key and its public half. */
+export function toPair({ alg, kid, key }: ServerKey): KeyPair | undefined {
+  return key instanceof Uint8Array
+    ? undefined
+    : { alg, kid, privateKey: key, publicKey: createPublicKey(key) }
+}
+
+/** Keys of the attacker, by the case file's names. */
+const ATTACKER: Readonly<Record<string, () => SigningKey>> = {
+  attacker_ec: () => keyOf('attacker', 'ES256'),
+  attacker_rsa: () => keyOf('attacker', 'RS256'),
+  attacker_ed25519: () => keyOf('attacker', 'EdDSA'),
+  attacker_hmac: () => keyOf('attacker', 'HS256'),
+  attacker: () => keyOf('attacker', 'HS256'),
+  empty: () => new Uint8Array(0),
+  zeros: () => new Uint8Array(32),
+}
+
+/** The key that a `mint` step names; undefined when there is no such key for this server. */
+export function findKey(name: string, server: ServerKey): SigningKey | undefined {
+  if (name === 'server') return server.key
+  if (name.startsWith('retired')) return keyOf('retired', server.alg)
+  if (Object.hasOwn(ATTACKER, name)) return ATTACKER[name]?.()
+  const pair = toPair(server)
+  if (pair === undefined || !Object.hasOwn(PUBLIC_FORMS, name)) return undefined
+  const form = PUBLIC_FORMS[name]?.(pair)
+  return typeof form === 'string' ? Buffer.from(form) : form
+}
+
+/** The public half of a key of the attacker as a JWK. */
+export function attackerJwk(name: string): Readonly<Record<string, string>> {
+  const key = ATTACKER[name]?.()
+  if (key === undefined || key instanceof Uint8Array) throw new Error(`no public key: ${name}`)
+  return createPublicKey(key).export({ format: 'jwk' }) as Record<string, string>
+}
+
+/** The options and hash of each family of algorithms; the hash's size is the number in the name. */
+const FAMILIES: Readonly<Record<string, SigningOptions>> = {
+  RS: { padding: constants.RSA_PKCS1_PADDING },
+  PS: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
+  ES: { dsaEncoding: 'ieee-p1363' },
+}
+
+/** Whether the signer knows an algorithm's name. */
+export function isSignable(alg: unknown): alg is string {
+  return typeof alg === 'string' && /^(?:(?:HS|RS|PS|ES)(?:256|384|512)|EdDSA)$/.test(alg)
+}
+
+/**
+ * Signs with any key and any algorithm, also where they do not belong together: that is the attack.
+ *
+ * @throws {Error} when the key cannot carry out the algorithm at all
+ */
+export function signWith(alg: string, key: SigningKey, input: string): Buffer {
+  if (alg === 'EdDSA' && !(key instanceof Uint8Array)) return sign(null, Buffer.from(input), key)
+  const hash = `sha${alg.slice(2)}`
+  if (alg.startsWith('HS')) {
+    const secret = key instanceof Uint8Array ? key : key.export({ type: 'pkcs8', format: 'der' })
+    return createHmac(hash, secret).update(input).digest()
+  }
+  if (key instanceof Uint8Array) throw new Error(`a secret cannot sign ${alg}`)
+  return sign(hash, Buffer.from(input), { key, ...FAMILIES[alg.slice(0, 2)] })
+}
+
+/** Texts that must appear nowhere: every spelling of every private key and secret of the server made so far. */
+export function secretTexts(): string[] {
+  return [...made].flatMap(([id, key]) => {
+    if (!id.startsWith('server')) return []
+    if (key instanceof Uint8Array) {
+      const bytes = Buffer.from(key)
+      return [bytes.toString('base64url'), bytes.toString('base64'), bytes.toString('hex')]
+    }
+    const { d } = key.export({ format: 'jwk' })
+    const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString().split('\n')[2]
+    return [d, pem].filter((text) => text !== undefined)
+  })
+}
+
+/** A short name for a long text, for reports that must not repeat it. */
+export function fingerprint(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8)
+}

@@ -1,0 +1,114 @@
+/**
+ * Attacks by number: many hostile tokens, timed where the application handles them, and many good ones, for the bounds
+ * of its cache. A run on a busy machine says nothing about the library, so the best of three rounds counts.
+ */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { Attacker } from './attacker.ts'
+import type { JsonObject } from './cases.ts'
+import { signWith } from './keys.ts'
+import { readSegment, toSegments } from './mutations.ts'
+import { toJson, Unsupported } from './values.ts'
+
+const LENGTH = 8_000
+
+/** Tokens of nearly 8 KB that are dear to look at in one way each; none is signed by a known key. */
+function hostileTokens(
+  header: Readonly<Record<string, unknown>>,
+  payload: string,
+  signature: string,
+): string[] {
+  const encode = (value: unknown) =>
+    Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+  const head = encode(header)
+  const room = Math.floor((LENGTH * 3) / 4) - 600
+  const nested = '['.repeat(room / 2) + ']'.repeat(room / 2)
+  const members = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`member${index}`, index]))
+  return [
+    `${encode(`{"alg":"HS256","x":${nested}}`)}.${payload}.${signature}`,
+    `${encode({ ...header, ...members })}.${payload}.${signature}`,
+    `${encode({ ...header, kid: 'k'.repeat(room) })}.${payload}.${signature}`,
+    `${head}.${encode(`{"x":${nested}}`)}.${signature}`,
+    `${head}.${encode(members)}.${signature}`,
+    `${head}.${payload}.${'A'.repeat(LENGTH - head.length - payload.length)}`,
+    `${head}.${'A'.repeat(LENGTH - 200)}.${signature}`,
+    `${'A'.repeat(LENGTH - 800)}.${payload}.${signature}`,
+    '.'.repeat(LENGTH),
+    'a'.repeat(LENGTH),
+  ]
+}
+
+/** Whether `JSON.parse` is ever called with a text while a part of the attack runs. */
+async function parsesDuring(text: string, part: () => Promise<unknown>): Promise<boolean> {
+  const original = JSON.parse
+  let seen = false
+  JSON.parse = (source, reviver) => {
+    seen ||= source === text
+    return original(source, reviver)
+  }
+  try {
+    await part()
+  } finally {
+    JSON.parse = original
+  }
+  return seen
+}
+
+/** The `bench` step: `n` hostile tokens over HTTP, each refused; the 99th percentile of the time that refusing takes. */
+export async function bench(body: JsonObject, attacker: Attacker): Promise<void> {
+  const { tokens, n } = body
+  if (tokens !== '$hostile_8k' || typeof n !== 'number' || n > 100_000)
+    throw new Unsupported('bench of other tokens')
+  const { header, payload } = toSegments((await attacker.witness()).access)
+  const hostile = hostileTokens(readSegment(header), payload, 'A'.repeat(43))
+  const ask = (token: string) =>
+    attacker.request({ path: '/protected', headers: [['Authorization', `Bearer ${token}`]] })
+
+  const spied = `${header}.${payload}.${'A'.repeat(43)}`
+  const text = Buffer.from(payload, 'base64url').toString()
+  attacker.findings.set('parsed', await parsesDuring(text, () => ask(spied)))
+
+  const statuses = new Set<number>()
+  let best = Number.POSITIVE_INFINITY
+  for (let round = 0; round < 3 && best > 1; round++) {
+    const times: number[] = []
+    for (let i = 0; i < n; i++) {
+      const exchange = await ask(hostile[i % hostile.length] ?? '')
+      statuses.add(exchange.answer.status)
+      times.push(exchange.handling ?? 0)
+      if (i === n - 1) attacker.exchanges.push(exchange)
+    }
+    times.sort((a, b) => a - b)
+    best = Math.min(best, times[Math.floor(times.length * 0.99)] ?? best)
+  }
+  attacker.findings.set('p99', best)
+  attacker.findings.set('repeated', [...statuses])
+}
+
+/** Collects garbage, so that what is left is what is held. */
+function collectGarbage(): number {
+  setFlagsFromString('--expose-gc')
+  const gc: unknown = runInNewContext('gc')
+  if (typeof gc === 'function') gc()
+  return process.memoryUsage().heapUsed
+}
+
+/**
+ * The `flood` step: `n` good tokens, each seen once, straight into the verifier: over HTTP it would take an hour.
+ * The heap that is left afterwards shows whether the cache is bounded.
+ */
+export async function flood(body: JsonObject, attacker: Attacker): Promise<void> {
+  const { n, token } = body
+  if (token !== 'valid_unique' || typeof n !== 'number') throw new Unsupported('flood of other tokens')
+  const { auth, server } = attacker.target
+  const genuine = toSegments((await attacker.witness()).access)
+  const claims = readSegment(genuine.payload)
+  const before = collectGarbage()
+  for (let i = 0; i < n; i++) {
+    const input = `${genuine.header}.${Buffer.from(toJson({ ...claims, jti: `flood-${i}` })).toString('base64url')}`
+    await auth.verifyToken(`${input}.${signWith(server.alg, server.key, input).toString('base64url')}`)
+  }
+  attacker.findings.set('heap', collectGarbage() - before)
+  const { access } = await attacker.witness()
+  await attacker.attempt({ path: '/protected', headers: [['Authorization', `Bearer ${access}`]] })
+}

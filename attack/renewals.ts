@@ -1,0 +1,218 @@
+/**
+ * The steps of sessions and of time: refreshing, one after the other and at once, with answers that get lost, while the clock
+ * moves and rights are taken away.
+ */
+import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
+import { isList, isObject, type Json, type JsonObject } from './cases.ts'
+import { measureStaleness } from './feeds.ts'
+import { type Intent, toBearerIntent, toRefreshIntent } from './intents.ts'
+import { refreshInPhase, toShort } from './outages.ts'
+import { startTap } from './tap.ts'
+import { TIMES } from './target.ts'
+import { textOf, Unsupported } from './values.ts'
+
+/** Carries out a step that another one carries. */
+export type Perform = (step: Json, attacker: Attacker) => Promise<void>
+
+/** The name of the login whose tokens came last. */
+export const LATEST = 'latest'
+
+/** The sentences that say what a step must try besides. */
+export const SAME_SUCCESSOR = 'a retry inside the grace gives 200 and the same successor'
+const GENUINE_WORKS = 'the genuine token still works'
+
+/** `2*grace+1`, `access_ttl+1`, `-3600`: seconds. */
+function toSeconds(value: Json | undefined): number {
+  if (typeof value === 'number') return value
+  const expression = textOf(value, 'advance')
+  const terms = expression.replace(/\s/g, '').match(/[+-]?[^+-]+/g) ?? []
+  return terms.reduce((sum, term) => {
+    const factors = term.replace(/^[+-]/, '').split(/(?=[*/])/)
+    const amount = factors.reduce((product, factor) => {
+      const name = factor.replace(/^[*/]/, '')
+      const number = TIMES[name] ?? Number(name)
+      if (!Number.isFinite(number)) throw new Unsupported(`time '${expression}'`)
+      return factor.startsWith('/') ? product / number : product * number
+    }, 1)
+    return term.startsWith('-') ? sum - amount : sum + amount
+  }, 0)
+}
+
+/** A step may say itself what it expects, though it is not the last. */
+export function checkOnTheWay(
+  { expect }: JsonObject,
+  what: string,
+  { answer }: Exchange,
+  attacker: Attacker,
+): void {
+  const allowed = isList(expect) ? expect : expect === undefined ? [answer.status] : [expect]
+  if (!allowed.includes(answer.status)) attacker.findings.set('control', `${what} answers ${answer.status}`)
+}
+
+async function findLogin(from: string, attacker: Attacker): Promise<Login> {
+  const login = await attacker.savedLogin(from)
+  if (login === undefined) throw new Unsupported(`refresh from '${from}'`)
+  return login
+}
+
+/** The `refresh` step. */
+export async function refresh(body: JsonObject, attacker: Attacker): Promise<void> {
+  const from = textOf(body['from'], 'from')
+  const login = await findLogin(from, attacker)
+  if (body['drop_response'] === true) return loseAnswers(login, attacker)
+  const exchange =
+    attacker.phase === 'whole'
+      ? await attacker.request(toRefreshIntent(login.refresh))
+      : await refreshInPhase(login, attacker)
+  // Where a case is about forgeries, its refresh shows that the genuine token is as good as ever.
+  const isProbe = attacker.attack.expect.assert.includes(GENUINE_WORKS)
+  if (isProbe) attacker.findings.set('probe', exchange.answer.status)
+  else attacker.exchanges.push(exchange)
+  checkOnTheWay(body, `refresh from ${from}`, exchange, attacker)
+  if (exchange.answer.status !== 200) return
+  const next = attacker.toLogin(login.user, exchange)
+  attacker.saved.set(LATEST, next)
+  const save = body['save']
+  if (typeof save === 'string') attacker.saved.set(save, next)
+}
+
+/** A refresh whose answer never arrives; answers the refresh token in it. */
+async function loseAnswer(login: Login, attacker: Attacker): Promise<string> {
+  const tap = await startTap(attacker.target.port)
+  try {
+    tap.arm({ direction: 'down', after: 0 })
+    const exchange = await attacker.ask(toRefreshIntent(login.refresh), tap.port)
+    if (exchange.answer.status !== 0) throw new Error(`the answer is not lost: ${toShort(exchange)}`)
+    return /"refresh_token":"([^"]+)"/.exec(tap.swallowed)?.[1] ?? ''
+  } finally {
+    await tap.close()
+  }
+}
+
+/** The answer of this login is lost for good; another one's client comes back at once, and again at the last moment. */
+async function loseAnswers(login: Login, attacker: Attacker): Promise<void> {
+  await loseAnswer(login, attacker)
+  const other = await attacker.login(login.user)
+  const lost = await loseAnswer(other, attacker)
+  const grace = TIMES['grace'] ?? 0
+  for (const wait of [0, grace / 2, grace / 2]) {
+    attacker.target.clock.advance(wait)
+    const exchange = await attacker.request(toRefreshIntent(other.refresh))
+    const given = exchange.answer.status === 200 ? attacker.toLogin(other.user, exchange).refresh : ''
+    attacker.rule(SAME_SUCCESSOR, lost !== '' && given === lost, `${toShort(exchange)}, another successor`)
+  }
+  attacker.target.clock.advance(-grace)
+}
+
+/** The `clock` step. */
+export async function clock(body: JsonObject, attacker: Attacker): Promise<void> {
+  attacker.target.clock.advance(toSeconds(body['advance']))
+  attacker.genuine.length = 0
+}
+
+/** `demote alice`: she loses what she was granted; until then it must have been good for something. */
+export async function administrate(order: string, attacker: Attacker): Promise<void> {
+  const user = /^demote (\w+)$/.exec(order)?.[1]
+  const login = await attacker.savedLogin('A')
+  if (user === undefined || login?.user !== user) throw new Unsupported(`admin: ${order}`)
+  const before = await attacker.request(toBearerIntent(login.access, '/protected?need=admin'))
+  if (before.answer.status !== 200) attacker.findings.set('control', `before: ${toShort(before)}`)
+  attacker.world.grants.delete(user)
+}
+
+/** `revoke on p1`, `poll p2..p4 until 401`: sentences in place of steps. */
+const REVOKE_AND_POLL = JSON.stringify(['login', 'revoke on p1', 'poll p2..p4 until 401'])
+
+/** The lengths of the pauses between repetitions. */
+function toPauses({ n, until, every }: JsonObject): number[] {
+  const pause = every === undefined ? 0 : toSeconds(every)
+  if (until === undefined) return Array.from({ length: Number(n) }, () => pause)
+  const total = toSeconds(until)
+  const count = Math.floor(total / pause)
+  // The last pause ends exactly at the end.
+  return [...Array.from({ length: count }, () => pause), total - count * pause].filter((length) => length > 0)
+}
+
+/** The `repeat` step. */
+export async function repeat(body: JsonObject, attacker: Attacker, perform: Perform): Promise<void> {
+  const { n, until, every, step } = body
+  if (typeof n === 'number' && JSON.stringify(step) === REVOKE_AND_POLL) return measureStaleness(n, attacker)
+  if ((typeof n !== 'number' && until === undefined) || !isObject(step))
+    throw new Unsupported('repeat without n or step')
+  const pauses = toPauses(body)
+  if (pauses.length > 10_000) throw new Unsupported(`repeat ${pauses.length} times`)
+  const first = attacker.exchanges.length
+  for (const length of pauses) {
+    if (every !== undefined) {
+      attacker.target.clock.advance(length)
+      attacker.genuine.length = 0
+    }
+    await perform(step, attacker)
+  }
+  const exchanges = attacker.exchanges.slice(first)
+  attacker.findings.set(
+    'repeated',
+    exchanges.map(({ answer }) => answer.status),
+  )
+  if (step['refresh'] !== undefined) judgeRepeated(exchanges, pauses, attacker)
+}
+
+/**
+ * Refreshes over and over: good ones until the one that is refused, which is what the case is about, and none that is good after
+ * it. What the good ones may have is a matter of time: until the grace is over for a token that was replaced, until its
+ * absolute end for a session that is used.
+ */
+function judgeRepeated(exchanges: readonly Exchange[], pauses: readonly number[], attacker: Attacker): void {
+  const refused = exchanges.findIndex(({ answer }) => answer.status !== 200)
+  const exchange = exchanges[refused]
+  if (exchange === undefined) return
+  attacker.judged.push(exchange)
+  const after = exchanges.slice(refused).find(({ answer }) => answer.status !== 401)
+  if (after !== undefined) attacker.findings.set('control', `after a refusal: ${toShort(after)}`)
+  const elapsed = pauses.slice(0, refused + 1).reduce((sum, length) => sum + length, 0)
+  const ends = codeOf(exchange) === 'refresh_reused' ? TIMES['grace'] : TIMES['abs_ttl']
+  const before = elapsed - (pauses[refused] ?? 0)
+  const inTime = before <= (ends ?? 0) && elapsed >= (ends ?? 0)
+  if (!inTime) attacker.findings.set('control', `the first refusal comes after ${elapsed} s, not ${ends}`)
+  attacker.findings.set('refused after', `${elapsed} s`)
+}
+
+/** One part of a `parallel` step of several kinds. */
+async function toMixed(part: Json, attacker: Attacker): Promise<(() => Promise<void>)[]> {
+  if (!isObject(part) || typeof part['n'] !== 'number') throw new Unsupported('parallel steps without n')
+  const { n, refresh: from, logout } = part
+  const login = await findLogin(textOf(from ?? logout, 'refresh'), attacker)
+  const run = async () => {
+    if (from === undefined) {
+      attacker.genuine.length = 0
+      const exchange = await attacker.request(toBearerIntent(login.access, '/logout', 'POST'))
+      if (exchange.answer.status !== 204) attacker.findings.set('control', `logout: ${toShort(exchange)}`)
+      return
+    }
+    const exchange = await attacker.attempt(toRefreshIntent(login.refresh))
+    attacker.judged.push(exchange)
+  }
+  return Array.from({ length: n }, () => run)
+}
+
+/** Spreads what comes from each list over the whole: the only one of its kind goes off in the middle of the others. */
+function interleave<T>(lists: readonly (readonly T[])[]): T[] {
+  const placed = lists.flatMap((list) =>
+    list.map((item, index) => ({ item, at: (index + 0.5) / list.length })),
+  )
+  return placed.sort((a, b) => a.at - b.at).map(({ item }) => item)
+}
+
+/** The `parallel` step; `toIntent` reads the requests of other steps. */
+export function toParallel(toIntent: (body: JsonObject, attacker: Attacker) => Promise<Intent>) {
+  return async ({ n, request, mixed }: JsonObject, attacker: Attacker): Promise<void> => {
+    if (isList(mixed)) {
+      const parts = await Promise.all(mixed.map((part) => toMixed(part, attacker)))
+      await Promise.all(interleave(parts).map((run) => run()))
+      return
+    }
+    if (typeof n !== 'number' || !isObject(request)) throw new Unsupported('parallel steps of several kinds')
+    const intents = await Promise.all(Array.from({ length: n }, () => toIntent(request, attacker)))
+    await Promise.all(intents.map((intent) => attacker.attempt(intent)))
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Runs cases: each combination of a case on an application of its own, so that nothing that one attack leaves behind
+ * helps or hinders another. A case passes when all of its combinations do.
+ */
+import { Attacker, type Suite } from './attacker.ts'
+import { reasonToSkip } from './capabilities.ts'
+import { type Capture, startCapture } from './capture.ts'
+import { type AttackCase, isObject } from './cases.ts'
+import type { CaseResult } from './report.ts'
+import { type ServerKind, Servers } from './servers.ts'
+import { perform } from './steps.ts'
+import type { TargetOptions } from './target.ts'
+import { Absent, Unsupported } from './values.ts'
+import { toVariants, type Variant } from './variants.ts'
+import { judge, type Verdict } from './verdict.ts'
+import { createWorld } from './worlds.ts'
+
+/** How the cases are run. */
+export interface RunOptions {
+  /** The door on which they run; see `DOORS`. */
+  readonly door?: string
+  /** The store of the cases that want none in particular; in memory by default. */
+  readonly store?: ServerKind
+  /** Told of each case as it ends. */
+  readonly onResult?: (result: CaseResult) => void
+}
+
+/** The application that a case needs: its algorithm and whether its keys can be rotated. */
+function toTargetOptions({ needs }: AttackCase, door: string | undefined): TargetOptions {
+  const asymmetric = needs.find((need) => need.startsWith('asymmetric_server'))
+  const alg = asymmetric === undefined ? 'HS256' : (asymmetric.split(':')[1] ?? 'RS512')
+  return { alg, ...(needs.includes('key_rotation') && { ring: true }), ...(door !== undefined && { door }) }
+}
+
+/** What the combinations of one run share. */
+interface Run extends Pick<RunOptions, 'door' | 'store'> {
+  readonly suite: Suite
+  readonly servers: Servers
+}
+
+/** One combination, from the start of its application to the verdict. */
+async function runVariant(attack: AttackCase, { steps }: Variant, run: Run): Promise<Verdict> {
+  const { suite, servers, store, door } = run
+  const target = toTargetOptions(attack, door)
+  const world = await createWorld({ steps, target, store, servers, said: suite.said })
+  try {
+    const attacker = new Attacker(attack, world, suite)
+    // A token from before the attack; whatever happens, it must be as good afterwards.
+    attacker.genuine.push((await attacker.witness()).access)
+    for (const step of steps) {
+      await perform(step, attacker)
+      if (attacker.setup !== undefined && attacker.setup.status !== 'accepted') break
+    }
+    return await judge(attacker)
+  } finally {
+    await world.close()
+  }
+}
+
+/** A case of which some combinations cannot be run here is run with the others, and says so; without any it is skipped. */
+async function runCase(attack: AttackCase, run: Run): Promise<CaseResult> {
+  const reasons: string[] = []
+  const details: string[] = []
+  const notes: string[] = []
+  const skipped: string[] = []
+  const unchecked = new Set<string>()
+  const variants = toVariants(attack.steps)
+  for (const variant of variants) {
+    const label = variant.label === '' ? '' : `${variant.label}: `
+    try {
+      const verdict = await runVariant(attack, variant, run)
+      reasons.push(...verdict.complaints.map((complaint) => `${label}${complaint}`))
+      details.push(`${label}${verdict.outcome}`)
+      notes.push(...verdict.notes.map((note) => `${label}${note}`))
+      for (const sentence of verdict.unchecked) unchecked.add(sentence)
+    } catch (error) {
+      if (error instanceof Absent) skipped.push(`${label}${error.message}`)
+      else if (error instanceof Unsupported) return toSkipped(attack, `unknown here: ${error.message}`)
+      else reasons.push(`${label}${error instanceof Error ? error.message : error}`)
+    }
+  }
+  if (skipped.length === variants.length) return toSkipped(attack, skipped.join('; '))
+  notes.push(...skipped.map((reason) => `SKIPPED ${reason}`))
+  const outcome = reasons.length === 0 ? 'passed' : 'failed'
+  return { attack, outcome, reasons, details, notes, unchecked: [...unchecked] }
+}
+
+function toSkipped(attack: AttackCase, reason: string): CaseResult {
+  return { attack, outcome: 'skipped', reasons: [reason], details: [], notes: [], unchecked: [] }
+}
+
+/** Whether a case judges what the other cases left behind, and so comes last. */
+function isLast(attack: AttackCase): boolean {
+  return attack.steps.some((step) => isObject(step) && step['run'] === 'entire suite')
+}
+
+/** What the cases of one run share. */
+function toSuite(capture: Capture): Suite {
+  return { said: capture.said, unhandled: capture.unhandled, secrets: new Set(), refusals: new Set() }
+}
+
+/** Runs cases, those that judge the whole run last, and gives their results in the order in which they ended. */
+export async function runCases(
+  cases: readonly AttackCase[],
+  { onResult, ...options }: RunOptions = {},
+): Promise<CaseResult[]> {
+  const capture = startCapture()
+  const run = { ...options, suite: toSuite(capture), servers: new Servers() }
+  const results: CaseResult[] = []
+  try {
+    for (const attack of [...cases.filter((one) => !isLast(one)), ...cases.filter(isLast)]) {
+      const reason = reasonToSkip(attack)
+      const result: CaseResult =
+        reason === undefined ? await capture.during(() => runCase(attack, run)) : toSkipped(attack, reason)
+      results.push(result)
+      onResult?.(result)
+    }
+  } finally {
+    capture.close()
+    await run.servers.close()
+  }
+  return results
+}

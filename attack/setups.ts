@@ -1,0 +1,203 @@
+/**
+ * Setups that must be refused, one table. Each row makes the bad setup and a control: the same setup with a good key in its place,
+ * which must be accepted, or the refusal would prove nothing. "Refused" is `ConfigurationError` out of `createKeyRing`
+ * or `createAuth`; anything thrown later, or of another class, is a failure.
+ */
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  type JsonWebKey,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
+import { type AuthOptions, ConfigurationError, createAuth, createKeyRing, generateKey } from 'tokenwright'
+import type { Attacker } from './attacker.ts'
+import type { JsonObject } from './cases.ts'
+import { keyOf } from './keys.ts'
+import { resolve, Unsupported } from './values.ts'
+
+/** Setups that must be refused, and one like them that must not. */
+interface BadSetup {
+  readonly bad: readonly (() => unknown)[]
+  readonly control: () => unknown
+}
+
+type Row = (argument: string) => BadSetup
+
+/** A key as `createKeyRing` takes it; what it holds is the attack, so its type is left open. */
+const signing = (key: unknown) => () => createAuth({ keys: createKeyRing({ signing: key as never }) })
+const verifying = (...keys: readonly unknown[]) => {
+  return () => createAuth({ keys: createKeyRing({ verifying: keys as never }) })
+}
+
+const goodRsa = () => keyOf('good', 'RS256') as KeyObject
+const goodEc = () => keyOf('good', 'ES256') as KeyObject
+const publicJwk = (key: KeyObject): JsonWebKey => createPublicKey(key).export({ format: 'jwk' })
+
+/** The first primes, as many as the flawed library used for keys of 2048 bits. */
+function firstPrimes(count: number): bigint[] {
+  const primes: bigint[] = []
+  for (let n = 2n; primes.length < count; n++) if (primes.every((prime) => n % prime !== 0n)) primes.push(n)
+  return primes
+}
+
+function powerModulo(base: bigint, exponent: bigint, modulus: bigint): bigint {
+  let result = 1n
+  for (
+    let square = base % modulus, rest = exponent;
+    rest > 0n;
+    rest >>= 1n, square = (square * square) % modulus
+  ) {
+    if (rest & 1n) result = (result * square) % modulus
+  }
+  return result
+}
+
+/** A modulus with the fingerprint of CVE-2017-15361: a power of 65537 modulo the product of the first 126 primes. */
+function rocaModulus(): string {
+  const product = firstPrimes(126).reduce((all, prime) => all * prime, 1n)
+  const power = powerModulo(65_537n, BigInt(`0x${randomBytes(32).toString('hex')}`), product)
+  const room = (1n << 2048n) / product
+  const factor = room - (BigInt(`0x${randomBytes(32).toString('hex')}`) % (room >> 8n)) - 1n
+  const hex = (factor * product + power).toString(16)
+  return Buffer.from(hex.padStart(512, '0'), 'hex').toString('base64url')
+}
+
+function shortRsa(): KeyObject {
+  return generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
+}
+
+/** A JWK with members changed; the control is the JWK as it was. */
+function changed(alg: string, key: KeyObject, members: Readonly<Record<string, unknown>>): BadSetup {
+  const good = { ...publicJwk(key), alg }
+  const bad = { ...good, ...members }
+  return {
+    bad: [verifying(bad), verifying({ alg, key: { ...bad, ...(members['alg'] === undefined && { alg }) } })],
+    control: verifying(good),
+  }
+}
+
+function hmac(bytes: number, alg: string): BadSetup {
+  const secret = randomBytes(bytes)
+  const bare = () => createAuth({ secret })
+  const jwk = { kty: 'oct', alg, k: secret.toString('base64url') }
+  return {
+    bad: [signing({ alg, key: secret }), signing(jwk), ...(alg === 'HS256' ? [bare] : [])],
+    control: signing({ alg, key: randomBytes(Number(alg.slice(2)) / 8) }),
+  }
+}
+
+/** Another coordinate than the curve has for this point. */
+function offCurve(): JsonWebKey {
+  const jwk = publicJwk(goodEc())
+  const y = Buffer.from(jwk.y ?? '', 'base64url')
+  y[31] = (y[31] ?? 0) ^ 1
+  return { y: y.toString('base64url') }
+}
+
+/** Weak and unfit keys, by the case file's names. */
+const KEYS: Readonly<Record<string, Row>> = {
+  rsa1024: () => {
+    const key = shortRsa()
+    return {
+      bad: [signing({ alg: 'RS256', key }), verifying({ alg: 'RS256', key: publicJwk(key) })],
+      control: signing({ alg: 'RS256', key: goodRsa() }),
+    }
+  },
+  rsa_e1: () => changed('RS256', goodRsa(), { e: 'AQ' }),
+  rsa_e2: () => changed('RS256', goodRsa(), { e: 'Ag' }),
+  rsa_roca: () => changed('RS256', goodRsa(), { n: rocaModulus() }),
+  hmac: (argument) => {
+    const [bytes = '', alg = 'HS256'] = argument.split(':')
+    return hmac(Number(bytes), alg)
+  },
+  'jwk:use=enc': () => changed('RS256', goodRsa(), { use: 'enc' }),
+  'jwk:key_ops=encrypt': () => changed('RS256', goodRsa(), { key_ops: ['encrypt'] }),
+  'jwk:alg=A256GCM': () => changed('RS256', goodRsa(), { alg: 'A256GCM' }),
+  'jwk:ES512 on P-256': () => changed('ES256', goodEc(), { alg: 'ES512' }),
+  'jwk:point not on curve': () => changed('ES256', goodEc(), offCurve()),
+  'jwk:kty mismatch': () => {
+    const { bad, control } = changed('ES256', goodEc(), { kty: 'RSA' })
+    return { bad: [...bad, verifying({ ...publicJwk(goodRsa()), alg: 'ES256' })], control }
+  },
+}
+
+/** Rings that must not be. */
+const KEYSETS: Readonly<Record<string, Row>> = {
+  'oct+RSA': () => {
+    const secret = { alg: 'HS256', key: randomBytes(64) }
+    const rsa = { alg: 'RS256', key: goodRsa() }
+    return {
+      bad: [
+        verifying(secret, rsa),
+        () => createAuth({ keys: createKeyRing({ signing: rsa, verifying: [secret] } as never) }),
+      ],
+      control: verifying(rsa, { alg: 'ES256', key: goodEc() }),
+    }
+  },
+  'duplicate kid': () => {
+    const [one, two] = [generateKey('ES256', 'same'), generateKey('ES256', 'same')]
+    return {
+      bad: [
+        verifying(one, two),
+        () => createAuth({ keys: createKeyRing({ signing: one, verifying: [two] }) }),
+      ],
+      control: verifying(one, { ...two, kid: 'other' }),
+    }
+  },
+}
+
+/** A regular expression out of its source text; only used as a value of an option that takes none. */
+function toExpression(text: string): RegExp {
+  const end = text.lastIndexOf('/')
+  return new RegExp(text.slice(1, end), text.slice(end + 1))
+}
+
+/** Options that a setup must not have; the running application is rebuilt with those that are accepted after all. */
+const OPTIONS: Readonly<Record<string, (value: string) => Partial<AuthOptions>>> = {
+  iss_regexp: (text) => ({ issuer: toExpression(text) as never }),
+}
+
+function findSetup(kind: string, name: string): BadSetup | undefined {
+  if (kind === 'secret') {
+    const control = () => createAuth({ secret: randomBytes(32).toString('base64url') })
+    return { bad: [() => createAuth({ secret: name }), signing({ alg: 'HS256', key: name })], control }
+  }
+  const table = kind === 'keyset' ? KEYSETS : kind === 'key' ? KEYS : {}
+  const row = Object.hasOwn(table, name) ? table[name]?.('') : undefined
+  const length = /^hmac(\d+(?::HS\d{3})?)$/.exec(name)?.[1]
+  return row ?? (kind === 'key' && length !== undefined ? KEYS['hmac']?.(length) : undefined)
+}
+
+/** What became of one attempt: how it ended, and what was thrown. */
+async function attempt(setup: () => unknown): Promise<Attacker['setup']> {
+  try {
+    await setup()
+    return { status: 'accepted', detail: 'accepted' }
+  } catch (error) {
+    const refused = error instanceof ConfigurationError
+    return { status: refused ? 'config_error' : 'crashed', detail: String(error) }
+  }
+}
+
+/** The `configure` step: sets the application up as told, and records how that ended. */
+export async function configure(body: JsonObject, attacker: Attacker): Promise<void> {
+  for (const [kind, value] of Object.entries(body)) {
+    const name = await resolve(value, attacker)
+    if (typeof name !== 'string') throw new Unsupported(`configuration ${kind}`)
+    const options = OPTIONS[kind]?.(name)
+    if (options !== undefined) {
+      const setup = await attempt(() => attacker.target.rebuild(options))
+      if (setup?.status !== 'accepted') attacker.setup = setup
+      continue
+    }
+    const setup = findSetup(kind, name)
+    if (setup === undefined) throw new Unsupported(`configuration ${kind} '${name.slice(0, 40)}'`)
+    const control = await attempt(setup.control)
+    if (control?.status !== 'accepted') attacker.findings.set('control', `a good setup: ${control?.detail}`)
+    const ends = await Promise.all(setup.bad.map(attempt))
+    const worst = ends.findIndex((end) => end?.status !== 'config_error')
+    const end = ends[Math.max(worst, 0)]
+    attacker.setup = end && { ...end, detail: worst < 0 ? end.detail : `attempt ${worst + 1}: ${end.detail}` }
+  }
+}

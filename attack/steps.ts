@@ -1,0 +1,281 @@
+/**
+ * The steps of the case file: one table. A handler reads the body of its step, lets the attacker do it, and leaves what
+ * it got in the attacker. A step that is not in the table makes the case skipped, with its name as the reason.
+ */
+import type { Attacker } from './attacker.ts'
+import { isObject, type Json, type JsonObject } from './cases.ts'
+import { restart } from './crashes.ts'
+import { CLAIMS_PATH } from './doors.ts'
+import { scanExpressions } from './expressions.ts'
+import { fault, sweep } from './faults.ts'
+import { searchLogs, typeTests } from './inspections.ts'
+import { type Intent, toCookieHeader } from './intents.ts'
+import { findKey } from './keys.ts'
+import { bench, flood } from './load.ts'
+import { mutate, toSegments } from './mutations.ts'
+import { requestInPhase } from './outages.ts'
+import {
+  administrate,
+  checkOnTheWay,
+  clock,
+  LATEST,
+  type Perform,
+  refresh,
+  repeat,
+  toParallel,
+} from './renewals.ts'
+import { configure } from './setups.ts'
+import { searchStores } from './stores.ts'
+import {
+  isArray,
+  isMembers,
+  RawJson,
+  resolve,
+  resolveText,
+  textOf,
+  toJson,
+  Unsupported,
+  type Value,
+} from './values.ts'
+
+async function resolved(value: Json | undefined, attacker: Attacker): Promise<Value | undefined> {
+  return value === undefined ? undefined : resolve(value, attacker)
+}
+
+function toText(value: Value, name: string): string {
+  if (typeof value === 'string' || typeof value === 'number') return String(value)
+  if (value instanceof RawJson) return value.text
+  throw new Unsupported(`'${name}' that is no text`)
+}
+
+async function login(body: JsonObject, attacker: Attacker): Promise<void> {
+  const user = textOf(body['user'], 'user')
+  const mode = body['mode'] === undefined ? 'body' : textOf(body['mode'], 'mode')
+  const save = body['save'] === undefined ? 'A' : textOf(body['save'], 'save')
+  const extra = body['extra_claims']
+  if (extra !== undefined) return loginWithClaims(user, extra, attacker)
+  attacker.mode = mode
+  const result = await attacker.login(user, mode, toAddress(body['ip']))
+  attacker.exchanges.push(result.exchange)
+  attacker.saved.set(save, result)
+  attacker.saved.set(LATEST, result)
+  attacker.genuine.push(result.access)
+}
+
+function toAddress(ip: Json | undefined): Intent['headers'] {
+  return typeof ip === 'string' ? [['X-Test-IP', ip]] : []
+}
+
+async function loginWithClaims(user: string, claims: Json, attacker: Attacker): Promise<void> {
+  const headers = [['Content-Type', 'application/json']] as const
+  const post = (body: string) => attacker.request({ method: 'POST', path: CLAIMS_PATH, headers, body })
+  const harmless = await post(JSON.stringify({ username: user, extra_claims: { tenant: 't1' } }))
+  if (harmless.answer.status !== 200)
+    attacker.findings.set('control', `harmless claims: ${harmless.answer.status}`)
+  const exchange = await post(toJson(await resolve({ username: user, extra_claims: claims }, attacker)))
+  if (exchange.answer.status === 422) {
+    attacker.setup = { status: 'config_error', detail: 'issuing was refused' }
+    return
+  }
+  attacker.exchanges.push(exchange)
+  attacker.saved.set('A', attacker.toLogin(user, exchange))
+}
+
+async function mint(body: JsonObject, attacker: Attacker): Promise<void> {
+  const name = body['key'] === undefined ? 'server' : textOf(body['key'], 'key')
+  const mac = body['mac']
+  const { target } = attacker
+  const key = name === 'none' ? null : findKey(name, target.server)
+  if (key === undefined) throw new Unsupported(`key '${name}'`)
+  const options = {
+    header: await resolved(body['header'], attacker),
+    claims: await resolved(body['claims'], attacker),
+    headerRaw: await resolved(body['header_raw'], attacker),
+    payloadRaw: await resolved(body['payload_raw'], attacker),
+    key,
+    alg: mac === undefined ? undefined : textOf(mac, 'mac'),
+  }
+  const token = await attacker.mint(options)
+  if (name === 'retired:expired') await retire(token, attacker)
+  attacker.saved.set(textOf(body['save'], 'save'), token)
+}
+
+/** Shows that a key verifies until its last moment, and moves that moment into the past. */
+async function retire(token: string, attacker: Attacker): Promise<void> {
+  attacker.target.retire(attacker.now() + 60)
+  const { answer } = await attacker.request({
+    path: '/protected',
+    headers: [['Authorization', `Bearer ${token}`]],
+  })
+  if (answer.status !== 200) attacker.findings.set('control', `a key before its retirement: ${answer.status}`)
+  attacker.target.retire(attacker.now() - 1)
+}
+
+async function mutateToken(body: JsonObject, attacker: Attacker): Promise<void> {
+  const from = textOf(body['from'], 'from')
+  const token = await resolveText(from.startsWith('$') ? from : `$${from}`, attacker)
+  const fn = textOf(body['fn'], 'fn')
+  const generated = fn.startsWith('$') ? await resolveText(fn, attacker) : undefined
+  const members = await resolved(body['header'] ?? body['claims'], attacker)
+  const other = await attacker.login('bob', 'body')
+  let result =
+    generated !== undefined
+      ? toText(generated, 'fn')
+      : mutate(fn, toText(token, 'from'), {
+          alg: attacker.target.server.alg,
+          resign: (header, payload) => attacker.resign(header, payload),
+          other: toSegments(from.endsWith('.refresh') ? other.refresh : other.access),
+          members: isMembers(members) ? members : {},
+        })
+  if (body['drop_signature'] === true) result = result.slice(0, result.lastIndexOf('.') + 1)
+  attacker.keepSecret(result)
+  attacker.saved.set(textOf(body['save'], 'save'), result)
+}
+
+async function rawToken(body: JsonObject, attacker: Attacker): Promise<void> {
+  const value = await resolve(body['values'] ?? body['value'] ?? null, attacker)
+  attacker.saved.set(textOf(body['save'], 'save'), toText(value, 'values'))
+}
+
+/** `"$A.cookies"`, or an object of cookies in which `$A.cookies: true` stands for all of them. */
+async function toCookies(value: Json, attacker: Attacker): Promise<string> {
+  if (!isObject(value)) return toCookieHeader(toText(await resolve(value, attacker), 'cookies'))
+  const jar = new Map<string, string>()
+  for (const [name, item] of Object.entries(value)) {
+    const whole = name.startsWith('$') ? toText(await resolveText(name, attacker), 'cookies') : undefined
+    const text = whole ?? toCookieHeader(`${name}=${toText(await resolve(item, attacker), 'cookies')}`)
+    for (const pair of text.split('; ')) jar.set(pair.slice(0, pair.indexOf('=')), pair)
+  }
+  return [...jar.values()].join('; ')
+}
+
+/** The HTTP form of a `request` step. */
+async function toIntent(body: JsonObject, attacker: Attacker): Promise<Intent> {
+  const headers: [string, string][] = []
+  const set = (name: string, value: string) => void headers.push([name, value])
+  const path = toText(await resolve(body['path'] ?? '/protected', attacker), 'path')
+  for (const [name, value] of Object.entries(isObject(body['headers']) ? body['headers'] : {})) {
+    const given = await resolve(value, attacker)
+    for (const text of (isArray(given) ? given : [given]).map((item) => toText(item, name))) {
+      set(name, name.toLowerCase() === 'cookie' ? toCookieHeader(text) : text)
+    }
+  }
+  if (body['bearer'] !== undefined)
+    set('Authorization', `Bearer ${toText(await resolve(body['bearer'], attacker), 'bearer')}`)
+  if (body['csrf'] !== undefined) set('X-CSRF-Token', toText(await resolve(body['csrf'], attacker), 'csrf'))
+  if (body['cookies'] !== undefined) set('Cookie', await toCookies(body['cookies'], attacker))
+  const refresh = body['refresh'] === undefined ? undefined : await resolve(body['refresh'], attacker)
+  const content = refresh === undefined ? await resolved(body['body'], attacker) : { refresh_token: refresh }
+  if (content !== undefined && !headers.some(([name]) => name.toLowerCase() === 'content-type')) {
+    set('Content-Type', typeof content === 'string' ? 'text/plain' : 'application/json')
+  }
+  if (isMembers(content) && typeof content['password'] === 'string') attacker.keepSecret(content['password'])
+  const text = content === undefined || typeof content === 'string' ? content : toJson(content)
+  const method = body['method'] === undefined ? 'GET' : textOf(body['method'], 'method')
+  return { method, path, headers, ...(text !== undefined && { body: text }) }
+}
+
+/** The access token of a request: during an outage every kind of guard is asked about it. */
+function toBearer({ method, path, headers = [] }: Intent): string {
+  const [[name, value] = []] = headers
+  if (method !== 'GET' || path !== '/protected' || name !== 'Authorization' || value === undefined)
+    throw new Unsupported('another request than one with an access token during an outage')
+  return value.slice('Bearer '.length)
+}
+
+async function request(body: JsonObject, attacker: Attacker): Promise<void> {
+  const intent = await toIntent(body, attacker)
+  if (attacker.phase !== 'whole') return requestInPhase(toBearer(intent), attacker)
+  if (intent.path.startsWith('/logout')) attacker.genuine.length = 0
+  const exchange = await attacker.attempt(intent)
+  checkOnTheWay(body, `${intent.method} ${intent.path}`, exchange, attacker)
+  const save = body['save']
+  if (typeof save === 'string' && exchange.answer.status < 300)
+    attacker.saved.set(save, attacker.toLogin('alice', exchange))
+}
+
+/** A new signing key; what is issued from now on must name it, and no other key may borrow its name. */
+async function rotateKey(_body: JsonObject, attacker: Attacker): Promise<void> {
+  const { target } = attacker
+  const before = target.server
+  await attacker.witness()
+  target.rotate()
+  const { access } = await attacker.login('alice', 'body')
+  const kid = { kid: target.server.kid }
+  const borrowed = await attacker.mint({ header: kid, key: before.key })
+  const ask = async (token: string) =>
+    (await attacker.request({ path: '/protected', headers: [['Authorization', `Bearer ${token}`]] })).answer
+      .status
+  const header = Buffer.from(toSegments(access).header, 'base64url').toString()
+  if (JSON.parse(header).kid !== kid.kid)
+    attacker.findings.set('control', 'new tokens do not name the new key')
+  else if ((await ask(access)) !== 200) attacker.findings.set('control', 'a token of the new key is refused')
+  else if ((await ask(borrowed)) !== 401)
+    attacker.findings.set('control', 'the old key signs under the name of the new one')
+}
+
+async function inspect(body: JsonObject, attacker: Attacker): Promise<void> {
+  return body['what'] === 'store' ? searchStores(attacker) : searchLogs(body, attacker)
+}
+
+/** A step: what carries it out, and the members that it reads. A step with another member wants something unknown. */
+interface Row {
+  readonly run: (body: JsonObject, attacker: Attacker, perform: Perform) => Promise<void>
+  readonly members: readonly string[]
+}
+
+/** Every step, by its name in the case file. */
+const STEPS: Readonly<Record<string, Row>> = {
+  login: { run: login, members: ['user', 'mode', 'save', 'ip', 'extra_claims'] },
+  mint: { run: mint, members: ['save', 'key', 'mac', 'header', 'claims', 'header_raw', 'payload_raw'] },
+  mutate: { run: mutateToken, members: ['from', 'fn', 'header', 'claims', 'drop_signature', 'save'] },
+  raw_token: { run: rawToken, members: ['value', 'values', 'save'] },
+  request: {
+    run: request,
+    members: ['method', 'path', 'headers', 'bearer', 'csrf', 'cookies', 'refresh', 'body', 'save', 'expect'],
+  },
+  refresh: { run: refresh, members: ['from', 'save', 'expect', 'drop_response'] },
+  clock: { run: clock, members: ['advance'] },
+  rotate_key: { run: rotateKey, members: [] },
+  configure: { run: configure, members: ['key', 'keyset', 'secret', 'iss_regexp'] },
+  repeat: { run: repeat, members: ['n', 'until', 'every', 'step'] },
+  parallel: { run: toParallel(toIntent), members: ['n', 'request', 'mixed', 'save'] },
+  bench: { run: bench, members: ['tokens', 'n'] },
+  flood: { run: flood, members: ['n', 'token'] },
+  inspect: { run: inspect, members: ['what', 'grep'] },
+  fault: { run: fault, members: ['target', 'action'] },
+  sweep: { run: sweep, members: ['over', 'do'] },
+}
+
+/** Steps that are one sentence, by the name and the sentence. */
+const SENTENCES: Readonly<Record<string, (body: JsonObject, attacker: Attacker) => Promise<void>>> = {
+  'run: entire suite': async () => {},
+  'restart: app': (_body, attacker) => restart(attacker),
+  'tsc: negative type tests': typeTests,
+  'tool: recheck or safe-regex over dist/': scanExpressions,
+}
+
+/**
+ * Carries out one step.
+ *
+ * @throws {Unsupported} for a step that is not in the table, or that wants what the runner does not know
+ */
+export async function perform(step: Json, attacker: Attacker): Promise<void> {
+  if (!isObject(step)) throw new Unsupported(`step ${JSON.stringify(step)}`)
+  for (const [name, body] of Object.entries(step)) {
+    const sentence = SENTENCES[`${name}: ${body}`]
+    if (sentence !== undefined) {
+      await sentence({}, attacker)
+      continue
+    }
+    if (name === 'admin' && typeof body === 'string') {
+      await administrate(body, attacker)
+      continue
+    }
+    const row = Object.hasOwn(STEPS, name) ? STEPS[name] : undefined
+    if (row === undefined || !isObject(body)) throw new Unsupported(`step '${name}'`)
+    const unknown = Object.keys(body).find((member) => !row.members.includes(member))
+    if (unknown !== undefined) throw new Unsupported(`'${unknown}' in step '${name}'`)
+    await row.run(body, attacker, perform)
+  }
+}

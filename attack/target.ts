@@ -1,0 +1,318 @@
+/**
+ * The application under attack: the public package behind a real HTTP server on a port of its own, with issuer and
+ * audience, header and cookie as locations, sessions in memory or in a store that is brought, a clock that the attack moves,
+ * and no leeway, so that `exp == now` is refused. It counts what its handlers did and what its listeners heard, so that
+ * "refused" can be told from "refused afterwards".
+ */
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  type Auth,
+  type AuthEvents,
+  type AuthOptions,
+  createAuth,
+  createKeyRing,
+  type SessionNotice,
+  type Store,
+  type TokenPayload,
+} from 'tokenwright'
+import { memoryStore } from 'tokenwright/stores/memory'
+import { type Application, DOORS, type Door } from './doors.ts'
+import { keyOf, type ServerKey, serverKey } from './keys.ts'
+import { Unsupported } from './values.ts'
+
+/** The application's issuer and audience, and its lifetimes in seconds. */
+export const ISSUER = 'https://us'
+export const AUDIENCE = 'api'
+export const TIMES: Readonly<Record<string, number>> = {
+  access_ttl: 900,
+  refresh_ttl: 1_728_000,
+  fresh_ttl: 300,
+  grace: 30,
+  idle_ttl: 1_728_000,
+  abs_ttl: 7_776_000,
+}
+
+/** Users and passwords; the scheme of the case file. Mallory's account is real: she attacks others. */
+export const USERS: ReadonlyMap<string, string> = new Map([
+  ['alice', 'pw'],
+  ['bob', 'pw'],
+  ['mallory', 'x'],
+])
+
+/** What a handler saw when it ran. */
+export interface Execution {
+  readonly sub: string
+  readonly exp: number
+  readonly scopes: readonly string[]
+  /** Whatever `admin` a handler could read, on the payload, in its data, or in a copy of either. */
+  readonly admin: unknown
+}
+
+/** What a listener heard about a session. */
+export interface Heard extends SessionNotice {
+  readonly event: keyof AuthEvents
+}
+
+/** A time that stands still until it is moved; epoch seconds. */
+export interface Clock {
+  now(): number
+  advance(seconds: number): void
+}
+
+/** How the application under attack is built. */
+export interface TargetOptions {
+  readonly door?: string
+  /** The algorithm that it signs with. */
+  readonly alg?: string
+  /** A key ring, so that keys can be rotated, in place of one secret. */
+  readonly ring?: boolean
+  /** Where sessions are kept; default in memory, by the clock of the attack. */
+  readonly store?: Store
+  /** The system's clock, as where the store's own is to rule. */
+  readonly systemClock?: boolean
+  /** What users may do, asked at every login and refresh. Nobody may do anything by default. */
+  readonly grants?: ReadonlyMap<string, readonly string[]>
+  /** Options over the usual ones. */
+  readonly changes?: Partial<AuthOptions>
+  /** Told before and after the end of each answer. */
+  readonly onAnswer?: (when: 'before' | 'after') => void
+}
+
+/** A running application. */
+export interface Target {
+  readonly port: number
+  readonly clock: Clock
+  /** What handlers did, in order. */
+  readonly executions: readonly Execution[]
+  /** What each request that reached the application cost there, in milliseconds. */
+  readonly handling: readonly number[]
+  /** What became of sessions, as the application's listeners heard it. */
+  readonly heard: readonly Heard[]
+  /** Where sessions are kept. */
+  readonly store: Store
+  /** The present application; another after every change. */
+  readonly auth: Auth
+  /** The key that signs now. */
+  readonly server: ServerKey
+  /** Builds the application anew with other options over the usual ones; throws what the library throws. */
+  rebuild(changes: Partial<AuthOptions>): void
+  /** Makes a new signing key; the old one goes on verifying. */
+  rotate(): void
+  /** Leaves a retired key out of the ring, or in it until a moment. */
+  retire(notAfter: number | undefined): void
+  /** Takes no more requests, finishes those that run, and closes. */
+  drain(): Promise<void>
+  /** Closes at once. */
+  close(): Promise<void>
+}
+
+function createClock(): Clock {
+  let now = Math.floor(Date.now() / 1000)
+  return {
+    now: () => now,
+    advance(seconds) {
+      now += seconds
+    },
+  }
+}
+
+function createSystemClock(): Clock {
+  return {
+    now: () => Math.floor(Date.now() / 1000),
+    advance() {
+      throw new Unsupported('a clock that moves, in an application that lives by the clock of its store')
+    },
+  }
+}
+
+const NOTICES = ['started', 'refreshed', 'replayed', 'reused', 'healed', 'steppedUp', 'ended'] as const
+
+/** Listeners that write down what they hear. */
+function toListeners(heard: Heard[]): NonNullable<AuthOptions['on']> {
+  const entries = NOTICES.map((event) => [event, (notice: SessionNotice) => heard.push({ event, ...notice })])
+  return Object.fromEntries(entries)
+}
+
+/** Asks for a user's rights at every refresh, where the attack is about rights. */
+function toRights(grants: TargetOptions['grants']) {
+  return grants && { rights: (sub: string) => ({ scopes: grants.get(sub) ?? [] }) }
+}
+
+/** The options that every variant of the application has. */
+function baseOptions(
+  clock: Clock,
+  heard: Heard[],
+  { store, systemClock, grants, changes }: TargetOptions & { readonly store: Store },
+): AuthOptions {
+  return {
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    locations: ['header', 'cookie'],
+    access: { expiresIn: TIMES['access_ttl'] ?? 0 },
+    freshness: { window: TIMES['fresh_ttl'] ?? 0 },
+    leeway: 0,
+    ...(!systemClock && { clock: clock.now }),
+    sessions: {
+      store,
+      overlap: TIMES['grace'] ?? 0,
+      idle: TIMES['idle_ttl'] ?? 0,
+      absolute: TIMES['abs_ttl'] ?? 0,
+      ...toRights(grants),
+    },
+    on: toListeners(heard),
+    ...changes,
+  }
+}
+
+function createApplication(
+  auth: Auth,
+  executions: Execution[],
+  grants: TargetOptions['grants'],
+): Application {
+  const handle = (payload: TokenPayload) => {
+    const copy: Record<string, unknown> = Object.assign({}, payload, payload.data)
+    executions.push({
+      sub: payload.sub,
+      exp: payload.exp,
+      scopes: payload.scopes,
+      admin: copy['admin'] ?? Object(payload)['admin'] ?? Object(payload.data)['admin'],
+    })
+    return { message: 'You have access', sub: payload.sub }
+  }
+  return {
+    auth,
+    routes: [
+      { method: 'GET', path: '/protected', fresh: false, scopeParameter: 'need', handle },
+      { method: 'POST', path: '/protected', fresh: false, scopeParameter: 'need', handle },
+      { method: 'POST', path: '/change-password', fresh: true, handle },
+      { method: 'GET', path: '/strict', fresh: false, revocation: 'strict', handle },
+      { method: 'GET', path: '/stateless', fresh: false, revocation: 'off', handle },
+    ],
+    async verifyCredentials({ username, password }) {
+      if (USERS.get(username) !== password || password === undefined) return null
+      const scopes = grants?.get(username)
+      return { subject: username, ...(scopes && { scopes }) }
+    },
+    async loginWithClaims(body) {
+      const { username, extra_claims: data } = Object(body)
+      try {
+        return { status: 200, body: await auth.createTokenPair(String(username), { fresh: true, data }) }
+      } catch {
+        return { status: 422, body: { code: 'reserved_claim' } }
+      }
+    },
+  }
+}
+
+/** Starts an application behind a door; the server listens on a free port of 127.0.0.1. */
+export async function createTarget(options: TargetOptions): Promise<Target> {
+  const { door = 'fetch', alg = 'HS256', ring = alg !== 'HS256', grants } = options
+  const open = DOORS[door]
+  if (open === undefined) throw new Error(`no such door: ${door}`)
+  const clock = options.systemClock ? createSystemClock() : createClock()
+  const store = options.store ?? memoryStore({ clock: clock.now })
+  const state = {
+    generation: 0,
+    retired: undefined as number | undefined,
+    changes: {} as Partial<AuthOptions>,
+  }
+  const executions: Execution[] = []
+  const handling: number[] = []
+  const heard: Heard[] = []
+  const base = baseOptions(clock, heard, { ...options, store })
+  const server = () => serverKey(alg, state.generation)
+
+  function toKeys(): Partial<AuthOptions> {
+    const { key } = server()
+    if (!ring && key instanceof Uint8Array) return { secret: key }
+    const verifying = Array.from({ length: state.generation }, (_, index) => serverKey(alg, index) as never)
+    if (state.retired !== undefined) {
+      verifying.push({ alg, key: keyOf('retired', alg), kid: 'retired', notAfter: state.retired } as never)
+    }
+    return { keys: createKeyRing({ signing: server() as never, verifying }) }
+  }
+  function build(): { readonly auth: Auth; readonly listener: ReturnType<Door> } {
+    const auth = createAuth({ ...base, ...toKeys(), ...state.changes })
+    return { auth, listener: (open as Door)(createApplication(auth, executions, grants)) }
+  }
+  function replace(): void {
+    const next = build()
+    void current.auth.close()
+    current = next
+  }
+
+  let current = build()
+  const listener = createServer((request, response) => {
+    const stop = startWatch()
+    const end = response.end
+    response.end = ((...args: Parameters<typeof end>) => {
+      handling.push(stop())
+      options.onAnswer?.('before')
+      const result = end.apply(response, args)
+      options.onAnswer?.('after')
+      return result
+    }) as typeof end
+    current.listener(request, response)
+  })
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+
+  return {
+    port: (listener.address() as AddressInfo).port,
+    clock,
+    executions,
+    handling,
+    heard,
+    store,
+    get auth() {
+      return current.auth
+    },
+    get server() {
+      return server()
+    },
+    rebuild(changes) {
+      const before = state.changes
+      state.changes = { ...before, ...changes }
+      try {
+        replace()
+      } catch (error) {
+        state.changes = before
+        throw error
+      }
+    },
+    rotate() {
+      state.generation += 1
+      replace()
+    },
+    retire(notAfter) {
+      state.retired = notAfter
+      replace()
+    },
+    async drain() {
+      await closeServer(listener)
+      await current.auth.close()
+    },
+    async close() {
+      await current.auth.close()
+      listener.closeAllConnections()
+      await closeServer(listener)
+    },
+  }
+}
+
+/**
+ * Measures what work costs, in milliseconds: by the clock or by the processor's time, whichever is less. Another process that
+ * is busy lengthens the one, a garbage collector's threads the other.
+ */
+function startWatch(): () => number {
+  const started = performance.now()
+  const before = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(before)
+    return Math.min(performance.now() - started, (user + system) / 1000)
+  }
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()))
+}

@@ -1,0 +1,184 @@
+/**
+ * Values of the case file: `$A.access` reads what an earlier step saved, `$now+3600`, `$delete`, `$raw:1e400`,
+ * `$repeat:a:8193`, `$depth:5000`, `$members:400`, `$invalid_utf8`, `$utf16`, `$rand` and `$jwe_*` are generators.
+ * JSON alone cannot say some of them (a number too large, a member that goes away), so a resolved value has kinds of its own.
+ */
+import { randomBytes } from 'node:crypto'
+import { isList, isObject, type Json } from './cases.ts'
+
+/** A case wants something that this runner cannot do. The case is skipped, with the message as the reason. */
+export class Unsupported extends Error {
+  override readonly name: string = 'Unsupported'
+}
+
+/** A case wants a program that this machine lacks. What needs it is skipped, with the message as the reason. */
+export class Absent extends Unsupported {}
+
+/** JSON text that is written as it stands, and the form it takes when it is a whole document. */
+export class RawJson {
+  readonly text: string
+  /** A whole document made of it; `...` is where the usual members go. */
+  readonly document: string
+  /** How the document becomes bytes. */
+  readonly encoding: 'utf8' | 'utf16le' | 'latin1'
+
+  constructor(text: string, document: string = text, encoding: RawJson['encoding'] = 'utf8') {
+    this.text = text
+    this.document = document
+    this.encoding = encoding
+  }
+}
+
+/** Stands for a member that goes away; compared by identity. */
+export const DELETED = new RawJson('null')
+
+/** A value whose generators have been carried out. */
+export type Value =
+  | null
+  | boolean
+  | number
+  | string
+  | RawJson
+  | readonly Value[]
+  | { readonly [name: string]: Value }
+
+/** Where names are looked up. */
+export interface Scope {
+  /** Epoch seconds of the application under attack. */
+  now(): number
+  /** What `$name` or `$name.member` is; undefined when there is no such thing. */
+  lookup(name: string, member?: string): Value | undefined | Promise<Value | undefined>
+}
+
+/** Five-part JWE tokens; none is decryptable, and none must even be looked at (RFC 7516). */
+const JWE: Readonly<Record<string, (part: (value: unknown) => string) => string>> = {
+  dir: (part) => `${part({ alg: 'dir', enc: 'A256GCM' })}..${noise(12)}.${noise(64)}.${noise(16)}`,
+  rsa_oaep: (part) =>
+    `${part({ alg: 'RSA-OAEP', enc: 'A256GCM' })}.${noise(256)}.${noise(12)}.${noise(64)}.${noise(16)}`,
+  pbes2_p2c_max: (part) => {
+    const header = { alg: 'PBES2-HS512+A256KW', enc: 'A256GCM', p2s: noise(16), p2c: 2_147_483_647 }
+    return `${part(header)}.${noise(40)}.${noise(12)}.${noise(64)}.${noise(16)}`
+  },
+  zip_bomb: (part) => {
+    const bomb = Buffer.alloc(3_000).toString('base64url')
+    return `${part({ alg: 'dir', enc: 'A256GCM', zip: 'DEF' })}..${noise(12)}.${bomb}.${noise(16)}`
+  },
+}
+
+function noise(bytes: number): string {
+  return randomBytes(bytes).toString('base64url')
+}
+
+/** Generators that take arguments or need no scope, by name. */
+const GENERATORS: Readonly<Record<string, (argument: string) => Value>> = {
+  delete: () => DELETED,
+  raw: (text) => new RawJson(text),
+  repeat: (argument) => {
+    const cut = argument.lastIndexOf(':')
+    return argument.slice(0, cut).repeat(toCount(argument.slice(cut + 1)))
+  },
+  depth: (argument) => {
+    const nested = '['.repeat(toCount(argument)) + ']'.repeat(toCount(argument))
+    return new RawJson(nested, `{...,"deep":${nested}}`)
+  },
+  members: (argument) => {
+    const members = Array.from({ length: toCount(argument) }, (_, index) => `"m${index}":${index}`).join(',')
+    return new RawJson(`{${members}}`, `{...,${members}}`)
+  },
+  invalid_utf8: () => new RawJson('"\xff"', '{...,"x":"\xff"}', 'latin1'),
+  utf16: () => new RawJson('{}', '{...}', 'utf16le'),
+  rand: () => noise(12),
+}
+
+const GENERATOR = /^\$([a-z][a-z0-9]*(?:_[a-z0-9]+)*)(?::([\s\S]*))?$/
+const NAME = /\$now(_ms)?([+-]\d+(?:\.\d+)?)?|\$([A-Za-z]\w*)(?:\.(\w+))?/g
+
+function toCount(text: string): number {
+  const count = Number(text)
+  if (!Number.isSafeInteger(count) || count < 0 || count > 2_000_000) throw new Unsupported(`count '${text}'`)
+  return count
+}
+
+function generate(text: string): Value | undefined {
+  const [, name = '', argument = ''] = GENERATOR.exec(text) ?? []
+  if (name.startsWith('jwe_')) {
+    const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    return JWE[name.slice('jwe_'.length)]?.(part)
+  }
+  return Object.hasOwn(GENERATORS, name) ? GENERATORS[name]?.(argument) : undefined
+}
+
+async function lookUp(match: RegExpExecArray, scope: Scope): Promise<Value> {
+  const [whole, milliseconds, offset, name, member] = match
+  if (name === undefined) {
+    const unit = milliseconds === undefined ? 1 : 1000
+    return scope.now() * unit + Number(offset ?? 0)
+  }
+  const value = await scope.lookup(name, member)
+  if (value === undefined) throw new Unsupported(`value ${whole}`)
+  return value
+}
+
+/** A text with its generators carried out: the value itself when the text is one name, else a text around the values. */
+export async function resolveText(text: string, scope: Scope): Promise<Value> {
+  const generated = generate(text)
+  if (generated !== undefined) return generated
+  let result = ''
+  let end = 0
+  for (const match of text.matchAll(NAME)) {
+    const value = await lookUp(match, scope)
+    if (match[0] === text) return value
+    if (typeof value !== 'string' && typeof value !== 'number')
+      throw new Unsupported(`'${match[0]}' inside a text`)
+    result += text.slice(end, match.index) + String(value)
+    end = match.index + match[0].length
+  }
+  return result + text.slice(end)
+}
+
+/** A value of the case file with every generator inside it carried out. Names of members are left as they are. */
+export async function resolve(value: Json, scope: Scope): Promise<Value> {
+  if (typeof value === 'string') return resolveText(value, scope)
+  if (isList(value)) return Promise.all(value.map((item) => resolve(item, scope)))
+  if (!isObject(value)) return value
+  const members: [string, Value][] = []
+  for (const [name, item] of Object.entries(value)) members.push([name, await resolve(item, scope)])
+  return Object.fromEntries(members)
+}
+
+/** A member of a step that must be a text. Throws `Unsupported` for anything else. */
+export function textOf(value: Json | undefined, name: string): string {
+  if (typeof value !== 'string') throw new Unsupported(`'${name}' that is no text`)
+  return value
+}
+
+/** JSON text of a resolved value: raw text as it stands, deleted members left out. */
+export function toJson(value: Value): string {
+  if (value instanceof RawJson) return value.text
+  if (isArray(value)) return `[${value.map(toJson).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const members = Object.entries(value).filter(([, item]) => item !== DELETED)
+  return `{${members.map(([name, item]) => `${JSON.stringify(name)}:${toJson(item)}`).join(',')}}`
+}
+
+/** Whether a resolved value is a list. */
+export function isArray(value: Value): value is readonly Value[] {
+  return Array.isArray(value)
+}
+
+/** Whether a resolved value is an object with named members. */
+export function isMembers(value: Value | undefined): value is { readonly [name: string]: Value } {
+  return typeof value === 'object' && value !== null && !isArray(value) && !(value instanceof RawJson)
+}
+
+/**
+ * The bytes of a document given as raw text (`header_raw`, `payload_raw`). `...` stands for the members of `base`,
+ * a leading `\ufeff`, which no JSON text may start with, for the byte order mark.
+ */
+export function toDocument(raw: Value, base: Readonly<Record<string, Value>>): Buffer {
+  const { document, encoding } =
+    raw instanceof RawJson ? raw : new RawJson(typeof raw === 'string' ? raw : toJson(raw))
+  const members = toJson(base).slice(1, -1)
+  const text = document.replace(/^\\ufeff/, '\ufeff').replace('...', () => members)
+  return Buffer.from(text, encoding)
+}

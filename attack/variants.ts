@@ -1,0 +1,159 @@
+/**
+ * One case, many attacks: a list given as the value of a header parameter, claim, key, function, method, path, body,
+ * bearer or HTTP header means "once per element" (a literal list is a list inside it), and a few words stand for
+ * several attacks. This room turns the steps of a case into one list of steps per combination. Pure.
+ */
+import { isList, isObject, type Json } from './cases.ts'
+
+/** One combination of a case's choices. */
+export interface Variant {
+  /** Which choices were made, such as `mint.header.alg="HS384"`; empty when there was no choice. */
+  readonly label: string
+  readonly steps: readonly Json[]
+}
+
+/** A place in the steps where one of several values is put. */
+interface Fork {
+  readonly path: readonly (string | number)[]
+  readonly options: readonly Json[]
+}
+
+/** Where a list means "once per element", by step; `*` is any name. */
+const EXPANDING: Readonly<Record<string, readonly string[]>> = {
+  mint: ['header.*', 'claims.*', 'key', 'mac', 'header_raw', 'payload_raw'],
+  mutate: ['fn', 'from', 'header.*', 'claims.*'],
+  raw_token: ['value', 'values'],
+  request: ['method', 'path', 'body', 'bearer', 'refresh', 'csrf', 'headers.*', 'cookies.*'],
+  login: ['user', 'mode', 'extra_claims'],
+  configure: ['*'],
+  fault: ['action.*'],
+}
+
+/** The step inside which each of these steps carries another one. */
+const CARRIED: Readonly<Record<string, string>> = { parallel: 'request', repeat: 'step' }
+
+/** More combinations than this are a mistake in the file. */
+const MAX_VARIANTS = 5_000
+
+/**
+ * Words that stand for several attacks each, where a list could stand. The file says `pad_equals:header|payload`
+ * for two; padding a segment under the signature is only an attack when the signature is made again over it.
+ */
+function toAlternatives(step: string, place: string, value: Json): Json[] {
+  if (step === 'login' && place === 'extra_claims') return [value, ...toSingles(value)]
+  if (typeof value !== 'string') return [value]
+  if (step === 'mutate' && place === 'fn') return toFunctions(value)
+  if (step === 'mint' && place === 'key' && value === 'retired') return ['retired:removed', 'retired:expired']
+  if (step === 'mint' && place.endsWith('_raw')) return toDocuments(place, value)
+  if (value === '$aux') return ['$aux_csrf', '$aux_id']
+  return [value]
+}
+
+/**
+ * A document whose fault is a member named twice, or a lone surrogate, may lack members that are wanted anyway. It is
+ * sent as it stands, and again with the usual members, so that nothing but the fault is left to refuse.
+ */
+function toDocuments(place: string, text: string): string[] {
+  if (!text.startsWith('{') || text.includes('...')) return [text]
+  const names = [...text.matchAll(/("(?:[^"\\]|\\.)*")\s*:/g)].map(([, name]) => JSON.parse(String(name)))
+  const twice = new Set(names).size < names.length
+  if (place === 'header_raw' && twice) return [text, `${text.slice(0, -1)},...}`]
+  const surrogate = /\\u[dD][89a-fA-F]/.test(text)
+  return place === 'payload_raw' && surrogate ? [text, `{...,${text.slice(1)}`] : [text]
+}
+
+/** Each member alone: one that is refused must not hide another that is not. */
+function toSingles(value: Json): Json[] {
+  const entries = isObject(value) ? Object.entries(value) : []
+  return entries.length < 2 ? [] : entries.map((entry) => Object.fromEntries([entry]))
+}
+
+function toFunctions(fn: string): string[] {
+  // A generator makes the whole token, and its colons are its own.
+  if (fn.startsWith('$')) return [fn]
+  if (fn === 'json_serialization') return [`${fn}:general`, `${fn}:flattened`]
+  if (fn === 'swap_payloads') return [`${fn}:signature_of_other`, `${fn}:payload_of_other`]
+  const [name = '', target = ''] = fn.split(':')
+  const [segments = '', ...flags] = target.split(',')
+  const suffix = flags.map((flag) => `,${flag}`).join('')
+  const each = segments === '' ? [fn] : segments.split('|').map((segment) => `${name}:${segment}${suffix}`)
+  const signed = name === 'pad_equals' && flags.length === 0
+  return each.flatMap((one) => (signed && !one.endsWith(':signature') ? [one, `${one},resign`] : [one]))
+}
+
+/** The names under a pattern such as `header.*` that the node has, with their values. */
+function* matches(node: Json, pattern: string): Generator<[string[], Json]> {
+  const [head = '', ...rest] = pattern.split('.')
+  if (!isObject(node)) return
+  const names = head === '*' ? Object.keys(node) : Object.hasOwn(node, head) ? [head] : []
+  for (const name of names) {
+    const value = node[name] as Json
+    if (rest.length === 0) yield [[name], value]
+    else for (const [path, inner] of matches(value, rest.join('.'))) yield [[name, ...path], inner]
+  }
+}
+
+function findForks(step: string, body: Json, at: readonly (string | number)[]): Fork[] {
+  const inner = CARRIED[step]
+  if (inner !== undefined && isObject(body)) {
+    const carried = body[inner]
+    const below = [...at, inner]
+    if (carried === undefined) return []
+    return inner === 'step' ? stepForks(carried, below) : findForks(inner, carried, below)
+  }
+  return (EXPANDING[step] ?? []).flatMap((pattern) =>
+    [...matches(body, pattern)].flatMap(([path, value]) => {
+      if (isList(value) && value.length === 0) return []
+      const place = path[0] ?? ''
+      const options = (isList(value) ? value : [value]).flatMap((one) => toAlternatives(step, place, one))
+      const single = options.length === 1 && !isList(value) && options[0] === value
+      return single ? [] : [{ path: [...at, ...path], options }]
+    }),
+  )
+}
+
+function stepForks(step: Json, at: readonly (string | number)[]): Fork[] {
+  if (!isObject(step)) return []
+  return Object.entries(step).flatMap(([name, body]) => findForks(name, body, [...at, name]))
+}
+
+/** A copy of a tree with another value at a path; own members named `__proto__` stay own members. */
+function replace(node: Json, path: readonly (string | number)[], value: Json): Json {
+  const [head, ...rest] = path
+  if (head === undefined) return value
+  if (isList(node)) return node.map((item, index) => (index === head ? replace(item, rest, value) : item))
+  if (!isObject(node)) return node
+  const entries = Object.entries(node)
+  return Object.fromEntries(
+    entries.map(([name, item]) => [name, name === head ? replace(item, rest, value) : item]),
+  )
+}
+
+function toLabel(path: readonly (string | number)[], value: Json): string {
+  const text = JSON.stringify(value)
+  return `${path.slice(1).join('.')}=${text.length > 60 ? `${text.slice(0, 57)}...` : text}`
+}
+
+/**
+ * All combinations of a case's choices, in the file's order; one without a label when there is no choice.
+ *
+ * @throws {Error} when there are more than 5 000
+ */
+export function toVariants(steps: readonly Json[]): Variant[] {
+  const forks = steps.flatMap((step, index) => stepForks(step, [index]))
+  const count = forks.reduce((product, fork) => product * fork.options.length, 1)
+  if (count > MAX_VARIANTS) throw new Error(`${count} combinations are too many`)
+  let variants: { labels: string[]; steps: Json }[] = [{ labels: [], steps }]
+  for (const { path, options } of forks) {
+    variants = variants.flatMap((variant) =>
+      options.map((option) => ({
+        labels: options.length === 1 ? variant.labels : [...variant.labels, toLabel(path, option)],
+        steps: replace(variant.steps, path, option),
+      })),
+    )
+  }
+  return variants.map(({ labels, steps: chosen }) => ({
+    label: labels.join(' '),
+    steps: isList(chosen) ? chosen : [],
+  }))
+}
