@@ -1,0 +1,46 @@
+/**
+ * Hostile inputs: what one refusal costs. Nothing here should cost more than an honest token does, whatever its size.
+ */
+import { draw, type PairName, signByHand, toHeader } from './token.ts'
+
+const MEGABYTE = 1_000_000
+const deep = `${'['.repeat(MEGABYTE / 2)}${']'.repeat(MEGABYTE / 2)}`
+const encode = (text: string): string => Buffer.from(text).toString('base64url')
+
+/** An attack: its name, and how to make the token out of a pool of good ones. */
+export interface Attack {
+  /** What the table calls it. */
+  readonly title: string
+  /** Makes one bad token. */
+  readonly draw: () => string
+}
+
+/** Changes a character in the middle of the signature. */
+function spoil(token: string): string {
+  const at = token.length - 20
+  return `${token.slice(0, at)}${token[at] === 'A' ? 'B' : 'A'}${token.slice(at + 1)}`
+}
+
+/** Makes a big token anew for every call, so that no string is known already. */
+function repeat(token: string): () => string {
+  const bytes = Buffer.from(token, 'latin1')
+  return () => bytes.toString('latin1')
+}
+
+/** The attacks on an HS256 verifier. */
+export function createAttacks(pool: readonly Buffer[]): readonly Attack[] {
+  const header = toHeader('HS256' satisfies 'HS256' | PairName)
+  const deepHeader = encode(`{"alg":"HS256","typ":"at+jwt","x":${deep}}`)
+  return [
+    { title: 'refuse: normal size, bad MAC', draw: () => Buffer.from(spoil(draw(pool))).toString('latin1') },
+    { title: 'refuse: a million dots', draw: repeat('.'.repeat(MEGABYTE)) },
+    {
+      title: 'refuse: 1 MB payload, deep, bad MAC',
+      draw: repeat(spoil(signByHand(header, `{"x":${deep}}`))),
+    },
+    {
+      title: 'refuse: 1 MB header, deep, bad MAC',
+      draw: repeat(spoil(signByHand(deepHeader, '{}'))),
+    },
+  ]
+}

@@ -1,0 +1,102 @@
+/**
+ * The limit: what a careful engineer writes by hand on `node:crypto` for one algorithm, one key and one kind of token.
+ * Keys are prepared, the header's `alg` and `typ` are checked, the signature is compared in constant time, and exp, nbf, iss, aud and
+ * type are checked. It is honest, and less strict than a library must be: it freezes nothing, bounds nothing, accepts
+ * more than one spelling of base64url and replaces bad UTF-8.
+ */
+import {
+  createHmac,
+  createSecretKey,
+  type SignKeyObjectInput,
+  sign,
+  timingSafeEqual,
+  verify,
+} from 'node:crypto'
+import { AUDIENCE, createClaims, ISSUER, PAIRS, type PairName, SECRET, toHeader } from './token.ts'
+
+type Claims = Record<string, unknown>
+type Check = (input: string, signature: Buffer) => boolean
+
+const secret = createSecretKey(SECRET)
+
+/** Hash and options of each public-key algorithm. */
+const PAIR_OPTIONS: Record<PairName, { hash: string | null; options: Omit<SignKeyObjectInput, 'key'> }> = {
+  RS256: { hash: 'sha256', options: {} },
+  ES256: { hash: 'sha256', options: { dsaEncoding: 'ieee-p1363' } },
+  EdDSA: { hash: null, options: {} },
+}
+
+function readClaims(encoded: string): Claims {
+  const claims = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'))
+  const now = Date.now() / 1000
+  if (typeof claims.exp !== 'number' || claims.exp <= now) throw new Error('expired')
+  if (typeof claims.nbf !== 'number' || claims.nbf > now) throw new Error('not active')
+  if (claims.iss !== ISSUER) throw new Error('issuer')
+  if (claims.aud !== AUDIENCE) throw new Error('audience')
+  if (claims.type !== 'access') throw new Error('type')
+  return claims
+}
+
+/** Reads the header and checks that it is what is expected. */
+function readHeader(alg: string): (encoded: string) => boolean {
+  return (encoded) => {
+    const header = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'))
+    return header.alg === alg && header.typ === 'at+jwt'
+  }
+}
+
+function createVerifier(isExpected: (header: string) => boolean, check: Check): (token: string) => Claims {
+  return (token) => {
+    const first = token.indexOf('.')
+    const second = token.indexOf('.', first + 1)
+    if (!isExpected(token.slice(0, first))) throw new Error('header')
+    const signature = Buffer.from(token.slice(second + 1), 'base64url')
+    if (!check(token.slice(0, second), signature)) throw new Error('signature')
+    return readClaims(token.slice(first + 1, second))
+  }
+}
+
+function checkHmac(input: string, signature: Buffer): boolean {
+  const expected = createHmac('sha256', secret).update(input).digest()
+  return signature.length === expected.length && timingSafeEqual(signature, expected)
+}
+
+const hmacHeader = toHeader('HS256')
+
+/** Verifies an HS256 token. */
+export const verifyHmac = createVerifier(readHeader('HS256'), checkHmac)
+
+/** The same for one who knows that only one header is ever written, and compares it as text. */
+export const verifyHmacOfOneHeader = createVerifier((header) => header === hmacHeader, checkHmac)
+
+/** Signs new claims by HS256. */
+export function signHmac(): string {
+  const input = `${hmacHeader}.${Buffer.from(JSON.stringify(createClaims())).toString('base64url')}`
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
+}
+
+/** Makes a verifier for a public key. */
+export function createPairVerifier(alg: PairName): (token: string) => Claims {
+  const { hash, options } = PAIR_OPTIONS[alg]
+  const key = { key: PAIRS[alg].publicKey, ...options }
+  return createVerifier(readHeader(alg), (input, signature) =>
+    verify(hash, Buffer.from(input), key, signature),
+  )
+}
+
+/** Makes a signer for a private key. */
+export function createPairSigner(alg: PairName): () => string {
+  const { hash, options } = PAIR_OPTIONS[alg]
+  const key = { key: PAIRS[alg].privateKey, ...options }
+  const header = toHeader(alg)
+  return () => {
+    const input = `${header}.${Buffer.from(JSON.stringify(createClaims())).toString('base64url')}`
+    return `${input}.${sign(hash, Buffer.from(input), key).toString('base64url')}`
+  }
+}
+
+/** Finds a token again in a bare `Map` with the token as its key: what any cache must at least do. */
+export function createBareMap(tokens: readonly string[]): (token: string) => Claims | undefined {
+  const map = new Map(tokens.map((token) => [token, verifyHmac(token)]))
+  return (token) => map.get(token)
+}

@@ -1,0 +1,55 @@
+/**
+ * The table: microseconds per operation and the ratio to the limit, in Markdown, so that it can be kept in README.md.
+ */
+import { cpus } from 'node:os'
+import { type Result, ROUNDS } from './measure.ts'
+import type { EntrySize } from './memory.ts'
+import type { RotationResult } from './rotation.ts'
+
+/** Prints the facts of the machine, without which no figure means anything. */
+export function printMachine(): void {
+  const processors = cpus()
+  const date = new Date().toISOString().slice(0, 10)
+  console.log(
+    `Node ${process.versions.node}, ${processors.length} x ${processors[0]?.model.trim() ?? 'unknown'}, ${date}. ` +
+      `Medians of ${ROUNDS} interleaved rounds; "ratio" is to the first row of each block.\n`,
+  )
+  console.log(`| ${'work'.padEnd(36)} | ${'who'.padEnd(34)} | us per operation | ratio |`)
+  console.log(`|${'-'.repeat(38)}|${'-'.repeat(36)}|-----------------:|------:|`)
+}
+
+/** Prints what one race gave. */
+export function printRace(title: string, results: readonly Result[]): void {
+  for (const [i, { name, cost, ratio }] of results.entries()) {
+    const cells = [
+      (i === 0 ? title : '').padEnd(36),
+      name.padEnd(34),
+      cost.toFixed(cost < 100 ? 2 : 0).padStart(16),
+      ratio.toFixed(2).padStart(5),
+    ]
+    console.log(`| ${cells.join(' | ')} |`)
+  }
+}
+
+/** Prints the memory of one cache entry. */
+export function printEntry({ total, overhead }: EntrySize): void {
+  console.log(
+    `\nOne entry of the verified-token cache: ${Math.round(total)} bytes, ${Math.round(overhead)} beside the token's characters.`,
+  )
+}
+
+/** Prints the memory of one revocation. */
+export function printLedger(bytes: number): void {
+  console.log(`\nOne revoked session in memory: ${Math.round(bytes)} bytes.`)
+}
+
+/** Prints refreshes per second for each store. */
+export function printRotation(results: readonly RotationResult[]): void {
+  console.log('\n| store | simplest atomic writes per second | refreshes per second | share |')
+  console.log('|---|---:|---:|---:|')
+  for (const { name, writes, rotations } of results) {
+    console.log(
+      `| ${name} | ${Math.round(writes)} | ${Math.round(rotations)} | ${(rotations / writes).toFixed(2)} |`,
+    )
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Refreshes per second for each store whose server runs here, as a share of the store's own simplest atomic write through the same
+ * driver in the same run: `HSET` on Redis, an `UPDATE` of one row by its key on SQL. Servers that are absent are left out, and said so.
+ */
+import { randomBytes } from 'node:crypto'
+import { Redis } from 'ioredis'
+import { type Dialect, Kysely, MysqlDialect, PostgresDialect, sql } from 'kysely'
+import { createPool } from 'mysql2'
+import { Pool } from 'pg'
+import type { RotateCall, Store } from '../src/session/store.ts'
+import { memoryStore } from '../src/stores/memory.ts'
+import { redisStore } from '../src/stores/redis.ts'
+import { evictMysql, evictPg, migrateSql, sqlStore } from '../src/stores/sql.ts'
+
+/** A store to be measured. */
+interface Candidate {
+  readonly name: string
+  readonly store: Store
+  /** The simplest atomic write through the same driver. */
+  readonly write: () => Promise<unknown>
+  readonly close: () => Promise<unknown>
+}
+
+/** What was measured, in calls per second. */
+export interface RotationResult {
+  /** The store. */
+  readonly name: string
+  /** Simplest atomic writes per second. */
+  readonly writes: number
+  /** Refreshes that advance the generation per second. */
+  readonly rotations: number
+}
+
+/** How many calls are under way at once, how long a slice lasts in milliseconds, and how many slices there are. */
+const LANES = 16
+const SLICE = 400
+const ROUNDS = 5
+
+const prefix = `tw_bench_${randomBytes(4).toString('hex')}_`
+
+/** Opens a SQL store with a table of one row for the simple write. */
+async function openSql(name: string, dialect: Dialect): Promise<Candidate> {
+  const db = new Kysely<Record<string, never>>({ dialect })
+  const table = sql.raw(`${prefix}plain`)
+  await migrateSql(db, { prefix })
+  await sql`create table ${table} (sid varchar(64) primary key, used_at bigint)`.execute(db)
+  for (let i = 0; i < LANES; i++) await sql`insert into ${table} values (${String(i)}, 0)`.execute(db)
+  let turn = 0
+  return {
+    name,
+    store: sqlStore(db, { prefix }),
+    write: () =>
+      sql`update ${table} set used_at = ${Date.now()} where sid = ${String(turn++ % LANES)}`.execute(db),
+    async close() {
+      const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
+      const ours = tables.filter((one) => one.name.startsWith(prefix))
+      for (const one of ours) await sql`drop table ${sql.raw(one.name)}`.execute(db)
+      await db.destroy()
+    },
+  }
+}
+
+async function openRedis(): Promise<Candidate> {
+  const client = new Redis({
+    host: '127.0.0.1',
+    port: 6379,
+    lazyConnect: true,
+    maxRetriesPerRequest: 1,
+    retryStrategy: () => null,
+  })
+  client.on('error', () => undefined)
+  await client.connect()
+  let turn = 0
+  return {
+    name: 'redis',
+    store: redisStore(client, { prefix }),
+    write: () => client.hset(`${prefix}${turn++ % LANES}`, 'used', Date.now()),
+    close: () => client.quit(),
+  }
+}
+
+async function openMemory(): Promise<Candidate> {
+  const rows = new Map<string, number>()
+  const write = async (): Promise<void> => void rows.set('a', Date.now())
+  return { name: 'memory', store: memoryStore(), write, close: async () => undefined }
+}
+
+/** The candidates that can be opened here. */
+const CANDIDATES: Readonly<Record<string, () => Promise<Candidate>>> = {
+  memory: openMemory,
+  redis: openRedis,
+  postgres: () => {
+    const pool = new Pool({ host: '127.0.0.1', user: 'root', database: 'test', max: LANES })
+    return openSql('postgres', new PostgresDialect({ pool: evictPg(pool) }))
+  },
+  mariadb: () => {
+    const pool = createPool({ host: '127.0.0.1', user: 'root', database: 'test', connectionLimit: LANES })
+    return openSql('mariadb', new MysqlDialect({ pool: evictMysql(pool) }))
+  },
+}
+
+/** Calls per second with several calls under way. */
+async function rate(work: (lane: number) => Promise<unknown>): Promise<number> {
+  const started = performance.now()
+  let calls = 0
+  const lane = async (index: number): Promise<void> => {
+    while (performance.now() - started < SLICE) {
+      await work(index)
+      calls++
+    }
+  }
+  await Promise.all(Array.from({ length: LANES }, (_, index) => lane(index)))
+  return (calls / (performance.now() - started)) * 1000
+}
+
+/** Starts a session for each lane, whose every refresh then advances the generation. */
+async function startLanes(store: Store): Promise<(lane: number) => Promise<unknown>> {
+  const draft = {
+    sub: 'bench',
+    realm: null,
+    provedAt: 0,
+    authTime: null,
+    acr: null,
+    amr: null,
+    scopes: [],
+    data: {},
+  }
+  const lanes = await Promise.all(
+    Array.from({ length: LANES }, async () => {
+      const sid = randomBytes(16).toString('base64url')
+      await store.start({ ...draft, sid, ip: null, userAgent: null, idle: 86_400, absolute: 86_400 }, null)
+      return { sid, gen: 0 }
+    }),
+  )
+  return async (index) => {
+    const lane = lanes[index]
+    if (lane === undefined) return
+    const rules = { overlap: 0, idle: 86_400, rotation: true, logTtl: 900, now: null, notAfter: null }
+    const { word } = await store.rotate({ ...rules, sid: lane.sid, gen: lane.gen++ } satisfies RotateCall)
+    if (word !== 'rotated') throw new Error(`A refresh answered ${word}`)
+  }
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+
+/** Measures every store that can be opened here. */
+export async function measureRotation(): Promise<readonly RotationResult[]> {
+  const results: RotationResult[] = []
+  for (const [name, open] of Object.entries(CANDIDATES)) {
+    const candidate = await open().catch(() => null)
+    if (candidate === null) {
+      console.error(`${name} is not here: left out`)
+      continue
+    }
+    const rotate = await startLanes(candidate.store)
+    const rounds = { writes: [] as number[], rotations: [] as number[] }
+    for (let i = 0; i <= ROUNDS; i++) {
+      const writes = await rate(candidate.write)
+      const rotations = await rate(rotate)
+      if (i === 0) continue
+      rounds.writes.push(writes)
+      rounds.rotations.push(rotations)
+    }
+    await candidate.close()
+    results.push({ name, writes: median(rounds.writes), rotations: median(rounds.rotations) })
+  }
+  return results
+}

@@ -1,0 +1,172 @@
+/**
+ * `npm run bench [-- <filter>]`: every race whose title contains the filter, such as `HS256`, `cached`, `refuse` or `memory`.
+ * Before anything is timed, every contestant must have accepted what it is to verify, or refused what it is to refuse.
+ */
+import { createAttacks } from './hostile.ts'
+import { type Contestant, type Race, runRace } from './measure.ts'
+import { measureEntry } from './memory.ts'
+import { createApplication, createFloorSigner, createFloorVerifier, createPublicSigner } from './ours.ts'
+import { createFastVerifier, createPeerSigners, createPeerVerifiers } from './peers.ts'
+import {
+  createBareMap,
+  createPairSigner,
+  createPairVerifier,
+  signHmac,
+  verifyHmac,
+  verifyHmacOfOneHeader,
+} from './raw.ts'
+import { printEntry, printLedger, printMachine, printRace, printRotation } from './report.ts'
+import { createRevocationRace } from './revocation.ts'
+import { measureRotation } from './rotation.ts'
+import { createPool, draw, type PairName } from './token.ts'
+
+const PUBLIC = 'tokenwright, public'
+const FLOOR = 'tokenwright, below'
+const LIMIT = 'plain node:crypto'
+const PAIR_NAMES: readonly PairName[] = ['RS256', 'ES256', 'EdDSA']
+
+const pool = createPool(signHmac)
+
+function createHmacRaces(): readonly Race[] {
+  const auth = createApplication('HS256', false)
+  const floor = createFloorVerifier('HS256', null)
+  return [
+    {
+      title: 'HS256 verify',
+      draw: () => draw(pool),
+      contestants: [
+        { name: LIMIT, run: verifyHmac },
+        { name: `${LIMIT}, header as text`, run: verifyHmacOfOneHeader },
+        { name: FLOOR, run: (token) => floor(token) },
+        { name: PUBLIC, run: (token) => auth.verifyToken(token) },
+        ...createPeerVerifiers('HS256'),
+      ],
+    },
+    {
+      title: 'HS256 sign',
+      draw: () => '',
+      contestants: [
+        { name: LIMIT, run: signHmac },
+        { name: FLOOR, run: createFloorSigner('HS256') },
+        { name: PUBLIC, run: createPublicSigner(auth) },
+        ...createPeerSigners('HS256'),
+      ],
+    },
+  ]
+}
+
+function createCacheRace(): Race {
+  const auth = createApplication('HS256', true)
+  const floor = createFloorVerifier('HS256', { entries: 10_000, bytes: 16_000_000 })
+  const find = createBareMap(pool.map((bytes) => bytes.toString('latin1')))
+  return {
+    title: 'find a verified token, cached',
+    draw: () => draw(pool),
+    contestants: [
+      { name: 'bare Map hit by the token', run: find },
+      { name: FLOOR, run: (token) => floor(token) },
+      { name: PUBLIC, run: (token) => auth.verifyToken(token) },
+      createFastVerifier('HS256', true),
+    ],
+  }
+}
+
+function createPairRaces(alg: PairName): readonly Race[] {
+  const sign = createPairSigner(alg)
+  const signed = createPool(sign)
+  const auth = createApplication(alg, false)
+  return [
+    {
+      title: `${alg} verify`,
+      draw: () => draw(signed),
+      batch: 50,
+      contestants: [
+        { name: LIMIT, run: createPairVerifier(alg) },
+        { name: FLOOR, run: createFloorVerifier(alg, null) },
+        { name: PUBLIC, run: (token) => auth.verifyToken(token) },
+        ...createPeerVerifiers(alg),
+      ],
+    },
+    {
+      title: `${alg} sign`,
+      draw: () => '',
+      batch: 50,
+      contestants: [
+        { name: LIMIT, run: sign },
+        { name: FLOOR, run: createFloorSigner(alg) },
+        { name: PUBLIC, run: createPublicSigner(auth) },
+        ...createPeerSigners(alg),
+      ],
+    },
+  ]
+}
+
+/** Answers what a contestant refuses with, instead of throwing it. */
+function refusing({ name, run }: Contestant): Contestant {
+  const accepted = (): never => {
+    throw new Error(`${name} accepted a bad token`)
+  }
+  return {
+    name,
+    run: (token) => {
+      let result: unknown
+      try {
+        result = run(token)
+      } catch (error) {
+        return error
+      }
+      return result instanceof Promise ? result.then(accepted, (error: unknown) => error) : accepted()
+    },
+  }
+}
+
+function createRefusalRaces(): readonly Race[] {
+  const auth = createApplication('HS256', true)
+  const floor = createFloorVerifier('HS256', { entries: 10_000, bytes: 16_000_000 })
+  const contestants = [
+    { name: LIMIT, run: verifyHmac },
+    { name: FLOOR, run: (token: string) => floor(token) },
+    { name: PUBLIC, run: (token: string) => auth.verifyToken(token) },
+    ...createPeerVerifiers('HS256'),
+  ]
+  return createAttacks(pool).map(({ title, draw }) => ({
+    title,
+    draw,
+    batch: title.includes('normal') ? 50 : 1,
+    contestants: contestants.map(refusing),
+  }))
+}
+
+/** Lets every contestant do the work once, so that nobody is timed while failing. */
+async function check({ contestants, draw }: Race): Promise<void> {
+  for (const { run } of contestants) await run(draw())
+}
+
+/** Fills the caches that are raced. */
+async function warm({ contestants }: Race): Promise<void> {
+  for (const { run } of contestants) for (const bytes of pool) await run(bytes.toString('latin1'))
+}
+
+const filter = (process.argv[2] ?? '').toLowerCase()
+const wanted = (title: string): boolean => title.toLowerCase().includes(filter)
+const cacheRace = createCacheRace()
+await warm(cacheRace)
+const races = [
+  ...createHmacRaces(),
+  cacheRace,
+  ...PAIR_NAMES.flatMap(createPairRaces),
+  ...createRefusalRaces(),
+].filter((race) => wanted(race.title))
+
+printMachine()
+for (const race of races) {
+  await check(race)
+  printRace(race.title, await runRace(race))
+}
+if (wanted('memory')) printEntry(measureEntry())
+if (wanted('revocation')) {
+  const { race, bytes } = createRevocationRace()
+  printRace(race.title, await runRace(race))
+  printLedger(bytes)
+}
+if (wanted('rotation')) printRotation(await measureRotation())

@@ -1,0 +1,150 @@
+/**
+ * A store that reads, waits, decides and writes: what most projects write by hand. Called one after the other it does everything
+ * right; the suite and the model must find it out by letting calls meet. Not for use.
+ */
+import { decide, isWriting } from '../../src/session/rotation.ts'
+import type { LogEntry, SessionRow, Store } from '../../src/session/store.ts'
+
+/** A table in a database: every look and every write takes a trip. */
+class Table<V> {
+  readonly map = new Map<string, V>()
+  async read(key: string): Promise<V | undefined> {
+    await trip()
+    return this.map.get(key)
+  }
+  async write(key: string, value: V): Promise<void> {
+    await trip()
+    this.map.set(key, value)
+  }
+}
+
+const trip = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const round = (at: number): number => Math.round(at * 1000) / 1000
+
+const isLive = (row: SessionRow, now: number): boolean =>
+  row.revokedAt === null && now < row.idleExpiresAt && now < row.absoluteExpiresAt
+
+/** Makes the naive store. */
+export function naiveStore(): Store {
+  const rows = new Table<SessionRow>()
+  const tokens = new Table<number>()
+  const cutOffs = new Table<{ at: number; until: number }>()
+  const attempts = new Table<{ count: number; until: number }>()
+  const log: LogEntry[] = []
+  const at = (now: number | null): number => round(now ?? Date.now() / 1000)
+
+  const revoke = async (
+    row: SessionRow,
+    revokeReason: SessionRow['revokeReason'],
+    until: number,
+    now: number,
+  ) => {
+    const revoked = { ...row, revokedAt: now, revokeReason }
+    await rows.write(row.sid, revoked)
+    log.push({ kind: 'sid', key: row.sid, at: now, until })
+    return revoked
+  }
+  const rowsOf = (sub: string) => [...rows.map.values()].filter((row) => row.sub === sub)
+
+  return {
+    name: 'naive',
+    inspect: async () => [],
+    now: async () => at(null),
+    get: async (sid) => structuredClone(await rows.read(sid)) ?? null,
+    async start({ provedAt, idle, absolute, ...draft }, given) {
+      const cutOff = await cutOffs.read(draft.sub)
+      const now = at(given)
+      if (cutOff !== undefined && cutOff.at >= provedAt) return null
+      if (rows.map.has(draft.sid)) throw new Error('taken')
+      const moments = { rotatedAt: now, createdAt: now, lastUsedAt: now, absoluteExpiresAt: now + absolute }
+      const row = {
+        ...structuredClone(draft),
+        ...moments,
+        gen: 0,
+        idleExpiresAt: now + Math.min(idle, absolute),
+      }
+      await rows.write(draft.sid, { ...row, revokedAt: null, revokeReason: null })
+      return (await rows.read(draft.sid)) ?? null
+    },
+    async rotate(call) {
+      const row = (await rows.read(call.sid)) ?? null
+      const now = at(call.now)
+      const word = decide(row, call.gen, now, call)
+      if (row === null || !isWriting(word, call)) return { word, row, now }
+      if (call.notAfter !== null && now > call.notAfter) return { word: 'late', row, now }
+      if (word === 'reused')
+        return { word, row: await revoke(row, 'refresh_reused', now + call.logTtl, now), now }
+      const gen = Math.max(row.gen, call.gen) + 1
+      const moved = word === 'kept' ? {} : { gen, rotatedAt: now }
+      const next = {
+        ...row,
+        ...moved,
+        lastUsedAt: now,
+        idleExpiresAt: Math.min(now + call.idle, row.absoluteExpiresAt),
+      }
+      await rows.write(call.sid, next)
+      return { word, row: next, now }
+    },
+    async stepUp({ sid, authTime, acr, amr, notAfter, now: given }) {
+      const row = await rows.read(sid)
+      const now = at(given)
+      if (row === undefined) return { word: 'unknown', row: null }
+      if (row.revokedAt !== null) return { word: 'revoked', row }
+      if (!isLive(row, now)) return { word: 'expired', row }
+      if (notAfter !== null && now > notAfter) return { word: 'late', row }
+      const next = { ...row, authTime, acr, amr, lastUsedAt: now }
+      await rows.write(sid, next)
+      return { word: 'live', row: next }
+    },
+    async countAttempt(key, limit, window, given) {
+      const now = at(given)
+      const known = await attempts.read(key)
+      const { count, until } =
+        known !== undefined && now < known.until ? known : { count: 0, until: now + window }
+      if (count >= limit) return { allowed: false, retryAfter: Math.max(1, Math.ceil(until - now)) }
+      await attempts.write(key, { count: count + 1, until })
+      return { allowed: true, retryAfter: 0 }
+    },
+    async list(sub, now) {
+      const live = rowsOf(sub).filter((row) => isLive(row, at(now)))
+      return live.toSorted((a, b) => b.createdAt - a.createdAt).slice(0, 1000)
+    },
+    async isRevoked({ sid, jti, sub, iat, now }) {
+      if (jti !== null && (await tokens.read(jti)) !== undefined) return true
+      const row = await rows.read(sid ?? '')
+      if (sid !== null) return row === undefined || !isLive(row, at(now))
+      const cutOff = await cutOffs.read(sub)
+      return cutOff !== undefined && (iat === null || iat <= cutOff.at)
+    },
+    async end(sid, reason, { logTtl, now }) {
+      const row = await rows.read(sid)
+      if (row === undefined || row.revokedAt !== null) return false
+      await revoke(row, reason, at(now) + logTtl, at(now))
+      return isLive(row, at(now))
+    },
+    async endAll(sub, reason, { logTtl, now: given, except, cutOff }) {
+      const now = at(given)
+      const known = await cutOffs.read(sub)
+      const until = now + (cutOff ?? 0)
+      if (cutOff !== null) await cutOffs.write(sub, { at: Math.max(now, known?.at ?? 0), until })
+      if (cutOff !== null) log.push({ kind: 'sub', key: sub, at: now, until })
+      const live = rowsOf(sub).filter((row) => isLive(row, now) && row.sid !== except)
+      for (const row of live) await revoke(row, reason, now + logTtl, now)
+      return live.length
+    },
+    async revokeToken(jti, until, now) {
+      await tokens.write(jti, until)
+      log.push({ kind: 'jti', key: jti, at: at(now), until })
+    },
+    async readLog(cursor, limit) {
+      const entries = log.slice(Number(cursor), Number(cursor) + limit)
+      const end = Number(cursor) + entries.length
+      return { entries, cursor: String(end), more: end < log.length, now: at(null) }
+    },
+    async prune(now) {
+      const old = [...rows.map.values()].filter((row) => row.absoluteExpiresAt + 86_400 <= at(now))
+      for (const { sid } of old) rows.map.delete(sid)
+      return old.length
+    },
+  }
+}

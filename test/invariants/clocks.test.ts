@@ -1,0 +1,204 @@
+/**
+ * S2, S3 and S16 on every store, with a clock that the test moves: what a client keeps, when the window closes, and when sessions end.
+ */
+import { expect, it } from 'vitest'
+import { createRandom } from '../../src/testing/random.ts'
+import { type Application, createApplication, newUser } from './application.ts'
+import { openBrowser } from './browser.ts'
+import { describeGrounds, GROUNDS } from './grounds.ts'
+import { report, size } from './size.ts'
+
+const OVERLAP = 30
+
+/** What happens next in a client's life: a request goes out, or its answer comes in. */
+interface Moment {
+  readonly at: number
+  readonly work: () => Promise<void>
+}
+
+/** Carries out moments in their order, with the clock at each. */
+async function live(moments: Moment[], at: () => number, move: (seconds: number) => void): Promise<void> {
+  while (moments.length > 0) {
+    moments.sort((a, b) => a.at - b.at)
+    const next = moments.shift() as Moment
+    move(next.at - at())
+    await next.work()
+  }
+}
+
+/** Sends a refresh: what became of it, and what to do when the answer arrives. */
+type Client = () => Promise<{ readonly code: string; readonly take: () => void }>
+
+/** A browser: the answer's cookies go into its jar. */
+async function openCookieClient({ handle }: Application): Promise<Client> {
+  const browser = openBrowser(handle)
+  await browser.go('POST', '/auth/login', { username: newUser(), password: 'right' })
+  return async () => {
+    const response = await browser.send('POST', '/auth/refresh')
+    return { code: response.ok ? 'ok' : await response.text(), take: () => browser.take(response) }
+  }
+}
+
+/** A refresh by body. */
+async function refreshByBody({ handle }: Application, token: string) {
+  const headers = { Authorization: `Bearer ${token}` }
+  const response = await handle(new Request('https://app.test/auth/refresh', { method: 'POST', headers }))
+  const { code = 'ok', refresh_token } = (await response.json()) as { code?: string; refresh_token?: string }
+  return { code, given: refresh_token }
+}
+
+/** A client that keeps its refresh token itself, and replaces it where it gets another one than it sent. */
+async function openBodyClient(app: Application): Promise<Client> {
+  let kept = (await app.login()).refresh_token
+  return async () => {
+    const sent = kept
+    const { code, given = sent } = await refreshByBody(app, sent)
+    const take = (): void => {
+      if (given !== sent) kept = given
+    }
+    return { code, take }
+  }
+}
+
+describeGrounds(GROUNDS, (ground, name) => {
+  /**
+   * A client refreshes from several tabs at once, again and again after pauses of any length. Each answer is on its way for up to a quarter
+   * of an overlap, the one that comes last wins, and one that is lost is asked for again.
+   */
+  for (const way of ['cookies', 'body'] as const) {
+    it(`S2: whatever answers a client keeps, its next refresh works, by ${way}`, async () => {
+      const cycles = size(40, 400)
+      const random = createRandom(11)
+      const app = createApplication(ground().store, { sessions: { overlap: OVERLAP, absolute: '400d' } })
+      const client = await (way === 'cookies' ? openCookieClient(app) : openBodyClient(app))
+      const counts = { asked: 0, lost: 0 }
+      for (let cycle = 0; cycle < cycles; cycle++) {
+        const moments: Moment[] = []
+        const ask = (at: number, canBeLost: boolean): void => {
+          const trip = (random() * OVERLAP) / 4
+          const isLost = canBeLost && random() < 0.2
+          const work = async (): Promise<void> => {
+            counts.asked += 1
+            const { code, take } = await client()
+            expect(code, `cycle ${cycle}`).toBe('ok')
+            if (!isLost) moments.push({ at: at + trip, work: async () => take() })
+            else counts.lost += 1
+            if (isLost) ask(at + trip, false)
+          }
+          moments.push({ at, work })
+        }
+        const tabs = 1 + Math.floor(random() * 4)
+        for (let tab = 0; tab < tabs; tab++) ask(app.now() + (random() * OVERLAP) / 4, true)
+        await live(moments, app.now, app.move)
+        app.move(random() * OVERLAP * (random() < 0.5 ? 2.5 : 8))
+      }
+      report('S2', name, `${cycles} cycles by ${way}, ${counts.asked} refreshes, ${counts.lost} answers lost`)
+    })
+  }
+
+  // F1: an answer by body repeats the token that was sent, and a client that takes it throws the newer one away.
+  it.fails('S2: an answer that says the same as before harms nobody who has gone on', async () => {
+    const app = createApplication(ground().store)
+    let jar = (await app.login()).refresh_token
+    jar = (await refreshByBody(app, jar)).given ?? jar
+    app.move(2 * OVERLAP - 0.01)
+    const slow = await refreshByBody(app, jar)
+    app.move(0.02)
+    const quick = await refreshByBody(app, jar)
+    if ([slow.code, quick.code].join() !== 'ok,ok') return
+    // The slow answer arrives after the quick one, and the client keeps what came last.
+    for (const { given } of [quick, slow]) jar = given ?? jar
+    app.move(600)
+    expect((await refreshByBody(app, jar)).code).toBe('ok')
+  })
+
+  it('S3: only the generation before is forgiven, and only inside the window of its rotation', async () => {
+    const app = createApplication(ground().store)
+    const words = async (token: string): Promise<string> => {
+      const before = { ...app.events }
+      const { code } = await app.refresh(token)
+      const kind = Object.keys(app.events).find((event) => app.events[event] !== before[event])
+      return `${code} ${kind}`
+    }
+    const generations = async (count: number): Promise<string[]> => {
+      const tokens = [(await app.login()).refresh_token]
+      for (let gen = 0; gen < count; gen++) {
+        tokens.push((await app.refresh(tokens[gen] ?? '')).pair?.refresh_token ?? '')
+        expect(app.genOf(tokens[gen + 1] ?? '')).toBe(gen + 1)
+        if (gen + 1 < count) app.move(2 * OVERLAP)
+      }
+      return tokens
+    }
+    const forgiven = await generations(3)
+    for (const seconds of [0, OVERLAP / 2, OVERLAP / 2]) {
+      app.move(seconds)
+      // Each use is forgiven, and none of them prolongs the window.
+      expect(await words(forgiven[2] ?? '')).toBe('ok replayed')
+    }
+    app.move(0.001)
+    expect(await words(forgiven[2] ?? '')).toBe('refresh_reused reused')
+    expect(await words(forgiven[3] ?? '')).toBe('session_revoked undefined')
+
+    const older = await generations(3)
+    expect(await words(older[1] ?? '')).toBe('refresh_reused reused')
+
+    const kept = await generations(1)
+    app.move(2 * OVERLAP - 0.001)
+    expect(app.genOf((await app.refresh(kept[1] ?? '')).pair?.refresh_token ?? '')).toBe(1)
+    app.move(0.001)
+    expect(app.genOf((await app.refresh(kept[1] ?? '')).pair?.refresh_token ?? '')).toBe(2)
+  })
+
+  it('S3: an overlap of 0 is strict single use', async () => {
+    const app = createApplication(ground().store, { sessions: { overlap: 0 } })
+    const { refresh_token } = await app.login()
+    expect((await app.refresh(refresh_token)).code).toBe('ok')
+    expect((await app.refresh(refresh_token)).code).toBe('refresh_reused')
+  })
+
+  for (const rotation of [true, false]) {
+    it(`S16: unused sessions end, and used ones in the end too, rotation ${rotation}`, async () => {
+      const sessions = { idle: 1000, absolute: 5000, rotation }
+      const app = createApplication(ground().store, { sessions })
+      const idle = await app.login()
+      app.move(999.999)
+      let token = (await app.refresh(idle.refresh_token)).pair?.refresh_token ?? ''
+      app.move(1000)
+      expect((await app.refresh(token)).code).toBe('session_expired')
+      expect(await app.auth.sessions.list(app.auth.decodeUnverified(token).payload['sub'] as string)).toEqual(
+        [],
+      )
+
+      const started = app.now()
+      const used = await app.login()
+      token = used.refresh_token
+      let access = used.access_token
+      for (let step = 1; step < 50; step++) {
+        app.move(100)
+        const { code, pair } = await app.refresh(token)
+        expect(code, `after ${step * 100} s`).toBe('ok')
+        token = pair?.refresh_token ?? ''
+        access = pair?.access_token ?? ''
+        expect(Number(app.auth.decodeUnverified(token).payload['exp'])).toBeLessThanOrEqual(started + 5000)
+        expect(Number(app.auth.decodeUnverified(access).payload['exp'])).toBeLessThanOrEqual(started + 5000)
+      }
+      app.move(98)
+      expect(await app.judge(access)).toBe('ok')
+      expect((await app.refresh(token)).code).toBe('ok')
+      app.move(2)
+      // The token's own end may be forgiven by the leeway, the session's is not.
+      expect((await app.refresh(token)).code).toBe('session_expired')
+      expect(await app.judge(access)).toBe('token_revoked')
+    })
+  }
+
+  // F2: throws a TypeError, which HTTP answers by 500.
+  it.fails('S16: a session can be refreshed in its last second', async () => {
+    const app = createApplication(ground().store, { sessions: { idle: 100, absolute: 100 } })
+    // Tokens count in whole seconds: the session ends at 100.7, its tokens at 100, and it is 100.2.
+    app.move(0.7)
+    const { refresh_token } = await app.login()
+    app.move(99.5)
+    expect((await app.refresh(refresh_token)).code).toMatch(/^(?:ok|session_expired)$/)
+  })
+})

@@ -1,0 +1,131 @@
+/**
+ * A store out of a description that fits into a message: what the tests and the processes that they start both connect with.
+ * Every statement passes a tap, where it can be counted, or be the last thing that a process does.
+ */
+import { DatabaseSync } from '@photostructure/sqlite'
+import { Redis } from 'ioredis'
+import { type Dialect, Kysely, MysqlDialect, PostgresDialect, SqliteDialect } from 'kysely'
+import { createPool } from 'mysql2'
+import { Pool } from 'pg'
+import type { Store } from '../../../src/session/store.ts'
+import { memoryStore } from '../../../src/stores/memory.ts'
+import { redisStore } from '../../../src/stores/redis.ts'
+import { evictMysql, evictPg, sqlStore } from '../../../src/stores/sql.ts'
+
+/** Where a store is. `name`: a schema, a database, a file. */
+export type StoreSpec =
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'sqlite'; readonly name: string }
+  | { readonly kind: 'redis'; readonly port: number }
+  | {
+      readonly kind: 'postgres'
+      readonly name: string
+      readonly port: number
+      readonly user: string
+      readonly database: string
+    }
+  | { readonly kind: 'mysql'; readonly name: string; readonly port: number }
+
+/** Sees every statement before it is sent and after it was answered. */
+export interface Tap {
+  before(text: string): void
+  after(text: string): void
+}
+
+/** A store with the connections behind it. */
+export interface Connected {
+  readonly store: Store
+  close(): Promise<void>
+}
+
+type Spec<K extends StoreSpec['kind']> = Extract<StoreSpec, { kind: K }>
+type Query = (...args: unknown[]) => unknown
+
+/** Kysely with any tables. */
+type Db = Kysely<Record<string, Record<string, unknown>>>
+
+/** Puts the tap around a method that answers a promise, or takes a callback for its last argument. */
+function tapMethod(target: object, name: 'query' | 'call', tap: Tap): void {
+  const methods = target as Record<typeof name, Query>
+  const send = methods[name].bind(target)
+  methods[name] = (...args) => {
+    const text = typeof args[0] === 'string' ? args[0] : String((args[0] as { text?: string }).text)
+    tap.before(text)
+    const last = args.at(-1)
+    if (typeof last === 'function') {
+      const answer = (...results: unknown[]): void => {
+        tap.after(text)
+        last(...results)
+      }
+      return send(...args.slice(0, -1), answer)
+    }
+    const answered = send(...args)
+    if (!(answered instanceof Promise)) return answered
+    return answered.then((result: unknown) => {
+      tap.after(text)
+      return result
+    })
+  }
+}
+
+function toPostgres({ name, port, user, database }: Spec<'postgres'>, size: number, tap: Tap): Dialect {
+  const address = { host: '127.0.0.1', port, user, database, max: size }
+  const pool = new Pool({ ...address, options: `-c search_path=${name}` })
+  pool.on('connect', (client) => tapMethod(client, 'query', tap))
+  return new PostgresDialect({ pool: evictPg(pool) })
+}
+
+function toMysql({ name, port }: Spec<'mysql'>, size: number, tap: Tap): Dialect {
+  const address = { host: '127.0.0.1', port, user: 'root', database: name, connectionLimit: size }
+  const pool = createPool(address)
+  pool.on('connection', (connection) => tapMethod(connection, 'query', tap))
+  return new MysqlDialect({ pool: evictMysql(pool) })
+}
+
+function toSqlite({ name }: Spec<'sqlite'>, tap: Tap): Dialect {
+  const database = new DatabaseSync(name, { timeout: 0 })
+  const tapped = <T>(text: string, run: () => T): T => {
+    tap.before(text)
+    const result = run()
+    tap.after(text)
+    return result
+  }
+  return new SqliteDialect({
+    database: {
+      close: () => database.close(),
+      prepare(sql) {
+        const statement = database.prepare(sql)
+        return {
+          reader: statement.columns().length > 0,
+          all: (values) => tapped(sql, () => statement.all(...(values as string[]))),
+          run: (values) => tapped(sql, () => statement.run(...(values as string[]))),
+          iterate: (values) => statement.iterate(...(values as string[])),
+        }
+      },
+    },
+  })
+}
+
+function fromDialect(dialect: Dialect): Connected {
+  const db: Db = new Kysely({ dialect })
+  return { store: sqlStore(db), close: () => db.destroy() }
+}
+
+function toRedis({ port }: Spec<'redis'>, tap: Tap): Connected {
+  const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 })
+  // ioredis says through this event what the calls say anyway.
+  client.on('error', () => undefined)
+  tapMethod(client, 'call', tap)
+  return { store: redisStore(client), close: async () => client.disconnect() }
+}
+
+const NO_TAP: Tap = { before: () => undefined, after: () => undefined }
+
+/** Connects to a store. */
+export function connect(spec: StoreSpec, tap: Tap = NO_TAP, size = 5): Connected {
+  if (spec.kind === 'memory') return { store: memoryStore(), close: async () => undefined }
+  if (spec.kind === 'redis') return toRedis(spec, tap)
+  if (spec.kind === 'postgres') return fromDialect(toPostgres(spec, size, tap))
+  if (spec.kind === 'mysql') return fromDialect(toMysql(spec, size, tap))
+  return fromDialect(toSqlite(spec, tap))
+}

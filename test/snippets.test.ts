@@ -1,0 +1,114 @@
+/** Every snippet of README.md, docs/ and the doc comments of src/ compiles against the built package, under strict. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { type Snippet, snippetsOfPage, snippetsOfSource } from './house/snippets.ts'
+import { ROOT, readSources } from './house/source.ts'
+
+const WORKSHOP = join(ROOT, '.cache/snippets')
+const SELF_TEST = snippetsOfPage(
+  'self-test.md',
+  [
+    '# A page',
+    '```ts',
+    "import { createAuth } from 'tokenwright'",
+    'const wrong: number = createAuth',
+    '```',
+  ].join('\n'),
+)
+
+/** What a careful user compiles with. Unused names and `process.env.NAME` are fine in a snippet. */
+const SETTINGS = {
+  compilerOptions: {
+    target: 'es2023',
+    lib: ['es2023', 'dom', 'dom.iterable'],
+    module: 'nodenext',
+    moduleDetection: 'force',
+    types: ['node'],
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    verbatimModuleSyntax: true,
+    experimentalDecorators: true,
+    skipLibCheck: true,
+    noEmit: true,
+  },
+}
+
+const pages = markdownPages().map((path) => snippetsOfPage(path, readFileSync(join(ROOT, path), 'utf8')))
+const examples = readSources('src').flatMap((source) => snippetsOfSource(source.path, source.text))
+const snippets = [...pages.flatMap((page) => page.snippets), ...examples]
+const complaints = compile([...snippets, ...SELF_TEST.snippets])
+
+describe('the snippets of the documentation', () => {
+  const shown = new Set(snippets.map((snippet) => snippet.page))
+  const unchecked = pages.reduce((sum, page) => sum + page.unchecked, 0)
+
+  it.each([...shown])('compile: %s', (page) => {
+    const problems = complaints.filter((complaint) => complaint.startsWith(`${page}:`))
+    expect(problems, `\n${problems.join('\n')}\n`).toHaveLength(0)
+  })
+
+  it(`are ${snippets.length} that compile, and ${unchecked} marked no-check`, () => {
+    expect(unchecked).toBeLessThanOrEqual(Math.ceil(snippets.length / 3))
+  })
+
+  it('are compiled against a built package', () => {
+    const general = complaints.filter((complaint) => !/^\S+:\d+ /.test(complaint))
+    expect(general, `\n${general.join('\n')}\n`).toHaveLength(0)
+  })
+})
+
+describe('the check itself', () => {
+  it('complains about a wrong snippet, with the line of the page', () => {
+    const own = complaints.filter((complaint) => complaint.startsWith('self-test.md:'))
+    expect(own).toEqual([expect.stringMatching(/^self-test\.md:4 error TS2322/)])
+  })
+
+  it('keeps line numbers, joins what continues, and counts what is not checked', () => {
+    const text =
+      'a\n```ts\none()\n```\n```ts no-check\n???\n```\n```json\n{}\n```\n```ts continue\ntwo()\n```\n'
+    const page = snippetsOfPage('a.md', text)
+    expect(page.unchecked).toBe(1)
+    expect(page.snippets).toEqual([{ page: 'a.md', line: 3, code: `\n\none()\n${'\n'.repeat(8)}two()\n` }])
+  })
+
+  it('finds examples in doc comments, fenced and plain', () => {
+    const fenced = '/**\n * A door.\n * @example\n * ```ts\n * open()\n * ```\n * @see RFC\n */\nlet a'
+    const plain = '\n/**\n * @example\n * open()\n * @see RFC\n */\nlet a'
+    expect(snippetsOfSource('a.ts', fenced)).toEqual([{ page: 'a.ts', line: 5, code: '\n\n\n\nopen()\n' }])
+    expect(snippetsOfSource('b.ts', plain)).toEqual([{ page: 'b.ts', line: 4, code: '\n\n\nopen()\n' }])
+  })
+})
+
+function markdownPages(): string[] {
+  const docs = existsSync(join(ROOT, 'docs'))
+    ? readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+    : []
+  const nested = docs
+    .filter((path) => path.endsWith('.md'))
+    .map((path) => `docs/${path.replaceAll('\\', '/')}`)
+  return ['README.md', ...nested.sort()].filter((path) => existsSync(join(ROOT, path)))
+}
+
+/** The compiler's complaints as `page:line error ...`; those about no snippet come as they are. */
+function compile(all: readonly Snippet[]): string[] {
+  rmSync(WORKSHOP, { recursive: true, force: true })
+  mkdirSync(WORKSHOP, { recursive: true })
+  const names = new Map<string, Snippet>(all.map((snippet, index) => [`${index}.ts`, snippet]))
+  for (const [name, snippet] of names) writeFileSync(join(WORKSHOP, name), snippet.code)
+  writeFileSync(join(WORKSHOP, 'tsconfig.json'), JSON.stringify(SETTINGS))
+  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
+  const { stdout, stderr } = spawnSync(process.execPath, [compiler, '-p', '.', '--pretty', 'false'], {
+    cwd: WORKSHOP,
+    encoding: 'utf8',
+  })
+  const lines = `${stdout}${stderr}`.split('\n').filter((line) => line !== '')
+  return lines.flatMap((line) => {
+    if (line.startsWith(' ')) return [] // the details of the complaint before
+    const [, name = '', at = '', text = ''] = /^(\d+\.ts)\((\d+),\d+\): (.*)$/.exec(line) ?? []
+    const snippet = names.get(name)
+    return snippet ? `${snippet.page}:${at} ${text}` : line
+  })
+}
