@@ -159,13 +159,12 @@ export function isAnnounced(
 
 /** Whether there is a body of ours to read; refuses one that can be read no more, or announces that it is too large. */
 function isReadable(request: Request, limit: number): boolean {
-  const { headers, body } = request
-  const announced = isAnnounced(
-    headers.get('content-type') ?? undefined,
-    headers.get('content-length') ?? undefined,
-    limit,
-  )
-  if (!announced || body === null) return false
+  const { headers } = request
+  const contentType = headers.get('content-type') ?? undefined
+  if (!isAnnounced(contentType, headers.get('content-length') ?? undefined, limit)) return false
+  // Not before this line: the mere getter makes a stream, and one that nobody reads holds up its connection.
+  const { body } = request
+  if (body === null) return false
   // A used body never yields another chunk on some platforms: waiting for it would hang.
   if (request.bodyUsed || body.locked) refuseBody(READ_BEFORE)
   return true

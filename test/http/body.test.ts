@@ -33,6 +33,23 @@ describe('the media type', () => {
   })
 })
 
+describe('a body that is not read here', () => {
+  it.each([
+    [JSON_TYPE, String(BODY_LIMIT + 1)],
+    ['text/plain', '3'],
+    ['', '3'],
+  ])('is not touched: %j of %s bytes', async (type, length) => {
+    const request = new Request('http://localhost/', {
+      method: 'POST',
+      headers: { 'content-type': type, 'content-length': length },
+      body: '{}',
+    })
+    const touched = vi.spyOn(request, 'body', 'get')
+    await readBody(request).catch(() => undefined)
+    expect(touched).not.toHaveBeenCalled()
+  })
+})
+
 describe('a JSON body', () => {
   it.each(['{', '{"a":}', 'a=b', 'undefined', '{"a":1} x', '\ufeff{}', ' '])(
     '%j is request_invalid',

@@ -6,6 +6,7 @@ import { describeApi } from '../../server/openapi.ts'
 import type { Users } from '../../server/users.ts'
 import { createAuth } from '../../src/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import { converse, toBytes } from '../contract/adapters/wire.ts'
 import { startServer, temporaryFolder } from './process.ts'
 
 const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
@@ -204,6 +205,23 @@ describe('hostile requests', () => {
     }
     expect(server.stderr()).toBe('')
   })
+})
+
+describe('a connection', () => {
+  it.each(['application/json', 'application/x-www-form-urlencoded', 'text/plain', ''])(
+    'goes on after a body of type %j that is refused without being read',
+    async (type) => {
+      const { port } = await startServer()
+      const large = toBytes({
+        method: 'POST',
+        target: '/auth/login',
+        headers: [['Content-Type', type]],
+        body: JSON.stringify({ username: 'test', password: 'p'.repeat(1_000_000) }),
+      })
+      const answers = await converse(port, [large, toBytes({ target: '/protected' }), large, large])
+      expect(answers.map(({ status }) => status)).toEqual([400, 401, 400, 400])
+    },
+  )
 })
 
 describe('a defect', () => {
