@@ -2,6 +2,7 @@
 // Prints one line per check and ends with "N passed, N failed, 0 skipped".
 import { spawnSync } from 'node:child_process'
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -45,7 +46,11 @@ function tarball() {
 
 /** The peers come from our own node_modules: the check is about our package, and runs without a network. */
 function linkPeers() {
-  for (const peer of [...Object.keys(manifest.peerDependencies), '@types/node', 'undici-types']) {
+  const peers = Object.keys(manifest.peerDependencies)
+  const types = peers
+    .map((peer) => `@types/${peer}`)
+    .filter((name) => existsSync(join(root, 'node_modules', name)))
+  for (const peer of [...peers, ...types, '@types/node', 'undici-types']) {
     const link = join(user, 'node_modules', peer)
     mkdirSync(dirname(link), { recursive: true })
     symlinkSync(join(root, 'node_modules', peer), link)
