@@ -7,6 +7,7 @@ import { AuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import { type Caller, monotonic } from './caller.ts'
 import { createLedger, type Ledger } from './ledger.ts'
+import { createPulse } from './pulse.ts'
 import type { LogEntry } from './store.ts'
 
 /** How revocation is judged. */
@@ -61,8 +62,8 @@ export interface Revocation {
 /** How often the log is read, in seconds. With a round trip and a busy process on top it stays within one second. */
 const POLL_INTERVAL = 0.4
 
-/** A pause between two readings after which this process has slept, and what it knows is old, in seconds. */
-const SLEEP_GAP = 5
+/** A nap after which nothing that was known counts any more, also where the store cannot be reached; in seconds. */
+const LONG_NAP = 5
 
 /** How many entries are read at once. */
 const PAGE_SIZE = 1000
@@ -89,9 +90,13 @@ function createFeed(caller: Caller, leeway: number): Feed {
   const waiting: { resolve: () => void; reject: (cause: unknown) => void }[] = []
   let cursor: string | null = null
   let completeAt = Number.NEGATIVE_INFINITY
-  let polledAt = Number.NEGATIVE_INFINITY
+  let triedAt = Number.NEGATIVE_INFINITY
+  let isLost = false
   let timer: ReturnType<typeof setTimeout> | undefined
   let running = false
+  const pulse = createPulse((seconds) => {
+    if (seconds >= LONG_NAP) completeAt = Number.NEGATIVE_INFINITY
+  })
 
   /** Reads the log to its end. What it knows is complete as of the moment before the last reading. */
   async function poll(): Promise<void> {
@@ -114,25 +119,30 @@ function createFeed(caller: Caller, leeway: number): Feed {
   }
 
   function tick(): void {
-    // After a sleep nothing is known until the log has been read to its end again.
-    if (monotonic() - polledAt >= SLEEP_GAP) completeAt = Number.NEGATIVE_INFINITY
-    polledAt = monotonic()
+    pulse.beat()
+    const askedAt = monotonic()
+    const settle = (lost: boolean, each: (waiter: (typeof waiting)[number]) => void): void => {
+      triedAt = askedAt
+      isLost = lost
+      for (const waiter of waiting.splice(0)) each(waiter)
+      schedule()
+    }
     poll().then(
-      () => {
-        for (const { resolve } of waiting.splice(0)) resolve()
-        schedule()
-      },
-      (cause: unknown) => {
-        for (const { reject } of waiting.splice(0)) reject(cause)
-        schedule()
-      },
+      () => settle(false, ({ resolve }) => resolve()),
+      (cause: unknown) => settle(true, ({ reject }) => reject(cause)),
     )
   }
 
-  const isCaughtUp = (): boolean => completeAt >= 0 && monotonic() - polledAt < SLEEP_GAP
+  /** After a nap nothing counts before the log was read again. While the log is lost, only its age does. */
+  function isCaughtUp(): boolean {
+    const wokeAt = pulse.beat()
+    return completeAt >= 0 && (isLost || triedAt >= wokeAt)
+  }
+
   const start = (): void => {
     if (running) return
     running = true
+    pulse.start()
     tick()
   }
   return {
@@ -148,6 +158,7 @@ function createFeed(caller: Caller, leeway: number): Feed {
     },
     close() {
       running = false
+      pulse.stop()
       clearTimeout(timer)
       for (const { reject } of waiting.splice(0)) reject(new AuthError('store_unavailable'))
     },

@@ -42,14 +42,24 @@ export async function startRelay(target: number): Promise<Relay> {
     return when
   }
 
-  /** One direction of a connection: hands things over now, or later, in the order in which they came. */
+  /**
+   * One direction of a connection: hands things over now, or later, in the order in which they came. One timer for all that wait: two
+   * timers of different lengths may go off in the wrong order, and a driver would then give one caller the answer to another.
+   */
   function createLane(): (work: () => void) => void {
-    let freeAt = 0
+    const waiting: { readonly at: number; readonly work: () => void }[] = []
+    const wake = (): void => {
+      const [first] = waiting
+      if (first !== undefined) setTimeout(run, Math.ceil(first.at - performance.now()))
+    }
+    const run = (): void => {
+      while (waiting[0] !== undefined && waiting[0].at <= performance.now()) waiting.shift()?.work()
+      wake()
+    }
     return (work) => {
-      const now = performance.now()
-      freeAt = Math.max(freeAt, now + late * 500)
-      if (freeAt <= now) work()
-      else setTimeout(work, freeAt - now)
+      if (late === 0 && waiting.length === 0) return work()
+      waiting.push({ at: Math.max(waiting.at(-1)?.at ?? 0, performance.now() + late * 500), work })
+      if (waiting.length === 1) wake()
     }
   }
 
@@ -73,7 +83,7 @@ export async function startRelay(target: number): Promise<Relay> {
         client.destroy()
         return
       }
-      dropsAnswer = cut === 'answered'
+      dropsAnswer ||= cut === 'answered'
       forth(() => server.writable && server.write(data))
       if (cut !== 'after') return
       // The server gets the message and then the end of the stream, as if the machine were gone.

@@ -57,7 +57,10 @@ export async function startNode(spec: NodeSpec): Promise<Node> {
     ask(command, ...args) {
       last += 1
       const answered = expectAnswer<never>(last)
-      child.send({ id: last, command, args }, () => undefined)
+      const id = last
+      child.send({ id, command, args }, (error) => {
+        if (error !== null) open.get(id)?.reject(error)
+      })
       return answered
     },
     async kill() {
