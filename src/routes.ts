@@ -4,7 +4,7 @@
  * and the same refresh token, logout ends nothing but the cookies, and there are no sessions to list.
  */
 import type { Auth } from './auth.ts'
-import { ConfigurationError, expected, refuseUnknownKeys } from './base/expected.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './base/expected.ts'
 import { isAuthError } from './errors.ts'
 import { checkOrigin } from './http/csrf.ts'
 import type { Delivery } from './http/deliver.ts'
@@ -12,11 +12,14 @@ import type { Location } from './http/locate.ts'
 import type { RequestInfo } from './http/request.ts'
 import type { Credentials, VerifiedUser } from './routes/credentials.ts'
 import { endOthers, endSession, listSessions, logout } from './routes/sessions.ts'
+import { createThrottle, type Throttle, type ThrottleOptions, UNTHROTTLED } from './routes/throttle.ts'
 import { login, refresh, verifyPassword } from './routes/tokens.ts'
 import { type Parts, type Route, toNotAllowed, toNotFound, toVisit } from './routes/visit.ts'
 import type { TokenPayload } from './token/payload.ts'
 
 export type { Credentials, VerifiedUser } from './routes/credentials.ts'
+export type { Limiter, LimiterResult, LimiterSettings } from './routes/limiter.ts'
+export type { ThrottleOptions } from './routes/throttle.ts'
 
 /** What `authRoutes` takes. */
 export interface AuthRoutesOptions<C> {
@@ -30,8 +33,16 @@ export interface AuthRoutesOptions<C> {
   ) => VerifiedUser<C> | null | Promise<VerifiedUser<C> | null>
   /** The username behind a token, for checking a password again. Default: its `sub`. */
   readonly usernameOf?: (payload: TokenPayload<C>) => string | Promise<string>
-  /** The client's address, for the list of sessions. Default: what `toNodeHandler` says; behind a proxy, read its header here. */
+  /**
+   * The client's address, for limits by address and for the list of sessions. Default: what `toNodeHandler` says; behind a proxy,
+   * read its header here. Undefined: no limit by address, which is warned of once.
+   */
   readonly address?: (request: Request, info: RequestInfo | undefined) => string | undefined
+  /**
+   * How often passwords may be tried: 5 failures of an account, then waits that double up to 15 minutes, and 20 failures a minute of
+   * an address. False for no limit. Default: counted in the memory of this process.
+   */
+  readonly throttle?: ThrottleOptions | false
   /** Where the routes stand, without a trailing slash. Default `/auth`. */
   readonly basePath?: string
   /** How a login is answered that does not say. Default `'cookie'` where that location is on. */
@@ -79,6 +90,36 @@ function find(
   return methods === undefined ? null : { methods, name: path.slice(end) }
 }
 
+/** Checks and prepares the limits. */
+function toThrottle(options: unknown): Throttle {
+  if (options === false) return UNTHROTTLED
+  const { createLimiter, ...others } = (options ?? {}) as Record<string, unknown>
+  const fits = createLimiter === undefined || typeof createLimiter === 'function'
+  if ((options !== undefined && !isRecord(options)) || !fits) {
+    throw new ConfigurationError(expected('throttle', 'false or { createLimiter }', options))
+  }
+  refuseUnknownKeys('throttle', { ...others, createLimiter }, ['createLimiter'])
+  return createThrottle(createLimiter === undefined ? {} : (options as ThrottleOptions))
+}
+
+/** The client's address as the application says it; the first time that it is unknown is worth a warning. */
+function warnWithout(address: Parts<never>['address'], isLimited: boolean): Parts<never>['address'] {
+  let warned = !isLimited
+  return (request, info) => {
+    const found = address(request, info)
+    if (found !== undefined || warned) return found
+    warned = true
+    process.emitWarning(
+      '`authRoutes` does not learn the address of a client: no limit by address. Give `address`.',
+      {
+        type: 'TokenwrightWarning',
+        code: 'TOKENWRIGHT_NO_ADDRESS',
+      },
+    )
+    return found
+  }
+}
+
 /** Checks and prepares the options. */
 function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): Parts<C> {
   const { verifyCredentials, usernameOf = ({ sub }) => sub, address = (_, info) => info?.address } = options
@@ -92,6 +133,7 @@ function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): Parts<C
       expected('delivery', "'body', or 'cookie' with 'cookie' among `locations`", delivery),
     )
   }
+  const throttle = toThrottle(options.throttle)
   const locations = [...new Set<Location>([...auth.http.locate.locations, 'header', 'body'])]
   const stateful = auth.state() !== null
   const needs = {
@@ -99,7 +141,18 @@ function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): Parts<C
     fresh: auth.prepare({ locations, fresh: true }),
     refresh: auth.prepare({ locations, type: 'refresh', ...(stateful && { revocation: 'off' }) }),
   } as const
-  return { auth, stateful, verifyCredentials, usernameOf, address, byCookie, delivery, locations, needs }
+  return {
+    auth,
+    stateful,
+    verifyCredentials,
+    usernameOf,
+    address: warnWithout(address, throttle !== UNTHROTTLED),
+    throttle,
+    byCookie,
+    delivery,
+    locations,
+    needs,
+  }
 }
 
 /** Methods that change nothing, whose origin is nobody's business. */
@@ -110,7 +163,8 @@ const SAFE_METHODS = ['GET', 'HEAD']
  * `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Anything else is a 404, a wrong
  * method a 405, both in the form of the other answers.
  *
- * It does check the origin of every POST and DELETE, login included. It does not limit how often a login is tried.
+ * It does check the origin of every POST and DELETE, login included. It limits how often passwords are tried, by
+ * account and by address.
  *
  * @returns a fetch handler; mount it at the base path and at `/.well-known/jwks.json`
  * @throws {ConfigurationError} for an unknown or unfit option
@@ -135,6 +189,7 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
     'address',
     'basePath',
     'delivery',
+    'throttle',
   ])
   const { basePath = '/auth' } = options
   if (!/^(?:\/[^/?#]+)*$/.test(basePath))

@@ -52,8 +52,9 @@ describe('the package', () => {
     expect(sources.filter((path) => !exists(path))).toEqual([])
   })
 
-  it('has no dependency, and every peer is optional', () => {
-    expect(manifest).not.toHaveProperty('dependencies')
+  it('has one dependency, and every peer is optional', () => {
+    // docs/decisions/0008: what counts failed logins.
+    expect(Object.keys(manifest.dependencies)).toEqual(['rate-limiter-flexible'])
     expect(manifest).not.toHaveProperty('optionalDependencies')
     for (const peer of Object.keys(manifest.peerDependencies)) {
       expect(manifest.peerDependenciesMeta, peer).toMatchObject({ [peer]: { optional: true } })

@@ -7,7 +7,7 @@ import { AuthError } from '../errors.ts'
 import { type Delivery, type IssuedTokens, toBody } from '../http/deliver.ts'
 import type { TokenPair } from '../issuance.ts'
 import type { TokenPayload } from '../token/payload.ts'
-import { toPassword, toUsername, type VerifiedUser } from './credentials.ts'
+import { type Credentials, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
 import { endPresented } from './sessions.ts'
 import { type Parts, present, toJson, type Visit } from './visit.ts'
 
@@ -63,14 +63,24 @@ async function issue<C>(
   })
 }
 
+/** Checks a password within the limits. */
+function tryPassword<C>(
+  { throttle, address, verifyCredentials }: Parts<C>,
+  { request, info }: Visit,
+  credentials: Credentials,
+): Promise<VerifiedUser<C>> {
+  return throttle.run(credentials.username, address(request, info), () =>
+    verifyCredentials(credentials, request),
+  )
+}
+
 /** `POST /login`: a username and a password for both tokens, the access token fresh. */
 export async function login<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
   const body = (await visit.body()) ?? {}
   const credentials = { username: toUsername(body['username']), password: toPassword(body['password']) }
   const by = toAsked(body['delivery'], parts.delivery, parts.byCookie)
   const provedAt = parts.auth.now()
-  const user = await parts.verifyCredentials(credentials, visit.request)
-  if (user === null) throw new AuthError('credentials_invalid')
+  const user = await tryPassword(parts, visit, credentials)
   // The session that this browser had before is over: nobody can have planted it to find the user in it later.
   if (parts.stateful && parts.byCookie) await endPresented(parts, visit, ['cookie'])
   return deliver(parts, by, await issue(parts, visit, user, provedAt))
@@ -106,24 +116,33 @@ export async function verifyPassword<C>(parts: Parts<C>, visit: Visit): Promise<
   const named = body['username']
   if (named !== undefined && toUsername(named) !== username) throw new AuthError('subject_mismatch')
   const credentials = { username, password: toPassword(body['password']) }
-  const pair = await prove(parts, payload, async () => parts.verifyCredentials(credentials, visit.request))
+  const pair = await prove(parts, visit, payload, credentials)
   return deliver(parts, await toDelivery(parts, visit, found), { ...pair, fresh: true })
 }
 
-/** Issues fresh tokens to a user who proves to be the one of a token. */
+/** What a right password proves. */
+function toProof<C>(
+  { subject, amr, acr }: VerifiedUser<C>,
+  { sub }: TokenPayload<C>,
+): { readonly amr?: readonly string[]; readonly acr?: string } {
+  if (subject !== sub) throw new AuthError('subject_mismatch')
+  return { ...(amr && { amr }), ...(acr && { acr }) }
+}
+
+/** Issues fresh tokens to a user who proves to be the one of a token. A session counts the attempts itself, so that no login is blocked. */
 async function prove<C>(
-  { auth, stateful }: Parts<C>,
+  parts: Parts<C>,
+  visit: Visit,
   payload: TokenPayload<C>,
-  ask: () => Promise<VerifiedUser<C> | null>,
+  credentials: Credentials,
 ): Promise<TokenPair> {
-  const check = async (): Promise<{ readonly amr?: readonly string[]; readonly acr?: string } | null> => {
-    const user = await ask()
-    if (user === null) return null
-    if (user.subject !== payload.sub) throw new AuthError('subject_mismatch')
-    return { ...(user.amr && { amr: user.amr }), ...(user.acr && { acr: user.acr }) }
+  const { auth, stateful, verifyCredentials } = parts
+  if (stateful) {
+    return auth.sessions.stepUp(payload, async () => {
+      const user = await verifyCredentials(credentials, visit.request)
+      return user === null ? null : toProof(user, payload)
+    })
   }
-  if (stateful) return auth.sessions.stepUp(payload, check)
-  const proof = await check()
-  if (proof === null) throw new AuthError('credentials_invalid')
+  const proof = toProof(await tryPassword(parts, visit, credentials), payload)
   return auth.createTokenPair(payload, { fresh: true, ...proof })
 }

@@ -11,6 +11,7 @@ import { type RequestInfo, type RequestPort, toRequestPort } from '../http/reque
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import type { Credentials, VerifiedUser } from './credentials.ts'
+import type { Throttle } from './throttle.ts'
 
 /** What the routes of one application work from. */
 export interface Parts<C> {
@@ -27,6 +28,8 @@ export interface Parts<C> {
   readonly usernameOf: (payload: TokenPayload<C>) => string | Promise<string>
   /** The client's address. */
   readonly address: (request: Request, info: RequestInfo | undefined) => string | undefined
+  /** Limits attempts at passwords. */
+  readonly throttle: Throttle
   /** Whether tokens may come by cookie. */
   readonly byCookie: boolean
   /** How a login is answered that does not say. */

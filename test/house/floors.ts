@@ -70,6 +70,7 @@ const ALSO: Partial<Record<Room, readonly string[]>> = {
 /** Packages that a file may import at run time. Everything else of a peer is `import type`. */
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
   'src/adapters/nest.ts': ['@nestjs/common'],
+  'src/routes/limiter.ts': ['rate-limiter-flexible'],
 }
 
 const BUILTINS = new Set(builtinModules)
