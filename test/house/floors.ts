@@ -67,7 +67,7 @@ const ALSO: Partial<Record<Room, readonly string[]>> = {
   stores: ['src/session/store.ts', 'src/session/rotation.ts'],
 }
 
-/** Packages that a file may import at run time. Everything else of a peer is `import type`. */
+/** Packages that a door, and the rooms behind it, may import at run time. Everything else of a peer is `import type`. */
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
   'src/adapters/nest.ts': ['@nestjs/common'],
   'src/routes/limiter.ts': ['rate-limiter-flexible'],
@@ -131,12 +131,18 @@ function isRoomBehind(folder: string): boolean {
   return /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes)$/.test(folder)
 }
 
+/** The door that a room is behind, or the file itself. */
+function behindDoor(path: string): string {
+  return path.replace(/^(src\/adapters\/[^/]+)\/.+$/, '$1.ts')
+}
+
 function packageRefusal(path: string, room: Room, { specifier, typeOnly }: Import): string | undefined {
   if (specifier.startsWith('node:')) {
     return room === 'client' ? `imports ${specifier}: the client runs in browsers` : undefined
   }
   if (BUILTINS.has(specifier)) return `imports ${specifier}: write node:${specifier}`
-  const allowed = RUNTIME_PACKAGES[path]?.includes(specifier) || (typeOnly && DOORS.includes(room))
+  const allowed =
+    RUNTIME_PACKAGES[behindDoor(path)]?.includes(specifier) || (typeOnly && DOORS.includes(room))
   if (allowed) return undefined
   return `imports the package ${specifier}${typeOnly ? '' : ' at run time'}: the library has no dependencies`
 }
