@@ -3,7 +3,7 @@
  * `PORT` (default 8000; 0 takes a free one) and `HOST` (default 127.0.0.1: the examples know nobody but demo users).
  */
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { toNodeHandler } from 'tokenwright/node'
 
@@ -18,9 +18,13 @@ export function secretOfThisRun(): string {
 
 /** Serves a fetch handler, such as a Hono app's, until SIGTERM or SIGINT; then lets running requests finish and exits 0. */
 export function serve(fetch: (request: Request) => Response | Promise<Response>): void {
+  listen(createServer(toNodeHandler((request) => fetch(request))))
+}
+
+/** The same for a server of Node's, such as that of a framework which makes its own. */
+export function listen(server: Server): void {
   const { PORT = '8000', HOST = '127.0.0.1' } = process.env
   if (!/^\d{1,5}$/.test(PORT) || Number(PORT) > 65_535) fail('PORT must be a whole number from 0 to 65535')
-  const server = createServer(toNodeHandler((request) => fetch(request)))
   server.once('error', (error) => fail(error.message))
   server.listen(Number(PORT), HOST, () => {
     const { address, port, family } = server.address() as AddressInfo

@@ -12,6 +12,7 @@ const SERVING = [
   'explicit-refresh-fetch',
   'verify-password',
   'token-types',
+  'nest',
 ]
 
 describe.each(SERVING)('%s', (name) => {

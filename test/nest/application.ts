@@ -66,22 +66,27 @@ export interface Setting {
   /** Whether Nest parses bodies. Default true. */
   readonly bodyParser?: boolean
   /** Called before the application starts. */
-  prepare?(app: INestApplication): void | Promise<void>
+  prepare?(app: INestApplication, nest: Nest): void | Promise<void>
 }
 
 /** Makes an application and starts it, not listening yet. */
 export async function createApplication(
-  { core, express, fastify }: Nest,
+  nest: Nest,
   platform: Platform,
   module: Type,
   { bodyParser = true, prepare }: Setting = {},
 ): Promise<INestApplication> {
+  const { core, express, fastify } = nest
   const adapter =
     platform === 'express'
       ? new express.ExpressAdapter()
       : new fastify.FastifyAdapter({ bodyLimit: 4_000_000 })
-  const app: INestApplication = await core.NestFactory.create(module, adapter, { logger: false, bodyParser })
-  await prepare?.(app)
+  const app: INestApplication = await core.NestFactory.create(module, adapter, {
+    logger: false,
+    bodyParser,
+    abortOnError: false,
+  })
+  await prepare?.(app, nest)
   await app.init()
   if (platform === 'fastify') await app.getHttpAdapter().getInstance().ready()
   return app

@@ -12,6 +12,7 @@ import * as core from '@nestjs/core'
 import * as express from '@nestjs/platform-express'
 import * as fastify from '@nestjs/platform-fastify'
 import * as door from '../../src/adapters/nest.ts'
+import * as library from '../../src/index.ts'
 
 /** One version of Nest, its platforms, and the door beside it. */
 export interface Nest {
@@ -21,8 +22,8 @@ export interface Nest {
   readonly express: typeof express
   readonly fastify: typeof fastify
   readonly door: typeof door
-  /** `AuthError` of the same copy of the package as the door. */
-  readonly AuthError: typeof import('../../src/errors.ts').AuthError
+  /** The front door of the same copy of the package: filters know errors by their class. */
+  readonly library: typeof library
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -33,8 +34,7 @@ export const PLATFORMS = ['express', 'fastify'] as const
 
 /** Nest 12. */
 async function loadTwelve(): Promise<Nest> {
-  const { AuthError } = await import('../../src/errors.ts')
-  return { version: 12, common, core, express, fastify, door, AuthError }
+  return { version: 12, common, core, express, fastify, door, library }
 }
 
 /** Puts the built package beside Nest 11, as an installation would. */
@@ -54,7 +54,6 @@ async function loadEleven(): Promise<Nest> {
   const require = createRequire(join(ELEVEN, 'core/package.json'))
   const home = installBesideEleven()
   const load = (path: string): Promise<unknown> => import(pathToFileURL(join(home, 'dist/src', path)).href)
-  const { AuthError } = (await load('errors.js')) as Pick<Nest, 'AuthError'>
   return {
     version: 11,
     common: require('@nestjs/common'),
@@ -62,7 +61,7 @@ async function loadEleven(): Promise<Nest> {
     express: require('@nestjs/platform-express'),
     fastify: require('@nestjs/platform-fastify'),
     door: (await load('adapters/nest.js')) as typeof door,
-    AuthError,
+    library: (await load('index.js')) as typeof library,
   }
 }
 

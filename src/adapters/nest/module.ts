@@ -15,6 +15,7 @@ import {
   Injectable,
   Module,
   type ModuleMetadata,
+  type OnApplicationShutdown,
   type Type,
 } from '@nestjs/common'
 import type { Auth } from '../../auth.ts'
@@ -37,36 +38,41 @@ export interface AsyncOptions<C, U> {
   readonly useFactory: (...injected: never[]) => Auth<C, U> | Promise<Auth<C, U>>
 }
 
+/** What the module closes with the application: the `Auth` of `forRootAsync`, null for one that was made outside. */
+const OWNED: unique symbol = Symbol('tokenwright.owned')
+
 /** Provides one `Auth` to the whole application, under the token `AUTH`. */
-// biome-ignore lint/complexity/noStaticOnlyClass: a module of Nest is a class
-export class TokenwrightModule {
+export class TokenwrightModule implements OnApplicationShutdown {
+  readonly #owned: Pick<Auth, 'close'> | null
+
+  /** Made by Nest. @param owned what is closed with the application */
+  constructor(owned: Pick<Auth, 'close'> | null) {
+    this.#owned = owned
+  }
+
   /** An `Auth` that was made outside; whoever made it closes it. */
   static forRoot<C, U>(auth: Auth<C, U>): DynamicModule {
-    return {
-      module: TokenwrightModule,
-      global: true,
-      providers: [{ provide: AUTH, useValue: auth }],
-      exports: [AUTH],
-    }
+    const providers = [
+      { provide: AUTH, useValue: auth },
+      { provide: OWNED, useValue: null },
+    ]
+    return { module: TokenwrightModule, global: true, providers, exports: [AUTH] }
   }
 
   /** An `Auth` that is made out of other providers, such as a configuration, and closed when the application ends. */
   static forRootAsync<C, U>({ imports = [], inject = [], useFactory }: AsyncOptions<C, U>): DynamicModule {
-    const closing: FactoryProvider = {
-      provide: CLOSING,
-      inject: [AUTH],
-      useFactory: (auth: Auth) => ({ onApplicationShutdown: () => auth.close() }),
-    }
     const providers = [
       { provide: AUTH, inject, useFactory: useFactory as FactoryProvider['useFactory'] },
-      closing,
+      { provide: OWNED, useExisting: AUTH },
     ]
     return { module: TokenwrightModule, global: true, imports, providers, exports: [AUTH] }
   }
-}
 
-/** What closes the `Auth` of `forRootAsync`. */
-const CLOSING = Symbol('tokenwright.closing')
+  /** Called by Nest when the application has ended. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.#owned?.close()
+  }
+}
 
 /**
  * Answers the `AuthError`s that handlers throw, such as `refresh_reused` from `auth.sessions.refresh`, in the form of the guards'
@@ -115,6 +121,7 @@ export function toInjectable(plan: GuardPlan): Type<NestGuard> {
 }
 
 Module({})(TokenwrightModule)
+Inject(OWNED)(TokenwrightModule, undefined, 0)
 Catch(AuthError)(AuthErrorFilter)
 Injectable()(AuthErrorFilter)
 Inject(AUTH)(AuthErrorFilter, undefined, 0)
