@@ -217,6 +217,20 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     expect(error).toMatchObject({ name: 'ConfigurationError' })
   })
 
+  it('shows the filters of the application nothing that a guard has answered', async () => {
+    const { auth } = setUp()
+    let caught = 0
+    const { send } = await start(
+      (nest) => {
+        const handlers = [{ route: 'GET /', guards: [nest.door.guards(auth).access()], handle: () => ({}) }]
+        return { controllers: [toController(nest, handlers)] }
+      },
+      { prepare: (app) => void app.useGlobalFilters({ catch: () => void caught++ }) },
+    )
+    for (const token of [undefined, 'x', REFRESH]) expect((await send('/', token)).status).toBe(401)
+    expect(caught).toBe(0)
+  })
+
   it("hands the AuthError to Nest's filters with errors: 'throw'", async () => {
     const { library } = await loadNest(version)
     const auth = library.createAuth({ secret: SECRET, clock: stoppedClock() })

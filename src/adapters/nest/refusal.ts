@@ -61,7 +61,6 @@ export class GraphqlRefusal extends HttpException {
   /** @param members the members of the answer's body */
   constructor(error: AuthError, members: Members) {
     super(members, error.status, { cause: error })
-    this.message = error.message
     this.extensions = { code: GRAPHQL_CODES[error.status], originalError: members }
   }
 }
