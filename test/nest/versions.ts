@@ -46,6 +46,9 @@ function installBesideEleven(): string {
   cpSync(join(ROOT, 'dist/src'), join(home, 'dist/src'), { recursive: true })
   cpSync(join(ROOT, 'package.json'), join(home, 'package.json'))
   symlinkSync(ELEVEN, join(folder, 'node_modules/@nestjs'))
+  const { dependencies = {} } = createRequire(import.meta.url)('../../package.json')
+  for (const name of Object.keys(dependencies))
+    symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name))
   return home
 }
 
