@@ -211,6 +211,7 @@ function wireGuard<C, U>(settings: Settings<C, U>, issuance: Issuance<C>, livene
       limits,
       cache: settings.cache,
       schema: settings.schema,
+      hasRows: liveness.revocable,
     }),
     http,
     defaults: { freshness, realm, revocable: liveness.revocable, issues: settings.ring.signer !== null },

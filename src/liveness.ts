@@ -167,6 +167,7 @@ export function createLiveness<C, U>(settings: Settings<C, U>, issuance: Issuanc
     settings: store.sessions,
     issue: issuance.issue,
     clock,
+    hasHeard: revocation.hasHeard,
     note: revocation.note,
     catchUp: revocation.catchUp,
     tell: ({ kind, sid, sub }) => emit(on, kind, { sid, sub }),

@@ -47,6 +47,8 @@ export interface Revocation {
    * @throws {AuthError} `token_revoked`; `store_unavailable` when it cannot be told
    */
   judge(payload: TokenPayload<unknown>, strict: boolean): Promise<void> | undefined
+  /** Whether this process has heard that a token was revoked: a lookup. No says nothing. */
+  hasHeard(payload: TokenPayload<unknown>): boolean
   /** Takes over at once what this process has revoked itself. */
   note(entry: LogEntry): void
   /** Reads the log now, where it is followed; a store that cannot be reached is left to the next reading. */
@@ -197,6 +199,7 @@ export function createRevocation(caller: Caller, settings: RevocationSettings): 
         throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
       return undefined
     },
+    hasHeard: (payload) => feed.ledger.holds(payload),
     note(entry) {
       feed.ledger.sweep(entry.at)
       feed.ledger.add(entry)

@@ -25,6 +25,8 @@ export interface VerifySettings<C> {
   readonly cache: CacheBounds | null
   /** The schema of the custom claims; null for none. */
   readonly schema: StandardSchema<unknown, C> | null
+  /** Whether sessions are kept in a store, whose clock says since when their refresh tokens are good. */
+  readonly hasRows: boolean
 }
 
 /**
@@ -48,14 +50,14 @@ interface Proof<C> {
  * It does not check: type, realm, revocation, freshness, scopes.
  */
 export function prepareVerify<C = Claims>(settings: VerifySettings<C>): Verify<C> {
-  const { rules, schema } = settings
+  const { rules, schema, hasRows } = settings
   const { clock, leeway } = rules
   const verifyJws = prepareVerifyJws(settings.ring, settings.limits, toText)
   const cache = settings.cache === null ? null : createTokenCache<Proof<C>>(settings.cache)
 
   /** Judges the times, which is all that is left to judge of a remembered token. */
   function admit(payload: TokenPayload<C>, now: number): TokenPayload<C> {
-    const objection = judgeTimes(payload, now, leeway)
+    const objection = judgeTimes(payload, now, leeway, hasRows)
     if (objection !== undefined) throw new AuthError(objection)
     return payload
   }
