@@ -82,7 +82,7 @@ export function roomOf(path: string): Room | undefined {
   const folder = rest.length > 0
   const name = folder ? first : first.replace(/\.ts$/, '')
   const isFolder = ['base', 'token', 'session', 'http', 'stores', 'adapters'].includes(name)
-  const hasRoomsBehind = ['testing', 'routes'].includes(name)
+  const hasRoomsBehind = ['testing', 'routes', 'client'].includes(name)
   return Object.hasOwn(MAY_IMPORT, name) && (folder === isFolder || hasRoomsBehind)
     ? (name as Room)
     : undefined
@@ -128,7 +128,7 @@ function isBehind(path: string, target: string): boolean {
 }
 
 function isRoomBehind(folder: string): boolean {
-  return /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes)$/.test(folder)
+  return /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes|client)$/.test(folder)
 }
 
 /** The door that a room is behind, or the file itself. */
