@@ -19,8 +19,8 @@ const COOKIE = '__Host-access_token'
 const GOOD = forge(claimsOf({ csrf: 'c' }))
 const EXPIRED = forge(claimsOf({ exp: NOW - 60 }))
 
-/** Whether the gateway looks at clients when they connect, or at messages only. */
-type Watch = 'connections' | 'messages'
+/** Whether the gateway refuses clients when they connect, only remembers them, or forgets to look. */
+type Watch = 'refuse' | 'remember' | 'forget'
 
 /** A gateway that answers `me` to any client that may ask, `fresh` only to those with a fresh token. */
 function toGateway({ common, door }: Nest, auth: Auth, watch: Watch): Type {
@@ -28,8 +28,8 @@ function toGateway({ common, door }: Nest, auth: Auth, watch: Watch): Type {
   const access = guard.access()
   class Gateway {
     async handleConnection(client: object, request?: IncomingMessage): Promise<void> {
-      if (watch === 'connections') await access.admit(client, request)
-      else if (request !== undefined) await guard.optional().admit(client, request)
+      if (watch === 'refuse') await access.admit(client, request)
+      else if (watch === 'remember') await guard.optional().admit(client, request)
     }
     me({ sub }: { sub: string }): unknown {
       return { event: 'me', data: sub }
@@ -128,7 +128,7 @@ describe('ws', () => {
     ['query', { path: `/?access_token=${GOOD}` }],
     ['cookie', { headers: { cookie: `${COOKIE}=${GOOD}` } }],
   ])('takes a token by %s', async (_, how) => {
-    const { port } = await start('ws', 'connections')
+    const { port } = await start('ws', 'refuse')
     const client = await open(port, how)
     expect(await client.ask('me')).toEqual(TOLD)
     // The token is never echoed.
@@ -149,14 +149,14 @@ describe('ws', () => {
       'csrf_mismatch',
     ],
   ])('tells a client with %s why, and disconnects it', async (_, how, code) => {
-    const { port } = await start('ws', 'connections')
+    const { port } = await start('ws', 'refuse')
     const client = await open(port, how)
     expect(await client.next()).toEqual(told(code))
     expect(await client.closed).toEqual([1008, code])
   })
 
   it('judges each message by what is true then', async () => {
-    const { port, clock } = await start('ws', 'connections')
+    const { port, clock } = await start('ws', 'refuse')
     const client = await open(port, { headers: { authorization: `Bearer ${GOOD}` } })
     expect(await client.ask('me')).toEqual(TOLD)
     expect(await client.ask('fresh')).toEqual(told('fresh_token_required'))
@@ -165,10 +165,20 @@ describe('ws', () => {
     expect(await client.ask('me')).toEqual(told('token_expired'))
   })
 
-  it('refuses messages of clients that nobody has looked at when they came', async () => {
-    const { port } = await start('ws', 'messages')
+  it('refuses messages that want more than the connection did', async () => {
+    const { port } = await start('ws', 'remember')
     const client = await open(port)
     expect(await client.ask('me')).toEqual(told('token_missing'))
+  })
+
+  it('lets no message pass of a client whose request nobody has handed over', async () => {
+    const { port } = await start('ws', 'forget')
+    const client = await open(port, { headers: { authorization: `Bearer ${GOOD}` } })
+    // A slip in the wiring: Nest's own words, and a line in its log.
+    expect(await client.ask('me')).toMatchObject({
+      event: 'exception',
+      data: { message: 'Internal server error' },
+    })
   })
 })
 
@@ -189,7 +199,7 @@ describe('socket.io', () => {
     ['auth', { auth: { token: GOOD } }],
     ['header', { extraHeaders: { authorization: `Bearer ${GOOD}` } }],
   ])('takes a token by %s, and refuses messages that want more', async (_, how) => {
-    const { port } = await start('io', 'connections')
+    const { port } = await start('io', 'refuse')
     const socket = connect(port, how)
     await heard(socket, 'connect')
     socket.emit('me', {})
@@ -208,7 +218,7 @@ describe('socket.io', () => {
     ['a token that is no text', { auth: { token: 7 } }, 'token_missing'],
     ['an expired one', { auth: { token: EXPIRED } }, 'token_expired'],
   ])('tells a client with %s why, and disconnects it', async (_, how, code) => {
-    const { port } = await start('io', 'connections')
+    const { port } = await start('io', 'refuse')
     const socket = connect(port, how)
     const [exception, reason] = await Promise.all([heard(socket, 'exception'), heard(socket, 'disconnect')])
     expect(exception).toMatchObject({ status: 'error', code })
@@ -216,7 +226,7 @@ describe('socket.io', () => {
   })
 
   it('refuses messages of clients that were let in unseen', async () => {
-    const { port } = await start('io', 'messages')
+    const { port } = await start('io', 'remember')
     const socket = connect(port, {})
     await heard(socket, 'connect')
     socket.emit('me', {})

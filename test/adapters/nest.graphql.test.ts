@@ -19,6 +19,7 @@ const SCHEMA = `type Query {
   anyone: String
   open: String
   bare: String
+  renewing: String
   handler: String
 }`
 
@@ -38,6 +39,7 @@ function toResolver({ common, door }: Nest, auth: Auth): Type {
     admin: [show, [CurrentToken()], [UseGuards(guard.scopes('admin'))]],
     anyone: [show, [CurrentToken()], [UseGuards(guard.optional())]],
     open: [() => 'open', [], [Public()]],
+    renewing: [show, [CurrentToken()], [UseGuards(guard.token({ renew: true }))]],
     bare: [show, [CurrentToken()], [UseGuards(bare.access())]],
     handler: [
       () => {
@@ -146,6 +148,19 @@ describe('graphql', () => {
     const token = forge(claimsOf({ csrf: 'c' }))
     const headers = { cookie: `${ACCESS}=${token}`, 'x-csrf-token': 'c' }
     expect((await ask('{ me }', headers)).data).toEqual({ me: 'user-1' })
+  })
+
+  it('renews a cookie in passing', async () => {
+    const due = { csrf: 'c', auth_time: NOW - 800, iat: NOW - 800, exp: NOW + 100 }
+    const cookie = `${ACCESS}=${forge(claimsOf(due))}`
+    const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', cookie, 'x-csrf-token': 'c' },
+      body: JSON.stringify({ query: '{ renewing }' }),
+    })
+    expect(await response.json()).toEqual({ data: { renewing: 'user-1' } })
+    const names = response.headers.getSetCookie().map((line) => line.slice(0, line.indexOf('=')))
+    expect(names).toEqual([ACCESS, '__Host-csrf_token'])
   })
 
   it("throws the bare error with errors: 'throw', and words what handlers throw by the filter", async () => {

@@ -12,6 +12,11 @@ const SERVING = [
   'explicit-refresh-fetch',
   'verify-password',
   'token-types',
+  'express',
+  'fastify',
+  'fetch',
+  'hono',
+  'koa',
   'nest',
 ]
 
