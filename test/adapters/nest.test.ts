@@ -3,7 +3,10 @@
  * the container, exception filters. On both versions and both platforms, with real requests. The answers themselves are the
  * adapter suite's (`test/contract/adapters`).
  */
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { ArgumentsHost, INestApplication, ModuleMetadata } from '@nestjs/common'
@@ -18,7 +21,7 @@ import {
   toController,
   toModule,
 } from '../nest/application.ts'
-import { loadNest, type Nest, PLATFORMS } from '../nest/versions.ts'
+import { installBesideEleven, loadNest, type Nest, PLATFORMS } from '../nest/versions.ts'
 import { claimsOf, errorOf, forge, SECRET, setUp, stoppedClock } from '../token/forge.ts'
 
 const GOOD = forge(claimsOf())
@@ -333,4 +336,48 @@ it('refuses to guard what carries no request', async () => {
   host.setType('rpc')
   const error = await errorOf(() => door.guards(setUp().auth).optional().canActivate(host))
   expect(error).toMatchObject({ name: 'ConfigurationError', message: expect.stringContaining("'rpc'") })
+})
+
+/** What most applications on Nest 11 are compiled to. */
+const COMMONJS = `
+const { Controller, Get, Module, UseGuards } = require('@nestjs/common')
+const { NestFactory } = require('@nestjs/core')
+const { createAuth } = require('tokenwright')
+const { CurrentToken, guards } = require('tokenwright/nest')
+
+const auth = createAuth()
+class Account {
+  me({ sub }) {
+    return { sub }
+  }
+}
+const method = [Account.prototype, 'me', Object.getOwnPropertyDescriptor(Account.prototype, 'me')]
+Get('me')(...method)
+UseGuards(guards(auth).access())(...method)
+CurrentToken()(Account.prototype, 'me', 0)
+Controller()(Account)
+class Application {}
+Module({ controllers: [Account] })(Application)
+
+async function main() {
+  const app = await NestFactory.create(Application, { logger: false })
+  await app.listen(0, '127.0.0.1')
+  const url = 'http://127.0.0.1:' + app.getHttpServer().address().port + '/me'
+  const authorization = 'Bearer ' + (await auth.createAccessToken('user-1'))
+  const answers = [await fetch(url), await fetch(url, { headers: { authorization } })]
+  console.log(JSON.stringify(await Promise.all(answers.map(async (one) => [one.status, await one.json()]))))
+  await app.close()
+}
+main()
+`
+
+it('is required by a CommonJS application on Nest 11', () => {
+  const file = join(installBesideEleven(), '../../application.cjs')
+  writeFileSync(file, COMMONJS)
+  const env = { PATH: process.env['PATH'], TOKENWRIGHT_SECRET: SECRET }
+  const printed = execFileSync(process.execPath, [file], { encoding: 'utf8', env })
+  expect(JSON.parse(printed)).toEqual([
+    [401, { message: 'Token Error', error_type: 'MissingTokenError', code: 'token_missing' }],
+    [200, { sub: 'user-1' }],
+  ])
 })

@@ -37,8 +37,12 @@ async function loadTwelve(): Promise<Nest> {
   return { version: 12, common, core, express, fastify, door, library }
 }
 
-/** Puts the built package beside Nest 11, as an installation would. */
-function installBesideEleven(): string {
+/**
+ * Puts the built package beside Nest 11, as an installation would.
+ *
+ * @returns the folder of the package, in the `node_modules` of a folder that is gone when the process ends
+ */
+export function installBesideEleven(): string {
   const folder = mkdtempSync(join(tmpdir(), 'tokenwright-nest-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const home = join(folder, 'node_modules/tokenwright')
