@@ -47,7 +47,6 @@ export function createFloorVerifier(alg: 'HS256' | PairName, cache: CacheBounds 
     limits: { tokenLength: 8192 },
     cache,
     schema: null,
-    hasRows: false,
   })
 }
 

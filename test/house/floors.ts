@@ -14,6 +14,7 @@ type Room =
   | 'guard'
   | 'route'
   | 'liveness'
+  | 'standing'
   | 'events'
   | 'auth'
   | Door
@@ -30,6 +31,7 @@ const THIRD: Room[] = [
   'events',
   'route',
   'liveness',
+  'standing',
   'guard',
   'auth',
 ]
@@ -51,6 +53,7 @@ const MAY_IMPORT: Record<Room, { values: readonly Room[]; types: readonly Room[]
   events: { values: THIRD, types: THIRD },
   route: { values: THIRD, types: THIRD },
   liveness: { values: THIRD, types: THIRD },
+  standing: { values: THIRD, types: THIRD },
   guard: { values: THIRD, types: THIRD },
   auth: { values: THIRD, types: THIRD },
   index: { values: THIRD, types: THIRD },
@@ -67,7 +70,7 @@ const ALSO: Partial<Record<Room, readonly string[]>> = {
   stores: ['src/session/store.ts', 'src/session/rotation.ts'],
 }
 
-/** Packages that a door, and the rooms behind it, may import at run time. Everything else of a peer is `import type`. */
+/** Packages that a file may import at run time. Everything else of a peer is `import type`. */
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
   'src/adapters/nest.ts': ['@nestjs/common'],
   'src/routes/limiter.ts': ['rate-limiter-flexible'],
@@ -82,7 +85,7 @@ export function roomOf(path: string): Room | undefined {
   const folder = rest.length > 0
   const name = folder ? first : first.replace(/\.ts$/, '')
   const isFolder = ['base', 'token', 'session', 'http', 'stores', 'adapters'].includes(name)
-  const hasRoomsBehind = ['testing', 'routes', 'client'].includes(name)
+  const hasRoomsBehind = ['testing', 'routes'].includes(name)
   return Object.hasOwn(MAY_IMPORT, name) && (folder === isFolder || hasRoomsBehind)
     ? (name as Room)
     : undefined
@@ -128,12 +131,7 @@ function isBehind(path: string, target: string): boolean {
 }
 
 function isRoomBehind(folder: string): boolean {
-  return /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes|client)$/.test(folder)
-}
-
-/** The door that a room is behind, or the file itself. */
-function behindDoor(path: string): string {
-  return path.replace(/^(src\/adapters\/[^/]+)\/.+$/, '$1.ts')
+  return /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes)$/.test(folder)
 }
 
 function packageRefusal(path: string, room: Room, { specifier, typeOnly }: Import): string | undefined {
@@ -141,8 +139,7 @@ function packageRefusal(path: string, room: Room, { specifier, typeOnly }: Impor
     return room === 'client' ? `imports ${specifier}: the client runs in browsers` : undefined
   }
   if (BUILTINS.has(specifier)) return `imports ${specifier}: write node:${specifier}`
-  const allowed =
-    RUNTIME_PACKAGES[behindDoor(path)]?.includes(specifier) || (typeOnly && DOORS.includes(room))
+  const allowed = RUNTIME_PACKAGES[path]?.includes(specifier) || (typeOnly && DOORS.includes(room))
   if (allowed) return undefined
   return `imports the package ${specifier}${typeOnly ? '' : ' at run time'}: the library has no dependencies`
 }

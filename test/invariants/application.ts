@@ -60,7 +60,7 @@ export function createApplication(store: Store, { sessions, ownClock = true, ...
     ]),
   )
   const auth = createAuth({
-    ...(!options.keys && { secret: SECRET }),
+    secret: SECRET,
     ...(ownClock && { clock: () => now }),
     locations: ['header', 'cookie'],
     on,

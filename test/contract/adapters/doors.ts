@@ -66,7 +66,7 @@ export interface Plan {
 }
 
 /** When the framework's body parser runs; `none` leaves the stream to the handler. */
-export type Parsing = 'before' | 'after' | 'none'
+type Parsing = 'before' | 'after' | 'none'
 
 /** A door with its routes, not listening yet. */
 export interface Door {
@@ -86,7 +86,7 @@ export function toCaught(error: unknown): Reply {
 }
 
 /** Makes a guard by its name. */
-export function call<M>(guards: object, [name, ...rest]: GuardCall): M {
+function call<M>(guards: object, [name, ...rest]: GuardCall): M {
   return (guards as Record<string, (...rest: unknown[]) => M>)[name]!(...rest)
 }
 
@@ -99,10 +99,7 @@ function isForm(type: string | undefined): boolean {
 }
 
 /** Reads a stream and makes of it what the parsers make. */
-export async function readStream(
-  stream: AsyncIterable<Uint8Array>,
-  type: string | undefined,
-): Promise<unknown> {
+async function readStream(stream: AsyncIterable<Uint8Array>, type: string | undefined): Promise<unknown> {
   const chunks: Uint8Array[] = []
   for await (const chunk of stream) chunks.push(chunk)
   const bytes = Buffer.concat(chunks)
@@ -112,12 +109,11 @@ export async function readStream(
 }
 
 /** Whether a parser has made something of the body. */
-export function isParsed(type: string | undefined, parsing: Parsing): boolean {
+function isParsed(type: string | undefined, parsing: Parsing): boolean {
   return parsing !== 'none' && (isJson(type) || isForm(type))
 }
 
-/** What every handler answers with. */
-export const HEADERS = { 'content-type': 'application/json', 'cache-control': 'private' } as const
+const HEADERS = { 'content-type': 'application/json', 'cache-control': 'private' } as const
 
 function toResponse({ status = 200, cookies = [], body }: Reply): Response {
   const headers = new Headers(HEADERS)
