@@ -47,6 +47,7 @@ export function createFloorVerifier(alg: 'HS256' | PairName, cache: CacheBounds 
     limits: { tokenLength: 8192 },
     cache,
     schema: null,
+    hasRows: false,
   })
 }
 

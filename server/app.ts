@@ -7,7 +7,7 @@ import { type Context, Hono } from 'hono'
 import { guards } from '../src/adapters/hono.ts'
 import { readBody } from '../src/http/body.ts'
 import { type Auth, AuthError } from '../src/index.ts'
-import { authRoutes } from '../src/routes.ts'
+import { authRoutes, type ThrottleOptions } from '../src/routes.ts'
 import type { Health } from './health.ts'
 import { describeApi } from './openapi.ts'
 import { loadPages, type Page } from './pages.ts'
@@ -21,6 +21,8 @@ export interface AppParts {
   readonly users: Users
   /** How the server is. */
   readonly health: () => Promise<Health>
+  /** Makes limiters that processes share; undefined for the memory of this one. */
+  readonly createLimiter?: ThrottleOptions['createLimiter'] | undefined
 }
 
 /**
@@ -28,7 +30,7 @@ export interface AppParts {
  *
  * @throws {ConfigurationError} when a page's file is missing
  */
-export function createApp({ auth, users, health }: AppParts): Hono {
+export function createApp({ auth, users, health, createLimiter }: AppParts): Hono {
   const app = new Hono()
   app.onError(createAnswerError(auth))
   app.notFound((context) => answerUnrouted(app, context))
@@ -38,7 +40,11 @@ export function createApp({ auth, users, health }: AppParts): Hono {
     context.header('Referrer-Policy', 'no-referrer')
   })
 
-  const answerAuth = authRoutes(auth, { verifyCredentials: users.verifyCredentials, delivery: 'body' })
+  const answerAuth = authRoutes(auth, {
+    verifyCredentials: users.verifyCredentials,
+    delivery: 'body',
+    throttle: createLimiter ? { createLimiter } : {},
+  })
   const handleAuth = (context: Context) => answerAuth(context.req.raw, { address: addressOf(context) })
   app.all('/auth/*', handleAuth)
   app.all('/.well-known/jwks.json', handleAuth)

@@ -58,7 +58,9 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     config,
     demo: !config.production && demoUsers.length > 0,
   })
-  const server = createAdaptorServer({ fetch: createApp({ auth, users, health }).fetch }) as Server
+  const server = createAdaptorServer({
+    fetch: createApp({ auth, users, health, createLimiter: sessions.createLimiter }).fetch,
+  }) as Server
   const drain = prepareDrain(server)
   // From here on a check is a lookup; a request that comes earlier asks the store.
   await auth.ready()

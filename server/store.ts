@@ -3,7 +3,9 @@
  * what is over from time to time, and tells of every call that fails. What a store does is the library's affair.
  */
 import type { Kysely } from 'kysely'
+import { RateLimiterRedis } from 'rate-limiter-flexible'
 import { ConfigurationError } from '../src/index.ts'
+import type { Limiter, LimiterSettings } from '../src/routes.ts'
 import type { Store } from '../src/session/store.ts'
 import { redisStore } from '../src/stores/redis.ts'
 import { migrateSql, sqlStore } from '../src/stores/sql.ts'
@@ -15,6 +17,8 @@ export interface OpenStore {
   readonly store: Store
   /** What is worth a warning at start. */
   readonly warnings: readonly string[]
+  /** Makes limiters beside the sessions, where their store is shared by processes. */
+  readonly createLimiter?: (settings: LimiterSettings) => Limiter
   /** Closes the connection, where the sessions have one of their own. */
   close(): void
 }
@@ -36,8 +40,8 @@ export async function openStore<DB>(
   users: Kysely<DB>,
 ): Promise<OpenStore> {
   try {
-    const { store, close } = redis ? await openRedis(redis) : await openSql(users)
-    return { store, close, warnings: await store.inspect() }
+    const open = redis ? await openRedis(redis) : await openSql(users)
+    return { ...open, warnings: await open.store.inspect() }
   } catch (error) {
     const place = showLocation(redis ?? database)
     throw new ConfigurationError(`sessions cannot be kept in ${place}: ${reasonOf(error)}`)
@@ -73,7 +77,11 @@ async function openRedis({ url }: RedisLocation): Promise<Omit<OpenStore, 'warni
     // What `connect` itself says is "Connection is closed".
     throw reason ?? error
   }
-  return { store: redisStore(client), close: () => client.disconnect() }
+  return {
+    store: redisStore(client),
+    createLimiter: (settings) => new RateLimiterRedis({ storeClient: client, ...settings }),
+    close: () => client.disconnect(),
+  }
 }
 
 /** The same store, which tells of each call that fails; the caller still hears of it. */

@@ -15,6 +15,8 @@ export interface ErrorRow {
   readonly oauth: string | null
   /** The message on the wire. */
   readonly message: string
+  /** The authentication scheme that is asked for, where it is not `Bearer`. */
+  readonly scheme?: 'Basic'
 }
 
 /** Every runtime error there is, by its stable code. Clients key on the code. */
@@ -129,6 +131,13 @@ export const ERRORS = {
     status: 401,
     oauth: null,
     message: 'Bad username or password',
+  },
+  client_invalid: {
+    type: 'InvalidClientError',
+    status: 401,
+    oauth: 'invalid_client',
+    message: 'Client authentication failed',
+    scheme: 'Basic',
   },
   subject_mismatch: { type: 'SubjectMismatchError', status: 403, oauth: null, message: 'Token mismatch' },
   rate_limited: { type: 'RateLimitExceededError', status: 429, oauth: null, message: 'Too many requests' },

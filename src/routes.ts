@@ -10,13 +10,18 @@ import { checkOrigin } from './http/csrf.ts'
 import type { Delivery } from './http/deliver.ts'
 import type { Location } from './http/locate.ts'
 import type { RequestInfo } from './http/request.ts'
+import type { VerifyClient } from './routes/clients.ts'
+import { type CorsOptions, resolveCors } from './routes/cors.ts'
 import type { Credentials, VerifiedUser } from './routes/credentials.ts'
+import { introspect, revoke } from './routes/introspection.ts'
 import { endOthers, endSession, listSessions, logout } from './routes/sessions.ts'
 import { createThrottle, type Throttle, type ThrottleOptions, UNTHROTTLED } from './routes/throttle.ts'
-import { giveTicket, login, refresh, verifyPassword } from './routes/tokens.ts'
+import { login, refresh, verifyPassword } from './routes/tokens.ts'
 import { type Parts, type Route, toNotAllowed, toNotFound, toVisit } from './routes/visit.ts'
 import type { TokenPayload } from './token/payload.ts'
 
+export type { Client, VerifyClient } from './routes/clients.ts'
+export type { CorsOptions } from './routes/cors.ts'
 export type { Credentials, VerifiedUser } from './routes/credentials.ts'
 export type { Limiter, LimiterResult, LimiterSettings } from './routes/limiter.ts'
 export type { ThrottleOptions } from './routes/throttle.ts'
@@ -43,6 +48,13 @@ export interface AuthRoutesOptions<C> {
    * an address. False for no limit. Default: counted in the memory of this process.
    */
   readonly throttle?: ThrottleOptions | false
+  /**
+   * Knows the clients that may introspect and revoke tokens: resource servers. With it there are `POST {base}/introspect` (RFC 7662) and,
+   * with a session store, `POST {base}/revoke` (RFC 7009). Compare secrets in constant time. Default: no such routes.
+   */
+  readonly verifyClient?: VerifyClient
+  /** Which other origins may call the routes from a page. Default none. */
+  readonly cors?: CorsOptions
   /** Where the routes stand, without a trailing slash. Default `/auth`. */
   readonly basePath?: string
   /** How a login is answered that does not say. Default `'cookie'` where that location is on. */
@@ -62,7 +74,7 @@ const jwks: Route = ({ auth }) => {
 }
 
 /** The one table of routes. A path that ends in `/` takes one more segment, which names something. */
-function toTable(base: string, stateful: boolean): ReadonlyMap<string, Methods> {
+function toTable(base: string, stateful: boolean, hasClients: boolean): ReadonlyMap<string, Methods> {
   return new Map<string, Methods>([
     [`${base}/login`, { POST: login }],
     [`${base}/refresh`, { POST: refresh }],
@@ -70,11 +82,12 @@ function toTable(base: string, stateful: boolean): ReadonlyMap<string, Methods> 
     [`${base}/logout`, { POST: logout }],
     ...(stateful
       ? ([
-          [`${base}/ticket`, { POST: giveTicket }],
           [`${base}/sessions`, { GET: listSessions, DELETE: endOthers }],
           [`${base}/sessions/`, { DELETE: endSession }],
         ] as const)
       : []),
+    ...(!hasClients ? [] : ([[`${base}/introspect`, { POST: introspect }]] as const)),
+    ...(!hasClients || !stateful ? [] : ([[`${base}/revoke`, { POST: revoke }]] as const)),
     ['/.well-known/jwks.json', { GET: jwks, HEAD: jwks }],
   ])
 }
@@ -127,6 +140,9 @@ function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): Parts<C
   if (typeof verifyCredentials !== 'function') {
     throw new ConfigurationError(expected('verifyCredentials', 'a function', verifyCredentials))
   }
+  const { verifyClient = null } = options
+  if (verifyClient !== null && typeof verifyClient !== 'function')
+    throw new ConfigurationError(expected('verifyClient', 'a function', verifyClient))
   const byCookie = auth.http.locate.locations.has('cookie')
   const { delivery = byCookie ? 'cookie' : 'body' } = options
   if (delivery !== 'body' && !(delivery === 'cookie' && byCookie)) {
@@ -140,6 +156,8 @@ function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): Parts<C
   const needs = {
     access: auth.prepare({ locations }),
     fresh: auth.prepare({ locations, fresh: true }),
+    live: auth.prepare(stateful ? { revocation: 'strict' } : {}),
+    any: auth.prepare({ type: 'any', ...(stateful && { revocation: 'off' }) }),
     refresh: auth.prepare({ locations, type: 'refresh', ...(stateful && { revocation: 'off' }) }),
   } as const
   return {
@@ -149,6 +167,7 @@ function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): Parts<C
     usernameOf,
     address: warnWithout(address, throttle !== UNTHROTTLED),
     throttle,
+    verifyClient,
     byCookie,
     delivery,
     locations,
@@ -161,7 +180,7 @@ const SAFE_METHODS = ['GET', 'HEAD']
 
 /**
  * Makes the routes of one application: `POST {base}/login`, `/refresh`, `/verify-password`, `/logout`, with a session store
- * `POST {base}/ticket`, `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Anything else is a 404, a wrong
+ * `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Anything else is a 404, a wrong
  * method a 405, both in the form of the other answers.
  *
  * It does check the origin of every POST and DELETE, login included. It limits how often passwords are tried, by
@@ -191,18 +210,23 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
     'basePath',
     'delivery',
     'throttle',
+    'verifyClient',
+    'cors',
   ])
   const { basePath = '/auth' } = options
   if (!/^(?:\/[^/?#]+)*$/.test(basePath))
     throw new ConfigurationError(expected('basePath', "a path such as '/auth'", basePath))
   const parts = toParts(auth, options)
-  const table = toTable(basePath, parts.stateful)
+  const table = toTable(basePath, parts.stateful, parts.verifyClient !== null)
   const { csrf } = auth.http
 
-  return async (request, info) => {
+  const cors = resolveCors(options.cors, csrf)
+
+  async function answer(request: Request, info: RequestInfo | undefined): Promise<Response> {
     const found = find(table, new URL(request.url).pathname)
     if (found === null) return toNotFound()
     const { methods, name } = found
+    if (cors !== null && request.method === 'OPTIONS') return cors.preflight(request, Object.keys(methods))
     const route = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
     if (route === undefined) return toNotAllowed(Object.keys(methods))
     const visit = toVisit(request, info, name)
@@ -215,5 +239,10 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
       const { status, headers, body } = auth.answer(error)
       return new Response(body, { status, headers })
     }
+  }
+  if (cors === null) return answer
+  return async (request, info) => {
+    const response = await answer(request, info)
+    return request.method === 'OPTIONS' ? response : cors.expose(request, response)
   }
 }

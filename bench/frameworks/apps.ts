@@ -17,6 +17,8 @@ import { guards as expressGuards } from 'tokenwright/express'
 import { guards as fastifyGuards } from 'tokenwright/fastify'
 import { guards as honoGuards } from 'tokenwright/hono'
 import { guards as koaGuards } from 'tokenwright/koa'
+import { guards as nestGuards } from 'tokenwright/nest'
+import { toJwtGuard, toNest, toPassport } from './nest.ts'
 
 /** What every token says of its origin. */
 const issuer = 'https://auth.example.com'
@@ -133,6 +135,18 @@ export const APPS: readonly App[] = [
     () => toKoa((_ctx, next) => next()),
     (auth) => toKoa(koaGuards(auth).access()),
     { 'koa-jwt': (secret) => toKoa(koaJwt({ secret, algorithms: ['HS256'], issuer, audience })) },
+  ),
+  ...rows(
+    'nest',
+    () => toNest({ canActivate: () => true }, ANSWER),
+    (auth) => toNest(nestGuards(auth).access(), ANSWER),
+    {
+      '@nestjs/jwt': (secret) => toNest(toJwtGuard({ secret, issuer, audience }), ANSWER),
+      '@nestjs/passport': (secret) => {
+        const { guard, strategy } = toPassport({ secret, issuer, audience })
+        return toNest(guard, ANSWER, [strategy])
+      },
+    },
   ),
 ]
 

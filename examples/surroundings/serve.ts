@@ -3,10 +3,9 @@
  * `PORT` (default 8000; 0 takes a free one) and `HOST` (default 127.0.0.1: the examples know nobody but demo users).
  */
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { toNodeHandler } from 'tokenwright/node'
-import type { UpgradeListener } from 'tokenwright/ws'
 
 /**
  * A random secret for this run, so that an example starts without any setting; tokens end with the process. A real
@@ -17,18 +16,15 @@ export function secretOfThisRun(): string {
   return process.env['TOKENWRIGHT_SECRET'] || randomBytes(32).toString('base64url')
 }
 
-/**
- * Serves a fetch handler, such as a Hono app's, and WebSockets where `upgrade` opens them, until SIGTERM or SIGINT; then lets running
- * requests finish and exits 0.
- */
-export function serve(
-  fetch: (request: Request) => Response | Promise<Response>,
-  upgrade?: UpgradeListener,
-): void {
+/** Serves a fetch handler, such as a Hono app's, until SIGTERM or SIGINT; then lets running requests finish and exits 0. */
+export function serve(fetch: (request: Request) => Response | Promise<Response>): void {
+  listen(createServer(toNodeHandler((request) => fetch(request))))
+}
+
+/** The same for a server of Node's, such as that of a framework which makes its own. */
+export function listen(server: Server): void {
   const { PORT = '8000', HOST = '127.0.0.1' } = process.env
   if (!/^\d{1,5}$/.test(PORT) || Number(PORT) > 65_535) fail('PORT must be a whole number from 0 to 65535')
-  const server = createServer(toNodeHandler((request) => fetch(request)))
-  if (upgrade !== undefined) server.on('upgrade', upgrade)
   server.once('error', (error) => fail(error.message))
   server.listen(Number(PORT), HOST, () => {
     const { address, port, family } = server.address() as AddressInfo

@@ -1,6 +1,6 @@
 /**
  * `AuthError` -> status, headers and body: the one place that turns an error into HTTP, and the only writer of
- * `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC 9110 sections 5.6.4, 10.2.3 and 11.6.1).
+ * `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC 7617 section 2, RFC 9110 sections 5.6.4, 10.2.3, 11.6.1).
  * The table in `errors.ts` says what goes with a code; an error's cause and whatever else hangs on it is not sent.
  */
 import { type AuthError, ERRORS, type ErrorCode, type ErrorDetails, type ErrorRow } from '../errors.ts'
@@ -17,6 +17,12 @@ export interface Answer {
 
 /** Seconds until the next try when the error does not say. */
 const RETRY_AFTER = 1
+
+/** The headers of answers that a client needs beside the body; a page on another origin reads them only where they are exposed. */
+export const ANSWER_HEADERS: string = 'WWW-Authenticate, Retry-After'
+
+/** The realm of clients, where the application has no name. */
+const CLIENTS = 'clients'
 
 /** What may stand in `error_description` (RFC 6750 section 3): printable ASCII without `"` and `\`. */
 const NOT_DESCRIPTION = /[^\x20-\x21\x23-\x5b\x5d-\x7e]/g
@@ -68,6 +74,8 @@ export function respond(error: AuthError, realm?: string): Answer {
 /** The value of `WWW-Authenticate`; parameters without a value are left out. */
 function toChallenge(error: AuthError, row: ErrorRow, realm: string | undefined): string {
   const parameters: Record<string, string> = { realm: (realm ?? '').replace(NOT_QUOTABLE, '') }
+  // RFC 7617 section 2: a realm must be there, and an error word has no place.
+  if (row.scheme === 'Basic') return `Basic realm=${quote(parameters['realm'] || CLIENTS)}`
   if (row.oauth !== null) {
     parameters['error'] = row.oauth
     parameters['error_description'] = error.message.replace(NOT_DESCRIPTION, '')

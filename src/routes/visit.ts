@@ -10,6 +10,7 @@ import type { Location } from '../http/locate.ts'
 import { type RequestInfo, type RequestPort, toRequestPort } from '../http/request.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
+import type { VerifyClient } from './clients.ts'
 import type { Credentials, VerifiedUser } from './credentials.ts'
 import type { Throttle } from './throttle.ts'
 
@@ -30,6 +31,8 @@ export interface Parts<C> {
   readonly address: (request: Request, info: RequestInfo | undefined) => string | undefined
   /** Limits attempts at passwords. */
   readonly throttle: Throttle
+  /** Knows the clients that may introspect and revoke; null for none. */
+  readonly verifyClient: VerifyClient | null
   /** Whether tokens may come by cookie. */
   readonly byCookie: boolean
   /** How a login is answered that does not say. */
@@ -46,6 +49,10 @@ export interface Needs {
   readonly access: Requirement
   /** A fresh access token. */
   readonly fresh: Requirement
+  /** A valid access token that the store knows of nothing against, wherever it came from. */
+  readonly live: Requirement
+  /** A token that this application issued and that has not expired, revoked or not. */
+  readonly any: Requirement
   /** A valid refresh token; its session is for the step to judge. */
   readonly refresh: Requirement
 }

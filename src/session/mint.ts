@@ -1,6 +1,7 @@
 /**
  * Tokens of a session, minted from its row. A refresh token is a function of its row and of what the presented token said, so
- * that a client whose answer was lost can be handed the same one again. Neither token outlives the session.
+ * that a client whose answer was lost can be handed the same one again. Neither token outlives the session, but for the part of a
+ * second that whole seconds cost: the row says when it ends.
  */
 import { AuthError } from '../errors.ts'
 import type { Draft, Issue } from '../token/issue.ts'
@@ -49,7 +50,9 @@ export function carry({ csrf, aud, auth_time, acr, amr }: TokenPayload<unknown>)
 
 /** The times of a refresh token: its row's. */
 export function toTimes({ rotatedAt, idleExpiresAt }: SessionRow): TokenTimes {
-  return { iat: Math.floor(rotatedAt), exp: Math.floor(idleExpiresAt) }
+  const iat = Math.floor(rotatedAt)
+  // In its last second a session would get a token that ends before it begins.
+  return { iat, exp: Math.max(iat + 1, Math.floor(idleExpiresAt)) }
 }
 
 /** Mints a refresh token of the row's generation. */
@@ -75,7 +78,9 @@ export function mintPair(
   refresh: string,
 ): SessionTokens {
   const { iat } = access
+  // A login on a node whose clock is ahead of ours must not make tokens from the future, which we would refuse ourselves.
+  const auth_time = access.auth_time === undefined ? undefined : Math.min(access.auth_time, iat)
   const exp = Math.max(iat + 1, Math.floor(Math.min(access.exp, row.idleExpiresAt, row.absoluteExpiresAt)))
-  const token = issue({ ...access, type: 'access', sub: row.sub, sid: row.sid, exp })
+  const token = issue({ ...access, auth_time, type: 'access', sub: row.sub, sid: row.sid, exp })
   return { access_token: token, refresh_token: refresh, token_type: 'bearer', expires_in: exp - iat }
 }

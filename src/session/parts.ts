@@ -42,6 +42,8 @@ export interface SessionParts<C> {
   readonly issue: Issue
   /** The present moment in epoch seconds. */
   readonly clock: () => number
+  /** Whether this process has heard that a token was revoked: a lookup. No says nothing. */
+  readonly hasHeard: (payload: TokenPayload<C>) => boolean
   /** Hears of what was revoked here, before any feed does. */
   readonly note: (entry: LogEntry) => void
   /** Reads at once what several endings wrote into the log. */

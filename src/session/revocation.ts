@@ -37,14 +37,6 @@ export interface FeedState {
   readonly entries: number
 }
 
-/** Hears what becomes known of revocations. */
-export interface Ear {
-  /** Hears of an entry, once this process goes by it. Entries may come twice. */
-  hear(entry: LogEntry): void
-  /** Hears that the log has been out of reach for longer than it may be. */
-  lose(): void
-}
-
 /** The judge of liveness in one process. */
 export interface Revocation {
   /**
@@ -55,10 +47,8 @@ export interface Revocation {
    * @throws {AuthError} `token_revoked`; `store_unavailable` when it cannot be told
    */
   judge(payload: TokenPayload<unknown>, strict: boolean): Promise<void> | undefined
-  /** Lets an ear hear from now on, and follows the log for it, also in strict mode. The latest ear counts. */
-  listen(ear: Ear): void
-  /** Whether a token lives longer than entries are kept for, so that one could be missed. */
-  isLongLived(payload: TokenPayload<unknown>): boolean
+  /** Whether this process has heard that a token was revoked: a lookup. No says nothing. */
+  hasHeard(payload: TokenPayload<unknown>): boolean
   /** Takes over at once what this process has revoked itself. */
   note(entry: LogEntry): void
   /** Reads the log now, where it is followed; a store that cannot be reached is left to the next reading. */
@@ -97,7 +87,8 @@ interface Feed {
 }
 
 /** Follows the log of a store by polling. Timers start with the first use and never keep the process alive. */
-function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
+function createFeed(caller: Caller, leeway: number): Feed {
+  const ledger = createLedger(leeway)
   const waiting: { resolve: () => void; reject: (cause: unknown) => void }[] = []
   let cursor: string | null = null
   let completeAt = Number.NEGATIVE_INFINITY
@@ -115,7 +106,7 @@ function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
       const askedAt = monotonic()
       const page = await caller.call((store) => store.readLog(cursor, PAGE_SIZE))
       caller.learn(page.now, askedAt)
-      for (const entry of page.entries) ear.hear(entry)
+      for (const entry of page.entries) ledger.add(entry)
       cursor = page.cursor
       more = page.more && running
       if (!more) completeAt = askedAt
@@ -136,7 +127,6 @@ function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
       triedAt = askedAt
       isLost = lost
       for (const waiter of waiting.splice(0)) each(waiter)
-      if (lost && running) ear.lose()
       schedule()
     }
     poll().then(
@@ -180,21 +170,7 @@ function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
 /** Makes the judge of one application. */
 export function createRevocation(caller: Caller, settings: RevocationSettings): Revocation {
   const { mode, maxStale, whenStale, accessTtl, leeway } = settings
-  let listener: Ear | null = null
-  const ledger = createLedger(leeway)
-  const take = (entry: LogEntry): void => {
-    ledger.add(entry)
-    listener?.hear(entry)
-  }
-  const feed = createFeed(caller, ledger, {
-    hear: take,
-    lose: () => {
-      if (isStale()) listener?.lose()
-    },
-  })
-
-  /** Whether what is known is too old to be gone by. */
-  const isStale = (): boolean => whenStale === 'refuse' && feed.age() > maxStale
+  const feed = createFeed(caller, leeway)
 
   async function judgeStrictly({ sid, jti, sub, iat }: TokenPayload<unknown>): Promise<void> {
     const query = {
@@ -219,17 +195,14 @@ export function createRevocation(caller: Caller, settings: RevocationSettings): 
       if (mode === 'strict' || strict || isLongLived(payload)) return judgeStrictly(payload)
       feed.start()
       if (!feed.isCaughtUp()) return judgeStrictly(payload)
-      if (isStale()) throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
+      if (whenStale === 'refuse' && feed.age() > maxStale)
+        throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
       return undefined
     },
-    listen(ear) {
-      listener = ear
-      if (mode !== 'off') feed.start()
-    },
-    isLongLived,
+    hasHeard: (payload) => feed.ledger.holds(payload),
     note(entry) {
-      ledger.sweep(entry.at)
-      take(entry)
+      feed.ledger.sweep(entry.at)
+      feed.ledger.add(entry)
     },
     catchUp: feed.catchUp,
     ready: () => (mode === 'feed' ? feed.ready() : caller.call((store) => store.now()).then(() => undefined)),

@@ -129,6 +129,7 @@ export class Sessions<C> {
   async refresh(payload: TokenPayload<C>): Promise<SessionTokens> {
     const { caller, settings, issue } = this.#parts
     const { sid, gen } = toGeneration(payload)
+    this.#refuseEnded(payload)
     const rights = await this.askRights(payload)
     const { overlap, idle, rotation, logTtl } = settings
     const { word, row } = await caller.callTimed((store, { now, notAfter }) =>
@@ -159,6 +160,7 @@ export class Sessions<C> {
   async judge(payload: TokenPayload<C>): Promise<void> {
     const { caller, settings } = this.#parts
     const { sid, gen } = toGeneration(payload)
+    this.#refuseEnded(payload)
     const word = await caller.callTimed(async (store, { now, toStoreTime }) => {
       const row = await store.get(sid)
       return decide(row, gen, now ?? toStoreTime(Date.now() / 1000), settings)
@@ -180,6 +182,7 @@ export class Sessions<C> {
     const { sid, sub } = payload
     if (payload.type !== 'access') throw new AuthError('access_token_required')
     if (sid === undefined) throw new AuthError('session_revoked')
+    this.#refuseEnded(payload)
     const { attempts, window } = STEP_UP_LIMIT
     const attempt = await caller.call((store) =>
       store.countAttempt(`step-up ${sid} ${sub}`, attempts, window, caller.now()),
@@ -219,6 +222,11 @@ export class Sessions<C> {
     if (answer !== null) return answer
     if (payload.sid !== undefined) await endSession(this.#parts, payload.sid, 'rights_withdrawn')
     throw new AuthError('session_revoked')
+  }
+
+  /** Refuses what this process knows to be over: a store that lost its last writes may have forgotten it. */
+  #refuseEnded(payload: TokenPayload<C>): void {
+    if (this.#parts.hasHeard(payload)) throw new AuthError('session_revoked')
   }
 
   #refuse(word: RotationWord, row: SessionRow | null, code: ErrorCode): never {

@@ -182,15 +182,18 @@ const NO_SCOPES: readonly string[] = Object.freeze([])
  *
  * @param now epoch seconds
  * @param leeway seconds of clock skew that are forgiven
+ * @param hasRows whether sessions are kept in a store: their refresh tokens begin by its clock, and only their end is judged here
  */
 export function judgeTimes(
   payload: PayloadMembers<unknown>,
   now: number,
   leeway: number,
+  hasRows: boolean,
 ): ErrorCode | undefined {
   if (payload.exp + leeway <= now) return 'token_expired'
   const latest = now + leeway
   if (payload.nbf !== undefined && payload.nbf > latest) return 'token_not_active'
+  if (hasRows && payload.type === 'refresh' && payload.sid !== undefined) return undefined
   if (payload.iat !== undefined && payload.iat > latest) return 'token_not_active'
   if (payload.auth_time !== undefined && payload.auth_time > latest) return 'token_not_active'
   return undefined

@@ -12,6 +12,12 @@ const SERVING = [
   'explicit-refresh-fetch',
   'verify-password',
   'token-types',
+  'express',
+  'fastify',
+  'fetch',
+  'hono',
+  'koa',
+  'nest',
 ]
 
 describe.each(SERVING)('%s', (name) => {

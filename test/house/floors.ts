@@ -14,7 +14,6 @@ type Room =
   | 'guard'
   | 'route'
   | 'liveness'
-  | 'standing'
   | 'events'
   | 'auth'
   | Door
@@ -31,7 +30,6 @@ const THIRD: Room[] = [
   'events',
   'route',
   'liveness',
-  'standing',
   'guard',
   'auth',
 ]
@@ -53,7 +51,6 @@ const MAY_IMPORT: Record<Room, { values: readonly Room[]; types: readonly Room[]
   events: { values: THIRD, types: THIRD },
   route: { values: THIRD, types: THIRD },
   liveness: { values: THIRD, types: THIRD },
-  standing: { values: THIRD, types: THIRD },
   guard: { values: THIRD, types: THIRD },
   auth: { values: THIRD, types: THIRD },
   index: { values: THIRD, types: THIRD },
@@ -70,7 +67,7 @@ const ALSO: Partial<Record<Room, readonly string[]>> = {
   stores: ['src/session/store.ts', 'src/session/rotation.ts'],
 }
 
-/** Packages that a file may import at run time. Everything else of a peer is `import type`. */
+/** Packages that a door, and the rooms behind it, may import at run time. Everything else of a peer is `import type`. */
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
   'src/adapters/nest.ts': ['@nestjs/common'],
   'src/routes/limiter.ts': ['rate-limiter-flexible'],
@@ -85,7 +82,7 @@ export function roomOf(path: string): Room | undefined {
   const folder = rest.length > 0
   const name = folder ? first : first.replace(/\.ts$/, '')
   const isFolder = ['base', 'token', 'session', 'http', 'stores', 'adapters'].includes(name)
-  const hasRoomsBehind = ['testing', 'routes'].includes(name)
+  const hasRoomsBehind = ['testing', 'routes', 'client'].includes(name)
   return Object.hasOwn(MAY_IMPORT, name) && (folder === isFolder || hasRoomsBehind)
     ? (name as Room)
     : undefined
@@ -131,7 +128,12 @@ function isBehind(path: string, target: string): boolean {
 }
 
 function isRoomBehind(folder: string): boolean {
-  return /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes)$/.test(folder)
+  return /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes|client)$/.test(folder)
+}
+
+/** The door that a room is behind, or the file itself. */
+function behindDoor(path: string): string {
+  return path.replace(/^(src\/adapters\/[^/]+)\/.+$/, '$1.ts')
 }
 
 function packageRefusal(path: string, room: Room, { specifier, typeOnly }: Import): string | undefined {
@@ -139,7 +141,8 @@ function packageRefusal(path: string, room: Room, { specifier, typeOnly }: Impor
     return room === 'client' ? `imports ${specifier}: the client runs in browsers` : undefined
   }
   if (BUILTINS.has(specifier)) return `imports ${specifier}: write node:${specifier}`
-  const allowed = RUNTIME_PACKAGES[path]?.includes(specifier) || (typeOnly && DOORS.includes(room))
+  const allowed =
+    RUNTIME_PACKAGES[behindDoor(path)]?.includes(specifier) || (typeOnly && DOORS.includes(room))
   if (allowed) return undefined
   return `imports the package ${specifier}${typeOnly ? '' : ' at run time'}: the library has no dependencies`
 }

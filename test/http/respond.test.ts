@@ -90,8 +90,18 @@ describe('the challenge', () => {
 
   it('goes with every 401', () => {
     for (const code of CODES.filter((name) => ERRORS[name].status === 401)) {
-      expect(challengeOf(new AuthError(code)), code).toMatch(/^Bearer/)
+      expect(challengeOf(new AuthError(code)), code).toMatch(
+        code === 'client_invalid' ? /^Basic realm=/ : /^Bearer/,
+      )
     }
+  })
+
+  it('asks a client for HTTP Basic, which has a realm and no error word', () => {
+    expect(challengeOf(new AuthError('client_invalid'))).toBe('Basic realm="clients"')
+    expect(challengeOf(new AuthError('client_invalid'), 'a "b"')).toBe('Basic realm="a \\"b\\""')
+    expect(JSON.parse(respond(new AuthError('client_invalid')).body)).toMatchObject({
+      error: 'invalid_client',
+    })
   })
 
   it('gives back any printable realm, whatever it holds', () => {

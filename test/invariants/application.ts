@@ -60,7 +60,7 @@ export function createApplication(store: Store, { sessions, ownClock = true, ...
     ]),
   )
   const auth = createAuth({
-    secret: SECRET,
+    ...(!options.keys && { secret: SECRET }),
     ...(ownClock && { clock: () => now }),
     locations: ['header', 'cookie'],
     on,

@@ -17,6 +17,8 @@ export interface Ground {
   readonly store: Store
   /** Sets a session back, as a restored backup does. Its time of rotation too. */
   setBack(sid: string, generations: number): Promise<void>
+  /** Makes a session's last rotation and step-up older by so many seconds, where the store's clock rules. */
+  age(sid: string, seconds: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -49,6 +51,7 @@ async function openMemory(): Promise<Ground> {
       }
       current = before
     },
+    age: () => Promise.reject(new Error('Expected a clock to be brought along')),
     close: async () => undefined,
   }
 }
@@ -64,6 +67,9 @@ async function openRedis(tap?: Tap): Promise<Ground> {
     async setBack(sid, generations) {
       await admin.hincrby(`{tw}:s:${sid}`, 'gen', -generations)
       await admin.hincrby(`{tw}:s:${sid}`, 'rot', -generations * 1000)
+    },
+    async age(sid, seconds) {
+      for (const field of ['rot', 'used']) await admin.hincrby(`{tw}:s:${sid}`, field, -seconds * 1000)
     },
     async close() {
       await close()
@@ -90,6 +96,12 @@ async function openSql(kind: 'sqlite' | 'postgres' | 'mysql', tap?: Tap): Promis
       await database.sql(
         `update tokenwright_sessions set gen = gen - ${generations},
          rotated_at = rotated_at - ${generations * 1000} where sid = '${sid}'`,
+      )
+    },
+    async age(sid, seconds) {
+      await database.sql(
+        `update tokenwright_sessions set rotated_at = rotated_at - ${seconds * 1000},
+         last_used_at = last_used_at - ${seconds * 1000} where sid = '${sid}'`,
       )
     },
     async close() {

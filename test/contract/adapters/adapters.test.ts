@@ -8,9 +8,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Auth } from '../../../src/index.ts'
 import { claimsOf, forge, setUp } from '../../token/forge.ts'
 import { CASES, type Case } from './cases.ts'
-import { DOORS, type Door, MODEL } from './doors.ts'
+import { type Door, MODEL, DOORS as PLAIN } from './doors.ts'
+import { NEST_DOORS } from './nest.ts'
 import { OPTIONS, toRoutes } from './routes.ts'
 import { type Answer, converse, membersOf, send, toBytes } from './wire.ts'
+
+/** Every door that is compared with the model. */
+const DOORS: readonly Door[] = [...PLAIN, ...NEST_DOORS]
 
 /** A door that listens. */
 interface Open {

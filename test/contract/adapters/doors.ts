@@ -66,7 +66,7 @@ export interface Plan {
 }
 
 /** When the framework's body parser runs; `none` leaves the stream to the handler. */
-type Parsing = 'before' | 'after' | 'none'
+export type Parsing = 'before' | 'after' | 'none'
 
 /** A door with its routes, not listening yet. */
 export interface Door {
@@ -86,7 +86,7 @@ export function toCaught(error: unknown): Reply {
 }
 
 /** Makes a guard by its name. */
-function call<M>(guards: object, [name, ...rest]: GuardCall): M {
+export function call<M>(guards: object, [name, ...rest]: GuardCall): M {
   return (guards as Record<string, (...rest: unknown[]) => M>)[name]!(...rest)
 }
 
@@ -99,7 +99,10 @@ function isForm(type: string | undefined): boolean {
 }
 
 /** Reads a stream and makes of it what the parsers make. */
-async function readStream(stream: AsyncIterable<Uint8Array>, type: string | undefined): Promise<unknown> {
+export async function readStream(
+  stream: AsyncIterable<Uint8Array>,
+  type: string | undefined,
+): Promise<unknown> {
   const chunks: Uint8Array[] = []
   for await (const chunk of stream) chunks.push(chunk)
   const bytes = Buffer.concat(chunks)
@@ -109,11 +112,12 @@ async function readStream(stream: AsyncIterable<Uint8Array>, type: string | unde
 }
 
 /** Whether a parser has made something of the body. */
-function isParsed(type: string | undefined, parsing: Parsing): boolean {
+export function isParsed(type: string | undefined, parsing: Parsing): boolean {
   return parsing !== 'none' && (isJson(type) || isForm(type))
 }
 
-const HEADERS = { 'content-type': 'application/json', 'cache-control': 'private' } as const
+/** What every handler answers with. */
+export const HEADERS = { 'content-type': 'application/json', 'cache-control': 'private' } as const
 
 function toResponse({ status = 200, cookies = [], body }: Reply): Response {
   const headers = new Headers(HEADERS)

@@ -1,0 +1,33 @@
+/**
+ * Hono: guards as middleware. The payload is at `c.var.auth`, typed by inference.
+ *
+ *     npm run example -- hono
+ */
+import { Hono } from 'hono'
+import { createAuth } from 'tokenwright'
+import { guards } from 'tokenwright/hono'
+import { authRoutes } from 'tokenwright/routes'
+import { memoryStore } from 'tokenwright/stores/memory'
+import { secretOfThisRun, serve } from './surroundings/serve.ts'
+import { verifyCredentials } from './surroundings/users.ts'
+
+const auth = createAuth({ secret: secretOfThisRun(), sessions: { store: memoryStore() } })
+const guard = guards(auth)
+const app = new Hono()
+
+// On Node give the address as `{ address: getConnInfo(c).remote.address }`; here what surrounds the example does not tell it.
+const routes = authRoutes(auth, { verifyCredentials, address: () => '127.0.0.1' })
+app.all('/auth/*', (c) => routes(c.req.raw))
+app.get('/.well-known/jwks.json', (c) => routes(c.req.raw))
+
+app.get('/protected', guard.access(), (c) => c.json({ message: 'You have access', sub: c.var.auth.sub }))
+
+app.get('/posts/:id', guard.scopes('posts:read'), (c) =>
+  c.json({ id: c.req.param('id'), reader: c.var.auth.sub }),
+)
+
+app.post('/change-password', guard.fresh(), (c) => c.json({ message: 'Password changed' }))
+
+app.get('/hello', guard.optional(), (c) => c.json({ message: `Hello ${c.var.auth?.sub ?? 'stranger'}` }))
+
+serve(app.fetch)

@@ -1,0 +1,58 @@
+/**
+ * What handlers write: `@CurrentToken()` and `@CurrentSubject()` for what a guard has found, `@Public()` for what a guard further
+ * out leaves open. Parameter decorators cannot see the parameter's type: write `TokenOf<typeof auth>` there.
+ */
+import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common'
+import { readAttached } from '../../http/attached.ts'
+import { carrierOf } from './context.ts'
+
+/** Where `@Public()` leaves its mark, for those who read it by Nest's `Reflector`. */
+const PUBLIC = 'tokenwright:public'
+
+/** Where Nest's `@UseGuards()` keeps its list, on the handler or on the class. */
+const GUARDS = '__guards__'
+
+/** `reflect-metadata`, which Nest brings. */
+const metadata = Reflect as typeof Reflect & { getMetadata(key: string, target: object): unknown }
+
+/**
+ * The payload that the guard before this handler has verified; null behind `optional()` without a token. In WebSocket
+ * contexts it is the client's.
+ *
+ * The parameter's type is `TokenOf<typeof auth>`, or that and null. Without a guard the request fails with a `ConfigurationError`.
+ */
+export const CurrentToken: () => ParameterDecorator = createParamDecorator(
+  (_: unknown, context: ExecutionContext): unknown =>
+    readAttached(carrierOf(context), 'auth', 'guard.access()'),
+)
+
+/**
+ * The user that `guard.subject()` has loaded by the `subject` option.
+ *
+ * The parameter's type is `SubjectOf<typeof auth>`. Without that guard the request fails with a `ConfigurationError`.
+ */
+export const CurrentSubject: () => ParameterDecorator = createParamDecorator(
+  (_: unknown, context: ExecutionContext): unknown =>
+    readAttached(carrierOf(context), 'subject', 'guard.subject()'),
+)
+
+/**
+ * Leaves a handler, or all handlers of a class, open: guards that stand further out let every request pass and look at no token.
+ * On a handler it opens the guards of its class and of the application, on a class those of the application (`APP_GUARD`).
+ * A guard that stands on the handler itself always guards it.
+ */
+export const Public: () => ClassDecorator & MethodDecorator = () => SetMetadata(PUBLIC, true)
+
+/** Whether a guard stands in a list of `@UseGuards()`, by itself or as the class that Nest made it from. */
+function isNamed(target: object, guard: object): boolean {
+  const list = metadata.getMetadata(GUARDS, target)
+  return Array.isArray(list) && (list.includes(guard) || list.includes(guard.constructor))
+}
+
+/** Whether `@Public()` opens a handler to a guard. The guard that stands closer to the handler than the mark goes on guarding. */
+export function isPublic(context: ExecutionContext, guard: object): boolean {
+  const [handler, owner] = [context.getHandler(), context.getClass()]
+  const isHandlerOpen = metadata.getMetadata(PUBLIC, handler) === true
+  if (!isHandlerOpen && metadata.getMetadata(PUBLIC, owner) !== true) return false
+  return !isNamed(handler, guard) && (isHandlerOpen || !isNamed(owner, guard))
+}

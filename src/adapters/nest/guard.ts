@@ -1,0 +1,127 @@
+/**
+ * One guard of Nest's: fill the request port, call `authenticate`, put the payload on the request or let the refusal leave in the
+ * form of its context. It decides nothing of tokens.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { CanActivate, ExecutionContext } from '@nestjs/common'
+import type { Auth } from '../../auth.ts'
+import { type AuthError, isAuthError } from '../../errors.ts'
+import type { Requirement } from '../../route.ts'
+import type { TokenPayload } from '../../token/payload.ts'
+import { type ContextKind, carrierOf, kindOf, toPort } from './context.ts'
+import { isPublic } from './decorators.ts'
+import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './handshake.ts'
+import { answerHttp, dismiss, GraphqlRefusal, notify, toMembers, toWsError } from './refusal.ts'
+
+/** How guards answer. */
+export interface GuardOptions {
+  /**
+   * Answer HTTP requests and word GraphQL errors here, or throw the bare `AuthError` to Nest's exception filters. Default
+   * `'answer'`. Messages of a WebSocket are refused by an `AuthError` in any case: see `AuthErrorFilter`.
+   */
+  readonly errors?: 'answer' | 'throw'
+}
+
+/** A guard for `@UseGuards()`, `APP_GUARD` and `useGlobalGuards()`; for gateways also one of connections. */
+export interface NestGuard extends CanActivate {
+  /**
+   * Whether a request or message may pass. A refused HTTP request is answered, and the promise stays open, as Nest knows no
+   * other way for a guard that has answered by itself.
+   *
+   * @throws {AuthError} in WebSocket contexts, and with `errors: 'throw'`
+   */
+  canActivate(context: ExecutionContext): Promise<boolean>
+  /**
+   * Verifies the handshake of a WebSocket client, for a gateway's `handleConnection(client, request)`. Guards of messages verify
+   * it again, by what is true then. A refused client is told why and disconnected (close code 1008, or 1013 while the store is
+   * down). Never rejects for a refusal, as nobody would catch that.
+   *
+   * @param request the handshake; Socket.IO's clients keep it, those of `ws` do not
+   * @returns whether the client may stay
+   * @throws {ConfigurationError} for a client of `ws` without its request
+   */
+  admit(client: object, request?: IncomingMessage): Promise<boolean>
+}
+
+/** What a guard is made of. */
+export interface GuardPlan {
+  /** What it asks of a token. */
+  readonly requirement: Requirement
+  /** Whether it loads the user as well. */
+  readonly loads?: boolean
+  /** How it answers. */
+  readonly options: GuardOptions
+}
+
+/** The guard itself; a class, so that `@UseGuards()` and `@Public()` can tell one from another. */
+export class RequestGuard<C, U> implements NestGuard {
+  readonly #auth: Auth<C, U>
+  readonly #needs: Readonly<Record<'request' | 'handshake', Requirement>>
+  readonly #loads: boolean
+  readonly #throws: boolean
+
+  /** @throws {ConfigurationError} when the requirement is unfit */
+  constructor(auth: Auth<C, U>, { requirement, loads = false, options }: GuardPlan) {
+    this.#auth = auth
+    this.#needs = {
+      request: auth.prepare(requirement),
+      handshake: auth.prepare(toHandshakeRequirement(requirement, auth.http)),
+    }
+    this.#loads = loads
+    this.#throws = options.errors === 'throw'
+  }
+
+  /**
+   * Whether a request or message may pass.
+   *
+   * @param self what `@UseGuards()` was given, where that is a class around this one
+   * @throws {AuthError} in WebSocket contexts, and with `errors: 'throw'`
+   */
+  async canActivate(context: ExecutionContext, self: object = this): Promise<boolean> {
+    const kind = kindOf(context)
+    if (isPublic(context, self)) return true
+    try {
+      const port = toPort(context, this.#auth.http)
+      const need = kind === 'ws' ? this.#needs.handshake : this.#needs.request
+      await this.#attach(carrierOf(context), await this.#auth.authenticate(port, need))
+      return true
+    } catch (error) {
+      if (!isAuthError(error)) throw error
+      return this.#refuse(context, kind, error)
+    }
+  }
+
+  /** Verifies the handshake of a WebSocket client. @throws {ConfigurationError} for a client of `ws` without its request */
+  async admit(client: object, request?: IncomingMessage): Promise<boolean> {
+    if (request !== undefined) rememberHandshake(client, request)
+    try {
+      const port = toHandshakePort(client, this.#auth.http)
+      await this.#attach(client, await this.#auth.authenticate(port, this.#needs.handshake))
+      return true
+    } catch (error) {
+      if (!isAuthError(error)) {
+        dismiss(client, undefined)
+        throw error
+      }
+      notify(client, toMembers(error, this.#auth))
+      dismiss(client, error)
+      return false
+    }
+  }
+
+  async #attach(carrier: object, payload: TokenPayload<C>): Promise<void> {
+    Object.assign(carrier, { auth: payload })
+    if (this.#loads) Object.assign(carrier, { subject: await this.#auth.loadSubject(payload) })
+  }
+
+  #refuse(context: ExecutionContext, kind: ContextKind, error: AuthError): Promise<never> {
+    const members = toMembers(error, this.#auth)
+    if (kind === 'ws') throw toWsError(error, members)
+    if (this.#throws) throw error
+    if (kind === 'graphql') throw new GraphqlRefusal(error, members)
+    answerHttp(context, this.#auth.answer(error))
+    // Nest turns false, and whatever is thrown, into an answer of its own, and shows it to the application's filters. One that
+    // never settles ends here and is collected with its request. It must be a new one: a shared one would keep them all.
+    return new Promise<never>(() => undefined)
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Cross-origin requests to the routes, for applications whose pages live on another origin than their API: named origins only,
+ * with credentials, and with the headers that a client needs in order to tell answers apart. Never `*` (Fetch standard, "HTTP-network
+ * protocol extensions": a wildcard and credentials exclude each other).
+ */
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../base/expected.ts'
+import type { CsrfSettings } from '../http/csrf.ts'
+import { ANSWER_HEADERS } from '../http/respond.ts'
+
+/** Which other origins may call the routes. */
+export interface CorsOptions {
+  /** Origins as browsers spell them, such as `https://app.example.com`. Each must be among `csrf.origins` where the origin is checked. */
+  readonly origins: readonly string[]
+}
+
+/** Cross-origin answers. */
+export interface Cors {
+  /** Answers a preflight request for a path that has these methods. */
+  preflight(request: Request, methods: readonly string[]): Response
+  /** Adds to an answer what lets a page on a welcome origin read it. */
+  expose(request: Request, response: Response): Response
+}
+
+/** How long browsers may remember a preflight, in seconds. */
+const MAX_AGE = 600
+
+/** Whether a text is an origin as browsers spell it. */
+function isOrigin(text: unknown): text is string {
+  return typeof text === 'string' && URL.canParse(text) && new URL(text).origin === text
+}
+
+/**
+ * Checks and prepares the cross-origin answers.
+ *
+ * @param csrf the origin check, which must welcome the same origins
+ * @returns null for none
+ * @throws {ConfigurationError} for `*`, for what is no origin, and for an origin that the origin check would refuse
+ */
+export function resolveCors(options: CorsOptions | undefined, csrf: CsrfSettings): Cors | null {
+  if (options === undefined) return null
+  if (!isRecord(options) || !Array.isArray(options.origins))
+    throw new ConfigurationError(expected('cors', '{ origins }', options))
+  refuseUnknownKeys('cors', options, ['origins'])
+  for (const [index, origin] of options.origins.entries()) {
+    if (!isOrigin(origin)) {
+      const form = "an origin such as 'https://app.example.com', never '*'"
+      throw new ConfigurationError(expected(`cors.origins[${index}]`, form, origin))
+    }
+    if ((csrf.checksOrigin || csrf.checksToken) && !csrf.origins.has(origin)) {
+      throw new ConfigurationError(
+        `Expected ${origin} of \`cors.origins\` to be among \`csrf.origins\` too: its requests would be refused`,
+      )
+    }
+  }
+  return createCors(new Set(options.origins), csrf.header)
+}
+
+function createCors(origins: ReadonlySet<string>, csrfHeader: string): Cors {
+  function allow(request: Request, headers: Headers): boolean {
+    headers.append('Vary', 'Origin')
+    const origin = request.headers.get('origin')
+    if (origin === null || !origins.has(origin)) return false
+    headers.set('Access-Control-Allow-Origin', origin)
+    headers.set('Access-Control-Allow-Credentials', 'true')
+    return true
+  }
+  return {
+    preflight(request, methods) {
+      const headers = new Headers({ 'Cache-Control': 'no-store' })
+      if (allow(request, headers)) {
+        headers.set('Access-Control-Allow-Methods', methods.join(', '))
+        headers.set('Access-Control-Allow-Headers', `Authorization, Content-Type, ${csrfHeader}`)
+        headers.set('Access-Control-Max-Age', String(MAX_AGE))
+      }
+      return new Response(null, { status: 204, headers })
+    },
+    expose(request, response) {
+      if (allow(request, response.headers))
+        response.headers.set('Access-Control-Expose-Headers', ANSWER_HEADERS)
+      return response
+    },
+  }
+}

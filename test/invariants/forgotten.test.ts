@@ -1,0 +1,45 @@
+/**
+ * S8's other half: a Redis without AOF that crashes forgets what was revoked since its snapshot. Processes that have heard of it do not,
+ * as long as they remember.
+ */
+import { Redis } from 'ioredis'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { connect } from '../processes/node/connect.ts'
+import { HAS_REDIS, startRedis, waitFor } from '../stores/redisserver.ts'
+import { attempt, createApplication } from './application.ts'
+
+describe.skipIf(!HAS_REDIS)('redis without AOF', () => {
+  it('revives no session for a process that has heard of its end', async () => {
+    const server = await startRedis()
+    onTestFinished(() => server.close())
+    const { store, close } = connect({ kind: 'redis', port: server.port })
+    onTestFinished(close)
+    const ending = createApplication(store, { ownClock: false })
+    const following = createApplication(store, { ownClock: false })
+    await following.auth.ready()
+    const { access_token, refresh_token } = await ending.login()
+    const access = await ending.auth.verifyToken(access_token)
+    const refresh = await ending.auth.verifyToken(refresh_token, { type: 'refresh' })
+    const snapshot = new Redis(server.port)
+    await snapshot.save()
+    snapshot.disconnect()
+    const sid = ending.sidOf(refresh_token)
+    await ending.auth.sessions.end(sid)
+    await waitFor(async () => (await following.judge(access_token, 'feed')) === 'token_revoked')
+
+    await server.kill()
+    await server.restart()
+    await waitFor(async () => (await store.get(sid).catch(() => null))?.revokedAt === null)
+    for (const { auth, judge } of [ending, following]) {
+      const codes = [
+        () => auth.sessions.refresh(refresh),
+        () => auth.sessions.stepUp(access, async () => ({ amr: ['otp'] })),
+        async () => void (await auth.verifyToken(refresh_token, { type: 'refresh' })),
+      ].map(async (work) => (await attempt(work as () => Promise<undefined>)).code)
+      expect(await Promise.all(codes)).toEqual(Array(3).fill('session_revoked'))
+      for (const judging of ['feed', 'strict'] as const)
+        expect(await judge(access_token, judging)).toBe('token_revoked')
+    }
+    expect((await store.get(sid))?.gen).toBe(0)
+  })
+})

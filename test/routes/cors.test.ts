@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigurationError, createAuth } from '../../src/index.ts'
+import { authRoutes } from '../../src/routes.ts'
+
+const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
+const APP = 'https://app.example.com'
+
+function setUp(cors?: { origins: readonly string[] }, origins: readonly string[] = [APP]) {
+  const auth = createAuth({ secret: SECRET, locations: ['header', 'cookie'], csrf: { origins } })
+  return authRoutes(auth, { verifyCredentials: () => null, throttle: false, ...(cors && { cors }) })
+}
+
+function ask(
+  handle: ReturnType<typeof setUp>,
+  method: string,
+  path: string,
+  origin?: string,
+): Promise<Response> {
+  const headers = { ...(origin && { origin, 'sec-fetch-site': 'cross-site' }) }
+  return handle(new Request(`https://api.example.com${path}`, { method, headers }))
+}
+
+const corsHeaders = ({ headers }: Response): string[] =>
+  [...headers.keys()].filter((name) => name.startsWith('access-control') || name === 'vary')
+
+describe('without the option', () => {
+  it('no header says anything of origins, and OPTIONS is no method', async () => {
+    const response = await ask(setUp(), 'OPTIONS', '/auth/login', APP)
+    expect(response.status).toBe(405)
+    expect(corsHeaders(response)).toEqual([])
+    expect(corsHeaders(await ask(setUp(), 'POST', '/auth/login', APP))).toEqual([])
+  })
+})
+
+describe('with origins', () => {
+  const handle = setUp({ origins: [APP] })
+
+  it('answers the preflight of a welcome origin', async () => {
+    const { status, headers } = await ask(handle, 'OPTIONS', '/auth/login', APP)
+    expect(status).toBe(204)
+    expect(Object.fromEntries(headers)).toEqual({
+      'access-control-allow-credentials': 'true',
+      'access-control-allow-headers': 'Authorization, Content-Type, x-csrf-token',
+      'access-control-allow-methods': 'POST',
+      'access-control-allow-origin': APP,
+      'access-control-max-age': '600',
+      'cache-control': 'no-store',
+      vary: 'Origin',
+    })
+  })
+
+  it.each([
+    'https://evil.example',
+    'null',
+    'https://app.example.com.evil.example',
+    'http://app.example.com',
+    undefined,
+  ])('tells %s nothing', async (origin) => {
+    for (const method of ['OPTIONS', 'POST', 'GET']) {
+      const response = await ask(handle, method, '/auth/login', origin)
+      expect(corsHeaders(response)).toEqual(['vary'])
+      if (method === 'POST' && origin !== undefined) expect(response.status).toBe(403)
+    }
+  })
+
+  it('lets a welcome origin read every answer, refusals and their challenge included', async () => {
+    const answers = await Promise.all([
+      ask(handle, 'POST', '/auth/login', APP),
+      ask(handle, 'POST', '/auth/refresh', APP),
+      ask(handle, 'GET', '/auth/login', APP),
+      ask(handle, 'GET', '/nowhere', APP),
+      ask(handle, 'GET', '/.well-known/jwks.json', APP),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([400, 401, 405, 404, 200])
+    for (const { headers } of answers) {
+      expect(headers.get('access-control-allow-origin')).toBe(APP)
+      expect(headers.get('access-control-allow-credentials')).toBe('true')
+      expect(headers.get('access-control-expose-headers')).toBe('WWW-Authenticate, Retry-After')
+      expect(headers.get('vary')).toBe('Origin')
+    }
+  })
+})
+
+describe('what is refused at start', () => {
+  it.each([
+    ['a wildcard', { origins: ['*'] }],
+    ['a path', { origins: ['https://app.example.com/'] }],
+    ['null', { origins: ['null'] }],
+    ['a number', { origins: [5] }],
+    ['no list', { origins: APP }],
+    ['another key', { origins: [APP], credentials: true }],
+    ['true', true],
+    ['an origin that the origin check refuses', { origins: ['https://other.example.com'] }],
+  ])('%s', (_, cors) => expect(() => setUp(cors as never)).toThrow(ConfigurationError))
+
+  it('nothing of an origin where the origin is not checked', () => {
+    const auth = createAuth({ secret: SECRET, csrf: 'token' })
+    expect(() => authRoutes(auth, { verifyCredentials: () => null, cors: { origins: [APP] } })).toThrow(
+      ConfigurationError,
+    )
+  })
+})

@@ -1,0 +1,45 @@
+/** How often the reference server lets passwords be tried: over one process, and over two that share a Redis. */
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { HAS_REDIS, startRedis } from '../stores/redisserver.ts'
+import { type RunningServer, startServer, temporaryFolder } from './process.ts'
+
+/** One login; its status and code, and when to try again. */
+async function tryLogin({ url }: RunningServer, username: string, password: string) {
+  const body = JSON.stringify({ username, password })
+  const headers = { 'content-type': 'application/json' }
+  const response = await fetch(`${url}/auth/login`, { method: 'POST', headers, body })
+  return {
+    status: response.status,
+    retryAfter: response.headers.get('retry-after'),
+    body: await response.json(),
+  }
+}
+
+/** A hundred wrong logins at once: how many reached the password. */
+async function flood(servers: readonly RunningServer[]): Promise<number> {
+  const tries = Array.from({ length: 100 }, (_, i) => servers[i % servers.length] as RunningServer)
+  const answers = await Promise.all(tries.map((server) => tryLogin(server, 'test', 'wrong')))
+  const refused = answers.filter(({ status }) => status === 429)
+  for (const { retryAfter, body } of refused)
+    expect(body).toMatchObject({ code: 'rate_limited', retry_after: Number(retryAfter) })
+  expect(answers.filter(({ status }) => status !== 429 && status !== 401)).toEqual([])
+  return answers.length - refused.length
+}
+
+describe('a hundred wrong passwords at once', () => {
+  it('reach the password five times', async () => {
+    expect(await flood([await startServer()])).toBe(5)
+  })
+
+  it.skipIf(!HAS_REDIS)('reach it five times over two processes that share a Redis', async () => {
+    const redis = await startRedis()
+    onTestFinished(() => redis.close())
+    const env = {
+      REDIS_URL: `redis://127.0.0.1:${redis.port}`,
+      TOKENWRIGHT_SECRET: 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu',
+    }
+    const cwd = temporaryFolder()
+    const servers = [await startServer(env, cwd), await startServer(env, cwd)]
+    expect(await flood(servers)).toBe(5)
+  })
+})
