@@ -13,7 +13,7 @@ import { createPool } from 'mysql2'
 import { Pool } from 'pg'
 import { migrateSql } from '../../src/stores/sql.ts'
 import type { StoreSpec } from '../processes/node/connect.ts'
-import { freePort, HAS_REDIS, startRedis } from '../stores/redisserver.ts'
+import { freePort, HAS_REDIS, reapWithUs, startRedis } from '../stores/redisserver.ts'
 
 /** A server. */
 export interface OwnServer {
@@ -62,6 +62,12 @@ function toUser(name: string): { readonly uid?: number; readonly gid?: number } 
   if (process.getuid?.() !== 0) return {}
   const read = (flag: string): number => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }))
   return { uid: read('-u'), gid: read('-g') }
+}
+
+/** The process of a child. One that did not start has none, and signals to 0 or -1 would reach us, or everybody. */
+function toPid({ pid, spawnfile }: ChildProcess): number {
+  if (pid === undefined) throw new Error(`${spawnfile} did not start`)
+  return pid
 }
 
 /** A process and its children. */
@@ -113,13 +119,14 @@ async function launch({ user, folder, port, command, toSpec, ready }: Program): 
   const [program, ...args] = command
   const restart = async (): Promise<void> => {
     child = spawn(program, args, { ...user, stdio: 'ignore' })
+    reapWithUs(child, folder)
     await waitForPort(port)
     await ready()
   }
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
-    signal(toFamily(child.pid ?? 0), 'SIGKILL')
+    signal(toFamily(toPid(child)), 'SIGKILL')
     await ended
   }
   await restart()
@@ -127,7 +134,7 @@ async function launch({ user, folder, port, command, toSpec, ready }: Program): 
     port,
     toSpec,
     freeze() {
-      const pid = child.pid ?? 0
+      const pid = toPid(child)
       // The parent first: it must start no child that would not be frozen.
       signal([pid], 'SIGSTOP')
       family = toFamily(pid)

@@ -73,7 +73,9 @@ export async function startRedis(...args: string[]): Promise<RedisServer> {
   return {
     port,
     get pid() {
-      return child.pid ?? -1
+      // A signal to -1 would reach every process of this machine.
+      if (child.pid === undefined) throw new Error('redis-server did not start')
+      return child.pid
     },
     kill,
     restart: launch,
@@ -88,7 +90,7 @@ export async function startRedis(...args: string[]): Promise<RedisServer> {
  * A run that is broken off (`--bail`, Ctrl-C, SIGKILL) comes to no `afterAll`. So a shell waits for the end of its input, which comes
  * when this process ends in whatever way, and then ends the server and removes its folder.
  */
-function reapWithUs(child: ChildProcess, folder: string): void {
+export function reapWithUs(child: ChildProcess, folder: string): void {
   const end = 'read -r _; kill -9 "$1"; rm -rf "$2"'
   const args = ['-c', end, 'reap', String(child.pid), folder]
   const shell = spawn('sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
