@@ -125,7 +125,8 @@ function createFeed(caller: Caller, leeway: number): Feed {
     const askedAt = monotonic()
     const settle = (lost: boolean, each: (waiter: (typeof waiting)[number]) => void): void => {
       triedAt = askedAt
-      isLost = lost
+      // A reading that a nap has interrupted fails by its deadline, which says nothing of the store.
+      isLost = lost && (isLost || askedAt >= pulse.beat())
       for (const waiter of waiting.splice(0)) each(waiter)
       schedule()
     }

@@ -14,7 +14,7 @@ import { PROVE, report, size, summarize } from './size.ts'
 const toSid = (token: string): string =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).sid
 
-const LIMIT = PROVE ? 600_000 : 30_000
+const LIMIT = PROVE ? 600_000 : 120_000
 
 /** Reads the log over and over in small pages; once stopped, to its end. Answers the keys that it has seen. */
 function startReader(store: Store): { stop(): Promise<ReadonlySet<string>> } {

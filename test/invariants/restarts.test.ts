@@ -2,8 +2,7 @@
  * S10 and S15 on every store that processes share: each step of a session's life is done by a process that has just started, and the one
  * before is killed; and processes whose clocks are two minutes wrong decide alike.
  */
-import { setTimeout as pause } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { Commands, Outcome } from '../processes/node/messages.ts'
 import { type Node, startNode } from '../processes/nodes.ts'
 import { describeGrounds, SHARED } from './grounds.ts'
@@ -13,7 +12,7 @@ const toPayload = (token: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 const toSid = (token: string): string => String(toPayload(token)['sid'])
 
-const LIMIT = PROVE ? 600_000 : 30_000
+const LIMIT = PROVE ? 600_000 : 120_000
 
 describeGrounds(SHARED, (ground, name) => {
   it(
@@ -102,10 +101,12 @@ describeGrounds(SHARED, (ground, name) => {
             const before = (await slow.ask('login', sub)) as Required<Outcome>
             expect(await nodes[(index + 1) % 3]?.ask('revokeSubject', sub)).toBe('ok')
             expect(await right.ask('judge', before.access, 'strict')).toBe('token_revoked')
-            // The password was checked before the revocation by this node's clock, and after it.
-            await pause(50)
+            // The password was checked before the revocation by this node's clock.
             expect((await node.ask('login', sub, 5)).code, `skew ${skews[index]}`).toBe('session_revoked')
-            expect((await node.ask('login', sub, 0)).code, `skew ${skews[index]}`).toBe('ok')
+            // And after it, as soon as that is beyond doubt: how well a node knows the store's time depends on how quick an answer was.
+            await vi.waitUntil(async () => (await node.ask('login', sub, 0)).code === 'ok', {
+              timeout: 10_000,
+            })
           }
           report(
             'S15',

@@ -14,7 +14,7 @@ const ROUNDS = size(3, 100)
 const TRIALS = size(40, 1000)
 const NODES = 4
 const PARALLEL = 200
-const LIMIT = PROVE ? 3_600_000 : 60_000
+const LIMIT = PROVE ? 3_600_000 : 120_000
 
 const newSubject = (): string => `user-${randomBytes(6).toString('hex')}`
 const toSid = (token: string): string => String(readUnverified(token)?.payload['sid'])

@@ -9,6 +9,7 @@ import { createAuth, isAuthError } from '../../../src/index.ts'
 import { authRoutes } from '../../../src/routes.ts'
 import type { LogEntry } from '../../../src/session/store.ts'
 import { connect } from './connect.ts'
+import { watchDelays } from './delays.ts'
 import { createFuse } from './fuse.ts'
 import type { Answer, Commands, Judging, NodeSpec, Outcome, Question, Way } from './messages.ts'
 
@@ -25,6 +26,7 @@ process.on('unhandledRejection', (cause) => uncaught.push(`rejection: ${String(c
 process.on('uncaughtException', (cause) => uncaught.push(`exception: ${String(cause)}`))
 process.on('disconnect', () => process.exit())
 
+const heldUp = watchDelays()
 const fuse = createFuse()
 const { store } = connect(spec.store, fuse.tap)
 const events: Record<string, number> = {}
@@ -184,6 +186,7 @@ const commands: { [K in keyof Commands]: (...args: Parameters<Commands[K]>) => u
   ready: async () => (await attempt(() => auth.ready().then(() => undefined))).code,
   crashAt: fuse.set,
   seen: () => ({ events, uncaught }),
+  heldUp,
 }
 
 const answer = (message: Answer): void => void process.send?.(message)

@@ -61,6 +61,8 @@ export interface Commands {
   /** Dies by SIGKILL at a statement from now on, or at a call of the store: before it is sent, or after it was answered. */
   crashAt(what: 'statement' | 'call', index: number, when: 'before' | 'after'): void
   seen(): Seen
+  /** The longest that this process was held up since it was asked last, in seconds. */
+  heldUp(): number
 }
 
 /** A question. */
