@@ -1,7 +1,7 @@
 /** The door of Nest in GraphQL contexts: a real schema behind `@nestjs/graphql` and Mercurius, asked over HTTP. */
 import type { AddressInfo } from 'node:net'
 import type { INestApplication, Type } from '@nestjs/common'
-import { GraphQLModule, Query, Resolver } from '@nestjs/graphql'
+import { GraphQLModule, Query, ResolveField, Resolver } from '@nestjs/graphql'
 import { MercuriusDriver } from '@nestjs/mercurius'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Auth, AuthError } from '../../src/index.ts'
@@ -11,7 +11,10 @@ import { claimsOf, forge, NOW, setUp } from '../token/forge.ts'
 
 const ACCESS = '__Host-access_token'
 const GOOD = forge(claimsOf())
-const SCHEMA = `type Query {
+const SCHEMA = `type Account {
+  owner: String
+}
+type Query {
   me: String
   user: String
   fresh: String
@@ -20,6 +23,9 @@ const SCHEMA = `type Query {
   open: String
   bare: String
   renewing: String
+  accessType: String
+  refreshType: String
+  account: Account
   handler: String
 }`
 
@@ -30,6 +36,7 @@ function toResolver({ common, door }: Nest, auth: Auth): Type {
   const { CurrentToken, CurrentSubject, Public, AuthErrorFilter } = door
   const { UseGuards, UseFilters } = common
   const show = (payload: { sub: string } | null): string => payload?.sub ?? 'nobody'
+  const typeOf = ({ type }: { type: string }): string => type
   const fields: Readonly<
     Record<string, readonly [(...args: never[]) => unknown, ParameterDecorator[], MethodDecorator[]]>
   > = {
@@ -39,6 +46,9 @@ function toResolver({ common, door }: Nest, auth: Auth): Type {
     admin: [show, [CurrentToken()], [UseGuards(guard.scopes('admin'))]],
     anyone: [show, [CurrentToken()], [UseGuards(guard.optional())]],
     open: [() => 'open', [], [Public()]],
+    accessType: [typeOf, [CurrentToken()], [UseGuards(guard.access())]],
+    refreshType: [typeOf, [CurrentToken()], [UseGuards(guard.refresh())]],
+    account: [() => ({}), [], [UseGuards(guard.access())]],
     renewing: [show, [CurrentToken()], [UseGuards(guard.token({ renew: true }))]],
     bare: [show, [CurrentToken()], [UseGuards(bare.access())]],
     handler: [
@@ -61,6 +71,20 @@ function toResolver({ common, door }: Nest, auth: Auth): Type {
   return Fields
 }
 
+/** A resolver of a field that no guard of its own stands before. */
+function toAccount({ door }: Nest): Type {
+  class Account {
+    owner({ sub }: { sub: string }): string {
+      return sub
+    }
+  }
+  const descriptor = Object.getOwnPropertyDescriptor(Account.prototype, 'owner')!
+  ResolveField('owner')(Account.prototype, 'owner', descriptor)
+  door.CurrentToken()(Account.prototype, 'owner', 0)
+  Resolver('Account')(Account)
+  return Account
+}
+
 interface Result {
   readonly data: Readonly<Record<string, string | null>>
   readonly errors?: readonly { readonly message: string; readonly extensions?: unknown }[]
@@ -80,7 +104,7 @@ describe('graphql', () => {
       imports: [
         GraphQLModule.forRoot({ driver: MercuriusDriver, typeDefs: SCHEMA, path: '/graphql' } as object),
       ],
-      providers: [toResolver(nest, auth)],
+      providers: [toResolver(nest, auth), toAccount(nest)],
     })
     app = await createApplication(nest, 'fastify', module)
     await app.listen(0, '127.0.0.1')
@@ -148,6 +172,21 @@ describe('graphql', () => {
     const token = forge(claimsOf({ csrf: 'c' }))
     const headers = { cookie: `${ACCESS}=${token}`, 'x-csrf-token': 'c' }
     expect((await ask('{ me }', headers)).data).toEqual({ me: 'user-1' })
+  })
+
+  it('gives each field the payload of its own guard, and fields inside it that of the request', async () => {
+    const refresh = forge(claimsOf({ csrf: 'c', type: 'refresh' }), {
+      header: { alg: 'HS256', typ: 'rt+jwt' },
+    })
+    const cookie = `${ACCESS}=${forge(claimsOf({ csrf: 'c' }))}; __Host-refresh_token=${refresh}`
+    const headers = { cookie, 'x-csrf-token': 'c' }
+    expect(await ask('{ accessType refreshType }', headers)).toEqual({
+      data: { accessType: 'access', refreshType: 'refresh' },
+    })
+    expect(await ask('{ refreshType accessType }', headers)).toEqual({
+      data: { accessType: 'access', refreshType: 'refresh' },
+    })
+    expect(await ask('{ account { owner } }', headers)).toEqual({ data: { account: { owner: 'user-1' } } })
   })
 
   it('renews a cookie in passing', async () => {

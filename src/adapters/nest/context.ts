@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ArgumentsHost } from '@nestjs/common'
 import { ConfigurationError } from '../../base/expected.ts'
+import { type AttachedName, readAttached } from '../../http/attached.ts'
 import { IncomingPort } from '../../http/incoming.ts'
 import type { RequestPort } from '../../http/request.ts'
 import type { HttpSettings } from '../../http/settings.ts'
@@ -47,15 +48,46 @@ function readGraphqlRequest(host: ArgumentsHost): object {
   throw new ConfigurationError('Expected the GraphQL context to hold the HTTP request as `req`')
 }
 
-/**
- * Where the payload is put and read: on the framework's request, or on the WebSocket client.
- *
- * @throws {ConfigurationError} for a context without a request
- */
-export function carrierOf(host: ArgumentsHost): object {
+/** Where the payload is: on the framework's request, or on the WebSocket client. */
+function carrierOf(host: ArgumentsHost): object {
   const kind = kindOf(host)
   if (kind === 'ws') return host.switchToWs().getClient<object>()
   return kind === 'http' ? host.switchToHttp().getRequest<object>() : readGraphqlRequest(host)
+}
+
+/**
+ * What was found for single GraphQL fields. Fields of one request are resolved at the same time behind different guards, and none may
+ * see what another's guard has found. By the field's `info`, and then by request, as executors may share an `info`.
+ */
+const fields = new WeakMap<object, WeakMap<object, Found>>()
+
+/** What a guard has found. */
+type Found = Readonly<Partial<Record<AttachedName, unknown>>>
+
+/**
+ * Puts what a guard has found where `readFound` finds it, and on the request or the WebSocket client.
+ *
+ * @throws {ConfigurationError} for a context without a request
+ */
+export function attachFound(host: ArgumentsHost, found: Found): void {
+  const carrier = carrierOf(host)
+  Object.assign(carrier, found)
+  if (kindOf(host) !== 'graphql') return
+  const info = host.getArgByIndex<object>(3)
+  const requests = fields.get(info) ?? new WeakMap<object, Found>()
+  fields.set(info, requests.set(carrier, { ...requests.get(carrier), ...found }))
+}
+
+/**
+ * Reads what a guard has found: the one before this GraphQL field if there is one, else the last before this request or client.
+ *
+ * @param guard which guard does so, for the message
+ * @throws {ConfigurationError} when no guard has run
+ */
+export function readFound(host: ArgumentsHost, name: AttachedName, guard: string): unknown {
+  const carrier = carrierOf(host)
+  const own = kindOf(host) === 'graphql' ? fields.get(host.getArgByIndex<object>(3))?.get(carrier) : undefined
+  return readAttached(own !== undefined && name in own ? own : carrier, name, guard)
 }
 
 /**

@@ -3,8 +3,7 @@
  * out leaves open. Parameter decorators cannot see the parameter's type: write `TokenOf<typeof auth>` there.
  */
 import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common'
-import { readAttached } from '../../http/attached.ts'
-import { carrierOf } from './context.ts'
+import { readFound } from './context.ts'
 
 /** Where `@Public()` leaves its mark, for those who read it by Nest's `Reflector`. */
 const PUBLIC = 'tokenwright:public'
@@ -22,8 +21,7 @@ const metadata = Reflect as typeof Reflect & { getMetadata(key: string, target: 
  * The parameter's type is `TokenOf<typeof auth>`, or that and null. Without a guard the request fails with a `ConfigurationError`.
  */
 export const CurrentToken: () => ParameterDecorator = createParamDecorator(
-  (_: unknown, context: ExecutionContext): unknown =>
-    readAttached(carrierOf(context), 'auth', 'guard.access()'),
+  (_: unknown, context: ExecutionContext): unknown => readFound(context, 'auth', 'guard.access()'),
 )
 
 /**
@@ -32,8 +30,7 @@ export const CurrentToken: () => ParameterDecorator = createParamDecorator(
  * The parameter's type is `SubjectOf<typeof auth>`. Without that guard the request fails with a `ConfigurationError`.
  */
 export const CurrentSubject: () => ParameterDecorator = createParamDecorator(
-  (_: unknown, context: ExecutionContext): unknown =>
-    readAttached(carrierOf(context), 'subject', 'guard.subject()'),
+  (_: unknown, context: ExecutionContext): unknown => readFound(context, 'subject', 'guard.subject()'),
 )
 
 /**

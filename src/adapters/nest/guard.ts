@@ -8,7 +8,7 @@ import type { Auth } from '../../auth.ts'
 import { type AuthError, isAuthError } from '../../errors.ts'
 import type { Requirement } from '../../route.ts'
 import type { TokenPayload } from '../../token/payload.ts'
-import { type ContextKind, carrierOf, kindOf, toPort } from './context.ts'
+import { attachFound, type ContextKind, kindOf, toPort } from './context.ts'
 import { isPublic } from './decorators.ts'
 import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './handshake.ts'
 import { answerHttp, dismiss, GraphqlRefusal, notify, toMembers, toWsError } from './refusal.ts'
@@ -83,7 +83,7 @@ export class RequestGuard<C, U> implements NestGuard {
     try {
       const port = toPort(context, this.#auth.http)
       const need = kind === 'ws' ? this.#needs.handshake : this.#needs.request
-      await this.#attach(carrierOf(context), await this.#auth.authenticate(port, need))
+      attachFound(context, await this.#find(await this.#auth.authenticate(port, need)))
       return true
     } catch (error) {
       if (!isAuthError(error)) throw error
@@ -96,7 +96,7 @@ export class RequestGuard<C, U> implements NestGuard {
     if (request !== undefined) rememberHandshake(client, request)
     try {
       const port = toHandshakePort(client, this.#auth.http)
-      await this.#attach(client, await this.#auth.authenticate(port, this.#needs.handshake))
+      Object.assign(client, await this.#find(await this.#auth.authenticate(port, this.#needs.handshake)))
       return true
     } catch (error) {
       if (!isAuthError(error)) {
@@ -109,9 +109,9 @@ export class RequestGuard<C, U> implements NestGuard {
     }
   }
 
-  async #attach(carrier: object, payload: TokenPayload<C>): Promise<void> {
-    Object.assign(carrier, { auth: payload })
-    if (this.#loads) Object.assign(carrier, { subject: await this.#auth.loadSubject(payload) })
+  /** What handlers may read. */
+  async #find(payload: TokenPayload<C>): Promise<{ readonly auth: TokenPayload<C>; readonly subject?: U }> {
+    return this.#loads ? { auth: payload, subject: await this.#auth.loadSubject(payload) } : { auth: payload }
   }
 
   #refuse(context: ExecutionContext, kind: ContextKind, error: AuthError): Promise<never> {
