@@ -92,3 +92,20 @@ export function readCases(file: string): AttackCase[] {
   if (!isList(list)) throw new Error('expected a list of cases')
   return list.map(toCase)
 }
+
+/** What a case needs that takes servers, processes or long measurements, none of which a door can change. */
+const HEAVY: readonly string[] = [
+  'fault',
+  'multi_process',
+  'store_control',
+  'proxy',
+  'redis',
+  'static',
+  'types',
+  'logs',
+]
+
+/** Whether a case is about what goes through a door, and quickly run. */
+export function isLight({ needs, category }: AttackCase): boolean {
+  return category !== 'dos' && !needs.some((need) => HEAVY.includes(need.split(':')[0] ?? ''))
+}

@@ -3,23 +3,10 @@
  * application's parts and gives a listener for Node's HTTP server; a further adapter is one more row of `DOORS`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import {
-  type CanActivate,
-  Controller,
-  type ExecutionContext,
-  HttpCode,
-  Module,
-  RequestMapping,
-  RequestMethod,
-  UseGuards,
-} from '@nestjs/common'
-import { NestFactory } from '@nestjs/core'
-import { ExpressAdapter } from '@nestjs/platform-express'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import type { Auth, TokenPayload } from 'tokenwright'
 import { guards } from 'tokenwright/fetch'
 import { guards as honoGuards } from 'tokenwright/hono'
-import { CurrentToken, guards as nestGuards } from 'tokenwright/nest'
 import { toNodeHandler } from 'tokenwright/node'
 import { authRoutes } from 'tokenwright/routes'
 
@@ -55,11 +42,8 @@ export interface Application {
   loginWithClaims(body: unknown): Promise<{ readonly status: number; readonly body: unknown }>
 }
 
-/** A listener for `http.createServer`. */
-type Listener = (request: IncomingMessage, response: ServerResponse) => void
-
-/** Turns an application into a listener. */
-export type Door = (app: Application) => Listener
+/** Turns an application into a listener for `http.createServer`. */
+export type Door = (app: Application) => (request: IncomingMessage, response: ServerResponse) => void
 
 /** Where `loginWithClaims` is. */
 export const CLAIMS_PATH = '/login-with-claims'
@@ -88,7 +72,7 @@ function openRoute(auth: Auth, route: ProtectedRoute): FetchHandler {
 }
 
 /** The login routes, which are the same behind every door, and the one that takes custom claims. */
-function openLogin(app: Application): FetchHandler {
+export function openLogin(app: Application): FetchHandler {
   const login = authRoutes(app.auth, {
     verifyCredentials: (credentials) => app.verifyCredentials(credentials),
   })
@@ -100,7 +84,7 @@ function openLogin(app: Application): FetchHandler {
 }
 
 /** Whether a path is one of the login routes. */
-function isLoginPath(path: string): boolean {
+export function isLoginPath(path: string): boolean {
   return path === CLAIMS_PATH || path.startsWith('/auth/') || path.startsWith('/.well-known/')
 }
 
@@ -135,51 +119,8 @@ function toHonoHandler(app: Application): FetchHandler {
   return (request) => hono.fetch(request)
 }
 
-/** The guard of one route in Nest. */
-function toNestGuard(auth: Auth, { fresh, scopeParameter, revocation }: ProtectedRoute): CanActivate {
-  const guard = nestGuards(auth)
-  const plain = revocation ? guard.token({ revocation }) : fresh ? guard.fresh() : guard.access()
-  return {
-    canActivate(context: ExecutionContext) {
-      const { query } = context.switchToHttp().getRequest<{ query: Readonly<Record<string, unknown>> }>()
-      const scope = scopeParameter && query[scopeParameter]
-      return (scope ? guard.scopes(String(scope)) : plain).canActivate(context)
-    },
-  }
-}
-
-/** The application in Nest on Express, guarded by `tokenwright/nest`. */
-async function startNest(app: Application): Promise<Listener> {
-  class Routes {}
-  for (const [index, route] of app.routes.entries()) {
-    const [target, name] = [Routes.prototype, `route${index}`]
-    const descriptor = { value: (payload: TokenPayload) => route.handle(payload), configurable: true }
-    Object.defineProperty(target, name, descriptor)
-    RequestMapping({ path: route.path, method: RequestMethod[route.method] })(target, name, descriptor)
-    UseGuards(toNestGuard(app.auth, route))(target, name, descriptor)
-    HttpCode(200)(target, name, descriptor)
-    CurrentToken()(target, name, 0)
-  }
-  Controller()(Routes)
-  class Root {}
-  Module({ controllers: [Routes] })(Root)
-  const nest = await NestFactory.create(Root, new ExpressAdapter(), { logger: false, bodyParser: false })
-  const login = toNodeHandler(openLogin(app))
-  nest.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
-    if (isLoginPath(pathname)) login(request, response)
-    else next()
-  })
-  await nest.init()
-  return nest.getHttpAdapter().getInstance()
-}
-
-/** Every door that the attacks can be run on, by name. */
-export const DOORS: Readonly<Record<string, Door>> = {
+/** The doors that speak fetch, by name. */
+export const FETCH_DOORS: Readonly<Record<string, Door>> = {
   fetch: (app) => toNodeHandler(toFetchHandler(app)),
   hono: (app) => toNodeHandler(toHonoHandler(app)),
-  nest(app) {
-    const started = startNest(app)
-    return (request, response) => void started.then((listener) => listener(request, response))
-  },
 }

@@ -1,23 +1,28 @@
 /**
- * `npm run attack -- [FILE] [--verbose] [--door NAME] [--store NAME]`: runs the cases of a file against the library, over HTTP.
+ * `npm run attack -- [FILE] [--verbose] [--door NAME] [--store NAME]`: runs the cases of a file against the library, over HTTP. With
+ * `--door all` every case runs on the first door, and on the others those that start no servers of their own.
  * FILE defaults to the project's research folder beside it, then to the environment's ATTACK_CASES. Exit code 1 when a case
  * failed, 2 when the file cannot be read. A file that is merely absent by default is said loudly and is no failure.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type AttackCase, readCases } from './cases.ts'
-import { DOORS } from './doors.ts'
-import { toLines, toSummary } from './report.ts'
+import { type AttackCase, isLight, readCases } from './cases.ts'
+import { type CaseResult, toLines, toSummary } from './report.ts'
 import { projectRoot } from './root.ts'
 import { runCases } from './runner.ts'
 import type { ServerKind } from './servers.ts'
+import { DOORS } from './target.ts'
 
 /** Where the cases are unless the command says otherwise, from the project's root. */
 const DEFAULT_FILE = '../shared/research/attack_cases.json'
 
 /** Environment variable with a case file. */
 const FILE_VARIABLE = 'ATTACK_CASES'
+
+/** The door on which every case runs, and the word for running on all doors. */
+const FIRST = 'fetch'
+const ALL = 'all'
 
 /** Where sessions may be kept in cases that do not say. */
 const STORES: readonly string[] = ['memory', 'redis', 'postgres', 'mysql', 'sqlite']
@@ -61,9 +66,10 @@ function findFile(named: string | undefined): string | undefined {
 
 async function main(): Promise<void> {
   const { values, positionals } = readArguments()
-  const { verbose = false, door = 'fetch', store = 'memory' } = values
+  const { verbose = false, door = FIRST, store = 'memory' } = values
   if (positionals.length > 1) fail('expected one FILE')
-  if (!Object.hasOwn(DOORS, door)) fail(`no such door: ${door}; there are ${Object.keys(DOORS).join(', ')}`)
+  if (door !== ALL && !Object.hasOwn(DOORS, door))
+    fail(`no such door: ${door}; there are ${Object.keys(DOORS).join(', ')}, and ${ALL}`)
   if (!STORES.includes(store)) fail(`no such store: ${store}; there are ${STORES.join(', ')}`)
   // Applications under attack bring their own secrets.
   delete process.env['TOKENWRIGHT_SECRET']
@@ -74,13 +80,17 @@ async function main(): Promise<void> {
     say(toSummary([]))
     return
   }
-  const results = await runCases(load(file), {
-    door,
-    ...(store !== 'memory' && { store: store as ServerKind }),
-    onResult: (result) => {
+  const cases = load(file)
+  const results: CaseResult[] = []
+  for (const name of door === ALL ? Object.keys(DOORS) : [door]) {
+    if (door === ALL) say(`\n== door ${name}`)
+    const chosen = door === ALL && name !== FIRST ? cases.filter(isLight) : cases
+    const options = { door: name, ...(store !== 'memory' && { store: store as ServerKind }) }
+    const onResult = (result: CaseResult): void => {
       for (const line of toLines(result, verbose)) say(line)
-    },
-  })
+    }
+    results.push(...(await runCases(chosen, { ...options, onResult })))
+  }
   say('')
   say(toSummary(results))
   if (results.some(({ outcome }) => outcome === 'failed')) process.exitCode = 1

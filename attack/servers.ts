@@ -91,6 +91,8 @@ const RECIPES: Readonly<Record<Exclude<ServerKind, 'sqlite'>, Recipe>> = {
     args: (folder, port) => [
       '--no-defaults',
       `--datadir=${join(folder, 'data')}`,
+      // A server that starts clears its folder for temporary tables: in a shared one, those of others too.
+      `--tmpdir=${folder}`,
       `--socket=${join(folder, 'socket')}`,
       `--pid-file=${join(folder, 'pid')}`,
       `--port=${port}`,

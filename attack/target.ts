@@ -17,7 +17,8 @@ import {
   type TokenPayload,
 } from 'tokenwright'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { type Application, DOORS, type Door } from './doors.ts'
+import { type Application, type Door, FETCH_DOORS } from './doors.ts'
+import { FRAMEWORKS } from './frameworks.ts'
 import { keyOf, type ServerKey, serverKey } from './keys.ts'
 import { Unsupported } from './values.ts'
 
@@ -204,6 +205,9 @@ function createApplication(
     },
   }
 }
+
+/** Every door that the attacks can be run on, by name. */
+export const DOORS: Readonly<Record<string, Door>> = { ...FETCH_DOORS, ...FRAMEWORKS }
 
 /** Starts an application behind a door; the server listens on a free port of 127.0.0.1. */
 export async function createTarget(options: TargetOptions): Promise<Target> {

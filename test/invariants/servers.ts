@@ -209,7 +209,13 @@ async function startMariadb(): Promise<OwnServer> {
   const port = await freePort()
   const [program, install] = MARIADB ?? ['', '']
   const data = join(folder, 'data')
-  const quick = ['--no-defaults', `--datadir=${data}`, '--innodb-flush-log-at-trx-commit=1']
+  // A server that starts clears its folder for temporary tables: in a shared one, those of others too.
+  const quick = [
+    '--no-defaults',
+    `--datadir=${data}`,
+    `--tmpdir=${folder}`,
+    '--innodb-flush-log-at-trx-commit=1',
+  ]
   execFileSync(install, ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal'], {
     ...user,
     cwd: folder,

@@ -1,0 +1,127 @@
+/**
+ * The application under attack behind the doors of frameworks that bring servers of their own: Express 4 and 5, Fastify, Koa, Nest. Each does
+ * what an application in that framework does, and nothing for the attack's sake.
+ */
+import { createRequire } from 'node:module'
+import express5, { type Request as ExpressRequest } from 'express'
+import { fastify } from 'fastify'
+import Koa from 'koa'
+import { guards as expressGuards } from 'tokenwright/express'
+import { guards as fastifyGuards } from 'tokenwright/fastify'
+import { guards as koaGuards } from 'tokenwright/koa'
+import { toNodeHandler } from 'tokenwright/node'
+import { type Application, type Door, isLoginPath, openLogin, type ProtectedRoute } from './doors.ts'
+import { openNest } from './nest.ts'
+
+/** The guards that the routes are made from, whatever the framework. */
+interface Guards<G> {
+  access(): G
+  fresh(): G
+  scopes(...scopes: readonly string[]): G
+  token(requirement: { readonly revocation: 'strict' | 'off' }): G
+}
+
+/** The guard of a route, and those for scopes that are asked for by name. */
+function toGuard<G>(guard: Guards<G>, { fresh, revocation }: ProtectedRoute): (scope: unknown) => G {
+  const plain = revocation ? guard.token({ revocation }) : fresh ? guard.fresh() : guard.access()
+  return (scope) => (typeof scope === 'string' && scope !== '' ? guard.scopes(scope) : plain)
+}
+
+/** What is asked for by the route's query parameter. */
+function toScope({ scopeParameter }: ProtectedRoute, url: string): string | null {
+  return scopeParameter === undefined
+    ? null
+    : new URL(url, 'http://localhost').searchParams.get(scopeParameter)
+}
+
+const NOT_FOUND = { message: 'Not found' } as const
+
+/** Express, in either version. */
+function toExpress(express: typeof express5): Door {
+  return (app: Application) => {
+    const server = express()
+    const guard = expressGuards(app.auth)
+    const login = toNodeHandler(openLogin(app))
+    for (const route of app.routes) {
+      const find = toGuard(guard as unknown as Guards<ReturnType<typeof guard.scopes>>, route)
+      server[route.method === 'GET' ? 'get' : 'post'](
+        route.path,
+        (req: ExpressRequest, res, next) => find(toScope(route, req.originalUrl))(req, res, next),
+        (req, res) => void res.json(route.handle(guard.payload(req))),
+      )
+    }
+    server.use((req, res, next) => (isLoginPath(req.path) ? login(req, res, next) : next()))
+    server.use((_req, res) => void res.status(404).json(NOT_FOUND))
+    return (request, response) => server(request as never, response as never)
+  }
+}
+
+const openFastify: Door = (app) => {
+  const server = fastify()
+  const guard = fastifyGuards(app.auth)
+  const login = toNodeHandler(openLogin(app))
+  for (const route of app.routes) {
+    const find = toGuard(guard as unknown as Guards<ReturnType<typeof guard.access>>, route)
+    server.route({
+      method: route.method,
+      url: route.path,
+      onRequest: (request, reply, done) => find(toScope(route, request.originalUrl))(request, reply, done),
+      handler: async (request) => route.handle(guard.payload(request)),
+    })
+  }
+  void server.register(async (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    for (const url of ['/auth/*', '/.well-known/*', '/login-with-claims']) {
+      scope.all(url, (request, reply) => {
+        reply.hijack()
+        login(request.raw, reply.raw)
+      })
+    }
+  })
+  server.setNotFoundHandler((_request, reply) => void reply.code(404).send(NOT_FOUND))
+  const ready = server.ready()
+  return (request, response) => void ready.then(() => server.routing(request, response))
+}
+
+const openKoa: Door = (app) => {
+  const server = new Koa()
+  const guard = koaGuards(app.auth)
+  const login = toNodeHandler(openLogin(app))
+  const routes = new Map(
+    app.routes.map((route) => {
+      const find = toGuard(guard as unknown as Guards<Koa.Middleware>, route)
+      return [`${route.method} ${route.path}`, { route, find }]
+    }),
+  )
+  server.use(async (ctx, next) => {
+    if (!isLoginPath(ctx.path)) return next()
+    ctx.respond = false
+    login(ctx.req, ctx.res)
+  })
+  server.use(async (ctx) => {
+    const found = routes.get(`${ctx.method} ${ctx.path}`)
+    if (found === undefined) {
+      ctx.status = 404
+      ctx.body = NOT_FOUND
+      return
+    }
+    await found.find(toScope(found.route, ctx.originalUrl))(ctx, async () => {
+      ctx.body = found.route.handle(ctx.state['auth'])
+    })
+  })
+  const handle = server.callback()
+  return (request, response) => void handle(request, response)
+}
+
+/** Express 4 under its other name, for which there are no types. */
+const express4 = createRequire(import.meta.url)('express4') as typeof express5
+
+/** The doors of this file, by name. */
+export const FRAMEWORKS: Readonly<Record<string, Door>> = {
+  express: toExpress(express5),
+  express4: toExpress(express4),
+  fastify: openFastify,
+  koa: openKoa,
+  nest: openNest,
+}
