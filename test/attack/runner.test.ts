@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type AttackCase, type Json, readCases } from '../../attack/cases.ts'
-import { DOORS } from '../../attack/doors.ts'
 import { toLines, toSummary } from '../../attack/report.ts'
 import { runCases } from '../../attack/runner.ts'
+import { DOORS } from '../../attack/target.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'attack-'))
 afterAll(() => rmSync(folder, { recursive: true }))
