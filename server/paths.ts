@@ -53,6 +53,17 @@ export const SIGN_IN: Json = {
       codes: [...ACCESS, ...CREDENTIALS, ...CSRF, ...SESSION, 'subject_mismatch'],
     }),
   },
+  '/auth/ticket': {
+    post: describe({
+      id: 'ticket',
+      tag: 'Sign-in',
+      summary:
+        'A ticket for the handshake of one WebSocket, in place of a token in its URL: it is used once, within half a minute.',
+      security: SECURITY.write,
+      answers: { 200: answer('The ticket', 'Ticket') },
+      codes: [...ACCESS, ...CSRF],
+    }),
+  },
   '/auth/logout': {
     post: describe({
       id: 'logout',

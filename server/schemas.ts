@@ -75,6 +75,15 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
       ['fresh'],
     ),
   },
+  Ticket: object({
+    ticket: text('For the query parameter `ticket` of a WebSocket'),
+    expires_in: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 30,
+      description: 'For how many seconds it can be used',
+    },
+  }),
   Message: object({ message: { type: 'string' } }),
   JsonWebKeySet: object({ keys: { type: 'array', items: { type: 'object' } } }),
   SessionList: object({ sessions: { type: 'array', items: { $ref: '#/components/schemas/Session' } } }),

@@ -6,7 +6,7 @@ import { ConfigurationError } from './base/expected.ts'
 import { AuthError } from './errors.ts'
 import { createGuard, type Guard } from './guard.ts'
 import { type CookieToken, clearCookies, setCookies } from './http/cookies.ts'
-import type { Found, Location } from './http/locate.ts'
+import type { Found, HandshakeLocation, Location } from './http/locate.ts'
 import { type RequestPort, toRequestPort } from './http/request.ts'
 import { type Answer, respond } from './http/respond.ts'
 import type { HttpSettings } from './http/settings.ts'
@@ -21,13 +21,16 @@ import {
 import { type AuthSessions, createLiveness, type Liveness } from './liveness.ts'
 import type { AuthOptions } from './options.ts'
 import type { Requirement } from './route.ts'
+import { Following } from './session/following.ts'
 import type { FeedState } from './session/revocation.ts'
 import { resolveOptions, type Settings } from './settings.ts'
+import { createStanding, type Standing } from './standing.ts'
 import { readUnverified, type UnverifiedPayload } from './token/jws.ts'
 import type { Jwks } from './token/keys.ts'
 import type { Claims, TokenPayload } from './token/payload.ts'
+import { prepareTickets, type Tickets } from './token/ticket.ts'
 import type { TokenType } from './token/type.ts'
-import { prepareVerify } from './token/verify.ts'
+import { prepareVerify, type VerifySettings } from './token/verify.ts'
 
 /** What `authenticate` answers: null is possible only where the requirement says `optional: true`. */
 export type Outcome<R, C> = R extends { readonly optional: true } ? TokenPayload<C> | null : TokenPayload<C>
@@ -39,7 +42,7 @@ export type TokenOf<A> = A extends Auth<infer C, infer _> ? TokenPayload<C> : ne
 export type SubjectOf<A> = A extends Auth<infer _, infer U> ? U : never
 
 /** Token authentication for one application. Made by `createAuth`; share one instance. */
-export interface Auth<C = Claims, U = unknown> {
+export interface Auth<C = Claims, U = unknown> extends Standing<C> {
   /**
    * Issues an access token.
    *
@@ -82,7 +85,7 @@ export interface Auth<C = Claims, U = unknown> {
   ready(): Promise<void>
   /** How much this process knows of what is revoked, for health checks; null without a store. */
   state(): FeedState | null
-  /** Stops following the store. The connection stays the user's own. */
+  /** Stops following the store and ends all that is followed. The connection stays the user's own. */
   close(): Promise<void>
   /**
    * Verifies a token against a requirement: everything but location and CSRF.
@@ -125,7 +128,7 @@ export interface Auth<C = Claims, U = unknown> {
   findToken(
     request: Request | RequestPort,
     type?: TokenType | 'any',
-    locations?: readonly Location[],
+    locations?: readonly (Location | HandshakeLocation)[],
   ): Promise<FoundToken | null>
   /**
    * The `Set-Cookie` lines that hand a pair to a browser; only the types in `cookies.carry`.
@@ -193,26 +196,39 @@ async function loadSubject<C, U>(
   return subject as U
 }
 
+/** What verifying works from. */
+function toVerifySettings<C, U>(
+  { limits, ring, cache, schema, ...settings }: Settings<C, U>,
+  hasRows: boolean,
+): VerifySettings<C> {
+  const { issuer, audience, interop, leeway, clock } = settings
+  const rules = { issuer, audience: audience.accepted, interop, maxLifetime: limits.lifetime, leeway, clock }
+  return { ring, rules, limits, cache, schema, hasRows }
+}
+
+/** The parts of an application that its guard connects. */
+interface Wiring<C> {
+  readonly issuance: Issuance<C>
+  readonly liveness: Liveness<C>
+  readonly verifying: VerifySettings<C>
+  /** Null without a session store. */
+  readonly tickets: Tickets<C> | null
+}
+
 /** Wires the way through a protected route. */
-function wireGuard<C, U>(settings: Settings<C, U>, issuance: Issuance<C>, liveness: Liveness<C>): Guard<C> {
-  const { http, clock, leeway, limits, realm, freshness } = settings
-  const rules = {
-    issuer: settings.issuer,
-    audience: settings.audience.accepted,
-    interop: settings.interop,
-    maxLifetime: limits.lifetime,
-    leeway,
-    clock,
-  }
+function wireGuard<C, U>(settings: Settings<C, U>, wiring: Wiring<C>): Guard<C> {
+  const { http, clock, leeway, realm, freshness } = settings
+  const { issuance, liveness, tickets } = wiring
   return createGuard({
-    verify: prepareVerify({
-      ring: settings.ring,
-      rules,
-      limits,
-      cache: settings.cache,
-      schema: settings.schema,
-      hasRows: liveness.revocable,
-    }),
+    verify: prepareVerify(wiring.verifying),
+    redeem:
+      tickets &&
+      (async (ticket) => {
+        const { jti, payload } = await tickets.verify(ticket)
+        await liveness.spend(jti)
+        return payload
+      }),
+    leeway,
     http,
     defaults: { freshness, realm, revocable: liveness.revocable, issues: settings.ring.signer !== null },
     clock,
@@ -249,7 +265,16 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
   const { http, clock, lifetimes, freshness } = settings
   const issuance = createIssuance(settings)
   const liveness = createLiveness(settings, issuance)
-  const guard = wireGuard(settings, issuance, liveness)
+  const verifying = toVerifySettings(settings, liveness.revocable)
+  const tickets = liveness.revocable ? prepareTickets(verifying) : null
+  const guard = wireGuard(settings, { issuance, liveness, verifying, tickets })
+  const following = new Following<C>({
+    clock,
+    judge: guard.judge,
+    listen: liveness.listen,
+    mustAsk: (payload) => settings.isRevoked !== null || liveness.isLongLived(payload),
+    patience: liveness.patience,
+  })
 
   return Object.freeze({
     createAccessToken: issuance.createAccessToken,
@@ -266,8 +291,10 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
     ready: liveness.ready,
     state: liveness.state,
     async close() {
+      following.close()
       liveness.close()
     },
+    ...createStanding(guard, following, tickets),
     verifyToken: (token, requirement) => guard.verifyToken(token, guard.toNeed(requirement)),
     decodeUnverified(token) {
       const read = readUnverified(token)

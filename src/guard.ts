@@ -11,6 +11,7 @@ import { type Found, locate } from './http/locate.ts'
 import type { RequestPort } from './http/request.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { type Need, type NeedDefaults, type Requirement, toNeed } from './route.ts'
+import { judgeTimes } from './token/claims.ts'
 import type { TokenPayload } from './token/payload.ts'
 import { judgeRequirement, judgeType } from './token/requirement.ts'
 import type { Verify } from './token/verify.ts'
@@ -19,6 +20,10 @@ import type { Verify } from './token/verify.ts'
 export interface GuardParts<C> {
   /** Verifies a token. */
   readonly verify: Verify<C>
+  /** Takes a ticket in place of a token, once; null where there are none. */
+  readonly redeem: ((ticket: string) => Promise<TokenPayload<C>>) | null
+  /** Forgiven clock skew, in seconds. */
+  readonly leeway: number
   /** What the HTTP floor works from. */
   readonly http: HttpSettings
   /** What requirements are prepared against. */
@@ -46,7 +51,7 @@ async function authenticate<C>(
   if (found === null && need.optional) return null
   if (found === null) throw new AuthError('token_missing')
   refuseForeign(request, found, need.csrf)
-  const verified = verify(parts, found.token, need)
+  const verified = found.location === 'ticket' ? redeem(parts, found, need) : verify(parts, found.token, need)
   const payload = verified instanceof Promise ? await verified : verified
   refuseForged(request, found, need.csrf, payload.csrf)
   const living = ensureLive(parts, payload, need)
@@ -64,6 +69,27 @@ async function verifyToken<C>(parts: GuardParts<C>, token: string, need: Need): 
   if (living !== undefined) await living
   meet(payload, need, parts.clock())
   return payload
+}
+
+/** Judges once more what was verified before. */
+async function meetAgain<C>(
+  parts: GuardParts<C>,
+  payload: TokenPayload<C>,
+  need: Need,
+): Promise<TokenPayload<C>> {
+  const objection = judgeTimes(payload, parts.clock(), parts.leeway, parts.defaults.revocable)
+  if (objection !== undefined) throw new AuthError(objection)
+  admit(payload, need)
+  const living = ensureLive(parts, payload, need)
+  if (living !== undefined) await living
+  meet(payload, need, parts.clock())
+  return payload
+}
+
+/** Redeems a ticket, and refuses another type or realm. */
+async function redeem<C>({ redeem }: GuardParts<C>, { token }: Found, need: Need): Promise<TokenPayload<C>> {
+  if (redeem === null) throw new AuthError('token_malformed')
+  return admit(await redeem(token), need)
 }
 
 /** Verifies, and refuses another type or realm. A promise only where the user's schema is asynchronous. */
@@ -157,6 +183,10 @@ export interface Guard<C> {
   authenticate(request: RequestPort, need: Need): Promise<TokenPayload<C> | null>
   /** The journey without the request: everything but location and CSRF. */
   verifyToken(token: string, need: Need): Promise<TokenPayload<C>>
+  /** Judges once more what was verified before: times, type, realm, revocation and the requirement. */
+  meet(payload: TokenPayload<C>, need: Need): Promise<TokenPayload<C>>
+  /** Refuses what is revoked by now. A promise only where somebody must be asked. */
+  judge(payload: TokenPayload<C>): Promise<void> | undefined
 }
 
 /** Makes the guard of one application. */
@@ -183,5 +213,7 @@ export function createGuard<C>(parts: GuardParts<C>): Guard<C> {
       }
     },
     verifyToken: (token, need) => verifyToken(parts, token, need),
+    meet: (payload, need) => meetAgain(parts, payload, need),
+    judge: (payload) => ensureLive(parts, payload, plain),
   }
 }

@@ -5,16 +5,18 @@
 
 import { ConfigurationError, expected } from './base/expected.ts'
 import { emit } from './base/listeners.ts'
+import { AuthError } from './errors.ts'
 import type { Issuance, PairOptions, TokenPair } from './issuance.ts'
 import type { Need } from './route.ts'
 import { createCaller } from './session/caller.ts'
 import { endSession, endSubject, revokeToken } from './session/endings.ts'
 import type { SessionParts } from './session/parts.ts'
-import { createRevocation, type FeedState } from './session/revocation.ts'
+import { createRevocation, type Ear, type FeedState } from './session/revocation.ts'
 import { type Proof, Sessions } from './session/sessions.ts'
 import type { SessionRow } from './session/store.ts'
 import type { Settings } from './settings.ts'
 import type { TokenPayload } from './token/payload.ts'
+import { TICKET_TTL } from './token/ticket.ts'
 
 /** What may be said of a login that starts a session. */
 export interface StartOptions<C> extends PairOptions<C> {
@@ -78,6 +80,14 @@ export interface Liveness<C> {
   readonly revoke: (payload: TokenPayload<C>) => Promise<void>
   /** Revokes everything of a subject. */
   readonly revokeSubject: (subject: string) => Promise<number>
+  /** Lets an ear hear of revocations from now on. */
+  readonly listen: (ear: Ear) => void
+  /** Whether a token lives so long that a revocation of it could be missed by listening. */
+  readonly isLongLived: (payload: TokenPayload<C>) => boolean
+  /** How long it may be out of reach whether a token is revoked, in seconds; infinite for ever. */
+  readonly patience: number
+  /** Spends a ticket: the second time is refused with `token_revoked`. */
+  readonly spend: (jti: string) => Promise<void>
   /** Waits until this process knows what is revoked. */
   readonly ready: () => Promise<void>
   /** How much this process knows; null without a store. */
@@ -88,6 +98,12 @@ export interface Liveness<C> {
 
 /** Bounds on the calls of a store: 2 s, and as many at once as a busy process can use. */
 const CALLER_BOUNDS = { deadline: 2, inFlight: 256 } as const
+
+/** How long a blocklist may be out of reach before what stays open is ended, where no store says otherwise; in seconds. */
+const DEFAULT_PATIENCE = 60
+
+/** How much longer a spent ticket is remembered than it could be used, in seconds: clocks differ. */
+const SPENT_MARGIN = 120
 
 /** Says that a part is missing. */
 function missing(): never {
@@ -114,6 +130,10 @@ function createNone<C>(): Liveness<C> {
     renewal: async () => ({}),
     revoke: refuse,
     revokeSubject: refuse,
+    listen: () => undefined,
+    isLongLived: () => false,
+    patience: DEFAULT_PATIENCE,
+    spend: refuse,
     ready: async () => undefined,
     state: () => null,
     close: () => undefined,
@@ -190,6 +210,15 @@ export function createLiveness<C, U>(settings: Settings<C, U>, issuance: Issuanc
     },
     revoke: (payload) => revokeToken(parts, payload, settings.leeway),
     revokeSubject: async (subject) => endSubject(parts, toName('subject', subject), { everything: true }),
+    listen: revocation.listen,
+    isLongLived: revocation.isLongLived,
+    patience: store.revocation.whenStale === 'allow' ? Number.POSITIVE_INFINITY : store.revocation.maxStale,
+    async spend(jti) {
+      // One attempt in a window that outlasts the ticket: the store counts it in one atomic step, for all processes.
+      const window = TICKET_TTL + 2 * settings.leeway + SPENT_MARGIN
+      const attempt = await caller.call((s) => s.countAttempt(`ticket ${jti}`, 1, window, caller.now()))
+      if (!attempt.allowed) throw new AuthError('token_revoked')
+    },
     ready: revocation.ready,
     state: revocation.state,
     close: revocation.close,

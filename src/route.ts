@@ -5,7 +5,7 @@
 import { type Duration, toSeconds } from './base/duration.ts'
 import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './base/expected.ts'
 import { type CsrfMode, type CsrfSettings, withMode } from './http/csrf.ts'
-import { type Location, resolveLocations } from './http/locate.ts'
+import { type HandshakeLocation, type Location, resolveLocations } from './http/locate.ts'
 import type { HttpSettings } from './http/settings.ts'
 import type { RevocationMode } from './session/revocation.ts'
 import {
@@ -26,8 +26,11 @@ export interface RenewOptions {
 
 /** What a route asks. An empty requirement takes any valid access token from the configured locations. */
 export interface Requirement extends TokenRequirement {
-  /** Where to look for the token, in place of the configured locations. */
-  readonly locations?: readonly Location[]
+  /**
+   * Where to look for the token, in place of the configured locations; `'protocol'` and `'ticket'` for routes that open WebSockets,
+   * the latter with a session store only.
+   */
+  readonly locations?: readonly (Location | HandshakeLocation)[]
   /** CSRF protection of this route, in place of the configured mode. */
   readonly csrf?: CsrfMode
   /**
@@ -55,7 +58,7 @@ export interface Renewal {
 /** A requirement, prepared. */
 export interface Need extends TokenNeed {
   /** Where to look. */
-  readonly locations: ReadonlySet<Location>
+  readonly locations: ReadonlySet<Location | HandshakeLocation>
   /** How requests by cookie are protected. */
   readonly csrf: CsrfSettings
   /** How revocation is judged; `'feed'` stands for the configured mode. */
@@ -110,6 +113,20 @@ function toRevocation(mode: unknown, need: TokenNeed, { revocable }: NeedDefault
   return asksProof && revocable ? 'strict' : (mode ?? 'feed')
 }
 
+/** Reads where to look. A ticket is used once, which only a store can tell over several processes. */
+function toLocations(
+  locations: Requirement['locations'],
+  http: HttpSettings,
+  { revocable }: NeedDefaults,
+): Need['locations'] {
+  if (locations === undefined) return http.locate.locations
+  const resolved = resolveLocations('locations', locations)
+  if (revocable || !resolved.has('ticket')) return resolved
+  throw new ConfigurationError(
+    "Expected `sessions.store` beside 'ticket' among `locations`: without a store nothing knows which tickets were used",
+  )
+}
+
 /**
  * Prepares a requirement for one application.
  *
@@ -125,7 +142,7 @@ export function toNeed(requirement: Requirement, http: HttpSettings, defaults: N
     throw new ConfigurationError(expected('optional', 'true or false', optional))
   return Object.freeze({
     ...need,
-    locations: locations === undefined ? http.locate.locations : resolveLocations('locations', locations),
+    locations: toLocations(locations, http, defaults),
     csrf: csrf === undefined ? http.csrf : withMode(http.csrf, csrf),
     revocation: toRevocation(requirement.revocation, need, defaults),
     optional,

@@ -16,7 +16,7 @@ import type { Credentials, VerifiedUser } from './routes/credentials.ts'
 import { introspect, revoke } from './routes/introspection.ts'
 import { endOthers, endSession, listSessions, logout } from './routes/sessions.ts'
 import { createThrottle, type Throttle, type ThrottleOptions, UNTHROTTLED } from './routes/throttle.ts'
-import { login, refresh, verifyPassword } from './routes/tokens.ts'
+import { giveTicket, login, refresh, verifyPassword } from './routes/tokens.ts'
 import { type Parts, type Route, toNotAllowed, toNotFound, toVisit } from './routes/visit.ts'
 import type { TokenPayload } from './token/payload.ts'
 
@@ -82,6 +82,7 @@ function toTable(base: string, stateful: boolean, hasClients: boolean): Readonly
     [`${base}/logout`, { POST: logout }],
     ...(stateful
       ? ([
+          [`${base}/ticket`, { POST: giveTicket }],
           [`${base}/sessions`, { GET: listSessions, DELETE: endOthers }],
           [`${base}/sessions/`, { DELETE: endSession }],
         ] as const)
@@ -180,7 +181,7 @@ const SAFE_METHODS = ['GET', 'HEAD']
 
 /**
  * Makes the routes of one application: `POST {base}/login`, `/refresh`, `/verify-password`, `/logout`, with a session store
- * `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Anything else is a 404, a wrong
+ * `POST {base}/ticket`, `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Anything else is a 404, a wrong
  * method a 405, both in the form of the other answers.
  *
  * It does check the origin of every POST and DELETE, login included. It limits how often passwords are tried, by

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { toNodeHandler } from 'tokenwright/node'
+import type { UpgradeListener } from 'tokenwright/ws'
 
 /**
  * A random secret for this run, so that an example starts without any setting; tokens end with the process. A real
@@ -16,9 +17,17 @@ export function secretOfThisRun(): string {
   return process.env['TOKENWRIGHT_SECRET'] || randomBytes(32).toString('base64url')
 }
 
-/** Serves a fetch handler, such as a Hono app's, until SIGTERM or SIGINT; then lets running requests finish and exits 0. */
-export function serve(fetch: (request: Request) => Response | Promise<Response>): void {
-  listen(createServer(toNodeHandler((request) => fetch(request))))
+/**
+ * Serves a fetch handler, such as a Hono app's, and WebSockets where `upgrade` opens them, until SIGTERM or SIGINT; then lets running
+ * requests finish and exits 0.
+ */
+export function serve(
+  fetch: (request: Request) => Response | Promise<Response>,
+  upgrade?: UpgradeListener,
+): void {
+  const server = createServer(toNodeHandler((request) => fetch(request)))
+  if (upgrade !== undefined) server.on('upgrade', upgrade)
+  listen(server)
 }
 
 /** The same for a server of Node's, such as that of a framework which makes its own. */

@@ -2,12 +2,14 @@
  * Requests that a foreign page made a browser send. Two walls: the origin check (Fetch Metadata and RFC 6454's
  * `Origin`, compared with `Host`), and the double submit, where a header must repeat the `csrf` claim of the token.
  * The claim binds the value to the session, so a cookie that somebody tossed in proves nothing.
- * Only tokens that came by cookie on unsafe methods are judged: browsers add cookies by themselves, nothing else.
+ * Only tokens that came by cookie are judged, on unsafe methods and at the handshake of a WebSocket: browsers add cookies by
+ * themselves, nothing else.
  */
 import { equalInConstantTime } from '../base/bytes.ts'
 import { ConfigurationError, expected } from '../base/expected.ts'
 import { readSection } from '../base/section.ts'
 import { AuthError } from '../errors.ts'
+import { isHandshake } from './handshake.ts'
 import type { Found } from './locate.ts'
 import type { RequestPort } from './request.ts'
 import { isToken, readOnce } from './syntax.ts'
@@ -108,13 +110,18 @@ export function isUnsafe(method: string): boolean {
 }
 
 /**
- * Refuses a request that a foreign page made a browser send: the token came by cookie, the method is unsafe, and the
- * origin does not pass `checkOrigin`. Does nothing for any other request, or when the origin check is off.
+ * Refuses a request that a foreign page made a browser send: the token came by cookie, the method is unsafe or a WebSocket is to be
+ * opened, and the origin does not pass `checkOrigin`. Does nothing for any other request, or when the origin check is off. A
+ * handshake has no other wall, as no page can set its headers: its origin is checked in every mode but `false`.
  *
  * @throws {AuthError} csrf_mismatch
+ * @see RFC 6455 section 10.2
  */
 export function refuseForeign(request: RequestPort, found: Found, settings: CsrfSettings): void {
-  if (settings.checksOrigin && isForgeable(request, found)) checkOrigin(request, settings)
+  const { checksOrigin, checksToken } = settings
+  if (checksOrigin && isForgeable(request, found)) checkOrigin(request, settings)
+  else if ((checksOrigin || checksToken) && found.location === 'cookie' && isHandshake(request))
+    checkOrigin(request, settings)
 }
 
 /**
@@ -133,7 +140,7 @@ export function refuseForged(
   if (settings.checksToken && isForgeable(request, found)) checkCsrfToken(request, settings, csrf)
 }
 
-/** Whether another page could have made a browser send this request with its token. */
+/** Whether another page could have made a browser send this unsafe request with its token. */
 function isForgeable(request: RequestPort, found: Found): boolean {
   return found.location === 'cookie' && isUnsafe(request.method)
 }

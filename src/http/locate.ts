@@ -1,6 +1,6 @@
 /**
- * Where a request carries its token: one table of readers for the header, a cookie, the query and the body
- * (RFC 6750 section 2, RFC 9110 section 11). It finds the token and refuses requests that are ambiguous;
+ * Where a request carries its token: one table of readers for the header, a cookie, the query, the body, and what the handshake of a
+ * WebSocket has in their place (RFC 6750 section 2, RFC 9110 section 11). It finds the token and refuses requests that are ambiguous;
  * whether the token is any good is for others to say, so a bad token is never rescued by another elsewhere.
  */
 import { ConfigurationError, expected, isRecord } from '../base/expected.ts'
@@ -8,11 +8,18 @@ import { readSection, readWords } from '../base/section.ts'
 import { AuthError } from '../errors.ts'
 import type { TokenType } from '../token/type.ts'
 import { type CookieSettings, readCookie } from './cookies.ts'
+import { readProtocolToken } from './handshake.ts'
 import type { RequestPort } from './request.ts'
 import { isToken, readOnce, trimBlanks } from './syntax.ts'
 
 /** A part of the request that may carry a token. */
 export type Location = 'header' | 'cookie' | 'query' | 'body'
+
+/**
+ * Where the handshake of a WebSocket may carry a token besides: among the offered protocols, as `bearer.<token>`; or a one-time
+ * ticket in its place, as the query parameter `ticket`. For single routes only.
+ */
+export type HandshakeLocation = 'protocol' | 'ticket'
 
 /** The names under which the two types of token stand in a query or a body. */
 export interface ParameterOptions {
@@ -73,15 +80,21 @@ export interface LocateSettings {
 export interface Found {
   /** The token as it came, not verified and perhaps no token at all. */
   readonly token: string
-  /** Where it came from; CSRF matters for `'cookie'` only. */
-  readonly location: Location
+  /** Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is no token but a ticket for one. */
+  readonly location: Location | HandshakeLocation
 }
 
 /** The type of token that is looked for; `'any'` looks for an access token and then for a refresh token. */
 export type WantedType = TokenType | 'any'
 
-/** Every location there is. */
+/** Every location that tokens may always come from. */
 const LOCATIONS: readonly Location[] = ['header', 'cookie', 'query', 'body']
+
+/** Every location that a route may name. */
+const ROUTE_LOCATIONS: readonly (Location | HandshakeLocation)[] = [...LOCATIONS, 'protocol', 'ticket']
+
+/** The query parameter of a ticket. */
+const TICKET_PARAMETER = 'ticket'
 
 /** The rows to try for each wanted type, in order. */
 const ROWS: Readonly<Record<WantedType, readonly TokenType[]>> = {
@@ -111,7 +124,7 @@ export function resolveLocate(options: LocateOptions, cookies: CookieSettings): 
     )
   }
   return Object.freeze({
-    locations: resolveLocations('locations', locations),
+    locations: readWords('locations', locations, LOCATIONS),
     header: Object.freeze({
       name: name.toLowerCase(),
       scheme: scheme.toLowerCase(),
@@ -124,13 +137,16 @@ export function resolveLocate(options: LocateOptions, cookies: CookieSettings): 
 }
 
 /**
- * Checks a list of locations, of the options or of one route.
+ * Checks the list of locations of one route.
  *
  * @param name the option as the developer writes it
  * @throws {ConfigurationError} when it is no list, is empty, repeats a location or names an unknown one
  */
-export function resolveLocations(name: string, locations: readonly Location[]): ReadonlySet<Location> {
-  return readWords(name, locations, LOCATIONS)
+export function resolveLocations(
+  name: string,
+  locations: readonly (Location | HandshakeLocation)[],
+): ReadonlySet<Location | HandshakeLocation> {
+  return readWords(name, locations, ROUTE_LOCATIONS)
 }
 
 /** Checks the two names of one location. */
@@ -152,7 +168,7 @@ function resolveParameters(
 /**
  * Finds the token of a request.
  *
- * Checked: that header, query and body carry at most one, that nothing comes twice, that what announces a token has
+ * Checked: that all places but the cookie carry at most one, that nothing comes twice, that what announces a token has
  * one. Not checked: the token itself. Authorization headers of another scheme count as no token.
  *
  * @param type the row to look at; in a header both types stand in the same place
@@ -165,11 +181,13 @@ export function locate(
   request: RequestPort,
   settings: LocateSettings,
   type: WantedType,
-  locations: ReadonlySet<Location>,
+  locations: ReadonlySet<Location | HandshakeLocation>,
 ): Found | null | Promise<Found | null> {
   let found: Found | null = null
   if (locations.has('header')) found = only(found, READERS.header(request, settings, type), 'header')
   if (locations.has('query')) found = only(found, READERS.query(request, settings, type), 'query')
+  if (locations.has('protocol')) found = only(found, READERS.protocol(request, settings, type), 'protocol')
+  if (locations.has('ticket')) found = only(found, READERS.ticket(request, settings, type), 'ticket')
   if (locations.has('body')) return locateInBody(request, settings, type, { locations, found })
   return found ?? locateInCookie(request, settings, type, locations)
 }
@@ -179,7 +197,10 @@ async function locateInBody(
   request: RequestPort,
   settings: LocateSettings,
   type: WantedType,
-  { locations, found }: { readonly locations: ReadonlySet<Location>; readonly found: Found | null },
+  {
+    locations,
+    found,
+  }: { readonly locations: ReadonlySet<Location | HandshakeLocation>; readonly found: Found | null },
 ): Promise<Found | null> {
   const token = await READERS.body(request, settings, type)
   return only(found, token, 'body') ?? locateInCookie(request, settings, type, locations)
@@ -190,13 +211,13 @@ function locateInCookie(
   request: RequestPort,
   settings: LocateSettings,
   type: WantedType,
-  locations: ReadonlySet<Location>,
+  locations: ReadonlySet<Location | HandshakeLocation>,
 ): Found | null {
   return locations.has('cookie') ? only(null, READERS.cookie(request, settings, type), 'cookie') : null
 }
 
 /** Adds what one more place holds, and refuses a second token. */
-function only(found: Found | null, token: string | null, location: Location): Found | null {
+function only(found: Found | null, token: string | null, location: Found['location']): Found | null {
   if (token === null) return found
   if (found !== null) refuse('More than one token in the request')
   return { token, location }
@@ -207,8 +228,15 @@ type Reader<R> = (request: RequestPort, settings: LocateSettings, type: WantedTy
 
 /** The one table of token locations. */
 const READERS: {
-  readonly [L in Location]: Reader<L extends 'body' ? Promise<string | null> : string | null>
-} = { header: readHeader, cookie: readCookies, query: readQuery, body: readBodyMember }
+  readonly [L in Found['location']]: Reader<L extends 'body' ? Promise<string | null> : string | null>
+} = {
+  header: readHeader,
+  cookie: readCookies,
+  query: readQuery,
+  body: readBodyMember,
+  protocol: readProtocolToken,
+  ticket: readTicket,
+}
 
 /** RFC 6750 section 2.1. The first lines serve nearly every request and take no more than a slice. */
 function readHeader(request: RequestPort, { header }: LocateSettings): string | null {
@@ -260,19 +288,34 @@ function readCookies(request: RequestPort, { cookies }: LocateSettings, type: Wa
   return null
 }
 
-/** RFC 6750 section 2.3. `URLSearchParams` never throws, whatever the percent signs stand before. */
+/** RFC 6750 section 2.3. */
 function readQuery(request: RequestPort, { query }: LocateSettings, type: WantedType): string | null {
-  const [target = ''] = request.url.split('#', 1)
-  const mark = target.indexOf('?')
-  if (mark === -1) return null
-  const parameters = new URLSearchParams(target.slice(mark + 1))
+  const parameters = toParameters(request.url)
   for (const row of ROWS[type]) {
-    const values = parameters.getAll(query[row])
-    if (values.length > 1) refuse('The query parameter of the token came twice')
-    if (values[0] !== undefined)
-      return values[0] === '' ? refuse('The query parameter of the token is empty') : values[0]
+    const value = parameters && readParameter(parameters, query[row])
+    if (value) return value
   }
   return null
+}
+
+/** A ticket stands for an access token only. */
+function readTicket(request: RequestPort, _settings: LocateSettings, type: WantedType): string | null {
+  const parameters = type === 'refresh' ? null : toParameters(request.url)
+  return parameters && readParameter(parameters, TICKET_PARAMETER)
+}
+
+/** The parameters of a request target; null for none. `URLSearchParams` never throws, whatever the percent signs stand before. */
+function toParameters(url: string): URLSearchParams | null {
+  const [target = ''] = url.split('#', 1)
+  const mark = target.indexOf('?')
+  return mark === -1 ? null : new URLSearchParams(target.slice(mark + 1))
+}
+
+/** The one value of a parameter; null when it is not there. */
+function readParameter(parameters: URLSearchParams, name: string): string | null {
+  const values = parameters.getAll(name)
+  if (values.length > 1) refuse('The query parameter of the token came twice')
+  return values[0] === '' ? refuse('The query parameter of the token is empty') : (values[0] ?? null)
 }
 
 /** RFC 6750 section 2.2, and the same member of a JSON body. */

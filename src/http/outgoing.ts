@@ -1,8 +1,10 @@
 /**
  * Answers by way of a `node:http` response, for the frameworks that are built on it: a refusal as it stands, and the cookies
- * of a renewal at the moment in which the headers are written, when the handler has had its say. It words nothing.
+ * of a renewal at the moment in which the headers are written, when the handler has had its say; and on the bare socket of an
+ * upgrade. It words nothing.
  */
-import type { ServerResponse } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { setsAnyOf } from './cookies.ts'
 import type { Answer } from './respond.ts'
 
@@ -11,6 +13,21 @@ export function writeAnswer(res: ServerResponse, { status, headers, body }: Answ
   res.statusCode = status
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
   res.end(body)
+}
+
+/**
+ * Answers a request for an upgrade on its bare socket, and ends the connection: what a client has sent behind the request is in
+ * no protocol that was agreed on.
+ */
+export function refuseUpgrade(socket: Duplex, { status, headers, body }: Answer): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const all = { ...headers, 'Content-Length': String(Buffer.byteLength(body)), Connection: 'close' }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`)
+  socket.once('finish', () => socket.destroy())
+  socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'))
 }
 
 /**

@@ -146,3 +146,9 @@ async function prove<C>(
   const proof = toProof(await tryPassword(parts, visit, credentials), payload)
   return auth.createTokenPair(payload, { fresh: true, ...proof })
 }
+
+/** `POST /ticket`: an access token for a ticket that opens one WebSocket, for pages that cannot send the token there. */
+export async function giveTicket<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
+  const { payload } = await present(parts, visit, parts.needs.access)
+  return toJson(200, await parts.auth.createTicket(payload))
+}

@@ -37,6 +37,14 @@ export interface FeedState {
   readonly entries: number
 }
 
+/** Hears what becomes known of revocations. */
+export interface Ear {
+  /** Hears of an entry, once this process goes by it. Entries may come twice. */
+  hear(entry: LogEntry): void
+  /** Hears that the log has been out of reach for longer than it may be. */
+  lose(): void
+}
+
 /** The judge of liveness in one process. */
 export interface Revocation {
   /**
@@ -49,6 +57,10 @@ export interface Revocation {
   judge(payload: TokenPayload<unknown>, strict: boolean): Promise<void> | undefined
   /** Whether this process has heard that a token was revoked: a lookup. No says nothing. */
   hasHeard(payload: TokenPayload<unknown>): boolean
+  /** Lets an ear hear from now on, and follows the log for it, also in strict mode. The latest ear counts. */
+  listen(ear: Ear): void
+  /** Whether a token lives longer than entries are kept for, so that one could be missed. */
+  isLongLived(payload: TokenPayload<unknown>): boolean
   /** Takes over at once what this process has revoked itself. */
   note(entry: LogEntry): void
   /** Reads the log now, where it is followed; a store that cannot be reached is left to the next reading. */
@@ -87,8 +99,7 @@ interface Feed {
 }
 
 /** Follows the log of a store by polling. Timers start with the first use and never keep the process alive. */
-function createFeed(caller: Caller, leeway: number): Feed {
-  const ledger = createLedger(leeway)
+function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
   const waiting: { resolve: () => void; reject: (cause: unknown) => void }[] = []
   let cursor: string | null = null
   let completeAt = Number.NEGATIVE_INFINITY
@@ -106,7 +117,7 @@ function createFeed(caller: Caller, leeway: number): Feed {
       const askedAt = monotonic()
       const page = await caller.call((store) => store.readLog(cursor, PAGE_SIZE))
       caller.learn(page.now, askedAt)
-      for (const entry of page.entries) ledger.add(entry)
+      for (const entry of page.entries) ear.hear(entry)
       cursor = page.cursor
       more = page.more && running
       if (!more) completeAt = askedAt
@@ -128,6 +139,7 @@ function createFeed(caller: Caller, leeway: number): Feed {
       // A reading that a nap has interrupted fails by its deadline, which says nothing of the store.
       isLost = lost && (isLost || askedAt >= pulse.beat())
       for (const waiter of waiting.splice(0)) each(waiter)
+      if (lost && running) ear.lose()
       schedule()
     }
     poll().then(
@@ -171,7 +183,21 @@ function createFeed(caller: Caller, leeway: number): Feed {
 /** Makes the judge of one application. */
 export function createRevocation(caller: Caller, settings: RevocationSettings): Revocation {
   const { mode, maxStale, whenStale, accessTtl, leeway } = settings
-  const feed = createFeed(caller, leeway)
+  let listener: Ear | null = null
+  const ledger = createLedger(leeway)
+  const take = (entry: LogEntry): void => {
+    ledger.add(entry)
+    listener?.hear(entry)
+  }
+  const feed = createFeed(caller, ledger, {
+    hear: take,
+    lose: () => {
+      if (isStale()) listener?.lose()
+    },
+  })
+
+  /** Whether what is known is too old to be gone by. */
+  const isStale = (): boolean => whenStale === 'refuse' && feed.age() > maxStale
 
   async function judgeStrictly({ sid, jti, sub, iat }: TokenPayload<unknown>): Promise<void> {
     const query = {
@@ -196,14 +222,18 @@ export function createRevocation(caller: Caller, settings: RevocationSettings): 
       if (mode === 'strict' || strict || isLongLived(payload)) return judgeStrictly(payload)
       feed.start()
       if (!feed.isCaughtUp()) return judgeStrictly(payload)
-      if (whenStale === 'refuse' && feed.age() > maxStale)
-        throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
+      if (isStale()) throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
       return undefined
     },
-    hasHeard: (payload) => feed.ledger.holds(payload),
+    hasHeard: (payload) => ledger.holds(payload),
+    listen(ear) {
+      listener = ear
+      if (mode !== 'off') feed.start()
+    },
+    isLongLived,
     note(entry) {
-      feed.ledger.sweep(entry.at)
-      feed.ledger.add(entry)
+      ledger.sweep(entry.at)
+      take(entry)
     },
     catchUp: feed.catchUp,
     ready: () => (mode === 'feed' ? feed.ready() : caller.call((store) => store.now()).then(() => undefined)),

@@ -39,6 +39,8 @@ const REFUSED_MEMBERS = [
 export interface JoseHeader extends NamedType {
   /** The keys that may have signed under this header: one when it names its key, else all of its algorithm. */
   readonly keys: readonly RingKey[]
+  /** The `typ` in lower case; undefined for none. */
+  readonly typ: string | undefined
 }
 
 /** The spellings of each `typ` that are accepted (RFC 9068 section 4 allows the longer one); media types fold case. */
@@ -74,6 +76,7 @@ export function readHeader(encoded: string, ring: KeyRing): JoseHeader | 'malfor
 
   const keys = ring.keys.filter((key) => key.alg === alg && (kid === undefined || key.kid === kid))
   if (keys.length === 0) return 'foreign'
-  const type = typ === undefined ? undefined : TYPES.get(typ.toLowerCase())
-  return { keys, type: type ?? null, untyped: typ === undefined || typ.toUpperCase() === 'JWT' }
+  const folded = typ?.toLowerCase()
+  const type = folded === undefined ? undefined : TYPES.get(folded)
+  return { keys, typ: folded, type: type ?? null, untyped: folded === undefined || folded === 'jwt' }
 }

@@ -12,6 +12,7 @@ import { validateData } from './data.ts'
 import { type JwsLimits, prepareVerifyJws } from './jws.ts'
 import type { KeyRing, RingKey } from './keys.ts'
 import { type Claims, TokenPayload } from './payload.ts'
+import type { NamedType } from './type.ts'
 
 /** What the verifier works from. */
 export interface VerifySettings<C> {
@@ -44,23 +45,60 @@ interface Proof<C> {
 }
 
 /**
+ * Judges claims whose signature holds: their shape, issuer, audience, times and custom claims.
+ *
+ * @param header what the header's `typ` says of the token's type
+ * @param now epoch seconds
+ * @throws {AuthError} as `Verify`; as a rejection when the schema is asynchronous
+ */
+export type Accept<C> = (
+  claims: Record<string, unknown>,
+  header: NamedType,
+  now: number,
+) => TokenPayload<C> | Promise<TokenPayload<C>>
+
+/** Judges the times, which is all that is left to judge of a remembered token. */
+function admit<C>(
+  payload: TokenPayload<C>,
+  now: number,
+  { rules, hasRows }: Pick<VerifySettings<C>, 'rules' | 'hasRows'>,
+): TokenPayload<C> {
+  const objection = judgeTimes(payload, now, rules.leeway, hasRows)
+  if (objection !== undefined) throw new AuthError(objection)
+  return payload
+}
+
+/** Prepares the judgement of claims. */
+export function prepareAccept<C>(
+  settings: Pick<VerifySettings<C>, 'rules' | 'schema' | 'hasRows'>,
+): Accept<C> {
+  const { rules, schema } = settings
+  return (claims, header, now) => {
+    const read = readClaims(claims, header, rules)
+    if (typeof read === 'string') throw new AuthError(read)
+    const admitted = admit(read as TokenPayload<C>, now, settings)
+    if (schema === null) return admitted
+
+    const checked = validateData(schema, admitted.data)
+    const finish = (data: C | undefined): TokenPayload<C> => {
+      if (data === undefined) throw new AuthError('token_malformed')
+      return new TokenPayload({ ...admitted, data: deepFreeze(data) }, rules.clock)
+    }
+    return checked instanceof Promise ? checked.then(finish) : finish(checked)
+  }
+}
+
+/**
  * Prepares the verifier.
  *
  * It does check: everything of `prepareVerifyJws`, the shape of the claims, issuer, audience, custom claims, times.
  * It does not check: type, realm, revocation, freshness, scopes.
  */
 export function prepareVerify<C = Claims>(settings: VerifySettings<C>): Verify<C> {
-  const { rules, schema, hasRows } = settings
-  const { clock, leeway } = rules
+  const { clock } = settings.rules
   const verifyJws = prepareVerifyJws(settings.ring, settings.limits, toText)
+  const accept = prepareAccept(settings)
   const cache = settings.cache === null ? null : createTokenCache<Proof<C>>(settings.cache)
-
-  /** Judges the times, which is all that is left to judge of a remembered token. */
-  function admit(payload: TokenPayload<C>, now: number): TokenPayload<C> {
-    const objection = judgeTimes(payload, now, leeway, hasRows)
-    if (objection !== undefined) throw new AuthError(objection)
-    return payload
-  }
 
   function remember(token: string, key: RingKey, payload: TokenPayload<C>): TokenPayload<C> {
     cache?.store(token, { payload, key })
@@ -71,21 +109,14 @@ export function prepareVerify<C = Claims>(settings: VerifySettings<C>): Verify<C
     if (typeof token !== 'string') throw new AuthError('token_malformed')
     const now = clock()
     const proof = cache?.find(token)
-    if (proof !== undefined && now <= proof.key.notAfter) return admit(proof.payload, now)
+    if (proof !== undefined && now <= proof.key.notAfter) return admit(proof.payload, now, settings)
 
     const { header, key, payload } = verifyJws(token, now)
     const claims = parseObject(payload)
     if (claims === undefined) throw new AuthError('token_malformed')
-    const read = readClaims(claims, header, rules)
-    if (typeof read === 'string') throw new AuthError(read)
-    const admitted = admit(read as TokenPayload<C>, now)
-    if (schema === null) return remember(token, key, admitted)
-
-    const checked = validateData(schema, admitted.data)
-    const finish = (data: C | undefined): TokenPayload<C> => {
-      if (data === undefined) throw new AuthError('token_malformed')
-      return remember(token, key, new TokenPayload({ ...admitted, data: deepFreeze(data) }, clock))
-    }
-    return checked instanceof Promise ? checked.then(finish) : finish(checked)
+    const accepted = accept(claims, header, now)
+    return accepted instanceof Promise
+      ? accepted.then((checked) => remember(token, key, checked))
+      : remember(token, key, accepted)
   }
 }

@@ -14,6 +14,7 @@ type Room =
   | 'guard'
   | 'route'
   | 'liveness'
+  | 'standing'
   | 'events'
   | 'auth'
   | Door
@@ -30,6 +31,7 @@ const THIRD: Room[] = [
   'events',
   'route',
   'liveness',
+  'standing',
   'guard',
   'auth',
 ]
@@ -51,6 +53,7 @@ const MAY_IMPORT: Record<Room, { values: readonly Room[]; types: readonly Room[]
   events: { values: THIRD, types: THIRD },
   route: { values: THIRD, types: THIRD },
   liveness: { values: THIRD, types: THIRD },
+  standing: { values: THIRD, types: THIRD },
   guard: { values: THIRD, types: THIRD },
   auth: { values: THIRD, types: THIRD },
   index: { values: THIRD, types: THIRD },
