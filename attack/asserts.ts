@@ -14,6 +14,7 @@ import { readSegment, toSegments } from './mutations.ts'
 import { OUTAGE_SENTENCES } from './outages.ts'
 import { SAME_SUCCESSOR } from './renewals.ts'
 import { NO_HIT } from './stores.ts'
+import { TAB_SENTENCES } from './tabs.ts'
 import { AUDIENCE, ISSUER, TIMES } from './target.ts'
 import { headerValues } from './wire.ts'
 
@@ -163,6 +164,7 @@ const RECORDED: readonly string[] = [
   ...Object.values(CUT_SENTENCES),
   ...Object.values(CRASH_SENTENCES),
   ...Object.values(FEED_SENTENCES),
+  ...Object.values(TAB_SENTENCES),
   SAME_SUCCESSOR,
   NO_HIT,
 ]

@@ -29,7 +29,7 @@ const CAPABILITIES: Readonly<Record<string, true | string>> = {
   multi_process: true,
   redis: true,
   redis_replica: 'needs a Redis with replicas (later)',
-  browser_client: 'needs the browser client (later)',
+  browser_client: true,
   multi_issuer: 'one issuer per application: there is no such feature',
   custom_key_resolver: 'keys are bound at start: there is no such feature',
   jwks: 'keys are never fetched: there is no such feature',

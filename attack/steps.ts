@@ -26,6 +26,7 @@ import {
 } from './renewals.ts'
 import { configure } from './setups.ts'
 import { searchStores } from './stores.ts'
+import { openBrowser } from './tabs.ts'
 import {
   isArray,
   isMembers,
@@ -262,6 +263,7 @@ const SENTENCES: Readonly<Record<string, (body: JsonObject, attacker: Attacker) 
  */
 export async function perform(step: Json, attacker: Attacker): Promise<void> {
   if (!isObject(step)) throw new Unsupported(`step ${JSON.stringify(step)}`)
+  if (step['tabs'] !== undefined) return openBrowser(step, attacker)
   for (const [name, body] of Object.entries(step)) {
     const sentence = SENTENCES[`${name}: ${body}`]
     if (sentence !== undefined) {

@@ -114,7 +114,7 @@ describe('runCases', () => {
     ['a mutation', [LOGIN, { mutate: { from: 'A.access', fn: 'x', save: 't' } }], {}, "mutation 'x'"],
     ['a key', [{ mint: { key: 'skeleton', save: 't' } }], {}, "key 'skeleton'"],
     ['a need', [LOGIN], { needs: ['telepathy'] }, 'needs telepathy'],
-    ['a need for later', [LOGIN], { needs: ['browser_client'] }, 'needs the browser client (later)'],
+    ['a need for later', [LOGIN], { needs: ['redis_replica'] }, 'needs a Redis with replicas (later)'],
     ['a fault', [LOGIN, { fault: { target: 'moon', action: 'heal' } }], {}, 'fault of "moon"'],
     ['a sweep', [LOGIN, { sweep: { over: 'stars', do: {} } }], {}, 'sweep over "stars"'],
     ['an order', [LOGIN, { admin: 'promote alice' }], {}, 'admin: promote alice'],
