@@ -2,6 +2,7 @@
  * S11 on a real server: frozen, killed and slow. What asks the store is answered by 503 in time, what does not goes on, all is well again
  * soon, and nothing goes uncaught. One test file for each server, so that they run side by side.
  */
+import { request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { watchDelays } from '../processes/node/delays.ts'
@@ -37,13 +38,20 @@ export function describeOutages(kind: 'redis' | 'postgres' | 'mysql'): void {
     // A logout that is answered by 503 may be carried out all the same: another session's.
     let other: Required<Outcome>
 
-    async function ask(path: string, token = tokens.access, method = 'GET'): Promise<Timed> {
+    /** Asks over a connection of its own: `fetch` may let a request wait behind one that the store holds up. */
+    function ask(path: string, token = tokens.access, method = 'GET'): Promise<Timed> {
       const sentAt = performance.now()
       const headers = { Authorization: `Bearer ${token}` }
-      const response = await fetch(`${node.url}${path}`, { method, headers })
-      await response.text()
-      const seconds = (performance.now() - sentAt) / 1000
-      return { status: response.status, seconds, cookies: response.headers.getSetCookie() }
+      return new Promise((resolve, reject) => {
+        const sent = request(`${node.url}${path}`, { method, headers, agent: false }, (response) => {
+          const { statusCode: status = 0, headers } = response
+          response.resume().once('end', () => {
+            const seconds = (performance.now() - sentAt) / 1000
+            resolve({ status, seconds, cookies: headers['set-cookie'] ?? [] })
+          })
+        })
+        sent.once('error', reject).end()
+      })
     }
     const heldUpHere = watchDelays()
     /** By how much this process and the node were held up since they were asked last: once on the way there and once back, at most. */
