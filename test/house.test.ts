@@ -189,6 +189,8 @@ describe('the rules themselves', () => {
     ],
     ['src/client.ts', "import { b } from './errors.ts'", 'client may not import anything but types'],
     ['src/client.ts', "import { hash } from 'node:crypto'", 'the client runs in browsers'],
+    ['src/react.ts', "import { a } from './client.ts'", 'no door is imported from within'],
+    ['src/react.ts', "import { a } from './client/calls.ts'", 'no door is imported from within'],
     ['src/adapters/hono.ts', "import { Hono } from 'hono'", 'imports the package hono at run time'],
     ['src/token/a.ts', "import type { JWK } from 'jose'", 'imports the package jose'],
     ['src/token/a.ts', "import { hash } from 'crypto'", 'write node:crypto'],

@@ -18,7 +18,7 @@ type Room =
   | 'events'
   | 'auth'
   | Door
-type Door = 'index' | 'stores' | 'adapters' | 'routes' | 'client' | 'testing' | 'cli'
+type Door = 'index' | 'stores' | 'adapters' | 'routes' | 'client' | 'react' | 'testing' | 'cli'
 
 const GROUND: Room[] = ['errors', 'base']
 const TOKEN: Room[] = [...GROUND, 'token']
@@ -61,6 +61,8 @@ const MAY_IMPORT: Record<Room, { values: readonly Room[]; types: readonly Room[]
   adapters: { values: AUTH_TYPE, types: THIRD },
   routes: { values: AUTH_TYPE, types: THIRD },
   client: { values: [], types: THIRD },
+  // The one door that another knows, by its types: a provider of the client.
+  react: { values: [], types: ['client'] },
   testing: { values: THIRD, types: THIRD },
   cli: { values: THIRD, types: THIRD },
 }
@@ -73,11 +75,12 @@ const ALSO: Partial<Record<Room, readonly string[]>> = {
 /** Packages that a door, and the rooms behind it, may import at run time. Everything else of a peer is `import type`. */
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
   'src/adapters/nest.ts': ['@nestjs/common'],
+  'src/react.ts': ['react'],
   'src/routes/limiter.ts': ['rate-limiter-flexible'],
 }
 
 const BUILTINS = new Set(builtinModules)
-const DOORS: readonly Room[] = ['index', 'stores', 'adapters', 'routes', 'client', 'testing', 'cli']
+const DOORS: readonly Room[] = ['index', 'stores', 'adapters', 'routes', 'client', 'react', 'testing', 'cli']
 
 /** The room that a file of src/ belongs to; undefined when the house has none for it. */
 export function roomOf(path: string): Room | undefined {
@@ -110,7 +113,8 @@ function refusal(path: string, room: Room, entry: Import): string | undefined {
   const there = roomOf(target)
   if (!target.startsWith('src/') || there === undefined)
     return `imports ${target}, which is no room of the library`
-  if (DOORS.includes(there) && !isBehind(path, target))
+  const isClient = room === 'react' && target === 'src/client.ts' && entry.typeOnly
+  if (DOORS.includes(there) && !isBehind(path, target) && !isClient)
     return `imports ${target}: no door is imported from within`
   if (isBehind(path, target)) return undefined
   const { values, types } = MAY_IMPORT[room]
