@@ -99,6 +99,30 @@ function hmac(name: string, hash: string, minBytes: number, blockBytes: number):
 /** What `node:crypto` wants to know beside the key; part of the same object that carries the key. */
 type SignOptions = Omit<crypto.SignKeyObjectInput, 'key'>
 
+/** Whether this runtime's `sign` and `verify` take a `KeyObject` beside options; unknown until the first key is prepared. */
+let takesKeyObjects: boolean | undefined
+
+/** Finds that out by a verification, which draws no randomness and so is allowed at module scope everywhere. */
+function tryKeyObject(key: KeyObject, hash: string | null, options: SignOptions): boolean {
+  const nothing = Buffer.alloc(0)
+  try {
+    const verifying = key.type === 'private' ? crypto.createPublicKey(key as never) : key
+    crypto.verify(hash, nothing, { key: verifying, ...options }, nothing)
+    return true
+  } catch (error) {
+    return (error as { code?: unknown }).code !== 'ERR_INVALID_ARG_TYPE'
+  }
+}
+
+/** A key with its options, in the form that this runtime takes. Workers take the DER form only, which costs Node three times as much. */
+function prepareKey(key: KeyObject, hash: string | null, options: SignOptions): crypto.SignKeyObjectInput {
+  takesKeyObjects ??= tryKeyObject(key, hash, options)
+  if (takesKeyObjects) return { key, ...options }
+  const type = key.type === 'private' ? 'pkcs8' : 'spki'
+  const der = key.export({ format: 'der', type } as { format: 'der'; type: 'spki' })
+  return { key: der, format: 'der', type, ...options } as unknown as crypto.SignKeyObjectInput
+}
+
 /** Every public-key row is the same code with another hash and other options. */
 function signature(
   row: Omit<Algorithm, 'minBytes' | 'prepareSign' | 'prepareVerify'>,
@@ -109,11 +133,11 @@ function signature(
     ...row,
     minBytes: 0,
     prepareSign: (key) => {
-      const prepared = { key, ...options }
+      const prepared = prepareKey(key, hash, options)
       return (input) => crypto.sign(hash, Buffer.from(input, 'latin1'), prepared).toString('base64url')
     },
     prepareVerify: (key) => {
-      const prepared = { key, ...options }
+      const prepared = prepareKey(key, hash, options)
       return (input, text) => {
         const bytes = fromBase64Url(text)
         return bytes !== undefined && crypto.verify(hash, Buffer.from(input, 'latin1'), prepared, bytes)

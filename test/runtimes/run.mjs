@@ -1,0 +1,165 @@
+// npm run test:runtimes: the suite on every runtime that test/runtimes/package.json installs, and on the Node that runs this.
+// The last line is "N passed, N failed, N skipped". A runtime that is absent is skipped, and said so.
+import { spawn } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'tokenwright-runtimes-'))
+const at = (name, path) => join(here, 'node_modules', name, path)
+const BUNDLE = 'bundle.mjs'
+const tally = { passed: 0, failed: 0, skipped: 0 }
+
+/** A folder as a user has it: the library in node_modules, our files beside it. */
+function prepare() {
+  mkdirSync(join(folder, 'node_modules'))
+  symlinkSync(join(here, '../..'), join(folder, 'node_modules/tokenwright'))
+  writeFileSync(join(folder, 'package.json'), '{"type":"module","dependencies":{"tokenwright":"*"}}')
+  for (const name of ['suite', 'main', 'serve', 'worker'])
+    copyFileSync(join(here, `${name}.mjs`), join(folder, `${name}.mjs`))
+}
+
+/** Bundles the Worker with all that it imports, but for what the runtime brings: workerd reads no packages, and has no file to be at. */
+async function bundle() {
+  const build = await rolldown({ input: join(folder, 'worker.mjs'), platform: 'node', external: /^node:/ })
+  const { output } = await build.generate({ format: 'esm', codeSplitting: false })
+  writeFileSync(join(folder, BUNDLE), output[0].code.replaceAll('import.meta.url', '"file:///worker.mjs"'))
+}
+
+/** Runs a program to its end, 120 s at most. */
+function execute(program, args) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text) => (output += text))
+    child.once('error', (error) => resolve(String(error)))
+    child.once('close', () => resolve(output))
+  })
+}
+
+/** Counts what a run printed. */
+function count(name, output) {
+  const found = /(\d+) passed, (\d+) failed\s*$/.exec(output.trim())
+  if (found === null || found[2] !== '0') console.log(output)
+  tally.passed += Number(found?.[1] ?? 0)
+  tally.failed += found === null ? 1 : Number(found[2])
+  console.log(`${name}: ${found?.[0].trim() ?? 'ended without saying how it went'}`)
+}
+
+function skip(name) {
+  tally.skipped += 1
+  console.log(`${name}: SKIPPED, not installed (npm ci --prefix test/runtimes; linux x64 only)`)
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** Asks until somebody answers, 20 s at most. */
+async function insist(url) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await fetch(url)
+    } catch (error) {
+      if (tries === 200) throw error
+      await pause(100)
+    }
+  }
+}
+
+/** One check of a server: the login over HTTP, and a guarded route. */
+async function checkServer(name, url) {
+  await insist(`${url}/protected`)
+  const body = '{"username":"test","password":"test","delivery":"body"}'
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+  const { access_token } = await (await fetch(`${url}/auth/login`, init)).json()
+  const { status } = await fetch(`${url}/protected`, { headers: { authorization: `Bearer ${access_token}` } })
+  const refused = await fetch(`${url}/protected`)
+  const right = status === 200 && refused.status === 401
+  count(name, right ? '1 passed, 0 failed' : `answers ${status} and ${refused.status}\n0 passed, 1 failed`)
+}
+
+/** Starts a server that prints its port, checks it, ends it. */
+async function serve(name, program, args) {
+  const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    const port = await new Promise((resolve, reject) => {
+      child.stdout.setEncoding('utf8').once('data', resolve)
+      child.once('exit', () => reject(new Error('it ended')))
+    })
+    await checkServer(name, `http://127.0.0.1:${port.trim()}`)
+  } catch (error) {
+    count(name, String(error))
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
+
+/** workerd wants a configuration, and answers the results of the suite to a request. */
+async function runWorker(program) {
+  await bundle()
+  const port = await freePort()
+  const config = join(folder, 'config.capnp')
+  writeFileSync(
+    config,
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = (
+    modules = [(name = "worker", esModule = embed "${BUNDLE}")],
+    compatibilityDate = "2026-11-01",
+  ))],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+);
+`,
+  )
+  const child = spawn(program, ['serve', config], { cwd: folder, stdio: ['ignore', 'inherit', 'pipe'] })
+  let complaints = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => (complaints += text))
+  try {
+    const response = await insist(`http://127.0.0.1:${port}/run`)
+    count('workerd', `${complaints}${await response.text()}`)
+    await checkServer('workerd, served', `http://127.0.0.1:${port}`)
+  } catch (error) {
+    count('workerd', `${complaints}${error}`)
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
+
+try {
+  prepare()
+  const nodes = ['node22', 'node24', 'node26'].map((name) => [name, at(name, 'bin/node'), ['main.mjs']])
+  const bun = at('bun', 'bin/bun')
+  const deno = at('deno', 'deno')
+  const workerd = at('workerd', 'bin/workerd')
+  // Files and environment: the rights that importing packages and reading `TOKENWRIGHT_SECRET` take, and no others.
+  const rights = ['run', '--allow-read', '--allow-env']
+  count(`node ${process.versions.node}`, await execute(process.execPath, ['main.mjs']))
+  for (const [name, program, args] of [
+    ...nodes,
+    ['bun', bun, ['main.mjs']],
+    ['deno', deno, [...rights, 'main.mjs']],
+  ]) {
+    if (existsSync(program)) count(name, await execute(program, args))
+    else skip(name)
+  }
+  if (existsSync(bun)) await serve('Bun.serve', bun, ['serve.mjs'])
+  if (existsSync(deno)) await serve('Deno.serve', deno, [...rights, '--allow-net', 'serve.mjs'])
+  if (existsSync(workerd)) await runWorker(workerd)
+  else skip('workerd')
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`)
+process.exitCode = tally.failed === 0 ? 0 : 1

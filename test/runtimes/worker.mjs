@@ -1,0 +1,15 @@
+// Runs the suite in a Worker: everything but the tests themselves happens at module scope, the tests in a request.
+import { handle, run } from './suite.mjs'
+
+// Workers refuse `redirect: 'error'`, by which the client keeps passwords from being sent on.
+const WITHOUT = ['the client']
+
+export default {
+  async fetch(request) {
+    if (new URL(request.url).pathname !== '/run') return handle(request)
+    const { lines, passed, failed } = await run(WITHOUT)
+    return new Response(
+      [...lines.map((line) => `  ${line}`), `${passed} passed, ${failed} failed`, ''].join('\n'),
+    )
+  },
+}
