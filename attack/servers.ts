@@ -8,6 +8,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Client } from 'pg'
 import { Absent, Unsupported } from './values.ts'
 
 /** The kinds of stores that need a server or a file. */
@@ -44,6 +45,8 @@ interface Recipe {
   /** Prepares an empty folder. */
   readonly prepare?: (folder: string, run: (program: string, ...args: string[]) => void) => void
   readonly args: (folder: string, port: number) => readonly string[]
+  /** Whether it answers, where it accepts connections before it does. */
+  readonly answers?: (port: number) => Promise<boolean>
 }
 
 function find(...paths: readonly string[]): string | undefined {
@@ -78,6 +81,8 @@ const RECIPES: Readonly<Record<Exclude<ServerKind, 'sqlite'>, Recipe>> = {
       const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=']
       return ['-D', join(folder, 'data'), ...settings.flatMap((setting) => ['-c', setting])]
     },
+    // While it recovers from a kill it refuses logins, not connections.
+    answers: answersQueries,
   },
   mysql: {
     program: () => find('mariadbd', '../sbin/mariadbd', 'mysqld', '../sbin/mysqld'),
@@ -136,6 +141,15 @@ export async function until(
   }
 }
 
+async function answersQueries(port: number): Promise<boolean> {
+  const client = new Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' })
+  client.on('error', () => undefined)
+  return client.connect().then(
+    () => client.end().then(() => true),
+    () => false,
+  )
+}
+
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' })
@@ -164,7 +178,7 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
 export async function startServer(kind: ServerKind): Promise<StoreServer> {
   const folder = mkdtempSync(join(tmpdir(), `attack-${kind}-`))
   if (kind === 'sqlite') return toFile(folder)
-  const { program: look, user, prepare, args } = RECIPES[kind]
+  const { program: look, user, prepare, args, answers = accepts } = RECIPES[kind]
   const program = look()
   if (program === undefined) throw new Absent(`no ${kind.split('-')[0]} server program on this machine`)
   const other = process.getuid?.() === 0 && user !== undefined ? findUser(user) : undefined
@@ -178,7 +192,7 @@ export async function startServer(kind: ServerKind): Promise<StoreServer> {
   const isAlive = () => child.exitCode === null && child.signalCode === null
   async function launch(): Promise<void> {
     child = spawn(program ?? '', args(folder, port), { ...other, stdio: 'ignore', cwd: folder })
-    await until(() => accepts(port), 20, `start of ${kind}`)
+    await until(() => answers(port), 20, `start of ${kind}`)
   }
   async function kill(): Promise<void> {
     if (!isAlive()) return

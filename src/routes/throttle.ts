@@ -114,24 +114,34 @@ export function createThrottle({ createLimiter = createMemoryLimiter }: Throttle
     }
   }
 
+  /** Looks at the password. Where nobody can tell whether it was right, the account has not failed. */
+  async function judge<T>(account: string, attempt: () => T | null | Promise<T | null>): Promise<T | null> {
+    try {
+      return await attempt()
+    } catch (error) {
+      await release(failures.reward(account, 1))
+      throw error
+    }
+  }
+
   return {
     async run(username, address, attempt) {
       const account = toAccountKey(username)
       const network = address === undefined ? undefined : toNetwork(address)
       if (network !== undefined) await count(addresses, network)
-      await takeAccount(account)
+      const giveBack = async (): Promise<void> => {
+        if (network !== undefined) await release(addresses.reward(network, 1))
+      }
       let outcome: Awaited<ReturnType<typeof attempt>>
       try {
-        outcome = await attempt()
+        await takeAccount(account)
+        outcome = await judge(account, attempt)
       } catch (error) {
-        // Nobody knows whether the password was right: no failure.
-        await release(failures.reward(account, 1))
-        if (network !== undefined) await release(addresses.reward(network, 1))
+        await giveBack()
         throw error
       }
       if (outcome === null) throw new AuthError('credentials_invalid')
-      await Promise.all([release(failures.delete(account)), release(waits.delete(account))])
-      if (network !== undefined) await release(addresses.reward(network, 1))
+      await Promise.all([release(failures.delete(account)), release(waits.delete(account)), giveBack()])
       return outcome
     },
   }

@@ -18,6 +18,7 @@ const SERVING = [
   'hono',
   'koa',
   'nest',
+  'websocket',
 ]
 
 describe.each(SERVING)('%s', (name) => {

@@ -106,10 +106,16 @@ describe('an address', () => {
     for (let i = 0; i < 100; i++) expect(await throttle.run(`user-${i}`, ADDRESS, () => i)).toBe(i)
   })
 
-  it('that is used up leaves the accounts alone', async () => {
+  it('is not charged for attempts that its account refused', async () => {
     const throttle = createThrottle({})
     for (let i = 0; i < 100; i++) await outcome(throttle.run('alice', ADDRESS, () => null))
-    vi.advanceTimersByTime(1000)
+    expect(await throttle.run('bob', ADDRESS, () => 'bob')).toBe('bob')
+  })
+
+  it('that is used up leaves the accounts alone', async () => {
+    const throttle = createThrottle({})
+    for (let i = 0; i < 100; i++) await outcome(throttle.run(`user-${i}`, ADDRESS, () => null))
+    expect(await outcome(throttle.run('alice', ADDRESS, () => 'alice'))).toBe(limited(60))
     expect(await throttle.run('alice', '198.51.100.7', () => 'alice')).toBe('alice')
   })
 

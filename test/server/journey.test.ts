@@ -214,9 +214,10 @@ describe('a login', () => {
         times[username].push(performance.now() - start)
       }
     }
-    const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-    expect(median(times.nobody) / median(times.test)).toBeGreaterThan(0.5)
-    expect(median(times.nobody) / median(times.test)).toBeLessThan(2)
+    // The quickest of each: a machine that is busy makes some slower, none quicker.
+    const ratio = Math.min(...times.nobody) / Math.min(...times.test)
+    expect(ratio).toBeGreaterThan(0.5)
+    expect(ratio).toBeLessThan(2)
   })
 
   it('by cookie keeps the tokens out of the body', async () => {
