@@ -139,7 +139,7 @@ function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
       // A reading that a nap has interrupted fails by its deadline, which says nothing of the store.
       isLost = lost && (isLost || askedAt >= pulse.beat())
       for (const waiter of waiting.splice(0)) each(waiter)
-      if (lost && running) ear.lose()
+      if (isLost && running) ear.lose()
       schedule()
     }
     poll().then(

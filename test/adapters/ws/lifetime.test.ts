@@ -8,6 +8,7 @@ import { WebSocketServer } from 'ws'
 import { guards } from '../../../src/adapters/ws.ts'
 import { AuthError, type AuthOptions, type Store } from '../../../src/index.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
+import { STORES } from '../../contract/opened.ts'
 import { ROOT } from '../../house/source.ts'
 import { codeOf, NOW, SECRET, setUp } from '../../token/forge.ts'
 import { bearer, type Client, listen, open, rawHandshake, type Sockets, serve } from './sockets.ts'
@@ -187,6 +188,26 @@ describe('revocation', () => {
     await expect.poll(() => asked).toBe(3)
     await sockets.auth.revokeSubject('user-1')
     expect(await closed).toEqual(REVOKED)
+  })
+})
+
+describe.each(STORES)('a revocation in another process: $name', ({ open: openStore, reason }) => {
+  it.skipIf(reason !== null)(`closes the socket ${reason ?? ''}`, async () => {
+    const { store, close } = await openStore()
+    const clock = (): number => Date.now() / 1000
+    const here = await serve({ sessions: { store }, clock })
+    const there = await serve({ sessions: { store }, clock })
+    const clients = await Promise.all(['user-1', 'user-2', 'user-3', 'user-4'].map((sub) => enter(here, sub)))
+    const [bySession, bySubject, byToken, spared] = clients.map(({ payload }) => payload)
+    await there.auth.sessions.end(bySession?.sid ?? '')
+    await there.auth.revokeSubject(bySubject?.sub ?? '')
+    await there.auth.revoke(byToken as never)
+    for (const { closed } of clients.slice(0, 3)) expect(await closed).toEqual(REVOKED)
+    expect(await clients[3]?.ask('hello')).toBe('echo hello')
+    expect(spared?.sub).toBe('user-4')
+    await expect.poll(() => here.guard.size).toBe(1)
+    await Promise.all([here.auth.close(), there.auth.close()])
+    await close?.()
   })
 })
 
