@@ -110,7 +110,7 @@ describe('revocation', () => {
   it.each(['feed', 'strict'] as const)(
     'of what concerns it closes the socket, others stay: %s',
     async (revocation) => {
-      for (const [name, act] of endings) {
+      const check = async ([name, act]: (typeof endings)[number]): Promise<void> => {
         const store = memoryStore()
         const here = await serve({ sessions: { store }, revocation })
         const there = await serve({ sessions: { store }, revocation })
@@ -123,6 +123,7 @@ describe('revocation', () => {
         expect(await isOpen(other), name).toBe(true)
         await expect.poll(() => [here.guard.size, there.guard.size]).toEqual([0, 1])
       }
+      await Promise.all(endings.map(check))
     },
   )
 
