@@ -122,7 +122,6 @@ export function connect<C, P extends TokenPayload<C> | null, U>(
       return met as NonNullable<P>
     },
     async renew(token) {
-      if (ended !== null) throw ended
       const next = await auth.verifyToken(token, need)
       if (ended !== null) throw ended
       if (current !== null && next.sub !== current.sub) throw new AuthError('subject_mismatch')

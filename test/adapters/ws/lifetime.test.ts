@@ -3,10 +3,11 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { guards } from '../../../src/adapters/ws.ts'
 import { AuthError, type AuthOptions, type Store } from '../../../src/index.ts'
+import { Following } from '../../../src/session/following.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
 import { STORES } from '../../contract/opened.ts'
 import { ROOT } from '../../house/source.ts'
@@ -234,6 +235,12 @@ describe('a store that is out of reach', () => {
     await expect.poll(() => guard.size).toBe(0)
   })
 
+  it('for a moment closes none', async () => {
+    const { client } = await cut('feed')
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    expect(await isOpen(client)).toBe(true)
+  })
+
   it('closes none where the application says to go on', async () => {
     const { client } = await cut({ maxStale: '1s', whenStale: 'allow' })
     await new Promise((resolve) => setTimeout(resolve, 2000))
@@ -264,6 +271,10 @@ describe('a message', () => {
     expect(await ask({ meet: { fresh: true } })).toBe('met by user-1')
     expect(await ask({ meet: { scopes: ['chat:write'] } })).toBe('met by user-1')
     expect(JSON.parse(await ask({ meet: { scopes: ['admin'] } }))).toMatchObject({ code: 'scope_missing' })
+    expect(JSON.parse(await ask({ meet: { realm: 'staff' } }))).toMatchObject({ code: 'realm_mismatch' })
+    expect(JSON.parse(await ask({ meet: { type: 'refresh' } }))).toMatchObject({
+      code: 'refresh_token_required',
+    })
     sockets.clock.now += 600
     expect(await ask({ meet: { fresh: true } })).toBe('met by user-1')
     expect(JSON.parse(await ask({ meet: { fresh: '5m' } }))).toEqual({
@@ -346,6 +357,16 @@ describe('a newer token', () => {
   })
 })
 
+it('nothing is watched over for a socket that has closed already', async () => {
+  const sockets = await serve()
+  const client = await enter(sockets)
+  client.socket.close()
+  await client.closed
+  const connection = sockets.guard.follow(client.socket, client.payload)
+  await expect.poll(() => sockets.guard.size).toBe(0)
+  expect(await connection.meet()).toMatchObject({ sub: 'user-1' })
+})
+
 describe('following', () => {
   it('tells once, never at once, and not after it was stopped', async () => {
     const { auth, clock } = setUp({ sessions: { store: memoryStore() } })
@@ -365,6 +386,36 @@ describe('following', () => {
     clock.now += 10_000
     await new Promise((resolve) => setTimeout(resolve, 600))
     expect(heard).toHaveLength(3)
+  })
+
+  it('holds neither followers nor timers of what has ended', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => {
+      vi.useRealTimers()
+    })
+    const { auth, clock } = setUp()
+    const payload = await auth.verifyToken(await auth.createAccessToken('u'))
+    const following = new Following({
+      clock,
+      judge: () => undefined,
+      listen: () => undefined,
+      mustAsk: () => false,
+      patience: 60,
+    })
+    const heard: string[] = []
+    const stop = following.follow(payload, ({ code }) => heard.push(code))
+    following.follow(payload, ({ code }) => heard.push(code))
+    expect([following.size, vi.getTimerCount()]).toEqual([2, 1])
+    stop()
+    stop()
+    expect([following.size, vi.getTimerCount()]).toEqual([1, 1])
+    clock.now += 900
+    vi.advanceTimersByTime(250)
+    expect([following.size, vi.getTimerCount(), heard]).toEqual([0, 0, ['token_expired']])
+    const again = following.follow(payload, ({ code }) => heard.push(code))
+    expect(vi.getTimerCount()).toBe(1)
+    again()
+    expect([following.size, vi.getTimerCount()]).toEqual([0, 0])
   })
 
   it('lets nobody suffer from the defect of another', async () => {

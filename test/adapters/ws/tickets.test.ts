@@ -51,18 +51,22 @@ describe('a ticket', () => {
 
   it('lives for half a minute, and no longer than its token', async () => {
     const { auth, url, clock } = await begin()
-    const payload = await auth.verifyToken(await auth.createAccessToken('u', { expiresIn: 40 }))
+    const payload = await auth.verifyToken(await auth.createAccessToken('u', { expiresIn: 100 }))
+    const use = ({ ticket }: Ticket): Promise<string> => outcome(url, { path: `/?ticket=${ticket}` })
+    const [used, unused] = [await auth.createTicket(payload), await auth.createTicket(payload)]
+    clock.now = NOW + 34
+    expect(await use(used)).toBe('open')
+    clock.now = NOW + 35
+    expect(await use(unused)).toBe('401 token_expired')
     const early = await auth.createTicket(payload)
-    clock.now += 34
-    expect(await outcome(url, { path: `/?ticket=${early.ticket}` })).toBe('open')
-    const late = await auth.createTicket(payload)
-    expect(late.expires_in).toBe(6)
-    const unused = await auth.createTicket(payload)
-    clock.now += 11
-    expect(await outcome(url, { path: `/?ticket=${unused.ticket}` })).toBe('401 token_expired')
+    clock.now = NOW + 29
+    expect(await use(early)).toBe('401 token_not_active')
+    clock.now = NOW + 30
+    expect(await use(early)).toBe('open')
+    clock.now = NOW + 94
+    expect((await auth.createTicket(payload)).expires_in).toBe(6)
+    clock.now = NOW + 100
     expect(await codeOf(() => auth.createTicket(payload))).toBe('token_expired')
-    clock.now = NOW - 60
-    expect(await outcome(url, { path: `/?ticket=${late.ticket}` })).toBe('401 token_not_active')
   })
 
   it('is no token, and no token is a ticket', async () => {
