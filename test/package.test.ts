@@ -53,7 +53,7 @@ describe('the package', () => {
   })
 
   it('has one dependency, and every peer is optional', () => {
-    // docs/decisions/0008: what counts failed logins.
+    // docs/decisions/0010: what counts failed logins.
     expect(Object.keys(manifest.dependencies)).toEqual(['rate-limiter-flexible'])
     expect(manifest).not.toHaveProperty('optionalDependencies')
     for (const peer of Object.keys(manifest.peerDependencies)) {
