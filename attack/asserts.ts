@@ -10,6 +10,7 @@ import { type Check, checkPollution, DEFAULTS, toIntent, unless } from './defaul
 import { FAMILY_ASSERTIONS, recorded } from './families.ts'
 import { FEED_SENTENCES } from './feeds.ts'
 import { COOKIE_NAMES } from './intents.ts'
+import { LOGIN_ASSERTIONS } from './logins.ts'
 import { readSegment, toSegments } from './mutations.ts'
 import { OUTAGE_SENTENCES } from './outages.ts'
 import { SAME_SUCCESSOR } from './renewals.ts'
@@ -173,6 +174,7 @@ const RECORDED: readonly string[] = [
 export const ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   ...Object.fromEntries(RECORDED.map((sentence) => [sentence, [recorded(sentence)]])),
   ...FAMILY_ASSERTIONS,
+  ...LOGIN_ASSERTIONS,
   default: DEFAULTS,
   'thrown at startup, never at first request': [
     ({ setup }) => unless(setup?.status === 'config_error', 'nothing was thrown at startup'),

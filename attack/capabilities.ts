@@ -1,5 +1,5 @@
 /**
- * What this runner can do, and what it cannot yet: one table by capability, one by case.
+ * What this runner can do, and what it cannot yet: one table by capability.
  * A later issue that brings more moves a row, adds its steps to `steps.ts`, and nothing else.
  */
 import type { AttackCase } from './cases.ts'
@@ -35,14 +35,6 @@ const CAPABILITIES: Readonly<Record<string, true | string>> = {
   jwks: 'keys are never fetched: there is no such feature',
 }
 
-/** Cases that wait for a later issue though their capabilities are there. */
-const CASES: Readonly<Record<string, string>> = {
-  'LOG-06': 'needs a user store with password hashing (later)',
-  'LOG-08': 'needs login rate limits (later)',
-  'LOG-10': 'needs login rate limits (later)',
-  'LOG-11': 'needs login rate limits (later)',
-}
-
 /** Environment variable that allows cases which take a minute or more. */
 const LONG = 'ATTACK_LONG'
 
@@ -62,8 +54,6 @@ function lacks(need: string): string | undefined {
 
 /** Why a case cannot run here; undefined when it can. */
 export function reasonToSkip(attack: AttackCase): string | undefined {
-  const known = CASES[attack.id]
-  if (known !== undefined) return known
   const lacking = attack.needs.map(lacks).find((reason) => reason !== undefined)
   if (lacking !== undefined) return lacking
   const long = attack.steps.some((step) => LONG_STEPS.some((name) => Object.hasOwn(Object(step), name)))

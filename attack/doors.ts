@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
-import type { Auth, TokenPayload } from 'tokenwright'
+import type { Auth, RequestInfo, TokenPayload } from 'tokenwright'
 import { guards } from 'tokenwright/fetch'
 import { guards as honoGuards } from 'tokenwright/hono'
 import { toNodeHandler } from 'tokenwright/node'
@@ -36,6 +36,8 @@ export interface Identity {
 export interface Application {
   readonly auth: Auth
   readonly routes: readonly ProtectedRoute[]
+  /** Whether attempts at passwords are limited, as they are by default. */
+  readonly throttled: boolean
   /** Looks a user up; hostile input included. */
   verifyCredentials(credentials: { username: string; password: string }): Promise<Identity | null>
   /** Issues tokens with custom claims that come with the request: what an incautious application might do. */
@@ -48,7 +50,7 @@ export type Door = (app: Application) => (request: IncomingMessage, response: Se
 /** Where `loginWithClaims` is. */
 export const CLAIMS_PATH = '/login-with-claims'
 
-type FetchHandler = (request: Request) => Response | Promise<Response>
+type FetchHandler = (request: Request, info?: RequestInfo) => Response | Promise<Response>
 
 function toJsonResponse(body: unknown, status = 200): Response {
   return Response.json(body, { status, headers: { 'Cache-Control': 'no-store' } })
@@ -75,9 +77,12 @@ function openRoute(auth: Auth, route: ProtectedRoute): FetchHandler {
 export function openLogin(app: Application): FetchHandler {
   const login = authRoutes(app.auth, {
     verifyCredentials: (credentials) => app.verifyCredentials(credentials),
+    // What the attacks say of an address stands for what a proxy of ours would say.
+    address: (request, info) => request.headers.get('x-test-ip') ?? info?.address,
+    ...(!app.throttled && { throttle: false }),
   })
-  return async (request) => {
-    if (new URL(request.url).pathname !== CLAIMS_PATH) return login(request)
+  return async (request, info) => {
+    if (new URL(request.url).pathname !== CLAIMS_PATH) return login(request, info)
     const { status, body } = await app.loginWithClaims(await request.json())
     return toJsonResponse(body, status)
   }
@@ -94,9 +99,9 @@ function toFetchHandler(app: Application): FetchHandler {
   const routes = new Map(
     app.routes.map((route) => [`${route.method} ${route.path}`, openRoute(app.auth, route)]),
   )
-  return async (request) => {
+  return async (request, info) => {
     const { pathname } = new URL(request.url)
-    if (isLoginPath(pathname)) return login(request)
+    if (isLoginPath(pathname)) return login(request, info)
     const route = routes.get(`${request.method} ${pathname}`)
     return route === undefined ? toJsonResponse({ message: 'Not found' }, 404) : route(request)
   }
@@ -115,8 +120,10 @@ function toHonoHandler(app: Application): FetchHandler {
     }
     hono.on(method, path, guarded, (c: Context) => c.json(handle(c.get('auth'))))
   }
-  hono.all('*', (c) => (isLoginPath(c.req.path) ? login(c.req.raw) : c.json({ message: 'Not found' }, 404)))
-  return (request) => hono.fetch(request)
+  hono.all('*', (c) =>
+    isLoginPath(c.req.path) ? login(c.req.raw, c.env as RequestInfo) : c.json({ message: 'Not found' }, 404),
+  )
+  return (request, info) => hono.fetch(request, info)
 }
 
 /** The doors that speak fetch, by name. */

@@ -86,7 +86,7 @@ export async function bench(body: JsonObject, attacker: Attacker): Promise<void>
 }
 
 /** Collects garbage, so that what is left is what is held. */
-function collectGarbage(): number {
+export function collectGarbage(): number {
   setFlagsFromString('--expose-gc')
   const gc: unknown = runInNewContext('gc')
   if (typeof gc === 'function') gc()

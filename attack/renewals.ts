@@ -6,6 +6,7 @@ import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
 import { isList, isObject, type Json, type JsonObject } from './cases.ts'
 import { measureStaleness } from './feeds.ts'
 import { type Intent, toBearerIntent, toRefreshIntent } from './intents.ts'
+import { floodLogins } from './logins.ts'
 import { refreshInPhase, toShort } from './outages.ts'
 import { startTap } from './tap.ts'
 import { TIMES } from './target.ts'
@@ -139,6 +140,8 @@ export async function repeat(body: JsonObject, attacker: Attacker, perform: Perf
   if (typeof n === 'number' && JSON.stringify(step) === REVOKE_AND_POLL) return measureStaleness(n, attacker)
   if ((typeof n !== 'number' && until === undefined) || !isObject(step))
     throw new Unsupported('repeat without n or step')
+  if (typeof n === 'number' && n > 10_000 && until === undefined && every === undefined)
+    return floodLogins(n, () => perform(step, attacker), attacker)
   const pauses = toPauses(body)
   if (pauses.length > 10_000) throw new Unsupported(`repeat ${pauses.length} times`)
   const first = attacker.exchanges.length

@@ -9,9 +9,10 @@ import { CLAIMS_PATH } from './doors.ts'
 import { scanExpressions } from './expressions.ts'
 import { fault, sweep } from './faults.ts'
 import { searchLogs, typeTests } from './inspections.ts'
-import { type Intent, toCookieHeader } from './intents.ts'
+import { type Intent, toCookieHeader, toLoginIntent } from './intents.ts'
 import { findKey } from './keys.ts'
 import { bench, flood } from './load.ts'
+import { loginInTime, sample } from './logins.ts'
 import { mutate, toSegments } from './mutations.ts'
 import { requestInPhase } from './outages.ts'
 import {
@@ -56,8 +57,8 @@ async function login(body: JsonObject, attacker: Attacker): Promise<void> {
   const extra = body['extra_claims']
   if (extra !== undefined) return loginWithClaims(user, extra, attacker)
   attacker.mode = mode
-  const result = await attacker.login(user, mode, toAddress(body['ip']))
-  attacker.exchanges.push(result.exchange)
+  const exchange = await loginInTime(toLoginIntent(user, mode, toAddress(body['ip'])), attacker)
+  const result = attacker.toLogin(user, exchange)
   attacker.saved.set(save, result)
   attacker.saved.set(LATEST, result)
   attacker.genuine.push(result.access)
@@ -242,6 +243,7 @@ const STEPS: Readonly<Record<string, Row>> = {
   repeat: { run: repeat, members: ['n', 'until', 'every', 'step'] },
   parallel: { run: toParallel(toIntent), members: ['n', 'request', 'mixed', 'save'] },
   bench: { run: bench, members: ['tokens', 'n'] },
+  sample: { run: sample, members: ['n', 'a', 'b', 'path'] },
   flood: { run: flood, members: ['n', 'token'] },
   inspect: { run: inspect, members: ['what', 'grep'] },
   fault: { run: fault, members: ['target', 'action'] },

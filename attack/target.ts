@@ -4,6 +4,7 @@
  * and no leeway, so that `exp == now` is refused. It counts what its handlers did and what its listeners heard, so that
  * "refused" can be told from "refused afterwards".
  */
+import { scrypt, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
@@ -88,6 +89,8 @@ export interface Target {
   readonly executions: readonly Execution[]
   /** What each request that reached the application cost there, in milliseconds. */
   readonly handling: readonly number[]
+  /** How many wrong passwords were looked at. */
+  readonly mistakes: () => number
   /** What became of sessions, as the application's listeners heard it. */
   readonly heard: readonly Heard[]
   /** Where sessions are kept. */
@@ -98,6 +101,8 @@ export interface Target {
   readonly server: ServerKey
   /** Builds the application anew with other options over the usual ones; throws what the library throws. */
   rebuild(changes: Partial<AuthOptions>): void
+  /** Takes the limits of attempts at passwords away. */
+  unlimit(): void
   /** Makes a new signing key; the old one goes on verifying. */
   rotate(): void
   /** Leaves a retired key out of the ring, or in it until a moment. */
@@ -166,10 +171,34 @@ function baseOptions(
   }
 }
 
+/** What is around an application beside its `Auth`. */
+interface Surroundings {
+  readonly grants: TargetOptions['grants']
+  readonly throttled: boolean
+  /** Told of each wrong password. */
+  readonly mistaken: () => void
+}
+
+/** Cheap as password hashes go: some attacks log in thousands of times. */
+const COST = { N: 1024 } as const
+
+function hash(text: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    scrypt(text, 'salt', 32, COST, (error, key) => (error === null ? resolve(key) : reject(error)))
+  })
+}
+
+/** Checks a password in the same time for a user that is not there; a real application takes a hash that costs more. */
+async function isPassword(username: string, password: string): Promise<boolean> {
+  const known = USERS.get(username)
+  const [given, stored] = await Promise.all([hash(password), hash(known ?? 'nobody')])
+  return timingSafeEqual(given, stored) && known !== undefined
+}
+
 function createApplication(
   auth: Auth,
   executions: Execution[],
-  grants: TargetOptions['grants'],
+  { grants, throttled, mistaken }: Surroundings,
 ): Application {
   const handle = (payload: TokenPayload) => {
     const copy: Record<string, unknown> = Object.assign({}, payload, payload.data)
@@ -190,8 +219,12 @@ function createApplication(
       { method: 'GET', path: '/strict', fresh: false, revocation: 'strict', handle },
       { method: 'GET', path: '/stateless', fresh: false, revocation: 'off', handle },
     ],
+    throttled,
     async verifyCredentials({ username, password }) {
-      if (USERS.get(username) !== password || password === undefined) return null
+      if (!(await isPassword(username, password))) {
+        mistaken()
+        return null
+      }
       const scopes = grants?.get(username)
       return { subject: username, ...(scopes && { scopes }) }
     },
@@ -220,6 +253,8 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
     generation: 0,
     retired: undefined as number | undefined,
     changes: {} as Partial<AuthOptions>,
+    throttled: true,
+    mistakes: 0,
   }
   const executions: Execution[] = []
   const handling: number[] = []
@@ -236,9 +271,17 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
     }
     return { keys: createKeyRing({ signing: server() as never, verifying }) }
   }
+  const mistaken = (): void => {
+    state.mistakes += 1
+  }
   function build(): { readonly auth: Auth; readonly listener: ReturnType<Door> } {
     const auth = createAuth({ ...base, ...toKeys(), ...state.changes })
-    return { auth, listener: (open as Door)(createApplication(auth, executions, grants)) }
+    return {
+      auth,
+      listener: (open as Door)(
+        createApplication(auth, executions, { grants, throttled: state.throttled, mistaken }),
+      ),
+    }
   }
   function replace(): void {
     const next = build()
@@ -283,6 +326,11 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
         state.changes = before
         throw error
       }
+    },
+    mistakes: () => state.mistakes,
+    unlimit() {
+      state.throttled = false
+      replace()
     },
     rotate() {
       state.generation += 1

@@ -134,6 +134,8 @@ function toFace(fleet: readonly Member[], { store }: Connection): Target {
       return elsewhere()
     },
     server: serverKey('HS256'),
+    mistakes: elsewhere,
+    unlimit: elsewhere,
     rebuild: elsewhere,
     rotate: elsewhere,
     retire: elsewhere,

@@ -1,0 +1,137 @@
+/**
+ * The steps and sentences about logins: how long they take for users that exist and for those that do not, and how many wrong passwords
+ * a flood gets looked at.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Attacker, Exchange } from './attacker.ts'
+import { isObject, type JsonObject } from './cases.ts'
+import { type Check, unless } from './defaults.ts'
+import type { Intent } from './intents.ts'
+import { collectGarbage } from './load.ts'
+import { textOf, Unsupported } from './values.ts'
+import { headerValues } from './wire.ts'
+
+/** What the library lets through at once: failures of one account, and of one address in a minute. */
+const ACCOUNT_LIMIT = 5
+const ADDRESS_LIMIT = 20
+
+/** The longest wait that a refusal may ask for, in seconds. */
+const LONGEST_WAIT = 900
+
+/** A machine that is busy with something else gets so many tries. */
+const TRIES = 4
+
+/** The median of some numbers. */
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
+
+/** The `sample` step: two logins in turns, without the limits that would answer for both. */
+export async function sample({ n, a, b, path }: JsonObject, attacker: Attacker): Promise<void> {
+  if (typeof n !== 'number' || !isObject(a) || !isObject(b))
+    throw new Unsupported('a sample without n, a or b')
+  attacker.target.unlimit()
+  const send = (body: JsonObject): Promise<Exchange> =>
+    attacker.attempt({
+      method: 'POST',
+      path: textOf(path, 'path'),
+      headers: [['Content-Type', 'application/json']],
+      body: JSON.stringify(body),
+    })
+  const ratios: number[] = []
+  for (let tries = 0; tries < TRIES && !ratios.some((ratio) => Math.abs(1 - ratio) <= 0.1); tries++) {
+    const times: [number[], number[]] = [[], []]
+    for (let i = 0; i < n; i++) {
+      for (const [index, body] of [a, b].entries())
+        times[index as 0 | 1].push((await send(body)).answer.elapsed)
+    }
+    ratios.push(medianOf(times[0]) / medianOf(times[1]))
+  }
+  const best = ratios.toSorted((x, y) => Math.abs(1 - x) - Math.abs(1 - y))[0] ?? 0
+  attacker.findings.set('ratio of medians', best.toFixed(3))
+}
+
+/** Every refusal by a limit says when to try again. */
+const saysWhen =
+  (most: number): Check =>
+  ({ exchanges }) => {
+    const refused = exchanges.filter(({ answer }) => answer.status === 429)
+    const silent = refused.find(({ answer }) => {
+      const [seconds] = headerValues(answer, 'retry-after')
+      return !/^[1-9]\d*$/.test(seconds ?? '') || Number(seconds) > most
+    })
+    return unless(silent === undefined, 'a 429 that does not')
+  }
+
+/** What attempts at passwords must leave true, by the sentences of the case file. */
+export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
+  'identical body': [
+    ({ exchanges }) => {
+      const bodies = new Set(exchanges.map(({ answer }) => `${answer.status} ${answer.body}`))
+      return unless(bodies.size === 1, `${bodies.size} different answers`)
+    },
+  ],
+  '|median_a-median_b| <= 10%': [
+    ({ findings }) => {
+      const ratio = Number(findings.get('ratio of medians'))
+      return unless(Math.abs(1 - ratio) <= 0.1, `one takes ${ratio} times as long as the other`)
+    },
+  ],
+  'password-hash calls <= configured limit (+0)': [
+    ({ target, exchanges }) => {
+      // All were sent at once, so the slowest answer says how long it took. Each wait that ended meanwhile, of 1, 2, 4 ... seconds, is one more.
+      const seconds = Math.max(...exchanges.map(({ answer }) => answer.elapsed)) / 1000
+      const most = ACCOUNT_LIMIT + Math.floor(Math.log2(seconds + 1))
+      const looked = target.mistakes()
+      return unless(looked <= most, `${looked} passwords were looked at in ${seconds.toFixed(1)} s`)
+    },
+  ],
+  '429 carries Retry-After': [saysWhen(Number.POSITIVE_INFINITY)],
+  '429 has Retry-After <= 900': [saysWhen(LONGEST_WAIT)],
+  'never permanent lock': [
+    saysWhen(LONGEST_WAIT),
+    (_attacker, last) => unless(last?.answer.status === 200, 'the right password is refused after the wait'),
+  ],
+  'limiter entries <= cap': [
+    ({ target }) =>
+      unless(
+        target.mistakes() <= ADDRESS_LIMIT,
+        `${target.mistakes()} passwords of one address were looked at`,
+      ),
+  ],
+  'heap growth <= 50 MB': [
+    ({ findings }) =>
+      unless(Number(findings.get('heap growth')) <= 50 << 20, `${findings.get('heap growth')} bytes`),
+  ],
+}
+
+/**
+ * A login that limits may refuse: then the answer is what the case judges, and when the wait is over the login must work.
+ */
+export async function loginInTime(intent: Intent, attacker: Attacker): Promise<Exchange> {
+  const first = await attacker.attempt(intent)
+  const [seconds] = headerValues(first.answer, 'retry-after')
+  if (first.answer.status !== 429 || Number(seconds) > LONGEST_WAIT) return first
+  await pause(Number(seconds) * 1000)
+  return attacker.attempt(intent)
+}
+
+/** How often a step is repeated that the case file wants a million times: each is a request over HTTP. */
+const FLOOD = 5_000
+
+/** The `repeat` of a million logins: so many of them, spread over 8 at once, and what they leave on the heap. */
+export async function floodLogins(
+  n: number,
+  attempt: () => Promise<unknown>,
+  attacker: Attacker,
+): Promise<void> {
+  const before = collectGarbage()
+  const exchanges = attacker.exchanges.length
+  for (let i = 0; i < FLOOD; i += 8) {
+    await Promise.all(Array.from({ length: 8 }, attempt))
+    // What the runner itself keeps of each answer is not the limiter's.
+    attacker.exchanges.splice(exchanges, attacker.exchanges.length - exchanges - 8)
+  }
+  attacker.findings.set('heap growth', collectGarbage() - before)
+  attacker.notes.push(`${FLOOD} logins of ${n}; the bound on keys is held by a test of the limiter`)
+}
