@@ -2,16 +2,19 @@
 import { expect, it } from 'vitest'
 import { attempt, createApplication, newUser } from './application.ts'
 import { describeGrounds, GROUNDS } from './grounds.ts'
-import { report, size } from './size.ts'
+import { PROVE, report, size } from './size.ts'
 
 const PARALLEL = 200
 const ROUNDS = size(3, 100)
+const LIMIT = PROVE ? 600_000 : 120_000
 
 const together = <T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, (_, index) => work(index)))
 
 describeGrounds(GROUNDS, (ground, name) => {
-  it(`S1: ${PARALLEL} parallel refreshes of one token: one successor, one live row, and every client goes on`, async () => {
+  it(`S1: ${PARALLEL} parallel refreshes of one token: one successor, one live row, and every client goes on`, {
+    timeout: LIMIT,
+  }, async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const app = createApplication(ground().store)
       const sub = newUser()
@@ -30,7 +33,7 @@ describeGrounds(GROUNDS, (ground, name) => {
     report('S1', name, `${ROUNDS} rounds of ${PARALLEL} refreshes in one process`)
   })
 
-  it('S5: a session that is ended amid refreshes leaves nothing live', async () => {
+  it('S5: a session that is ended amid refreshes leaves nothing live', { timeout: LIMIT }, async () => {
     for (let round = 0; round < ROUNDS; round++) {
       // Two applications: one that ends the session, and one that has not heard of it.
       const [app, other] = [createApplication(ground().store), createApplication(ground().store)]
@@ -46,7 +49,9 @@ describeGrounds(GROUNDS, (ground, name) => {
     }
   })
 
-  it('S18: a login in flight while its subject is revoked is dead, or was started after', async () => {
+  it('S18: a login in flight while its subject is revoked is dead, or was started after', {
+    timeout: LIMIT,
+  }, async () => {
     for (let round = 0; round < ROUNDS * 3; round++) {
       const app = createApplication(ground().store)
       const sub = newUser()
