@@ -108,7 +108,7 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const name = `tokenwright ${authUrl}`
   // Without cookies and storage the tokens are this client's alone, and so is its queue.
   const around = byCookie || storage ? platform : { after: platform.after }
-  const session = new Session(wire, openKeep(name, storage, !byCookie), onSignedOut, (hear) =>
+  const session = new Session(wire, openKeep(name, storage), onSignedOut, (hear) =>
     openTabs<News>(name, around, hear),
   )
   let handler = onStepUp

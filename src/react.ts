@@ -1,5 +1,5 @@
 /**
- * Door `tokenwright/react`: the client of `tokenwright/client` in React 18 and 19, as one provider and two hooks. No component that
+ * Door `tokenwright/react`: the client of `tokenwright/client` in React 18 or later (tested with 19), as one provider and two hooks. No component that
  * is seen: the dialog is the application's. It runs on a server too, where nobody is known to be signed in.
  */
 import {

@@ -19,7 +19,8 @@ export interface CallParts {
 }
 
 function isStream(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body)
+  const { getReader, [Symbol.asyncIterator]: iterate } = Object(body)
+  return Boolean(getReader ?? iterate)
 }
 
 /** Sends a request of the application, as often as needed and at most three times. */

@@ -33,7 +33,7 @@ export interface FailureParts {
   /** The HTTP status. Default 0: there was no answer. */
   readonly status?: number
   /** A text to show. Default the code. */
-  readonly message?: string
+  readonly message?: string | undefined
   /** When to try again, in seconds from now. */
   readonly retryAfter?: number | undefined
   /** What the route asks for. */
@@ -89,7 +89,7 @@ export function readFailure({ status, headers }: Response, text: string): AuthCl
   const code = typeof body['code'] === 'string' ? body['code'] : word || `http_${status}`
   return new AuthClientError(code as ClientErrorCode, {
     status,
-    message: String(body['message'] ?? `HTTP ${status}`),
+    message: body['message'] as string | undefined,
     retryAfter: Number(headers.get('Retry-After') ?? body['retry_after']) || undefined,
     challenge: {
       maxAge: Number(read('max_age')) || undefined,

@@ -32,23 +32,19 @@ type Kept = Omit<Tokens, 'access'> & {
 
 /** The memory of a client. */
 export interface Keep {
-  /** What was kept; null when there is nothing of use. */
+  /** What was kept; null when there is nothing. */
   read(): Promise<Tokens | null>
   /** Keeps what may be kept; null forgets. */
   write(tokens: Tokens | null): Promise<void>
 }
 
-/**
- * Opens the memory.
- *
- * @param keepsRefresh whether the refresh token may be written
- */
-export function openKeep(key: string, storage: TokenStorage | null | undefined, keepsRefresh: boolean): Keep {
+/** Opens the memory. What must not be kept is not among the tokens: see `Session`. */
+export function openKeep(key: string, storage: TokenStorage | null | undefined): Keep {
   return {
     async read() {
       try {
         const kept = parseObject((await storage?.getItem(key)) ?? '') as unknown as Kept
-        if (!kept.login || (keepsRefresh && !kept.refresh)) return null
+        if (!kept.login) return null
         // Where the access token was in memory it is gone: this one has ended, whatever its time.
         return kept.inCookie ? kept : { ...kept, expiresAt: 0 }
       } catch {
@@ -58,9 +54,8 @@ export function openKeep(key: string, storage: TokenStorage | null | undefined, 
     async write(tokens) {
       try {
         if (tokens === null) return void (await storage?.removeItem(key))
-        const { access, refresh, ...rest } = tokens
-        const kept: Kept = { ...rest, inCookie: !access, ...(keepsRefresh && { refresh }) }
-        await storage?.setItem(key, JSON.stringify(kept))
+        const { access, ...rest } = tokens
+        await storage?.setItem(key, JSON.stringify({ ...rest, inCookie: !access } satisfies Kept))
       } catch {
         // Full, or forbidden by the browser: this page goes on from its memory.
       }

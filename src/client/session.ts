@@ -100,7 +100,7 @@ export class Session {
   }
 
   /** Replaces tokens, those of now by default; does nothing when they have been replaced already. One request for any number of callers in any number of tabs. */
-  async refresh(given?: Tokens): Promise<void> {
+  async refresh(given?: Tokens | null): Promise<void> {
     await this.#loaded
     const used = given ?? this.tokens
     if (used === null) throw toSignedOut()
@@ -129,7 +129,7 @@ export class Session {
     try {
       await prove()
     } catch (error) {
-      if (used === null || !isStale((error as AuthClientError).code)) throw error
+      if (!isStale((error as AuthClientError).code)) throw error
       await this.refresh(used)
       await prove()
     }

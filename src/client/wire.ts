@@ -26,7 +26,7 @@ export interface Wire {
   readonly byCookie: boolean
   /** The CSRF cookie's value; empty when there is none that this page can read. */
   readCsrf(): string
-  /** The request with what the token adds. A request that has its own `Authorization` stays as it is. */
+  /** The request with what the token adds. */
   attach(request: Request, bearer: Bearer | null): Request
   /** Posts to an auth route and reads the answer. Throws `AuthClientError` for everything but success. */
   post(path: string, body: object, bearer: Bearer | null): Promise<Readonly<Record<string, unknown>>>
@@ -36,7 +36,7 @@ export interface Wire {
 export function createWire(options: AuthClientOptions, platform: Platform): Wire {
   const { location } = platform
   const { baseUrl = location, basePath = '/auth', timeout = 10, csrf = {} } = options
-  if (baseUrl === undefined) throw new TypeError('`baseUrl` is needed outside a page')
+  if (baseUrl === undefined) throw new TypeError('`baseUrl` is missing')
   const base = new URL(baseUrl, location)
   const authUrl = base.origin + basePath
   const byCookie = (options.delivery ?? (location ? 'cookie' : 'body')) === 'cookie'
@@ -44,11 +44,10 @@ export function createWire(options: AuthClientOptions, platform: Platform): Wire
   const pattern = new RegExp(`(?:^|; )(?:__\\w+-)?${cookie}=([^;]*)`)
   const readCsrf = (): string => pattern.exec(platform.cookies())?.[1] ?? ''
   // The cookie of this page's own host may be another server's; then what the server said is right.
-  const isOwn = location !== undefined && new URL(location).origin === base.origin
+  const isOwn = location?.startsWith(`${base.origin}/`)
 
   const attach: Wire['attach'] = (request, bearer) => {
     const { headers, method } = request
-    if (headers.has('Authorization')) return request
     if (bearer?.access) headers.set('Authorization', `Bearer ${bearer.access}`)
     else if (byCookie && !/^(GET|HEAD|OPTIONS)$/.test(method)) {
       const said = bearer?.csrf
@@ -76,16 +75,18 @@ export function createWire(options: AuthClientOptions, platform: Platform): Wire
         signal: controller.signal,
         ...(byCookie && { credentials: 'include' }),
       })
+      let response: Response
+      let text: string
       try {
-        const response = await platform.fetch(attach(request, bearer))
-        const text = await response.text()
-        if (!response.ok) throw readFailure(response, text)
-        return parseObject(text)
+        response = await platform.fetch(attach(request, bearer))
+        text = await response.text()
       } catch (cause) {
-        throw cause instanceof AuthClientError ? cause : new AuthClientError('unreachable', { cause })
+        throw new AuthClientError('unreachable', { cause })
       } finally {
         stop()
       }
+      if (!response.ok) throw readFailure(response, text)
+      return parseObject(text)
     },
   }
 }

@@ -63,8 +63,8 @@ describe.runIf(CHROMIUM !== undefined)('the client in a browser', () => {
   }
 
   it('four tabs whose tokens really end at the server: one refresh each time', async () => {
-    const { visitor, pages } = await start(4, {}, { TOKENWRIGHT_ACCESS: '4s' })
-    for (let round = 1; round <= (PROVE ? 10 : 2); round++) {
+    const { visitor, pages } = await start(4, {}, { TOKENWRIGHT_ACCESS: '8s' })
+    for (let round = 1; round <= (PROVE ? 10 : 1); round++) {
       await pages[0]!.waitForFunction(
         () => Date.now() / 1000 > ((globalThis as unknown as Tab).auth.state.expiresAt ?? 0) + 0.1,
       )
@@ -72,7 +72,7 @@ describe.runIf(CHROMIUM !== undefined)('the client in a browser', () => {
       expect(statuses.flat()).toEqual(Array(20).fill(200))
       expect(visitor.count('/auth/refresh')).toBe(round)
     }
-  }, 120_000)
+  }, 180_000)
 
   it('tokens in cookies are seen by no script, and unsafe requests carry the CSRF value', async () => {
     const { pages } = await start(1)
@@ -164,18 +164,25 @@ describe.runIf(CHROMIUM !== undefined)('the client in a browser', () => {
     expect(visitor.count('/auth/refresh')).toBe(1)
   })
 
-  it.each([-86_400, 86_400])('a clock that is wrong by %i seconds makes no difference', async (wrong) => {
-    const { url } = await startServer({ TOKENWRIGHT_ACCESS: '3s' })
-    const visitor = await visit(browser, url)
-    await visitor.context.clock.install({ time: Date.now() + wrong * 1000 })
-    const page = await visitor.open()
-    await signIn(page)
-    expect(await callFrom(page, '/protected', 3)).toEqual([200, 200, 200])
-    expect(visitor.count('/auth/refresh')).toBe(0)
-    await page.waitForTimeout(3200)
-    expect(await callFrom(page, '/protected', 3)).toEqual([200, 200, 200])
-    expect(visitor.count('/auth/refresh')).toBe(1)
-  })
+  it('a clock that is wrong by a day makes no difference', async () => {
+    const { url } = await startServer({ TOKENWRIGHT_ACCESS: '8s' })
+    const tryWith = async (wrong: number) => {
+      const visitor = await visit(browser, url)
+      await visitor.context.clock.install({ time: Date.now() + wrong * 1000 })
+      const page = await visitor.open()
+      await signIn(page)
+      const before = [...(await callFrom(page, '/protected', 3)), visitor.count('/auth/refresh')]
+      await page.waitForTimeout(8200)
+      const after = [...(await callFrom(page, '/protected', 3)), visitor.count('/auth/refresh')]
+      return [before, after]
+    }
+    const results = await Promise.all([-86_400, 86_400].map(tryWith))
+    const wanted = [
+      [200, 200, 200, 0],
+      [200, 200, 200, 1],
+    ]
+    expect(results).toEqual([wanted, wanted])
+  }, 60_000)
 
   it('asks for one step-up for five sensitive calls, and goes on with them', async () => {
     const { pages } = await start(1)
@@ -254,9 +261,8 @@ describe.runIf(CHROMIUM !== undefined)('the client in a browser', () => {
     expect(seen).toEqual([undefined, undefined])
   })
 
-  it.runIf(PROVE)(
-    'twenty tabs with fifty calls: one refresh, and a sign-out that all see (REF-16)',
-    async () => {
+  if (PROVE)
+    it('twenty tabs with fifty calls: one refresh, and a sign-out that all see (REF-16)', async () => {
       const { visitor, pages } = await start(20)
       await visitor.context.clock.install()
       await visitor.context.clock.fastForward('16:00')
@@ -267,7 +273,5 @@ describe.runIf(CHROMIUM !== undefined)('the client in a browser', () => {
       await pages[7]!.evaluate(() => (globalThis as unknown as Tab).auth.logout())
       for (const page of pages) await until(page, 'signed-out')
       expect((await Promise.all(pages.map(signOuts))).flat()).toEqual(Array(20).fill('logout'))
-    },
-    120_000,
-  )
+    }, 120_000)
 })

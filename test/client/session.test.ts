@@ -185,6 +185,14 @@ describe.each(WAYS)('tokens in $way', ({ options, client: settings }) => {
     expect(device.signedOut).toHaveLength(1)
   })
 
+  it('goes on refreshing no token that is refused however new it is', async () => {
+    const { auth, origin } = await start()
+    const refused = () => Response.json({ code: 'token_expired' }, { status: 401 })
+    origin.fault = ({ url }) => (url.endsWith('/protected') ? refused() : undefined)
+    expect((await auth.fetch('/protected')).status).toBe(401)
+    expect([origin.count('/auth/refresh'), origin.count('/protected')]).toEqual([1, 2])
+  })
+
   it('a 401 that is not ours signs nobody out, neither from a route nor from the refresh', async () => {
     const { auth, origin, device } = await start()
     expect((await auth.fetch('/foreign-401')).status).toBe(401)
@@ -207,8 +215,10 @@ describe.each(WAYS)('tokens in $way', ({ options, client: settings }) => {
     await auth.logout()
     await expect.poll(() => device.signedOut).toEqual(['logout'])
     expect(await origin.auth.sessions.list('ada')).toEqual([])
-    expect([...device.jar], [...device.storage].join()).toEqual([])
-    expect(device.storage.size).toBe(0)
+    expect([...device.jar, ...device.storage]).toEqual([])
+    // Nobody is signed out who was not in.
+    await auth.logout()
+    expect(device.signedOut).toHaveLength(1)
   })
 
   it('lists and ends sessions', async () => {
@@ -275,6 +285,32 @@ describe.each(WAYS)('tokens in $way', ({ options, client: settings }) => {
     await device.pass(10)
     expect((await reloaded.fetch('/protected', { method: 'POST' })).status).toBe(200)
     expect(origin.count('/auth/refresh')).toBe(inMemory ? 1 : 0)
+    expect(origin.count('/protected')).toBe(1)
+  })
+})
+
+describe('a refresh token that a cookie client gets in a body', () => {
+  it('is kept nowhere', async () => {
+    const origin = await startOrigin({ cookies: { carry: ['access'] } })
+    const device = openDevice(origin)
+    await openSignedIn(device)
+    expect([...device.storage.values()].join()).toContain('expiresAt')
+    expect([...device.storage.values()].join()).not.toMatch(/eyJ/)
+  })
+})
+
+describe('an API on another origin', () => {
+  it('is sent the CSRF value of its own answers, not what another server left in the cookies of this page', async () => {
+    const origin = await startOrigin()
+    const device = openDevice(origin)
+    const cookies = () => '__Host-csrf_token=of-the-page'
+    const platform = { location: 'https://page.example/', cookies }
+    const auth = await openSignedIn(device, { baseUrl: origin.url, platform })
+    expect((await auth.fetch('/protected', { method: 'POST' })).status).toBe(200)
+    auth.close()
+    await device.pass(10)
+    const reloaded = device.open({ baseUrl: origin.url, platform })
+    expect((await reloaded.fetch('/protected', { method: 'POST' })).status).toBe(200)
   })
 })
 

@@ -125,6 +125,21 @@ describe.each(WAYS)('a step-up, tokens in $way', ({ options, client: settings })
     expect(await sensitive(auth, 1)).toEqual([[200, 'order 0']])
   })
 
+  it('refreshes a token that ended though the clock here says that it is good', async () => {
+    const { auth, device } = await start(async (_, client) => {
+      device.drift(-3600)
+      await device.pass(150)
+      await client.stepUp('right')
+    })
+    expect(await sensitive(auth, 1)).toEqual([[200, 'order 0']])
+  })
+
+  it('of somebody who is not signed in is refused', async () => {
+    const { auth } = await start()
+    await auth.logout()
+    await expect(auth.stepUp('right')).rejects.toMatchObject({ status: 401 })
+  })
+
   it('ends when the user is signed out meanwhile, and the dialog hears of it', async () => {
     const { auth, asked } = await start(() => new Promise(() => undefined))
     const call = auth.fetch('/sensitive')
