@@ -1,6 +1,8 @@
 /** The log that other processes follow: nothing is missed where writers overlap, also not where some take their time to commit. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LogEntry, Store } from '../../src/session/store.ts'
+import { createDatabase, type Run } from '../../src/stores/sql/database.ts'
+import { createReading } from '../../src/stores/sql/reading.ts'
 import { type Db, HAS, openDatabase, type TestDatabase, toDraft, together, toRaw } from './sqldatabases.ts'
 import { startWorkers, type Worker } from './sqlworkers.ts'
 
@@ -76,6 +78,26 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialec
       const wanted = Array.from({ length: dialect === 'sqlite' ? 4 : WRITERS }, (_, i) => keysOf(i)).flat()
       expect(seen).toHaveLength(wanted.length)
       expect(new Set(seen)).toEqual(new Set(wanted))
+    })
+
+    // MariaDB takes its snapshots not in one moment: under twenty busy writers one entry in ten thousand was seen before the one before it.
+    it('is read again where a snapshot shows an entry and not the one before it', async () => {
+      const until = Date.now() / 1000 + 900
+      const { cursor } = await store.readLog(null, 100_000)
+      for (const jti of ['a', 'b', 'c', 'd']) await store.revokeToken(`torn-${jti}`, until, null)
+      const database = createDatabase(test.db, {})
+      for (const hidden of [['torn-a'], ['torn-b'], ['torn-a', 'torn-c']]) {
+        let statements = 0
+        const torn: Run = async (statement, values) => {
+          const { rows, ...result } = await database.run(statement, values)
+          statements += 1
+          const seen = rows.filter(({ entry_key }) => statements > 1 || !hidden.includes(String(entry_key)))
+          return { ...result, rows: seen }
+        }
+        const { entries } = await createReading(database).readLog(torn, cursor, 100)
+        expect(entries.map(({ key }) => key)).toEqual(['torn-a', 'torn-b', 'torn-c', 'torn-d'])
+        expect(statements).toBe(2)
+      }
     })
 
     it('is read anew where it lost entries that a follower has seen', async () => {
