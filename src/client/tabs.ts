@@ -2,7 +2,8 @@
  * The tabs of one origin as one client: a single lock over everything that changes the session, and news of what came of it.
  * A lock alone is not enough: the next tab may get it before the news has reached it, and would refresh again. So whoever
  * publishes holds a second lock named after the news for a while; who gets the first one sees from its name that news is on
- * its way, and asks for it (without that four tabs in Chromium refreshed twice in one of some fifty expiries). Where there are no Web Locks, work queues within this tab, and the server's overlap does the rest.
+ * its way, and asks for it. (Without that, four tabs in Chromium refreshed twice once in some fifty expiries.) Where there are
+ * no Web Locks, work queues within this tab, and the server's overlap does the rest.
  */
 import { createLock, type Lock } from './lock.ts'
 import type { Platform } from './platform.ts'
