@@ -39,6 +39,11 @@ export interface RefreshIssueOptions<C> {
 export interface IssueOptions<C> extends RefreshIssueOptions<C> {
   /** The user has just authenticated: the token is fresh, and `auth_time` is now. Default false. */
   readonly fresh?: boolean
+  /**
+   * When the user authenticated, where that was not just now: a Date, or epoch seconds, not in the future. For logins by way of somebody
+   * else, whose `auth_time` is to be kept.
+   */
+  readonly authTime?: Date | number
 }
 
 /** What may be said of one half of a pair. */
@@ -121,8 +126,19 @@ const REFRESH_KEYS = [
   'amr',
   'acr',
 ]
-const ACCESS_KEYS = [...REFRESH_KEYS, 'fresh']
-const PAIR_KEYS = ['fresh', 'scopes', 'data', 'audience', 'headers', 'amr', 'acr', 'access', 'refresh']
+const ACCESS_KEYS = [...REFRESH_KEYS, 'fresh', 'authTime']
+const PAIR_KEYS = [
+  'fresh',
+  'authTime',
+  'scopes',
+  'data',
+  'audience',
+  'headers',
+  'amr',
+  'acr',
+  'access',
+  'refresh',
+]
 const HALF_KEYS = ['expiresIn', 'scopes']
 
 /** Checks the names of one call's options. A slip there is a mistake of the caller: a `TypeError`. */
@@ -143,6 +159,13 @@ function toMoment(name: string, value: Date | number): number {
   const seconds = value instanceof Date ? value.getTime() / 1000 : value
   if (typeof seconds === 'number' && Number.isFinite(seconds)) return Math.floor(seconds)
   throw new TypeError(expected(name, 'a Date or a number of epoch seconds', value))
+}
+
+/** Reads when a user authenticated. */
+function toPast(value: Date | number, now: number): number {
+  const moment = toMoment('authTime', value)
+  if (moment > now) throw new TypeError(expected('authTime', 'a moment that is not in the future', value))
+  return moment
 }
 
 /** What is carried over from a payload: everything but what makes a token that one token. */
@@ -217,7 +240,8 @@ function prepareDraft<C, U>({ clock, schema, lifetimes, http }: Settings<C, U>):
       csrf: base.csrf ?? (writesCsrf ? randomId() : undefined),
       aud: options.audience ?? base.aud,
       scopes: options.scopes ?? base.scopes,
-      auth_time: fresh ? iat : base.auth_time,
+      auth_time:
+        options.authTime === undefined ? (fresh ? iat : base.auth_time) : toPast(options.authTime, iat),
       amr: options.amr ?? base.amr,
       acr: options.acr ?? base.acr,
       data: (options.data as object | undefined) ?? base.data,
@@ -252,7 +276,8 @@ export function createIssuance<C, U>(settings: Settings<C, U>): Issuance<C> {
     checkKeys(access, HALF_KEYS)
     checkKeys(refresh, HALF_KEYS)
     const first = await toDraft('access', subject, { ...shared, fresh, ...access })
-    const second = await toDraft('refresh', subject, { ...shared, ...refresh })
+    const { authTime: _, ...said } = shared
+    const second = await toDraft('refresh', subject, { ...said, ...refresh })
     // The refresh token carries what the access token says of the login, so that a later access token can say it again.
     return { access: first, refresh: { ...second, csrf: first.csrf, auth_time: first.auth_time } }
   }

@@ -1,7 +1,9 @@
 /**
- * Door `tokenwright/testing`: what a store must do, and what a refresh endpoint must survive, as tests that anyone can run on their
- * own. Nothing here is for production; it needs Node and no test runner in particular.
+ * Door `tokenwright/testing`: requests as somebody, what a store must do, and what a refresh endpoint must survive, for everybody's own
+ * tests. Nothing here is for production; it needs Node and no test runner in particular.
  */
+export type { ActingOptions, Actor } from './testing/acting.ts'
+export { actingAs } from './testing/acting.ts'
 export type { HttpEndpointOptions, RaceTokens, RefreshEndpoint } from './testing/endpoint.ts'
 export { toHttpEndpoint } from './testing/endpoint.ts'
 export type { RaceReport, ThiefReport } from './testing/report.ts'

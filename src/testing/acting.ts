@@ -1,0 +1,107 @@
+/**
+ * Requests as somebody: for the tests of an application that is guarded, in any framework. The tokens are real ones of the
+ * application's own `Auth`, and with a session store behind a real session; nothing is bypassed.
+ */
+import type { Auth } from '../auth.ts'
+import { type Duration, toSeconds } from '../base/duration.ts'
+import type { PairOptions, TokenPair } from '../issuance.ts'
+
+/** Who acts, and what is known of them. */
+export interface ActingOptions<C>
+  extends Pick<PairOptions<C>, 'scopes' | 'data' | 'audience' | 'amr' | 'acr' | 'fresh'> {
+  /** How long ago the user authenticated. Default: with `fresh` just now, else nobody knows. */
+  readonly age?: Duration
+}
+
+/** Somebody who acts. All tokens are of one login, which is made when the first is asked for. */
+export interface Actor {
+  /** The access token. */
+  token(): Promise<string>
+  /** The refresh token. */
+  refreshToken(): Promise<string>
+  /** The header that carries the token, `authorization` by default, for `fetch`, supertest, Fastify's `inject` and whatever else takes headers. */
+  headers(): Promise<Record<string, string>>
+  /** The `Cookie` header with both tokens, and the CSRF header that unsafe methods need beside it. */
+  cookies(): Promise<Record<string, string>>
+  /**
+   * A request that carries the token in the application's first location, header or cookie.
+   *
+   * @param input a path such as `/posts?page=2`, or a whole URL
+   * @param init as for `new Request`; headers of the same names win
+   */
+  request(input: string, init?: RequestInit): Promise<Request>
+}
+
+/** Where a path is asked for; no test of a fetch handler looks anything up. */
+const ORIGIN = 'http://localhost'
+
+/** Any length of time. */
+const BOUNDS = { min: 0, max: Number.MAX_SAFE_INTEGER } as const
+
+/** The login behind an actor. */
+function login<C, U>(
+  auth: Auth<C, U>,
+  subject: string,
+  { age, ...options }: ActingOptions<C>,
+): Promise<TokenPair> {
+  const authTime = age === undefined ? {} : { authTime: auth.now() - toSeconds('age', age, BOUNDS) }
+  return auth.createTokenPair(subject, { ...options, ...authTime })
+}
+
+/**
+ * Acts as somebody.
+ *
+ * @param auth the application's own
+ * @param subject whom the tokens are about
+ * @param options what is known of them. Default: no scopes, not fresh
+ * @throws {TypeError} from its methods, for options that `createTokenPair` refuses
+ * @throws {ConfigurationError} from its methods, for an `age` that is no length of time
+ *
+ * @example
+ * ```ts
+ * import { Hono } from 'hono'
+ * import { createAuth } from 'tokenwright'
+ * import { guards } from 'tokenwright/hono'
+ * import { actingAs } from 'tokenwright/testing'
+ *
+ * const auth = createAuth({ secret: process.env['AUTH_SECRET'] ?? '' })
+ * const app = new Hono().get('/me', guards(auth).fresh(), (c) => c.json({ sub: c.var.auth.sub }))
+ *
+ * const alice = actingAs(auth, 'alice', { fresh: true })
+ * const response = await app.request(await alice.request('/me')) // 200
+ * const tired = actingAs(auth, 'alice', { fresh: true, age: '20m' })
+ * const refused = await app.request(await tired.request('/me')) // 401 fresh_token_required
+ * ```
+ */
+export function actingAs<C, U>(auth: Auth<C, U>, subject: string, options: ActingOptions<C> = {}): Actor {
+  let pair: Promise<TokenPair> | undefined
+  const tokens = (): Promise<TokenPair> => {
+    pair ??= login(auth, subject, options)
+    return pair
+  }
+  const byHeader = auth.http.locate.locations.has('header') || !auth.http.locate.locations.has('cookie')
+
+  const actor: Actor = {
+    token: async () => (await tokens()).access_token,
+    refreshToken: async () => (await tokens()).refresh_token,
+    async headers() {
+      const { name, prefix } = auth.http.locate.header
+      return { [name]: `${prefix}${await actor.token()}` }
+    },
+    async cookies() {
+      const given = await tokens()
+      const cookie = auth.cookies(given).map((line) => line.split(';', 1)[0])
+      const { csrf } = auth.decodeUnverified(given.access_token).payload
+      return {
+        cookie: cookie.join('; '),
+        ...(typeof csrf === 'string' && { [auth.http.csrf.header]: csrf }),
+      }
+    },
+    async request(input, init = {}) {
+      const headers = new Headers(byHeader ? await actor.headers() : await actor.cookies())
+      for (const [name, value] of new Headers(init.headers)) headers.set(name, value)
+      return new Request(new URL(input, ORIGIN), { ...init, headers })
+    },
+  }
+  return actor
+}
