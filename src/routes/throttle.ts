@@ -5,9 +5,10 @@
  * (OWASP ASVS 6.3.1). Nobody is locked out for longer than 15 minutes.
  */
 import { createHash } from 'node:crypto'
-import { AuthError } from '../errors.ts'
+import { AuthError, isAuthError } from '../errors.ts'
 import { createMemoryLimiter, type Limiter, type LimiterResult, type LimiterSettings } from './limiter.ts'
 import { toNetwork } from './network.ts'
+import { createRunning } from './running.ts'
 
 /** How attempts at passwords are limited. */
 export interface ThrottleOptions {
@@ -80,6 +81,11 @@ async function release(work: Promise<unknown>): Promise<void> {
   await work.catch(() => undefined)
 }
 
+/** Whether an attempt failed by its password, also where the application says so by an error of its own. */
+function isWrongPassword(error: unknown): boolean {
+  return isAuthError(error) && error.code === 'credentials_invalid'
+}
+
 /** No limits at all. */
 export const UNTHROTTLED: Throttle = {
   async run(_username, _address, attempt) {
@@ -98,6 +104,7 @@ export function createThrottle({ createLimiter = createMemoryLimiter }: Throttle
   })
   const waits = createLimiter({ keyPrefix: 'tw-waits', points: 1, duration: LONGEST_WAIT })
   const addresses = createLimiter({ keyPrefix: 'tw-addresses', ...ADDRESS_LIMIT })
+  const running = createRunning()
 
   /** Counts an attempt at an account as a failure until it turns out to be none. */
   async function takeAccount(account: string): Promise<void> {
@@ -114,14 +121,33 @@ export function createThrottle({ createLimiter = createMemoryLimiter }: Throttle
     }
   }
 
+  /** Counts an attempt; where others of the same user at the same moment are in its way, it waits for what becomes of them. */
+  async function enter(account: string): Promise<void> {
+    for (;;) {
+      try {
+        return await takeAccount(account)
+      } catch (refusal) {
+        if (!(await running.isForgiven(account))) throw refusal
+      }
+    }
+  }
+
   /** Looks at the password. Where nobody can tell whether it was right, the account has not failed. */
   async function judge<T>(account: string, attempt: () => T | null | Promise<T | null>): Promise<T | null> {
     try {
       return await attempt()
     } catch (error) {
-      await release(failures.reward(account, 1))
+      if (!isWrongPassword(error)) await release(failures.reward(account, 1))
       throw error
     }
+  }
+
+  /** An attempt that was counted: forgets the failures before it when it succeeds. */
+  async function settle<T>(account: string, attempt: () => T | null | Promise<T | null>): Promise<T> {
+    const outcome = await judge(account, attempt)
+    if (outcome === null) throw new AuthError('credentials_invalid')
+    await Promise.all([release(failures.delete(account)), release(waits.delete(account))])
+    return outcome
   }
 
   return {
@@ -132,17 +158,16 @@ export function createThrottle({ createLimiter = createMemoryLimiter }: Throttle
       const giveBack = async (): Promise<void> => {
         if (network !== undefined) await release(addresses.reward(network, 1))
       }
-      let outcome: Awaited<ReturnType<typeof attempt>>
       try {
-        await takeAccount(account)
-        outcome = await judge(account, attempt)
-      } catch (error) {
+        await enter(account)
+        const outcome = await running.track(account, settle(account, attempt))
         await giveBack()
+        return outcome
+      } catch (error) {
+        // Only a wrong password is a failure of the address.
+        if (!isWrongPassword(error)) await giveBack()
         throw error
       }
-      if (outcome === null) throw new AuthError('credentials_invalid')
-      await Promise.all([release(failures.delete(account)), release(waits.delete(account)), giveBack()])
-      return outcome
     },
   }
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type AuthError, ConfigurationError, createAuth } from '../../src/index.ts'
+import { AuthError, ConfigurationError, createAuth } from '../../src/index.ts'
 import { createMemoryLimiter } from '../../src/routes/limiter.ts'
 import { toNetwork } from '../../src/routes/network.ts'
 import { createThrottle } from '../../src/routes/throttle.ts'
@@ -68,6 +68,42 @@ describe('an account', () => {
     // And the flood has made nobody wait longer than one second.
     vi.advanceTimersByTime(1000)
     expect(await throttle.run('alice', undefined, () => 'alice')).toBe('alice')
+  })
+
+  it('is charged where the application itself says that the password is wrong', async () => {
+    const throttle = createThrottle({})
+    const wrong = (): Promise<string> =>
+      outcome(throttle.run('alice', ADDRESS, () => Promise.reject(new AuthError('credentials_invalid'))))
+    for (let i = 0; i < 5; i++) expect(await wrong()).toBe('credentials_invalid')
+    expect(await wrong()).toBe(limited(1))
+  })
+
+  it('takes any number of right passwords at once', async () => {
+    const throttle = createThrottle({})
+    const attempts = Array.from({ length: 100 }, (_, i) =>
+      throttle.run('alice', undefined, async () => {
+        await Promise.resolve()
+        return i
+      }),
+    )
+    expect(await Promise.all(attempts)).toEqual(Array.from({ length: 100 }, (_, i) => i))
+  })
+
+  it('lets a right password at the same moment as many wrong ones open no door for them but the usual', async () => {
+    const throttle = createThrottle({})
+    let looked = 0
+    const attempts = Array.from({ length: 200 }, (_, i) =>
+      outcome(
+        throttle.run('alice', undefined, async () => {
+          looked += 1
+          await Promise.resolve()
+          return i === 2 ? 'alice' : null
+        }),
+      ),
+    )
+    const ends = await Promise.all(attempts)
+    expect(ends.filter((end) => end === 'ok')).toHaveLength(1)
+    expect(looked).toBeLessThanOrEqual(10)
   })
 
   it('is one account however its name is written', async () => {
