@@ -8,17 +8,6 @@ import { type Json, SCHEMAS } from './schemas.ts'
 
 const COMPONENTS: Json = {
   schemas: SCHEMAS,
-  headers: {
-    Challenge: {
-      description:
-        'RFC 6750 section 3; with `max_age` and `acr_values` of RFC 9470 where a fresh token is wanted',
-      schema: {
-        type: 'string',
-        examples: ['Bearer error="invalid_token", error_description="Token has expired"'],
-      },
-    },
-    RetryAfter: { description: 'Seconds until the next try', schema: { type: 'integer' } },
-  },
   securitySchemes: {
     accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token' },
     refreshToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A refresh token' },

@@ -2,7 +2,8 @@
  * The words that operations of the API's description are put together from: what a route asks of a token, what it
  * takes, what it answers, and its refusals, whose statuses and messages are the library's.
  */
-import { ERRORS, type ErrorCode } from '../src/errors.ts'
+import type { ErrorCode } from '../src/errors.ts'
+import { describeRefusals } from '../src/openapi.ts'
 import type { Json } from './schemas.ts'
 
 /** What any token can be refused for, before a route asks anything of it. */
@@ -58,34 +59,6 @@ export function body(schema: string, required = true): Json {
   return { required, content: { 'application/json': content, 'application/x-www-form-urlencoded': content } }
 }
 
-/** The refusals of a route, one answer per status; the statuses and messages are the library's. */
-function refusals(codes: readonly ErrorCode[]): Json {
-  const statuses = new Set(codes.map((code) => ERRORS[code].status))
-  return Object.fromEntries(
-    [...statuses].map((status) => [status, refusal(codes.filter((code) => ERRORS[code].status === status))]),
-  )
-}
-
-function refusal(codes: readonly ErrorCode[]): Json {
-  const examples = codes.map((code) => {
-    const { type, message, oauth } = ERRORS[code]
-    return [code, { value: { message, error_type: type, ...(oauth && { error: oauth }), code } }]
-  })
-  const schema = { allOf: [reference('Error'), { properties: { code: { enum: codes } } }] }
-  const content = { 'application/json': { schema, examples: Object.fromEntries(examples) } }
-  const headers = Object.assign({}, ...codes.map(headersOf))
-  return { description: codes.join(', '), headers, content }
-}
-
-/** The headers that come with a refusal, by the rules of RFC 6750 section 3 and RFC 9110 section 10.2.3. */
-function headersOf(code: ErrorCode): Json {
-  const { status, oauth } = ERRORS[code]
-  return {
-    ...((status === 401 || oauth) && { 'WWW-Authenticate': { $ref: '#/components/headers/Challenge' } }),
-    ...((status === 429 || status === 503) && { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } }),
-  }
-}
-
 /** One operation; everything that no refusal of its own covers is an error body too. */
 export interface Operation {
   readonly id: string
@@ -115,6 +88,10 @@ export function describe({
     security,
     ...(parameters && { parameters }),
     ...(body && { requestBody: body }),
-    responses: { ...answers, ...refusals([...new Set(codes)]), default: answer('Any other error', 'Error') },
+    responses: {
+      ...answers,
+      ...describeRefusals([...new Set(codes)]),
+      default: answer('Any other error', 'Error'),
+    },
   }
 }

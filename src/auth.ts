@@ -19,6 +19,7 @@ import {
   type TokenPair,
 } from './issuance.ts'
 import { type AuthSessions, createLiveness, type Liveness } from './liveness.ts'
+import { createOpenApi, type OpenApi } from './openapi.ts'
 import type { AuthOptions } from './options.ts'
 import type { Requirement } from './route.ts'
 import { Following } from './session/following.ts'
@@ -152,6 +153,8 @@ export interface Auth<C = Claims, U = unknown> extends Standing<C> {
   answer(error: AuthError): Answer
   /** The public keys, for `/.well-known/jwks.json` (RFC 7517 section 5). HMAC secrets are never among them. */
   jwks(): Jwks
+  /** Describes the guards for OpenAPI 3.1: `components`, and `route(requirement)` for what a route asks and answers. */
+  openapi(): OpenApi
   /** The settings of the HTTP floor, for adapters and routes. They hold no key. */
   readonly http: HttpSettings
   /** The lives that are configured, in seconds, for answers and pages. */
@@ -332,6 +335,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
     },
     answer: (error) => respond(error, http.realm),
     jwks: () => settings.ring.jwks,
+    openapi: () => createOpenApi(settings, guard.toNeed, liveness.revocable),
     http,
     lifetimes: Object.freeze({ ...lifetimes, freshness }),
     now: clock,

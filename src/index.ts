@@ -23,6 +23,15 @@ export type { Answer } from './http/respond.ts'
 export type { HttpSettings } from './http/settings.ts'
 export type { HalfOptions, IssueOptions, PairOptions, RefreshIssueOptions, TokenPair } from './issuance.ts'
 export type { AuthSessions, StartOptions } from './liveness.ts'
+export type {
+  OpenApi,
+  OpenApiExample,
+  OpenApiHeader,
+  OpenApiObject,
+  OpenApiResponse,
+  OpenApiRoute,
+  OpenApiSecurity,
+} from './openapi.ts'
 export type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './options.ts'
 export type { RenewOptions, Requirement } from './route.ts'
 export type { Rights } from './session/parts.ts'

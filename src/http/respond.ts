@@ -18,6 +18,9 @@ export interface Answer {
 /** Seconds until the next try when the error does not say. */
 const RETRY_AFTER = 1
 
+/** The header of the challenge, for those who only speak of it. */
+export const CHALLENGE: string = 'WWW-Authenticate'
+
 /** The headers of answers that a client needs beside the body; a page on another origin reads them only where they are exposed. */
 export const ANSWER_HEADERS: string = 'WWW-Authenticate, Retry-After'
 

@@ -15,6 +15,7 @@ type Room =
   | 'route'
   | 'liveness'
   | 'standing'
+  | 'openapi'
   | 'events'
   | 'auth'
   | Door
@@ -32,6 +33,7 @@ const THIRD: Room[] = [
   'route',
   'liveness',
   'standing',
+  'openapi',
   'guard',
   'auth',
 ]
@@ -54,6 +56,7 @@ const MAY_IMPORT: Record<Room, { values: readonly Room[]; types: readonly Room[]
   route: { values: THIRD, types: THIRD },
   liveness: { values: THIRD, types: THIRD },
   standing: { values: THIRD, types: THIRD },
+  openapi: { values: THIRD, types: THIRD },
   guard: { values: THIRD, types: THIRD },
   auth: { values: THIRD, types: THIRD },
   index: { values: THIRD, types: THIRD },

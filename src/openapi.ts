@@ -1,0 +1,254 @@
+/**
+ * The description of guarded routes for OpenAPI 3.1: the security schemes of the locations in use, and for each requirement what a
+ * request must bring and every answer of the guard. Made from the one table of errors; nothing here is asked at a request.
+ */
+import { ERRORS, type ErrorCode, type ErrorRow } from './errors.ts'
+import { isUnsafe } from './http/csrf.ts'
+import { CHALLENGE } from './http/respond.ts'
+import type { HttpSettings } from './http/settings.ts'
+import type { Need, Requirement } from './route.ts'
+import type { TokenType } from './token/type.ts'
+
+/** A part of an OpenAPI document. */
+export type OpenApiObject = { readonly [name: string]: unknown }
+
+/** What one way in asks for: the schemes that go together, each with the scopes. */
+export type OpenApiSecurity = { [scheme: string]: string[] }
+
+/** A body as an example. */
+export interface OpenApiExample {
+  /** The body. */
+  value: unknown
+}
+
+/** A header of an answer. */
+export interface OpenApiHeader {
+  /** What it says. */
+  description: string
+  /** Its shape (JSON Schema). */
+  schema: OpenApiObject
+}
+
+/** An answer of a route. */
+export interface OpenApiResponse {
+  /** The codes that it stands for. */
+  description: string
+  /** The headers that come with it. */
+  headers: Record<string, OpenApiHeader>
+  /** The body: one shape, the possible codes, and an example for each. */
+  content: {
+    /** JSON, always. */
+    'application/json': {
+      /** Its shape (JSON Schema). */
+      schema: OpenApiObject
+      /** One for each code, by the code. */
+      examples: Record<string, OpenApiExample>
+    }
+  }
+}
+
+/** What a guarded route says of itself. It holds no reference to anything else in a document. */
+export interface OpenApiRoute {
+  /** The ways in, each enough; an empty one where a token is optional. */
+  security: OpenApiSecurity[]
+  /** The refusals, by status. */
+  responses: Record<string, OpenApiResponse>
+}
+
+/** The description of an application's guards. */
+export interface OpenApi {
+  /** For `components` of the document. */
+  readonly components: {
+    /** How tokens come: a scheme for each location in use and each type. */
+    readonly securitySchemes: Readonly<Record<string, OpenApiObject>>
+    /** Every refusal there is, by status: for routes that answer errors of their own, such as 429 of a login. */
+    readonly responses: Readonly<Record<string, OpenApiResponse>>
+  }
+  /**
+   * Describes a route.
+   *
+   * @param requirement what its guard asks; default: any valid access token
+   * @param method the route's method: unsafe ones take the CSRF header beside a cookie. Default `'GET'`
+   * @throws {ConfigurationError} for a requirement that `guard.token` refuses
+   */
+  route(requirement?: Requirement, method?: string): OpenApiRoute
+}
+
+/** The table of errors as rows of one type. */
+const ROWS: Readonly<Record<ErrorCode, ErrorRow>> = ERRORS
+
+/** What any token can be refused for. */
+const ANY_TOKEN: readonly ErrorCode[] = [
+  'request_invalid',
+  'token_malformed',
+  'signature_invalid',
+  'token_expired',
+  'token_not_active',
+  'issuer_invalid',
+  'audience_invalid',
+]
+
+/** What stands in the body of every refusal. */
+const BODY = {
+  message: { type: 'string', description: 'For people' },
+  error_type: { type: 'string', description: 'The name of the error' },
+  error: { type: 'string', description: 'The OAuth 2.0 error word, where there is one' },
+} as const
+
+/** The headers of a refusal, by the rules of RFC 6750 section 3 and RFC 9110 section 10.2.3. */
+function toHeaders({ status, oauth }: ErrorRow): OpenApiResponse['headers'] {
+  const challenge = {
+    description: 'RFC 6750 section 3, RFC 9470 section 3',
+    schema: { type: 'string' },
+  } as const
+  const pause = { description: 'Seconds until the next try', schema: { type: 'integer' } } as const
+  return {
+    ...((status === 401 || oauth !== null) && { [CHALLENGE]: challenge }),
+    ...((status === 429 || status === 503) && { 'Retry-After': pause }),
+  }
+}
+
+/** The body of one refusal, as an example. */
+function toExample(code: ErrorCode): OpenApiExample {
+  const { type, message, oauth, status } = ROWS[code]
+  const value = { message, error_type: type, ...(oauth !== null && { error: oauth }), code }
+  return { value: status === 429 ? { ...value, retry_after: 1 } : value }
+}
+
+/** One answer for all codes of a status. */
+function toResponse(codes: readonly ErrorCode[]): OpenApiResponse {
+  const isLimit = codes.some((code) => ROWS[code].status === 429)
+  const schema = {
+    type: 'object',
+    required: ['message', 'error_type', 'code'],
+    properties: {
+      ...BODY,
+      code: { type: 'string', enum: codes },
+      ...(isLimit && { retry_after: { type: 'integer', description: 'Seconds until the next try' } }),
+    },
+  }
+  const examples = Object.fromEntries(codes.map((code) => [code, toExample(code)]))
+  return {
+    description: codes.join(', '),
+    headers: Object.assign({}, ...codes.map((code) => toHeaders(ROWS[code]))),
+    content: { 'application/json': { schema, examples } },
+  }
+}
+
+/**
+ * The answers to some errors, one for each status.
+ *
+ * @param codes the errors that a route can meet; each once
+ */
+export function describeRefusals(codes: readonly ErrorCode[]): Record<string, OpenApiResponse> {
+  const statuses = new Set(codes.map((code) => ROWS[code].status))
+  return Object.fromEntries(
+    [...statuses].map((status) => [
+      String(status),
+      toResponse(codes.filter((code) => ROWS[code].status === status)),
+    ]),
+  )
+}
+
+/** The types that will do. */
+function toTypes(type: Need['type']): readonly TokenType[] {
+  return type === 'any' ? ['access', 'refresh'] : [type]
+}
+
+/** The security schemes of the configured locations. A token in the body has none in OpenAPI. */
+function toSchemes({ locate, cookies, csrf }: HttpSettings): Record<string, OpenApiObject> {
+  const schemes: Record<string, OpenApiObject> = {}
+  for (const type of toTypes('any')) {
+    const description = `An ${type} token`.replace('An r', 'A r')
+    const { name, scheme } = locate.header
+    if (locate.locations.has('header')) {
+      schemes[`${type}Token`] =
+        name === 'authorization' && scheme !== ''
+          ? { type: 'http', scheme, bearerFormat: 'JWT', description }
+          : { type: 'apiKey', in: 'header', name, description }
+    }
+    if (locate.locations.has('query'))
+      schemes[`${type}Query`] = { type: 'apiKey', in: 'query', name: locate.query[type], description }
+    if (locate.locations.has('cookie') && cookies.carry.has(type))
+      schemes[`${type}Cookie`] = { type: 'apiKey', in: 'cookie', name: cookies[type].name, description }
+  }
+  if (locate.locations.has('cookie') && csrf.checksToken) {
+    const description = `The value of the cookie \`${cookies.csrf.name}\`; with cookies only`
+    schemes['csrfHeader'] = { type: 'apiKey', in: 'header', name: csrf.header, description }
+  }
+  return schemes
+}
+
+/** The ways in to one route. */
+function toSecurity(
+  need: Need,
+  schemes: Readonly<Record<string, OpenApiObject>>,
+  unsafe: boolean,
+): OpenApiSecurity[] {
+  const ways: OpenApiSecurity[] = []
+  for (const type of toTypes(need.type)) {
+    for (const [location, suffix] of [
+      ['header', 'Token'],
+      ['query', 'Query'],
+      ['cookie', 'Cookie'],
+    ] as const) {
+      const name = `${type}${suffix}`
+      if (!need.locations.has(location) || schemes[name] === undefined) continue
+      const way: OpenApiSecurity = { [name]: [...(need.scopes ?? [])] }
+      if (location === 'cookie' && unsafe && need.csrf.checksToken) way['csrfHeader'] = []
+      ways.push(way)
+    }
+  }
+  return need.optional ? [...ways, {}] : ways
+}
+
+/** What a route can be refused for. */
+function toCodes(need: Need, unsafe: boolean, revocable: boolean): ErrorCode[] {
+  const asksProof =
+    need.freshWithin !== null || need.maxAge !== null || need.acr !== null || need.amr !== null
+  const byCookie = need.locations.has('cookie') && unsafe
+  const judged = revocable && need.revocation !== 'off'
+  const refreshes = judged && need.type !== 'access'
+  return [
+    ...(need.optional ? [] : (['token_missing'] as const)),
+    ...ANY_TOKEN,
+    ...(need.type === 'any' ? [] : ([`${need.type}_token_required`] as const)),
+    ...(need.realm === undefined ? [] : (['realm_mismatch'] as const)),
+    ...(byCookie && need.csrf.checksToken ? (['csrf_missing'] as const) : []),
+    ...(byCookie && (need.csrf.checksToken || need.csrf.checksOrigin) ? (['csrf_mismatch'] as const) : []),
+    ...(judged ? (['token_revoked', 'store_unavailable'] as const) : []),
+    ...(refreshes ? (['session_expired', 'session_revoked', 'refresh_reused'] as const) : []),
+    ...(asksProof ? (['fresh_token_required'] as const) : []),
+    ...(need.scopes === null && need.anyScope === null ? [] : (['scope_missing'] as const)),
+  ]
+}
+
+/**
+ * Describes the guards of one application.
+ *
+ * @param settings where tokens are looked for, and the application's own blocklist
+ * @param toNeed prepares a requirement
+ * @param hasStore whether a store knows what is revoked
+ */
+export function createOpenApi(
+  { http, isRevoked }: { readonly http: HttpSettings; readonly isRevoked: unknown },
+  toNeed: (requirement: Requirement | undefined) => Need,
+  hasStore: boolean,
+): OpenApi {
+  const revocable = hasStore || isRevoked !== null
+  const securitySchemes = toSchemes(http)
+  return {
+    components: {
+      securitySchemes,
+      responses: describeRefusals(Object.keys(ERRORS) as ErrorCode[]),
+    },
+    route(requirement, method = 'GET') {
+      const need = toNeed(requirement)
+      const unsafe = isUnsafe(method.toUpperCase())
+      return {
+        security: toSecurity(need, securitySchemes, unsafe),
+        responses: describeRefusals(toCodes(need, unsafe, revocable)),
+      }
+    },
+  }
+}
