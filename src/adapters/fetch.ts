@@ -4,10 +4,18 @@
  */
 import type { Auth, Outcome } from '../auth.ts'
 import { isAuthError } from '../errors.ts'
-import { setsAnyOf } from '../http/cookies.ts'
 import { type RequestPort, toRequestPort } from '../http/request.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
+import {
+  createRefreshing,
+  type HeaderSource,
+  peek,
+  type RefreshingOptions,
+  withCookies,
+} from './fetch/pages.ts'
+
+export type { HeaderSource, RefreshingOptions } from './fetch/pages.ts'
 
 /** A guard: wraps a handler that wants the payload as its second argument. */
 export type FetchGuard<P> = <Rest extends readonly unknown[]>(
@@ -41,15 +49,22 @@ export interface FetchGuards<C, U> {
   subject(): FetchSubjectGuard<TokenPayload<C>, U>
   /** A valid access token or none; the payload is null for none. */
   optional(): FetchGuard<TokenPayload<C> | null>
-}
-
-/** Adds `Set-Cookie` lines to a response, unless the handler has just set or cleared one of these cookies itself. */
-function withCookies(response: Response, lines: readonly string[]): Response {
-  if (lines.length === 0 || setsAnyOf(response.headers.getSetCookie(), lines)) return response
-  // The headers of a response that came from `fetch` or `Response.redirect` cannot be changed.
-  const copy = new Response(response.body, response)
-  for (const line of lines) copy.headers.append('Set-Cookie', line)
-  return copy
+  /**
+   * Reads who is signed in, for server components and whatever else can set no cookie: nothing is renewed, and null where nobody is, or not
+   * well enough. The origin and the CSRF header are not checked: it is for rendering, not for changing.
+   *
+   * @throws {AuthError} `store_unavailable`, where the requirement asks the store and it does not answer
+   */
+  peek(source: HeaderSource, requirement?: Requirement): Promise<TokenPayload<C> | null>
+  /**
+   * Refreshes the session of a page's visitor before `handler` renders it, when the access cookie is over or nearly so: the
+   * handler sees the new cookies in its request, the browser gets them with the response. GET and HEAD only. A refresh that is refused changes
+   * nothing. For middleware, in front of pages that `peek`; needs a session store.
+   */
+  refreshing<Rest extends unknown[]>(
+    handler: (request: Request, ...rest: Rest) => Response | Promise<Response>,
+    options?: RefreshingOptions,
+  ): (request: Request, ...rest: Rest) => Promise<Response>
 }
 
 /**
@@ -113,6 +128,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
     scopes: (...scopes) => guard({ scopes }),
     token: (requirement) => guard(requirement),
     optional: () => guard({ optional: true }),
+    peek: (source, requirement) => peek(auth, source, requirement ?? {}),
+    refreshing: (handler, options) => createRefreshing(auth)(handler, options),
     subject() {
       const need = auth.prepare({})
       return (handler) =>

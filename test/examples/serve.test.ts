@@ -19,6 +19,7 @@ const SERVING = [
   'koa',
   'nest',
   'websocket',
+  'pages',
 ]
 
 describe.each(SERVING)('%s', (name) => {

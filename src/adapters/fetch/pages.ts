@@ -1,0 +1,145 @@
+/**
+ * Pages that a server renders: reading who is signed in where nothing can be written, and refreshing before a page is rendered, where
+ * a response can be. A server component cannot set a cookie, so a token that was rotated there would be lost.
+ */
+import type { Auth } from '../../auth.ts'
+import { type Duration, toSeconds } from '../../base/duration.ts'
+import { ConfigurationError } from '../../base/expected.ts'
+import { isAuthError } from '../../errors.ts'
+import { setsAnyOf } from '../../http/cookies.ts'
+import { isUnsafe } from '../../http/csrf.ts'
+import { type RequestPort, toRequestPort } from '../../http/request.ts'
+import type { Requirement } from '../../route.ts'
+import type { TokenPayload } from '../../token/payload.ts'
+
+/** What has headers: a `Request`, or what a framework gives in its place, such as `{ headers: await headers() }` in Next.js. */
+export interface HeaderSource {
+  /** The headers. */
+  readonly headers: Pick<Headers, 'get'>
+}
+
+/** When pages are refreshed. */
+export interface RefreshingOptions {
+  /** How long before its end an access token is refreshed. Default `'1m'`. */
+  readonly within?: Duration
+}
+
+/** A handler of requests, with whatever else the platform gives it. */
+type Handler<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Response | Promise<Response>
+
+/** Any length of time. */
+const BOUNDS = { min: 0, max: Number.MAX_SAFE_INTEGER } as const
+
+/**
+ * Reads who is signed in. Nothing is renewed and nothing written; where nobody is, or not well enough, it is null.
+ *
+ * @throws {AuthError} `store_unavailable`: then nobody can tell
+ */
+export async function peek<C, U>(
+  auth: Auth<C, U>,
+  { headers }: HeaderSource,
+  requirement: Requirement,
+): Promise<TokenPayload<C> | null> {
+  const port: RequestPort = {
+    method: 'GET',
+    url: '/',
+    header: (name) => headers.get(name) ?? undefined,
+  }
+  try {
+    return (await auth.authenticate(port, requirement)) as TokenPayload<C> | null
+  } catch (error) {
+    if (!isAuthError(error) || error.code === 'store_unavailable') throw error
+    return null
+  }
+}
+
+/** New cookies for a request whose access token is over or nearly so; none where there is nothing to refresh. */
+async function refresh<C, U>(
+  auth: Auth<C, U>,
+  request: Request,
+  { within, need }: { readonly within: number; readonly need: Requirement },
+): Promise<readonly string[]> {
+  const port = toRequestPort(request)
+  try {
+    const access = await auth.findToken(port, 'access', ['cookie'])
+    const exp = access === null ? 0 : Number(auth.decodeUnverified(access.token).payload['exp'])
+    if (exp - auth.now() > within) return []
+    const payload = (await auth.authenticate(port, need)) as TokenPayload<C> | null
+    if (payload === null) return []
+    const { access_token, refresh_token } = await auth.sessions.refresh(payload)
+    // Only a new refresh token takes the place of the one that is there: an answer that repeats it may be late.
+    const next = auth.decodeUnverified(refresh_token).payload
+    const isKept = next['jti'] === payload.jti && next['exp'] === payload.exp
+    return auth.cookies(isKept ? { access_token } : { access_token, refresh_token })
+  } catch (error) {
+    // A page is rendered all the same, for whoever the cookies that are there say it is; its guards decide.
+    if (isAuthError(error)) return []
+    throw error
+  }
+}
+
+/** The name and value at the beginning of a `Set-Cookie` line. */
+function toPair(line: string): string {
+  return line.split(';', 1)[0] ?? ''
+}
+
+/** The request as the browser will send it next time. */
+function withNewCookies(request: Request, lines: readonly string[]): Request {
+  const fresh = lines.map(toPair)
+  const names = new Set(fresh.map((pair) => pair.slice(0, pair.indexOf('='))))
+  const others = (request.headers.get('cookie') ?? '')
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '' && !names.has(pair.slice(0, pair.indexOf('='))))
+  const headers = new Headers(request.headers)
+  headers.set('cookie', [...others, ...fresh].join('; '))
+  return new Request(request, { headers })
+}
+
+/**
+ * Adds `Set-Cookie` lines to a response, unless its handler has just set or cleared one of these cookies itself.
+ *
+ * @param lines the lines; none leaves the response as it is
+ */
+export function withCookies(response: Response, lines: readonly string[]): Response {
+  if (lines.length === 0 || setsAnyOf(response.headers.getSetCookie(), lines)) return response
+  // The headers of a response that came from `fetch` or `Response.redirect` cannot be changed.
+  const copy = new Response(response.body, response)
+  for (const line of lines) copy.headers.append('Set-Cookie', line)
+  return copy
+}
+
+/**
+ * Refreshes the session of a page's visitor before the page is rendered: GET and HEAD only.
+ *
+ * @throws {ConfigurationError} without a session store or the cookie location, and for a `within` that is no length of time
+ */
+export function createRefreshing<C, U>(
+  auth: Auth<C, U>,
+): <Rest extends unknown[]>(
+  handler: Handler<Rest>,
+  options?: RefreshingOptions,
+) => (request: Request, ...rest: Rest) => Promise<Response> {
+  return (handler, { within = '1m' } = {}) => {
+    const stateful = auth.state() !== null
+    if (!stateful || !auth.http.locate.locations.has('cookie')) {
+      throw new ConfigurationError(
+        "Expected `sessions.store`, and 'cookie' among `locations`: pages are refreshed by their session's cookie",
+      )
+    }
+    const settings = {
+      within: toSeconds('within', within, BOUNDS),
+      need: auth.prepare({
+        type: 'refresh',
+        locations: ['cookie'],
+        optional: true,
+        revocation: 'off',
+      }),
+    }
+    return async (request, ...rest) => {
+      const lines = isUnsafe(request.method) ? [] : await refresh(auth, request, settings)
+      if (lines.length === 0) return handler(request, ...rest)
+      return withCookies(await handler(withNewCookies(request, lines), ...rest), lines)
+    }
+  }
+}

@@ -1,0 +1,145 @@
+/** Pages that a server renders: what is read, what is refreshed, and what is left alone. */
+import { describe, expect, it } from 'vitest'
+import { guards } from '../../src/adapters/fetch.ts'
+import { type AuthOptions, ConfigurationError, createAuth } from '../../src/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+
+const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
+
+function setUp(options: AuthOptions = {}) {
+  let now = 1_700_000_000
+  const store = memoryStore({ clock: () => now })
+  const auth = createAuth({
+    secret: SECRET,
+    clock: () => now,
+    locations: ['header', 'cookie'],
+    sessions: { store },
+    ...options,
+  })
+  const guard = guards(auth)
+  const page = guard.refreshing(async (request) => {
+    const payload = await guard.peek(request)
+    return Response.json({ sub: payload?.sub ?? null, cookie: request.headers.get('cookie') })
+  })
+  const login = async (): Promise<string[]> =>
+    auth
+      .cookies(await auth.createTokenPair('alice', { fresh: true, scopes: ['a'] }))
+      .map((line) => line.split(';', 1)[0] ?? '')
+  const visit = async (cookies: readonly string[], init: RequestInit = {}) => {
+    const request = new Request('http://localhost/', { ...init, headers: { cookie: cookies.join('; ') } })
+    const response = await page(request)
+    const lines = response.headers.getSetCookie().map((line) => line.split(';', 1)[0] ?? '')
+    return { lines, ...((await response.json()) as { sub: string | null; cookie: string }) }
+  }
+  return { auth, guard, store, login, visit, move: (seconds: number) => (now += seconds) }
+}
+
+/** What the browser keeps after an answer. */
+function keep(cookies: readonly string[], lines: readonly string[]): string[] {
+  const names = lines.map((pair) => pair.split('=', 1)[0])
+  return [...cookies.filter((pair) => !names.includes(pair.split('=', 1)[0])), ...lines]
+}
+
+describe('peek', () => {
+  it('answers the payload, or null where nobody is signed in or not well enough', async () => {
+    const { auth, guard, move } = setUp()
+    const { access_token, refresh_token } = await auth.createTokenPair('alice', {
+      fresh: true,
+      scopes: ['a'],
+    })
+    const at = (token: string) => ({ headers: new Headers({ authorization: `Bearer ${token}` }) })
+    expect((await guard.peek(at(access_token)))?.sub).toBe('alice')
+    expect((await guard.peek(at(access_token), { fresh: true, scopes: ['a'] }))?.sub).toBe('alice')
+    expect(await guard.peek(at(access_token), { scopes: ['b'] })).toBeNull()
+    for (const token of ['', 'x', 'a.b.c', refresh_token, `${access_token}x`])
+      expect(await guard.peek(at(token))).toBeNull()
+    expect(await guard.peek({ headers: new Headers() })).toBeNull()
+    move(2000)
+    expect(await guard.peek(at(access_token))).toBeNull()
+  })
+
+  it('renews nothing, and does not take a store that is down for nobody', async () => {
+    const { auth, guard } = setUp({
+      sessions: { store: { ...memoryStore(), isRevoked: () => Promise.reject(new Error('down')) } },
+    })
+    const { access_token } = await auth.createTokenPair('alice')
+    const source = { headers: new Headers({ authorization: `Bearer ${access_token}` }) }
+    await expect(guard.peek(source, { revocation: 'strict' })).rejects.toMatchObject({
+      code: 'store_unavailable',
+    })
+  })
+})
+
+describe('refreshing', () => {
+  it('leaves a good access token alone', async () => {
+    const { login, visit, move } = setUp()
+    const cookies = await login()
+    move(800)
+    expect(await visit(cookies)).toEqual({ lines: [], sub: 'alice', cookie: cookies.join('; ') })
+  })
+
+  it('refreshes one that is nearly over, over, or gone, for the page and for the browser', async () => {
+    for (const [seconds, without] of [
+      [850, ''],
+      [2000, ''],
+      [2000, '__Host-access_token'],
+    ] as const) {
+      const { login, visit, move, auth } = setUp()
+      const cookies = (await login()).filter((pair) => without === '' || !pair.startsWith(without))
+      move(seconds)
+      const { lines, sub, cookie } = await visit(cookies)
+      expect(sub).toBe('alice')
+      expect(lines.map((pair) => pair.split('=', 1)[0])).toContain('__Host-access_token')
+      // The page has seen what the browser will send from now on.
+      expect(cookie.split('; ').sort()).toEqual(keep(cookies, lines).sort())
+      const access = lines.find((pair) => pair.startsWith('__Host-access_token='))?.split('=')[1] ?? ''
+      expect(await auth.verifyToken(access)).toMatchObject({ sub: 'alice', fresh: false, scopes: ['a'] })
+    }
+  })
+
+  it('survives any number of pages at once, whichever answer the browser keeps', async () => {
+    const { login, visit, move } = setUp()
+    let cookies = await login()
+    for (let round = 0; round < 5; round++) {
+      move(2000)
+      const visits = await Promise.all(Array.from({ length: 8 }, () => visit(cookies)))
+      expect(visits.map(({ sub }) => sub)).toEqual(Array(8).fill('alice'))
+      cookies = keep(cookies, visits[(round * 3) % 8]?.lines ?? [])
+    }
+  })
+
+  it('changes nothing where there is nothing to refresh with: no cookie, a bad one, an ended session, a store that is down', async () => {
+    const { auth, login, visit, move } = setUp()
+    expect(await visit([])).toMatchObject({ lines: [], sub: null })
+    expect(await visit(['__Host-refresh_token=garbage'])).toMatchObject({ lines: [], sub: null })
+    const cookies = await login()
+    const [session] = await auth.sessions.list('alice')
+    await auth.sessions.end(session?.sid ?? '')
+    move(2000)
+    expect(await visit(cookies)).toMatchObject({ lines: [], sub: null })
+    const down = setUp({
+      sessions: { store: { ...memoryStore(), rotate: () => Promise.reject(new Error('down')) } },
+    })
+    const kept = await down.login()
+    down.move(2000)
+    expect(await down.visit(kept)).toMatchObject({ lines: [], sub: null })
+  })
+
+  it('refreshes no request that changes something', async () => {
+    const { login, visit, move } = setUp()
+    const cookies = await login()
+    move(2000)
+    expect(await visit(cookies, { method: 'POST' })).toMatchObject({ lines: [], sub: null })
+    expect((await visit(cookies)).sub).toBe('alice')
+  })
+
+  it('wants a session store and the cookie location, at start', () => {
+    const plain = guards(createAuth({ secret: SECRET, locations: ['cookie'] }))
+    expect(() => plain.refreshing(() => new Response())).toThrow(ConfigurationError)
+    const byHeader = guards(createAuth({ secret: SECRET, sessions: { store: memoryStore() } }))
+    expect(() => byHeader.refreshing(() => new Response())).toThrow(ConfigurationError)
+    expect(() => setUp().guard.refreshing(() => new Response(), { within: 'soon' as never })).toThrow(
+      ConfigurationError,
+    )
+  })
+})
