@@ -1,12 +1,18 @@
 /** The description of guards, and three frameworks that take it into their documents. */
+import 'reflect-metadata'
 import fastifySwagger from '@fastify/swagger'
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
+import { Controller, Module, Post, UseGuards } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import { ExpressAdapter } from '@nestjs/platform-express'
+import { ApiResponse, ApiSecurity, SwaggerModule } from '@nestjs/swagger'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { fastify } from 'fastify'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { guards as fastifyGuards } from '../src/adapters/fastify.ts'
 import { guards as honoGuards } from '../src/adapters/hono.ts'
+import { CurrentToken, guards as nestGuards } from '../src/adapters/nest.ts'
 import { AuthError, ERRORS, type ErrorCode } from '../src/errors.ts'
 import { respond } from '../src/http/respond.ts'
 import { type AuthOptions, ConfigurationError, createAuth } from '../src/index.ts'
@@ -208,5 +214,42 @@ describe('in a framework', () => {
     const alice = actingAs(auth, 'alice', { fresh: true, scopes: ['posts:*'] })
     const taken = await app.inject({ method: 'POST', url: '/posts', headers: await alice.headers() })
     expect(taken.json()).toEqual({ sub: 'alice' })
+  })
+
+  it('@nestjs/swagger', async () => {
+    const guard = nestGuards(auth)
+    const { security, responses } = api.route(requirement, 'POST')
+    class Posts {
+      write({ sub }: { sub: string }): object {
+        return { sub }
+      }
+    }
+    const descriptor = Object.getOwnPropertyDescriptor(Posts.prototype, 'write') as PropertyDescriptor
+    const decorators = [
+      Post('posts'),
+      UseGuards(guard.token(requirement)),
+      ...Object.entries(responses).map(([status, response]) =>
+        ApiResponse({ status: Number(status), ...response } as never),
+      ),
+      ...security.flatMap((way) => ApiSecurity(way as never)),
+    ]
+    for (const decorate of decorators) decorate(Posts.prototype, 'write', descriptor)
+    CurrentToken()(Posts.prototype, 'write', 0)
+    Controller()(Posts)
+    class Root {}
+    Module({ controllers: [Posts] })(Root)
+    const app = await NestFactory.create(Root, new ExpressAdapter(), { logger: false })
+    onTestFinished(() => app.close())
+    const document = SwaggerModule.createDocument(app, {
+      openapi: '3.1.0',
+      info: { title: 'x', version: '1' },
+      components: { securitySchemes: api.components.securitySchemes as never },
+    })
+    await expectValid(document)
+    const operation = document.paths['/posts']?.post
+    expect(operation?.security).toEqual(expect.arrayContaining(security))
+    expect(Object.keys(operation?.responses ?? {})).toEqual(
+      expect.arrayContaining(['400', '401', '403', '503']),
+    )
   })
 })
