@@ -65,6 +65,7 @@ export function loadPages(openapi: object): ReadonlyMap<string, Page> {
   return new Map([
     ['/', toPage('.html', fromDisk(join(ROOT, 'server/web/page.html')), PAGE_POLICY)],
     ...loadAssets(),
+    ...loadClient(),
     ['/docs', toPage('.html', DOCS_PAGE, DOCS_POLICY)],
     ['/docs/start.js', toPage('.js', DOCS_SCRIPT)],
     ...['swagger-ui-bundle.js', 'swagger-ui.css'].map(loadSwagger),
@@ -82,6 +83,15 @@ function loadAssets(): [string, Page][] {
     }
     if (type === '.html' || type === '.json' || !Object.hasOwn(TYPES, type)) return []
     return [[`/assets/${file}`, toPage(type, fromDisk(join(ROOT, 'server/web', file)))]]
+  })
+}
+
+/** The library's client, at the place where the page's modules import it from. */
+function loadClient(): [string, Page][] {
+  const rooms = readdirSync(join(ROOT, 'src/client')).map((file) => `client/${file}`)
+  return ['client.ts', ...rooms].map((file): [string, Page] => {
+    const script = `src/${file.replace(/\.ts$/, '.js')}`
+    return [`/${script}`, toPage('.js', fromDisk(join(ROOT, 'dist', script)))]
   })
 }
 

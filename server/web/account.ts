@@ -13,6 +13,7 @@ import type { Session } from './session.ts'
 export function createAccount(session: Session, conversation: Conversation): void {
   wireSignIn(conversation)
   find('refresh', HTMLButtonElement).addEventListener('click', () => void conversation.refresh())
+  find('expire', HTMLButtonElement).addEventListener('click', () => void conversation.expire())
   find('logout', HTMLButtonElement).addEventListener('click', () => void conversation.logout())
 
   const signIn = find('sign-in', HTMLElement)

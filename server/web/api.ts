@@ -38,23 +38,48 @@ export interface Answer {
 
 const PATIENCE = 15_000
 
+/** A call that was made, and its answer. */
+export interface Exchange {
+  readonly call: Call
+  readonly answer: Answer
+  /** Why the call was made, when no one pressed a button for it. */
+  readonly note: string | undefined
+}
+
+/** A request as it was answered. */
+export interface Observed {
+  readonly answer: Answer
+  /** The response, its body not yet read; undefined without an answer. */
+  readonly response: Response | undefined
+  /** Why there was no answer. */
+  readonly cause: unknown
+}
+
 /** Sends one call and waits for its answer, 15 seconds at most. */
 export async function send(call: Call): Promise<Answer> {
+  const request = new Request(call.path, {
+    method: call.method,
+    headers: headersOf(call),
+    body: call.body ? JSON.stringify(call.body) : null,
+    credentials: 'omit',
+    cache: 'no-store',
+    redirect: 'error',
+    signal: AbortSignal.timeout(PATIENCE),
+  })
+  return (await observe(request)).answer
+}
+
+/** Sends a request of somebody else's and looks at the answer on its way back. */
+export async function observe(request: Request): Promise<Observed> {
   const began = performance.now()
   const took = () => (performance.now() - began) / 1000
   try {
-    const response = await fetch(call.path, {
-      method: call.method,
-      headers: headersOf(call),
-      body: call.body ? JSON.stringify(call.body) : null,
-      credentials: 'omit',
-      cache: 'no-store',
-      redirect: 'error',
-      signal: AbortSignal.timeout(PATIENCE),
-    })
-    return toAnswer(response, await readJson(response), took())
+    const response = await fetch(request)
+    const answer = toAnswer(response, await readJson(response.clone()), took())
+    return { answer, response, cause: undefined }
   } catch (cause) {
-    return unreachable(cause instanceof DOMException && cause.name === 'TimeoutError', took())
+    const late = cause instanceof DOMException && cause.name === 'TimeoutError'
+    return { answer: unreachable(late, took()), response: undefined, cause }
   }
 }
 

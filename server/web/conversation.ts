@@ -1,25 +1,22 @@
 /*
- * Everything that this page says to the server goes through here, one thing at a time. `perform` is the
- * part worth copying: call with the access token; when the answer is `fresh_token_required`, ask for the
- * password, keep the fresh tokens, and repeat the call as if nothing had happened. Others (the journal,
- * the journey, a panel) only listen.
+ * Everything that this page says to the server goes through here, one thing at a time, and the library's own client says it: it attaches
+ * the token, refreshes one that is about to end, asks for the password once where a route wants a fresh one, and repeats the
+ * call as if nothing had happened. Here its requests are only looked at, for the journal, the journey and the panels, and the tokens that
+ * come along are put on show. An application needs no more than `client` and what is passed to it.
  */
 
+import { createAuthClient } from '../../src/client.ts'
 import type { Offer } from './advice.ts'
-import { type Answer, type Call, send } from './api.ts'
+import { type Answer, type Call, type Exchange, send } from './api.ts'
 import { hasSession, type Session } from './session.ts'
+import { createWire, REFRESH_PATH } from './wire.ts'
 
-/** A call as a panel asks for it: the access token is added here. */
+export type { Exchange } from './api.ts'
+
+/** A call as a panel asks for it: the access token is added by the client. */
 export type Wish = Omit<Call, 'token'> & {
   /** What to say when it succeeds. */
   readonly success?: string
-}
-
-export interface Exchange {
-  readonly call: Call
-  readonly answer: Answer
-  /** Why the call was made, when no one pressed a button for it. */
-  readonly note: string | undefined
 }
 
 /** What the conversation needs of the page: to show an answer, and to ask for a password. */
@@ -38,9 +35,11 @@ export interface Conversation {
   /** Calls with the access token, steps up where the server asks for it, shows the answer. */
   perform(wish: Wish): Promise<Answer | undefined>
   refresh(): Promise<Answer | undefined>
+  /** Lets the client take its access token for ended, and calls: it refreshes first. */
+  expire(): Promise<Answer | undefined>
   /** Calls with the access token and shows nothing: for panels that keep themselves up to date. */
   look(wish: Wish): Promise<Answer>
-  /** Refreshes with a refresh token that is not the current one, and shows what comes of it. */
+  /** Refreshes with a refresh token that is not the current one, past the client, and shows what comes of it. */
   present(refreshToken: string, success: string): Promise<Answer | undefined>
   logout(): Promise<Answer | undefined>
   /** Follows the way out that an answer offered, then repeats the call that was refused. */
@@ -49,85 +48,101 @@ export interface Conversation {
   listen(listener: (exchange: Exchange) => void): void
 }
 
-const REFRESH: Wish = { method: 'POST', path: '/auth/refresh' }
+const REFRESH: Wish = { method: 'POST', path: REFRESH_PATH }
+const STEP_UP: Wish = { method: 'POST', path: '/auth/verify-password' }
 const LOGOUT: Wish = { method: 'POST', path: '/auth/logout' }
+const LOGIN: Wish = { method: 'POST', path: '/auth/login' }
+const ANYTHING: Wish = {
+  method: 'GET',
+  path: '/protected',
+  success: 'The access token had ended, as far as the client knew: it refreshed first, and nobody noticed.',
+}
 
 /** Makes the conversation of this page. */
 export function createConversation(session: Session, stage: Stage): Conversation {
-  const listeners: ((exchange: Exchange) => void)[] = []
   const alone = createTurnstile()
+  const wire = createWire(session)
+  let ahead = 0
+  let asked: Wish = ANYTHING
 
-  const say = async (call: Call, note?: string): Promise<Answer> => {
-    const answer = await send(call)
-    for (const listener of listeners) listener({ call, answer, note })
-    return answer
-  }
-  const tell = ({ method, path, body }: Wish, note?: string) =>
-    say({ method, path, body, token: session.tokens?.access }, note)
+  const client = createAuthClient({
+    // This page shows tokens, so it must have them; a page that shows none leaves them in cookies, which is the default.
+    delivery: 'body',
+    platform: { fetch: wire.fetch, now: () => Date.now() / 1000 + ahead },
+    onSignedOut: () => session.clear(),
+    onStepUp: async () => {
+      const refused = wire.answerTo(asked)
+      stage.show(asked, refused)
+      const proved = await stage.askPassword(asked, refused, (password) =>
+        wire.settle(STEP_UP, client.stepUp(password)),
+      )
+      return proved?.ok === true
+    },
+  })
+  client.subscribe(wire.takeOver)
 
-  const attempt = async (wish: Wish, note?: string): Promise<Answer | undefined> => {
-    const answer = await tell(wish, note)
-    stage.show(wish, answer, note)
-    return answer.code === 'fresh_token_required' ? stepUp(wish, answer) : answer
-  }
-  const stepUp = async (wish: Wish, refused: Answer): Promise<Answer | undefined> => {
-    const confirmed = await stage.askPassword(wish, refused, (password) =>
-      tell({ method: 'POST', path: '/auth/verify-password', body: { password } }),
-    )
-    if (!confirmed) return undefined
-    if (!confirmed.ok || !session.keep(confirmed.body)) {
-      stage.show(wish, confirmed)
-      return confirmed
-    }
-    const answer = await tell(wish, 'repeated after step-up')
-    stage.show(wish, answer, 'repeated after step-up')
+  const ask = (wish: Wish): Promise<Answer> => wire.settle(wish, client.fetch(wish.path, toInit(wish)))
+  const attempt = async (wish: Wish): Promise<Answer | undefined> => {
+    asked = wish
+    wire.begin(wish)
+    const answer = await ask(wish)
+    if (answer.code === 'step_up_cancelled') return undefined
+    stage.show(wish, answer)
     return answer
   }
   const refresh = async (): Promise<Answer> => {
-    const answer = await say({ ...REFRESH, token: session.tokens?.refresh })
     const held = session.tokens?.refresh
-    const kept = answer.ok && session.keep(answer.body)
-    stage.show({ ...REFRESH, success: describeRefresh(kept && session.tokens?.refresh === held) }, answer)
+    wire.begin(REFRESH)
+    const answer = await wire.settle(REFRESH, client.refresh())
+    stage.show({ ...REFRESH, success: describeRefresh(session.tokens?.refresh === held) }, answer)
     return answer
   }
   const end = async (): Promise<Answer> => {
-    const answer = await say({ method: 'POST', path: LOGOUT.path, token: tokenForLogout(session) })
     const success = describeLogout(hasSession(session))
-    if (answer.ok) session.clear()
+    wire.begin(LOGOUT)
+    const answer = await wire.settle(LOGOUT, client.logout())
     stage.show({ ...LOGOUT, success }, answer)
     return answer
   }
 
   return {
     login: (username, password) =>
-      alone(async () => {
-        const body = { username, password, delivery: 'body' }
-        const answer = await say({ method: 'POST', path: '/auth/login', body })
-        if (answer.ok) session.keep(answer.body)
-        return answer
+      alone(() => {
+        wire.begin(LOGIN)
+        return wire.settle(LOGIN, client.login({ username, password }))
       }),
     perform: (wish) => alone(() => attempt(wish)),
     refresh: () => alone(refresh),
-    look: (wish) => tell(wish),
+    expire: () =>
+      alone(() => {
+        ahead += session.settings.access
+        return attempt(ANYTHING)
+      }),
+    look: ask,
     present: (refreshToken, success) =>
       alone(async () => {
-        const answer = await say({ ...REFRESH, token: refreshToken }, 'with the token before the current one')
-        if (answer.ok) session.keep(answer.body)
-        stage.show({ ...REFRESH, success }, answer, 'with the token before the current one')
+        const note = 'with the token before the current one'
+        const answer = await send({ ...REFRESH, token: refreshToken })
+        wire.tell({ call: { ...REFRESH, token: refreshToken }, answer, note })
+        stage.show({ ...REFRESH, success }, answer, note)
         return answer
       }),
     logout: () => alone(end),
-    follow: (offer, wish, refused) =>
+    follow: (offer, wish) =>
       alone(async () => {
-        if (offer === 'step-up') return stepUp(wish, refused)
         if (wish.path === REFRESH.path) return refresh()
         if (wish.path === LOGOUT.path) return end()
         if (offer !== 'refresh') return attempt(wish)
         const answer = await refresh()
-        return answer.ok ? attempt(wish, 'repeated after refresh') : answer
+        return answer.ok ? attempt(wish) : answer
       }),
-    listen: (listener) => void listeners.push(listener),
+    listen: wire.listen,
   }
+}
+
+function toInit({ method, body }: Wish): RequestInit {
+  const headers = { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) }
+  return { method, headers, ...(body && { body: JSON.stringify(body) }) }
 }
 
 /** Lets one piece of work in at a time; whoever presses a button meanwhile gets undefined. */
@@ -154,11 +169,4 @@ function describeRefresh(same: boolean | undefined): string {
 function describeLogout(ended: boolean): string {
   if (ended) return 'Signed out: the session has ended on the server, and this page has dropped its tokens.'
   return 'Signed out: this page has dropped its tokens.'
-}
-
-/** An expired access token names no session any more; the refresh token still does. */
-function tokenForLogout(session: Session): string | undefined {
-  const exp = session.tokens?.accessToken?.claims['exp']
-  const expired = typeof exp === 'number' && exp <= session.now()
-  return expired ? session.tokens?.refresh : session.tokens?.access
 }

@@ -64,6 +64,44 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     expect(errors).toEqual([])
   })
 
+  it('refreshes by itself when the token has ended, once, and goes on', async () => {
+    const errors: string[] = []
+    const { url } = await startServer()
+    const page = await open(url, errors)
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname))
+    await signIn(page)
+    for (let round = 1; round <= 3; round++) {
+      await page.click('#expire')
+      await page.waitForSelector('#answer:has-text("nobody noticed")')
+      await expect.poll(() => asked.filter((path) => path === '/auth/refresh').length).toBe(round)
+      await page.click('[data-route="/admin"]')
+      await page.waitForSelector('#answer:has-text("scope_missing")')
+    }
+    await page.waitForSelector('#journal :text("by the client itself")')
+    expect(errors).toEqual([])
+  })
+
+  it('goes on as before when the step-up is cancelled, and signs out by the button', async () => {
+    const errors: string[] = []
+    const { url } = await startServer()
+    const page = await open(url, errors)
+    await signIn(page)
+    await page.click('#refresh')
+    await page.waitForSelector('#clock[data-state="stale"]')
+    await page.click('[data-route="/sensitive_operation"]')
+    await page.waitForSelector('#step-up[open]')
+    await page.keyboard.press('Escape')
+    await page.waitForSelector('#step-up:not([open])', { state: 'attached' })
+    await page.waitForSelector('#answer:has-text("fresh_token_required")')
+    await page.click('[data-route="/protected"]')
+    await page.waitForSelector('#answer:has-text("You have access")')
+    await page.click('#logout')
+    await page.waitForSelector('#sign-in:not([hidden])')
+    await page.waitForSelector('#answer:has-text("Signed out")')
+    expect(errors).toEqual([])
+  })
+
   it('lists the sessions of both devices, and ends the other one', async () => {
     const errors: string[] = []
     const { url } = await startServer()
@@ -76,6 +114,7 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await one.click('#sessions-others')
     await expect.poll(() => one.locator('.device').count()).toBe(1)
     await other.click('[data-route="/protected"]')
+    await other.waitForSelector('#sign-in:not([hidden])')
     await other.waitForSelector('#answer:has-text("token_revoked")')
     expect(errors).toEqual([])
   })
