@@ -103,6 +103,7 @@ try {
     check(`import of ${doors.join(', ')}`, process.execPath, 'modules.mjs')
     check('require() of the same', process.execPath, '--no-warnings', 'required.cjs')
     check('no import of what is not exported', process.execPath, 'deep.mjs')
+    check('the command', join(user, 'node_modules/.bin/tokenwright'), 'secret')
     checkDeclarations()
   }
 } finally {

@@ -23,7 +23,13 @@ import { createSqliteWriting, type Writing } from './sql/writing.ts'
 
 export type { SqlSettings } from './sql/database.ts'
 export type { EvictOptions } from './sql/deadline.ts'
-export { migrateSql, type SqlMigration, type SqlMigrationProvider, sqlMigrations } from './sql/migration.ts'
+export {
+  migrateSql,
+  type SqlMigration,
+  type SqlMigrationProvider,
+  sqlMigrations,
+  sqlStatements,
+} from './sql/migration.ts'
 export {
   type EvictableMysqlConnection,
   type EvictableMysqlPool,

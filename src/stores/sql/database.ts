@@ -62,11 +62,9 @@ function detectDialect(adapter: object): SqlDialect | undefined {
 }
 
 function toDialect<DB>(db: Kysely<DB>, given: unknown): SqlDialect {
-  const dialect = given ?? detectDialect(db.getExecutor().adapter)
-  if (typeof dialect === 'string' && DIALECTS.includes(dialect)) return dialect as SqlDialect
-  if (given !== undefined) {
-    throw new ConfigurationError(expected('dialect', "'postgres', 'mysql' or 'sqlite'", given))
-  }
+  if (given !== undefined) return toKnownDialect(given)
+  const dialect = detectDialect(db.getExecutor().adapter)
+  if (dialect !== undefined) return dialect
   const name = db.getExecutor().adapter.constructor.name
   throw new ConfigurationError(
     `Expected a Kysely instance for PostgreSQL, MySQL, MariaDB or SQLite, got one with ${name}; ` +
@@ -85,6 +83,29 @@ function createRun<DB>(db: Kysely<DB>, dialect: SqlDialect): Run {
     })
     return { rows, count: Number(numAffectedRows ?? 0), number: Number(insertId ?? 0) }
   }
+}
+
+/**
+ * Reads what the tables' names begin with.
+ *
+ * @throws {ConfigurationError} for an unfit one
+ */
+export function toPrefix(given: string | undefined): string {
+  const prefix = given ?? 'tokenwright_'
+  if (/^[a-z][a-z0-9_]{0,30}$/.test(prefix)) return prefix
+  throw new ConfigurationError(
+    expected('prefix', 'lower-case letters, digits and `_`, at most 31, starting with a letter', prefix),
+  )
+}
+
+/**
+ * Takes the name of a dialect.
+ *
+ * @throws {ConfigurationError} for any other word
+ */
+export function toKnownDialect(given: unknown): SqlDialect {
+  if (typeof given === 'string' && DIALECTS.includes(given)) return given as SqlDialect
+  throw new ConfigurationError(expected('dialect', "'postgres', 'mysql' or 'sqlite'", given))
 }
 
 /** A lock that waits its turn in one process. */
@@ -150,12 +171,7 @@ function createServer<DB>(db: Kysely<DB>, dialect: SqlDialect): Pick<Database, '
  * @throws {ConfigurationError} when its dialect is none of the three, or the prefix is unfit
  */
 export function createDatabase<DB>(given: Kysely<DB>, settings: SqlSettings, deadline = 2): Database {
-  const prefix = settings.prefix ?? 'tokenwright_'
-  if (!/^[a-z][a-z0-9_]{0,30}$/.test(prefix)) {
-    throw new ConfigurationError(
-      expected('prefix', 'lower-case letters, digits and `_`, at most 31, starting with a letter', prefix),
-    )
-  }
+  const prefix = toPrefix(settings.prefix)
   const db = given.withoutPlugins()
   const dialect = toDialect(db, settings.dialect)
   const compile = createCompiler(dialect, prefix, deadline)

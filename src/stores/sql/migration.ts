@@ -4,10 +4,17 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import { createDatabase, type Database, type Run, type SqlSettings } from './database.ts'
+import {
+  createDatabase,
+  type Database,
+  type Run,
+  type SqlSettings,
+  toKnownDialect,
+  toPrefix,
+} from './database.ts'
 import { retry } from './retry.ts'
 import { readVersion, SCHEMA_STEPS } from './schema.ts'
-import type { Statement } from './statement.ts'
+import { createCompiler, type SqlDialect, type Statement } from './statement.ts'
 
 /** One migration, as Kysely's Migrator takes it. */
 export interface SqlMigration {
@@ -60,6 +67,28 @@ export function sqlMigrations(settings: SqlSettings = {}): SqlMigrationProvider 
     },
   ])
   return { getMigrations: async () => Object.fromEntries(migrations) }
+}
+
+/**
+ * The statements of all migrations as texts, for tools that take SQL. Each does nothing where it was carried out before.
+ *
+ * @param settings the same `prefix` as the store's
+ * @throws {ConfigurationError} for an unknown dialect or an unfit prefix
+ *
+ * @example
+ * ```ts
+ * import { sqlStatements } from 'tokenwright/stores/sql'
+ *
+ * const script = sqlStatements('postgres').join(';\n')
+ * ```
+ */
+export function sqlStatements(
+  dialect: SqlDialect,
+  settings: Pick<SqlSettings, 'prefix'> = {},
+): readonly string[] {
+  const prefix = toPrefix(settings.prefix)
+  const compile = createCompiler(toKnownDialect(dialect), prefix, PATIENCE)
+  return SCHEMA_STEPS.flatMap(({ up }) => up({ compile, dialect, prefix })).map(({ sql }) => sql)
 }
 
 /** A lock that no two migrating processes hold, by dialect; asked for again and again, since a long wait would look like a hung server. */

@@ -6,6 +6,9 @@ import { ConfigurationError } from '../../base/expected.ts'
 import type { Database, Run } from './database.ts'
 import type { Statement } from './statement.ts'
 
+/** What statements are spelt by. */
+export type Spelling = Pick<Database, 'compile' | 'dialect' | 'prefix'>
+
 /** The version that this code works with; each migration brings the schema up by one. */
 export const SCHEMA_VERSION = 1
 
@@ -85,7 +88,7 @@ const TABLES: readonly Table[] = [
 
 /** MySQL has no `create index if not exists`, so that its indexes stand in the table; another engine would have no transactions. */
 function createTable(
-  { compile, dialect, prefix }: Database,
+  { compile, dialect, prefix }: Spelling,
   { table, columns, indexes }: Table,
 ): Statement[] {
   if (dialect === 'mysql') {
@@ -105,7 +108,7 @@ function createTable(
   ]
 }
 
-function insertCounter({ compile, dialect }: Database, name: string): Statement {
+function insertCounter({ compile, dialect }: Spelling, name: string): Statement {
   return compile(
     dialect === 'mysql'
       ? `insert ignore into {counters} (name, n) values ('${name}', 0)`
@@ -120,9 +123,9 @@ export interface SchemaStep {
   /** The version that it brings up. */
   readonly version: number
   /** Statements that do nothing where it was done before. */
-  up(database: Database): readonly Statement[]
+  up(spelling: Spelling): readonly Statement[]
   /** Statements that undo it. */
-  down(database: Database): readonly Statement[]
+  down(spelling: Spelling): readonly Statement[]
 }
 
 /** The steps, oldest first. A step that was released is never changed. */
@@ -130,11 +133,11 @@ export const SCHEMA_STEPS: readonly SchemaStep[] = [
   {
     name: 'tokenwright_0001_sessions',
     version: 1,
-    up: (database) => [
-      ...[COUNTERS, ...TABLES].flatMap((table) => createTable(database, table)),
-      insertCounter(database, 'log'),
-      insertCounter(database, 'schema'),
-      database.compile("update {counters} set n = 1 where name = 'schema' and n < 1"),
+    up: (spelling) => [
+      ...[COUNTERS, ...TABLES].flatMap((table) => createTable(spelling, table)),
+      insertCounter(spelling, 'log'),
+      insertCounter(spelling, 'schema'),
+      spelling.compile("update {counters} set n = 1 where name = 'schema' and n < 1"),
     ],
     down: ({ compile }) =>
       [...TABLES, COUNTERS].map(({ table }) => compile(`drop table if exists {${table}}`)),
@@ -154,7 +157,7 @@ export function isMissing(error: unknown): boolean {
 export function createSchemaError(prefix: string, found: string, cause?: unknown): ConfigurationError {
   return new ConfigurationError(
     `Expected the tables ${prefix}* in version ${SCHEMA_VERSION}, found ${found}: ` +
-      'bring them up with migrateSql(db) of tokenwright/stores/sql, or with its sqlMigrations() and the Migrator of Kysely',
+      'bring them up with `npx tokenwright migrate`, with migrateSql(db) of tokenwright/stores/sql, or with its sqlMigrations() and the Migrator of Kysely',
     cause === undefined ? undefined : { cause },
   )
 }

@@ -1,0 +1,159 @@
+#!/usr/bin/env node
+/**
+ * The `tokenwright` command: secrets and keys, and the tables of the SQL store. The standard output has what was asked for and nothing else,
+ * so that it can be piped; what is wrong is one line on the standard error output, with exit status 1. A database is named by its
+ * URL, best in `DATABASE_URL`, and its password is never printed.
+ */
+import { randomBytes } from 'node:crypto'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { Kysely, SqliteDatabase } from 'kysely'
+import { migrateSql, type SqlDialect, type SqlSettings, sqlStatements } from './stores/sql.ts'
+import type { AlgorithmName } from './token/algorithms.ts'
+import { generateKey } from './token/keys.ts'
+
+const USAGE = `tokenwright <command>
+
+  secret                    a new secret for HS256 to HS512
+  key <algorithm>           a new private key as a JWK, such as: tokenwright key ES256
+  migrate [database]        brings the tables of the SQL store up; default: the database in DATABASE_URL
+                            postgres://user:password@host/name, mysql://..., or sqlite:path/to/file.db
+  sql <dialect>             prints what \`migrate\` carries out, for other tools: postgres, mysql or sqlite
+
+  --prefix <prefix>         what the tables' names begin with; default tokenwright_
+`
+
+/** Bytes of a new secret: enough for HS512 (RFC 7518 section 3.2). */
+const SECRET_BYTES = 64
+
+/** Something that the user got wrong, told in one line. */
+class UsageError extends Error {}
+
+/** Loads a package of the project that the command is called in; this package depends on no driver. */
+async function load<M>(name: string): Promise<M> {
+  let path: string
+  try {
+    path = createRequire(join(process.cwd(), 'package.json')).resolve(name)
+  } catch {
+    throw new UsageError(`Expected the package ${name} in this project: npm install ${name}`)
+  }
+  const loaded: { default?: unknown } = await import(pathToFileURL(path).href)
+  return { ...Object(loaded.default), ...loaded } as M
+}
+
+/** Kysely, of the project. */
+type KyselyModule = typeof import('kysely')
+
+/** The part of `node:sqlite` that is used. */
+interface SqliteModule {
+  readonly DatabaseSync: new (
+    path: string,
+  ) => {
+    close(): void
+    prepare(sql: string): {
+      columns(): readonly unknown[]
+      all(...parameters: unknown[]): unknown[]
+      run(...parameters: unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint }
+      iterate(...parameters: unknown[]): IterableIterator<unknown>
+    }
+  }
+}
+
+/** Opens Node's own SQLite as Kysely wants it. */
+function openSqlite(path: string): SqliteDatabase {
+  const sqlite = process.getBuiltinModule?.('node:sqlite') as unknown as SqliteModule | undefined
+  if (sqlite === undefined)
+    throw new UsageError(
+      'Expected Node 22.13 or later for SQLite; `tokenwright sql sqlite` prints the statements',
+    )
+  const connection = new sqlite.DatabaseSync(path)
+  return {
+    close: () => connection.close(),
+    prepare(sql) {
+      const statement = connection.prepare(sql)
+      return {
+        reader: statement.columns().length > 0,
+        all: (values) => statement.all(...values),
+        run: (values) => statement.run(...values),
+        iterate: (values) => statement.iterate(...values),
+      }
+    },
+  }
+}
+
+/** How each kind of database is opened, by the scheme of its URL. */
+const OPENERS: Readonly<Record<string, (url: string, kysely: KyselyModule) => Promise<Kysely<unknown>>>> = {
+  async postgres(url, { Kysely, PostgresDialect }) {
+    const { Pool } = await load<typeof import('pg')>('pg')
+    return new Kysely({ dialect: new PostgresDialect({ pool: new Pool({ connectionString: url }) }) })
+  },
+  async mysql(url, { Kysely, MysqlDialect }) {
+    const { createPool } = await load<typeof import('mysql2')>('mysql2')
+    return new Kysely({ dialect: new MysqlDialect({ pool: createPool({ uri: url }) }) })
+  },
+  async sqlite(url, { Kysely, SqliteDialect }) {
+    return new Kysely({ dialect: new SqliteDialect({ database: openSqlite(url.slice('sqlite:'.length)) }) })
+  },
+}
+
+/** Other names of the schemes. */
+const SCHEMES: Readonly<Record<string, string>> = { postgresql: 'postgres', mariadb: 'mysql' }
+
+/** Brings the tables up and says what was done. */
+async function migrate(url: string, settings: SqlSettings): Promise<string> {
+  const [scheme = ''] = url.split(':', 1)
+  const name = SCHEMES[scheme] ?? scheme
+  const open = Object.hasOwn(OPENERS, name) ? OPENERS[name] : undefined
+  if (open === undefined)
+    throw new UsageError(
+      'Expected a database: postgres://..., mysql://... or sqlite:path, as argument or in DATABASE_URL',
+    )
+  const db = await open(url.replace(scheme, name), await load<KyselyModule>('kysely'))
+  try {
+    const names = await migrateSql(db, settings)
+    return names.length === 0 ? 'The tables are up to date' : names.join('\n')
+  } finally {
+    await db.destroy()
+  }
+}
+
+/** The commands. Each answers what is to be printed. */
+const COMMANDS: Readonly<Record<string, (argument: string | undefined, settings: SqlSettings) => unknown>> = {
+  secret: () => randomBytes(SECRET_BYTES).toString('base64url'),
+  key: (algorithm) => JSON.stringify(generateKey(algorithm as AlgorithmName)),
+  migrate: (url, settings) => migrate(url ?? process.env['DATABASE_URL'] ?? '', settings),
+  sql: (dialect, settings) =>
+    sqlStatements(dialect as SqlDialect, settings)
+      .map((statement) => `${statement};`)
+      .join('\n'),
+}
+
+/** What went wrong, in one line and without the password of any URL. */
+function toLine(error: unknown): string {
+  const { message = '', code = '' } = Object(error) as { message?: string; code?: string }
+  return (message || code || String(error)).replace(/\s+/g, ' ').replace(/:\/\/[^@/]*@/g, '://***@')
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { prefix: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  })
+  const [name = '', argument, ...rest] = positionals
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (values.help || command === undefined || rest.length > 0) {
+    if (!values.help && name !== '') process.exitCode = 1
+    console.log(USAGE)
+    return
+  }
+  console.log(await command(argument, values.prefix === undefined ? {} : { prefix: values.prefix }))
+}
+
+try {
+  await main()
+} catch (error) {
+  console.error(toLine(error))
+  process.exitCode = 1
+}

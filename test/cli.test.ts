@@ -1,0 +1,128 @@
+/** The `tokenwright` command, run as its users run it. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, it } from 'vitest'
+import { createAuth } from '../src/auth.ts'
+import { migrateSql } from '../src/stores/sql.ts'
+import { createKeyRing } from '../src/token/keys.ts'
+import { HAS, openDatabase } from './stores/sqldatabases.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const PROGRAM = join(ROOT, 'dist/src/cli.js')
+const folder = mkdtempSync(join(tmpdir(), 'tokenwright-cli-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function run(
+  args: readonly string[],
+  { cwd = ROOT, env = {} }: { cwd?: string; env?: Record<string, string> } = {},
+): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
+  const { DATABASE_URL: _, ...own } = process.env
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--no-warnings', PROGRAM, ...args], {
+    cwd,
+    env: { ...own, ...env },
+    encoding: 'utf8',
+  })
+  return { status, stdout: stdout.trimEnd(), stderr: stderr.trimEnd() }
+}
+
+describe('tokenwright', () => {
+  it('says what it can do', () => {
+    for (const args of [[], ['--help']]) {
+      expect(run(args)).toMatchObject({ status: 0, stdout: expect.stringContaining('migrate') })
+    }
+    expect(run(['mirgate'])).toMatchObject({ status: 1 })
+    expect(run(['secret', 'a', 'b'])).toMatchObject({ status: 1 })
+    const unknown = run(['--prefx', 'x'])
+    expect(unknown.status).toBe(1)
+    expect(unknown.stderr.split('\n')).toHaveLength(1)
+  })
+
+  it('makes a secret that is good for every HMAC, and another one each time', () => {
+    const [first, second] = [run(['secret']).stdout, run(['secret']).stdout]
+    expect(first).not.toBe(second)
+    const signing = { alg: 'HS512' as const, key: first }
+    expect(() => createAuth({ keys: createKeyRing({ signing }) })).not.toThrow()
+  })
+
+  it.each(['ES256', 'EdDSA', 'HS256', 'RS256'])('makes a key for %s that signs', async (alg) => {
+    const { stdout, status } = run(['key', alg])
+    expect(status).toBe(0)
+    const auth = createAuth({ keys: createKeyRing({ signing: JSON.parse(stdout) }) })
+    expect((await auth.verifyToken(await auth.createAccessToken('a'))).sub).toBe('a')
+  })
+
+  it.each([
+    [['key']],
+    [['key', 'none']],
+    [['sql', 'oracle']],
+    [['sql', 'postgres', '--prefix', 'x; drop']],
+    [['migrate']],
+    [['migrate', 'oracle://a']],
+  ])('refuses %j in one line', (args) => {
+    const { status, stdout, stderr } = run(args)
+    expect([status, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^Expected .+$/)
+  })
+
+  it('says which package is missing', () => {
+    const { status, stderr } = run(['migrate', 'postgres://localhost/a'], { cwd: folder })
+    expect([status, stderr]).toEqual([1, 'Expected the package kysely in this project: npm install kysely'])
+  })
+
+  it('never prints the password of a database', () => {
+    const { status, stderr } = run(['migrate', 'postgres://root:hunter2@127.0.0.1:1/test'])
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/ECONNREFUSED/)
+    expect(stderr).not.toContain('hunter2')
+  })
+})
+
+describe.each([
+  [
+    'postgres',
+    'select current_schema() as name',
+    (name: string) => `postgresql://root@127.0.0.1:5432/test?options=-csearch_path%3D${name}`,
+  ],
+  ['mysql', 'select database() as name', (name: string) => `mariadb://root@127.0.0.1:3306/${name}`],
+] as const)('the tables on %s', (dialect, which, toUrl) => {
+  it.skipIf(!HAS[dialect])('are made once, by argument or by DATABASE_URL', async () => {
+    const test = await openDatabase(dialect, false)
+    const [row] = await test.sql(which)
+    const url = toUrl(String(row?.['name']))
+    expect(run(['migrate', url])).toEqual({ status: 0, stdout: 'tokenwright_0001_sessions', stderr: '' })
+    expect(await test.store.inspect()).toEqual([])
+    const again = run(['migrate'], { env: { DATABASE_URL: url } })
+    expect(again).toEqual({ status: 0, stdout: 'The tables are up to date', stderr: '' })
+    await test.close()
+  })
+
+  it.skipIf(!HAS[dialect])('are made by the statements that are printed, more than once', async () => {
+    const test = await openDatabase(dialect, false)
+    const { stdout } = run(['sql', dialect])
+    for (const statement of [...stdout.split('\n'), ...stdout.split('\n')]) await test.sql(statement)
+    expect(await test.store.inspect()).toEqual([])
+    expect(await migrateSql(test.db)).toEqual([])
+    await test.close()
+  })
+})
+
+describe('the tables on sqlite', () => {
+  const own = process.getBuiltinModule?.('node:sqlite') !== undefined
+  const url = `sqlite:${join(folder, 'a.db')}`
+
+  it('are made by Node from 22.13 on; before, it says so', () => {
+    const { status, stdout, stderr } = run(['migrate', url])
+    if (own) expect([status, stdout]).toEqual([0, 'tokenwright_0001_sessions'])
+    else expect([status, stderr]).toEqual([1, expect.stringMatching(/^Expected Node 22\.13 or later/)])
+  })
+
+  it('are made by the statements that are printed', async () => {
+    const test = await openDatabase('sqlite', false)
+    for (const statement of run(['sql', 'sqlite']).stdout.split('\n')) await test.sql(statement)
+    expect(await test.store.inspect()).toEqual([])
+    await test.close()
+  })
+})
