@@ -1,68 +1,58 @@
 /**
- * NestJS: the `Auth` out of Nest's container, a guard for the whole application, and what is open or asks for more said where the
- * handler is. Behaves like `fresh-tokens`.
+ * NestJS: login, refresh, step-up, logout and sessions out of the box, a guard for the whole application, and what is open or asks
+ * for more said where the handler is. How to have the `Auth` in Nest's container is in `docs/guide/nest.md`.
  *
  *     npm run example -- nest
  */
 import 'reflect-metadata'
-import { Body, Controller, Get, Inject, Module, Post, UseGuards } from '@nestjs/common'
-import { APP_FILTER, APP_GUARD, NestFactory } from '@nestjs/core'
-import { type Auth, AuthError, createAuth, type TokenPayload } from 'tokenwright'
-import {
-  AUTH,
-  AuthErrorFilter,
-  CurrentToken,
-  injectedGuards,
-  Public,
-  TokenwrightModule,
-} from 'tokenwright/nest'
+import { Controller, Get, HttpCode, Module, Param, Post, UseGuards } from '@nestjs/common'
+import { APP_GUARD, NestFactory } from '@nestjs/core'
+import { createAuth, type TokenPayload } from 'tokenwright'
+import { CurrentToken, guards, Public } from 'tokenwright/nest'
+import { toNodeHandler } from 'tokenwright/node'
+import { authRoutes } from 'tokenwright/routes'
+import { memoryStore } from 'tokenwright/stores/memory'
 import { listen, secretOfThisRun } from './surroundings/serve.ts'
+import { verifyCredentials } from './surroundings/users.ts'
 
-const guard = injectedGuards()
+const auth = createAuth({ secret: secretOfThisRun(), sessions: { store: memoryStore() } })
+const guard = guards(auth)
 
 @Controller()
 class AccountController {
-  @Inject(AUTH) private readonly auth!: Auth
-
-  @Public()
-  @Post('login')
-  async login(@Body() body?: { username?: unknown; password?: unknown }): Promise<object> {
-    if (body?.username !== 'test' || body.password !== 'test') throw new AuthError('credentials_invalid')
-    const { access_token, refresh_token } = await this.auth.createTokenPair('test', { fresh: true })
-    return { access_token, refresh_token }
-  }
-
-  // Open to the application's guard, which wants an access token; guarded by its own.
-  @Public()
-  @UseGuards(guard.refresh())
-  @Post('refresh')
-  async refresh(@CurrentToken() token: TokenPayload): Promise<object> {
-    return { access_token: await this.auth.createAccessToken(token) }
-  }
-
   @Get('protected')
   protected(@CurrentToken() token: TokenPayload): object {
     return { message: 'You have access', sub: token.sub }
   }
 
+  @UseGuards(guard.scopes('posts:read'))
+  @Get('posts/:id')
+  post(@Param('id') id: string, @CurrentToken() token: TokenPayload): object {
+    return { id, reader: token.sub }
+  }
+
   @UseGuards(guard.fresh())
+  @HttpCode(200)
   @Post('change-password')
   changePassword(): object {
     return { message: 'Password changed' }
   }
+
+  // Open to the application's guard, which wants an access token; guarded by its own.
+  @Public()
+  @UseGuards(guard.optional())
+  @Get('hello')
+  hello(@CurrentToken() token: TokenPayload | null): object {
+    return { message: `Hello ${token?.sub ?? 'stranger'}` }
+  }
 }
 
-@Module({
-  // With a configuration: `forRootAsync({ imports: [ConfigModule], inject: [ConfigService], useFactory: (config) => ... })`.
-  imports: [TokenwrightModule.forRootAsync({ useFactory: () => createAuth({ secret: secretOfThisRun() }) })],
-  controllers: [AccountController],
-  providers: [
-    { provide: APP_GUARD, useClass: guard.access() },
-    { provide: APP_FILTER, useClass: AuthErrorFilter },
-  ],
-})
+@Module({ controllers: [AccountController], providers: [{ provide: APP_GUARD, useValue: guard.access() }] })
 class AppModule {}
 
 const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] })
+const routes = toNodeHandler(authRoutes(auth, { verifyCredentials }))
+app.use('/auth', routes)
+app.use('/.well-known/jwks.json', routes)
 await app.init()
 listen(app.getHttpServer())

@@ -2,12 +2,11 @@
  * `createAuth(options)` -> `Auth`: the wiring. It connects the rooms and decides nothing: what a token must be is in `token/`,
  * where it travels in `http/`, and the way through a protected route in `guard.ts`.
  */
+import { type Admission, createAdmission } from './admission.ts'
 import { ConfigurationError } from './base/expected.ts'
 import { AuthError } from './errors.ts'
 import { createGuard, type Guard } from './guard.ts'
 import { type CookieToken, clearCookies, setCookies } from './http/cookies.ts'
-import type { Found, HandshakeLocation, Location } from './http/locate.ts'
-import { type RequestPort, toRequestPort } from './http/request.ts'
 import { type Answer, respond } from './http/respond.ts'
 import type { HttpSettings } from './http/settings.ts'
 import {
@@ -21,20 +20,15 @@ import {
 import { type AuthSessions, createLiveness, type Liveness } from './liveness.ts'
 import { createOpenApi, type OpenApi } from './openapi.ts'
 import type { AuthOptions } from './options.ts'
-import type { Requirement } from './route.ts'
 import { Following } from './session/following.ts'
 import type { FeedState } from './session/revocation.ts'
 import { resolveOptions, type Settings } from './settings.ts'
 import { createStanding, type Standing } from './standing.ts'
-import { readUnverified, type UnverifiedPayload } from './token/jws.ts'
+import { readUnverified } from './token/jws.ts'
 import type { Jwks } from './token/keys.ts'
 import type { Claims, TokenPayload } from './token/payload.ts'
 import { prepareTickets, type Tickets } from './token/ticket.ts'
-import type { TokenType } from './token/type.ts'
 import { prepareVerify, type VerifySettings } from './token/verify.ts'
-
-/** What `authenticate` answers: null is possible only where the requirement says `optional: true`. */
-export type Outcome<R, C> = R extends { readonly optional: true } ? TokenPayload<C> | null : TokenPayload<C>
 
 /** The payload's type of an application: `TokenOf<typeof auth>`. */
 export type TokenOf<A> = A extends Auth<infer C, infer _> ? TokenPayload<C> : never
@@ -43,7 +37,7 @@ export type TokenOf<A> = A extends Auth<infer C, infer _> ? TokenPayload<C> : ne
 export type SubjectOf<A> = A extends Auth<infer _, infer U> ? U : never
 
 /** Token authentication for one application. Made by `createAuth`; share one instance. */
-export interface Auth<C = Claims, U = unknown> extends Standing<C> {
+export interface Auth<C = Claims, U = unknown> extends Admission<C>, Standing<C> {
   /**
    * Issues an access token.
    *
@@ -89,49 +83,6 @@ export interface Auth<C = Claims, U = unknown> extends Standing<C> {
   /** Stops following the store and ends all that is followed. The connection stays the user's own. */
   close(): Promise<void>
   /**
-   * Verifies a token against a requirement: everything but location and CSRF.
-   *
-   * @param requirement default: any valid access token
-   * @throws {AuthError} the first objection
-   */
-  verifyToken(token: string, requirement?: Requirement): Promise<TokenPayload<C>>
-  /**
-   * Reads a token without verifying anything: for logs and debugging, never for a decision.
-   *
-   * @throws {AuthError} `token_malformed` when it is no compact JWS with a JSON object for its payload
-   */
-  decodeUnverified(token: string): UnverifiedPayload
-  /**
-   * Takes a request through the whole journey: locate, origin, verify, type, realm, CSRF, revocation, freshness, scopes.
-   *
-   * @param requirement default: any valid access token
-   * @returns the payload; null only with `optional: true` and no token
-   * @throws {AuthError} the first objection
-   */
-  authenticate<const R extends Requirement = Record<never, never>>(
-    request: Request | RequestPort,
-    requirement?: R,
-  ): Promise<Outcome<R, C>>
-  /**
-   * Checks a requirement when a route is made, so that a mistake shows at start; answers a frozen copy that `authenticate` recognises.
-   *
-   * @throws {ConfigurationError} for an unknown or unfit member
-   */
-  prepare<const R extends Requirement>(requirement: R): R
-  /**
-   * Finds the token of a request without verifying it.
-   *
-   * @param type which token to look for. Default `'access'`
-   * @param locations where to look. Default: the configured locations
-   * @returns the token, its location, and its unverified CSRF value; null when there is none
-   * @throws {AuthError} `request_invalid` when there are several
-   */
-  findToken(
-    request: Request | RequestPort,
-    type?: TokenType | 'any',
-    locations?: readonly (Location | HandshakeLocation)[],
-  ): Promise<FoundToken | null>
-  /**
    * The `Set-Cookie` lines that hand a pair to a browser; only the types in `cookies.carry`.
    *
    * @throws {TypeError} when a cookie would be longer than the 4096 bytes that browsers keep
@@ -168,12 +119,6 @@ export interface Auth<C = Claims, U = unknown> extends Standing<C> {
   }
   /** The present moment in epoch seconds, by the configured clock. */
   now(): number
-}
-
-/** A token that was found in a request. */
-export interface FoundToken extends Found {
-  /** Its CSRF value, unverified; null when it has none. */
-  readonly csrf: string | null
 }
 
 /** Reads what a cookie wants to know of one of our own tokens. */
@@ -297,31 +242,8 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       following.close()
       liveness.close()
     },
+    ...createAdmission(guard),
     ...createStanding(guard, following, tickets),
-    verifyToken: (token, requirement) => guard.verifyToken(token, guard.toNeed(requirement)),
-    decodeUnverified(token) {
-      const read = readUnverified(token)
-      if (read === undefined) throw new AuthError('token_malformed')
-      return read
-    },
-    authenticate<const R extends Requirement>(
-      request: Request | RequestPort,
-      requirement?: R,
-    ): Promise<Outcome<R, C>> {
-      return guard.authenticate(toRequestPort(request), guard.toNeed(requirement)) as Promise<Outcome<R, C>>
-    },
-    prepare<const R extends Requirement>(requirement: R): R {
-      guard.toNeed(requirement)
-      const prepared: R = Object.freeze({ ...requirement })
-      guard.toNeed(prepared)
-      return prepared
-    },
-    async findToken(request, type = 'access', locations) {
-      const need = guard.toNeed({ type, ...(locations && { locations }) })
-      const found = await guard.findToken(toRequestPort(request), need)
-      const csrf = found && readUnverified(found.token)?.payload['csrf']
-      return found && { ...found, csrf: typeof csrf === 'string' ? csrf : null }
-    },
     cookies({ access_token, refresh_token }) {
       const access = access_token === undefined ? {} : { access: toCookieToken(access_token) }
       const refresh = refresh_token === undefined ? {} : { refresh: toCookieToken(refresh_token) }

@@ -1,17 +1,18 @@
 /**
- * The journey of a token through a protected route. `authenticate` reads like the sentence that you would say aloud: locate the
- * token, refuse a foreign origin, verify the token and its CSRF twin, make sure that it is still live, meet the route's
+ * The journey of a token through a protected route. `authenticate` and `enter` read like the sentence that you would say aloud: locate
+ * the token, refuse a foreign origin, verify the token and its CSRF twin, make sure that it is still live, meet the route's
  * requirement, return the payload. Each step throws its own `AuthError`.
  */
+import { type Awaitable, andThen } from './base/awaitable.ts'
 import { emit, type Listeners } from './base/listeners.ts'
 import { AuthError, isAuthError } from './errors.ts'
 import type { AuthEvents } from './events.ts'
 import { refuseForeign, refuseForged } from './http/csrf.ts'
-import { type Found, locate } from './http/locate.ts'
+import type { Found } from './http/locations.ts'
 import type { RequestPort } from './http/request.ts'
 import type { HttpSettings } from './http/settings.ts'
-import { type Need, type NeedDefaults, type Requirement, toNeed } from './route.ts'
-import { judgeTimes } from './token/claims.ts'
+import { type Need, type NeedDefaults, type Renewal, type Requirement, toNeed } from './route.ts'
+import { judgeTimes, toSpan } from './token/claims.ts'
 import type { TokenPayload } from './token/payload.ts'
 import { judgeRequirement, judgeType } from './token/requirement.ts'
 import type { Verify } from './token/verify.ts'
@@ -40,68 +41,88 @@ export interface GuardParts<C> {
   readonly on: Listeners<AuthEvents>
 }
 
-/** Takes a request through the whole journey; null only where a token is optional and there is none. */
-async function authenticate<C>(
+/**
+ * Takes a request through the whole journey; null only where a token is optional and there is none. Nearly every request goes through
+ * in one turn: promises appear where a body, a schema, the store or a renewal has to be waited for, and an `await` in their
+ * place would cost as much as all the checks.
+ */
+function authenticate<C>(
   parts: GuardParts<C>,
   request: RequestPort,
   need: Need,
-): Promise<TokenPayload<C> | null> {
-  const located = locate(request, parts.http.locate, need.type, need.locations)
-  const found = located instanceof Promise ? await located : located
+): Awaitable<TokenPayload<C> | null> {
+  const found = need.locate(request)
+  return found instanceof Promise
+    ? found.then((late) => enter(parts, request, need, late))
+    : enter(parts, request, need, found)
+}
+
+/** Goes on with what was found in a request. */
+function enter<C>(
+  parts: GuardParts<C>,
+  request: RequestPort,
+  need: Need,
+  found: Found | null,
+): Awaitable<TokenPayload<C> | null> {
   if (found === null && need.optional) return null
   if (found === null) throw new AuthError('token_missing')
   refuseForeign(request, found, need.csrf)
-  const verified = found.location === 'ticket' ? redeem(parts, found, need) : verify(parts, found.token, need)
-  const payload = verified instanceof Promise ? await verified : verified
-  refuseForged(request, found, need.csrf, payload.csrf)
-  const living = ensureLive(parts, payload, need)
-  if (living !== undefined) await living
-  meet(payload, need, parts.clock())
-  if (need.renew !== null) await renew(parts, request, found, { payload, ...need.renew })
-  return payload
+  const proceed = (payload: TokenPayload<C>): Awaitable<TokenPayload<C>> => {
+    refuseForged(request, found, need.csrf, payload.csrf)
+    const standing = stand(parts, payload, need)
+    const { renew: renewal } = need
+    if (renewal === null || found.location !== 'cookie') return standing
+    return andThen(standing, () => renew(parts, request, payload, renewal))
+  }
+  const payload = verifyFound(parts, found, need)
+  return payload instanceof Promise ? payload.then(proceed) : proceed(payload)
 }
 
-/** Takes a bare token through the journey: everything but location and CSRF. */
-async function verifyToken<C>(parts: GuardParts<C>, token: string, need: Need): Promise<TokenPayload<C>> {
-  const verified = verify(parts, token, need)
-  const payload = verified instanceof Promise ? await verified : verified
+/** Makes sure that a verified token is still live and enough for the route. */
+function stand<C>(parts: GuardParts<C>, payload: TokenPayload<C>, need: Need): Awaitable<TokenPayload<C>> {
   const living = ensureLive(parts, payload, need)
-  if (living !== undefined) await living
-  meet(payload, need, parts.clock())
+  return living instanceof Promise
+    ? living.then(() => meet(parts, payload, need))
+    : meet(parts, payload, need)
+}
+
+/** Refuses what is valid but not enough for this route. */
+function meet<C>({ clock }: GuardParts<C>, payload: TokenPayload<C>, need: Need): TokenPayload<C> {
+  const objection = judgeRequirement(payload, need, clock)
+  if (objection !== undefined) throw objection
   return payload
 }
 
 /** Judges once more what was verified before. */
-async function meetAgain<C>(
+function meetAgain<C>(
   parts: GuardParts<C>,
   payload: TokenPayload<C>,
   need: Need,
-): Promise<TokenPayload<C>> {
-  const objection = judgeTimes(payload, parts.clock(), parts.leeway, parts.defaults.revocable)
+): Awaitable<TokenPayload<C>> {
+  const objection = judgeTimes(toSpan(payload, parts.leeway, parts.defaults.revocable), parts.clock())
   if (objection !== undefined) throw new AuthError(objection)
-  admit(payload, need)
-  const living = ensureLive(parts, payload, need)
-  if (living !== undefined) await living
-  meet(payload, need, parts.clock())
-  return payload
+  return stand(parts, admit(payload, need), need)
+}
+
+/** Verifies what was found in a request, and refuses another type or realm. */
+function verifyFound<C>(
+  parts: GuardParts<C>,
+  { location, token }: Found,
+  need: Need,
+): Awaitable<TokenPayload<C>> {
+  return location === 'ticket' ? redeem(parts, token, need) : verify(parts, token, need)
 }
 
 /** Redeems a ticket, and refuses another type or realm. */
-async function redeem<C>({ redeem }: GuardParts<C>, { token }: Found, need: Need): Promise<TokenPayload<C>> {
+async function redeem<C>({ redeem }: GuardParts<C>, ticket: string, need: Need): Promise<TokenPayload<C>> {
   if (redeem === null) throw new AuthError('token_malformed')
-  return admit(await redeem(token), need)
+  return admit(await redeem(ticket), need)
 }
 
-/** Verifies, and refuses another type or realm. A promise only where the user's schema is asynchronous. */
-function verify<C>(
-  parts: GuardParts<C>,
-  token: string,
-  need: Need,
-): TokenPayload<C> | Promise<TokenPayload<C>> {
-  const verified = parts.verify(token)
-  return verified instanceof Promise
-    ? verified.then((payload) => admit(payload, need))
-    : admit(verified, need)
+/** Verifies a token, and refuses another type or realm. */
+function verify<C>(parts: GuardParts<C>, token: string, need: Need): Awaitable<TokenPayload<C>> {
+  const payload = parts.verify(token)
+  return payload instanceof Promise ? payload.then((late) => admit(late, need)) : admit(payload, need)
 }
 
 /** Refuses another type or realm. */
@@ -113,16 +134,12 @@ function admit<C>(payload: TokenPayload<C>, need: Need): TokenPayload<C> {
 
 /** Refuses what is revoked, by the store and by the user's own blocklist. A promise only where one of them must be waited for. */
 function ensureLive<C>(
-  parts: GuardParts<C>,
+  { judge, isRevoked }: GuardParts<C>,
   payload: TokenPayload<C>,
   need: Need,
-): Promise<void> | undefined {
-  const { judge, isRevoked } = parts
+): Awaitable<void> {
   const judged = judge === null || need.revocation === 'off' ? undefined : judge(payload, need)
-  if (isRevoked === null) return judged
-  return judged === undefined
-    ? askBlocklist(payload, isRevoked)
-    : judged.then(() => askBlocklist(payload, isRevoked))
+  return isRevoked === null ? judged : andThen(judged, () => askBlocklist(payload, isRevoked))
 }
 
 /** Asks the user's blocklist. One that cannot answer is a store that is down. */
@@ -140,31 +157,26 @@ async function askBlocklist<C>(
   if (revoked !== false) throw new AuthError('token_revoked')
 }
 
-/** Refuses what is valid but not enough for this route. */
-function meet(payload: TokenPayload<unknown>, need: Need, now: number): void {
-  const objection = judgeRequirement(payload, need, now)
-  if (objection !== undefined) throw objection
-}
-
-/** Renews an access token that came by cookie and is about to expire, until the cap that `auth_time` sets. */
+/**
+ * Renews an access token that came by cookie and is about to expire, until the cap that `auth_time` sets.
+ *
+ * @returns the payload as it came, which is what this request goes on with
+ */
 async function renew<C>(
   parts: GuardParts<C>,
   request: RequestPort,
-  found: Found,
-  {
-    payload,
-    within,
-    maxAge,
-  }: { readonly payload: TokenPayload<C>; readonly within: number; readonly maxAge: number },
-): Promise<void> {
-  if (request.setCookies === undefined || found.location !== 'cookie' || payload.type !== 'access') return
-  if (payload.auth_time === undefined || payload.exp - parts.clock() > within) return
+  payload: TokenPayload<C>,
+  { within, maxAge }: Renewal,
+): Promise<TokenPayload<C>> {
+  if (request.setCookies === undefined || payload.type !== 'access') return payload
+  if (payload.auth_time === undefined || payload.exp - parts.clock() > within) return payload
   const until = payload.auth_time + maxAge
-  if (until <= Math.max(payload.exp, parts.clock() + 1)) return
+  if (until <= Math.max(payload.exp, parts.clock() + 1)) return payload
   const lines = await parts.renew(payload, until).catch(toNothing)
-  if (lines === null) return
+  if (lines === null) return payload
   request.setCookies(lines)
   emit(parts.on, 'renewed', { sub: payload.sub })
+  return payload
 }
 
 /** A renewal that fails leaves the token as it is, unless what failed is the token itself. */
@@ -173,20 +185,20 @@ function toNothing(error: unknown): null {
   return null
 }
 
-/** The guard of one application: the journeys, and the way to prepare for them. */
+/** The guard of one application: the journeys, and the way to prepare for them. Promises only where something must be waited for. */
 export interface Guard<C> {
   /** Prepares a requirement; remembers the object that it came in. */
   toNeed(requirement: Requirement | undefined): Need
   /** Finds the token of a request. */
-  findToken(request: RequestPort, need: Need): Found | null | Promise<Found | null>
+  findToken(request: RequestPort, need: Need): Awaitable<Found | null>
   /** The whole journey; null only where a token is optional and there is none. */
-  authenticate(request: RequestPort, need: Need): Promise<TokenPayload<C> | null>
+  authenticate(request: RequestPort, need: Need): Awaitable<TokenPayload<C> | null>
   /** The journey without the request: everything but location and CSRF. */
-  verifyToken(token: string, need: Need): Promise<TokenPayload<C>>
+  verifyToken(token: string, need: Need): Awaitable<TokenPayload<C>>
   /** Judges once more what was verified before: times, type, realm, revocation and the requirement. */
-  meet(payload: TokenPayload<C>, need: Need): Promise<TokenPayload<C>>
-  /** Refuses what is revoked by now. A promise only where somebody must be asked. */
-  judge(payload: TokenPayload<C>): Promise<void> | undefined
+  meet(payload: TokenPayload<C>, need: Need): Awaitable<TokenPayload<C>>
+  /** Refuses what is revoked by now. */
+  judge(payload: TokenPayload<C>): Awaitable<void>
 }
 
 /** Makes the guard of one application. */
@@ -194,6 +206,13 @@ export function createGuard<C>(parts: GuardParts<C>): Guard<C> {
   const { http, defaults, on } = parts
   const plain = toNeed({}, http, defaults)
   const needs = new WeakMap<Requirement, Need>()
+
+  /** Tells of a refusal, and throws it on. */
+  function report(error: unknown, { method }: RequestPort): never {
+    if (isAuthError(error)) emit(on, 'refused', { code: error.code, method, cause: error.cause })
+    throw error
+  }
+
   return {
     toNeed(requirement) {
       if (requirement === undefined) return plain
@@ -202,17 +221,17 @@ export function createGuard<C>(parts: GuardParts<C>): Guard<C> {
       if (Object.isFrozen(requirement)) needs.set(requirement, known)
       return known
     },
-    findToken: (request, need) => locate(request, http.locate, need.type, need.locations),
-    async authenticate(request, need) {
+    findToken: (request, need) => need.locate(request),
+    authenticate(request, need) {
       try {
-        return await authenticate(parts, request, need)
+        const payload = authenticate(parts, request, need)
+        return payload instanceof Promise ? payload.catch((error) => report(error, request)) : payload
       } catch (error) {
-        if (isAuthError(error))
-          emit(on, 'refused', { code: error.code, method: request.method, cause: error.cause })
-        throw error
+        return report(error, request)
       }
     },
-    verifyToken: (token, need) => verifyToken(parts, token, need),
+    verifyToken: (token, need) =>
+      andThen(verify(parts, token, need), (payload) => stand(parts, payload, need)),
     meet: (payload, need) => meetAgain(parts, payload, need),
     judge: (payload) => ensureLive(parts, payload, plain),
   }

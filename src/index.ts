@@ -1,7 +1,9 @@
 /**
  * The front door `tokenwright`: everything that a server needs whatever its framework. Re-exports only.
  */
-export { type Auth, createAuth, type FoundToken, type Outcome, type SubjectOf, type TokenOf } from './auth.ts'
+export type { Admission, FoundToken, Gate, Outcome } from './admission.ts'
+export { type Auth, createAuth, type SubjectOf, type TokenOf } from './auth.ts'
+export type { Awaitable } from './base/awaitable.ts'
 export type { Clock, Duration, DurationUnit } from './base/duration.ts'
 export { ConfigurationError } from './base/expected.ts'
 export type { Listener, Listeners } from './base/listeners.ts'
@@ -17,7 +19,7 @@ export {
 export type { AuthEvents, SessionNotice } from './events.ts'
 export type { CookieOptions, CookieRowOptions } from './http/cookies.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
-export type { HandshakeLocation, HeaderOptions, Location, ParameterOptions } from './http/locate.ts'
+export type { HandshakeLocation, HeaderOptions, Location, ParameterOptions } from './http/locations.ts'
 export type { RequestInfo, RequestPort } from './http/request.ts'
 export type { Answer } from './http/respond.ts'
 export type { HttpSettings } from './http/settings.ts'

@@ -5,7 +5,8 @@
 import { type Duration, toSeconds } from './base/duration.ts'
 import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './base/expected.ts'
 import { type CsrfMode, type CsrfSettings, withMode } from './http/csrf.ts'
-import { type HandshakeLocation, type Location, resolveLocations } from './http/locate.ts'
+import { type Locate, prepareLocate } from './http/locate.ts'
+import { type HandshakeLocation, type Location, resolveLocations } from './http/locations.ts'
 import type { HttpSettings } from './http/settings.ts'
 import type { RevocationMode } from './session/revocation.ts'
 import {
@@ -59,6 +60,8 @@ export interface Renewal {
 export interface Need extends TokenNeed {
   /** Where to look. */
   readonly locations: ReadonlySet<Location | HandshakeLocation>
+  /** Finds the token there. */
+  readonly locate: Locate
   /** How requests by cookie are protected. */
   readonly csrf: CsrfSettings
   /** How revocation is judged; `'feed'` stands for the configured mode. */
@@ -138,11 +141,13 @@ export function toNeed(requirement: Requirement, http: HttpSettings, defaults: N
   refuseUnknownKeys('', requirement, REQUIREMENT_KEYS)
   const { locations, csrf, optional = false } = requirement
   const need = prepareRequirement(requirement, defaults)
+  const places = toLocations(locations, http, defaults)
   if (typeof optional !== 'boolean')
     throw new ConfigurationError(expected('optional', 'true or false', optional))
   return Object.freeze({
     ...need,
-    locations: toLocations(locations, http, defaults),
+    locations: places,
+    locate: prepareLocate(http.locate, need.type, places),
     csrf: csrf === undefined ? http.csrf : withMode(http.csrf, csrf),
     revocation: toRevocation(requirement.revocation, need, defaults),
     optional,

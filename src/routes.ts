@@ -8,7 +8,7 @@ import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './bas
 import { isAuthError } from './errors.ts'
 import { checkOrigin } from './http/csrf.ts'
 import type { Delivery } from './http/deliver.ts'
-import type { Location } from './http/locate.ts'
+import type { Location } from './http/locations.ts'
 import type { RequestInfo } from './http/request.ts'
 import type { VerifyClient } from './routes/clients.ts'
 import { type CorsOptions, resolveCors } from './routes/cors.ts'

@@ -73,7 +73,10 @@ const VALUES: readonly string[] = [
 const TYPES: readonly string[] = [
   'AlgorithmName',
   'Answer',
+  'Admission',
   'Auth',
+  'Awaitable',
+  'Gate',
   'AuthErrorInit',
   'AuthEvents',
   'AuthOptions',

@@ -34,11 +34,16 @@ export interface App {
   readonly framework: string
   /** What guards it; `BARE` for nothing. */
   readonly guard: string
+  /** In how many processes it runs: in several where the figures lie close together. */
+  readonly copies: number
   create(secret: string): RequestListener | Promise<RequestListener>
 }
 
 /** The application whose middleware does nothing. */
 export const BARE = 'nothing'
+
+/** The application whose middleware reads the header and leaves it to the handler: what any guard does at least. */
+export const LEAST = 'reading and attaching'
 
 const OURS = 'tokenwright'
 const UNCACHED = 'tokenwright, no cache'
@@ -65,12 +70,7 @@ function fastifyPeer(cache: boolean): App['create'] {
     })
 }
 
-/** The middleware of Express that does nothing. */
-const pass: express.RequestHandler = (_request, _response, next) => next()
-
-function toExpress(
-  middleware: express.RequestHandler | ReturnType<ReturnType<typeof expressGuards>['scopes']>,
-): RequestListener {
+function toExpress(middleware: express.RequestHandler): RequestListener {
   const app = express()
   app.get('/', middleware, (_request, response) => {
     response.json(ANSWER)
@@ -91,55 +91,114 @@ function toKoa(middleware: Koa.Middleware): RequestListener {
   return app.callback()
 }
 
-/** Rows of one framework: nothing, ours with and without its cache, and the framework's own. */
+/** The application of one framework behind nothing, behind the least that a guard does, and behind our guard. */
+interface Plain {
+  readonly bare: App['create']
+  readonly least: App['create']
+  readonly ours: (auth: Auth) => ReturnType<App['create']>
+}
+
+/** Leaves something on a request. */
+function attach(target: object, auth: unknown): void {
+  const attached: { auth?: unknown } = target
+  attached.auth = auth
+}
+
+/** Rows of one framework: nothing, the least, ours with and without its cache, and the framework's own. */
 function rows(
   framework: string,
-  bare: App['create'],
-  ours: (auth: Auth) => ReturnType<App['create']>,
+  { bare, least, ours }: Plain,
   peers: Readonly<Record<string, App['create']>>,
 ): readonly App[] {
   const all: Readonly<Record<string, App['create']>> = {
     [BARE]: bare,
+    [LEAST]: least,
     [OURS]: (secret) => ours(createApplication(secret)),
     [UNCACHED]: (secret) => ours(createApplication(secret, false)),
     ...peers,
   }
-  return Object.entries(all).map(([guard, create]) => ({ framework, guard, create }))
+  return Object.entries(all).map(([guard, create]) => {
+    const copies = guard === BARE || guard === LEAST || guard === OURS ? 3 : 1
+    return { framework, guard, copies, create }
+  })
 }
 
 /** Every application; the first row of each framework is the bare one. */
 export const APPS: readonly App[] = [
   ...rows(
     'fastify',
-    () => toFastify(() => (_request, _reply, done) => done()),
-    (auth) => toFastify(() => fastifyGuards(auth).access()),
+    {
+      bare: () => toFastify(() => (_request, _reply, done) => done()),
+      least: () =>
+        toFastify(() => (request, _reply, done) => {
+          attach(request, request.headers.authorization)
+          done()
+        }),
+      ours: (auth) => toFastify(() => fastifyGuards(auth).access()),
+    },
     { '@fastify/jwt, cached': fastifyPeer(true), '@fastify/jwt': fastifyPeer(false) },
   ),
   ...rows(
     'hono',
-    () => toHono((_c, next) => next()),
-    (auth) => toHono(honoGuards(auth).access()),
+    {
+      bare: () => toHono((_c, next) => next()),
+      least: () =>
+        toHono((c, next) => {
+          c.set('auth', c.req.header('authorization'))
+          return next()
+        }),
+      ours: (auth) => toHono(honoGuards(auth).access()),
+    },
     {
       'hono/jwt': (secret) =>
-        toHono(honoJwt({ secret, alg: 'HS256', verification: { iss: issuer, aud: audience } })),
+        toHono(
+          honoJwt({ secret, alg: 'HS256', verification: { iss: issuer, aud: audience, typ: 'at+jwt' } }),
+        ),
     },
   ),
   ...rows(
     'express',
-    () => toExpress(pass),
-    (auth) => toExpress(expressGuards(auth).access()),
+    {
+      bare: () => toExpress((_request, _response, next) => next()),
+      least: () =>
+        toExpress((request, _response, next) => {
+          attach(request, request.headers.authorization)
+          next()
+        }),
+      ours: (auth) => toExpress(expressGuards(auth).access()),
+    },
     { 'express-jwt': (secret) => toExpress(expressjwt({ secret, algorithms: ['HS256'], issuer, audience })) },
   ),
   ...rows(
     'koa',
-    () => toKoa((_ctx, next) => next()),
-    (auth) => toKoa(koaGuards(auth).access()),
+    {
+      bare: () => toKoa((_ctx, next) => next()),
+      least: () =>
+        toKoa((ctx, next) => {
+          attach(ctx.state, ctx.headers.authorization)
+          return next()
+        }),
+      ours: (auth) => toKoa(koaGuards(auth).access()),
+    },
     { 'koa-jwt': (secret) => toKoa(koaJwt({ secret, algorithms: ['HS256'], issuer, audience })) },
   ),
   ...rows(
     'nest',
-    () => toNest({ canActivate: () => true }, ANSWER),
-    (auth) => toNest(nestGuards(auth).access(), ANSWER),
+    {
+      bare: () => toNest({ canActivate: () => true }, ANSWER),
+      least: () =>
+        toNest(
+          {
+            canActivate(context) {
+              const request = context.switchToHttp().getRequest<IncomingMessage>()
+              attach(request, request.headers.authorization)
+              return true
+            },
+          },
+          ANSWER,
+        ),
+      ours: (auth) => toNest(nestGuards(auth).access(), ANSWER),
+    },
     {
       '@nestjs/jwt': (secret) => toNest(toJwtGuard({ secret, issuer, audience }), ANSWER),
       '@nestjs/passport': (secret) => {

@@ -5,9 +5,11 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import type { Auth, Outcome } from '../auth.ts'
+import type { Outcome } from '../admission.ts'
+import type { Auth } from '../auth.ts'
+import { type Awaitable, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
-import { readAttached, requireAttached } from '../http/attached.ts'
+import { attach, readAttached, requireAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
 import { writeAnswer } from '../http/outgoing.ts'
 import type { Requirement } from '../route.ts'
@@ -70,6 +72,16 @@ export interface ExpressGuards<C, U> {
   subjectOf(req: object): U
 }
 
+/** Calls a handler; what it throws is rejected. */
+async function call(
+  handler: GuardedHandler<never>,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: NextFunction,
+): Promise<void> {
+  await handler(req as never, res as never, next)
+}
+
 /**
  * Makes the guards of one application.
  *
@@ -99,23 +111,20 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
     handler?: GuardedHandler<never>,
     load?: (payload: TokenPayload<C>) => Promise<U>,
   ): Middleware {
-    const need = auth.prepare(requirement)
-
-    async function attach(req: IncomingMessage, res: ServerResponse): Promise<void> {
-      const payload = await auth.authenticate(new IncomingPort(req, res, req), need)
-      Object.assign(req, { auth: payload })
-      if (load !== undefined) Object.assign(req, { subject: await load(payload) })
-    }
+    const gate = auth.gate(requirement)
 
     return (req, res, next) => {
-      const proceed = (): unknown =>
-        handler === undefined ? next() : handler(req as never, res as never, next)
-      const refuse = (error: unknown): void => {
-        if (throws || !isAuthError(error)) throw error
-        writeAnswer(res, auth.answer(error))
+      const proceed = (): Awaitable<void> => {
+        if (handler !== undefined) return call(handler, req, res, next)
+        next()
       }
+      const refuse = (error: unknown): void => {
+        if (throws || !isAuthError(error)) next(error)
+        else writeAnswer(res, auth.answer(error))
+      }
+      const settled = settle(() => attach(req, gate(new IncomingPort(req, res, req)), load), proceed, refuse)
       // Express 4 looks at no promise of ours: whatever is rejected must reach `next`.
-      attach(req, res).then(proceed, refuse).catch(next)
+      if (settled instanceof Promise) settled.catch(next)
     }
   }
 

@@ -2,7 +2,8 @@
  * Door `tokenwright/fetch`: guards around handlers that take a fetch `Request` and answer a `Response`: Bun, Deno, Workers,
  * Next.js route handlers, h3 and anything else that speaks the web's own types. Further arguments of the platform flow through.
  */
-import type { Auth, Outcome } from '../auth.ts'
+import type { Gate, Outcome } from '../admission.ts'
+import type { Auth } from '../auth.ts'
 import { isAuthError } from '../errors.ts'
 import { type RequestPort, toRequestPort } from '../http/request.ts'
 import type { Requirement } from '../route.ts'
@@ -86,10 +87,10 @@ export interface FetchGuards<C, U> {
 export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): FetchGuards<C, U> {
   const throws = options.errors === 'throw'
 
-  /** Runs `handle` with the payload behind the guard of a prepared requirement. */
-  async function run<const R extends Requirement>(
+  /** Runs `handle` with the payload behind a gate. */
+  async function run<R extends Requirement>(
     request: Request,
-    need: R,
+    gate: Gate<R, C>,
     handle: (payload: Outcome<R, C>) => Response | Promise<Response>,
   ): Promise<Response> {
     let renewed: readonly string[] = []
@@ -101,7 +102,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
     }
     let payload: Outcome<R, C>
     try {
-      payload = await auth.authenticate(port, need)
+      payload = await gate(port)
     } catch (error) {
       return answer(error)
     }
@@ -115,10 +116,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
   }
 
   function guard<const R extends Requirement>(requirement: R): FetchGuard<Outcome<R, C>> {
-    const need = auth.prepare(requirement)
+    const gate = auth.gate(requirement)
     return (handler) =>
       (request, ...rest) =>
-        run(request, need, (payload) => handler(request, payload, ...rest))
+        run(request, gate, (payload) => handler(request, payload, ...rest))
   }
 
   return {
@@ -131,10 +132,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
     peek: (source, requirement) => peek(auth, source, requirement ?? {}),
     refreshing: (handler, options) => createRefreshing(auth)(handler, options),
     subject() {
-      const need = auth.prepare({})
+      const gate = auth.gate({})
       return (handler) =>
         (request, ...rest) =>
-          run(request, need, async (payload) => {
+          run(request, gate, async (payload) => {
             let subject: U
             try {
               subject = await auth.loadSubject(payload)

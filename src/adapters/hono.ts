@@ -2,21 +2,14 @@
  * Door `tokenwright/hono`: guards as Hono middleware (Hono 4). It makes three moves: fill the request port, call `authenticate`,
  * write the payload or the answer. Types come from the guard itself, so `c.var.auth` is typed on guarded routes and absent on others.
  */
-import type { Context, MiddlewareHandler } from 'hono'
-import type { Auth, Outcome } from '../auth.ts'
+import type { MiddlewareHandler } from 'hono'
+import type { Outcome } from '../admission.ts'
+import type { Auth } from '../auth.ts'
+import { type Awaitable, andThen, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
-import {
-  isAnnounced,
-  peekBody,
-  READ_BEFORE,
-  refuseBody,
-  TOKEN_BODY_LIMIT,
-  toBodyMembers,
-} from '../http/body.ts'
-import { setsAnyOf } from '../http/cookies.ts'
-import type { RequestPort } from '../http/request.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
+import { ContextPort } from './hono/port.ts'
 
 /** A middleware that puts the payload at `c.var.auth`. */
 export type HonoGuard<P> = MiddlewareHandler<{ Variables: { auth: P } }>
@@ -48,26 +41,6 @@ export interface HonoGuards<C, U> {
   optional(): HonoGuard<TokenPayload<C> | null>
 }
 
-/** Fills the request port. The body is read from a copy, so that the handler can still read it. */
-function toPort(c: Context, setCookies: (lines: readonly string[]) => void): RequestPort {
-  return {
-    method: c.req.method,
-    url: c.req.url,
-    header: (name) => c.req.header(name),
-    body: () => (c.req.raw.bodyUsed ? recallBody(c) : peekBody(c.req.raw, TOKEN_BODY_LIMIT)),
-    setCookies,
-  }
-}
-
-/** The body that a middleware before has read through Hono, which keeps it. */
-async function recallBody({ req }: Context): Promise<Record<string, unknown> | undefined> {
-  const contentType = req.header('content-type')
-  if (!isAnnounced(contentType, req.header('content-length'), TOKEN_BODY_LIMIT)) return undefined
-  const isForm = /form-urlencoded/i.test(contentType ?? '')
-  const recalled: Promise<unknown> = isForm ? req.parseBody({ all: true }) : req.json()
-  return toBodyMembers(contentType, await recalled.catch((cause: unknown) => refuseBody(READ_BEFORE, cause)))
-}
-
 /**
  * Makes the guards of one application.
  *
@@ -94,26 +67,22 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
     requirement: Requirement,
     load?: (payload: TokenPayload<C>) => Promise<U>,
   ): MiddlewareHandler {
-    const need = auth.prepare(requirement)
-    return async (c, next) => {
-      let renewed: readonly string[] = []
-      try {
-        const port = toPort(c, (lines) => {
-          renewed = lines
+    const gate = auth.gate(requirement)
+
+    async function refuse(error: unknown): Promise<Response> {
+      if (throws || !isAuthError(error)) throw error
+      const { status, headers, body } = auth.answer(error)
+      return new Response(body, { status, headers })
+    }
+
+    return (c, next) => {
+      const port = new ContextPort(c)
+      const pass = (): Awaitable<void> =>
+        andThen(gate(port), (payload) => {
+          c.set('auth', payload)
+          return load?.(payload).then((subject) => c.set('subject', subject))
         })
-        const payload: TokenPayload<C> | null = await auth.authenticate(port, need)
-        c.set('auth', payload)
-        if (load !== undefined && payload !== null) c.set('subject', await load(payload))
-      } catch (error) {
-        if (throws || !isAuthError(error)) throw error
-        const { status, headers, body } = auth.answer(error)
-        return new Response(body, { status, headers })
-      }
-      await next()
-      // A handler that has just set or cleared a token, such as logout, has the last word.
-      if (renewed.length === 0 || setsAnyOf(c.res.headers.getSetCookie(), renewed)) return undefined
-      for (const line of renewed) c.header('Set-Cookie', line, { append: true })
-      return undefined
+      return settle(pass, () => port.proceed(next), refuse)
     }
   }
 

@@ -2,9 +2,12 @@
  * Door `tokenwright/koa`: guards as Koa middleware (Koa 3). It makes three moves: fill the request port, call `authenticate`,
  * write the payload or the answer. The payload is at `ctx.state.auth`, typed by the guard where Koa's types can tell.
  */
-import type { Middleware, ParameterizedContext } from 'koa'
-import type { Auth, Outcome } from '../auth.ts'
+import type { Middleware } from 'koa'
+import type { Outcome } from '../admission.ts'
+import type { Auth } from '../auth.ts'
+import { settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
+import { attach } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
@@ -63,27 +66,18 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
 
   /** The types of what it sets are in the table of guards below. */
   function guard(requirement: Requirement, load?: (payload: TokenPayload<C>) => Promise<U>): Middleware {
-    const need = auth.prepare(requirement)
+    const gate = auth.gate(requirement)
 
-    /** Whether the request may pass; if not, it has been answered. */
-    async function admit(ctx: ParameterizedContext): Promise<boolean> {
-      try {
-        const payload = await auth.authenticate(new IncomingPort(ctx.req, ctx.res, ctx.request), need)
-        Object.assign(ctx.state, { auth: payload })
-        if (load !== undefined) Object.assign(ctx.state, { subject: await load(payload) })
-        return true
-      } catch (error) {
+    return (ctx, next) => {
+      const refuse = (error: unknown): void => {
         if (throws || !isAuthError(error)) throw error
         const { status, headers, body } = auth.answer(error)
         ctx.status = status
         ctx.set(headers)
         ctx.body = body
-        return false
       }
-    }
-
-    return async (ctx, next) => {
-      if (await admit(ctx)) await next()
+      const port = new IncomingPort(ctx.req, ctx.res, ctx.request)
+      return settle(() => attach(ctx.state, gate(port), load), next, refuse)
     }
   }
 

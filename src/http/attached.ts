@@ -2,10 +2,31 @@
  * What a guard has put on a framework's request, read back with a type: for frameworks whose request types have no place for
  * it without augmenting them. A slip in the wiring shows as an error here, never as a payload that is not there.
  */
+import { type Awaitable, andThen } from '../base/awaitable.ts'
 import { ConfigurationError } from '../base/expected.ts'
 
 /** What guards put on a request. */
 export type AttachedName = 'auth' | 'subject'
+
+/**
+ * Puts what a guard has found on a request: the payload at `auth` and, where there is a loader, the user at `subject`.
+ *
+ * @param target the framework's request, or what it has in its place
+ * @param passed what the gate answered
+ */
+export function attach<P>(
+  target: object,
+  passed: Awaitable<P>,
+  load?: (payload: P) => Promise<unknown>,
+): Awaitable<void> {
+  const found: Partial<Record<AttachedName, unknown>> = target
+  return andThen(passed, (payload) => {
+    found.auth = payload
+    return load?.(payload).then((subject) => {
+      found.subject = subject
+    })
+  })
+}
 
 /**
  * Reads what a guard has put on a request.

@@ -10,7 +10,7 @@ import { ConfigurationError, expected } from '../base/expected.ts'
 import { readSection } from '../base/section.ts'
 import { AuthError } from '../errors.ts'
 import { isHandshake } from './handshake.ts'
-import type { Found } from './locate.ts'
+import type { Found } from './locations.ts'
 import type { RequestPort } from './request.ts'
 import { isToken, readOnce } from './syntax.ts'
 

@@ -1,97 +1,67 @@
 /**
- * Where a request carries its token: one table of readers for the header, a cookie, the query, the body, and what the handshake of a
- * WebSocket has in their place (RFC 6750 section 2, RFC 9110 section 11). It finds the token and refuses requests that are ambiguous;
+ * Finds the token of a request: one table of readers for the header, a cookie, the query, the body, and what the handshake of a
+ * WebSocket has in their place (RFC 6750 section 2, RFC 9110 section 11). It refuses requests that are ambiguous;
  * whether the token is any good is for others to say, so a bad token is never rescued by another elsewhere.
  */
-import { ConfigurationError, expected, isRecord } from '../base/expected.ts'
-import { readSection, readWords } from '../base/section.ts'
+import type { Awaitable } from '../base/awaitable.ts'
+import { isRecord } from '../base/expected.ts'
 import { AuthError } from '../errors.ts'
 import type { TokenType } from '../token/type.ts'
-import { type CookieSettings, readCookie } from './cookies.ts'
+import { readCookie } from './cookies.ts'
 import { readProtocolToken } from './handshake.ts'
+import type { Found, HandshakeLocation, LocateSettings, Location, WantedType } from './locations.ts'
 import type { RequestPort } from './request.ts'
 import { isToken, readOnce, trimBlanks } from './syntax.ts'
 
-/** A part of the request that may carry a token. */
-export type Location = 'header' | 'cookie' | 'query' | 'body'
+/** Finds the token of a request: the token, or null when there is none. A promise only where the body is one of the places. */
+export type Locate = (request: RequestPort) => Awaitable<Found | null>
+
+/** The places but the body and the cookie, in the order in which they are looked at. */
+const EXPLICIT = ['header', 'query', 'protocol', 'ticket'] as const
 
 /**
- * Where the handshake of a WebSocket may carry a token besides: among the offered protocols, as `bearer.<token>`; or a one-time
- * ticket in its place, as the query parameter `ticket`. For single routes only.
+ * Prepares the search for one kind of route.
+ *
+ * Checked: that all places but the cookie carry at most one, that nothing comes twice, that what announces a token has
+ * one. Not checked: the token itself. Authorization headers of another scheme count as no token. What it finds wrong is
+ * thrown, or rejected, as an `AuthError` `request_invalid`.
+ *
+ * @param type the row to look at; in a header both types stand in the same place
+ * @param locations the places to look at
+ * @see RFC 6750 section 2: "Clients MUST NOT use more than one method to transmit the token in each request."
  */
-export type HandshakeLocation = 'protocol' | 'ticket'
+export function prepareLocate(
+  settings: LocateSettings,
+  type: WantedType,
+  locations: ReadonlySet<Location | HandshakeLocation>,
+): Locate {
+  const places = EXPLICIT.filter((location) => locations.has(location)).map((location) => ({
+    location,
+    read: READERS[location],
+  }))
 
-/** The names under which the two types of token stand in a query or a body. */
-export interface ParameterOptions {
-  /** Where an access token stands. Default `access_token` (RFC 6750 sections 2.2 and 2.3). */
-  readonly access?: string
-  /** Where a refresh token stands. Default `refresh_token`. */
-  readonly refresh?: string
+  /** A cookie counts only when no other place has a token. */
+  function orCookie(request: RequestPort, found: Found | null): Found | null {
+    if (found !== null || !locations.has('cookie')) return found
+    return only(null, READERS.cookie(request, settings, type), 'cookie')
+  }
+
+  return (request) => {
+    let found: Found | null = null
+    for (const { location, read } of places) found = only(found, read(request, settings, type), location)
+    if (!locations.has('body')) return orCookie(request, found)
+    return READERS.body(request, settings, type).then((token) =>
+      orCookie(request, only(found, token, 'body')),
+    )
+  }
 }
 
-/** The header that carries a token. */
-export interface HeaderOptions {
-  /** The header's name, in any case. Default `Authorization`. */
-  readonly name?: string
-  /** The authentication scheme, in any case; `''` makes the whole value the token. Default `Bearer`. */
-  readonly scheme?: string
+/** Adds what one more place holds, and refuses a second token. */
+function only(found: Found | null, token: string | null, location: Found['location']): Found | null {
+  if (token === null) return found
+  if (found !== null) refuse('More than one token in the request')
+  return { token, location }
 }
-
-/** Where tokens are looked for. */
-export interface LocateOptions {
-  /**
-   * The places to look at, in no order: header, query and body together may carry one token, and any of them
-   * beats a cookie. Each once, at least one. Default `['header']`.
-   */
-  readonly locations?: readonly Location[]
-  /** The header's name and scheme. */
-  readonly header?: HeaderOptions
-  /** The names of the query parameters. Tokens in URLs end up in logs and in histories. */
-  readonly query?: ParameterOptions
-  /** The names of the members of a JSON or form body. */
-  readonly body?: ParameterOptions
-}
-
-/** The header, ready to be compared with. */
-export interface HeaderRow {
-  /** The name in lower case. */
-  readonly name: string
-  /** The scheme in lower case; empty when the whole value is the token. */
-  readonly scheme: string
-  /** How most clients begin the value, such as `'Bearer '`. */
-  readonly prefix: string
-}
-
-/** The places and names as this floor works with them. */
-export interface LocateSettings {
-  /** The places that are looked at unless a route says otherwise. */
-  readonly locations: ReadonlySet<Location>
-  /** The header. */
-  readonly header: HeaderRow
-  /** The query parameter of each type. */
-  readonly query: Readonly<Record<TokenType, string>>
-  /** The body member of each type. */
-  readonly body: Readonly<Record<TokenType, string>>
-  /** The cookie of each type. */
-  readonly cookies: CookieSettings
-}
-
-/** A token and where it was. */
-export interface Found {
-  /** The token as it came, not verified and perhaps no token at all. */
-  readonly token: string
-  /** Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is no token but a ticket for one. */
-  readonly location: Location | HandshakeLocation
-}
-
-/** The type of token that is looked for; `'any'` looks for an access token and then for a refresh token. */
-export type WantedType = TokenType | 'any'
-
-/** Every location that tokens may always come from. */
-const LOCATIONS: readonly Location[] = ['header', 'cookie', 'query', 'body']
-
-/** Every location that a route may name. */
-const ROUTE_LOCATIONS: readonly (Location | HandshakeLocation)[] = [...LOCATIONS, 'protocol', 'ticket']
 
 /** The query parameter of a ticket. */
 const TICKET_PARAMETER = 'ticket'
@@ -101,126 +71,6 @@ const ROWS: Readonly<Record<WantedType, readonly TokenType[]>> = {
   access: ['access'],
   refresh: ['refresh'],
   any: ['access', 'refresh'],
-}
-
-/**
- * Checks and prepares the locations. Only the four options of `LocateOptions` are read, so the whole set of
- * options may be given.
- *
- * @throws {ConfigurationError} for a list of locations that is empty, repeats one or names an unknown one, and for
- *   names that are none
- */
-export function resolveLocate(options: LocateOptions, cookies: CookieSettings): LocateSettings {
-  const { locations = ['header'] } = options
-  const { name = 'Authorization', scheme = 'Bearer' } = readSection('header', options.header, [
-    'name',
-    'scheme',
-  ])
-  if (!isToken(name))
-    throw new ConfigurationError(expected('header.name', "a header name such as 'X-Auth'", name))
-  if (scheme !== '' && !isToken(scheme)) {
-    throw new ConfigurationError(
-      expected('header.scheme', "one word such as 'Bearer', or '' for none", scheme),
-    )
-  }
-  return Object.freeze({
-    locations: readWords('locations', locations, LOCATIONS),
-    header: Object.freeze({
-      name: name.toLowerCase(),
-      scheme: scheme.toLowerCase(),
-      prefix: scheme === '' ? '' : `${scheme} `,
-    }),
-    query: resolveParameters('query', options.query),
-    body: resolveParameters('body', options.body),
-    cookies,
-  })
-}
-
-/**
- * Checks the list of locations of one route.
- *
- * @param name the option as the developer writes it
- * @throws {ConfigurationError} when it is no list, is empty, repeats a location or names an unknown one
- */
-export function resolveLocations(
-  name: string,
-  locations: readonly (Location | HandshakeLocation)[],
-): ReadonlySet<Location | HandshakeLocation> {
-  return readWords(name, locations, ROUTE_LOCATIONS)
-}
-
-/** Checks the two names of one location. */
-function resolveParameters(
-  at: 'query' | 'body',
-  options: ParameterOptions | undefined,
-): Readonly<Record<TokenType, string>> {
-  const { access = 'access_token', refresh = 'refresh_token' } = readSection(at, options, [
-    'access',
-    'refresh',
-  ])
-  for (const [type, name] of Object.entries({ access, refresh })) {
-    if (typeof name === 'string' && name !== '') continue
-    throw new ConfigurationError(expected(`${at}.${type}`, 'the name of a parameter', name))
-  }
-  return Object.freeze({ access, refresh })
-}
-
-/**
- * Finds the token of a request.
- *
- * Checked: that all places but the cookie carry at most one, that nothing comes twice, that what announces a token has
- * one. Not checked: the token itself. Authorization headers of another scheme count as no token.
- *
- * @param type the row to look at; in a header both types stand in the same place
- * @param locations the places to look at
- * @returns the token, or null when there is none; a promise only when the body is one of the places
- * @throws {AuthError} request_invalid
- * @see RFC 6750 section 2: "Clients MUST NOT use more than one method to transmit the token in each request."
- */
-export function locate(
-  request: RequestPort,
-  settings: LocateSettings,
-  type: WantedType,
-  locations: ReadonlySet<Location | HandshakeLocation>,
-): Found | null | Promise<Found | null> {
-  let found: Found | null = null
-  if (locations.has('header')) found = only(found, READERS.header(request, settings, type), 'header')
-  if (locations.has('query')) found = only(found, READERS.query(request, settings, type), 'query')
-  if (locations.has('protocol')) found = only(found, READERS.protocol(request, settings, type), 'protocol')
-  if (locations.has('ticket')) found = only(found, READERS.ticket(request, settings, type), 'ticket')
-  if (locations.has('body')) return locateInBody(request, settings, type, { locations, found })
-  return found ?? locateInCookie(request, settings, type, locations)
-}
-
-/** The rest of the journey once the body has to be waited for. */
-async function locateInBody(
-  request: RequestPort,
-  settings: LocateSettings,
-  type: WantedType,
-  {
-    locations,
-    found,
-  }: { readonly locations: ReadonlySet<Location | HandshakeLocation>; readonly found: Found | null },
-): Promise<Found | null> {
-  const token = await READERS.body(request, settings, type)
-  return only(found, token, 'body') ?? locateInCookie(request, settings, type, locations)
-}
-
-/** Looks at the cookie, which counts only when no other place has a token. */
-function locateInCookie(
-  request: RequestPort,
-  settings: LocateSettings,
-  type: WantedType,
-  locations: ReadonlySet<Location | HandshakeLocation>,
-): Found | null {
-  return locations.has('cookie') ? only(null, READERS.cookie(request, settings, type), 'cookie') : null
-}
-
-/** Adds what one more place holds, and refuses a second token. */
-function only(found: Found | null, token: string | null, location: Found['location']): Found | null {
-  if (token === null) return found
-  if (found !== null) refuse('More than one token in the request')
-  return { token, location }
 }
 
 /** Reads one location: the token, or null. */

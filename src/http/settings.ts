@@ -5,7 +5,7 @@
 import { ConfigurationError } from '../base/expected.ts'
 import { type CookieOptions, type CookieSettings, resolveCookies } from './cookies.ts'
 import { type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
-import { type LocateOptions, type LocateSettings, resolveLocate } from './locate.ts'
+import { type LocateOptions, type LocateSettings, resolveLocate } from './locations.ts'
 
 /** The options that this floor understands. */
 export interface HttpOptions extends LocateOptions {

@@ -2,7 +2,7 @@
  * The routes that give tokens: login, refresh, and step-up by password. Delivery follows arrival: a token that came by cookie is
  * answered by cookie, so that no script ever reads a refresh token that lives in one.
  */
-import type { FoundToken } from '../auth.ts'
+import type { FoundToken } from '../admission.ts'
 import { AuthError } from '../errors.ts'
 import { type Delivery, type IssuedTokens, toBody } from '../http/deliver.ts'
 import type { TokenPair } from '../issuance.ts'

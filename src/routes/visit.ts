@@ -2,11 +2,12 @@
  * One request on its way through a route: what every route reads, and the answers that every route gives. It knows nothing of any
  * one route.
  */
-import type { Auth, FoundToken } from '../auth.ts'
+import type { FoundToken } from '../admission.ts'
+import type { Auth } from '../auth.ts'
 import { AuthError } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
 import type { Delivery } from '../http/deliver.ts'
-import type { Location } from '../http/locate.ts'
+import type { Location } from '../http/locations.ts'
 import { type RequestInfo, type RequestPort, toRequestPort } from '../http/request.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'

@@ -3,6 +3,7 @@
  * longer be told. Revocations are heard as this process hears of them; only where nothing can be heard is asked again. One
  * beat serves all that is open, and keeps no process alive.
  */
+import { type Awaitable, settle } from '../base/awaitable.ts'
 import { AuthError, isAuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import type { Ear } from './revocation.ts'
@@ -13,7 +14,7 @@ export interface FollowingParts<C> {
   /** The present moment in epoch seconds. */
   readonly clock: () => number
   /** Judges whether a token is still live. Throws or rejects with what ends it. */
-  readonly judge: (payload: TokenPayload<C>) => Promise<void> | undefined
+  readonly judge: (payload: TokenPayload<C>) => Awaitable<void>
   /** Lets an ear hear of revocations from now on. */
   readonly listen: (ear: Ear) => void
   /** Whether nothing is heard of what may end a token, so that it must be asked for now and then. */
@@ -136,18 +137,15 @@ export class Following<C> {
       return
     }
     follower.askAt = Number.POSITIVE_INFINITY
-    const settle = (error: unknown): void => this.#settle(follower, error)
-    try {
-      const judged = this.#parts.judge(payload)
-      if (judged === undefined) settle(null)
-      else judged.then(() => settle(null), settle)
-    } catch (error) {
-      settle(error)
-    }
+    void settle(
+      () => this.#parts.judge(payload),
+      () => this.#take(follower, null),
+      (error) => this.#take(follower, error),
+    )
   }
 
   /** Takes a judgement: null, or what stands against the token. One that could not be made is made again, as long as patience lasts. */
-  #settle(follower: Follower<C>, error: unknown): void {
+  #take(follower: Follower<C>, error: unknown): void {
     const { clock, mustAsk, patience } = this.#parts
     if (error === null) {
       follower.sureAt = clock()

@@ -16,18 +16,18 @@ export interface CacheBounds {
   readonly bytes: number
 }
 
-/** A remembered value with the token that proves it. */
-interface Entry<V> {
+/** What is remembered of a token. */
+export interface Remembered {
+  /** The token itself. */
   readonly token: string
-  readonly value: V
 }
 
 /** A bounded memory of verified tokens. */
-export interface TokenCache<V> {
-  /** The value remembered for exactly this token. */
+export interface TokenCache<V extends Remembered> {
+  /** What is remembered of exactly this token. */
   find(token: string): V | undefined
-  /** Remembers a value; may forget another one. */
-  store(token: string, value: V): void
+  /** Remembers a token; may forget another one. */
+  store(entry: V): void
 }
 
 /** How many of the last characters make the key: 5 x 6 bits fit the small integers that a `Map` finds fastest. */
@@ -48,14 +48,14 @@ function toTail(token: string): number {
  * When the young half is full, the old one is dropped whole, so that a flood of new tokens pushes out
  * what nobody uses and not what everybody does; no list has to be kept in order.
  */
-export function createTokenCache<V>(bounds: CacheBounds): TokenCache<V> {
+export function createTokenCache<V extends Remembered>(bounds: CacheBounds): TokenCache<V> {
   const halfEntries = Math.max(1, bounds.entries >> 1)
   const halfBytes = bounds.bytes / 2
-  let young = new Map<number, Entry<V>>()
-  let old = new Map<number, Entry<V>>()
+  let young = new Map<number, V>()
+  let old = new Map<number, V>()
   let youngBytes = 0
 
-  function keep(tail: number, entry: Entry<V>): void {
+  function keep(tail: number, entry: V): void {
     if (entry.token.length + ENTRY_OVERHEAD > halfBytes) return
     youngBytes += entry.token.length + ENTRY_OVERHEAD
     if (young.size >= halfEntries || youngBytes > halfBytes) {
@@ -70,14 +70,14 @@ export function createTokenCache<V>(bounds: CacheBounds): TokenCache<V> {
     find(token) {
       const tail = toTail(token)
       const hit = young.get(tail)
-      if (hit !== undefined && hit.token === token) return hit.value
+      if (hit !== undefined && hit.token === token) return hit
       const aged = old.get(tail)
       if (aged === undefined || aged.token !== token) return undefined
       keep(tail, aged)
-      return aged.value
+      return aged
     },
-    store(token, value) {
-      keep(toTail(token), { token, value })
+    store(entry) {
+      keep(toTail(entry.token), entry)
     },
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The claim set on the wire (RFC 7519 section 4, RFC 9068 section 2.2, and AuthX's names): the one table of claims, and the judgement
  * of each. Everything here is pure: it takes parsed JSON and the rules, and answers a payload or the code of the first objection.
- * The one line that decides expiry is in `judgeTimes`.
+ * The one line that decides expiry is in `toSpan`.
  */
 import type { Clock } from '../base/duration.ts'
 import { deepFreeze, isWithinBounds, type JsonBounds } from '../base/json.ts'
@@ -177,24 +177,29 @@ const NO_DATA: Claims = Object.freeze({})
 /** The scopes of a token that has none. */
 const NO_SCOPES: readonly string[] = Object.freeze([])
 
+/** When a token may be used, in epoch seconds, with the leeway that is forgiven. */
+export interface Span {
+  /** The first moment. */
+  readonly from: number
+  /** The moment at which it is over. */
+  readonly until: number
+}
+
 /**
- * Judges the times of a token (RFC 7519 sections 4.1.4-4.1.6). Asked on every use, also of a remembered token.
+ * Reads when a token may be used (RFC 7519 sections 4.1.4-4.1.6).
  *
- * @param now epoch seconds
  * @param leeway seconds of clock skew that are forgiven
- * @param hasRows whether sessions are kept in a store: their refresh tokens begin by its clock, and only their end is judged here
+ * @param hasRows whether sessions are kept in a store: their refresh tokens begin by its clock, and only their end is read here
  */
-export function judgeTimes(
-  payload: PayloadMembers<unknown>,
-  now: number,
-  leeway: number,
-  hasRows: boolean,
-): ErrorCode | undefined {
-  if (payload.exp + leeway <= now) return 'token_expired'
-  const latest = now + leeway
-  if (payload.nbf !== undefined && payload.nbf > latest) return 'token_not_active'
-  if (hasRows && payload.type === 'refresh' && payload.sid !== undefined) return undefined
-  if (payload.iat !== undefined && payload.iat > latest) return 'token_not_active'
-  if (payload.auth_time !== undefined && payload.auth_time > latest) return 'token_not_active'
-  return undefined
+export function toSpan(payload: PayloadMembers<unknown>, leeway: number, hasRows: boolean): Span {
+  const { exp, nbf = 0, iat = 0, auth_time = 0 } = payload
+  const beginsByStore = hasRows && payload.type === 'refresh' && payload.sid !== undefined
+  const from = beginsByStore ? nbf : Math.max(nbf, iat, auth_time)
+  return { from: from - leeway, until: exp + leeway }
+}
+
+/** Judges the times of a token. Asked on every use, also of a remembered token. @param now epoch seconds */
+export function judgeTimes({ from, until }: Span, now: number): ErrorCode | undefined {
+  if (until <= now) return 'token_expired'
+  return now < from ? 'token_not_active' : undefined
 }

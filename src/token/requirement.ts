@@ -3,7 +3,7 @@
  * `prepareRequirement` turns the public form into numbers and lists once; `judgeType` and `judgeRequirement` answer
  * with the first objection. Freshness knows no leeway, and its windows do not slide (RFC 9470 section 4).
  */
-import { type Duration, toSeconds } from '../base/duration.ts'
+import { type Clock, type Duration, toSeconds } from '../base/duration.ts'
 import { ConfigurationError, expected } from '../base/expected.ts'
 import { AuthError } from '../errors.ts'
 import type { PayloadMembers } from './payload.ts'
@@ -164,18 +164,18 @@ function toChallenge(need: TokenNeed): AuthError {
 /**
  * The first objection to how and how recently the user authenticated, and to what the token may do; or undefined.
  *
- * @param now epoch seconds
+ * @param clock the present moment in epoch seconds; read only where the requirement speaks of time
  */
 export function judgeRequirement(
   payload: PayloadMembers<unknown>,
   need: TokenNeed,
-  now: number,
+  clock: Clock,
 ): AuthError | undefined {
   const { freshWithin, maxAge, acr, amr, scopes, anyScope } = need
   const { auth_time } = payload
   if (
-    (freshWithin !== null && !isFresh(payload, need, freshWithin, now)) ||
-    (maxAge !== null && (auth_time === undefined || now - auth_time > maxAge)) ||
+    (freshWithin !== null && !isFresh(payload, need, freshWithin, clock())) ||
+    (maxAge !== null && (auth_time === undefined || clock() - auth_time > maxAge)) ||
     (acr !== null && (payload.acr === undefined || !acr.includes(payload.acr))) ||
     (amr !== null && !amr.every((method) => payload.amr?.includes(method)))
   ) {

@@ -6,8 +6,8 @@ import { toText } from '../base/bytes.ts'
 import { deepFreeze, parseObject } from '../base/json.ts'
 import type { StandardSchema } from '../base/schema.ts'
 import { AuthError } from '../errors.ts'
-import { type CacheBounds, createTokenCache } from './cache.ts'
-import { type ClaimRules, judgeTimes, readClaims } from './claims.ts'
+import { type CacheBounds, createTokenCache, type Remembered } from './cache.ts'
+import { type ClaimRules, judgeTimes, readClaims, type Span, toSpan } from './claims.ts'
 import { validateData } from './data.ts'
 import { type JwsLimits, prepareVerifyJws } from './jws.ts'
 import type { KeyRing, RingKey } from './keys.ts'
@@ -38,10 +38,9 @@ export interface VerifySettings<C> {
  */
 export type Verify<C> = (token: string) => TokenPayload<C> | Promise<TokenPayload<C>>
 
-/** What the cache remembers of a token: the payload, and the key, which may retire. */
-interface Proof<C> {
+/** What the cache remembers of a token: the payload, and when it may be used by its own word and its key's. */
+interface Proof<C> extends Remembered, Span {
   readonly payload: TokenPayload<C>
-  readonly key: RingKey
 }
 
 /**
@@ -57,32 +56,23 @@ export type Accept<C> = (
   now: number,
 ) => TokenPayload<C> | Promise<TokenPayload<C>>
 
-/** Judges the times, which is all that is left to judge of a remembered token. */
-function admit<C>(
-  payload: TokenPayload<C>,
-  now: number,
-  { rules, hasRows }: Pick<VerifySettings<C>, 'rules' | 'hasRows'>,
-): TokenPayload<C> {
-  const objection = judgeTimes(payload, now, rules.leeway, hasRows)
-  if (objection !== undefined) throw new AuthError(objection)
-  return payload
-}
-
 /** Prepares the judgement of claims. */
 export function prepareAccept<C>(
   settings: Pick<VerifySettings<C>, 'rules' | 'schema' | 'hasRows'>,
 ): Accept<C> {
-  const { rules, schema } = settings
+  const { rules, schema, hasRows } = settings
   return (claims, header, now) => {
     const read = readClaims(claims, header, rules)
     if (typeof read === 'string') throw new AuthError(read)
-    const admitted = admit(read as TokenPayload<C>, now, settings)
-    if (schema === null) return admitted
+    const payload = read as TokenPayload<C>
+    const objection = judgeTimes(toSpan(payload, rules.leeway, hasRows), now)
+    if (objection !== undefined) throw new AuthError(objection)
+    if (schema === null) return payload
 
-    const checked = validateData(schema, admitted.data)
+    const checked = validateData(schema, payload.data)
     const finish = (data: C | undefined): TokenPayload<C> => {
       if (data === undefined) throw new AuthError('token_malformed')
-      return new TokenPayload({ ...admitted, data: deepFreeze(data) }, rules.clock)
+      return new TokenPayload({ ...payload, data: deepFreeze(data) }, rules.clock)
     }
     return checked instanceof Promise ? checked.then(finish) : finish(checked)
   }
@@ -95,13 +85,14 @@ export function prepareAccept<C>(
  * It does not check: type, realm, revocation, freshness, scopes.
  */
 export function prepareVerify<C = Claims>(settings: VerifySettings<C>): Verify<C> {
-  const { clock } = settings.rules
+  const { clock, leeway } = settings.rules
   const verifyJws = prepareVerifyJws(settings.ring, settings.limits, toText)
   const accept = prepareAccept(settings)
   const cache = settings.cache === null ? null : createTokenCache<Proof<C>>(settings.cache)
 
   function remember(token: string, key: RingKey, payload: TokenPayload<C>): TokenPayload<C> {
-    cache?.store(token, { payload, key })
+    const { from, until } = toSpan(payload, leeway, settings.hasRows)
+    cache?.store({ token, payload, from, until: Math.min(until, key.notAfter) })
     return payload
   }
 
@@ -109,7 +100,8 @@ export function prepareVerify<C = Claims>(settings: VerifySettings<C>): Verify<C
     if (typeof token !== 'string') throw new AuthError('token_malformed')
     const now = clock()
     const proof = cache?.find(token)
-    if (proof !== undefined && now <= proof.key.notAfter) return admit(proof.payload, now, settings)
+    // Out of its time it is verified anew, which says what is wrong with it.
+    if (proof !== undefined && judgeTimes(proof, now) === undefined) return proof.payload
 
     const { header, key, payload } = verifyJws(token, now)
     const claims = parseObject(payload)

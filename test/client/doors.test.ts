@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { createAuthClient } from '../../src/client.ts'
 import { startExample } from '../examples/program.ts'
 
-it.each(['express', 'fastify', 'hono', 'koa', 'fetch'])('%s', async (name) => {
+it.each(['express', 'fastify', 'hono', 'koa', 'nest', 'fetch'])('%s', async (name) => {
   const { url } = await startExample(name)
   const signedOut: string[] = []
   let asked = 0

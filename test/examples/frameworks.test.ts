@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { send, startExample, tokensOf } from './program.ts'
 
-describe.each(['express', 'fastify', 'koa', 'hono', 'fetch'])('%s', (name) => {
+describe.each(['express', 'fastify', 'koa', 'hono', 'nest', 'fetch'])('%s', (name) => {
   it('takes a user from login to step-up and out again', async () => {
     const { url, stderr } = await startExample(name)
     const login = await send(url, 'POST /auth/login', { json: { username: 'test', password: 'test' } })

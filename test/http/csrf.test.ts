@@ -12,7 +12,7 @@ import {
   resolveCsrf,
   withMode,
 } from '../../src/http/csrf.ts'
-import type { Location } from '../../src/http/locate.ts'
+import type { Location } from '../../src/http/locations.ts'
 import { codeOf, type Sketch, toPort } from './port.ts'
 
 const HOST = { host: 'app.example.com' }

@@ -2,16 +2,16 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isAuthError } from '../../src/errors.ts'
 import { resolveCookies } from '../../src/http/cookies.ts'
+import { prepareLocate } from '../../src/http/locate.ts'
 import {
   type Found,
   type LocateOptions,
   type LocateSettings,
   type Location,
-  locate,
   resolveLocate,
   resolveLocations,
   type WantedType,
-} from '../../src/http/locate.ts'
+} from '../../src/http/locations.ts'
 import { codeOf, type Sketch, toPort } from './port.ts'
 
 const T = 'aaaa.bbbb.cccc'
@@ -27,7 +27,7 @@ function find(
   type: WantedType = 'access',
 ): Promise<Found | null> {
   const settings = prepare(options)
-  return Promise.resolve(locate(toPort(sketch), settings, type, settings.locations))
+  return Promise.resolve(prepareLocate(settings, type, settings.locations)(toPort(sketch)))
 }
 
 /** `location:token`, `none`, or the error's code. */
@@ -88,7 +88,11 @@ describe('the Authorization header', () => {
   it('is found synchronously', () => {
     const settings = prepare()
     expect(
-      locate(toPort({ headers: { authorization: `Bearer ${T}` } }), settings, 'access', settings.locations),
+      prepareLocate(
+        settings,
+        'access',
+        settings.locations,
+      )(toPort({ headers: { authorization: `Bearer ${T}` } })),
     ).toEqual({
       token: T,
       location: 'header',
@@ -195,19 +199,19 @@ describe('the body', () => {
   it('is read only when it is a location', async () => {
     const settings = prepare({ locations: ['header', 'query', 'cookie'] })
     const request = { ...toPort({}), body: () => expect.unreachable() }
-    expect(locate(request, settings, 'access', settings.locations)).toBeNull()
+    expect(prepareLocate(settings, 'access', settings.locations)(request)).toBeNull()
   })
 
   it('may be missing from the port', async () => {
     const settings = prepare({ locations: ['body'] })
     const { body: _, ...request } = toPort({})
-    expect(await locate(request, settings, 'access', settings.locations)).toBeNull()
+    expect(await prepareLocate(settings, 'access', settings.locations)(request)).toBeNull()
   })
 
   it('is awaited', async () => {
     const settings = prepare({ locations: ['body'] })
     const request = { ...toPort({}), body: async () => ({ access_token: T }) }
-    const found = locate(request, settings, 'access', settings.locations)
+    const found = prepareLocate(settings, 'access', settings.locations)(request)
     expect(found).toBeInstanceOf(Promise)
     expect(await found).toEqual({ token: T, location: 'body' })
   })
@@ -243,8 +247,11 @@ describe('the cookie', () => {
   it('is not read for a type that is not carried', async () => {
     const settings = resolveLocate({ locations: ['cookie'] }, resolveCookies({ carry: ['refresh'] }, 1))
     const request = toPort({ headers: { cookie: `${name}=${T}; __Host-refresh_token=r` } })
-    expect(locate(request, settings, 'access', settings.locations)).toBeNull()
-    expect(locate(request, settings, 'any', settings.locations)).toEqual({ token: 'r', location: 'cookie' })
+    expect(prepareLocate(settings, 'access', settings.locations)(request)).toBeNull()
+    expect(prepareLocate(settings, 'any', settings.locations)(request)).toEqual({
+      token: 'r',
+      location: 'cookie',
+    })
   })
 })
 
@@ -297,7 +304,7 @@ describe('several locations', () => {
   it('may be narrowed by a route', () => {
     const settings = prepare({ locations: ['header', 'cookie'] })
     const request = toPort({ headers: { ...header, ...cookie } })
-    expect(locate(request, settings, 'access', new Set(['cookie'] as const))).toEqual({
+    expect(prepareLocate(settings, 'access', new Set(['cookie'] as const))(request)).toEqual({
       token: 'c',
       location: 'cookie',
     })
@@ -376,7 +383,7 @@ describe('whatever comes', () => {
           for (const member of [body, { access_token: value }]) {
             const request = toPort({ headers: { authorization, cookie }, url, body: member })
             try {
-              const found = await locate(request, settings, 'any', new Set(places))
+              const found = await prepareLocate(settings, 'any', new Set(places))(request)
               if (found === null) continue
               expect(places).toContain(found.location)
               expect(found.token).not.toBe('')

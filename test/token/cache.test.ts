@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createTokenCache } from '../../src/token/cache.ts'
+import { type CacheBounds, createTokenCache } from '../../src/token/cache.ts'
 import { claimsOf, codeOf, forge, NOW, setUp } from './forge.ts'
 
 const ROOMY = { entries: 10_000, bytes: 16 * 1024 * 1024 }
@@ -13,6 +13,18 @@ function tailOf(text: string): number {
   return tail
 }
 
+/** A cache of tokens with one value each. */
+function createCache<V>(bounds: CacheBounds): {
+  store: (token: string, value: V) => void
+  find: (token: string) => V | undefined
+} {
+  const cache = createTokenCache<{ token: string; value: V }>(bounds)
+  return {
+    store: (text, value) => cache.store({ token: text, value }),
+    find: (text) => cache.find(text)?.value,
+  }
+}
+
 describe('the cache', () => {
   it('answers only for exactly the token that was stored, whatever their tails', () => {
     // Few tails and many heads, so that most tokens have twins in both generations.
@@ -21,7 +33,7 @@ describe('the cache', () => {
       .map((parts) => parts.join('.'))
     fc.assert(
       fc.property(fc.array(fc.tuple(name, fc.boolean()), { maxLength: 60 }), (steps) => {
-        const cache = createTokenCache<string>({ entries: 8, bytes: 1e6 })
+        const cache = createCache<string>({ entries: 8, bytes: 1e6 })
         const stored = new Set<string>()
         for (const [text, storing] of steps) {
           if (storing) {
@@ -37,7 +49,7 @@ describe('the cache', () => {
   })
 
   it('tells tokens with equal tails apart: they displace each other and are never confused', () => {
-    const cache = createTokenCache<string>(ROOMY)
+    const cache = createCache<string>(ROOMY)
     const twins = ['first.QWERT', 'second.QWERT', 'third.QWERT']
     for (const twin of twins) cache.store(twin, twin)
     for (const twin of twins) expect([undefined, twin]).toContain(cache.find(twin))
@@ -46,7 +58,7 @@ describe('the cache', () => {
   })
 
   it('tells them apart also when one of them has grown old', () => {
-    const cache = createTokenCache<number>({ entries: 4, bytes: 1e6 })
+    const cache = createCache<number>({ entries: 4, bytes: 1e6 })
     cache.store('first.QWERT', 1)
     for (const i of [1, 2]) cache.store(token(i), i)
     expect(cache.find('second.QWERT')).toBeUndefined()
@@ -57,7 +69,7 @@ describe('the cache', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
     const seen = new Map<number, string>()
     let pairs = 0
-    const cache = createTokenCache<string>(ROOMY)
+    const cache = createCache<string>(ROOMY)
     for (const a of alphabet) {
       for (const b of alphabet) {
         const text = `x.y.zzz${a}${b}`
@@ -75,7 +87,7 @@ describe('the cache', () => {
   })
 
   it('finds nothing for the empty text and for short texts that were not stored', () => {
-    const cache = createTokenCache<number>(ROOMY)
+    const cache = createCache<number>(ROOMY)
     for (const text of ['', 'a', 'ab', 'abc', 'abcd']) expect(cache.find(text)).toBeUndefined()
     cache.store('ab', 1)
     expect(cache.find('ab')).toBe(1)
@@ -84,7 +96,7 @@ describe('the cache', () => {
 
   it('keeps no more entries than it may', () => {
     for (const entries of [2, 10, 100, 1000]) {
-      const cache = createTokenCache<number>({ entries, bytes: 1e9 })
+      const cache = createCache<number>({ entries, bytes: 1e9 })
       for (let i = 0; i < entries * 5; i++) cache.store(token(i), i)
       let kept = 0
       // From the oldest, so that looking does not push out what is still to be looked at.
@@ -96,7 +108,7 @@ describe('the cache', () => {
 
   it('keeps no more bytes of tokens than it may', () => {
     const bytes = 1024 * 1024
-    const cache = createTokenCache<number>({ entries: 1e6, bytes })
+    const cache = createCache<number>({ entries: 1e6, bytes })
     const long = (i: number): string => `${'x'.repeat(4000)}${token(i)}`
     for (let i = 0; i < 2000; i++) cache.store(long(i), i)
     let kept = 0
@@ -107,7 +119,7 @@ describe('the cache', () => {
 
   // FINDING F12: `entries: 1` keeps two, one in each generation.
   it('keeps one entry when it may keep one', () => {
-    const cache = createTokenCache<number>({ entries: 1, bytes: 1e6 })
+    const cache = createCache<number>({ entries: 1, bytes: 1e6 })
     cache.store('first.aaaaa', 1)
     cache.store('second.bbbbb', 2)
     expect([cache.find('first.aaaaa'), cache.find('second.bbbbb')].filter(Boolean).length).toBe(1)
@@ -115,14 +127,14 @@ describe('the cache', () => {
 
   // FINDING F12: one token longer than half the bytes is kept all the same, in each generation.
   it('keeps no token that is larger than all of it', () => {
-    const cache = createTokenCache<number>({ entries: 10, bytes: 65_536 })
+    const cache = createCache<number>({ entries: 10, bytes: 65_536 })
     const long = ['aaaaa', 'bbbbb'].map((tail) => 'y'.repeat(60_000) + tail)
     for (const text of long) cache.store(text, 1)
     expect(long.filter((text) => cache.find(text) !== undefined).length).toBe(0)
   })
 
   it('keeps 1 000 hot tokens through a flood of 100 000 others: at least 80 % hits', () => {
-    const cache = createTokenCache<number>(ROOMY)
+    const cache = createCache<number>(ROOMY)
     let [asked, hits] = [0, 0]
     for (let i = 0; i < 100_000; i++) {
       const flood = token(1_000_000 + i)
@@ -137,7 +149,7 @@ describe('the cache', () => {
   })
 
   it('spreads real signatures: few tokens of 10 000 displace each other by their tails', () => {
-    const cache = createTokenCache<number>({ entries: 40_000, bytes: 1e9 })
+    const cache = createCache<number>({ entries: 40_000, bytes: 1e9 })
     const tokens = Array.from({ length: 3000 }, (_, i) => forge({ i }))
     for (const [i, text] of tokens.entries()) cache.store(text, i)
     expect(tokens.filter((text, i) => cache.find(text) === i).length).toBeGreaterThan(2990)

@@ -4,8 +4,10 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { CanActivate, ExecutionContext } from '@nestjs/common'
+import type { Gate } from '../../admission.ts'
 import type { Auth } from '../../auth.ts'
-import { type AuthError, isAuthError } from '../../errors.ts'
+import { type Awaitable, andThen, settle } from '../../base/awaitable.ts'
+import { isAuthError } from '../../errors.ts'
 import type { Requirement } from '../../route.ts'
 import type { TokenPayload } from '../../token/payload.ts'
 import { attachFound, type ContextKind, kindOf, toPort } from './context.ts'
@@ -30,7 +32,7 @@ export interface NestGuard extends CanActivate {
    *
    * @throws {AuthError} in WebSocket contexts, and with `errors: 'throw'`
    */
-  canActivate(context: ExecutionContext): Promise<boolean>
+  canActivate(context: ExecutionContext): Awaitable<boolean>
   /**
    * Verifies the handshake of a WebSocket client, for a gateway's `handleConnection(client, request)`. Guards of messages verify
    * it again, by what is true then. A refused client is told why and disconnected (close code 1008, or 1013 while the store is
@@ -56,16 +58,16 @@ export interface GuardPlan {
 /** The guard itself; a class, so that `@UseGuards()` and `@Public()` can tell one from another. */
 export class RequestGuard<C, U> implements NestGuard {
   readonly #auth: Auth<C, U>
-  readonly #needs: Readonly<Record<'request' | 'handshake', Requirement>>
+  readonly #gates: Readonly<Record<'request' | 'handshake', Gate<Requirement, C>>>
   readonly #loads: boolean
   readonly #throws: boolean
 
   /** @throws {ConfigurationError} when the requirement is unfit */
   constructor(auth: Auth<C, U>, { requirement, loads = false, options }: GuardPlan) {
     this.#auth = auth
-    this.#needs = {
-      request: auth.prepare(requirement),
-      handshake: auth.prepare(toHandshakeRequirement(requirement, auth.http)),
+    this.#gates = {
+      request: auth.gate(requirement),
+      handshake: auth.gate(toHandshakeRequirement(requirement, auth.http)),
     }
     this.#loads = loads
     this.#throws = options.errors === 'throw'
@@ -77,18 +79,18 @@ export class RequestGuard<C, U> implements NestGuard {
    * @param self what `@UseGuards()` was given, where that is a class around this one
    * @throws {AuthError} in WebSocket contexts, and with `errors: 'throw'`
    */
-  async canActivate(context: ExecutionContext, self: object = this): Promise<boolean> {
+  canActivate(context: ExecutionContext, self: object = this): Awaitable<boolean> {
     const kind = kindOf(context)
     if (isPublic(context, self)) return true
-    try {
-      const port = toPort(context, this.#auth.http)
-      const need = kind === 'ws' ? this.#needs.handshake : this.#needs.request
-      attachFound(context, await this.#find(await this.#auth.authenticate(port, need)))
-      return true
-    } catch (error) {
-      if (!isAuthError(error)) throw error
-      return this.#refuse(context, kind, error)
-    }
+    const gate = kind === 'ws' ? this.#gates.handshake : this.#gates.request
+    return settle(
+      () => this.#find(gate(toPort(context, this.#auth.http))),
+      (found) => {
+        attachFound(context, found)
+        return true
+      },
+      (error) => this.#refuse(context, kind, error),
+    )
   }
 
   /** Verifies the handshake of a WebSocket client. @throws {ConfigurationError} for a client of `ws` without its request */
@@ -96,7 +98,7 @@ export class RequestGuard<C, U> implements NestGuard {
     if (request !== undefined) rememberHandshake(client, request)
     try {
       const port = toHandshakePort(client, this.#auth.http)
-      Object.assign(client, await this.#find(await this.#auth.authenticate(port, this.#needs.handshake)))
+      Object.assign(client, await this.#find(this.#gates.handshake(port)))
       return true
     } catch (error) {
       if (!isAuthError(error)) {
@@ -110,11 +112,16 @@ export class RequestGuard<C, U> implements NestGuard {
   }
 
   /** What handlers may read. */
-  async #find(payload: TokenPayload<C>): Promise<{ readonly auth: TokenPayload<C>; readonly subject?: U }> {
-    return this.#loads ? { auth: payload, subject: await this.#auth.loadSubject(payload) } : { auth: payload }
+  #find(
+    passed: Awaitable<TokenPayload<C>>,
+  ): Awaitable<{ readonly auth: TokenPayload<C>; readonly subject?: U }> {
+    return andThen(passed, (auth) =>
+      this.#loads ? this.#auth.loadSubject(auth).then((subject) => ({ auth, subject })) : { auth },
+    )
   }
 
-  #refuse(context: ExecutionContext, kind: ContextKind, error: AuthError): Promise<never> {
+  #refuse(context: ExecutionContext, kind: ContextKind, error: unknown): Promise<never> {
+    if (!isAuthError(error)) throw error
     const members = toMembers(error, this.#auth)
     if (kind === 'ws') throw toWsError(error, members)
     if (this.#throws) throw error

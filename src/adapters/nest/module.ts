@@ -19,6 +19,7 @@ import {
   type Type,
 } from '@nestjs/common'
 import type { Auth } from '../../auth.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
 import { AuthError } from '../../errors.ts'
 import type { Claims } from '../../token/payload.ts'
 import { kindOf } from './context.ts'
@@ -107,7 +108,7 @@ export function toInjectable(plan: GuardPlan): Type<NestGuard> {
       this.#guard = new RequestGuard(auth, plan)
     }
 
-    canActivate(context: ExecutionContext): Promise<boolean> {
+    canActivate(context: ExecutionContext): Awaitable<boolean> {
       return this.#guard.canActivate(context, this)
     }
 

@@ -1,0 +1,71 @@
+/**
+ * Hono's context as a request port, and the cookies of a renewed token on their way out through it. It decides nothing.
+ */
+import type { Context } from 'hono'
+import {
+  isAnnounced,
+  peekBody,
+  READ_BEFORE,
+  refuseBody,
+  TOKEN_BODY_LIMIT,
+  toBodyMembers,
+} from '../../http/body.ts'
+import { setsAnyOf } from '../../http/cookies.ts'
+import type { RequestPort } from '../../http/request.ts'
+
+/** The body that a middleware before has read through Hono, which keeps it. */
+async function recallBody({ req }: Context): Promise<Record<string, unknown> | undefined> {
+  const contentType = req.header('content-type')
+  if (!isAnnounced(contentType, req.header('content-length'), TOKEN_BODY_LIMIT)) return undefined
+  const isForm = /form-urlencoded/i.test(contentType ?? '')
+  const recalled: Promise<unknown> = isForm ? req.parseBody({ all: true }) : req.json()
+  return toBodyMembers(contentType, await recalled.catch((cause: unknown) => refuseBody(READ_BEFORE, cause)))
+}
+
+/** The request port over Hono's context. A class, because one is made for every request. */
+export class ContextPort implements RequestPort {
+  readonly #c: Context
+  #renewed: readonly string[] = []
+
+  /** @param c the context of one request */
+  constructor(c: Context) {
+    this.#c = c
+  }
+
+  /** The method in upper case. */
+  get method(): string {
+    return this.#c.req.method
+  }
+
+  /** The whole URL. */
+  get url(): string {
+    return this.#c.req.url
+  }
+
+  /** The value of a header; one that came several times is joined. */
+  header(name: string): string | undefined {
+    return this.#c.req.header(name)
+  }
+
+  /** The members of a JSON or form body, read from a copy, so that the handler can still read it. @throws {AuthError} request_invalid */
+  body(): Promise<unknown> {
+    const { raw } = this.#c.req
+    return raw.bodyUsed ? recallBody(this.#c) : peekBody(raw, TOKEN_BODY_LIMIT)
+  }
+
+  /** Keeps the cookies of a renewed token until there is a response. */
+  setCookies(lines: readonly string[]): void {
+    this.#renewed = lines
+  }
+
+  /** Calls the handlers, and adds these cookies. A handler that has just set or cleared a token, such as logout, has the last word. */
+  proceed(next: () => Promise<void>): Promise<void> {
+    return this.#renewed.length === 0 ? next() : next().then(() => this.#addCookies())
+  }
+
+  #addCookies(): void {
+    const c = this.#c
+    if (setsAnyOf(c.res.headers.getSetCookie(), this.#renewed)) return
+    for (const line of this.#renewed) c.header('Set-Cookie', line, { append: true })
+  }
+}

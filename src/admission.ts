@@ -1,0 +1,113 @@
+/**
+ * How tokens are let in: whole requests, bare tokens, and the gates that adapters put before routes. The journey itself is in `guard.ts`;
+ * here are its entrances.
+ */
+import type { Awaitable } from './base/awaitable.ts'
+import { AuthError } from './errors.ts'
+import type { Guard } from './guard.ts'
+import type { Found, HandshakeLocation, Location } from './http/locations.ts'
+import { type RequestPort, toRequestPort } from './http/request.ts'
+import type { Requirement } from './route.ts'
+import { readUnverified, type UnverifiedPayload } from './token/jws.ts'
+import type { TokenPayload } from './token/payload.ts'
+import type { TokenType } from './token/type.ts'
+
+/** What `authenticate` answers: null is possible only where the requirement says `optional: true`. */
+export type Outcome<R, C> = R extends { readonly optional: true } ? TokenPayload<C> | null : TokenPayload<C>
+
+/**
+ * The way through one route. It answers, or throws, at once unless a body, a schema, the store or a renewal has to be waited for; then it
+ * answers a promise.
+ */
+export type Gate<R, C> = (request: RequestPort) => Awaitable<Outcome<R, C>>
+
+/** A token that was found in a request. */
+export interface FoundToken extends Found {
+  /** Its CSRF value, unverified; null when it has none. */
+  readonly csrf: string | null
+}
+
+/** How tokens are let in: members of `Auth`. */
+export interface Admission<C> {
+  /**
+   * Verifies a token against a requirement: everything but location and CSRF.
+   *
+   * @param requirement default: any valid access token
+   * @throws {AuthError} the first objection
+   */
+  verifyToken(token: string, requirement?: Requirement): Promise<TokenPayload<C>>
+  /**
+   * Reads a token without verifying anything: for logs and debugging, never for a decision.
+   *
+   * @throws {AuthError} `token_malformed` when it is no compact JWS with a JSON object for its payload
+   */
+  decodeUnverified(token: string): UnverifiedPayload
+  /**
+   * Takes a request through the whole journey: locate, origin, verify, type, realm, CSRF, revocation, freshness, scopes.
+   *
+   * @param requirement default: any valid access token
+   * @returns the payload; null only with `optional: true` and no token
+   * @throws {AuthError} the first objection
+   */
+  authenticate<const R extends Requirement = Record<never, never>>(
+    request: Request | RequestPort,
+    requirement?: R,
+  ): Promise<Outcome<R, C>>
+  /**
+   * The same journey for one route, prepared when the route is made. For adapters, which spare every request a promise by it.
+   *
+   * @throws {ConfigurationError} for an unknown or unfit member
+   */
+  gate<const R extends Requirement>(requirement: R): Gate<R, C>
+  /**
+   * Checks a requirement when a route is made, so that a mistake shows at start; answers a frozen copy that `authenticate` recognises.
+   *
+   * @throws {ConfigurationError} for an unknown or unfit member
+   */
+  prepare<const R extends Requirement>(requirement: R): R
+  /**
+   * Finds the token of a request without verifying it.
+   *
+   * @param type which token to look for. Default `'access'`
+   * @param locations where to look. Default: the configured locations
+   * @returns the token, its location, and its unverified CSRF value; null when there is none
+   * @throws {AuthError} `request_invalid` when there are several
+   */
+  findToken(
+    request: Request | RequestPort,
+    type?: TokenType | 'any',
+    locations?: readonly (Location | HandshakeLocation)[],
+  ): Promise<FoundToken | null>
+}
+
+/** Makes the entrances of one application. */
+export function createAdmission<C>(guard: Guard<C>): Admission<C> {
+  return {
+    verifyToken: async (token, requirement) => guard.verifyToken(token, guard.toNeed(requirement)),
+    decodeUnverified(token) {
+      const read = readUnverified(token)
+      if (read === undefined) throw new AuthError('token_malformed')
+      return read
+    },
+    async authenticate<const R extends Requirement>(request: Request | RequestPort, requirement?: R) {
+      const payload = await guard.authenticate(toRequestPort(request), guard.toNeed(requirement))
+      return payload as Outcome<R, C>
+    },
+    gate<const R extends Requirement>(requirement: R): Gate<R, C> {
+      const need = guard.toNeed(requirement)
+      return (request) => guard.authenticate(request, need) as Awaitable<Outcome<R, C>>
+    },
+    prepare<const R extends Requirement>(requirement: R): R {
+      guard.toNeed(requirement)
+      const prepared: R = Object.freeze({ ...requirement })
+      guard.toNeed(prepared)
+      return prepared
+    },
+    async findToken(request, type = 'access', locations) {
+      const need = guard.toNeed({ type, ...(locations && { locations }) })
+      const found = await guard.findToken(toRequestPort(request), need)
+      const csrf = found && readUnverified(found.token)?.payload['csrf']
+      return found && { ...found, csrf: typeof csrf === 'string' ? csrf : null }
+    },
+  }
+}

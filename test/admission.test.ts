@@ -1,0 +1,110 @@
+/** Gates: the journey prepared for one route, which answers at once wherever nothing has to be waited for. */
+import { describe, expect, it } from 'vitest'
+import { andThen, settle } from '../src/base/awaitable.ts'
+import { toRequestPort } from '../src/http/request.ts'
+import { memoryStore } from '../src/stores/memory.ts'
+import { claimsOf, complaintOf, forge, setUp } from './token/forge.ts'
+
+const by = (token: string, init: RequestInit = {}) =>
+  toRequestPort(
+    new Request('https://app.example/', { headers: { authorization: `Bearer ${token}` }, ...init }),
+  )
+
+describe('a gate', () => {
+  it('answers the payload itself, the first time and from the cache', async () => {
+    const { auth } = setUp()
+    const gate = auth.gate({})
+    const request = by(forge(claimsOf()))
+    const first = gate(request)
+    expect(first).not.toBeInstanceOf(Promise)
+    expect(gate(request)).toBe(first)
+    expect(await auth.authenticate(request)).toBe(first)
+  })
+
+  it('throws what it refuses, and tells the listener once', () => {
+    const heard: string[] = []
+    const { auth } = setUp({ on: { refused: ({ code, method }) => heard.push(`${method} ${code}`) } })
+    const gate = auth.gate({ scopes: ['admin'] })
+    expect(() => gate(by(forge(claimsOf())))).toThrow(expect.objectContaining({ code: 'scope_missing' }))
+    expect(() => gate(by('x'))).toThrow(expect.objectContaining({ code: 'token_malformed' }))
+    expect(heard).toEqual(['GET scope_missing', 'GET token_malformed'])
+  })
+
+  it('answers null for no token where it is optional, and refuses a bad one', () => {
+    const { auth } = setUp()
+    const gate = auth.gate({ optional: true })
+    expect(gate(by('', { headers: {} }))).toBeNull()
+    expect(() => gate(by('x'))).toThrow(expect.objectContaining({ code: 'token_malformed' }))
+  })
+
+  it('answers a promise where a body or a blocklist has to be waited for, and tells of what is refused then', async () => {
+    const heard: string[] = []
+    const { auth } = setUp({
+      isRevoked: async ({ sub }) => sub === 'revoked',
+      on: { refused: ({ code }) => heard.push(code) },
+    })
+    const passed = auth.gate({})(by(forge(claimsOf())))
+    expect(passed).toBeInstanceOf(Promise)
+    expect((await passed).sub).toBe(claimsOf()['sub'])
+    const refused = auth.gate({})(by(forge(claimsOf({ sub: 'revoked' }))))
+    await expect(refused).rejects.toMatchObject({ code: 'token_revoked' })
+    const unread = auth.gate({ locations: ['body'] })(by('x'))
+    await expect(unread).rejects.toMatchObject({ code: 'token_missing' })
+    expect(heard).toEqual(['token_revoked', 'token_missing'])
+  })
+
+  it('asks a store until its log is known, and nobody from then on', async () => {
+    const { auth } = setUp({ sessions: { store: memoryStore() } })
+    const gate = auth.gate({})
+    const request = by(forge(claimsOf()))
+    expect(gate(request)).toBeInstanceOf(Promise)
+    await gate(request)
+    await auth.ready()
+    expect(gate(request)).not.toBeInstanceOf(Promise)
+    const strict = auth.gate({ revocation: 'strict' })(request)
+    expect(strict).toBeInstanceOf(Promise)
+    await strict
+    await auth.close()
+  })
+
+  it('is refused when the route is made for an unfit requirement, and does not follow later changes of it', async () => {
+    const { auth } = setUp()
+    expect(await complaintOf(() => auth.gate({ scope: ['a'] } as never))).toMatch(/scope/)
+    const requirement = { scopes: ['a'] }
+    const gate = auth.gate(requirement)
+    requirement.scopes = []
+    expect(() => gate(by(forge(claimsOf())))).toThrow(expect.objectContaining({ code: 'scope_missing' }))
+  })
+})
+
+describe('settling', () => {
+  const fail = (): never => {
+    throw new Error('attempt')
+  }
+
+  it('goes on with a value or an error, thrown or rejected', async () => {
+    const tell = (attempt: () => unknown): unknown =>
+      settle(
+        attempt,
+        (value) => `value ${value}`,
+        (error) => `error ${(error as Error).message}`,
+      )
+    expect(tell(() => 1)).toBe('value 1')
+    expect(tell(fail)).toBe('error attempt')
+    expect(await tell(async () => 1)).toBe('value 1')
+    expect(await tell(async () => fail())).toBe('error attempt')
+  })
+
+  it('lets pass what the next step throws: nobody is refused for it', async () => {
+    const refused: unknown[] = []
+    const refuse = (error: unknown): void => void refused.push(error)
+    expect(() => settle(() => 1, fail, refuse)).toThrow('attempt')
+    await expect(settle(async () => 1, fail, refuse)).rejects.toThrow('attempt')
+    expect(refused).toEqual([])
+  })
+
+  it('goes on at once where there is nothing to wait for', async () => {
+    expect(andThen(1, (value) => value + 1)).toBe(2)
+    expect(await andThen(Promise.resolve(1), (value) => value + 1)).toBe(2)
+  })
+})
