@@ -43,9 +43,6 @@ export function isLongRun(): boolean {
   return Boolean(process.env[LONG])
 }
 
-/** Steps that take so long that they run only when asked for. */
-const LONG_STEPS: readonly string[] = ['flood']
-
 function lacks(need: string): string | undefined {
   const capability = CAPABILITIES[need] ?? CAPABILITIES[need.split(':')[0] ?? '']
   if (capability === true) return undefined
@@ -54,8 +51,5 @@ function lacks(need: string): string | undefined {
 
 /** Why a case cannot run here; undefined when it can. */
 export function reasonToSkip(attack: AttackCase): string | undefined {
-  const lacking = attack.needs.map(lacks).find((reason) => reason !== undefined)
-  if (lacking !== undefined) return lacking
-  const long = attack.steps.some((step) => LONG_STEPS.some((name) => Object.hasOwn(Object(step), name)))
-  return long && !isLongRun() ? `takes a minute or more: set ${LONG}=1` : undefined
+  return attack.needs.map(lacks).find((reason) => reason !== undefined)
 }

@@ -1,5 +1,8 @@
-// Reads vitest's JSON report for .ci/run: prints "passed failed skipped", and the skipped tests' names on stderr.
+// Reads vitest's JSON report for .ci/run: prints "passed failed skipped", and on stderr what was skipped and what failed.
 import { readFileSync } from 'node:fs'
+
+/** The most that is said of one failure. */
+const CHARACTERS = 1_000
 
 const report = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 const tests = report.testResults.flatMap((file) =>
@@ -14,6 +17,11 @@ const broken = report.testResults.filter(
 for (const test of tests) {
   if (['skipped', 'pending', 'todo', 'disabled'].includes(test.status))
     console.error(`skipped: ${test.file} ${test.fullName}`)
+  if (test.status === 'failed')
+    console.error(
+      `failed: ${test.file} ${test.fullName}\n${test.failureMessages.join('\n').slice(0, CHARACTERS)}`,
+    )
 }
+for (const { name, message } of broken) console.error(`failed: ${name}\n${message.slice(0, CHARACTERS)}`)
 const skipped = count('skipped', 'pending', 'todo', 'disabled')
 console.log(`${count('passed')} ${count('failed') + broken.length} ${skipped}`)

@@ -1,6 +1,4 @@
-// Runs the suite on Node, Bun and Deno, and prints how it went.
+// Runs the suite on Node, Bun and Deno, and prints how it goes.
 import { run } from './suite.mjs'
 
-const { lines, passed, failed } = await run()
-for (const line of lines) console.log(`  ${line}`)
-console.log(`${passed} passed, ${failed} failed`)
+await run(console.log)

@@ -39,7 +39,7 @@ function execute(program, args) {
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text) => (output += text))
     child.once('error', (error) => resolve(String(error)))
-    child.once('close', () => resolve(output))
+    child.once('close', (_code, signal) => resolve(signal === null ? output : `${output}ended by ${signal}`))
   })
 }
 
@@ -66,13 +66,13 @@ function freePort() {
   })
 }
 
-/** Asks until somebody answers, 20 s at most. */
+/** Asks until somebody answers, 20 s at most; the answer itself has 60 s. */
 async function insist(url) {
   for (let tries = 0; ; tries++) {
     try {
-      return await fetch(url)
+      return await fetch(url, { signal: AbortSignal.timeout(60_000) })
     } catch (error) {
-      if (tries === 200) throw error
+      if (tries === 200 || error.name === 'TimeoutError') throw error
       await pause(100)
     }
   }

@@ -224,19 +224,19 @@ export const TESTS = {
   },
 }
 
-/** Runs them all, but those whose names begin so; answers a line for each, and the sum. */
-export async function run(without = []) {
-  const lines = []
-  let failed = 0
+/** Runs them all, but those whose names begin so; `report` hears of each as it ends, so that a run that hangs tells where. */
+export async function run(report, without = []) {
+  const tally = { passed: 0, failed: 0 }
   for (const [name, test] of Object.entries(TESTS)) {
     if (without.some((start) => name.startsWith(start))) continue
     try {
       await test()
-      lines.push(`ok      ${name}`)
+      tally.passed += 1
+      report(`  ok      ${name}`)
     } catch (error) {
-      failed += 1
-      lines.push(`FAILED  ${name}: ${error?.stack ?? error}`)
+      tally.failed += 1
+      report(`  FAILED  ${name}: ${error?.stack ?? error}`)
     }
   }
-  return { lines, passed: lines.length - failed, failed }
+  report(`${tally.passed} passed, ${tally.failed} failed`)
 }
