@@ -6,6 +6,7 @@ import {
   constants,
   createHash,
   createHmac,
+  createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
@@ -25,16 +26,26 @@ export interface ServerKey {
   readonly key: SigningKey
 }
 
+/** Copies a generated key: on Node 20 the process can hang while such a key itself is exported as a JWK. */
+function copy({ privateKey }: { readonly privateKey: KeyObject }): KeyObject {
+  const key = privateKey.export({ type: 'pkcs8', format: 'der' })
+  return createPrivateKey({ key, type: 'pkcs8', format: 'der' })
+}
+
+/** Generates an RSA key. */
+export function makeRsaKey(modulusLength: number): KeyObject {
+  return copy(generateKeyPairSync('rsa', { modulusLength }))
+}
+
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
 
 function makeKey(alg: string): SigningKey {
   if (alg.startsWith('HS')) return randomBytes(64)
-  if (alg.startsWith('RS') || alg.startsWith('PS'))
-    return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
-  if (alg === 'EdDSA') return generateKeyPairSync('ed25519').privateKey
+  if (alg.startsWith('RS') || alg.startsWith('PS')) return makeRsaKey(2048)
+  if (alg === 'EdDSA') return copy(generateKeyPairSync('ed25519'))
   const namedCurve = CURVES[alg]
   if (namedCurve === undefined) throw new Error(`no such algorithm: ${alg}`)
-  return generateKeyPairSync('ec', { namedCurve }).privateKey
+  return copy(generateKeyPairSync('ec', { namedCurve }))
 }
 
 const made = new Map<string, SigningKey>()

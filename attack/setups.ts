@@ -3,17 +3,11 @@
  * which must be accepted, or the refusal would prove nothing. "Refused" is `ConfigurationError` out of `createKeyRing`
  * or `createAuth`; anything thrown later, or of another class, is a failure.
  */
-import {
-  createPublicKey,
-  generateKeyPairSync,
-  type JsonWebKey,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto'
+import { createPublicKey, type JsonWebKey, type KeyObject, randomBytes } from 'node:crypto'
 import { type AuthOptions, ConfigurationError, createAuth, createKeyRing, generateKey } from 'tokenwright'
 import type { Attacker } from './attacker.ts'
 import type { JsonObject } from './cases.ts'
-import { keyOf } from './keys.ts'
+import { keyOf, makeRsaKey } from './keys.ts'
 import { resolve, Unsupported } from './values.ts'
 
 /** Setups that must be refused, and one like them that must not. */
@@ -63,10 +57,6 @@ function rocaModulus(): string {
   return Buffer.from(hex.padStart(512, '0'), 'hex').toString('base64url')
 }
 
-function shortRsa(): KeyObject {
-  return generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
-}
-
 /** A JWK with members changed; the control is the JWK as it was. */
 function changed(alg: string, key: KeyObject, members: Readonly<Record<string, unknown>>): BadSetup {
   const good = { ...publicJwk(key), alg }
@@ -98,7 +88,7 @@ function offCurve(): JsonWebKey {
 /** Weak and unfit keys, by the case file's names. */
 const KEYS: Readonly<Record<string, Row>> = {
   rsa1024: () => {
-    const key = shortRsa()
+    const key = makeRsaKey(1024)
     return {
       bad: [signing({ alg: 'RS256', key }), verifying({ alg: 'RS256', key: publicJwk(key) })],
       control: signing({ alg: 'RS256', key: goodRsa() }),

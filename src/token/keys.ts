@@ -90,9 +90,20 @@ interface ImportedKey {
 /** The longest `kid` that is accepted, in characters. */
 export const MAX_KID_LENGTH = 128
 
+/**
+ * Copies a key. On Node 20 a key that was just generated shares a lock with what generated it, which the garbage collector takes when it
+ * clears that away: if it comes upon it while the key is exported as a JWK, the process hangs for ever. The export as DER takes no lock.
+ */
+function copyKey(key: KeyObject): KeyObject {
+  if (key.type === 'secret') return key
+  if (key.type === 'public')
+    return createPublicKey({ key: key.export({ type: 'spki', format: 'der' }), type: 'spki', format: 'der' })
+  return createPrivateKey({ key: key.export({ type: 'pkcs8', format: 'der' }), type: 'pkcs8', format: 'der' })
+}
+
 /** Turns the forms that a key may come in into a `KeyObject`, without ever guessing what a text might be. */
 function toKeyObject(at: string, source: Key['key'], algorithm: Algorithm): KeyObject {
-  if (source instanceof KeyObject) return source
+  if (source instanceof KeyObject) return copyKey(source)
   if (algorithm.kty === 'oct' && (typeof source === 'string' || source instanceof Uint8Array)) {
     return createSecretKey(typeof source === 'string' ? Buffer.from(source, 'utf8') : source)
   }
@@ -263,7 +274,7 @@ export function generateKey(alg: AlgorithmName, kid?: string): Jwk {
   const algorithm = ALGORITHMS.get(alg)
   if (algorithm === undefined)
     throw new ConfigurationError(expected('alg', `one of ${[...ALGORITHMS.keys()].join(', ')}`, alg))
-  const key = GENERATORS[algorithm.kty](algorithm)
+  const key = copyKey(GENERATORS[algorithm.kty](algorithm))
   const name = kid ?? toThumbprint(key, algorithm.kty)
   return { ...key.export({ format: 'jwk' }), alg, kid: name, use: 'sig' } as Jwk
 }
