@@ -24,15 +24,6 @@ export type Incoming = IncomingMessage & {
   readonly originalUrl?: string
 }
 
-/** The headers that matter here of which Node keeps only the first: <https://nodejs.org/api/http.html#messageheaders>. */
-const KEPT_ONCE: ReadonlySet<string> = new Set([
-  'authorization',
-  'content-length',
-  'content-type',
-  'host',
-  'proxy-authorization',
-])
-
 /** Methods whose requests have no body in the fetch standard, nor by RFC 6750 section 2.2. */
 const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
@@ -96,10 +87,10 @@ export function readHeader(req: IncomingMessage, name: string): string | undefin
   // HTTP/2 has the host in a pseudo-header (RFC 9113 section 8.3.1).
   if (value === undefined)
     return name === 'host' ? (req.headers[':authority'] as string | undefined) : undefined
-  return KEPT_ONCE.has(name) ? joinRepeated(req.rawHeaders, name, value) : value
+  return joinRepeated(req.rawHeaders, name, value)
 }
 
-/** Joins what came several times, when the value that is known is the first one of it. */
+/** Joins what came several times and Node kept once: then the value that is known is the first one of it. <https://nodejs.org/api/http.html#messageheaders> */
 function joinRepeated(raw: readonly string[], name: string, known: string): string {
   let first = -1
   let joined = known

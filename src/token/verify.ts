@@ -2,7 +2,7 @@
  * From a token to a payload: signature, claims, times. Synchronous, unless the user's schema for custom claims is asynchronous.
  * What a route asks beyond that (type, realm, freshness, scopes) is `requirement.ts`; whether the token was revoked is the guard's.
  */
-import { toText } from '../base/bytes.ts'
+import { flatten, toText } from '../base/bytes.ts'
 import { deepFreeze, parseObject } from '../base/json.ts'
 import type { StandardSchema } from '../base/schema.ts'
 import { AuthError } from '../errors.ts'
@@ -92,7 +92,7 @@ export function prepareVerify<C = Claims>(settings: VerifySettings<C>): Verify<C
 
   function remember(token: string, key: RingKey, payload: TokenPayload<C>): TokenPayload<C> {
     const { from, until } = toSpan(payload, leeway, settings.hasRows)
-    cache?.store({ token, payload, from, until: Math.min(until, key.notAfter) })
+    cache?.store({ token: flatten(token), payload, from, until: Math.min(until, key.notAfter) })
     return payload
   }
 
