@@ -35,7 +35,7 @@ const CAPABILITIES: Readonly<Record<string, true | string>> = {
   jwks: 'keys are never fetched: there is no such feature',
 }
 
-/** Environment variable that allows cases which take a minute or more. */
+/** Environment variable that allows trials which take a minute or more. */
 const LONG = 'ATTACK_LONG'
 
 /** Whether there is time for trials that take a minute or more. */

@@ -87,14 +87,9 @@ describe('a first start', () => {
   })
 
   it('takes less than a second', async () => {
-    // The fastest of three: what is claimed is the server's own time, not that of what runs beside it here.
-    const times: number[] = []
-    while (times.length < 3) {
-      const start = performance.now()
-      await startServer()
-      times.push(performance.now() - start)
-    }
-    expect(Math.min(...times)).toBeLessThan(1000)
+    const start = performance.now()
+    await startServer()
+    expect(performance.now() - start).toBeLessThan(1000)
   })
 
   it('keeps files and folder from others', async () => {
