@@ -5,7 +5,7 @@
 import type { Awaitable } from './base/awaitable.ts'
 import { AuthError } from './errors.ts'
 import type { Guard } from './guard.ts'
-import type { Found, HandshakeLocation, Location } from './http/locations.ts'
+import type { HandshakeLocation, Location } from './http/locations.ts'
 import { type RequestPort, toRequestPort } from './http/request.ts'
 import type { Requirement } from './route.ts'
 import { readUnverified, type UnverifiedPayload } from './token/jws.ts'
@@ -22,7 +22,11 @@ export type Outcome<R, C> = R extends { readonly optional: true } ? TokenPayload
 export type Gate<R, C> = (request: RequestPort) => Awaitable<Outcome<R, C>>
 
 /** A token that was found in a request. */
-export interface FoundToken extends Found {
+export interface FoundToken {
+  /** The token as it came, not verified and perhaps no token at all. */
+  readonly token: string
+  /** Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is no token but a ticket for one. */
+  readonly location: Location | HandshakeLocation
   /** Its CSRF value, unverified; null when it has none. */
   readonly csrf: string | null
 }
@@ -106,8 +110,10 @@ export function createAdmission<C>(guard: Guard<C>): Admission<C> {
     async findToken(request, type = 'access', locations) {
       const need = guard.toNeed({ type, ...(locations && { locations }) })
       const found = await guard.findToken(toRequestPort(request), need)
-      const csrf = found && readUnverified(found.token)?.payload['csrf']
-      return found && { ...found, csrf: typeof csrf === 'string' ? csrf : null }
+      if (found === null) return null
+      const token = found.text.slice(found.start)
+      const csrf = readUnverified(token)?.payload['csrf']
+      return { token, location: found.location, csrf: typeof csrf === 'string' ? csrf : null }
     },
   }
 }

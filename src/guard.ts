@@ -67,15 +67,24 @@ function enter<C>(
   if (found === null && need.optional) return null
   if (found === null) throw new AuthError('token_missing')
   refuseForeign(request, found, need.csrf)
-  const proceed = (payload: TokenPayload<C>): Awaitable<TokenPayload<C>> => {
-    refuseForged(request, found, need.csrf, payload.csrf)
-    const standing = stand(parts, payload, need)
-    const { renew: renewal } = need
-    if (renewal === null || found.location !== 'cookie') return standing
-    return andThen(standing, () => renew(parts, request, payload, renewal))
-  }
   const payload = verifyFound(parts, found, need)
-  return payload instanceof Promise ? payload.then(proceed) : proceed(payload)
+  return payload instanceof Promise
+    ? payload.then((late) => proceed(parts, request, need, { found, payload: late }))
+    : proceed(parts, request, need, { found, payload })
+}
+
+/** Goes on with what was found and verified. */
+function proceed<C>(
+  parts: GuardParts<C>,
+  request: RequestPort,
+  need: Need,
+  { found, payload }: { readonly found: Found; readonly payload: TokenPayload<C> },
+): Awaitable<TokenPayload<C>> {
+  refuseForged(request, found, need.csrf, payload.csrf)
+  const standing = stand(parts, payload, need)
+  const { renew: renewal } = need
+  if (renewal === null || found.location !== 'cookie') return standing
+  return andThen(standing, () => renew(parts, request, payload, renewal))
 }
 
 /** Makes sure that a verified token is still live and enough for the route. */
@@ -105,12 +114,8 @@ function meetAgain<C>(
 }
 
 /** Verifies what was found in a request, and refuses another type or realm. */
-function verifyFound<C>(
-  parts: GuardParts<C>,
-  { location, token }: Found,
-  need: Need,
-): Awaitable<TokenPayload<C>> {
-  return location === 'ticket' ? redeem(parts, token, need) : verify(parts, token, need)
+function verifyFound<C>(parts: GuardParts<C>, found: Found, need: Need): Awaitable<TokenPayload<C>> {
+  return found.location === 'ticket' ? redeem(parts, found.text, need) : verify(parts, found, need)
 }
 
 /** Redeems a ticket, and refuses another type or realm. */
@@ -120,8 +125,12 @@ async function redeem<C>({ redeem }: GuardParts<C>, ticket: string, need: Need):
 }
 
 /** Verifies a token, and refuses another type or realm. */
-function verify<C>(parts: GuardParts<C>, token: string, need: Need): Awaitable<TokenPayload<C>> {
-  const payload = parts.verify(token)
+function verify<C>(
+  parts: GuardParts<C>,
+  { text, start }: Pick<Found, 'text' | 'start'>,
+  need: Need,
+): Awaitable<TokenPayload<C>> {
+  const payload = parts.verify(text, start)
   return payload instanceof Promise ? payload.then((late) => admit(late, need)) : admit(payload, need)
 }
 
@@ -231,7 +240,7 @@ export function createGuard<C>(parts: GuardParts<C>): Guard<C> {
       }
     },
     verifyToken: (token, need) =>
-      andThen(verify(parts, token, need), (payload) => stand(parts, payload, need)),
+      andThen(verify(parts, { text: token, start: 0 }, need), (payload) => stand(parts, payload, need)),
     meet: (payload, need) => meetAgain(parts, payload, need),
     judge: (payload) => ensureLive(parts, payload, plain),
   }

@@ -72,10 +72,12 @@ export interface LocateSettings {
   readonly cookies: CookieSettings
 }
 
-/** A token and where it was. */
+/** A token where it was found, not verified and perhaps no token at all. It is the end of what carried it. */
 export interface Found {
-  /** The token as it came, not verified and perhaps no token at all. */
-  readonly token: string
+  /** What carried it: the whole value of a header, or nothing but the token. */
+  readonly text: string
+  /** Where in the text the token begins. */
+  readonly start: number
   /** Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is no token but a ticket for one. */
   readonly location: Location | HandshakeLocation
 }

@@ -33,10 +33,12 @@ export interface VerifySettings<C> {
 /**
  * Verifies one token.
  *
+ * @param text what carried it, and ends with it
+ * @param start where in the text the token begins. Default 0
  * @throws {AuthError} `token_malformed`, `signature_invalid`, `issuer_invalid`, `audience_invalid`, `token_expired` or
  *   `token_not_active`; as a rejection when the schema is asynchronous
  */
-export type Verify<C> = (token: string) => TokenPayload<C> | Promise<TokenPayload<C>>
+export type Verify<C> = (text: string, start?: number) => TokenPayload<C> | Promise<TokenPayload<C>>
 
 /** What the cache remembers of a token: the payload, and when it may be used by its own word and its key's. */
 interface Proof<C> extends Remembered, Span {
@@ -90,25 +92,25 @@ export function prepareVerify<C = Claims>(settings: VerifySettings<C>): Verify<C
   const accept = prepareAccept(settings)
   const cache = settings.cache === null ? null : createTokenCache<Proof<C>>(settings.cache)
 
-  function remember(token: string, key: RingKey, payload: TokenPayload<C>): TokenPayload<C> {
+  function remember(text: string, start: number, key: RingKey, payload: TokenPayload<C>): TokenPayload<C> {
     const { from, until } = toSpan(payload, leeway, settings.hasRows)
-    cache?.store({ token: flatten(token), payload, from, until: Math.min(until, key.notAfter) })
+    cache?.store({ text: flatten(text), start, payload, from, until: Math.min(until, key.notAfter) })
     return payload
   }
 
-  return (token) => {
-    if (typeof token !== 'string') throw new AuthError('token_malformed')
+  return (text, start = 0) => {
+    if (typeof text !== 'string') throw new AuthError('token_malformed')
     const now = clock()
-    const proof = cache?.find(token)
+    const proof = cache?.find(text, start)
     // Out of its time it is verified anew, which says what is wrong with it.
     if (proof !== undefined && judgeTimes(proof, now) === undefined) return proof.payload
 
-    const { header, key, payload } = verifyJws(token, now)
+    const { header, key, payload } = verifyJws(text.slice(start), now)
     const claims = parseObject(payload)
     if (claims === undefined) throw new AuthError('token_malformed')
     const accepted = accept(claims, header, now)
     return accepted instanceof Promise
-      ? accepted.then((checked) => remember(token, key, checked))
-      : remember(token, key, accepted)
+      ? accepted.then((checked) => remember(text, start, key, checked))
+      : remember(text, start, key, accepted)
   }
 }

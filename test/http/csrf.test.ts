@@ -237,7 +237,7 @@ describe('which requests are judged', () => {
   ])('mode $mode, $method by $location: foreign $foreign, forged $forged', async (row) => {
     const settings = resolveCsrf(row.mode)
     const request = toPort({ method: row.method, headers: { 'sec-fetch-site': 'cross-site' } })
-    const found = { token: 't', location: row.location }
+    const found = { text: 't', start: 0, location: row.location }
     expect(await codeOf(() => refuseForeign(request, found, settings))).toBe(row.foreign)
     expect(await codeOf(() => refuseForged(request, found, settings, 'v'))).toBe(row.forged)
   })

@@ -30,6 +30,11 @@ function find(
   return Promise.resolve(prepareLocate(settings, type, settings.locations)(toPort(sketch)))
 }
 
+/** The token itself. */
+function tokenOf({ text, start }: Found): string {
+  return text.slice(start)
+}
+
 /** `location:token`, `none`, or the error's code. */
 async function outcome(sketch: Sketch, options?: LocateOptions, type?: WantedType): Promise<string> {
   let found: Found | null = null
@@ -37,7 +42,7 @@ async function outcome(sketch: Sketch, options?: LocateOptions, type?: WantedTyp
     found = await find(sketch, options, type)
   })
   if (code !== 'nothing') return code
-  return found === null ? 'none' : `${(found as Found).location}:${(found as Found).token}`
+  return found === null ? 'none' : `${(found as Found).location}:${tokenOf(found)}`
 }
 
 describe('the Authorization header', () => {
@@ -94,7 +99,8 @@ describe('the Authorization header', () => {
         settings.locations,
       )(toPort({ headers: { authorization: `Bearer ${T}` } })),
     ).toEqual({
-      token: T,
+      text: `Bearer ${T}`,
+      start: 7,
       location: 'header',
     })
   })
@@ -213,7 +219,7 @@ describe('the body', () => {
     const request = { ...toPort({}), body: async () => ({ access_token: T }) }
     const found = prepareLocate(settings, 'access', settings.locations)(request)
     expect(found).toBeInstanceOf(Promise)
-    expect(await found).toEqual({ token: T, location: 'body' })
+    expect(await found).toEqual({ text: T, start: 0, location: 'body' })
   })
 })
 
@@ -249,7 +255,8 @@ describe('the cookie', () => {
     const request = toPort({ headers: { cookie: `${name}=${T}; __Host-refresh_token=r` } })
     expect(prepareLocate(settings, 'access', settings.locations)(request)).toBeNull()
     expect(prepareLocate(settings, 'any', settings.locations)(request)).toEqual({
-      token: 'r',
+      text: 'r',
+      start: 0,
       location: 'cookie',
     })
   })
@@ -305,7 +312,8 @@ describe('several locations', () => {
     const settings = prepare({ locations: ['header', 'cookie'] })
     const request = toPort({ headers: { ...header, ...cookie } })
     expect(prepareLocate(settings, 'access', new Set(['cookie'] as const))(request)).toEqual({
-      token: 'c',
+      text: 'c',
+      start: 0,
       location: 'cookie',
     })
   })
@@ -386,7 +394,7 @@ describe('whatever comes', () => {
               const found = await prepareLocate(settings, 'any', new Set(places))(request)
               if (found === null) continue
               expect(places).toContain(found.location)
-              expect(found.token).not.toBe('')
+              expect(tokenOf(found)).not.toBe('')
             } catch (error) {
               if (!isAuthError(error)) throw error
               expect(error.code).toBe('request_invalid')

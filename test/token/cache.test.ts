@@ -18,10 +18,10 @@ function createCache<V>(bounds: CacheBounds): {
   store: (token: string, value: V) => void
   find: (token: string) => V | undefined
 } {
-  const cache = createTokenCache<{ token: string; value: V }>(bounds)
+  const cache = createTokenCache<{ text: string; start: number; value: V }>(bounds)
   return {
-    store: (text, value) => cache.store({ token: text, value }),
-    find: (text) => cache.find(text)?.value,
+    store: (text, value) => cache.store({ text, start: 0, value }),
+    find: (text) => cache.find(text, 0)?.value,
   }
 }
 
@@ -44,6 +44,28 @@ describe('the cache', () => {
             expect(found === undefined || (found === text && stored.has(text))).toBe(true)
           }
         }
+      }),
+    )
+  })
+
+  it('finds a token however it was carried, and only that token', () => {
+    // Carried whole, behind a scheme, and behind what looks like a part of the token itself.
+    const carried = fc
+      .tuple(
+        fc.constantFrom('', 'Bearer ', 'JWT ', 'a.', 'a.a.'),
+        fc.constantFrom('a.QWERT', 'a.a.QWERT', 'QWERT'),
+      )
+      .chain(([before, token]) =>
+        fc.nat({ max: before.length }).map((start) => ({ text: before + token, start })),
+      )
+    fc.assert(
+      fc.property(carried, carried, (stored, asked) => {
+        const cache = createTokenCache<{ text: string; start: number }>(ROOMY)
+        cache.store(stored)
+        const same = stored.text.slice(stored.start) === asked.text.slice(asked.start)
+        const alike = stored.start === asked.start && stored.text !== asked.text
+        // Of a scheme in other letters nothing is known; it is verified anew.
+        expect(cache.find(asked.text, asked.start)).toBe(same && !alike ? stored : undefined)
       }),
     )
   })
