@@ -34,8 +34,8 @@ export interface App {
   readonly framework: string
   /** What guards it; `BARE` for nothing. */
   readonly guard: string
-  /** In how many processes it runs: in several where the figures lie close together. */
-  readonly copies: number
+  /** Whether its figure lies close to the bare one, so that it needs many rounds. */
+  readonly close: boolean
   create(secret: string): RequestListener | Promise<RequestListener>
 }
 
@@ -118,8 +118,8 @@ function rows(
     ...peers,
   }
   return Object.entries(all).map(([guard, create]) => {
-    const copies = guard === BARE || guard === LEAST || guard === OURS ? 3 : 1
-    return { framework, guard, copies, create }
+    const close = guard === BARE || guard === LEAST || guard === OURS
+    return { framework, guard, close, create }
   })
 }
 
