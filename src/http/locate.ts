@@ -1,5 +1,5 @@
 /**
- * Finds the token of a request: one table of readers for the header, a cookie, the query, the body, and what the handshake of a
+ * Finds the token of a request: a reader each for the header, a cookie, the query, the body, and what the handshake of a
  * WebSocket has in their place (RFC 6750 section 2, RFC 9110 section 11). It refuses requests that are ambiguous;
  * whether the token is any good is for others to say, so a bad token is never rescued by another elsewhere.
  */
