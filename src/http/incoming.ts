@@ -90,16 +90,18 @@ export function readHeader(req: IncomingMessage, name: string): string | undefin
   return joinRepeated(req.rawHeaders, name, value)
 }
 
-/**
- * Joins what came several times and Node kept once: then the value that is known is the first one of it. Nearly always one look at the
- * lengths of the names says that it came once. <https://nodejs.org/api/http.html#messageheaders>
- */
+/** Joins what came several times and Node kept once: then the value that is known is the first one of it. <https://nodejs.org/api/http.html#messageheaders> */
 function joinRepeated(raw: readonly string[], name: string, known: string): string {
-  let alike = 0
-  for (let at = 0; at < raw.length; at += 2) if (raw[at]?.length === name.length) alike++
-  if (alike < 2) return known
-  const values = raw.filter((_, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === name)
-  return values[0] === known ? values.join(', ') : known
+  let first = -1
+  let joined = known
+  for (let at = 0; at < raw.length; at += 2) {
+    const other = raw[at] ?? ''
+    if (other.length !== name.length || other.toLowerCase() !== name) continue
+    if (first !== -1) joined += `, ${raw[at + 1]}`
+    else if (raw[at + 1] === known) first = at
+    else return known
+  }
+  return joined
 }
 
 /** Whether the request announces a body (RFC 9112 section 6). HTTP/2 need not announce one. */

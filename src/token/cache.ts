@@ -38,7 +38,7 @@ export interface TokenCache<V extends Remembered> {
 /** How many of the last characters make the key: 5 x 6 bits fit the small integers that a `Map` finds fastest. */
 const TAIL_LENGTH = 5
 
-/** What an entry costs beside its token, in bytes: the frozen payload, its strings and the map's slot; measured. */
+/** What an entry costs beside its text, in bytes: the frozen payload, its strings and the map's slot; measured. */
 const ENTRY_OVERHEAD = 1100
 
 /** An integer from the last characters of a token's signature. */
@@ -48,7 +48,10 @@ function toTail(text: string): number {
   return tail
 }
 
-/** Whether an entry is of exactly this token, however that was carried. */
+/**
+ * Whether an entry is of exactly this token, however that was carried. Where tokens begin at the same place the texts before them are the
+ * same too, as there is one scheme; were they not, a token would be taken for another, and verified anew.
+ */
 function isOf(entry: Remembered, text: string, start: number): boolean {
   return entry.start === start ? entry.text === text : entry.text.slice(entry.start) === text.slice(start)
 }
