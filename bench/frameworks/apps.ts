@@ -211,7 +211,8 @@ export const APPS: readonly App[] = [
 
 /** Serves one application on a port of its own. */
 export async function serveApp(app: App, secret: string): Promise<ReturnType<typeof createServer>> {
-  const server = createServer(await app.create(secret))
+  // Connections wait for their turn for as long as that takes.
+  const server = createServer({ keepAliveTimeout: 0 }, await app.create(secret))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return server
 }

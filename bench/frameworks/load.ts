@@ -30,43 +30,57 @@ export async function probe(port: number, request: Uint8Array): Promise<number> 
   }
 }
 
-/** Sends that many requests; every one must be answered with 200. */
-export async function run(port: number, requests: readonly Buffer[], count: number): Promise<void> {
-  let left = count
-  const next = (): Buffer | undefined =>
-    left-- > 0 ? requests[Math.floor(Math.random() * requests.length)] : undefined
+/** Connections that stay open, as opening them costs the server more than a request. */
+export interface Load {
+  /** Sends that many requests; every one must be answered with 200. */
+  run(count: number): Promise<void>
+  close(): void
+}
+
+/** Connects to a server, and sends it requests at random when asked. */
+export function openLoad(port: number, requests: readonly Buffer[]): Load {
   const sockets = Array.from({ length: CONNECTIONS }, () => connect(port, '127.0.0.1').setNoDelay(true))
-  let running = true
-  const stayAwake = (): void => {
-    if (running) setImmediate(stayAwake)
+  return {
+    async run(count) {
+      let left = count
+      const next = (): Buffer | undefined =>
+        left-- > 0 ? requests[Math.floor(Math.random() * requests.length)] : undefined
+      let running = true
+      const stayAwake = (): void => {
+        if (running) setImmediate(stayAwake)
+      }
+      stayAwake()
+      await Promise.all(sockets.map((socket) => keepBusy(socket, next)))
+      running = false
+    },
+    close() {
+      for (const socket of sockets) socket.destroy()
+    },
   }
-  stayAwake()
-  await Promise.all(sockets.map((socket) => keepBusy(socket, next)))
-  running = false
 }
 
 /** Sends one request after the other on one connection, until there are none. */
 function keepBusy(socket: Socket, next: () => Buffer | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const send = (): void => {
-      const request = next()
-      if (request !== undefined) {
-        socket.write(request)
-        return
-      }
-      socket.destroy()
-      resolve()
-    }
     let text = ''
-    socket.on('error', reject)
-    socket.on('data', (bytes) => {
+    const onData = (bytes: Buffer): void => {
       text += bytes.toString('latin1')
       // The same short JSON in every answer: it has come when its last character has.
       if (!text.endsWith('"world"}')) return
       if (!text.startsWith('HTTP/1.1 200')) reject(new Error(`answered ${text.slice(0, 40)}`))
       text = ''
       send()
-    })
+    }
+    const send = (): void => {
+      const request = next()
+      if (request !== undefined) {
+        socket.write(request)
+        return
+      }
+      socket.off('error', reject).off('data', onData)
+      resolve()
+    }
+    socket.on('error', reject).on('data', onData)
     send()
   })
 }

@@ -1,9 +1,9 @@
 /**
- * `npm run bench:http [-- <framework>]`: what it costs to authenticate a request, as a share of the same application with a middleware that
- * does nothing. What counts is the processor time of the server's process for each request, so that neither the load nor the rest of the
- * machine is in it. Two processes of one program differ by some percent for as long as they live, by how V8 came to compile them and
- * where their data lies: so the applications of a framework are in one process, which loads them in turn, and are compared within one round
- * of it; and there are several such processes, as luck differs from one to the next.
+ * `npm run bench:http [-- <framework>]`: an application with a middleware that does nothing, as a share of the same one behind a guard. What counts
+ * is the processor time of the server's process for each request, so that neither the load nor the rest of the machine is in it. Two processes
+ * of one program differ by some percent for as long as they live, by how V8 came to compile them and where their data lies: so the
+ * applications of a framework are served by one process, are loaded in turn, and are compared within one round of turns; and there are
+ * several such processes, each of which gives a figure of its own, as luck differs from one to the next.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -11,35 +11,37 @@ import { once } from 'node:events'
 import { cpus } from 'node:os'
 import { median } from '../measure.ts'
 import { APPS, type App, BARE, createApplication, LEAST } from './apps.ts'
-import { probe, run, toRequests } from './load.ts'
+import { type Load, openLoad, probe, toRequests } from './load.ts'
 import { pin } from './pin.ts'
 
 const TOKENS = 1_000
-/** Requests before anything is measured: V8 needs that many until it stops compiling. */
-const WARM_UP = 15_000
+/** Rounds of all applications before anything is measured: V8 compiles what they share for all of them. */
+const WARM_UP = 4
 const PROCESSES = 3
-const ROUNDS = 60
+const ROUNDS = 16
 /** Who costs far more than the rest takes part in every so many rounds: their figures need no such care. */
-const SELDOM = 5
-/** Requests of a turn: some 50 ms, so that a machine which is now faster and now slower is the same for all of a round. */
-const REQUESTS = 1_000
+const SELDOM = 4
+/** Requests of a turn: few enough that a machine which is now faster and now slower is the same for all of a round, and so many that most tokens come again. */
+const REQUESTS = 3_000
 
 /** One process, which serves every application of a framework. */
 interface Server {
   readonly child: ChildProcess
-  /** Where each application listens. */
-  readonly ports: readonly number[]
+  /** The load of each application. */
+  readonly loads: readonly Load[]
 }
 
 /** What one application costs. */
 interface Figures {
   readonly app: App
-  /** Which of the server's ports is its. */
+  /** Which of the server's loads is its. */
   readonly index: number
-  /** Microseconds of processor time for each request, of every round of every process. */
+  /** Microseconds of processor time for each request, of every round of this process. */
   readonly costs: number[]
   /** The share that the bare application has of it, in the same rounds. */
   readonly shares: number[]
+  /** The medians of each process. */
+  readonly medians: { readonly cost: number; readonly share: number }[]
 }
 
 async function ask<T>(child: ChildProcess): Promise<T> {
@@ -47,14 +49,16 @@ async function ask<T>(child: ChildProcess): Promise<T> {
   return message as T
 }
 
-async function start(framework: string, secret: string): Promise<Server> {
-  const child = fork(new URL('server.js', import.meta.url), [framework, secret], {
+async function start(apps: readonly App[], secret: string, requests: readonly Buffer[]): Promise<Server> {
+  const child = fork(new URL('server.js', import.meta.url), [apps[0]?.framework ?? '', secret], {
+    execArgv: ['--expose-gc'],
     // Express prints what it refuses, except here.
     env: { ...process.env, NODE_ENV: 'test' },
   })
   const { ports } = await ask<{ ports: number[] }>(child)
   pin(child.pid ?? 0, 'application')
-  return { child, ports }
+  for (const [at, app] of apps.entries()) await checkAnswers(app, ports[at] ?? 0, requests)
+  return { child, loads: ports.map((port) => openLoad(port, requests)) }
 }
 
 /** Microseconds of processor time that a process has used. */
@@ -64,9 +68,9 @@ async function readUsed(child: ChildProcess): Promise<number> {
 }
 
 /** Loads one application for a turn; answers microseconds of processor time for each request. */
-async function takeTurn(child: ChildProcess, port: number, requests: readonly Buffer[]): Promise<number> {
+async function takeTurn({ child, loads }: Server, index: number): Promise<number> {
   const before = await readUsed(child)
-  await run(port, requests, REQUESTS)
+  await loads[index]?.run(REQUESTS)
   return ((await readUsed(child)) - before) / REQUESTS
 }
 
@@ -80,14 +84,10 @@ async function checkAnswers(app: App, port: number, requests: readonly Buffer[])
   throw new Error(`${app.framework} behind ${app.guard} answers ${statuses} instead of ${expected}`)
 }
 
-/** One round, in an order of its own: whoever comes next pays for garbage that was left, and that must not always be the same. */
-async function takeRound(
-  { child, ports }: Server,
-  figures: readonly Figures[],
-  requests: readonly Buffer[],
-): Promise<void> {
+/** One round, in an order of its own: whoever comes next finds what the one before has left in the caches, and that must not always be the same. */
+async function takeRound(server: Server, figures: readonly Figures[]): Promise<void> {
   const turns = figures.map((figure) => ({ ...figure, cost: 0 }))
-  for (const turn of shuffle(turns)) turn.cost = await takeTurn(child, ports[turn.index] ?? 0, requests)
+  for (const turn of shuffle(turns)) turn.cost = await takeTurn(server, turn.index)
   const bare = turns[0]?.cost ?? 0
   for (const { costs, shares, cost } of turns) {
     costs.push(cost)
@@ -101,21 +101,20 @@ function shuffle<T>(values: readonly T[]): readonly T[] {
 }
 
 /** Measures the applications of one framework against each other. */
-async function compare(framework: string, secret: string, requests: readonly Buffer[]): Promise<void> {
-  const figures = APPS.filter((app) => app.framework === framework).map(
-    (app, index): Figures => ({ app, index, costs: [], shares: [] }),
-  )
+async function compare(apps: readonly App[], secret: string, requests: readonly Buffer[]): Promise<void> {
+  const figures = apps.map((app, index): Figures => ({ app, index, costs: [], shares: [], medians: [] }))
+  const close = figures.filter(({ app }) => app.close)
   for (let count = 0; count < PROCESSES; count++) {
-    const server = await start(framework, secret)
-    for (const { app, index } of figures) {
-      const port = server.ports[index] ?? 0
-      await checkAnswers(app, port, requests)
-      await run(port, requests, WARM_UP)
-    }
-    const few = figures.filter(({ app }) => app.close)
+    const server = await start(apps, secret, requests)
+    for (let round = 0; round < WARM_UP; round++) await takeRound(server, figures)
+    for (const { costs, shares } of figures) costs.length = shares.length = 0
     for (let round = 0; round < ROUNDS; round++) {
-      await takeRound(server, round % SELDOM === 0 ? figures : few, requests)
+      await takeRound(server, round % SELDOM === 0 ? figures : close)
     }
+    for (const { costs, shares, medians } of figures) {
+      medians.push({ cost: median(costs), share: median(shares) })
+    }
+    for (const load of server.loads) load.close()
     server.child.disconnect()
   }
   print(figures)
@@ -123,12 +122,13 @@ async function compare(framework: string, secret: string, requests: readonly Buf
 
 /** Prints a row for each application; the first one is the bare one. */
 function print(figures: readonly Figures[]): void {
-  for (const { app, costs, shares } of figures) {
-    const sorted = shares.toSorted((a, b) => a - b)
-    const quartile = (part: number): string =>
-      (sorted[Math.floor((sorted.length - 1) * part)] ?? 0).toFixed(2)
-    const cells = [app.framework, app.guard, median(costs).toFixed(1), median(shares).toFixed(3)]
-    console.log(`| ${[...cells, `${quartile(0.25)} - ${quartile(0.75)}`].join(' | ')} |`)
+  for (const { app, medians } of figures) {
+    const shares = medians.map(({ share }) => share)
+    const each = shares.map((share) => share.toFixed(2)).join(', ')
+    const cost = median(medians.map(({ cost }) => cost))
+    console.log(
+      `| ${app.framework} | ${app.guard} | ${cost.toFixed(1)} | ${median(shares).toFixed(2)} | ${each} |`,
+    )
   }
 }
 
@@ -147,8 +147,10 @@ if (!pin(process.pid, 'load')) console.log('No `taskset` here: processes wander,
 console.log(
   `Medians of ${ROUNDS} rounds in each of ${PROCESSES} processes, ${REQUESTS} requests in a turn, ${TOKENS} tokens at random.\n`,
 )
-console.log('| framework | guarded by | us per request | share of bare | middle half |')
+console.log('| framework | guarded by | us per request | share of bare | of each process |')
 console.log('|---|---|---:|---:|---:|')
 for (const framework of new Set(APPS.map((app) => app.framework))) {
-  if (framework.includes(filter)) await compare(framework, secret, requests)
+  if (!framework.includes(filter)) continue
+  const apps = APPS.filter((app) => app.framework === framework)
+  await compare(apps, secret, requests)
 }
