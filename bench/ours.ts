@@ -1,13 +1,14 @@
 /**
- * Tokenwright, measured twice: through the public interface, as applications call it, and on the floor below (`prepareVerify`,
+ * Tokenwright, measured twice: through the public interface, as applications call it, and on the floor below (`createVerifier`,
  * `prepareIssue`), so that the price of promises, options and requirements can be seen.
  */
 import { createSecretKey } from 'node:crypto'
-import { type Auth, createAuth, createKeyRing, type KeyRing } from 'tokenwright'
+import { type Auth, createAuth, createKeyRing, type KeyRing, type TokenPayload } from 'tokenwright'
+import type { Awaitable } from '../src/base/awaitable.ts'
 import { systemClock } from '../src/base/duration.ts'
 import type { CacheBounds } from '../src/token/cache.ts'
 import { prepareIssue } from '../src/token/issue.ts'
-import { prepareVerify } from '../src/token/verify.ts'
+import { createVerifier } from '../src/token/verify.ts'
 import { AUDIENCE, ISSUER, KID, LIFETIME, PAIRS, type PairName, SCOPES, SECRET, SUBJECT } from './token.ts'
 
 /** The ring with the shared secret, or with one of the pairs. */
@@ -33,8 +34,12 @@ export function createPublicSigner(auth: Auth): () => Promise<string> {
 }
 
 /** The verifier below the public interface. */
-export function createFloorVerifier(alg: 'HS256' | PairName, cache: CacheBounds | null) {
-  return prepareVerify({
+export function createFloorVerifier(
+  alg: 'HS256' | PairName,
+  cache: CacheBounds | null,
+): (token: string) => Awaitable<TokenPayload> {
+  const wanted = { type: 'access', realm: undefined } as const
+  const verifier = createVerifier({
     ring: createRing(alg),
     rules: {
       issuer: ISSUER,
@@ -49,6 +54,10 @@ export function createFloorVerifier(alg: 'HS256' | PairName, cache: CacheBounds 
     schema: null,
     hasRows: false,
   })
+  return (text) => {
+    const carried = { text, start: 0 }
+    return verifier.recall(carried, wanted) ?? verifier.verify(carried, wanted)
+  }
 }
 
 /** The issuer below the public interface. */

@@ -28,7 +28,7 @@ import { readUnverified } from './token/jws.ts'
 import type { Jwks } from './token/keys.ts'
 import type { Claims, TokenPayload } from './token/payload.ts'
 import { prepareTickets, type Tickets } from './token/ticket.ts'
-import { prepareVerify, type VerifySettings } from './token/verify.ts'
+import { createVerifier, type VerifySettings } from './token/verify.ts'
 
 /** The payload's type of an application: `TokenOf<typeof auth>`. */
 export type TokenOf<A> = A extends Auth<infer C, infer _> ? TokenPayload<C> : never
@@ -168,7 +168,7 @@ function wireGuard<C, U>(settings: Settings<C, U>, wiring: Wiring<C>): Guard<C> 
   const { http, clock, leeway, realm, freshness } = settings
   const { issuance, liveness, tickets } = wiring
   return createGuard({
-    verify: prepareVerify(wiring.verifying),
+    verifier: createVerifier(wiring.verifying),
     redeem:
       tickets &&
       (async (ticket) => {

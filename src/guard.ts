@@ -12,15 +12,16 @@ import type { Found } from './http/locations.ts'
 import type { RequestPort } from './http/request.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { type Need, type NeedDefaults, type Renewal, type Requirement, toNeed } from './route.ts'
+import type { Carried } from './token/cache.ts'
 import { judgeTimes, toSpan } from './token/claims.ts'
 import type { TokenPayload } from './token/payload.ts'
-import { judgeRequirement, judgeType } from './token/requirement.ts'
-import type { Verify } from './token/verify.ts'
+import { judgeRequirement } from './token/requirement.ts'
+import { admit, type Verifier } from './token/verify.ts'
 
 /** What the guard works from. */
 export interface GuardParts<C> {
-  /** Verifies a token. */
-  readonly verify: Verify<C>
+  /** Verifies tokens. */
+  readonly verifier: Verifier<C>
   /** Takes a ticket in place of a token, once; null where there are none. */
   readonly redeem: ((ticket: string) => Promise<TokenPayload<C>>) | null
   /** Forgiven clock skew, in seconds. */
@@ -66,25 +67,39 @@ function enter<C>(
 ): Awaitable<TokenPayload<C> | null> {
   if (found === null && need.optional) return null
   if (found === null) throw new AuthError('token_missing')
-  refuseForeign(request, found, need.csrf)
-  const payload = verifyFound(parts, found, need)
-  return payload instanceof Promise
-    ? payload.then((late) => proceed(parts, request, need, { found, payload: late }))
-    : proceed(parts, request, need, { found, payload })
+  if (found.location === 'cookie') return enterByCookie(parts, request, need, found)
+  if (found.location === 'ticket') return enterByTicket(parts, found.text, need)
+  return pass(parts, found, need)
 }
 
-/** Goes on with what was found and verified. */
-function proceed<C>(
+/** Goes on with a cookie: browsers add it by themselves, so the request may be forged; and it can be renewed in passing. */
+function enterByCookie<C>(
   parts: GuardParts<C>,
   request: RequestPort,
   need: Need,
-  { found, payload }: { readonly found: Found; readonly payload: TokenPayload<C> },
+  found: Found,
 ): Awaitable<TokenPayload<C>> {
-  refuseForged(request, found, need.csrf, payload.csrf)
-  const standing = stand(parts, payload, need)
-  const { renew: renewal } = need
-  if (renewal === null || found.location !== 'cookie') return standing
-  return andThen(standing, () => renew(parts, request, payload, renewal))
+  refuseForeign(request, found, need.csrf)
+  const verified = parts.verifier.recall(found, need) ?? parts.verifier.verify(found, need)
+  return andThen(verified, (payload) => {
+    refuseForged(request, found, need.csrf, payload.csrf)
+    const standing = stand(parts, payload, need)
+    const { renew: renewal } = need
+    return renewal === null ? standing : andThen(standing, () => renew(parts, request, payload, renewal))
+  })
+}
+
+/** Goes on with a ticket, which is redeemed. */
+async function enterByTicket<C>(parts: GuardParts<C>, ticket: string, need: Need): Promise<TokenPayload<C>> {
+  if (parts.redeem === null) throw new AuthError('token_malformed')
+  return stand(parts, admit(await parts.redeem(ticket), need), need)
+}
+
+/** Goes on with a token from anywhere else: everything but location and CSRF. */
+function pass<C>(parts: GuardParts<C>, token: Carried, need: Need): Awaitable<TokenPayload<C>> {
+  const known = parts.verifier.recall(token, need)
+  if (known !== undefined) return stand(parts, known, need)
+  return andThen(parts.verifier.verify(token, need), (payload) => stand(parts, payload, need))
 }
 
 /** Makes sure that a verified token is still live and enough for the route. */
@@ -111,34 +126,6 @@ function meetAgain<C>(
   const objection = judgeTimes(toSpan(payload, parts.leeway, parts.defaults.revocable), parts.clock())
   if (objection !== undefined) throw new AuthError(objection)
   return stand(parts, admit(payload, need), need)
-}
-
-/** Verifies what was found in a request, and refuses another type or realm. */
-function verifyFound<C>(parts: GuardParts<C>, found: Found, need: Need): Awaitable<TokenPayload<C>> {
-  return found.location === 'ticket' ? redeem(parts, found.text, need) : verify(parts, found, need)
-}
-
-/** Redeems a ticket, and refuses another type or realm. */
-async function redeem<C>({ redeem }: GuardParts<C>, ticket: string, need: Need): Promise<TokenPayload<C>> {
-  if (redeem === null) throw new AuthError('token_malformed')
-  return admit(await redeem(ticket), need)
-}
-
-/** Verifies a token, and refuses another type or realm. */
-function verify<C>(
-  parts: GuardParts<C>,
-  { text, start }: Pick<Found, 'text' | 'start'>,
-  need: Need,
-): Awaitable<TokenPayload<C>> {
-  const payload = parts.verify(text, start)
-  return payload instanceof Promise ? payload.then((late) => admit(late, need)) : admit(payload, need)
-}
-
-/** Refuses another type or realm. */
-function admit<C>(payload: TokenPayload<C>, need: Need): TokenPayload<C> {
-  const objection = judgeType(payload, need)
-  if (objection !== undefined) throw objection
-  return payload
 }
 
 /** Refuses what is revoked, by the store and by the user's own blocklist. A promise only where one of them must be waited for. */
@@ -239,8 +226,10 @@ export function createGuard<C>(parts: GuardParts<C>): Guard<C> {
         return report(error, request)
       }
     },
-    verifyToken: (token, need) =>
-      andThen(verify(parts, { text: token, start: 0 }, need), (payload) => stand(parts, payload, need)),
+    verifyToken(token, need) {
+      if (typeof token !== 'string') throw new AuthError('token_malformed')
+      return pass(parts, { text: token, start: 0 }, need)
+    },
     meet: (payload, need) => meetAgain(parts, payload, need),
     judge: (payload) => ensureLive(parts, payload, plain),
   }

@@ -84,22 +84,22 @@ describe('settling', () => {
 
   it('goes on with a value or an error, thrown or rejected', async () => {
     const tell = (attempt: () => unknown): unknown =>
-      settle(
+      settle('call', {
         attempt,
-        (value) => `value ${value}`,
-        (error) => `error ${(error as Error).message}`,
-      )
-    expect(tell(() => 1)).toBe('value 1')
-    expect(tell(fail)).toBe('error attempt')
-    expect(await tell(async () => 1)).toBe('value 1')
-    expect(await tell(async () => fail())).toBe('error attempt')
+        enter: (call, value) => `${call}, value ${value}`,
+        refuse: (call, error) => `${call}, error ${(error as Error).message}`,
+      })
+    expect(tell(() => 1)).toBe('call, value 1')
+    expect(tell(fail)).toBe('call, error attempt')
+    expect(await tell(async () => 1)).toBe('call, value 1')
+    expect(await tell(async () => fail())).toBe('call, error attempt')
   })
 
   it('lets pass what the next step throws: nobody is refused for it', async () => {
     const refused: unknown[] = []
-    const refuse = (error: unknown): void => void refused.push(error)
-    expect(() => settle(() => 1, fail, refuse)).toThrow('attempt')
-    await expect(settle(async () => 1, fail, refuse)).rejects.toThrow('attempt')
+    const refuse = (_call: null, error: unknown): void => void refused.push(error)
+    expect(() => settle(null, { attempt: () => 1, enter: fail, refuse })).toThrow('attempt')
+    await expect(settle(null, { attempt: async () => 1, enter: fail, refuse })).rejects.toThrow('attempt')
     expect(refused).toEqual([])
   })
 

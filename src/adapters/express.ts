@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
-import { type Awaitable, settle } from '../base/awaitable.ts'
+import { type Awaitable, type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import { attach, readAttached, requireAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
@@ -72,8 +72,15 @@ export interface ExpressGuards<C, U> {
   subjectOf(req: object): U
 }
 
+/** What a middleware is called with. */
+interface Call {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly next: NextFunction
+}
+
 /** Calls a handler; what it throws is rejected. */
-async function call(
+async function run(
   handler: GuardedHandler<never>,
   req: IncomingMessage,
   res: ServerResponse,
@@ -113,16 +120,18 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
   ): Middleware {
     const gate = auth.gate(requirement)
 
-    return (req, res, next) => {
-      const proceed = (): Awaitable<void> => {
-        if (handler !== undefined) return call(handler, req, res, next)
-        next()
-      }
-      const refuse = (error: unknown): void => {
+    const steps: Steps<Call, void, Awaitable<void>> = {
+      attempt: ({ req, res }) => attach(req, gate(new IncomingPort(req, res, req)), load),
+      enter({ req, res, next }) {
+        return handler === undefined ? next() : run(handler, req, res, next)
+      },
+      refuse({ res, next }, error) {
         if (throws || !isAuthError(error)) next(error)
         else writeAnswer(res, auth.answer(error))
-      }
-      const settled = settle(() => attach(req, gate(new IncomingPort(req, res, req)), load), proceed, refuse)
+      },
+    }
+    return (req, res, next) => {
+      const settled = settle({ req, res, next }, steps)
       // Express 4 looks at no promise of ours: whatever is rejected must reach `next`.
       if (settled instanceof Promise) settled.catch(next)
     }

@@ -5,7 +5,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Auth } from '../auth.ts'
-import { settle } from '../base/awaitable.ts'
+import { type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import { attach, readAttached, requireAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
@@ -21,6 +21,13 @@ export type FastifyGuard = (
   reply: FastifyReply,
   done: (error?: Error) => void,
 ) => void
+
+/** What a hook is called with. */
+interface HookCall {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly done: (error?: Error) => void
+}
 
 /** How guards answer. */
 export interface GuardOptions {
@@ -76,9 +83,11 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
   function guard(requirement: Requirement, load?: (payload: TokenPayload<C>) => Promise<U>): FastifyGuard {
     const gate = auth.gate(requirement)
 
-    return (request, reply, done) => {
-      const enter = (): void => done()
-      const refuse = (error: unknown): void => {
+    const steps: Steps<HookCall, void, void> = {
+      attempt: ({ request, reply }) =>
+        attach(request, gate(new IncomingPort(request.raw, reply.raw, request)), load),
+      enter: ({ done }) => done(),
+      refuse({ reply, done }, error) {
         if (throws || !isAuthError(error)) {
           done(error as Error)
           return
@@ -86,13 +95,9 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
         const { status, headers, body } = auth.answer(error)
         // As bytes: Fastify writes a charset behind the media type of texts.
         reply.code(status).headers(headers).send(Buffer.from(body))
-      }
-      void settle(
-        () => attach(request, gate(new IncomingPort(request.raw, reply.raw, request)), load),
-        enter,
-        refuse,
-      )
+      },
     }
+    return (request, reply, done) => void settle({ request, reply, done }, steps)
   }
 
   return {

@@ -2,10 +2,10 @@
  * Door `tokenwright/hono`: guards as Hono middleware (Hono 4). It makes three moves: fill the request port, call `authenticate`,
  * write the payload or the answer. Types come from the guard itself, so `c.var.auth` is typed on guarded routes and absent on others.
  */
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
-import { type Awaitable, andThen, settle } from '../base/awaitable.ts'
+import { type Awaitable, type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
@@ -16,6 +16,13 @@ export type HonoGuard<P> = MiddlewareHandler<{ Variables: { auth: P } }>
 
 /** A middleware that puts the payload at `c.var.auth` and the user at `c.var.subject`. */
 export type HonoSubjectGuard<P, U> = MiddlewareHandler<{ Variables: { auth: P; subject: U } }>
+
+/** What a middleware is called with. */
+interface Call {
+  readonly c: Context
+  readonly next: Next
+  readonly port: ContextPort
+}
 
 /** How guards answer. */
 export interface GuardOptions {
@@ -69,21 +76,27 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
   ): MiddlewareHandler {
     const gate = auth.gate(requirement)
 
-    async function refuse(error: unknown): Promise<Response> {
-      if (throws || !isAuthError(error)) throw error
-      const { status, headers, body } = auth.answer(error)
-      return new Response(body, { status, headers })
+    const steps: Steps<Call, void, Promise<void> | Promise<Response>> = {
+      attempt({ c, port }) {
+        const passed = gate(port)
+        return passed instanceof Promise || load !== undefined ? setLate(c, passed) : c.set('auth', passed)
+      },
+      enter: ({ port, next }) => port.proceed(next),
+      async refuse(_call, error) {
+        if (throws || !isAuthError(error)) throw error
+        const { status, headers, body } = auth.answer(error)
+        return new Response(body, { status, headers })
+      },
     }
 
-    return (c, next) => {
-      const port = new ContextPort(c)
-      const pass = (): Awaitable<void> =>
-        andThen(gate(port), (payload) => {
-          c.set('auth', payload)
-          return load?.(payload).then((subject) => c.set('subject', subject))
-        })
-      return settle(pass, () => port.proceed(next), refuse)
+    /** Waits for what is not there yet. */
+    async function setLate(c: Context, passed: Awaitable<TokenPayload<C>>): Promise<void> {
+      const payload = await passed
+      c.set('auth', payload)
+      if (load !== undefined) c.set('subject', await load(payload))
     }
+
+    return (c, next) => settle({ c, next, port: new ContextPort(c) }, steps)
   }
 
   return {

@@ -2,10 +2,10 @@
  * Door `tokenwright/koa`: guards as Koa middleware (Koa 3). It makes three moves: fill the request port, call `authenticate`,
  * write the payload or the answer. The payload is at `ctx.state.auth`, typed by the guard where Koa's types can tell.
  */
-import type { Middleware } from 'koa'
+import type { Context, Middleware, Next } from 'koa'
 import type { Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
-import { settle } from '../base/awaitable.ts'
+import { type Awaitable, type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import { attach } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
@@ -17,6 +17,12 @@ export type KoaGuard<P> = Middleware<{ auth: P }>
 
 /** A middleware that puts the payload at `ctx.state.auth` and the user at `ctx.state.subject`. */
 export type KoaSubjectGuard<P, U> = Middleware<{ auth: P; subject: U }>
+
+/** What a middleware is called with. */
+interface Call {
+  readonly ctx: Context
+  readonly next: Next
+}
 
 /** How guards answer. */
 export interface GuardOptions {
@@ -68,17 +74,18 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
   function guard(requirement: Requirement, load?: (payload: TokenPayload<C>) => Promise<U>): Middleware {
     const gate = auth.gate(requirement)
 
-    return (ctx, next) => {
-      const refuse = (error: unknown): void => {
+    const steps: Steps<Call, void, Awaitable<unknown>> = {
+      attempt: ({ ctx }) => attach(ctx.state, gate(new IncomingPort(ctx.req, ctx.res, ctx.request)), load),
+      enter: ({ next }) => next(),
+      refuse({ ctx }, error) {
         if (throws || !isAuthError(error)) throw error
         const { status, headers, body } = auth.answer(error)
         ctx.status = status
         ctx.set(headers)
         ctx.body = body
-      }
-      const port = new IncomingPort(ctx.req, ctx.res, ctx.request)
-      return settle(() => attach(ctx.state, gate(port), load), next, refuse)
+      },
     }
+    return (ctx, next) => settle({ ctx, next }, steps)
   }
 
   return {

@@ -11,20 +11,33 @@ export function andThen<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable
   return value instanceof Promise ? value.then(next) : next(value)
 }
 
+/** What is done with a call of kind `K`: it is attempted, and then entered or refused. Prepared once, so that a call makes no closures. */
+export interface Steps<K, T, R> {
+  /** What may throw or reject. */
+  attempt(call: K): Awaitable<T>
+  /** Goes on with what the attempt gave. */
+  enter(call: K, value: T): R
+  /** Goes on with what it threw. */
+  refuse(call: K, error: unknown): R
+}
+
 /**
- * Attempts something, and goes on with its value or its error, be it thrown or rejected. What `enter` and `refuse` throw is not
+ * Attempts a call, and goes on with its value or its error, be it thrown or rejected. What `enter` and `refuse` throw is not
  * caught, so that nobody is refused for a handler's defect.
  */
-export function settle<T, R, S>(
-  attempt: () => Awaitable<T>,
-  enter: (value: T) => R,
-  refuse: (error: unknown) => S,
-): R | S | Promise<Awaited<R | S>> {
+export function settle<K, T, R>(call: K, steps: Steps<K, T, R>): R | Promise<Awaited<R>> {
   let value: Awaitable<T>
   try {
-    value = attempt()
+    value = steps.attempt(call)
   } catch (error) {
-    return refuse(error)
+    return steps.refuse(call, error)
   }
-  return value instanceof Promise ? (value.then(enter, refuse) as Promise<Awaited<R | S>>) : enter(value)
+  return value instanceof Promise ? settleLate(value, call, steps) : steps.enter(call, value)
+}
+
+function settleLate<K, T, R>(value: Promise<T>, call: K, steps: Steps<K, T, R>): Promise<Awaited<R>> {
+  return value.then(
+    (late) => steps.enter(call, late),
+    (error: unknown) => steps.refuse(call, error),
+  ) as Promise<Awaited<R>>
 }

@@ -2,11 +2,13 @@
  * What a guard has put on a framework's request, read back with a type: for frameworks whose request types have no place for
  * it without augmenting them. A slip in the wiring shows as an error here, never as a payload that is not there.
  */
-import { type Awaitable, andThen } from '../base/awaitable.ts'
+import type { Awaitable } from '../base/awaitable.ts'
 import { ConfigurationError } from '../base/expected.ts'
 
 /** What guards put on a request. */
 export type AttachedName = 'auth' | 'subject'
+
+type Attached = Partial<Record<AttachedName, unknown>>
 
 /**
  * Puts what a guard has found on a request: the payload at `auth` and, where there is a loader, the user at `subject`.
@@ -19,13 +21,21 @@ export function attach<P>(
   passed: Awaitable<P>,
   load?: (payload: P) => Promise<unknown>,
 ): Awaitable<void> {
-  const found: Partial<Record<AttachedName, unknown>> = target
-  return andThen(passed, (payload) => {
-    found.auth = payload
-    return load?.(payload).then((subject) => {
-      found.subject = subject
-    })
-  })
+  if (passed instanceof Promise || load !== undefined) return attachLate(target, passed, load)
+  const found: Attached = target
+  found.auth = passed
+}
+
+/** Waits for what is not there yet. */
+async function attachLate<P>(
+  target: object,
+  passed: Awaitable<P>,
+  load?: (payload: P) => Promise<unknown>,
+): Promise<void> {
+  const found: Attached = target
+  const payload = await passed
+  found.auth = payload
+  if (load !== undefined) found.subject = await load(payload)
 }
 
 /**

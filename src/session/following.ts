@@ -3,7 +3,7 @@
  * longer be told. Revocations are heard as this process hears of them; only where nothing can be heard is asked again. One
  * beat serves all that is open, and keeps no process alive.
  */
-import { type Awaitable, settle } from '../base/awaitable.ts'
+import { type Awaitable, type Steps, settle } from '../base/awaitable.ts'
 import { AuthError, isAuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import type { Ear } from './revocation.ts'
@@ -86,6 +86,12 @@ export class Following<C> {
     },
     lose: () => this.close(),
   }
+  /** How a follower is judged. */
+  readonly #judgement: Steps<Follower<C>, void, void> = {
+    attempt: ({ payload }) => this.#parts.judge(payload),
+    enter: (follower) => this.#take(follower, null),
+    refuse: (follower, error) => this.#take(follower, error),
+  }
   #timer: ReturnType<typeof setInterval> | undefined
   /** Nobody expires and nobody asks before this moment. */
   #nextAt = Number.POSITIVE_INFINITY
@@ -137,11 +143,7 @@ export class Following<C> {
       return
     }
     follower.askAt = Number.POSITIVE_INFINITY
-    void settle(
-      () => this.#parts.judge(payload),
-      () => this.#take(follower, null),
-      (error) => this.#take(follower, error),
-    )
+    void settle(follower, this.#judgement)
   }
 
   /** Takes a judgement: null, or what stands against the token. One that could not be made is made again, as long as patience lasts. */

@@ -48,12 +48,19 @@ export const TOKEN_REQUIREMENT_KEYS: readonly string[] = [
   'realm',
 ]
 
-/** A requirement as numbers and lists; null where nothing is asked. */
-export interface TokenNeed {
+/** Which kind of token is wanted. */
+export interface Wanted {
   /** The type that will do. */
   readonly type: TokenType | 'any'
   /** The realm that will do; undefined for tokens without one. */
   readonly realm: string | undefined
+}
+
+/** What kind of token it is. */
+export type TokenKind = Pick<PayloadMembers<unknown>, 'type' | 'login_type'>
+
+/** A requirement as numbers and lists; null where nothing is asked. */
+export interface TokenNeed extends Wanted {
   /** How long ago a fresh token may have been made, in seconds. */
   readonly freshWithin: number | null
   /** Whether the route narrowed the window, so that it also bounds tokens that carry their own deadline. */
@@ -135,10 +142,17 @@ export function prepareRequirement(requirement: TokenRequirement, defaults: Requ
   }
 }
 
+/** Whether a token's type and realm will do. */
+export function isOfKind({ type, login_type }: TokenKind, wanted: Wanted): boolean {
+  return (type === wanted.type || wanted.type === 'any') && login_type === wanted.realm
+}
+
 /** The first objection to what kind of token it is, or undefined. */
-export function judgeType(payload: PayloadMembers<unknown>, need: TokenNeed): AuthError | undefined {
-  if (need.type !== 'any' && payload.type !== need.type) return new AuthError(TOKEN_TYPES[need.type].required)
-  return payload.login_type === need.realm ? undefined : new AuthError('realm_mismatch')
+export function judgeType(token: TokenKind, wanted: Wanted): AuthError | undefined {
+  if (isOfKind(token, wanted)) return undefined
+  const { type } = wanted
+  const code = type === 'any' || token.type === type ? 'realm_mismatch' : TOKEN_TYPES[type].required
+  return new AuthError(code)
 }
 
 /** Whether a token is fresh: it says so, and the authentication behind it is recent. */
@@ -148,6 +162,11 @@ function isFresh(payload: PayloadMembers<unknown>, need: TokenNeed, within: numb
   const recent = provedAt !== undefined && now - provedAt <= within
   if (typeof fresh === 'number') return now < fresh && (recent || !need.narrowed)
   return fresh && recent
+}
+
+/** Whether the last active authentication is longer ago than that, or was never. */
+function isOlder({ auth_time }: PayloadMembers<unknown>, maxAge: number, now: number): boolean {
+  return auth_time === undefined || now - auth_time > maxAge
 }
 
 /** The step-up challenge of a requirement (RFC 9470 section 3). */
@@ -172,10 +191,9 @@ export function judgeRequirement(
   clock: Clock,
 ): AuthError | undefined {
   const { freshWithin, maxAge, acr, amr, scopes, anyScope } = need
-  const { auth_time } = payload
   if (
     (freshWithin !== null && !isFresh(payload, need, freshWithin, clock())) ||
-    (maxAge !== null && (auth_time === undefined || clock() - auth_time > maxAge)) ||
+    (maxAge !== null && isOlder(payload, maxAge, clock())) ||
     (acr !== null && (payload.acr === undefined || !acr.includes(payload.acr))) ||
     (amr !== null && !amr.every((method) => payload.amr?.includes(method)))
   ) {

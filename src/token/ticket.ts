@@ -40,7 +40,7 @@ export interface Tickets<C> {
   /**
    * Verifies a ticket, and what it says of its access token.
    *
-   * @throws {AuthError} `token_malformed`, `signature_invalid`, `token_expired`, `token_not_active`, and as `Verify`
+   * @throws {AuthError} `token_malformed`, `signature_invalid`, `token_expired`, `token_not_active`, and as `Verifier.verify`
    */
   verify(ticket: string): Promise<VerifiedTicket<C>>
 }

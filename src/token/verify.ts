@@ -1,17 +1,20 @@
 /**
- * From a token to a payload: signature, claims, times. Synchronous, unless the user's schema for custom claims is asynchronous.
- * What a route asks beyond that (type, realm, freshness, scopes) is `requirement.ts`; whether the token was revoked is the guard's.
+ * From a token to a payload: signature, claims, times, and the kind of token that is wanted. Synchronous, unless the user's schema for
+ * custom claims is asynchronous. What a route asks beyond that (freshness, scopes) is `requirement.ts`; whether the token was revoked is
+ * the guard's.
  */
+import { type Awaitable, andThen } from '../base/awaitable.ts'
 import { flatten, toText } from '../base/bytes.ts'
 import { deepFreeze, parseObject } from '../base/json.ts'
 import type { StandardSchema } from '../base/schema.ts'
 import { AuthError } from '../errors.ts'
-import { type CacheBounds, createTokenCache, type Remembered } from './cache.ts'
-import { type ClaimRules, judgeTimes, readClaims, type Span, toSpan } from './claims.ts'
+import { type CacheBounds, type Carried, createTokenCache } from './cache.ts'
+import { type ClaimRules, judgeTimes, readClaims, toSpan } from './claims.ts'
 import { validateData } from './data.ts'
 import { type JwsLimits, prepareVerifyJws } from './jws.ts'
 import type { KeyRing, RingKey } from './keys.ts'
 import { type Claims, TokenPayload } from './payload.ts'
+import { judgeType, type TokenKind, type Wanted } from './requirement.ts'
 import type { NamedType } from './type.ts'
 
 /** What the verifier works from. */
@@ -30,19 +33,18 @@ export interface VerifySettings<C> {
   readonly hasRows: boolean
 }
 
-/**
- * Verifies one token.
- *
- * @param text what carried it, and ends with it
- * @param start where in the text the token begins. Default 0
- * @throws {AuthError} `token_malformed`, `signature_invalid`, `issuer_invalid`, `audience_invalid`, `token_expired` or
- *   `token_not_active`; as a rejection when the schema is asynchronous
- */
-export type Verify<C> = (text: string, start?: number) => TokenPayload<C> | Promise<TokenPayload<C>>
-
-/** What the cache remembers of a token: the payload, and when it may be used by its own word and its key's. */
-interface Proof<C> extends Remembered, Span {
-  readonly payload: TokenPayload<C>
+/** Verifies tokens. */
+export interface Verifier<C> {
+  /** The payload of a token that was verified before, may be used now and is of the wanted kind. Any other has to be verified. */
+  recall(carried: Carried, wanted: Wanted): TokenPayload<C> | undefined
+  /**
+   * Verifies one token, and remembers it.
+   *
+   * @param wanted the type and the realm that will do
+   * @throws {AuthError} `token_malformed`, `signature_invalid`, `issuer_invalid`, `audience_invalid`, `token_expired`, `token_not_active`,
+   *   `access_token_required`, `refresh_token_required` or `realm_mismatch`; as a rejection when the schema is asynchronous
+   */
+  verify(carried: Carried, wanted: Wanted): Awaitable<TokenPayload<C>>
 }
 
 /**
@@ -50,13 +52,13 @@ interface Proof<C> extends Remembered, Span {
  *
  * @param header what the header's `typ` says of the token's type
  * @param now epoch seconds
- * @throws {AuthError} as `Verify`; as a rejection when the schema is asynchronous
+ * @throws {AuthError} as `Verifier.verify`; as a rejection when the schema is asynchronous
  */
 export type Accept<C> = (
   claims: Record<string, unknown>,
   header: NamedType,
   now: number,
-) => TokenPayload<C> | Promise<TokenPayload<C>>
+) => Awaitable<TokenPayload<C>>
 
 /** Prepares the judgement of claims. */
 export function prepareAccept<C>(
@@ -80,37 +82,41 @@ export function prepareAccept<C>(
   }
 }
 
+/** Refuses another type or realm than what is wanted. @throws {AuthError} */
+export function admit<T extends TokenKind>(token: T, wanted: Wanted): T {
+  const objection = judgeType(token, wanted)
+  if (objection !== undefined) throw objection
+  return token
+}
+
 /**
- * Prepares the verifier.
+ * Makes a verifier.
  *
- * It does check: everything of `prepareVerifyJws`, the shape of the claims, issuer, audience, custom claims, times.
- * It does not check: type, realm, revocation, freshness, scopes.
+ * It does check: everything of `prepareVerifyJws`, the shape of the claims, issuer, audience, custom claims, times, type, realm.
+ * It does not check: revocation, freshness, scopes.
  */
-export function prepareVerify<C = Claims>(settings: VerifySettings<C>): Verify<C> {
+export function createVerifier<C = Claims>(settings: VerifySettings<C>): Verifier<C> {
   const { clock, leeway } = settings.rules
   const verifyJws = prepareVerifyJws(settings.ring, settings.limits, toText)
   const accept = prepareAccept(settings)
-  const cache = settings.cache === null ? null : createTokenCache<Proof<C>>(settings.cache)
+  const cache = settings.cache && createTokenCache<TokenPayload<C>>(settings.cache, clock)
 
-  function remember(text: string, start: number, key: RingKey, payload: TokenPayload<C>): TokenPayload<C> {
-    const { from, until } = toSpan(payload, leeway, settings.hasRows)
-    cache?.store({ text: flatten(text), start, payload, from, until: Math.min(until, key.notAfter) })
-    return payload
+  function remember({ text, start }: Carried, key: RingKey, value: TokenPayload<C>): void {
+    const { from, until } = toSpan(value, leeway, settings.hasRows)
+    cache?.store({ text: flatten(text), start, from, until: Math.min(until, key.notAfter), value })
   }
 
-  return (text, start = 0) => {
-    if (typeof text !== 'string') throw new AuthError('token_malformed')
-    const now = clock()
-    const proof = cache?.find(text, start)
-    // Out of its time it is verified anew, which says what is wrong with it.
-    if (proof !== undefined && judgeTimes(proof, now) === undefined) return proof.payload
-
-    const { header, key, payload } = verifyJws(text.slice(start), now)
-    const claims = parseObject(payload)
-    if (claims === undefined) throw new AuthError('token_malformed')
-    const accepted = accept(claims, header, now)
-    return accepted instanceof Promise
-      ? accepted.then((checked) => remember(text, start, key, checked))
-      : remember(text, start, key, accepted)
+  return {
+    recall: (carried, wanted) => cache?.find(carried, wanted),
+    verify(carried, wanted) {
+      const now = clock()
+      const { header, key, payload } = verifyJws(carried.text.slice(carried.start), now)
+      const claims = parseObject(payload)
+      if (claims === undefined) throw new AuthError('token_malformed')
+      return andThen(accept(claims, header, now), (accepted) => {
+        remember(carried, key, accepted)
+        return admit(accepted, wanted)
+      })
+    },
   }
 }

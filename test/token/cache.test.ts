@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type CacheBounds, createTokenCache } from '../../src/token/cache.ts'
+import type { TokenKind } from '../../src/token/requirement.ts'
 import { claimsOf, codeOf, forge, NOW, setUp } from './forge.ts'
 
 const ROOMY = { entries: 10_000, bytes: 16 * 1024 * 1024 }
@@ -13,15 +14,20 @@ function tailOf(text: string): number {
   return tail
 }
 
-/** A cache of tokens with one value each. */
+const ACCESS = { type: 'access', login_type: undefined } as const
+const WANTED = { type: 'access', realm: undefined } as const
+/** What is the same of all tokens here: times that are of no matter. */
+const ALWAYS = { from: 0, until: Number.POSITIVE_INFINITY }
+
+/** A cache of access tokens with one value each. */
 function createCache<V>(bounds: CacheBounds): {
   store: (token: string, value: V) => void
   find: (token: string) => V | undefined
 } {
-  const cache = createTokenCache<{ text: string; start: number; value: V }>(bounds)
+  const cache = createTokenCache<typeof ACCESS & { own: V }>(bounds, () => NOW)
   return {
-    store: (text, value) => cache.store({ text, start: 0, value }),
-    find: (text) => cache.find(text, 0)?.value,
+    store: (text, own) => cache.store({ ...ALWAYS, text, start: 0, value: { ...ACCESS, own } }),
+    find: (text) => cache.find({ text, start: 0 }, WANTED)?.own,
   }
 }
 
@@ -60,14 +66,55 @@ describe('the cache', () => {
       )
     fc.assert(
       fc.property(carried, carried, (stored, asked) => {
-        const cache = createTokenCache<{ text: string; start: number }>(ROOMY)
-        cache.store(stored)
+        const cache = createTokenCache(ROOMY, () => NOW)
+        cache.store({ ...ALWAYS, ...stored, value: ACCESS })
         const same = stored.text.slice(stored.start) === asked.text.slice(asked.start)
         // At the same place behind another text, which one scheme never gives: not recognized, so verified anew.
         const otherwise = stored.start === asked.start && stored.text !== asked.text
-        expect(cache.find(asked.text, asked.start)).toBe(same && !otherwise ? stored : undefined)
+        const found = cache.find(asked, WANTED)
+        expect(found).toBe(same && !otherwise ? ACCESS : undefined)
       }),
     )
+  })
+
+  it('answers from the first moment of a token to its last, in both generations', () => {
+    let now = 0
+    const cache = createTokenCache({ entries: 2, bytes: 1e6 }, () => now)
+    const finds = (): boolean[] =>
+      [NOW - 0.001, NOW, NOW + 9.999, NOW + 10].map((moment) => {
+        now = moment
+        return cache.find({ text: 'first.aaaaa', start: 0 }, WANTED) !== undefined
+      })
+    cache.store({ from: NOW, until: NOW + 10, text: 'first.aaaaa', start: 0, value: ACCESS })
+    expect(finds()).toEqual([false, true, true, false])
+    cache.store({ ...ALWAYS, text: 'second.bbbbb', start: 0, value: ACCESS })
+    expect(finds()).toEqual([false, true, true, false])
+  })
+
+  it('answers for the wanted kind only, in both generations', () => {
+    const cache = createTokenCache<TokenKind>({ entries: 2, bytes: 1e6 }, () => NOW)
+    const staff = { type: 'refresh', login_type: 'staff' } as const
+    const finds = (): unknown[] =>
+      [
+        { type: 'access', realm: 'staff' } as const,
+        { type: 'refresh', realm: undefined } as const,
+        { type: 'refresh', realm: 'staff' } as const,
+        { type: 'any', realm: 'staff' } as const,
+        { type: 'any', realm: undefined } as const,
+      ].map((wanted) => cache.find({ text: 'first.aaaaa', start: 0 }, wanted))
+    const answers = [undefined, undefined, staff, staff, undefined]
+    cache.store({ ...ALWAYS, text: 'first.aaaaa', start: 0, value: staff })
+    expect(finds()).toEqual(answers)
+    cache.store({ ...ALWAYS, text: 'second.bbbbb', start: 0, value: ACCESS })
+    expect(finds()).toEqual(answers)
+  })
+
+  it('takes no room for a token that is stored again and again', () => {
+    const cache = createCache<number>({ entries: 8, bytes: 1e6 })
+    cache.store('other.aaaaa', 1)
+    for (let i = 0; i < 100; i++) cache.store(`${i}.bbbbb`, i)
+    expect(cache.find('other.aaaaa')).toBe(1)
+    expect(cache.find('99.bbbbb')).toBe(99)
   })
 
   it('tells tokens with equal tails apart: they displace each other and are never confused', () => {

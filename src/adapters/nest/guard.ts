@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import type { CanActivate, ExecutionContext } from '@nestjs/common'
 import type { Gate } from '../../admission.ts'
 import type { Auth } from '../../auth.ts'
-import { type Awaitable, andThen, settle } from '../../base/awaitable.ts'
+import { type Awaitable, type Steps, settle } from '../../base/awaitable.ts'
 import { isAuthError } from '../../errors.ts'
 import type { Requirement } from '../../route.ts'
 import type { TokenPayload } from '../../token/payload.ts'
@@ -55,12 +55,35 @@ export interface GuardPlan {
   readonly options: GuardOptions
 }
 
+/** What a guard is asked about. */
+interface Call {
+  readonly context: ExecutionContext
+  readonly kind: ContextKind
+}
+
+/** What a guard has found. */
+interface NestFound<C, U> {
+  readonly auth: TokenPayload<C>
+  readonly subject?: U
+}
+
 /** The guard itself; a class, so that `@UseGuards()` and `@Public()` can tell one from another. */
 export class RequestGuard<C, U> implements NestGuard {
   readonly #auth: Auth<C, U>
   readonly #gates: Readonly<Record<'request' | 'handshake', Gate<Requirement, C>>>
   readonly #loads: boolean
   readonly #throws: boolean
+  readonly #steps: Steps<Call, NestFound<C, U>, Awaitable<boolean>> = {
+    attempt: ({ context, kind }) => {
+      const gate = kind === 'ws' ? this.#gates.handshake : this.#gates.request
+      return this.#find(gate(toPort(context, this.#auth.http)))
+    },
+    enter: ({ context }, found) => {
+      attachFound(context, found)
+      return true
+    },
+    refuse: (call, error) => this.#refuse(call, error),
+  }
 
   /** @throws {ConfigurationError} when the requirement is unfit */
   constructor(auth: Auth<C, U>, { requirement, loads = false, options }: GuardPlan) {
@@ -81,16 +104,7 @@ export class RequestGuard<C, U> implements NestGuard {
    */
   canActivate(context: ExecutionContext, self: object = this): Awaitable<boolean> {
     const kind = kindOf(context)
-    if (isPublic(context, self)) return true
-    const gate = kind === 'ws' ? this.#gates.handshake : this.#gates.request
-    return settle(
-      () => this.#find(gate(toPort(context, this.#auth.http))),
-      (found) => {
-        attachFound(context, found)
-        return true
-      },
-      (error) => this.#refuse(context, kind, error),
-    )
+    return isPublic(context, self) || settle({ context, kind }, this.#steps)
   }
 
   /** Verifies the handshake of a WebSocket client. @throws {ConfigurationError} for a client of `ws` without its request */
@@ -112,15 +126,16 @@ export class RequestGuard<C, U> implements NestGuard {
   }
 
   /** What handlers may read. */
-  #find(
-    passed: Awaitable<TokenPayload<C>>,
-  ): Awaitable<{ readonly auth: TokenPayload<C>; readonly subject?: U }> {
-    return andThen(passed, (auth) =>
-      this.#loads ? this.#auth.loadSubject(auth).then((subject) => ({ auth, subject })) : { auth },
-    )
+  #find(passed: Awaitable<TokenPayload<C>>): Awaitable<NestFound<C, U>> {
+    return passed instanceof Promise || this.#loads ? this.#findLate(passed) : { auth: passed }
   }
 
-  #refuse(context: ExecutionContext, kind: ContextKind, error: unknown): Promise<never> {
+  async #findLate(passed: Awaitable<TokenPayload<C>>): Promise<NestFound<C, U>> {
+    const auth = await passed
+    return this.#loads ? { auth, subject: await this.#auth.loadSubject(auth) } : { auth }
+  }
+
+  #refuse({ context, kind }: Call, error: unknown): Promise<never> {
     if (!isAuthError(error)) throw error
     const members = toMembers(error, this.#auth)
     if (kind === 'ws') throw toWsError(error, members)
