@@ -61,6 +61,11 @@ function toTail(text: string): number {
   return tail
 }
 
+/** About how many bytes an entry takes. */
+function toBytes(text: string): number {
+  return text.length + ENTRY_OVERHEAD
+}
+
 /** Entries in columns: a slot is one entry. */
 interface Generation<V> {
   /** The slot of each tail. */
@@ -127,10 +132,12 @@ export function createTokenCache<V extends TokenKind>(bounds: CacheBounds, clock
   let youngBytes = 0
 
   function keep(tail: number, entry: Entry<V>): void {
-    const bytes = entry.text.length + ENTRY_OVERHEAD
+    const bytes = toBytes(entry.text)
     if (bytes > halfBytes) return
-    youngBytes += bytes
-    if (young.texts.length >= halfEntries || youngBytes > halfBytes) {
+    const slot = young.slots.get(tail)
+    const takesSlot = slot === undefined
+    youngBytes += takesSlot ? bytes : bytes - toBytes(young.texts[slot] as string)
+    if ((takesSlot && young.texts.length >= halfEntries) || youngBytes > halfBytes) {
       old = young.texts.length + halfEntries <= bounds.entries ? young : createGeneration()
       young = createGeneration()
       youngBytes = bytes

@@ -110,7 +110,7 @@ describe('the cache', () => {
   })
 
   it('takes no room for a token that is stored again and again', () => {
-    const cache = createCache<number>({ entries: 8, bytes: 1e6 })
+    const cache = createCache<number>({ entries: 4, bytes: 10_000 })
     cache.store('other.aaaaa', 1)
     for (let i = 0; i < 100; i++) cache.store(`${i}.bbbbb`, i)
     expect(cache.find('other.aaaaa')).toBe(1)
