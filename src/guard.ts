@@ -1,7 +1,7 @@
 /**
- * The journey of a token through a protected route. `authenticate` and `enter` read like the sentence that you would say aloud: locate
- * the token, refuse a foreign origin, verify the token and its CSRF twin, make sure that it is still live, meet the route's
- * requirement, return the payload. Each step throws its own `AuthError`.
+ * The journey of a token through a protected route. From `authenticate` down it reads like the sentence that you would say aloud: locate
+ * the token, verify it, make sure that it is still live, meet the route's requirement, return the payload. One from a cookie
+ * has its origin and its CSRF twin checked on the way. Each step throws its own `AuthError`.
  */
 import { type Awaitable, andThen } from './base/awaitable.ts'
 import { emit, type Listeners } from './base/listeners.ts'
@@ -15,8 +15,11 @@ import { type Need, type NeedDefaults, type Renewal, type Requirement, toNeed } 
 import type { Carried } from './token/cache.ts'
 import { judgeTimes, toSpan } from './token/claims.ts'
 import type { TokenPayload } from './token/payload.ts'
-import { judgeRequirement } from './token/requirement.ts'
-import { admit, type Verifier } from './token/verify.ts'
+import { admit, judgeRequirement } from './token/requirement.ts'
+import type { Verifier } from './token/verify.ts'
+
+/** Where a token was found that browsers add by themselves. */
+const IN_COOKIE = { location: 'cookie' } as const
 
 /** What the guard works from. */
 export interface GuardParts<C> {
@@ -80,13 +83,22 @@ function enterByCookie<C>(
   found: Found,
 ): Awaitable<TokenPayload<C>> {
   refuseForeign(request, found, need.csrf)
-  const verified = parts.verifier.recall(found, need) ?? parts.verifier.verify(found, need)
-  return andThen(verified, (payload) => {
-    refuseForged(request, found, need.csrf, payload.csrf)
-    const standing = stand(parts, payload, need)
-    const { renew: renewal } = need
-    return renewal === null ? standing : andThen(standing, () => renew(parts, request, payload, renewal))
-  })
+  const known = parts.verifier.recall(found, need)
+  if (known !== undefined) return confirm(parts, request, need, known)
+  return andThen(parts.verifier.verify(found, need), (payload) => confirm(parts, request, need, payload))
+}
+
+/** Goes on with the verified token of a cookie. */
+function confirm<C>(
+  parts: GuardParts<C>,
+  request: RequestPort,
+  need: Need,
+  payload: TokenPayload<C>,
+): Awaitable<TokenPayload<C>> {
+  refuseForged(request, IN_COOKIE, need.csrf, payload.csrf)
+  const standing = stand(parts, payload, need)
+  const { renew: renewal } = need
+  return renewal === null ? standing : andThen(standing, () => renew(parts, request, payload, renewal))
 }
 
 /** Goes on with a ticket, which is redeemed. */

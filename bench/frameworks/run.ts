@@ -1,9 +1,9 @@
 /**
  * `npm run bench:http [-- <framework>]`: an application with a middleware that does nothing, as a share of the same one behind a guard. What counts
- * is the processor time of the server's process for each request, so that neither the load nor the rest of the machine is in it. Two processes
- * of one program differ by some percent for as long as they live, by how V8 came to compile them and where their data lies: so the
- * applications of a framework are served by one process, are loaded in turn, and are compared within one round of turns; and there are
- * several such processes, each of which gives a figure of its own, as luck differs from one to the next.
+ * is the processor time of the server's process for each request, so that neither the load nor the rest of the machine is in it. Each
+ * application has a process of its own, as users run it. Two processes of one program differ by some percent for as long as they
+ * live, by how V8 came to compile them and where their data lies: so each application is given many, of which the middle one counts. They come
+ * in blocks of one process each, which take turns, so that a machine that is now faster and now slower is the same for all.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -15,33 +15,22 @@ import { type Load, openLoad, probe, toRequests } from './load.ts'
 import { pin } from './pin.ts'
 
 const TOKENS = 1_000
-/** Rounds of all applications before anything is measured: V8 compiles what they share for all of them. */
+const BLOCKS = 9
+/** Who costs far more than the rest takes part in every so many blocks: their figures need no such care. */
+const SELDOM = 3
+/** Turns of each process before anything is measured: V8 compiles what is hot. */
 const WARM_UP = 4
-const PROCESSES = 3
-const ROUNDS = 16
-/** Who costs far more than the rest takes part in every so many rounds: their figures need no such care. */
-const SELDOM = 4
-/** Requests of a turn: few enough that a machine which is now faster and now slower is the same for all of a round, and so many that most tokens come again. */
+/** Turns of each process that count: interleaved rounds. */
+const ROUNDS = 7
 const REQUESTS = 3_000
 
-/** One process, which serves every application of a framework. */
+/** A process that serves one application, and its load. */
 interface Server {
-  readonly child: ChildProcess
-  /** The load of each application. */
-  readonly loads: readonly Load[]
-}
-
-/** What one application costs. */
-interface Figures {
   readonly app: App
-  /** Which of the server's loads is its. */
-  readonly index: number
-  /** Microseconds of processor time for each request, of every round of this process. */
+  readonly child: ChildProcess
+  readonly load: Load
+  /** Microseconds of processor time for each request, of every turn that counts. */
   readonly costs: number[]
-  /** The share that the bare application has of it, in the same rounds. */
-  readonly shares: number[]
-  /** The medians of each process. */
-  readonly medians: { readonly cost: number; readonly share: number }[]
 }
 
 async function ask<T>(child: ChildProcess): Promise<T> {
@@ -49,29 +38,22 @@ async function ask<T>(child: ChildProcess): Promise<T> {
   return message as T
 }
 
-async function start(apps: readonly App[], secret: string, requests: readonly Buffer[]): Promise<Server> {
-  const child = fork(new URL('server.js', import.meta.url), [apps[0]?.framework ?? '', secret], {
+async function start(app: App, secret: string, requests: readonly Buffer[]): Promise<Server> {
+  const child = fork(new URL('server.js', import.meta.url), [app.framework, app.guard, secret], {
     execArgv: ['--expose-gc'],
     // Express prints what it refuses, except here.
     env: { ...process.env, NODE_ENV: 'test' },
   })
-  const { ports } = await ask<{ ports: number[] }>(child)
+  const { port } = await ask<{ port: number }>(child)
   pin(child.pid ?? 0, 'application')
-  for (const [at, app] of apps.entries()) await checkAnswers(app, ports[at] ?? 0, requests)
-  return { child, loads: ports.map((port) => openLoad(port, requests)) }
+  await checkAnswers(app, port, requests)
+  return { app, child, load: openLoad(port, requests), costs: [] }
 }
 
 /** Microseconds of processor time that a process has used. */
 async function readUsed(child: ChildProcess): Promise<number> {
   child.send('used?')
   return (await ask<{ used: number }>(child)).used
-}
-
-/** Loads one application for a turn; answers microseconds of processor time for each request. */
-async function takeTurn({ child, loads }: Server, index: number): Promise<number> {
-  const before = await readUsed(child)
-  await loads[index]?.run(REQUESTS)
-  return ((await readUsed(child)) - before) / REQUESTS
 }
 
 /** Whoever guards must accept the pool's tokens and refuse another; otherwise nothing is compared. */
@@ -84,15 +66,28 @@ async function checkAnswers(app: App, port: number, requests: readonly Buffer[])
   throw new Error(`${app.framework} behind ${app.guard} answers ${statuses} instead of ${expected}`)
 }
 
-/** One round, in an order of its own: whoever comes next finds what the one before has left in the caches, and that must not always be the same. */
-async function takeRound(server: Server, figures: readonly Figures[]): Promise<void> {
-  const turns = figures.map((figure) => ({ ...figure, cost: 0 }))
-  for (const turn of shuffle(turns)) turn.cost = await takeTurn(server, turn.index)
-  const bare = turns[0]?.cost ?? 0
-  for (const { costs, shares, cost } of turns) {
-    costs.push(cost)
-    shares.push(bare / cost)
+/** Loads one application for a turn. */
+async function takeTurn({ child, load, costs }: Server): Promise<void> {
+  const before = await readUsed(child)
+  await load.run(REQUESTS)
+  costs.push(((await readUsed(child)) - before) / REQUESTS)
+}
+
+/** Measures one process of each application; answers the median of each. */
+async function measureBlock(
+  apps: readonly App[],
+  secret: string,
+  requests: readonly Buffer[],
+): Promise<readonly { readonly app: App; readonly cost: number }[]> {
+  const servers: Server[] = []
+  for (const app of apps) servers.push(await start(app, secret, requests))
+  for (let turn = 0; turn < WARM_UP; turn++) for (const { load } of servers) await load.run(REQUESTS)
+  for (let round = 0; round < ROUNDS; round++) for (const server of shuffle(servers)) await takeTurn(server)
+  for (const { load, child } of servers) {
+    load.close()
+    child.disconnect()
   }
+  return servers.map(({ app, costs }) => ({ app, cost: median(costs) }))
 }
 
 function shuffle<T>(values: readonly T[]): readonly T[] {
@@ -102,32 +97,24 @@ function shuffle<T>(values: readonly T[]): readonly T[] {
 
 /** Measures the applications of one framework against each other. */
 async function compare(apps: readonly App[], secret: string, requests: readonly Buffer[]): Promise<void> {
-  const figures = apps.map((app, index): Figures => ({ app, index, costs: [], shares: [], medians: [] }))
-  const close = figures.filter(({ app }) => app.close)
-  for (let count = 0; count < PROCESSES; count++) {
-    const server = await start(apps, secret, requests)
-    for (let round = 0; round < WARM_UP; round++) await takeRound(server, figures)
-    for (const { costs, shares } of figures) costs.length = shares.length = 0
-    for (let round = 0; round < ROUNDS; round++) {
-      await takeRound(server, round % SELDOM === 0 ? figures : close)
-    }
-    for (const { costs, shares, medians } of figures) {
-      medians.push({ cost: median(costs), share: median(shares) })
-    }
-    for (const load of server.loads) load.close()
-    server.child.disconnect()
+  const costs = new Map<App, number[]>(apps.map((app) => [app, []]))
+  const close = apps.filter((app) => app.close)
+  for (let block = 0; block < BLOCKS; block++) {
+    const measured = await measureBlock(block % SELDOM === 0 ? apps : close, secret, requests)
+    for (const { app, cost } of measured) costs.get(app)?.push(cost)
   }
-  print(figures)
+  print(costs)
 }
 
-/** Prints a row for each application; the first one is the bare one. */
-function print(figures: readonly Figures[]): void {
-  for (const { app, medians } of figures) {
-    const shares = medians.map(({ share }) => share)
-    const each = shares.map((share) => share.toFixed(2)).join(', ')
-    const cost = median(medians.map(({ cost }) => cost))
+/** Prints a row for each application; the first one is the bare one. The figures of each process are as shares of the bare median, too. */
+function print(all: ReadonlyMap<App, readonly number[]>): void {
+  const [bare = []] = all.values()
+  const limit = median(bare)
+  for (const [app, costs] of all) {
+    const cost = median(costs)
+    const each = costs.toSorted((a, b) => a - b).map((one) => (limit / one).toFixed(2))
     console.log(
-      `| ${app.framework} | ${app.guard} | ${cost.toFixed(1)} | ${median(shares).toFixed(2)} | ${each} |`,
+      `| ${app.framework} | ${app.guard} | ${cost.toFixed(1)} | ${(limit / cost).toFixed(2)} | ${each.join(' ')} |`,
     )
   }
 }
@@ -145,7 +132,7 @@ const [, , filter = ''] = process.argv
 console.log(`Node ${process.versions.node}, ${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}.`)
 if (!pin(process.pid, 'load')) console.log('No `taskset` here: processes wander, and the figures with them.')
 console.log(
-  `Medians of ${ROUNDS} rounds in each of ${PROCESSES} processes, ${REQUESTS} requests in a turn, ${TOKENS} tokens at random.\n`,
+  `Medians of ${BLOCKS} processes, or ${BLOCKS / SELDOM} of who costs far more, each of ${ROUNDS} interleaved rounds of ${REQUESTS} requests each, ${TOKENS} tokens at random.\n`,
 )
 console.log('| framework | guarded by | us per request | share of bare | of each process |')
 console.log('|---|---|---:|---:|---:|')

@@ -1,15 +1,14 @@
 /**
- * The applications of one framework in one process, each on a port of its own. It says where they listen, and tells how much processor
- * time the process has used whenever it is asked. Before it does so it clears away short-lived garbage, so that nobody pays for another's.
+ * One application in a process of its own. It says where it listens, and tells how much processor time the process has used whenever it
+ * is asked. Before it does so it clears away short-lived garbage, so that a turn pays for its own.
  */
 import type { AddressInfo } from 'node:net'
 import { APPS, serveApp } from './apps.ts'
 
-const [framework = '', secret = ''] = process.argv.slice(2)
-const ports: number[] = []
-for (const app of APPS.filter((each) => each.framework === framework)) {
-  ports.push(((await serveApp(app, secret)).address() as AddressInfo).port)
-}
+const [framework, guard, secret = ''] = process.argv.slice(2)
+const app = APPS.find((each) => each.framework === framework && each.guard === guard)
+if (app === undefined) throw new Error(`Nothing is served by ${framework} behind ${guard}`)
+const { port } = (await serveApp(app, secret)).address() as AddressInfo
 
 process.on('message', () => {
   globalThis.gc?.({ type: 'minor', execution: 'sync' })
@@ -17,4 +16,4 @@ process.on('message', () => {
   process.send?.({ used: user + system })
 })
 process.on('disconnect', () => process.exit())
-process.send?.({ ports })
+process.send?.({ port })

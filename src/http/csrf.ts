@@ -133,7 +133,7 @@ export function refuseForeign(request: RequestPort, found: Found, settings: Csrf
  */
 export function refuseForged(
   request: RequestPort,
-  found: Found,
+  found: Pick<Found, 'location'>,
   settings: CsrfSettings,
   csrf: string | undefined,
 ): void {
@@ -141,7 +141,7 @@ export function refuseForged(
 }
 
 /** Whether another page could have made a browser send this unsafe request with its token. */
-function isForgeable(request: RequestPort, found: Found): boolean {
+function isForgeable(request: RequestPort, found: Pick<Found, 'location'>): boolean {
   return found.location === 'cookie' && isUnsafe(request.method)
 }
 

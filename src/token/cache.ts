@@ -15,8 +15,8 @@
  * text and value, both are asked for before the first is needed.
  */
 import type { Clock } from '../base/duration.ts'
-import type { Span } from './claims.ts'
-import { isOfKind, type TokenKind, type Wanted } from './requirement.ts'
+import { hasBegun, hasEnded, type Span } from './claims.ts'
+import { isOfKind, refuseKind, type TokenKind, type Wanted } from './requirement.ts'
 
 /** Bounds of a cache. */
 export interface CacheBounds {
@@ -42,7 +42,7 @@ export interface Entry<V> extends Carried, Span {
 
 /** A bounded memory of verified tokens. */
 export interface TokenCache<V extends TokenKind> {
-  /** What exactly this token says, if it is remembered, may be used now and is of the wanted kind. */
+  /** What exactly this token says, if it is remembered and may be used now. @throws {AuthError} as `refuseKind`, when it is of another kind */
   find(carried: Carried, wanted: Wanted): V | undefined
   /** Remembers a token; may forget another one. */
   store(entry: Entry<V>): void
@@ -157,11 +157,12 @@ export function createTokenCache<V extends TokenKind>(bounds: CacheBounds, clock
     const text = texts[slot] as string
     const start = starts[slot] as number
     const value = values[slot] as V
-    if (text.length - start !== carried.text.length - carried.start || !isOfKind(value, wanted))
-      return undefined
+    if (text.length - start !== carried.text.length - carried.start) return undefined
+    const fits = isOfKind(value, wanted)
     const now = clock()
-    if (now < (froms[slot] as number) || now >= (untils[slot] as number)) return undefined
-    return isSame(text, start, carried) ? value : undefined
+    if (!hasBegun(froms[slot] as number, now) || hasEnded(untils[slot] as number, now)) return undefined
+    if (!isSame(text, start, carried)) return undefined
+    return fits ? value : refuseKind(value, wanted)
   }
 
   /** Finds a token that was not used since the last turn, and keeps it for another one. */

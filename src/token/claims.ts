@@ -198,8 +198,18 @@ export function toSpan(payload: PayloadMembers<unknown>, leeway: number, hasRows
   return { from: from - leeway, until: exp + leeway }
 }
 
-/** Judges the times of a token. Asked on every use, also of a remembered token. @param now epoch seconds */
+/** Whether a token may be used already. @param from as in `Span` */
+export function hasBegun(from: number, now: number): boolean {
+  return !(now < from)
+}
+
+/** Whether a token may not be used any more. @param until as in `Span` */
+export function hasEnded(until: number, now: number): boolean {
+  return until <= now
+}
+
+/** Judges the times of a token. Asked on every use; the cache asks the same of a token that it remembers. @param now epoch seconds */
 export function judgeTimes({ from, until }: Span, now: number): ErrorCode | undefined {
-  if (until <= now) return 'token_expired'
-  return now < from ? 'token_not_active' : undefined
+  if (hasEnded(until, now)) return 'token_expired'
+  return hasBegun(from, now) ? undefined : 'token_not_active'
 }

@@ -1,7 +1,7 @@
 /**
  * What a route asks of a token beyond its being valid: type, realm, freshness, step-up, scopes. Pure.
- * `prepareRequirement` turns the public form into numbers and lists once; `judgeType` and `judgeRequirement` answer
- * with the first objection. Freshness knows no leeway, and its windows do not slide (RFC 9470 section 4).
+ * `prepareRequirement` turns the public form into numbers and lists once; `admit` judges the kind of token,
+ * `judgeRequirement` answers with the first objection to the rest. Freshness knows no leeway, and its windows do not slide (RFC 9470 section 4).
  */
 import { type Clock, type Duration, toSeconds } from '../base/duration.ts'
 import { ConfigurationError, expected } from '../base/expected.ts'
@@ -147,12 +147,15 @@ export function isOfKind({ type, login_type }: TokenKind, wanted: Wanted): boole
   return (type === wanted.type || wanted.type === 'any') && login_type === wanted.realm
 }
 
-/** The first objection to what kind of token it is, or undefined. */
-export function judgeType(token: TokenKind, wanted: Wanted): AuthError | undefined {
-  if (isOfKind(token, wanted)) return undefined
-  const { type } = wanted
-  const code = type === 'any' || token.type === type ? 'realm_mismatch' : TOKEN_TYPES[type].required
-  return new AuthError(code)
+/** Refuses a token of another kind than what is wanted. @throws {AuthError} `access_token_required`, `refresh_token_required`, `realm_mismatch` */
+export function refuseKind({ type }: TokenKind, wanted: Wanted): never {
+  const isRealm = wanted.type === 'any' || type === wanted.type
+  throw new AuthError(isRealm ? 'realm_mismatch' : TOKEN_TYPES[wanted.type].required)
+}
+
+/** Lets a token of the wanted kind through. @throws {AuthError} as `refuseKind` */
+export function admit<T extends TokenKind>(token: T, wanted: Wanted): T {
+  return isOfKind(token, wanted) ? token : refuseKind(token, wanted)
 }
 
 /** Whether a token is fresh: it says so, and the authentication behind it is recent. */

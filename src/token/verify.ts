@@ -14,7 +14,7 @@ import { validateData } from './data.ts'
 import { type JwsLimits, prepareVerifyJws } from './jws.ts'
 import type { KeyRing, RingKey } from './keys.ts'
 import { type Claims, TokenPayload } from './payload.ts'
-import { judgeType, type TokenKind, type Wanted } from './requirement.ts'
+import { admit, type Wanted } from './requirement.ts'
 import type { NamedType } from './type.ts'
 
 /** What the verifier works from. */
@@ -33,9 +33,13 @@ export interface VerifySettings<C> {
   readonly hasRows: boolean
 }
 
-/** Verifies tokens. */
+/** Verifies tokens. In two parts, as the first never has to be waited for, so that whoever calls it need not ask. */
 export interface Verifier<C> {
-  /** The payload of a token that was verified before, may be used now and is of the wanted kind. Any other has to be verified. */
+  /**
+   * The payload of a token that was verified before and may be used now; undefined for any other, which has to be verified.
+   *
+   * @throws {AuthError} `access_token_required`, `refresh_token_required` or `realm_mismatch` for a token of another kind
+   */
   recall(carried: Carried, wanted: Wanted): TokenPayload<C> | undefined
   /**
    * Verifies one token, and remembers it.
@@ -80,13 +84,6 @@ export function prepareAccept<C>(
     }
     return checked instanceof Promise ? checked.then(finish) : finish(checked)
   }
-}
-
-/** Refuses another type or realm than what is wanted. @throws {AuthError} */
-export function admit<T extends TokenKind>(token: T, wanted: Wanted): T {
-  const objection = judgeType(token, wanted)
-  if (objection !== undefined) throw objection
-  return token
 }
 
 /**

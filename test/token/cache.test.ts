@@ -77,36 +77,50 @@ describe('the cache', () => {
     )
   })
 
-  it('answers from the first moment of a token to its last, in both generations', () => {
-    let now = 0
-    const cache = createTokenCache({ entries: 2, bytes: 1e6 }, () => now)
-    const finds = (): boolean[] =>
-      [NOW - 0.001, NOW, NOW + 9.999, NOW + 10].map((moment) => {
+  it('answers from the first moment of a token to its last, in both generations and after its return', () => {
+    const moments = [NOW - 0.001, NOW, NOW + 9.999, NOW + 10]
+    let now = NOW
+    const create = (aged: boolean) => {
+      const cache = createTokenCache({ entries: 2, bytes: 1e6 }, () => now)
+      cache.store({ from: NOW, until: NOW + 10, text: 'first.aaaaa', start: 0, value: ACCESS })
+      if (aged) cache.store({ ...ALWAYS, text: 'second.bbbbb', start: 0, value: ACCESS })
+      return (moment: number): boolean => {
         now = moment
         return cache.find({ text: 'first.aaaaa', start: 0 }, WANTED) !== undefined
-      })
-    cache.store({ from: NOW, until: NOW + 10, text: 'first.aaaaa', start: 0, value: ACCESS })
-    expect(finds()).toEqual([false, true, true, false])
-    cache.store({ ...ALWAYS, text: 'second.bbbbb', start: 0, value: ACCESS })
-    expect(finds()).toEqual([false, true, true, false])
+      }
+    }
+    for (const aged of [false, true]) {
+      expect(moments.map((moment) => create(aged)(moment))).toEqual([false, true, true, false])
+      const finds = create(aged)
+      expect(finds(NOW)).toBe(true)
+      expect(moments.map(finds)).toEqual([false, true, true, false])
+    }
   })
 
-  it('answers for the wanted kind only, in both generations', () => {
-    const cache = createTokenCache<TokenKind>({ entries: 2, bytes: 1e6 }, () => NOW)
+  it('answers for the wanted kind only, in both generations, and refuses another one', () => {
     const staff = { type: 'refresh', login_type: 'staff' } as const
-    const finds = (): unknown[] =>
-      [
-        { type: 'access', realm: 'staff' } as const,
-        { type: 'refresh', realm: undefined } as const,
-        { type: 'refresh', realm: 'staff' } as const,
-        { type: 'any', realm: 'staff' } as const,
-        { type: 'any', realm: undefined } as const,
-      ].map((wanted) => cache.find({ text: 'first.aaaaa', start: 0 }, wanted))
-    const answers = [undefined, undefined, staff, staff, undefined]
-    cache.store({ ...ALWAYS, text: 'first.aaaaa', start: 0, value: staff })
-    expect(finds()).toEqual(answers)
-    cache.store({ ...ALWAYS, text: 'second.bbbbb', start: 0, value: ACCESS })
-    expect(finds()).toEqual(answers)
+    const create = (aged: boolean) => {
+      const cache = createTokenCache<TokenKind>({ entries: 2, bytes: 1e6 }, () => NOW)
+      cache.store({ ...ALWAYS, text: 'first.aaaaa', start: 0, value: staff })
+      if (aged) cache.store({ ...ALWAYS, text: 'second.bbbbb', start: 0, value: ACCESS })
+      return cache
+    }
+    const wishes = [
+      [{ type: 'access', realm: 'staff' }, 'access_token_required'],
+      [{ type: 'refresh', realm: undefined }, 'realm_mismatch'],
+      [{ type: 'refresh', realm: 'staff' }, staff],
+      [{ type: 'any', realm: 'staff' }, staff],
+      [{ type: 'any', realm: undefined }, 'realm_mismatch'],
+    ] as const
+    for (const aged of [false, true]) {
+      for (const [wanted, answer] of wishes) {
+        const ask = (): unknown => create(aged).find({ text: 'first.aaaaa', start: 0 }, wanted)
+        if (answer === staff) expect(ask()).toBe(staff)
+        else expect(ask).toThrow(expect.objectContaining({ code: answer }))
+        // Of another token nothing is said, whatever its tail.
+        expect(create(aged).find({ text: 'other.aaaaa', start: 0 }, wanted)).toBeUndefined()
+      }
+    }
   })
 
   it('takes no room for a token that is stored again and again', () => {
@@ -115,6 +129,15 @@ describe('the cache', () => {
     for (let i = 0; i < 100; i++) cache.store(`${i}.bbbbb`, i)
     expect(cache.find('other.aaaaa')).toBe(1)
     expect(cache.find('99.bbbbb')).toBe(99)
+  })
+
+  it('counts what a longer token takes when it displaces a shorter one', () => {
+    const cache = createCache<number>({ entries: 100, bytes: 40_000 })
+    const tails = ['aaaaa', 'bbbbb', 'ccccc', 'ddddd', 'eeeee', 'fffff', 'ggggg', 'hhhhh']
+    for (const tail of tails) cache.store(tail, 1)
+    for (const tail of tails) cache.store('x'.repeat(9000) + tail, 2)
+    const kept = tails.filter((tail) => cache.find('x'.repeat(9000) + tail) === 2)
+    expect(kept.length).toBeLessThanOrEqual(3)
   })
 
   it('tells tokens with equal tails apart: they displace each other and are never confused', () => {
@@ -272,6 +295,21 @@ describe('verification with a cache', () => {
     expect(await codeOf(() => auth.verifyToken(text, { scopes: ['a'] }))).toBe('scope_missing')
     revoked = true
     expect(await codeOf(() => auth.verifyToken(text))).toBe('token_revoked')
+  })
+
+  it('refuses a remembered token of another kind without verifying it anew', async () => {
+    let asked = 0
+    const validate = (value: unknown) => {
+      asked++
+      return { value }
+    }
+    const { auth } = setUp({ claims: { '~standard': { version: 1, vendor: 'test', validate } } })
+    const text = forge(claimsOf())
+    const first = await auth.verifyToken(text)
+    expect(await codeOf(() => auth.verifyToken(text, { type: 'refresh' }))).toBe('refresh_token_required')
+    expect(await codeOf(() => auth.verifyToken(text, { realm: 'staff' }))).toBe('realm_mismatch')
+    expect(await auth.verifyToken(text, { type: 'any' })).toBe(first)
+    expect(asked).toBe(1)
   })
 
   it('remembers no failure: a token that becomes active is accepted', async () => {
