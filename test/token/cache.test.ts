@@ -301,7 +301,7 @@ describe('verification with a cache', () => {
     let asked = 0
     const validate = (value: unknown) => {
       asked++
-      return { value }
+      return { value: value as Record<string, unknown> }
     }
     const { auth } = setUp({ claims: { '~standard': { version: 1, vendor: 'test', validate } } })
     const text = forge(claimsOf())
