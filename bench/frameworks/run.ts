@@ -3,7 +3,7 @@
  * is the processor time of the server's process for each request, so that neither the load nor the rest of the machine is in it. Each
  * application has a process of its own, as users run it. Two processes of one program differ by some percent for as long as they
  * live, by how V8 came to compile them and where their data lies: so each application is given many, of which the middle one counts. They come
- * in blocks of one process each, which take turns, so that a machine that is now faster and now slower is the same for all.
+ * in blocks of one process each, which take turns, and count by the pace of their block, as a machine is now faster and now slower.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -95,26 +95,40 @@ function shuffle<T>(values: readonly T[]): readonly T[] {
   return keyed.sort((a, b) => a.key - b.key).map(({ value }) => value)
 }
 
+/** What one application costs, a figure for each of its processes. */
+interface Figures {
+  /** Microseconds of processor time for each request. */
+  readonly costs: number[]
+  /** The same by the pace of its block. */
+  readonly paced: number[]
+}
+
 /** Measures the applications of one framework against each other. */
 async function compare(apps: readonly App[], secret: string, requests: readonly Buffer[]): Promise<void> {
-  const costs = new Map<App, number[]>(apps.map((app) => [app, []]))
+  const all = new Map<App, Figures>(apps.map((app) => [app, { costs: [], paced: [] }]))
   const close = apps.filter((app) => app.close)
   for (let block = 0; block < BLOCKS; block++) {
     const measured = await measureBlock(block % SELDOM === 0 ? apps : close, secret, requests)
-    for (const { app, cost } of measured) costs.get(app)?.push(cost)
+    // How fast the machine is just now, as all say who take part in every block.
+    const logs = measured.filter(({ app }) => app.close).map(({ cost }) => Math.log(cost))
+    const pace = Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length)
+    for (const { app, cost } of measured) {
+      all.get(app)?.costs.push(cost)
+      all.get(app)?.paced.push(cost / pace)
+    }
   }
-  print(costs)
+  print(all)
 }
 
-/** Prints a row for each application; the first one is the bare one. The figures of each process are as shares of the bare median, too. */
-function print(all: ReadonlyMap<App, readonly number[]>): void {
-  const [bare = []] = all.values()
-  const limit = median(bare)
-  for (const [app, costs] of all) {
-    const cost = median(costs)
-    const each = costs.toSorted((a, b) => a - b).map((one) => (limit / one).toFixed(2))
+/** Prints a row for each application; the first one is the bare one. */
+function print(all: ReadonlyMap<App, Figures>): void {
+  const [bare] = all.values()
+  const limit = median(bare?.paced ?? [])
+  for (const [app, { costs, paced }] of all) {
+    const each = paced.toSorted((a, b) => a - b).map((one) => (limit / one).toFixed(2))
+    const share = (limit / median(paced)).toFixed(2)
     console.log(
-      `| ${app.framework} | ${app.guard} | ${cost.toFixed(1)} | ${(limit / cost).toFixed(2)} | ${each.join(' ')} |`,
+      `| ${app.framework} | ${app.guard} | ${median(costs).toFixed(1)} | ${share} | ${each.join(' ')} |`,
     )
   }
 }
