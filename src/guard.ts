@@ -18,9 +18,6 @@ import type { TokenPayload } from './token/payload.ts'
 import { admit, judgeRequirement } from './token/requirement.ts'
 import type { Verifier } from './token/verify.ts'
 
-/** Where a token was found that browsers add by themselves. */
-const IN_COOKIE = { location: 'cookie' } as const
-
 /** What the guard works from. */
 export interface GuardParts<C> {
   /** Verifies tokens. */
@@ -82,7 +79,7 @@ function enterByCookie<C>(
   need: Need,
   found: Found,
 ): Awaitable<TokenPayload<C>> {
-  refuseForeign(request, found, need.csrf)
+  refuseForeign(request, need.csrf)
   const known = parts.verifier.recall(found, need)
   if (known !== undefined) return confirm(parts, request, need, known)
   return andThen(parts.verifier.verify(found, need), (payload) => confirm(parts, request, need, payload))
@@ -95,7 +92,7 @@ function confirm<C>(
   need: Need,
   payload: TokenPayload<C>,
 ): Awaitable<TokenPayload<C>> {
-  refuseForged(request, IN_COOKIE, need.csrf, payload.csrf)
+  refuseForged(request, need.csrf, payload.csrf)
   const standing = stand(parts, payload, need)
   const { renew: renewal } = need
   return renewal === null ? standing : andThen(standing, () => renew(parts, request, payload, renewal))

@@ -45,6 +45,36 @@ const ORDER: readonly (readonly [string, string])[] = [
   ['nothing wrong', 'accepted'],
 ]
 
+describe('who is judged as forged', () => {
+  it.each(['cookie', 'header', 'query', 'body'] as const)(
+    'a foreign POST without a CSRF header passes with its token anywhere but in a cookie: %s',
+    async (location) => {
+      for (const mode of ['both', 'origin', 'token', false] as const) {
+        const { auth } = setUp({ locations: [...ALL], csrf: mode })
+        const token = forge(claimsOf({ csrf: 'c' }))
+        const judge = (): Promise<string> => {
+          const url = `https://app.example/x${location === 'query' ? `?access_token=${token}` : ''}`
+          const request = new Request(url, {
+            method: 'POST',
+            headers: {
+              ...FOREIGN,
+              'content-type': 'application/x-www-form-urlencoded',
+              ...(location === 'header' && { authorization: `Bearer ${token}` }),
+              ...(location === 'cookie' && { cookie: `${ACCESS}=${token}` }),
+            },
+            body: location === 'body' ? `access_token=${token}` : '',
+          })
+          return codeOf(() => auth.authenticate(request))
+        }
+        const refused = mode === 'token' ? 'csrf_missing' : 'csrf_mismatch'
+        const code = location === 'cookie' && mode !== false ? refused : 'accepted'
+        // The second time it is remembered.
+        for (const _ of [1, 2]) expect(await judge()).toBe(code)
+      }
+    },
+  )
+})
+
 describe('the order of checks', () => {
   it.each(ORDER.map(([fault, code], mended) => [fault, code, mended] as const))(
     '%s: %s',

@@ -7,7 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Auth } from '../auth.ts'
 import { type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
-import { attach, readAttached, requireAttached } from '../http/attached.ts'
+import { type Attached, attach, readAttached, requireAttached, toAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
@@ -23,7 +23,7 @@ export type FastifyGuard = (
 ) => void
 
 /** What a hook is called with. */
-interface HookCall {
+interface Call {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly done: (error?: Error) => void
@@ -83,10 +83,13 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
   function guard(requirement: Requirement, load?: (payload: TokenPayload<C>) => Promise<U>): FastifyGuard {
     const gate = auth.gate(requirement)
 
-    const steps: Steps<HookCall, void, void> = {
+    const steps: Steps<Call, Attached, void> = {
       attempt: ({ request, reply }) =>
-        attach(request, gate(new IncomingPort(request.raw, reply.raw, request)), load),
-      enter: ({ done }) => done(),
+        toAttached(gate(new IncomingPort(request.raw, reply.raw, request)), load),
+      enter({ request, done }, found) {
+        attach(request, found)
+        done()
+      },
       refuse({ reply, done }, error) {
         if (throws || !isAuthError(error)) {
           done(error as Error)

@@ -5,8 +5,9 @@
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
-import { type Awaitable, type Steps, settle } from '../base/awaitable.ts'
+import { type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
+import { type Attached, toAttached } from '../http/attached.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import { ContextPort } from './hono/port.ts'
@@ -76,24 +77,18 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
   ): MiddlewareHandler {
     const gate = auth.gate(requirement)
 
-    const steps: Steps<Call, void, Promise<void> | Promise<Response>> = {
-      attempt({ c, port }) {
-        const passed = gate(port)
-        return passed instanceof Promise || load !== undefined ? setLate(c, passed) : c.set('auth', passed)
+    const steps: Steps<Call, Attached, Promise<void> | Promise<Response>> = {
+      attempt: ({ port }) => toAttached(gate(port), load),
+      enter({ c, port, next }, found) {
+        c.set('auth', found.auth)
+        if ('subject' in found) c.set('subject', found.subject)
+        return port.proceed(next)
       },
-      enter: ({ port, next }) => port.proceed(next),
       async refuse(_call, error) {
         if (throws || !isAuthError(error)) throw error
         const { status, headers, body } = auth.answer(error)
         return new Response(body, { status, headers })
       },
-    }
-
-    /** Waits for what is not there yet. */
-    async function setLate(c: Context, passed: Awaitable<TokenPayload<C>>): Promise<void> {
-      const payload = await passed
-      c.set('auth', payload)
-      if (load !== undefined) c.set('subject', await load(payload))
     }
 
     return (c, next) => settle({ c, next, port: new ContextPort(c) }, steps)

@@ -7,7 +7,7 @@ import type { Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
 import { type Awaitable, type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
-import { attach } from '../http/attached.ts'
+import { type Attached, attach, toAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
@@ -74,9 +74,12 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
   function guard(requirement: Requirement, load?: (payload: TokenPayload<C>) => Promise<U>): Middleware {
     const gate = auth.gate(requirement)
 
-    const steps: Steps<Call, void, Awaitable<unknown>> = {
-      attempt: ({ ctx }) => attach(ctx.state, gate(new IncomingPort(ctx.req, ctx.res, ctx.request)), load),
-      enter: ({ next }) => next(),
+    const steps: Steps<Call, Attached, Awaitable<unknown>> = {
+      attempt: ({ ctx }) => toAttached(gate(new IncomingPort(ctx.req, ctx.res, ctx.request)), load),
+      enter({ ctx, next }, found) {
+        attach(ctx.state, found)
+        return next()
+      },
       refuse({ ctx }, error) {
         if (throws || !isAuthError(error)) throw error
         const { status, headers, body } = auth.answer(error)

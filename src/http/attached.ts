@@ -5,37 +5,43 @@
 import type { Awaitable } from '../base/awaitable.ts'
 import { ConfigurationError } from '../base/expected.ts'
 
-/** What guards put on a request. */
-export type AttachedName = 'auth' | 'subject'
-
-type Attached = Partial<Record<AttachedName, unknown>>
-
-/**
- * Puts what a guard has found on a request: the payload at `auth` and, where there is a loader, the user at `subject`.
- *
- * @param target the framework's request, or what it has in its place
- * @param passed what the gate answered
- */
-export function attach<P>(
-  target: object,
-  passed: Awaitable<P>,
-  load?: (payload: P) => Promise<unknown>,
-): Awaitable<void> {
-  if (passed instanceof Promise || load !== undefined) return attachLate(target, passed, load)
-  const found: Attached = target
-  found.auth = passed
+/** What a guard has found: the payload and, where there is a loader, the user. */
+export interface Attached<P = unknown, U = unknown> {
+  /** The payload; null behind an optional guard that let nobody in particular pass. */
+  readonly auth: P
+  /** The user. */
+  readonly subject?: U
 }
 
-/** Waits for what is not there yet. */
-async function attachLate<P>(
-  target: object,
+/** The names of what guards put on a request. */
+export type AttachedName = keyof Attached
+
+/**
+ * What a guard has found, at once where nothing has to be waited for.
+ *
+ * @param passed what the gate answered
+ * @param load the loader of users
+ */
+export function toAttached<P, U>(
   passed: Awaitable<P>,
-  load?: (payload: P) => Promise<unknown>,
-): Promise<void> {
-  const found: Attached = target
-  const payload = await passed
-  found.auth = payload
-  if (load !== undefined) found.subject = await load(payload)
+  load: ((payload: P) => Promise<U>) | undefined,
+): Awaitable<Attached<P, U>> {
+  return passed instanceof Promise || load !== undefined ? toAttachedLate(passed, load) : { auth: passed }
+}
+
+async function toAttachedLate<P, U>(
+  passed: Awaitable<P>,
+  load: ((payload: P) => Promise<U>) | undefined,
+): Promise<Attached<P, U>> {
+  const auth = await passed
+  return load === undefined ? { auth } : { auth, subject: await load(auth) }
+}
+
+/** Puts what a guard has found on a framework's request, or on what it has in its place. */
+export function attach(target: object, found: Attached): void {
+  const carrier: { auth?: unknown; subject?: unknown } = target
+  carrier.auth = found.auth
+  if ('subject' in found) carrier.subject = found.subject
 }
 
 /**

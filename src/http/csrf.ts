@@ -2,15 +2,14 @@
  * Requests that a foreign page made a browser send. Two walls: the origin check (Fetch Metadata and RFC 6454's
  * `Origin`, compared with `Host`), and the double submit, where a header must repeat the `csrf` claim of the token.
  * The claim binds the value to the session, so a cookie that somebody tossed in proves nothing.
- * Only tokens that came by cookie are judged, on unsafe methods and at the handshake of a WebSocket: browsers add cookies by
- * themselves, nothing else.
+ * Only requests whose token came by cookie are to be judged, on unsafe methods and at the handshake of a WebSocket: browsers add cookies
+ * by themselves, nothing else. Where the token came from is the guard's to know.
  */
 import { equalInConstantTime } from '../base/bytes.ts'
 import { ConfigurationError, expected } from '../base/expected.ts'
 import { readSection } from '../base/section.ts'
 import { AuthError } from '../errors.ts'
 import { isHandshake } from './handshake.ts'
-import type { Found } from './locations.ts'
 import type { RequestPort } from './request.ts'
 import { isToken, readOnce } from './syntax.ts'
 
@@ -110,39 +109,30 @@ export function isUnsafe(method: string): boolean {
 }
 
 /**
- * Refuses a request that a foreign page made a browser send: the token came by cookie, the method is unsafe or a WebSocket is to be
- * opened, and the origin does not pass `checkOrigin`. Does nothing for any other request, or when the origin check is off. A
- * handshake has no other wall, as no page can set its headers: its origin is checked in every mode but `false`.
+ * Refuses a request by cookie that a foreign page made a browser send: the method is unsafe or a WebSocket is to be opened, and the
+ * origin does not pass `checkOrigin`. Does nothing for any other request, or when the origin check is off. A handshake has no
+ * other wall, as no page can set its headers: its origin is checked in every mode but `false`.
  *
+ * @param request whose token came by cookie
  * @throws {AuthError} csrf_mismatch
  * @see RFC 6455 section 10.2
  */
-export function refuseForeign(request: RequestPort, found: Found, settings: CsrfSettings): void {
+export function refuseForeign(request: RequestPort, settings: CsrfSettings): void {
   const { checksOrigin, checksToken } = settings
-  if (checksOrigin && isForgeable(request, found)) checkOrigin(request, settings)
-  else if ((checksOrigin || checksToken) && found.location === 'cookie' && isHandshake(request))
-    checkOrigin(request, settings)
+  if (checksOrigin && isUnsafe(request.method)) checkOrigin(request, settings)
+  else if ((checksOrigin || checksToken) && isHandshake(request)) checkOrigin(request, settings)
 }
 
 /**
- * Refuses a request that does not repeat its token's CSRF value: the token came by cookie, the method is unsafe, and
- * the header does not pass `checkCsrfToken`. Does nothing for any other request, or when the double submit is off.
+ * Refuses a request by cookie that does not repeat its token's CSRF value: the method is unsafe, and the header does not pass
+ * `checkCsrfToken`. Does nothing for any other request, or when the double submit is off.
  *
+ * @param request whose token came by cookie
  * @param csrf the `csrf` claim of the verified token
  * @throws {AuthError} csrf_missing, csrf_mismatch
  */
-export function refuseForged(
-  request: RequestPort,
-  found: Pick<Found, 'location'>,
-  settings: CsrfSettings,
-  csrf: string | undefined,
-): void {
-  if (settings.checksToken && isForgeable(request, found)) checkCsrfToken(request, settings, csrf)
-}
-
-/** Whether another page could have made a browser send this unsafe request with its token. */
-function isForgeable(request: RequestPort, found: Pick<Found, 'location'>): boolean {
-  return found.location === 'cookie' && isUnsafe(request.method)
+export function refuseForged(request: RequestPort, settings: CsrfSettings, csrf: string | undefined): void {
+  if (settings.checksToken && isUnsafe(request.method)) checkCsrfToken(request, settings, csrf)
 }
 
 /**

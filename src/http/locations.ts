@@ -4,6 +4,7 @@
  */
 import { ConfigurationError, expected } from '../base/expected.ts'
 import { readSection, readWords } from '../base/section.ts'
+import type { Carried } from '../token/cache.ts'
 import type { TokenType } from '../token/type.ts'
 import type { CookieSettings } from './cookies.ts'
 import { isToken } from './syntax.ts'
@@ -72,12 +73,8 @@ export interface LocateSettings {
   readonly cookies: CookieSettings
 }
 
-/** A token where it was found, not verified and perhaps no token at all. It is the end of what carried it. */
-export interface Found {
-  /** What carried it: the whole value of a header, or nothing but the token. */
-  readonly text: string
-  /** Where in the text the token begins. */
-  readonly start: number
+/** A token where it was found, not verified and perhaps no token at all: in the whole value of a header, or in nothing but itself. */
+export interface Found extends Carried {
   /** Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is no token but a ticket for one. */
   readonly location: Location | HandshakeLocation
 }

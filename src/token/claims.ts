@@ -198,14 +198,14 @@ export function toSpan(payload: PayloadMembers<unknown>, leeway: number, hasRows
   return { from: from - leeway, until: exp + leeway }
 }
 
-/** Whether a token may be used already. @param from as in `Span` */
+/** Whether a token may be used already; not where a clock gives no number. @param from as in `Span` */
 export function hasBegun(from: number, now: number): boolean {
-  return !(now < from)
+  return now >= from
 }
 
-/** Whether a token may not be used any more. @param until as in `Span` */
+/** Whether a token may not be used any more; so too where a clock gives no number. @param until as in `Span` */
 export function hasEnded(until: number, now: number): boolean {
-  return until <= now
+  return !(now < until)
 }
 
 /** Judges the times of a token. Asked on every use; the cache asks the same of a token that it remembers. @param now epoch seconds */

@@ -274,6 +274,15 @@ describe('verification with a cache', () => {
     expect(await codeOf(() => auth.verifyToken(text))).toBe('accepted')
   })
 
+  it('accepts nothing by a clock that gives no number, remembered or not', async () => {
+    const { auth, clock } = setUp()
+    const [known, unknown] = [forge(claimsOf()), forge(claimsOf({ sub: 'user-2' }))]
+    expect(await codeOf(() => auth.verifyToken(known))).toBe('accepted')
+    clock.now = Number.NaN
+    expect(await codeOf(() => auth.verifyToken(known))).toBe('signature_invalid')
+    expect(await codeOf(() => auth.verifyToken(unknown))).toBe('signature_invalid')
+  })
+
   it('judges nbf, iat and auth_time on every hit, should the clock be set back', async () => {
     const { auth, clock } = setUp()
     const texts = [{ nbf: NOW }, {}, { iat: NOW - 900, exp: NOW + 9, auth_time: NOW }].map((c) =>

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ArgumentsHost } from '@nestjs/common'
 import { ConfigurationError } from '../../base/expected.ts'
-import { type AttachedName, readAttached } from '../../http/attached.ts'
+import { type Attached, type AttachedName, readAttached } from '../../http/attached.ts'
 import { IncomingPort } from '../../http/incoming.ts'
 import type { RequestPort } from '../../http/request.ts'
 import type { HttpSettings } from '../../http/settings.ts'
@@ -59,22 +59,19 @@ function carrierOf(host: ArgumentsHost): object {
  * What was found for single GraphQL fields. Fields of one request are resolved at the same time behind different guards, and none may
  * see what another's guard has found. By the field's `info`, and then by request, as executors may share an `info`.
  */
-const fields = new WeakMap<object, WeakMap<object, Found>>()
-
-/** What a guard has found. */
-type Found = Readonly<Partial<Record<AttachedName, unknown>>>
+const fields = new WeakMap<object, WeakMap<object, Partial<Attached>>>()
 
 /**
  * Puts what a guard has found where `readFound` finds it, and on the request or the WebSocket client.
  *
  * @throws {ConfigurationError} for a context without a request
  */
-export function attachFound(host: ArgumentsHost, found: Found): void {
+export function attachFound(host: ArgumentsHost, found: Attached): void {
   const carrier = carrierOf(host)
   Object.assign(carrier, found)
   if (kindOf(host) !== 'graphql') return
   const info = host.getArgByIndex<object>(3)
-  const requests = fields.get(info) ?? new WeakMap<object, Found>()
+  const requests = fields.get(info) ?? new WeakMap<object, Partial<Attached>>()
   fields.set(info, requests.set(carrier, { ...requests.get(carrier), ...found }))
 }
 

@@ -8,6 +8,7 @@ import type { Gate } from '../../admission.ts'
 import type { Auth } from '../../auth.ts'
 import { type Awaitable, type Steps, settle } from '../../base/awaitable.ts'
 import { isAuthError } from '../../errors.ts'
+import { type Attached, toAttached } from '../../http/attached.ts'
 import type { Requirement } from '../../route.ts'
 import type { TokenPayload } from '../../token/payload.ts'
 import { attachFound, type ContextKind, kindOf, toPort } from './context.ts'
@@ -61,19 +62,13 @@ interface Call {
   readonly kind: ContextKind
 }
 
-/** What a guard has found. */
-interface NestFound<C, U> {
-  readonly auth: TokenPayload<C>
-  readonly subject?: U
-}
-
 /** The guard itself; a class, so that `@UseGuards()` and `@Public()` can tell one from another. */
 export class RequestGuard<C, U> implements NestGuard {
   readonly #auth: Auth<C, U>
   readonly #gates: Readonly<Record<'request' | 'handshake', Gate<Requirement, C>>>
   readonly #loads: boolean
   readonly #throws: boolean
-  readonly #steps: Steps<Call, NestFound<C, U>, Awaitable<boolean>> = {
+  readonly #steps: Steps<Call, Attached, Awaitable<boolean>> = {
     attempt: ({ context, kind }) => {
       const gate = kind === 'ws' ? this.#gates.handshake : this.#gates.request
       return this.#find(gate(toPort(context, this.#auth.http)))
@@ -126,13 +121,8 @@ export class RequestGuard<C, U> implements NestGuard {
   }
 
   /** What handlers may read. */
-  #find(passed: Awaitable<TokenPayload<C>>): Awaitable<NestFound<C, U>> {
-    return passed instanceof Promise || this.#loads ? this.#findLate(passed) : { auth: passed }
-  }
-
-  async #findLate(passed: Awaitable<TokenPayload<C>>): Promise<NestFound<C, U>> {
-    const auth = await passed
-    return this.#loads ? { auth, subject: await this.#auth.loadSubject(auth) } : { auth }
+  #find(passed: Awaitable<TokenPayload<C>>): Awaitable<Attached<TokenPayload<C>, U>> {
+    return toAttached(passed, this.#loads ? this.#auth.loadSubject : undefined)
   }
 
   #refuse({ context, kind }: Call, error: unknown): Promise<never> {
