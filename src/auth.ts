@@ -4,19 +4,13 @@
  */
 import { type Admission, createAdmission } from './admission.ts'
 import { ConfigurationError } from './base/expected.ts'
+import type { IssueOptions, RefreshIssueOptions } from './draft.ts'
 import { AuthError } from './errors.ts'
 import { createGuard, type Guard } from './guard.ts'
 import { type CookieToken, clearCookies, setCookies } from './http/cookies.ts'
 import { type Answer, respond } from './http/respond.ts'
 import type { HttpSettings } from './http/settings.ts'
-import {
-  createIssuance,
-  type Issuance,
-  type IssueOptions,
-  type PairOptions,
-  type RefreshIssueOptions,
-  type TokenPair,
-} from './issuance.ts'
+import { createIssuance, type Issuance, type PairOptions, type TokenPair } from './issuance.ts'
 import { type AuthSessions, createLiveness, type Liveness } from './liveness.ts'
 import { createOpenApi, type OpenApi } from './openapi.ts'
 import type { AuthOptions } from './options.ts'

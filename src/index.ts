@@ -8,6 +8,7 @@ export type { Clock, Duration, DurationUnit } from './base/duration.ts'
 export { ConfigurationError } from './base/expected.ts'
 export type { Listener, Listeners } from './base/listeners.ts'
 export type { SchemaResult, StandardSchema } from './base/schema.ts'
+export type { IssueOptions, RefreshIssueOptions } from './draft.ts'
 export {
   AuthError,
   type AuthErrorInit,
@@ -17,13 +18,13 @@ export {
   isAuthError,
 } from './errors.ts'
 export type { AuthEvents, SessionNotice } from './events.ts'
-export type { CookieOptions, CookieRowOptions } from './http/cookies.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
+export type { CookieOptions, CookieRowOptions } from './http/jar.ts'
 export type { HandshakeLocation, HeaderOptions, Location, ParameterOptions } from './http/locations.ts'
 export type { RequestInfo, RequestPort } from './http/request.ts'
 export type { Answer } from './http/respond.ts'
 export type { HttpSettings } from './http/settings.ts'
-export type { HalfOptions, IssueOptions, PairOptions, RefreshIssueOptions, TokenPair } from './issuance.ts'
+export type { HalfOptions, PairOptions, TokenPair } from './issuance.ts'
 export type { AuthSessions, StartOptions } from './liveness.ts'
 export type {
   OpenApi,

@@ -4,6 +4,7 @@
  */
 import { type Duration, toSeconds } from './base/duration.ts'
 import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './base/expected.ts'
+import { toFlag } from './base/section.ts'
 import { type CsrfMode, type CsrfSettings, withMode } from './http/csrf.ts'
 import { type Locate, prepareLocate } from './http/locate.ts'
 import { type HandshakeLocation, type Location, resolveLocations } from './http/locations.ts'
@@ -142,15 +143,13 @@ export function toNeed(requirement: Requirement, http: HttpSettings, defaults: N
   const { locations, csrf, optional = false } = requirement
   const need = prepareRequirement(requirement, defaults)
   const places = toLocations(locations, http, defaults)
-  if (typeof optional !== 'boolean')
-    throw new ConfigurationError(expected('optional', 'true or false', optional))
   return Object.freeze({
     ...need,
     locations: places,
     locate: prepareLocate(http.locate, need.type, places),
     csrf: csrf === undefined ? http.csrf : withMode(http.csrf, csrf),
     revocation: toRevocation(requirement.revocation, need, defaults),
-    optional,
+    optional: toFlag('optional', optional),
     renew: toRenewal(requirement.renew, defaults),
   })
 }

@@ -3,13 +3,14 @@
  * again after this. Setting up draws no randomness, starts no timer and reads no clock, as some runtimes forbid all three
  * while a module loads.
  */
-import { type Clock, type Duration, systemClock, toSeconds } from './base/duration.ts'
+import { type Clock, systemClock, toSeconds } from './base/duration.ts'
 import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './base/expected.ts'
 import type { Listeners } from './base/listeners.ts'
 import type { StandardSchema } from './base/schema.ts'
-import { readSection } from './base/section.ts'
+import { readSection, toCount, toFlag, toFunction, toText } from './base/section.ts'
 import type { AuthEvents } from './events.ts'
 import { type HttpSettings, resolveHttp } from './http/settings.ts'
+import { type LimitSettings, resolveLifetimes } from './lifetimes.ts'
 import type { AuthOptions, CacheOptions } from './options.ts'
 import { resolveSessions, type StoreSettings } from './session/settings.ts'
 import type { CacheBounds } from './token/cache.ts'
@@ -24,14 +25,6 @@ export interface AudienceSettings {
   readonly issued: string | readonly string[] | undefined
   /** Of which a token must name one; empty accepts only tokens without an audience. */
   readonly accepted: readonly string[]
-}
-
-/** Bounds on tokens. */
-export interface LimitSettings {
-  /** The longest token, in characters. */
-  readonly tokenLength: number
-  /** The longest life of a token, in seconds. */
-  readonly lifetime: number
 }
 
 /** Every option, checked and with its default: what all of `createAuth` works from. */
@@ -76,9 +69,6 @@ export interface Settings<C, U> {
   readonly on: Listeners<AuthEvents>
 }
 
-/** The life of refresh tokens and the idle time of sessions, in seconds: 20 days. */
-const DEFAULT_REFRESH_LIFE = 20 * 86_400
-
 /** Every option there is. */
 const OPTION_NAMES = [
   'sessions',
@@ -121,37 +111,6 @@ const EVENT_NAMES = [
   'steppedUp',
   'ended',
 ] as const
-
-/** Reads a whole number within bounds. */
-function toCount(
-  name: string,
-  value: unknown,
-  bounds: { readonly min: number; readonly max: number },
-): number {
-  if (Number.isInteger(value) && (value as number) >= bounds.min && (value as number) <= bounds.max)
-    return value as number
-  throw new ConfigurationError(
-    expected(name, `a whole number between ${bounds.min} and ${bounds.max}`, value),
-  )
-}
-
-/** Reads a function or its absence. */
-function toFunction<F>(name: string, value: F | undefined): F | null {
-  if (value === undefined || typeof value === 'function') return value ?? null
-  throw new ConfigurationError(expected(name, 'a function', value))
-}
-
-/** Reads a non-empty text or its absence. */
-function toText(name: string, value: unknown): string | undefined {
-  if (value === undefined || (typeof value === 'string' && value !== '')) return value
-  throw new ConfigurationError(expected(name, 'a non-empty string', value))
-}
-
-/** Reads a yes or no. */
-function toFlag(name: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value
-  throw new ConfigurationError(expected(name, 'true or false', value))
-}
 
 /** The secret of the environment, on runtimes that have one. */
 function readEnvironment(): string | undefined {
@@ -217,60 +176,6 @@ function toSchema<I, C extends I>(
   return value as unknown as StandardSchema<unknown, C>
 }
 
-/** Reads the lives of tokens and the bounds that they must keep. */
-function toLifetimes({ access, refresh, limits }: Pick<AuthOptions, 'access' | 'refresh' | 'limits'>): {
-  readonly lifetimes: Readonly<Record<TokenType, number>>
-  readonly limits: LimitSettings
-} {
-  const { tokenLength = 8192, lifetime = '400d' } = readSection('limits', limits, ['tokenLength', 'lifetime'])
-  const longest = toSeconds('limits.lifetime', lifetime, { min: 1, max: 100 * 366 * 86_400 })
-  const bounds = { min: 1, max: longest }
-  const { expiresIn: accessLife = '15m' } = readSection('access', access, ['expiresIn'])
-  const { expiresIn: refreshLife = DEFAULT_REFRESH_LIFE } = readSection('refresh', refresh, ['expiresIn'])
-  return {
-    lifetimes: {
-      access: Math.floor(toSeconds('access.expiresIn', accessLife, bounds)),
-      refresh: Math.floor(toSeconds('refresh.expiresIn', refreshLife, bounds)),
-    },
-    limits: {
-      tokenLength: toCount('limits.tokenLength', tokenLength, { min: 256, max: 65_536 }),
-      lifetime: longest,
-    },
-  }
-}
-
-/** The default idle time of sessions that end sooner than that in any case. */
-function capIdle(absolute: Duration | undefined): Duration | undefined {
-  if (absolute === undefined) return undefined
-  return Math.min(
-    DEFAULT_REFRESH_LIFE,
-    toSeconds('sessions.absolute', absolute, { min: 1, max: Number.MAX_SAFE_INTEGER }),
-  )
-}
-
-/** Lets `sessions.idle` take the place of `refresh.expiresIn`; both are fine only when they agree. */
-function withIdle<I, C extends I, U>(
-  options: AuthOptions<I, C, U>,
-): Pick<AuthOptions, 'access' | 'refresh' | 'limits'> {
-  const { access, refresh, limits, sessions } = options
-  const idle = sessions?.idle
-  const life = refresh?.expiresIn
-  const bounds = { min: 1, max: Number.MAX_SAFE_INTEGER }
-  if (
-    idle !== undefined &&
-    life !== undefined &&
-    toSeconds('sessions.idle', idle, bounds) !== toSeconds('refresh.expiresIn', life, bounds)
-  ) {
-    throw new ConfigurationError('Expected `sessions.idle` or `refresh.expiresIn`, got both, and they differ')
-  }
-  const expiresIn = idle ?? life ?? capIdle(sessions?.absolute)
-  return {
-    ...(access && { access }),
-    ...(limits && { limits }),
-    refresh: { ...refresh, ...(expiresIn !== undefined && { expiresIn }) },
-  }
-}
-
 /**
  * Checks every option, fills in every default and imports every key.
  *
@@ -280,7 +185,7 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
   if (!isRecord(options as unknown))
     throw new ConfigurationError(expected('createAuth(options)', 'an object', options))
   refuseUnknownKeys('', options, OPTION_NAMES)
-  const { lifetimes, limits } = toLifetimes(withIdle(options))
+  const { lifetimes, limits } = resolveLifetimes(options)
   const leeway = toSeconds('leeway', options.leeway ?? 5, { min: 0, max: 60 })
   const { window = '15m' } = readSection('freshness', options.freshness, ['window'])
   const realm = toText('realm', options.realm)

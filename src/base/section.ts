@@ -1,5 +1,5 @@
 /**
- * How rooms read their sections of the options while `createAuth` runs.
+ * How rooms read their sections of the options, and single values in them, while `createAuth` runs or a route is made.
  * Nothing here is called by a request, and nothing here knows what an option means.
  */
 import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './expected.ts'
@@ -47,4 +47,35 @@ export function readWords<T extends string>(
     words.add(word)
   }
   return words
+}
+
+/** Reads a whole number within bounds. @throws {ConfigurationError} for anything else */
+export function toCount(
+  name: string,
+  value: unknown,
+  bounds: { readonly min: number; readonly max: number },
+): number {
+  if (Number.isInteger(value) && (value as number) >= bounds.min && (value as number) <= bounds.max)
+    return value as number
+  throw new ConfigurationError(
+    expected(name, `a whole number between ${bounds.min} and ${bounds.max}`, value),
+  )
+}
+
+/** Reads a function or its absence. @throws {ConfigurationError} for anything else */
+export function toFunction<F>(name: string, value: F | undefined): F | null {
+  if (value === undefined || typeof value === 'function') return value ?? null
+  throw new ConfigurationError(expected(name, 'a function', value))
+}
+
+/** Reads a non-empty text or its absence. @throws {ConfigurationError} for anything else */
+export function toText(name: string, value: unknown): string | undefined {
+  if (value === undefined || (typeof value === 'string' && value !== '')) return value
+  throw new ConfigurationError(expected(name, 'a non-empty string', value))
+}
+
+/** Reads a yes or no. @throws {ConfigurationError} for anything else */
+export function toFlag(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new ConfigurationError(expected(name, 'true or false', value))
 }

@@ -6,7 +6,7 @@ import { ConfigurationError, expected } from '../base/expected.ts'
 import { readSection, readWords } from '../base/section.ts'
 import type { Carried } from '../token/cache.ts'
 import type { TokenType } from '../token/type.ts'
-import type { CookieSettings } from './cookies.ts'
+import type { CookieSettings } from './jar.ts'
 import { isToken } from './syntax.ts'
 
 /** A part of the request that may carry a token. */

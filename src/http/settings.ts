@@ -3,8 +3,8 @@
  * What holds between the rooms of this floor is checked here; what holds within one, there.
  */
 import { ConfigurationError } from '../base/expected.ts'
-import { type CookieOptions, type CookieSettings, resolveCookies } from './cookies.ts'
 import { type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
+import { type CookieOptions, type CookieSettings, resolveCookies } from './jar.ts'
 import { type LocateOptions, type LocateSettings, resolveLocate } from './locations.ts'
 
 /** The options that this floor understands. */

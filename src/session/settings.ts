@@ -4,7 +4,7 @@
  */
 import { type Duration, toSeconds } from '../base/duration.ts'
 import { ConfigurationError, expected, isRecord } from '../base/expected.ts'
-import { readSection } from '../base/section.ts'
+import { readSection, toFlag, toFunction } from '../base/section.ts'
 import type { Claims, TokenPayload } from '../token/payload.ts'
 import type { Rights, SessionSettings } from './parts.ts'
 import type { RevocationMode, RevocationSettings } from './revocation.ts'
@@ -104,9 +104,8 @@ function toStore(value: unknown): Store {
 
 /** Bounds the user's `rights` in time, and tells "no rights" from "could not say". */
 function toRights<C>(rights: SessionOptions<C>['rights']): SessionSettings<C>['rights'] {
-  if (rights === undefined) return null
-  if (typeof rights !== 'function')
-    throw new ConfigurationError(expected('sessions.rights', 'a function', rights))
+  const ask = toFunction('sessions.rights', rights)
+  if (ask === null) return null
   return async (payload) => {
     let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<never>((_, reject) => {
@@ -116,7 +115,7 @@ function toRights<C>(rights: SessionOptions<C>['rights']): SessionSettings<C>['r
       )
     })
     try {
-      return await Promise.race([rights(payload.sub, payload), late])
+      return await Promise.race([ask(payload.sub, payload), late])
     } finally {
       clearTimeout(timer)
     }
@@ -142,11 +141,9 @@ function toSessions<C>(options: Partial<SessionOptions<C>>, context: SessionCont
   if (settings.absolute < settings.idle) {
     throw new ConfigurationError('Expected `sessions.absolute` to be no shorter than `sessions.idle`')
   }
-  if (typeof rotation !== 'boolean')
-    throw new ConfigurationError(expected('sessions.rotation', 'true or false', rotation))
   return Object.freeze({
     ...settings,
-    rotation,
+    rotation: toFlag('sessions.rotation', rotation),
     jitter: toJitter(jitter),
     accessTtl,
     logTtl: accessTtl + leeway + LOG_MARGIN,

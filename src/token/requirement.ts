@@ -5,6 +5,7 @@
  */
 import { type Clock, type Duration, toSeconds } from '../base/duration.ts'
 import { ConfigurationError, expected } from '../base/expected.ts'
+import { toText } from '../base/section.ts'
 import { AuthError } from '../errors.ts'
 import type { PayloadMembers } from './payload.ts'
 import { hasAllScopes, hasAnyScope, isScope } from './scopes.ts'
@@ -124,14 +125,11 @@ export function prepareRequirement(requirement: TokenRequirement, defaults: Requ
   if (type !== 'any' && !Object.hasOwn(TOKEN_TYPES, type)) {
     throw new ConfigurationError(expected('type', "'access', 'refresh' or 'any'", type))
   }
-  if (realm !== undefined && (typeof realm !== 'string' || realm === '')) {
-    throw new ConfigurationError(expected('realm', 'a non-empty string', realm))
-  }
   const narrow = typeof fresh === 'boolean' ? null : toSeconds('fresh', fresh, WINDOW_BOUNDS)
   const asked = fresh === false ? null : Math.min(defaults.freshness, narrow ?? defaults.freshness)
   return {
     type,
-    realm,
+    realm: toText('realm', realm),
     freshWithin: asked,
     narrowed: narrow !== null,
     maxAge: maxAge === false ? null : toSeconds('maxAge', maxAge, WINDOW_BOUNDS),
@@ -169,7 +167,7 @@ function isFresh(payload: PayloadMembers<unknown>, need: TokenNeed, within: numb
 
 /** Whether the last active authentication is longer ago than that, or was never. */
 function isOlder({ auth_time }: PayloadMembers<unknown>, maxAge: number, now: number): boolean {
-  return auth_time === undefined || now - auth_time > maxAge
+  return !(auth_time !== undefined && now - auth_time <= maxAge)
 }
 
 /** The step-up challenge of a requirement (RFC 9470 section 3). */

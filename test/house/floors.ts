@@ -10,7 +10,9 @@ type Room =
   | 'http'
   | 'options'
   | 'settings'
+  | 'lifetimes'
   | 'issuance'
+  | 'draft'
   | 'guard'
   | 'route'
   | 'liveness'
@@ -29,7 +31,9 @@ const THIRD: Room[] = [
   ...SECOND,
   'options',
   'settings',
+  'lifetimes',
   'issuance',
+  'draft',
   'events',
   'route',
   'liveness',
@@ -53,7 +57,9 @@ const MAY_IMPORT: Record<Room, { values: readonly Room[]; types: readonly Room[]
   http: { values: [...TOKEN, 'http'], types: [...TOKEN, 'http'] },
   options: { values: THIRD, types: THIRD },
   settings: { values: THIRD, types: THIRD },
+  lifetimes: { values: THIRD, types: THIRD },
   issuance: { values: THIRD, types: THIRD },
+  draft: { values: THIRD, types: THIRD },
   events: { values: THIRD, types: THIRD },
   route: { values: THIRD, types: THIRD },
   liveness: { values: THIRD, types: THIRD },

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isAuthError } from '../../src/errors.ts'
-import { resolveCookies } from '../../src/http/cookies.ts'
+import { resolveCookies } from '../../src/http/jar.ts'
 import { prepareLocate } from '../../src/http/locate.ts'
 import {
   type Found,
