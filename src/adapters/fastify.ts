@@ -84,8 +84,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
     const gate = auth.gate(requirement)
 
     const steps: Steps<Call, Attached, void> = {
-      attempt: ({ request, reply }) =>
-        toAttached(gate(new IncomingPort(request.raw, reply.raw, request)), load),
+      attempt: ({ request, reply }) => toAttached(gate(new IncomingPort(request.raw, reply, request)), load),
       enter({ request, done }, found) {
         attach(request, found)
         done()

@@ -24,6 +24,14 @@ export type Incoming = IncomingMessage & {
   readonly originalUrl?: string
 }
 
+/** A response of Node's, or what has it inside: Fastify's reply. */
+export type Outgoing =
+  | ServerResponse
+  | {
+      /** Node's response. */
+      readonly raw: ServerResponse
+    }
+
 /** Methods whose requests have no body in the fetch standard, nor by RFC 6750 section 2.2. */
 const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
@@ -33,11 +41,11 @@ const peeked = new WeakSet<IncomingMessage>()
 /** The request port over a `node:http` request and its response. A class, because one is made for every request. */
 export class IncomingPort implements RequestPort {
   readonly #req: Incoming
-  readonly #res: ServerResponse
+  readonly #res: Outgoing
   readonly #parsed: object
 
   /** @param parsed the framework's request, whose `body` is what a parser has made of the body */
-  constructor(req: Incoming, res: ServerResponse, parsed: object) {
+  constructor(req: Incoming, res: Outgoing, parsed: object) {
     this.#req = req
     this.#res = res
     this.#parsed = parsed
@@ -71,7 +79,8 @@ export class IncomingPort implements RequestPort {
 
   /** Adds `Set-Cookie` lines to the answer unless the handler sets or clears one of these cookies itself. */
   setCookies(lines: readonly string[]): void {
-    addCookies(this.#res, lines)
+    const res = this.#res
+    addCookies('raw' in res ? res.raw : res, lines)
   }
 }
 

@@ -152,6 +152,27 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     expect(await codeOf('/contradictory')).toBe('token_missing')
   })
 
+  it('opens an inherited handler for the class that is marked, and not for its sister', async () => {
+    const { auth } = setUp()
+    const { send } = await start((nest) => {
+      const { guards, Public } = nest.door
+      const Base = toController(nest, [{ route: 'GET /inherited', handle: () => ({}) }])
+      class Open extends Base {}
+      class Closed extends Base {}
+      Public()(Open)
+      nest.common.Controller('open')(Open)
+      nest.common.Controller('closed')(Closed)
+      return {
+        controllers: [Open, Closed],
+        providers: [{ provide: nest.core.APP_GUARD, useValue: guards(auth).access() }],
+      }
+    })
+    const statuses: number[] = []
+    for (const path of ['/open', '/closed', '/open', '/closed'])
+      statuses.push((await send(`${path}/inherited`)).status)
+    expect(statuses).toEqual([200, 401, 200, 401])
+  })
+
   it('makes the Auth and the guards in the container, and closes the Auth with the application', async () => {
     const { auth } = setUp()
     let closed = 0

@@ -2,22 +2,17 @@
  * What a Nest context says of the request behind it, for the three kinds that have one: HTTP on Express or Fastify, GraphQL,
  * WebSocket. Everything is read by its shape; nothing of `@nestjs/graphql`, `@nestjs/websockets` or a platform is imported.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { IncomingMessage } from 'node:http'
 import type { ArgumentsHost } from '@nestjs/common'
 import { ConfigurationError } from '../../base/expected.ts'
-import { type Attached, type AttachedName, readAttached } from '../../http/attached.ts'
-import { IncomingPort } from '../../http/incoming.ts'
+import { type Attached, type AttachedName, attach, readAttached } from '../../http/attached.ts'
+import { IncomingPort, type Outgoing } from '../../http/incoming.ts'
 import type { RequestPort } from '../../http/request.ts'
 import type { HttpSettings } from '../../http/settings.ts'
 import { toHandshakePort } from './handshake.ts'
 
 /** The kinds of context that carry a request. */
 export type ContextKind = 'http' | 'graphql' | 'ws'
-
-/** What Express and Fastify have in common: Fastify's own request and reply hold Node's as `raw`. */
-interface Wrapped<T> {
-  readonly raw?: T
-}
 
 /** What GraphQL drivers put into their context. Nest's put the request at `req`; the response is where each likes it. */
 interface GraphqlContext {
@@ -48,11 +43,30 @@ function readGraphqlRequest(host: ArgumentsHost): object {
   throw new ConfigurationError('Expected the GraphQL context to hold the HTTP request as `req`')
 }
 
-/** Where the payload is: on the framework's request, or on the WebSocket client. */
-function carrierOf(host: ArgumentsHost): object {
-  const kind = kindOf(host)
-  if (kind === 'ws') return host.switchToWs().getClient<object>()
-  return kind === 'http' ? host.switchToHttp().getRequest<object>() : readGraphqlRequest(host)
+/** What a guard is asked about. */
+export interface Call {
+  /** What it was given. */
+  readonly host: ArgumentsHost
+  /** Of which kind that is. */
+  readonly kind: ContextKind
+  /** What carries the payload: the framework's request, or the WebSocket client. */
+  readonly carrier: object
+  /** The framework's response; undefined where there is none. */
+  readonly response: unknown
+}
+
+/**
+ * Reads a context, once for each request: Nest makes an object and its functions whenever it is asked for the HTTP side of one.
+ *
+ * @throws {ConfigurationError} for a context without a request
+ */
+export function toCall(host: ArgumentsHost, kind: ContextKind = kindOf(host)): Call {
+  if (kind === 'ws')
+    return { host, kind, carrier: host.switchToWs().getClient<object>(), response: undefined }
+  if (kind === 'graphql')
+    return { host, kind, carrier: readGraphqlRequest(host), response: readGraphqlResponse(host) }
+  const http = host.switchToHttp()
+  return { host, kind, carrier: http.getRequest<object>(), response: http.getResponse<object>() }
 }
 
 /**
@@ -61,15 +75,10 @@ function carrierOf(host: ArgumentsHost): object {
  */
 const fields = new WeakMap<object, WeakMap<object, Partial<Attached>>>()
 
-/**
- * Puts what a guard has found where `readFound` finds it, and on the request or the WebSocket client.
- *
- * @throws {ConfigurationError} for a context without a request
- */
-export function attachFound(host: ArgumentsHost, found: Attached): void {
-  const carrier = carrierOf(host)
-  Object.assign(carrier, found)
-  if (kindOf(host) !== 'graphql') return
+/** Puts what a guard has found where `readFound` finds it, and on the request or the WebSocket client. */
+export function attachFound({ host, kind, carrier }: Call, found: Attached): void {
+  attach(carrier, found)
+  if (kind !== 'graphql') return
   const info = host.getArgByIndex<object>(3)
   const requests = fields.get(info) ?? new WeakMap<object, Partial<Attached>>()
   fields.set(info, requests.set(carrier, { ...requests.get(carrier), ...found }))
@@ -81,23 +90,15 @@ export function attachFound(host: ArgumentsHost, found: Attached): void {
  * @param guard which guard does so, for the message
  * @throws {ConfigurationError} when no guard has run
  */
-export function readFound(host: ArgumentsHost, name: AttachedName, guard: string): unknown {
-  const carrier = carrierOf(host)
-  const own = kindOf(host) === 'graphql' ? fields.get(host.getArgByIndex<object>(3))?.get(carrier) : undefined
+export function readFound(context: ArgumentsHost, name: AttachedName, guard: string): unknown {
+  const { host, kind, carrier } = toCall(context)
+  const own = kind === 'graphql' ? fields.get(host.getArgByIndex<object>(3))?.get(carrier) : undefined
   return readAttached(own !== undefined && name in own ? own : carrier, name, guard)
 }
 
-/**
- * The request port of a context.
- *
- * @throws {ConfigurationError} for a context without a request
- */
-export function toPort(host: ArgumentsHost, http: HttpSettings): RequestPort {
-  const kind = kindOf(host)
-  const carrier = carrierOf(host)
-  if (kind === 'ws') return toHandshakePort(carrier, http)
-  const response = kind === 'http' ? host.switchToHttp().getResponse<object>() : readGraphqlResponse(host)
-  return toHttpPort(carrier, response)
+/** The request port of a context. */
+export function toPort({ kind, carrier, response }: Call, http: HttpSettings): RequestPort {
+  return kind === 'ws' ? toHandshakePort(carrier, http) : toHttpPort(carrier, response)
 }
 
 /** The response in a GraphQL context, where there is one; Express's requests know theirs. */
@@ -106,12 +107,20 @@ function readGraphqlResponse(host: ArgumentsHost): unknown {
   return context.res ?? context.reply ?? (readGraphqlRequest(host) as { readonly res?: unknown }).res
 }
 
+/**
+ * Node's request. Express hands on the very same, with another prototype, by which each request comes to have a shape of its own (Node 20): V8 then
+ * looks up every member anew, and one that is not there, `raw`, would cost 1 us.
+ */
+function toIncoming(request: object): IncomingMessage {
+  if (request instanceof IncomingMessage) return request
+  const { raw = request as IncomingMessage } = request as { readonly raw?: IncomingMessage }
+  return raw
+}
+
 /** The port over Node's request. Without a response nothing can be renewed in passing. */
 function toHttpPort(request: object, response: unknown): RequestPort {
-  const { raw = request as IncomingMessage } = request as Wrapped<IncomingMessage>
-  const { raw: res = response as ServerResponse } = (response ?? {}) as Wrapped<ServerResponse>
-  const port = new IncomingPort(raw, res, request)
-  if (typeof res === 'object') return port
+  const port = new IncomingPort(toIncoming(request), response as Outgoing, request)
+  if (typeof response === 'object' && response !== null) return port
   return {
     method: port.method,
     url: port.url,

@@ -47,9 +47,34 @@ function isNamed(target: object, guard: object): boolean {
 }
 
 /** Whether `@Public()` opens a handler to a guard. The guard that stands closer to the handler than the mark goes on guarding. */
-export function isPublic(context: ExecutionContext, guard: object): boolean {
-  const [handler, owner] = [context.getHandler(), context.getClass()]
+function isMarked(handler: object, owner: object, guard: object): boolean {
   const isHandlerOpen = metadata.getMetadata(PUBLIC, handler) === true
   if (!isHandlerOpen && metadata.getMetadata(PUBLIC, owner) !== true) return false
   return !isNamed(handler, guard) && (isHandlerOpen || !isNamed(owner, guard))
+}
+
+/**
+ * The handlers that `@Public()` opens to one guard. A handler is asked about once, as its marks are made when its class is declared: to
+ * read them takes longer than to look up a token.
+ */
+export class PublicHandlers {
+  readonly #guard: object
+  readonly #known = new WeakMap<object, { readonly owner: object; readonly isOpen: boolean }>()
+
+  /** @param guard what `@UseGuards()` was given */
+  constructor(guard: object) {
+    this.#guard = guard
+  }
+
+  /** Whether the handler of a context is open. */
+  has(context: ExecutionContext): boolean {
+    const handler = context.getHandler()
+    const owner = context.getClass()
+    const known = this.#known.get(handler)
+    // Classes that inherit a handler may be marked differently.
+    if (known?.owner === owner) return known.isOpen
+    const isOpen = isMarked(handler, owner, this.#guard)
+    this.#known.set(handler, { owner, isOpen })
+    return isOpen
+  }
 }

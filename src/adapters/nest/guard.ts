@@ -8,11 +8,11 @@ import type { Gate } from '../../admission.ts'
 import type { Auth } from '../../auth.ts'
 import { type Awaitable, type Steps, settle } from '../../base/awaitable.ts'
 import { isAuthError } from '../../errors.ts'
-import { type Attached, toAttached } from '../../http/attached.ts'
+import { type Attached, attach, toAttached } from '../../http/attached.ts'
 import type { Requirement } from '../../route.ts'
 import type { TokenPayload } from '../../token/payload.ts'
-import { attachFound, type ContextKind, kindOf, toPort } from './context.ts'
-import { isPublic } from './decorators.ts'
+import { attachFound, type Call, kindOf, toCall, toPort } from './context.ts'
+import { PublicHandlers } from './decorators.ts'
 import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './handshake.ts'
 import { answerHttp, dismiss, GraphqlRefusal, notify, toMembers, toWsError } from './refusal.ts'
 
@@ -56,33 +56,32 @@ export interface GuardPlan {
   readonly options: GuardOptions
 }
 
-/** What a guard is asked about. */
-interface Call {
-  readonly context: ExecutionContext
-  readonly kind: ContextKind
-}
-
 /** The guard itself; a class, so that `@UseGuards()` and `@Public()` can tell one from another. */
 export class RequestGuard<C, U> implements NestGuard {
   readonly #auth: Auth<C, U>
   readonly #gates: Readonly<Record<'request' | 'handshake', Gate<Requirement, C>>>
   readonly #loads: boolean
   readonly #throws: boolean
+  readonly #publicHandlers: PublicHandlers
   readonly #steps: Steps<Call, Attached, Awaitable<boolean>> = {
-    attempt: ({ context, kind }) => {
-      const gate = kind === 'ws' ? this.#gates.handshake : this.#gates.request
-      return this.#find(gate(toPort(context, this.#auth.http)))
+    attempt: (call) => {
+      const gate = call.kind === 'ws' ? this.#gates.handshake : this.#gates.request
+      return this.#find(gate(toPort(call, this.#auth.http)))
     },
-    enter: ({ context }, found) => {
-      attachFound(context, found)
+    enter: (call, found) => {
+      attachFound(call, found)
       return true
     },
     refuse: (call, error) => this.#refuse(call, error),
   }
 
-  /** @throws {ConfigurationError} when the requirement is unfit */
-  constructor(auth: Auth<C, U>, { requirement, loads = false, options }: GuardPlan) {
+  /**
+   * @param self what `@UseGuards()` was given, where that is a class around this one
+   * @throws {ConfigurationError} when the requirement is unfit
+   */
+  constructor(auth: Auth<C, U>, { requirement, loads = false, options }: GuardPlan, self?: object) {
     this.#auth = auth
+    this.#publicHandlers = new PublicHandlers(self ?? this)
     this.#gates = {
       request: auth.gate(requirement),
       handshake: auth.gate(toHandshakeRequirement(requirement, auth.http)),
@@ -94,12 +93,11 @@ export class RequestGuard<C, U> implements NestGuard {
   /**
    * Whether a request or message may pass.
    *
-   * @param self what `@UseGuards()` was given, where that is a class around this one
    * @throws {AuthError} in WebSocket contexts, and with `errors: 'throw'`
    */
-  canActivate(context: ExecutionContext, self: object = this): Awaitable<boolean> {
+  canActivate(context: ExecutionContext): Awaitable<boolean> {
     const kind = kindOf(context)
-    return isPublic(context, self) || settle({ context, kind }, this.#steps)
+    return this.#publicHandlers.has(context) || settle(toCall(context, kind), this.#steps)
   }
 
   /** Verifies the handshake of a WebSocket client. @throws {ConfigurationError} for a client of `ws` without its request */
@@ -107,7 +105,7 @@ export class RequestGuard<C, U> implements NestGuard {
     if (request !== undefined) rememberHandshake(client, request)
     try {
       const port = toHandshakePort(client, this.#auth.http)
-      Object.assign(client, await this.#find(this.#gates.handshake(port)))
+      attach(client, await this.#find(this.#gates.handshake(port)))
       return true
     } catch (error) {
       if (!isAuthError(error)) {
@@ -125,13 +123,13 @@ export class RequestGuard<C, U> implements NestGuard {
     return toAttached(passed, this.#loads ? this.#auth.loadSubject : undefined)
   }
 
-  #refuse({ context, kind }: Call, error: unknown): Promise<never> {
+  #refuse({ host, kind }: Call, error: unknown): Promise<never> {
     if (!isAuthError(error)) throw error
     const members = toMembers(error, this.#auth)
     if (kind === 'ws') throw toWsError(error, members)
     if (this.#throws) throw error
     if (kind === 'graphql') throw new GraphqlRefusal(error, members)
-    answerHttp(context, this.#auth.answer(error))
+    answerHttp(host, this.#auth.answer(error))
     // Nest turns false, and whatever is thrown, into an answer of its own, and shows it to the application's filters. One that
     // never settles ends here and is collected with its request. It must be a new one: a shared one would keep them all.
     return new Promise<never>(() => undefined)

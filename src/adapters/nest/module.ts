@@ -105,11 +105,11 @@ export function toInjectable(plan: GuardPlan): Type<NestGuard> {
     readonly #guard: RequestGuard<Claims, unknown>
 
     constructor(auth: Auth) {
-      this.#guard = new RequestGuard(auth, plan)
+      this.#guard = new RequestGuard(auth, plan, this)
     }
 
     canActivate(context: ExecutionContext): Awaitable<boolean> {
-      return this.#guard.canActivate(context, this)
+      return this.#guard.canActivate(context)
     }
 
     admit(client: object, request?: IncomingMessage): Promise<boolean> {
