@@ -5,6 +5,7 @@
 import type { Awaitable } from './base/awaitable.ts'
 import { AuthError } from './errors.ts'
 import type { Guard } from './guard.ts'
+import { type Attached, toAttached } from './http/attached.ts'
 import type { HandshakeLocation, Location } from './http/locations.ts'
 import { type RequestPort, toRequestPort } from './http/request.ts'
 import type { Requirement } from './route.ts'
@@ -16,10 +17,10 @@ import type { TokenType } from './token/type.ts'
 export type Outcome<R, C> = R extends { readonly optional: true } ? TokenPayload<C> | null : TokenPayload<C>
 
 /**
- * The way through one route. It answers, or throws, at once unless a body, a schema, the store or a renewal has to be waited for; then it
- * answers a promise.
+ * The way through one route, to what it attaches to a request. It answers, or throws, at once unless a body, a schema, the store, a renewal or
+ * a loader has to be waited for; then it answers a promise.
  */
-export type Gate<R, C> = (request: RequestPort) => Awaitable<Outcome<R, C>>
+export type Gate<R, C, U = never> = (request: RequestPort) => Awaitable<Attached<Outcome<R, C>, U>>
 
 /** A token that was found in a request. */
 export interface FoundToken {
@@ -60,9 +61,13 @@ export interface Admission<C> {
   /**
    * The same journey for one route, prepared when the route is made. For adapters, which spare every request a promise by it.
    *
+   * @param load what loads the user, if the route wants one
    * @throws {ConfigurationError} for an unknown or unfit member
    */
-  gate<const R extends Requirement>(requirement: R): Gate<R, C>
+  gate<const R extends Requirement, U = never>(
+    requirement: R,
+    load?: (payload: Outcome<R, C>) => Promise<U>,
+  ): Gate<R, C, U>
   /**
    * Checks a requirement when a route is made, so that a mistake shows at start; answers a frozen copy that `authenticate` recognises.
    *
@@ -97,9 +102,17 @@ export function createAdmission<C>(guard: Guard<C>): Admission<C> {
       const payload = await guard.authenticate(toRequestPort(request), guard.toNeed(requirement))
       return payload as Outcome<R, C>
     },
-    gate<const R extends Requirement>(requirement: R): Gate<R, C> {
+    gate<const R extends Requirement, U = never>(
+      requirement: R,
+      load?: (payload: Outcome<R, C>) => Promise<U>,
+    ): Gate<R, C, U> {
       const need = guard.toNeed(requirement)
-      return (request) => guard.authenticate(request, need) as Awaitable<Outcome<R, C>>
+      return (request) => {
+        // Whether it is a promise is never asked of a payload: its memory may be far away, and nobody may ever read it.
+        const known = load === undefined ? guard.recall(request, need) : undefined
+        if (known !== undefined) return { auth: known as Outcome<R, C> }
+        return toAttached(guard.authenticate(request, need) as Awaitable<Outcome<R, C>>, load)
+      }
     },
     prepare<const R extends Requirement>(requirement: R): R {
       guard.toNeed(requirement)

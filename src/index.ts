@@ -18,6 +18,7 @@ export {
   isAuthError,
 } from './errors.ts'
 export type { AuthEvents, SessionNotice } from './events.ts'
+export type { Attached } from './http/attached.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
 export type { CookieOptions, CookieRowOptions } from './http/jar.ts'
 export type { HandshakeLocation, HeaderOptions, Location, ParameterOptions } from './http/locations.ts'

@@ -63,6 +63,8 @@ export interface Need extends TokenNeed {
   readonly locations: ReadonlySet<Location | HandshakeLocation>
   /** Finds the token there. */
   readonly locate: Locate
+  /** Whether the header is the only place. */
+  readonly isHeaderOnly: boolean
   /** How requests by cookie are protected. */
   readonly csrf: CsrfSettings
   /** How revocation is judged; `'feed'` stands for the configured mode. */
@@ -147,6 +149,7 @@ export function toNeed(requirement: Requirement, http: HttpSettings, defaults: N
     ...need,
     locations: places,
     locate: prepareLocate(http.locate, need.type, places),
+    isHeaderOnly: places.size === 1 && places.has('header'),
     csrf: csrf === undefined ? http.csrf : withMode(http.csrf, csrf),
     revocation: toRevocation(requirement.revocation, need, defaults),
     optional: toFlag('optional', optional),

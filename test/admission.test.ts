@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { andThen, settle } from '../src/base/awaitable.ts'
 import { toRequestPort } from '../src/http/request.ts'
+import type { Requirement } from '../src/route.ts'
 import { memoryStore } from '../src/stores/memory.ts'
 import { claimsOf, complaintOf, forge, setUp } from './token/forge.ts'
 
@@ -11,14 +12,80 @@ const by = (token: string, init: RequestInit = {}) =>
   )
 
 describe('a gate', () => {
-  it('answers the payload itself, the first time and from the cache', async () => {
+  it('answers the payload at once, the first time and from the cache', async () => {
     const { auth } = setUp()
     const gate = auth.gate({})
     const request = by(forge(claimsOf()))
     const first = gate(request)
     expect(first).not.toBeInstanceOf(Promise)
-    expect(gate(request)).toBe(first)
-    expect(await auth.authenticate(request)).toBe(first)
+    const payload = await auth.authenticate(request)
+    expect(first).toEqual({ auth: payload })
+    const again = gate(request)
+    expect(again).not.toBeInstanceOf(Promise)
+    expect((await again).auth).toBe(payload)
+  })
+
+  it('answers the user beside the payload where there is a loader, also of a token from the cache', async () => {
+    const { auth } = setUp()
+    const gate = auth.gate({}, async ({ sub }) => `user ${sub}`)
+    const request = by(forge(claimsOf({ sub: 'a' })))
+    for (const _ of ['verified', 'remembered'])
+      expect(await gate(request)).toMatchObject({ auth: { sub: 'a' }, subject: 'user a' })
+  })
+
+  it('asks of a remembered token all that a route asks, and tells of a refusal once', () => {
+    const heard: string[] = []
+    const { auth, clock } = setUp({ on: { refused: ({ code }) => heard.push(code) } })
+    const request = by(forge(claimsOf({ scopes: ['read'] })))
+    const refused: readonly (readonly [Requirement, string])[] = [
+      [{ scopes: ['write'] }, 'scope_missing'],
+      [{ fresh: true }, 'fresh_token_required'],
+      [{ type: 'refresh' }, 'refresh_token_required'],
+      [{ realm: 'admin' }, 'realm_mismatch'],
+    ]
+    void auth.gate({})(request)
+    for (const [requirement, code] of refused)
+      expect(() => auth.gate(requirement)(request)).toThrow(expect.objectContaining({ code }))
+    clock.now += 86_400
+    expect(() => auth.gate({})(request)).toThrow(expect.objectContaining({ code: 'token_expired' }))
+    expect(heard).toEqual([...refused.map(([, code]) => code), 'token_expired'])
+  })
+
+  it('knows a header again by the whole of it, whatever it was remembered from', () => {
+    const token = forge(claimsOf())
+    for (const first of ['Bearer', 'bearer']) {
+      const gate = setUp().auth.gate({})
+      const ask = (authorization: string): unknown => gate(by(token, { headers: { authorization } }))
+      for (const scheme of [first, 'Bearer', 'bearer'])
+        expect(ask(`${scheme} ${token}`)).toMatchObject({ auth: { type: 'access' } })
+      for (const scheme of ['Digest', 'Basic', 'BEARER2'])
+        expect(() => ask(`${scheme} ${token}`)).toThrow(expect.objectContaining({ code: 'token_missing' }))
+      for (const value of [`Bearer ${token} ${token}`, `Bearer ${token}, Bearer ${token}`])
+        expect(() => ask(value)).toThrow(expect.objectContaining({ code: 'request_invalid' }))
+    }
+  })
+
+  it('looks at all the places of a route, and at no other, also for a remembered token', () => {
+    const { auth } = setUp({ locations: ['header', 'query', 'cookie'] })
+    const token = forge(claimsOf())
+    const headers = { authorization: `Bearer ${token}` }
+    const twice = toRequestPort(new Request(`https://app.example/?access_token=${token}`, { headers }))
+    void auth.gate({})(by(token))
+    expect(() => auth.gate({})(twice)).toThrow(expect.objectContaining({ code: 'request_invalid' }))
+    expect(() => auth.gate({ locations: ['cookie'] })(by(token))).toThrow(
+      expect.objectContaining({ code: 'token_missing' }),
+    )
+  })
+
+  it('asks the blocklist about a remembered token, too', async () => {
+    const blocked = new Set<string>()
+    const { auth } = setUp({ isRevoked: ({ sub }) => blocked.has(sub) })
+    const gate = auth.gate({})
+    const request = by(forge(claimsOf({ sub: 'a' })))
+    await gate(request)
+    await gate(request)
+    blocked.add('a')
+    await expect(gate(request)).rejects.toMatchObject({ code: 'token_revoked' })
   })
 
   it('throws what it refuses, and tells the listener once', () => {
@@ -33,7 +100,7 @@ describe('a gate', () => {
   it('answers null for no token where it is optional, and refuses a bad one', () => {
     const { auth } = setUp()
     const gate = auth.gate({ optional: true })
-    expect(gate(by('', { headers: {} }))).toBeNull()
+    expect(gate(by('', { headers: {} }))).toEqual({ auth: null })
     expect(() => gate(by('x'))).toThrow(expect.objectContaining({ code: 'token_malformed' }))
   })
 
@@ -45,7 +112,7 @@ describe('a gate', () => {
     })
     const passed = auth.gate({})(by(forge(claimsOf())))
     expect(passed).toBeInstanceOf(Promise)
-    expect((await passed).sub).toBe(claimsOf()['sub'])
+    expect((await passed).auth.sub).toBe(claimsOf()['sub'])
     const refused = auth.gate({})(by(forge(claimsOf({ sub: 'revoked' }))))
     await expect(refused).rejects.toMatchObject({ code: 'token_revoked' })
     const unread = auth.gate({ locations: ['body'] })(by('x'))

@@ -9,7 +9,7 @@ import type { Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
 import { type Awaitable, type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
-import { type Attached, attach, readAttached, requireAttached, toAttached } from '../http/attached.ts'
+import { type Attached, attach, readAttached, requireAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
 import { writeAnswer } from '../http/outgoing.ts'
 import type { Requirement } from '../route.ts'
@@ -118,10 +118,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
     handler?: GuardedHandler<never>,
     load?: (payload: TokenPayload<C>) => Promise<U>,
   ): Middleware {
-    const gate = auth.gate(requirement)
+    const gate = auth.gate(requirement, load)
 
     const steps: Steps<Call, Attached, Awaitable<void>> = {
-      attempt: ({ req, res }) => toAttached(gate(new IncomingPort(req, res, req)), load),
+      attempt: ({ req, res }) => gate(new IncomingPort(req, res, req)),
       enter({ req, res, next }, found) {
         attach(req, found)
         return handler === undefined ? next() : run(handler, req, res, next)

@@ -7,7 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Auth } from '../auth.ts'
 import { type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
-import { type Attached, attach, readAttached, requireAttached, toAttached } from '../http/attached.ts'
+import { type Attached, attach, readAttached, requireAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
@@ -81,10 +81,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
   const throws = options.errors === 'throw'
 
   function guard(requirement: Requirement, load?: (payload: TokenPayload<C>) => Promise<U>): FastifyGuard {
-    const gate = auth.gate(requirement)
+    const gate = auth.gate(requirement, load)
 
     const steps: Steps<Call, Attached, void> = {
-      attempt: ({ request, reply }) => toAttached(gate(new IncomingPort(request.raw, reply, request)), load),
+      attempt: ({ request, reply }) => gate(new IncomingPort(request.raw, reply, request)),
       enter({ request, done }, found) {
         attach(request, found)
         done()

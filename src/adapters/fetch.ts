@@ -5,6 +5,7 @@
 import type { Gate, Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
 import { isAuthError } from '../errors.ts'
+import type { Attached } from '../http/attached.ts'
 import { type RequestPort, toRequestPort } from '../http/request.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
@@ -87,11 +88,11 @@ export interface FetchGuards<C, U> {
 export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): FetchGuards<C, U> {
   const throws = options.errors === 'throw'
 
-  /** Runs `handle` with the payload behind a gate. */
+  /** Runs `handle` with what a gate has found. */
   async function run<R extends Requirement>(
     request: Request,
-    gate: Gate<R, C>,
-    handle: (payload: Outcome<R, C>) => Response | Promise<Response>,
+    gate: Gate<R, C, U>,
+    handle: (found: Attached<Outcome<R, C>, U>) => Response | Promise<Response>,
   ): Promise<Response> {
     let renewed: readonly string[] = []
     const port: RequestPort = {
@@ -100,13 +101,13 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
         renewed = lines
       },
     }
-    let payload: Outcome<R, C>
+    let found: Attached<Outcome<R, C>, U>
     try {
-      payload = await gate(port)
+      found = await gate(port)
     } catch (error) {
       return answer(error)
     }
-    return withCookies(await handle(payload), renewed)
+    return withCookies(await handle(found), renewed)
   }
 
   function answer(error: unknown): Response {
@@ -116,10 +117,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
   }
 
   function guard<const R extends Requirement>(requirement: R): FetchGuard<Outcome<R, C>> {
-    const gate = auth.gate(requirement)
+    const gate = auth.gate<R, U>(requirement)
     return (handler) =>
       (request, ...rest) =>
-        run(request, gate, (payload) => handler(request, payload, ...rest))
+        run(request, gate, (found) => handler(request, found.auth, ...rest))
   }
 
   return {
@@ -132,18 +133,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
     peek: (source, requirement) => peek(auth, source, requirement ?? {}),
     refreshing: (handler, options) => createRefreshing(auth)(handler, options),
     subject() {
-      const gate = auth.gate({})
+      const gate = auth.gate({}, auth.loadSubject)
       return (handler) =>
         (request, ...rest) =>
-          run(request, gate, async (payload) => {
-            let subject: U
-            try {
-              subject = await auth.loadSubject(payload)
-            } catch (error) {
-              return answer(error)
-            }
-            return handler(request, payload, subject, ...rest)
-          })
+          run(request, gate, (found) => handler(request, found.auth, found.subject as U, ...rest))
     },
   }
 }

@@ -7,7 +7,7 @@ import type { Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
 import { type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
-import { type Attached, toAttached } from '../http/attached.ts'
+import type { Attached } from '../http/attached.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import { ContextPort } from './hono/port.ts'
@@ -75,10 +75,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
     requirement: Requirement,
     load?: (payload: TokenPayload<C>) => Promise<U>,
   ): MiddlewareHandler {
-    const gate = auth.gate(requirement)
+    const gate = auth.gate(requirement, load)
 
     const steps: Steps<Call, Attached, Promise<void> | Promise<Response>> = {
-      attempt: ({ port }) => toAttached(gate(port), load),
+      attempt: ({ port }) => gate(port),
       enter({ c, port, next }, found) {
         c.set('auth', found.auth)
         if ('subject' in found) c.set('subject', found.subject)

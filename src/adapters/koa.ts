@@ -7,7 +7,7 @@ import type { Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
 import { type Awaitable, type Steps, settle } from '../base/awaitable.ts'
 import { isAuthError } from '../errors.ts'
-import { type Attached, attach, toAttached } from '../http/attached.ts'
+import { type Attached, attach } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
 import type { Requirement } from '../route.ts'
 import type { TokenPayload } from '../token/payload.ts'
@@ -72,10 +72,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
 
   /** The types of what it sets are in the table of guards below. */
   function guard(requirement: Requirement, load?: (payload: TokenPayload<C>) => Promise<U>): Middleware {
-    const gate = auth.gate(requirement)
+    const gate = auth.gate(requirement, load)
 
     const steps: Steps<Call, Attached, Awaitable<unknown>> = {
-      attempt: ({ ctx }) => toAttached(gate(new IncomingPort(ctx.req, ctx.res, ctx.request)), load),
+      attempt: ({ ctx }) => gate(new IncomingPort(ctx.req, ctx.res, ctx.request)),
       enter({ ctx, next }, found) {
         attach(ctx.state, found)
         return next()

@@ -11,8 +11,8 @@
  * whole texts at once (30 ns), and asks its runtime to compare slices (80 ns).
  *
  * On a busy server a token's memory has long left the processor's caches when the token comes again, and fetching a place of its own
- * costs up to 1 us on a virtual machine. So what can lie side by side for all tokens does, in columns; and of the places that are its own,
- * text and value, both are asked for before the first is needed.
+ * costs up to 1 us on a virtual machine. So what is asked of a token lies in one row of cells, side by side with the rows of all others, and its
+ * text is the only place of its own that is touched: not even the payload is, until somebody reads it.
  */
 import type { Clock } from '../base/duration.ts'
 import { hasBegun, hasEnded, type Span } from './claims.ts'
@@ -51,7 +51,7 @@ export interface TokenCache<V extends TokenKind> {
 /** How many of the last characters make the key: 5 x 6 bits fit the small integers that a `Map` finds fastest. */
 const TAIL_LENGTH = 5
 
-/** What an entry costs beside its text, in bytes: the frozen payload, its strings and its place in the columns; measured. */
+/** What an entry costs beside its text, in bytes: the frozen payload, its strings and its cells; measured. */
 const ENTRY_OVERHEAD = 1100
 
 /** An integer from the last characters of a token's signature. */
@@ -66,46 +66,54 @@ function toBytes(text: string): number {
   return text.length + ENTRY_OVERHEAD
 }
 
-/** Entries in columns: a slot is one entry. */
-interface Generation<V> {
-  /** The slot of each tail. */
-  readonly slots: Map<number, number>
-  readonly texts: string[]
-  readonly starts: number[]
-  readonly froms: number[]
-  readonly untils: number[]
-  readonly values: V[]
+/** The cells of a row, counted from its first one, which holds the text. */
+const START = 1
+const FROM = 2
+const UNTIL = 3
+const TYPE = 4
+const REALM = 5
+const VALUE = 6
+/** How many cells a row has. */
+const WIDTH = 7
+
+/** Entries as rows of cells. */
+interface Generation {
+  /** The first cell of the row of each tail. */
+  readonly rows: Map<number, number>
+  readonly cells: unknown[]
 }
 
-function createGeneration<V>(): Generation<V> {
-  return { slots: new Map(), texts: [], starts: [], froms: [], untils: [], values: [] }
+function createGeneration(): Generation {
+  return { rows: new Map(), cells: [] }
+}
+
+/** How many entries a generation has. */
+function sizeOf({ cells }: Generation): number {
+  return cells.length / WIDTH
 }
 
 /** Writes an entry; one with the same tail makes room for it. */
-function write<V>(
-  generation: Generation<V>,
-  tail: number,
-  { text, start, from, until, value }: Entry<V>,
-): void {
-  const { slots, texts, starts, froms, untils, values } = generation
-  const slot = slots.get(tail) ?? texts.length
-  slots.set(tail, slot)
-  texts[slot] = text
-  starts[slot] = start
-  froms[slot] = from
-  untils[slot] = until
-  values[slot] = value
+function write<V extends TokenKind>({ rows, cells }: Generation, tail: number, entry: Entry<V>): void {
+  const row = rows.get(tail) ?? cells.length
+  rows.set(tail, row)
+  cells[row] = entry.text
+  cells[row + START] = entry.start
+  cells[row + FROM] = entry.from
+  cells[row + UNTIL] = entry.until
+  cells[row + TYPE] = entry.value.type
+  cells[row + REALM] = entry.value.login_type
+  cells[row + VALUE] = entry.value
 }
 
 /** Reads the entry of a tail that is there. */
-function read<V>({ slots, texts, starts, froms, untils, values }: Generation<V>, tail: number): Entry<V> {
-  const slot = slots.get(tail) as number
+function read<V>({ rows, cells }: Generation, tail: number): Entry<V> {
+  const row = rows.get(tail) as number
   return {
-    text: texts[slot] as string,
-    start: starts[slot] as number,
-    from: froms[slot] as number,
-    until: untils[slot] as number,
-    value: values[slot] as V,
+    text: cells[row] as string,
+    start: cells[row + START] as number,
+    from: cells[row + FROM] as number,
+    until: cells[row + UNTIL] as number,
+    value: cells[row + VALUE] as V,
   }
 }
 
@@ -113,8 +121,14 @@ function read<V>({ slots, texts, starts, froms, untils, values }: Generation<V>,
  * Whether two tokens are exactly the same, however they were carried. Where they begin at the same place the texts before them are the same
  * too, as there is one scheme; were they not, a token would be taken for another, and verified anew.
  */
-function isSame(known: string, knownStart: number, { text, start }: Carried): boolean {
-  return knownStart === start ? known === text : known.slice(knownStart) === text.slice(start)
+function isSame(text: string, start: number, carried: Carried): boolean {
+  return start === carried.start ? text === carried.text : isSameSlice(text, start, carried)
+}
+
+/** The same of tokens that were carried differently; slices are not made where they cannot be equal. */
+function isSameSlice(text: string, start: number, carried: Carried): boolean {
+  if (text.length - start !== carried.text.length - carried.start) return false
+  return text.slice(start) === carried.text.slice(carried.start)
 }
 
 /**
@@ -127,42 +141,38 @@ function isSame(known: string, knownStart: number, { text, start }: Carried): bo
 export function createTokenCache<V extends TokenKind>(bounds: CacheBounds, clock: Clock): TokenCache<V> {
   const halfEntries = Math.max(1, bounds.entries >> 1)
   const halfBytes = bounds.bytes / 2
-  let young = createGeneration<V>()
-  let old = createGeneration<V>()
+  let young = createGeneration()
+  let old = createGeneration()
   let youngBytes = 0
 
   function keep(tail: number, entry: Entry<V>): void {
     const bytes = toBytes(entry.text)
     if (bytes > halfBytes) return
-    const slot = young.slots.get(tail)
-    const takesSlot = slot === undefined
-    youngBytes += takesSlot ? bytes : bytes - toBytes(young.texts[slot] as string)
-    if ((takesSlot && young.texts.length >= halfEntries) || youngBytes > halfBytes) {
-      old = young.texts.length + halfEntries <= bounds.entries ? young : createGeneration()
+    const row = young.rows.get(tail)
+    const isNew = row === undefined
+    youngBytes += isNew ? bytes : bytes - toBytes(young.cells[row] as string)
+    if ((isNew && sizeOf(young) >= halfEntries) || youngBytes > halfBytes) {
+      old = sizeOf(young) + halfEntries <= bounds.entries ? young : createGeneration()
       young = createGeneration()
       youngBytes = bytes
     }
     write(young, tail, entry)
   }
 
-  /** Looks into one generation. Its texts are compared last: the other questions make the processor fetch them meanwhile. */
-  function seek(
-    { slots, texts, starts, froms, untils, values }: Generation<V>,
-    tail: number,
-    carried: Carried,
-    wanted: Wanted,
-  ): V | undefined {
-    const slot = slots.get(tail)
-    if (slot === undefined) return undefined
-    const text = texts[slot] as string
-    const start = starts[slot] as number
-    const value = values[slot] as V
-    if (text.length - start !== carried.text.length - carried.start) return undefined
-    const fits = isOfKind(value, wanted)
+  /** Looks into one generation. */
+  function seek({ rows, cells }: Generation, tail: number, carried: Carried, wanted: Wanted): V | undefined {
+    const row = rows.get(tail)
+    if (row === undefined) return undefined
+    const text = cells[row] as string
+    const start = cells[row + START] as number
     const now = clock()
-    if (!hasBegun(froms[slot] as number, now) || hasEnded(untils[slot] as number, now)) return undefined
+    if (!hasBegun(cells[row + FROM] as number, now) || hasEnded(cells[row + UNTIL] as number, now))
+      return undefined
     if (!isSame(text, start, carried)) return undefined
-    return fits ? value : refuseKind(value, wanted)
+    const type = cells[row + TYPE] as V['type']
+    const realm = cells[row + REALM] as V['login_type']
+    const value = cells[row + VALUE] as V
+    return isOfKind(type, realm, wanted) ? value : refuseKind(value, wanted)
   }
 
   /** Finds a token that was not used since the last turn, and keeps it for another one. */

@@ -141,8 +141,8 @@ export function prepareRequirement(requirement: TokenRequirement, defaults: Requ
 }
 
 /** Whether a token's type and realm will do. */
-export function isOfKind({ type, login_type }: TokenKind, wanted: Wanted): boolean {
-  return (type === wanted.type || wanted.type === 'any') && login_type === wanted.realm
+export function isOfKind(type: TokenKind['type'], realm: TokenKind['login_type'], wanted: Wanted): boolean {
+  return (type === wanted.type || wanted.type === 'any') && realm === wanted.realm
 }
 
 /** Refuses a token of another kind than what is wanted. @throws {AuthError} `access_token_required`, `refresh_token_required`, `realm_mismatch` */
@@ -153,7 +153,7 @@ export function refuseKind({ type }: TokenKind, wanted: Wanted): never {
 
 /** Lets a token of the wanted kind through. @throws {AuthError} as `refuseKind` */
 export function admit<T extends TokenKind>(token: T, wanted: Wanted): T {
-  return isOfKind(token, wanted) ? token : refuseKind(token, wanted)
+  return isOfKind(token.type, token.login_type, wanted) ? token : refuseKind(token, wanted)
 }
 
 /** Whether a token is fresh: it says so, and the authentication behind it is recent. */

@@ -126,7 +126,13 @@ describe('the cache', () => {
   it('takes no room for a token that is stored again and again', () => {
     const cache = createCache<number>({ entries: 4, bytes: 10_000 })
     cache.store('other.aaaaa', 1)
-    for (let i = 0; i < 100; i++) cache.store(`${i}.bbbbb`, i)
+    const storeAgain = (): void => {
+      for (let i = 0; i < 100; i++) cache.store(`${i}.bbbbb`, i)
+    }
+    storeAgain()
+    // A third token opens another half; two fit into each, so nobody has to go.
+    cache.store('newer.ccccc', 2)
+    storeAgain()
     expect(cache.find('other.aaaaa')).toBe(1)
     expect(cache.find('99.bbbbb')).toBe(99)
   })

@@ -25,7 +25,7 @@ async function recallBody({ req }: Context): Promise<Record<string, unknown> | u
 /** The request port over Hono's context. A class, because one is made for every request. */
 export class ContextPort implements RequestPort {
   readonly #c: Context
-  #renewed: readonly string[] = []
+  #renewed: readonly string[] | null = null
 
   /** @param c the context of one request */
   constructor(c: Context) {
@@ -60,12 +60,13 @@ export class ContextPort implements RequestPort {
 
   /** Calls the handlers, and adds these cookies. A handler that has just set or cleared a token, such as logout, has the last word. */
   proceed(next: () => Promise<void>): Promise<void> {
-    return this.#renewed.length === 0 ? next() : next().then(() => this.#addCookies())
+    const renewed = this.#renewed
+    return renewed === null ? next() : next().then(() => this.#addCookies(renewed))
   }
 
-  #addCookies(): void {
+  #addCookies(lines: readonly string[]): void {
     const c = this.#c
-    if (setsAnyOf(c.res.headers.getSetCookie(), this.#renewed)) return
-    for (const line of this.#renewed) c.header('Set-Cookie', line, { append: true })
+    if (setsAnyOf(c.res.headers.getSetCookie(), lines)) return
+    for (const line of lines) c.header('Set-Cookie', line, { append: true })
   }
 }

@@ -8,9 +8,8 @@ import type { Gate } from '../../admission.ts'
 import type { Auth } from '../../auth.ts'
 import { type Awaitable, type Steps, settle } from '../../base/awaitable.ts'
 import { isAuthError } from '../../errors.ts'
-import { type Attached, attach, toAttached } from '../../http/attached.ts'
+import { type Attached, attach } from '../../http/attached.ts'
 import type { Requirement } from '../../route.ts'
-import type { TokenPayload } from '../../token/payload.ts'
 import { attachFound, type Call, kindOf, toCall, toPort } from './context.ts'
 import { PublicHandlers } from './decorators.ts'
 import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './handshake.ts'
@@ -59,14 +58,13 @@ export interface GuardPlan {
 /** The guard itself; a class, so that `@UseGuards()` and `@Public()` can tell one from another. */
 export class RequestGuard<C, U> implements NestGuard {
   readonly #auth: Auth<C, U>
-  readonly #gates: Readonly<Record<'request' | 'handshake', Gate<Requirement, C>>>
-  readonly #loads: boolean
+  readonly #gates: Readonly<Record<'request' | 'handshake', Gate<Requirement, C, U>>>
   readonly #throws: boolean
   readonly #publicHandlers: PublicHandlers
   readonly #steps: Steps<Call, Attached, Awaitable<boolean>> = {
     attempt: (call) => {
       const gate = call.kind === 'ws' ? this.#gates.handshake : this.#gates.request
-      return this.#find(gate(toPort(call, this.#auth.http)))
+      return gate(toPort(call, this.#auth.http))
     },
     enter: (call, found) => {
       attachFound(call, found)
@@ -82,11 +80,11 @@ export class RequestGuard<C, U> implements NestGuard {
   constructor(auth: Auth<C, U>, { requirement, loads = false, options }: GuardPlan, self?: object) {
     this.#auth = auth
     this.#publicHandlers = new PublicHandlers(self ?? this)
+    const load = loads ? auth.loadSubject : undefined
     this.#gates = {
-      request: auth.gate(requirement),
-      handshake: auth.gate(toHandshakeRequirement(requirement, auth.http)),
+      request: auth.gate(requirement, load),
+      handshake: auth.gate(toHandshakeRequirement(requirement, auth.http), load),
     }
-    this.#loads = loads
     this.#throws = options.errors === 'throw'
   }
 
@@ -105,7 +103,7 @@ export class RequestGuard<C, U> implements NestGuard {
     if (request !== undefined) rememberHandshake(client, request)
     try {
       const port = toHandshakePort(client, this.#auth.http)
-      attach(client, await this.#find(this.#gates.handshake(port)))
+      attach(client, await this.#gates.handshake(port))
       return true
     } catch (error) {
       if (!isAuthError(error)) {
@@ -116,11 +114,6 @@ export class RequestGuard<C, U> implements NestGuard {
       dismiss(client, error)
       return false
     }
-  }
-
-  /** What handlers may read. */
-  #find(passed: Awaitable<TokenPayload<C>>): Awaitable<Attached<TokenPayload<C>, U>> {
-    return toAttached(passed, this.#loads ? this.#auth.loadSubject : undefined)
   }
 
   #refuse({ host, kind }: Call, error: unknown): Promise<never> {
