@@ -73,6 +73,7 @@ const VALUES: readonly string[] = [
 const TYPES: readonly string[] = [
   'AlgorithmName',
   'Answer',
+  'Attached',
   'Admission',
   'Auth',
   'Awaitable',
