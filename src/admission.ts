@@ -108,7 +108,7 @@ export function createAdmission<C>(guard: Guard<C>): Admission<C> {
     ): Gate<R, C, U> {
       const need = guard.toNeed(requirement)
       return (request) => {
-        // Whether it is a promise is never asked of a payload: its memory may be far away, and nobody may ever read it.
+        // Whether it is a promise is not asked of what is recalled: its memory may be far away, and nobody may ever read it.
         const known = load === undefined ? guard.recall(request, need) : undefined
         if (known !== undefined) return { auth: known as Outcome<R, C> }
         return toAttached(guard.authenticate(request, need) as Awaitable<Outcome<R, C>>, load)

@@ -1,7 +1,7 @@
 /** Gates: the journey prepared for one route, which answers at once wherever nothing has to be waited for. */
 import { describe, expect, it } from 'vitest'
 import { andThen, settle } from '../src/base/awaitable.ts'
-import { toRequestPort } from '../src/http/request.ts'
+import { type RequestPort, toRequestPort } from '../src/http/request.ts'
 import type { Requirement } from '../src/route.ts'
 import { memoryStore } from '../src/stores/memory.ts'
 import { claimsOf, complaintOf, forge, setUp } from './token/forge.ts'
@@ -75,6 +75,21 @@ describe('a gate', () => {
     expect(() => auth.gate({ locations: ['cookie'] })(by(token))).toThrow(
       expect.objectContaining({ code: 'token_missing' }),
     )
+  })
+
+  it('reads the header once where nothing is remembered', () => {
+    const reads: string[] = []
+    const request = by(forge(claimsOf()))
+    const counting: RequestPort = {
+      method: 'GET',
+      url: '/',
+      header(name) {
+        reads.push(name)
+        return request.header(name)
+      },
+    }
+    void setUp({ cache: false }).auth.gate({})(counting)
+    expect(reads).toEqual(['authorization'])
   })
 
   it('asks the blocklist about a remembered token, too', async () => {

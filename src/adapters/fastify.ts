@@ -86,8 +86,14 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
     const steps: Steps<Call, Attached, void> = {
       attempt: ({ request, reply }) => gate(new IncomingPort(request.raw, reply, request)),
       enter({ request, done }, found) {
-        attach(request, found)
-        done()
+        let defect: Error | undefined
+        try {
+          attach(request, found)
+        } catch (error) {
+          // Nobody waits for this hook: an application that has made `auth` read-only must hear of it by `done`.
+          defect = error as Error
+        }
+        done(defect)
       },
       refuse({ reply, done }, error) {
         if (throws || !isAuthError(error)) {

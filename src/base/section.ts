@@ -1,6 +1,6 @@
 /**
- * How rooms read their sections of the options, and single values in them, while `createAuth` runs or a route is made.
- * Nothing here is called by a request, and nothing here knows what an option means.
+ * How rooms read their sections of the options, and single values in them, while `createAuth` runs or a requirement is prepared.
+ * Nothing here knows what an option means.
  */
 import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './expected.ts'
 

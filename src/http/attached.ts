@@ -17,7 +17,7 @@ export interface Attached<P = unknown, U = unknown> {
 export type AttachedName = keyof Attached
 
 /**
- * What a guard has found, at once where nothing has to be waited for.
+ * What a guard has found, at once where nothing has to be waited for. A loader that refuses leaves nothing to attach: nobody goes on with half of it.
  *
  * @param passed what the gate answered
  * @param load the loader of users

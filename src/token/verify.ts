@@ -35,6 +35,8 @@ export interface VerifySettings<C> {
 
 /** Verifies tokens. In two parts, as the first never has to be waited for, so that whoever calls it need not ask. */
 export interface Verifier<C> {
+  /** Whether it remembers any token at all. */
+  readonly remembers: boolean
   /**
    * The payload of a token that was verified before and may be used now; undefined for any other, which has to be verified.
    *
@@ -104,6 +106,7 @@ export function createVerifier<C = Claims>(settings: VerifySettings<C>): Verifie
   }
 
   return {
+    remembers: cache !== null,
     recall: (carried, wanted) => cache?.find(carried, wanted),
     verify(carried, wanted) {
       const now = clock()

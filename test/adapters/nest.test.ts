@@ -357,6 +357,15 @@ it('refuses to guard what carries no request', async () => {
   host.setType('rpc')
   const error = await errorOf(() => door.guards(setUp().auth).optional().canActivate(host))
   expect(error).toMatchObject({ name: 'ConfigurationError', message: expect.stringContaining("'rpc'") })
+  for (const context of [undefined, null, {}]) {
+    const field = new ExecutionContextHost([{}, {}, context, {}], Object, () => undefined)
+    field.setType('graphql')
+    const defect = await errorOf(() => door.guards(setUp().auth).optional().canActivate(field))
+    expect(defect).toMatchObject({
+      name: 'ConfigurationError',
+      message: expect.stringContaining('GraphQL context'),
+    })
+  }
 })
 
 /** What most applications on Nest 11 are compiled to. */

@@ -56,17 +56,23 @@ export interface Call {
 }
 
 /**
- * Reads a context, once for each request: Nest makes an object and its functions whenever it is asked for the HTTP side of one.
+ * Reads a context, once for each guard: Nest makes an object and its functions whenever it is asked for the HTTP side of one.
  *
- * @throws {ConfigurationError} for a context without a request
+ * @throws {ConfigurationError} for a GraphQL context without a request
  */
-export function toCall(host: ArgumentsHost, kind: ContextKind = kindOf(host)): Call {
-  if (kind === 'ws')
-    return { host, kind, carrier: host.switchToWs().getClient<object>(), response: undefined }
-  if (kind === 'graphql')
-    return { host, kind, carrier: readGraphqlRequest(host), response: readGraphqlResponse(host) }
-  const http = host.switchToHttp()
-  return { host, kind, carrier: http.getRequest<object>(), response: http.getResponse<object>() }
+export function toCall(host: ArgumentsHost, kind: ContextKind): Call {
+  if (kind === 'http') {
+    const http = host.switchToHttp()
+    return { host, kind, carrier: http.getRequest<object>(), response: http.getResponse<object>() }
+  }
+  const carrier = carrierOf(host, kind)
+  return { host, kind, carrier, response: kind === 'graphql' ? readGraphqlResponse(host) : undefined }
+}
+
+/** What carries the payload: the framework's request, or the WebSocket client. */
+function carrierOf(host: ArgumentsHost, kind: ContextKind): object {
+  if (kind === 'ws') return host.switchToWs().getClient<object>()
+  return kind === 'http' ? host.switchToHttp().getRequest<object>() : readGraphqlRequest(host)
 }
 
 /**
@@ -90,8 +96,9 @@ export function attachFound({ host, kind, carrier }: Call, found: Attached): voi
  * @param guard which guard does so, for the message
  * @throws {ConfigurationError} when no guard has run
  */
-export function readFound(context: ArgumentsHost, name: AttachedName, guard: string): unknown {
-  const { host, kind, carrier } = toCall(context)
+export function readFound(host: ArgumentsHost, name: AttachedName, guard: string): unknown {
+  const kind = kindOf(host)
+  const carrier = carrierOf(host, kind)
   const own = kind === 'graphql' ? fields.get(host.getArgByIndex<object>(3))?.get(carrier) : undefined
   return readAttached(own !== undefined && name in own ? own : carrier, name, guard)
 }

@@ -36,7 +36,7 @@ export const CurrentSubject: () => ParameterDecorator = createParamDecorator(
 /**
  * Leaves a handler, or all handlers of a class, open: guards that stand further out let every request pass and look at no token.
  * On a handler it opens the guards of its class and of the application, on a class those of the application (`APP_GUARD`).
- * A guard that stands on the handler itself always guards it.
+ * A guard that stands on the handler itself always guards it. What is marked when a handler is first called for is what counts.
  */
 export const Public: () => ClassDecorator & MethodDecorator = () => SetMetadata(PUBLIC, true)
 
@@ -47,7 +47,7 @@ function isNamed(target: object, guard: object): boolean {
 }
 
 /** Whether `@Public()` opens a handler to a guard. The guard that stands closer to the handler than the mark goes on guarding. */
-function isMarked(handler: object, owner: object, guard: object): boolean {
+function isOpenTo(guard: object, handler: object, owner: object): boolean {
   const isHandlerOpen = metadata.getMetadata(PUBLIC, handler) === true
   if (!isHandlerOpen && metadata.getMetadata(PUBLIC, owner) !== true) return false
   return !isNamed(handler, guard) && (isHandlerOpen || !isNamed(owner, guard))
@@ -73,7 +73,7 @@ export class PublicHandlers {
     const known = this.#known.get(handler)
     // Classes that inherit a handler may be marked differently.
     if (known?.owner === owner) return known.isOpen
-    const isOpen = isMarked(handler, owner, this.#guard)
+    const isOpen = isOpenTo(this.#guard, handler, owner)
     this.#known.set(handler, { owner, isOpen })
     return isOpen
   }

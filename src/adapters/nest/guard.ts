@@ -13,7 +13,15 @@ import type { Requirement } from '../../route.ts'
 import { attachFound, type Call, kindOf, toCall, toPort } from './context.ts'
 import { PublicHandlers } from './decorators.ts'
 import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './handshake.ts'
-import { answerHttp, dismiss, GraphqlRefusal, notify, toMembers, toWsError } from './refusal.ts'
+import {
+  answerHttp,
+  dismiss,
+  GraphqlRefusal,
+  type HttpResponse,
+  notify,
+  toMembers,
+  toWsError,
+} from './refusal.ts'
 
 /** How guards answer. */
 export interface GuardOptions {
@@ -116,13 +124,13 @@ export class RequestGuard<C, U> implements NestGuard {
     }
   }
 
-  #refuse({ host, kind }: Call, error: unknown): Promise<never> {
+  #refuse({ kind, response }: Call, error: unknown): Promise<never> {
     if (!isAuthError(error)) throw error
     const members = toMembers(error, this.#auth)
     if (kind === 'ws') throw toWsError(error, members)
     if (this.#throws) throw error
     if (kind === 'graphql') throw new GraphqlRefusal(error, members)
-    answerHttp(host, this.#auth.answer(error))
+    answerHttp(response as HttpResponse, this.#auth.answer(error))
     // Nest turns false, and whatever is thrown, into an answer of its own, and shows it to the application's filters. One that
     // never settles ends here and is collected with its request. It must be a new one: a shared one would keep them all.
     return new Promise<never>(() => undefined)

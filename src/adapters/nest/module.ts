@@ -93,7 +93,7 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError> {
   catch(error: AuthError, host: ArgumentsHost): unknown {
     const kind = kindOf(host)
     if (kind === 'graphql') return new GraphqlRefusal(error, toMembers(error, this.#auth))
-    if (kind === 'http') answerHttp(host, this.#auth.answer(error))
+    if (kind === 'http') answerHttp(host.switchToHttp().getResponse(), this.#auth.answer(error))
     else notify(host.switchToWs().getClient<object>(), toMembers(error, this.#auth))
     return undefined
   }

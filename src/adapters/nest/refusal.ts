@@ -3,7 +3,7 @@
  * The words are those of `http/respond.ts` in every case; here is only the envelope that clients of each kind look into.
  */
 import type { ServerResponse } from 'node:http'
-import { type ArgumentsHost, HttpException } from '@nestjs/common'
+import { HttpException } from '@nestjs/common'
 import type { Auth } from '../../auth.ts'
 import type { AuthError } from '../../errors.ts'
 import { writeAnswer } from '../../http/outgoing.ts'
@@ -35,6 +35,9 @@ interface Reply {
   headers(headers: Readonly<Record<string, string>>): Reply
   send(body: Buffer): unknown
 }
+
+/** The response of Express, which is Node's, or of Fastify. */
+export type HttpResponse = ServerResponse | Reply
 
 /** A client of `ws` or of Socket.IO. */
 interface Client {
@@ -84,8 +87,7 @@ function toNotice(members: Members): Members {
 }
 
 /** Answers an HTTP request through its framework; ends the response where a handler has begun one. */
-export function answerHttp(host: ArgumentsHost, answer: Answer): void {
-  const response = host.switchToHttp().getResponse<ServerResponse | Reply>()
+export function answerHttp(response: HttpResponse, answer: Answer): void {
   const res = 'raw' in response ? response.raw : response
   if (res.headersSent) res.end()
   else if ('raw' in response) {
