@@ -2,7 +2,7 @@
  * Nest 12, which is installed at the root, and Nest 11 out of `test/nest/eleven`, each with the door as its users would have it:
  * of 12 the source, of 11 the built package in a folder of its own, where `@nestjs/common` is 11 and a CommonJS module.
  */
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,11 +40,10 @@ async function loadTwelve(): Promise<Nest> {
 /**
  * Puts the built package beside Nest 11, as an installation would.
  *
- * @returns the folder of the package, in the `node_modules` of a folder that is gone when the process ends
+ * @returns the folder of the package, in the `node_modules` of a folder that is gone when the run ends
  */
 export function installBesideEleven(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'tokenwright-nest-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const folder = mkdtempSync(join(process.env['TOKENWRIGHT_TEST_FOLDER'] ?? tmpdir(), 'nest-'))
   const home = join(folder, 'node_modules/tokenwright')
   mkdirSync(home, { recursive: true })
   cpSync(join(ROOT, 'dist/src'), join(home, 'dist/src'), { recursive: true })
