@@ -46,18 +46,11 @@ export interface IssueOptions<C> extends RefreshIssueOptions<C> {
   readonly authTime?: Date | number
 }
 
+/** What may be said of one token, and of both of a pair at once. */
+export const SHARED_KEYS: readonly string[] = ['scopes', 'data', 'audience', 'headers', 'amr', 'acr']
+
 /** The options of a refresh token; `fresh` is not among them, so it is refused there. */
-export const REFRESH_KEYS: readonly string[] = [
-  'expiresIn',
-  'expiresAt',
-  'notBefore',
-  'scopes',
-  'data',
-  'audience',
-  'headers',
-  'amr',
-  'acr',
-]
+export const REFRESH_KEYS: readonly string[] = ['expiresIn', 'expiresAt', 'notBefore', ...SHARED_KEYS]
 
 /** The options of an access token. */
 export const ACCESS_KEYS: readonly string[] = [...REFRESH_KEYS, 'fresh', 'authTime']

@@ -12,6 +12,7 @@ import {
   prepareDraft,
   REFRESH_KEYS,
   type RefreshIssueOptions,
+  SHARED_KEYS,
 } from './draft.ts'
 import type { Settings } from './settings.ts'
 import { type Draft, type Issue, prepareIssue } from './token/issue.ts'
@@ -86,18 +87,7 @@ export interface Issuance<C> {
 }
 
 /** The options of a pair, and of each half of it. */
-const PAIR_KEYS = [
-  'fresh',
-  'authTime',
-  'scopes',
-  'data',
-  'audience',
-  'headers',
-  'amr',
-  'acr',
-  'access',
-  'refresh',
-]
+const PAIR_KEYS = ['fresh', 'authTime', ...SHARED_KEYS, 'access', 'refresh']
 const HALF_KEYS = ['expiresIn', 'scopes']
 
 /** Makes the issuing half of an application. */

@@ -1,6 +1,6 @@
 /** Gates: the journey prepared for one route, which answers at once wherever nothing has to be waited for. */
 import { describe, expect, it } from 'vitest'
-import { andThen, settle } from '../src/base/awaitable.ts'
+import { andThen, type Steps, settle } from '../src/base/awaitable.ts'
 import { type RequestPort, toRequestPort } from '../src/http/request.ts'
 import type { Requirement } from '../src/route.ts'
 import { memoryStore } from '../src/stores/memory.ts'
@@ -164,24 +164,76 @@ describe('settling', () => {
     throw new Error('attempt')
   }
 
+  /** Steps that note what they are told. */
+  function toSteps(attempt: () => unknown, changes: Partial<Steps<unknown[], unknown, unknown>> = {}) {
+    return {
+      attempt,
+      attach: (heard: unknown[], value: unknown) => void heard.push(value),
+      enter: (heard: unknown[]) => `entered with ${heard}`,
+      refuse: (heard: unknown[], error: unknown) => `refused with ${heard}: ${(error as Error).message}`,
+      ...changes,
+    }
+  }
+
   it('goes on with a value or an error, thrown or rejected', async () => {
-    const tell = (attempt: () => unknown): unknown =>
-      settle('call', {
-        attempt,
-        enter: (call, value) => `${call}, value ${value}`,
-        refuse: (call, error) => `${call}, error ${(error as Error).message}`,
-      })
-    expect(tell(() => 1)).toBe('call, value 1')
-    expect(tell(fail)).toBe('call, error attempt')
-    expect(await tell(async () => 1)).toBe('call, value 1')
-    expect(await tell(async () => fail())).toBe('call, error attempt')
+    expect(
+      settle(
+        [],
+        toSteps(() => 1),
+      ),
+    ).toBe('entered with 1')
+    expect(settle([], toSteps(fail))).toBe('refused with : attempt')
+    expect(
+      await settle(
+        [],
+        toSteps(async () => 1),
+      ),
+    ).toBe('entered with 1')
+    expect(
+      await settle(
+        [],
+        toSteps(async () => fail()),
+      ),
+    ).toBe('refused with : attempt')
+  })
+
+  it('refuses what cannot be attached, at once and after a wait', async () => {
+    expect(
+      settle(
+        [],
+        toSteps(() => 1, { attach: fail }),
+      ),
+    ).toBe('refused with : attempt')
+    expect(
+      await settle(
+        [],
+        toSteps(async () => 1, { attach: fail }),
+      ),
+    ).toBe('refused with : attempt')
   })
 
   it('lets pass what the next step throws: nobody is refused for it', async () => {
     const refused: unknown[] = []
-    const refuse = (_call: null, error: unknown): void => void refused.push(error)
-    expect(() => settle(null, { attempt: () => 1, enter: fail, refuse })).toThrow('attempt')
-    await expect(settle(null, { attempt: async () => 1, enter: fail, refuse })).rejects.toThrow('attempt')
+    const refuse = (_call: unknown, error: unknown): void => void refused.push(error)
+    const throwing = { enter: fail, refuse }
+    expect(() =>
+      settle(
+        [],
+        toSteps(() => 1, throwing),
+      ),
+    ).toThrow('attempt')
+    await expect(
+      settle(
+        [],
+        toSteps(async () => 1, throwing),
+      ),
+    ).rejects.toThrow('attempt')
+    await expect(
+      settle(
+        [],
+        toSteps(() => 1, { enter: async () => fail(), refuse }),
+      ),
+    ).rejects.toThrow('attempt')
     expect(refused).toEqual([])
   })
 

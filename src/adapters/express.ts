@@ -122,8 +122,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
 
     const steps: Steps<Call, Attached, Awaitable<void>> = {
       attempt: ({ req, res }) => gate(new IncomingPort(req, res, req)),
-      enter({ req, res, next }, found) {
-        attach(req, found)
+      attach: ({ req }, found) => attach(req, found),
+      enter({ req, res, next }) {
         return handler === undefined ? next() : run(handler, req, res, next)
       },
       refuse({ res, next }, error) {

@@ -85,16 +85,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
 
     const steps: Steps<Call, Attached, void> = {
       attempt: ({ request, reply }) => gate(new IncomingPort(request.raw, reply, request)),
-      enter({ request, done }, found) {
-        let defect: Error | undefined
-        try {
-          attach(request, found)
-        } catch (error) {
-          // Nobody waits for this hook: an application that has made `auth` read-only must hear of it by `done`.
-          defect = error as Error
-        }
-        done(defect)
-      },
+      attach: ({ request }, found) => attach(request, found),
+      enter: ({ done }) => done(),
       refuse({ reply, done }, error) {
         if (throws || !isAuthError(error)) {
           done(error as Error)

@@ -79,11 +79,11 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
 
     const steps: Steps<Call, Attached, Promise<void> | Promise<Response>> = {
       attempt: ({ port }) => gate(port),
-      enter({ c, port, next }, found) {
+      attach({ c }, found) {
         c.set('auth', found.auth)
         if ('subject' in found) c.set('subject', found.subject)
-        return port.proceed(next)
       },
+      enter: ({ port, next }) => port.proceed(next),
       async refuse(_call, error) {
         if (throws || !isAuthError(error)) throw error
         const { status, headers, body } = auth.answer(error)

@@ -76,10 +76,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
 
     const steps: Steps<Call, Attached, Awaitable<unknown>> = {
       attempt: ({ ctx }) => gate(new IncomingPort(ctx.req, ctx.res, ctx.request)),
-      enter({ ctx, next }, found) {
-        attach(ctx.state, found)
-        return next()
-      },
+      attach: ({ ctx }, found) => attach(ctx.state, found),
+      enter: ({ next }) => next(),
       refuse({ ctx }, error) {
         if (throws || !isAuthError(error)) throw error
         const { status, headers, body } = auth.answer(error)

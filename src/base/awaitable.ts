@@ -11,33 +11,42 @@ export function andThen<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable
   return value instanceof Promise ? value.then(next) : next(value)
 }
 
-/** What is done with a call of kind `K`: it is attempted, and then entered or refused. Prepared once, so that a call makes no closures. */
+/**
+ * What is done with a call of kind `K`: it is attempted, what was found is attached, and then it is entered or refused. Prepared once, so that
+ * a call makes no closures.
+ */
 export interface Steps<K, T, R> {
   /** What may throw or reject. */
   attempt(call: K): Awaitable<T>
-  /** Goes on with what the attempt gave. */
-  enter(call: K, value: T): R
-  /** Goes on with what it threw. */
+  /** Puts what the attempt gave where the next step finds it, if it gave anything; may throw, too. */
+  attach?(call: K, value: T): void
+  /** Goes on. */
+  enter(call: K): R
+  /** Goes on with what was thrown. */
   refuse(call: K, error: unknown): R
 }
 
 /**
- * Attempts a call, and goes on with its value or its error, be it thrown or rejected. What `enter` and `refuse` throw is not
+ * Attempts a call, and goes on with what it gave or with its error, be it thrown or rejected. What `enter` and `refuse` throw is not
  * caught, so that nobody is refused for a handler's defect.
  */
 export function settle<K, T, R>(call: K, steps: Steps<K, T, R>): R | Promise<Awaited<R>> {
-  let value: Awaitable<T>
   try {
-    value = steps.attempt(call)
+    const value = steps.attempt(call)
+    if (value instanceof Promise) return settleLate(value, call, steps)
+    steps.attach?.(call, value)
   } catch (error) {
     return steps.refuse(call, error)
   }
-  return value instanceof Promise ? settleLate(value, call, steps) : steps.enter(call, value)
+  return steps.enter(call)
 }
 
-function settleLate<K, T, R>(value: Promise<T>, call: K, steps: Steps<K, T, R>): Promise<Awaited<R>> {
-  return value.then(
-    (late) => steps.enter(call, late),
-    (error: unknown) => steps.refuse(call, error),
-  ) as Promise<Awaited<R>>
+async function settleLate<K, T, R>(value: Promise<T>, call: K, steps: Steps<K, T, R>): Promise<Awaited<R>> {
+  try {
+    const late = await value
+    steps.attach?.(call, late)
+  } catch (error) {
+    return await steps.refuse(call, error)
+  }
+  return await steps.enter(call)
 }

@@ -74,10 +74,8 @@ export class RequestGuard<C, U> implements NestGuard {
       const gate = call.kind === 'ws' ? this.#gates.handshake : this.#gates.request
       return gate(toPort(call, this.#auth.http))
     },
-    enter: (call, found) => {
-      attachFound(call, found)
-      return true
-    },
+    attach: attachFound,
+    enter: () => true,
     refuse: (call, error) => this.#refuse(call, error),
   }
 
