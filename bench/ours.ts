@@ -4,8 +4,8 @@
  */
 import { createSecretKey } from 'node:crypto'
 import { type Auth, createAuth, createKeyRing, type KeyRing, type TokenPayload } from 'tokenwright'
-import type { Awaitable } from '../src/base/awaitable.ts'
-import { systemClock } from '../src/base/duration.ts'
+import type { Awaitable } from '../src/internal/awaitable.ts'
+import { systemClock } from '../src/internal/duration.ts'
 import type { CacheBounds } from '../src/token/cache.ts'
 import { prepareIssue } from '../src/token/issue.ts'
 import { createVerifier } from '../src/token/verify.ts'

@@ -2,7 +2,7 @@
  * How tokens are let in: whole requests, bare tokens, and the gates that adapters put before routes. The journey itself is in `guard.ts`;
  * here are its entrances.
  */
-import type { Awaitable } from './base/awaitable.ts'
+import type { Awaitable } from './internal/awaitable.ts'
 import { AuthError } from './errors.ts'
 import type { Guard } from './guard.ts'
 import { type Attached, toAttached } from './http/attached.ts'

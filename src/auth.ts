@@ -3,7 +3,7 @@
  * where it travels in `http/`, and the way through a protected route in `guard.ts`.
  */
 import { type Admission, createAdmission } from './admission.ts'
-import { ConfigurationError } from './base/expected.ts'
+import { ConfigurationError } from './internal/configuration-error.ts'
 import type { IssueOptions, RefreshIssueOptions } from './draft.ts'
 import { AuthError } from './errors.ts'
 import { createGuard, type Guard } from './guard.ts'

@@ -2,11 +2,11 @@
  * From the arguments of one call to the claims of one token: the options of issuing, read, and the draft that `token/issue.ts` signs. For
  * whom and in what pairs tokens are asked for is in `issuance.ts`.
  */
-import type { Awaitable } from './base/awaitable.ts'
-import { randomId } from './base/bytes.ts'
-import { type Duration, toSeconds } from './base/duration.ts'
-import { ConfigurationError, expected, refuseUnknownKeys } from './base/expected.ts'
-import type { StandardSchema } from './base/schema.ts'
+import type { Awaitable } from './internal/awaitable.ts'
+import { randomId } from './internal/bytes.ts'
+import { type Duration, toSeconds } from './internal/duration.ts'
+import { ConfigurationError, expected, refuseUnknownKeys } from './internal/configuration-error.ts'
+import type { StandardSchema } from './internal/schema.ts'
 import type { Settings } from './settings.ts'
 import { validateData } from './token/data.ts'
 import type { Draft } from './token/issue.ts'

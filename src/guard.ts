@@ -4,8 +4,8 @@
  * has its origin and its CSRF twin checked on the way. Each step throws its own `AuthError`. A header that was verified before takes a shorter way,
  * `recall`, where nobody else has to be asked.
  */
-import { type Awaitable, andThen } from './base/awaitable.ts'
-import { emit, type Listeners } from './base/listeners.ts'
+import { type Awaitable, andThen } from './internal/awaitable.ts'
+import { emit, type Listeners } from './internal/listeners.ts'
 import { AuthError, isAuthError } from './errors.ts'
 import type { AuthEvents } from './events.ts'
 import { refuseForeign, refuseForged } from './http/csrf.ts'

@@ -3,11 +3,11 @@
  */
 export type { Admission, FoundToken, Gate, Outcome } from './admission.ts'
 export { type Auth, createAuth, type SubjectOf, type TokenOf } from './auth.ts'
-export type { Awaitable } from './base/awaitable.ts'
-export type { Clock, Duration, DurationUnit } from './base/duration.ts'
-export { ConfigurationError } from './base/expected.ts'
-export type { Listener, Listeners } from './base/listeners.ts'
-export type { SchemaResult, StandardSchema } from './base/schema.ts'
+export type { Awaitable } from './internal/awaitable.ts'
+export type { Clock, Duration, DurationUnit } from './internal/duration.ts'
+export { ConfigurationError } from './internal/configuration-error.ts'
+export type { Listener, Listeners } from './internal/listeners.ts'
+export type { SchemaResult, StandardSchema } from './internal/schema.ts'
 export type { IssueOptions, RefreshIssueOptions } from './draft.ts'
 export {
   AuthError,

@@ -2,8 +2,8 @@
  * The ways to ask for a token: for a subject, or carried over from a verified payload; one, or a pair for a login.
  * What one call says becomes a draft in `draft.ts`; building and signing are `token/issue.ts`'s work.
  */
-import type { Duration } from './base/duration.ts'
-import { emit } from './base/listeners.ts'
+import type { Duration } from './internal/duration.ts'
+import { emit } from './internal/listeners.ts'
 import {
   ACCESS_KEYS,
   carry,

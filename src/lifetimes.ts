@@ -2,9 +2,9 @@
  * How long tokens and sessions live, and the bounds that they must keep: the options, checked and in seconds. A refresh token's life is its
  * session's idle time, one number under two names.
  */
-import { type Duration, toSeconds } from './base/duration.ts'
-import { ConfigurationError } from './base/expected.ts'
-import { readSection, toCount } from './base/section.ts'
+import { type Duration, toSeconds } from './internal/duration.ts'
+import { ConfigurationError } from './internal/configuration-error.ts'
+import { readSection, toCount } from './internal/read-options.ts'
 import type { AuthOptions } from './options.ts'
 import type { TokenType } from './token/type.ts'
 

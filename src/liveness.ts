@@ -3,8 +3,8 @@
  * part of it says so: nothing is revoked in silence.
  */
 
-import { ConfigurationError, expected } from './base/expected.ts'
-import { emit } from './base/listeners.ts'
+import { ConfigurationError, expected } from './internal/configuration-error.ts'
+import { emit } from './internal/listeners.ts'
 import { AuthError } from './errors.ts'
 import type { Issuance, PairOptions, TokenPair } from './issuance.ts'
 import type { Need } from './route.ts'

@@ -2,9 +2,9 @@
  * The public options of `createAuth`, each with its unit, bounds and default. Rooms own the options that only they
  * understand; `settings.ts` checks them all.
  */
-import type { Clock, Duration } from './base/duration.ts'
-import type { Listeners } from './base/listeners.ts'
-import type { StandardSchema } from './base/schema.ts'
+import type { Clock, Duration } from './internal/duration.ts'
+import type { Listeners } from './internal/listeners.ts'
+import type { StandardSchema } from './internal/schema.ts'
 import type { AuthEvents } from './events.ts'
 import type { HttpOptions } from './http/settings.ts'
 import type { RevocationMode } from './session/revocation.ts'

@@ -2,9 +2,9 @@
  * What a route asks: of the token (`token/requirement.ts`), and of the way in which it comes. The public form is checked and
  * turned into numbers and sets once, when the route is made.
  */
-import { type Duration, toSeconds } from './base/duration.ts'
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './base/expected.ts'
-import { toFlag } from './base/section.ts'
+import { type Duration, toSeconds } from './internal/duration.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './internal/configuration-error.ts'
+import { toFlag } from './internal/read-options.ts'
 import { type CsrfMode, type CsrfSettings, withMode } from './http/csrf.ts'
 import { type Locate, prepareLocate } from './http/locate.ts'
 import { type HandshakeLocation, type Location, resolveLocations } from './http/locations.ts'

@@ -4,7 +4,7 @@
  * and the same refresh token, logout ends nothing but the cookies, and there are no sessions to list.
  */
 import type { Auth } from './auth.ts'
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './base/expected.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './internal/configuration-error.ts'
 import { isAuthError } from './errors.ts'
 import { checkOrigin } from './http/csrf.ts'
 import type { Delivery } from './http/deliver.ts'

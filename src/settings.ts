@@ -3,11 +3,11 @@
  * again after this. Setting up draws no randomness, starts no timer and reads no clock, as some runtimes forbid all three
  * while a module loads.
  */
-import { type Clock, systemClock, toSeconds } from './base/duration.ts'
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './base/expected.ts'
-import type { Listeners } from './base/listeners.ts'
-import type { StandardSchema } from './base/schema.ts'
-import { readSection, toCount, toFlag, toFunction, toText } from './base/section.ts'
+import { type Clock, systemClock, toSeconds } from './internal/duration.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './internal/configuration-error.ts'
+import type { Listeners } from './internal/listeners.ts'
+import type { StandardSchema } from './internal/schema.ts'
+import { readSection, toCount, toFlag, toFunction, toText } from './internal/read-options.ts'
 import type { AuthEvents } from './events.ts'
 import { type HttpSettings, resolveHttp } from './http/settings.ts'
 import { type LimitSettings, resolveLifetimes } from './lifetimes.ts'

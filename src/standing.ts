@@ -2,7 +2,7 @@
  * What an application can do with a payload after the request that brought it: judge it again for each message of a socket, follow it
  * until its end, and give a ticket for the handshake of a socket. The doors for sockets are built from these.
  */
-import { ConfigurationError, expected } from './base/expected.ts'
+import { ConfigurationError, expected } from './internal/configuration-error.ts'
 import type { AuthError } from './errors.ts'
 import type { Guard } from './guard.ts'
 import type { Requirement } from './route.ts'

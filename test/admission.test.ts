@@ -1,6 +1,6 @@
 /** Gates: the journey prepared for one route, which answers at once wherever nothing has to be waited for. */
 import { describe, expect, it } from 'vitest'
-import { andThen, type Steps, settle } from '../src/base/awaitable.ts'
+import { andThen, type Steps, settle } from '../src/internal/awaitable.ts'
 import { type RequestPort, toRequestPort } from '../src/http/request.ts'
 import type { Requirement } from '../src/route.ts'
 import { memoryStore } from '../src/stores/memory.ts'

@@ -4,7 +4,7 @@ import * as valibot from 'valibot'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { type Auth, createAuth } from '../src/auth.ts'
-import type { StandardSchema } from '../src/base/schema.ts'
+import type { StandardSchema } from '../src/internal/schema.ts'
 import type { AuthOptions } from '../src/options.ts'
 import { createKeyRing, generateKey } from '../src/token/keys.ts'
 import {

@@ -5,7 +5,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Auth } from '../auth.ts'
-import { type Steps, settle } from '../base/awaitable.ts'
+import { type Steps, settle } from '../internal/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import { type Attached, attach, readAttached, requireAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'

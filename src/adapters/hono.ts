@@ -5,7 +5,7 @@
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
-import { type Steps, settle } from '../base/awaitable.ts'
+import { type Steps, settle } from '../internal/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import type { Attached } from '../http/attached.ts'
 import type { Requirement } from '../route.ts'

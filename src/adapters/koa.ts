@@ -5,7 +5,7 @@
 import type { Context, Middleware, Next } from 'koa'
 import type { Outcome } from '../admission.ts'
 import type { Auth } from '../auth.ts'
-import { type Awaitable, type Steps, settle } from '../base/awaitable.ts'
+import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import { type Attached, attach } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'

@@ -2,8 +2,8 @@
  * What a guard has put on a framework's request, read back with a type: for frameworks whose request types have no place for
  * it without augmenting them. A slip in the wiring shows as an error here, never as a payload that is not there.
  */
-import type { Awaitable } from '../base/awaitable.ts'
-import { ConfigurationError } from '../base/expected.ts'
+import type { Awaitable } from '../internal/awaitable.ts'
+import { ConfigurationError } from '../internal/configuration-error.ts'
 
 /** What a guard has found: the payload and, where there is a loader, the user. */
 export interface Attached<P = unknown, U = unknown> {

@@ -4,8 +4,8 @@
  * another media type is left unread for whoever it is meant for (RFC 9110 section 8.3, RFC 8259, the URL standard's
  * `application/x-www-form-urlencoded`).
  */
-import { fromUtf8 } from '../base/bytes.ts'
-import { isRecord } from '../base/expected.ts'
+import { fromUtf8 } from '../internal/bytes.ts'
+import { isRecord } from '../internal/configuration-error.ts'
 import { AuthError } from '../errors.ts'
 
 /** The largest body that is read, in bytes: 16 KiB. */

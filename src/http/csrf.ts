@@ -5,9 +5,9 @@
  * Only requests whose token came by cookie are to be judged, on unsafe methods and at the handshake of a WebSocket: browsers add cookies
  * by themselves, nothing else. Where the token came from is the guard's to know.
  */
-import { equalInConstantTime } from '../base/bytes.ts'
-import { ConfigurationError, expected } from '../base/expected.ts'
-import { readSection } from '../base/section.ts'
+import { equalInConstantTime } from '../internal/bytes.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { readSection } from '../internal/read-options.ts'
 import { AuthError } from '../errors.ts'
 import { isHandshake } from './handshake.ts'
 import type { RequestPort } from './request.ts'

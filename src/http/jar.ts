@@ -3,8 +3,8 @@
  * prefixes of RFC 6265bis section 4.1.3). The access and the refresh cookie are HttpOnly; the CSRF cookie is there for scripts to read.
  * Reading and writing them is in `cookies.ts`.
  */
-import { ConfigurationError, expected } from '../base/expected.ts'
-import { readSection, readWords, toFlag } from '../base/section.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { readSection, readWords, toFlag } from '../internal/read-options.ts'
 import type { TokenType } from '../token/type.ts'
 import { isToken } from './syntax.ts'
 

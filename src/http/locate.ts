@@ -3,8 +3,8 @@
  * WebSocket has in their place (RFC 6750 section 2, RFC 9110 section 11). It refuses requests that are ambiguous;
  * whether the token is any good is for others to say, so a bad token is never rescued by another elsewhere.
  */
-import type { Awaitable } from '../base/awaitable.ts'
-import { isRecord } from '../base/expected.ts'
+import type { Awaitable } from '../internal/awaitable.ts'
+import { isRecord } from '../internal/configuration-error.ts'
 import { AuthError } from '../errors.ts'
 import type { TokenType } from '../token/type.ts'
 import { readCookie } from './cookies.ts'

@@ -2,8 +2,8 @@
  * The places where a request may carry its token, and the names under which it stands there: the options, checked and prepared. The search
  * itself is in `locate.ts`.
  */
-import { ConfigurationError, expected } from '../base/expected.ts'
-import { readSection, readWords } from '../base/section.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { readSection, readWords } from '../internal/read-options.ts'
 import type { Carried } from '../token/cache.ts'
 import type { TokenType } from '../token/type.ts'
 import type { CookieSettings } from './jar.ts'

@@ -2,7 +2,7 @@
  * The HTTP floor's settings as one value: where tokens are looked for, how cookies look, how requests by cookie are protected.
  * What holds between the rooms of this floor is checked here; what holds within one, there.
  */
-import { ConfigurationError } from '../base/expected.ts'
+import { ConfigurationError } from '../internal/configuration-error.ts'
 import { type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
 import { type CookieOptions, type CookieSettings, resolveCookies } from './jar.ts'
 import { type LocateOptions, type LocateSettings, resolveLocate } from './locations.ts'

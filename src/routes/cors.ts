@@ -3,7 +3,7 @@
  * with credentials, and with the headers that a client needs in order to tell answers apart. Never `*` (Fetch standard, "HTTP-network
  * protocol extensions": a wildcard and credentials exclude each other).
  */
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../base/expected.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
 import type { CsrfSettings } from '../http/csrf.ts'
 import { ANSWER_HEADERS } from '../http/respond.ts'
 

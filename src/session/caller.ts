@@ -3,7 +3,7 @@
  * sent, so the deadline, the bound on calls in flight and the moment after which a write is of no use are ours.
  * A store that is down, hung or crowded is `store_unavailable`, never a verdict about a token.
  */
-import type { Clock } from '../base/duration.ts'
+import type { Clock } from '../internal/duration.ts'
 import { AuthError, isAuthError } from '../errors.ts'
 import type { Store } from './store.ts'
 

@@ -3,7 +3,7 @@
  * longer be told. Revocations are heard as this process hears of them; only where nothing can be heard is asked again. One
  * beat serves all that is open, and keeps no process alive.
  */
-import { type Awaitable, type Steps, settle } from '../base/awaitable.ts'
+import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
 import { AuthError, isAuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import type { Ear } from './revocation.ts'

@@ -2,7 +2,7 @@
  * Sessions: one row per login, and how it lives. Start, refresh, step up. The decision is `rotation.ts`'s, carried out
  * by the store in one atomic step; here the words become tokens and errors.
  */
-import { randomId } from '../base/bytes.ts'
+import { randomId } from '../internal/bytes.ts'
 import { AuthError, type ErrorCode } from '../errors.ts'
 import type { Draft } from '../token/issue.ts'
 import type { TokenPayload } from '../token/payload.ts'

@@ -2,9 +2,9 @@
  * The options of sessions and revocation, and what they become. What needs a store is refused without one: a protection
  * that is silently off is worse than none.
  */
-import { type Duration, toSeconds } from '../base/duration.ts'
-import { ConfigurationError, expected, isRecord } from '../base/expected.ts'
-import { readSection, toFlag, toFunction } from '../base/section.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
+import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
+import { readSection, toFlag, toFunction } from '../internal/read-options.ts'
 import type { Claims, TokenPayload } from '../token/payload.ts'
 import type { Rights, SessionSettings } from './parts.ts'
 import type { RevocationMode, RevocationSettings } from './revocation.ts'

@@ -5,9 +5,9 @@
  * Every method runs to its end without giving way, which makes it one atomic step. What it hands out is frozen and what it takes
  * is copied, through JSON as on any other store, so that nothing works here and fails there.
  */
-import type { Clock } from '../base/duration.ts'
-import { systemClock } from '../base/duration.ts'
-import { deepFreeze } from '../base/json.ts'
+import type { Clock } from '../internal/duration.ts'
+import { systemClock } from '../internal/duration.ts'
+import { deepFreeze } from '../internal/json.ts'
 import { decide, isWriting } from '../session/rotation.ts'
 import type {
   Attempt,

@@ -3,7 +3,7 @@
  * ioredis or node-redis, and so is closing it. Every step is one Lua script and one round trip; all keys lie in one slot,
  * so that a step is atomic on a cluster too. When to stop waiting for an answer is decided above: failures are plain rejections.
  */
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../base/expected.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
 import type { Store } from '../session/store.ts'
 import { createSend, type RedisClient } from './redis/client.ts'
 import { inspect } from './redis/inspect.ts'

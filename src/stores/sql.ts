@@ -7,8 +7,8 @@
  * through `evictPg` or `evictMysql`, which let go of a connection that hangs.
  */
 import type { Kysely } from 'kysely'
-import { type Duration, toSeconds } from '../base/duration.ts'
-import { refuseUnknownKeys } from '../base/expected.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
+import { refuseUnknownKeys } from '../internal/configuration-error.ts'
 import type { Store } from '../session/store.ts'
 import { createDatabase, type Database, type SqlSettings } from './sql/database.ts'
 import { inspectDatabase } from './sql/inspection.ts'

@@ -3,7 +3,7 @@
  * application's own `Auth`, and with a session store behind a real session; nothing is bypassed.
  */
 import type { Auth } from '../auth.ts'
-import { type Duration, toSeconds } from '../base/duration.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { PairOptions, TokenPair } from '../issuance.ts'
 
 /** Who acts, and what is known of them. */

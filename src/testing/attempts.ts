@@ -2,7 +2,7 @@
  * Store suite: counting attempts.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../base/bytes.ts'
+import { randomId } from '../internal/bytes.ts'
 import type { Attempt } from '../session/store.ts'
 import { type Cases, together } from './scene.ts'
 

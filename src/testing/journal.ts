@@ -2,7 +2,7 @@
  * Store suite: the log that other processes follow. What is missed here is a revoked token that goes on working there.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../base/bytes.ts'
+import { randomId } from '../internal/bytes.ts'
 import type { LogEntry, Store } from '../session/store.ts'
 import {
   assertTime,

@@ -2,7 +2,7 @@
  * Store suite: pruning. Only what lies long in the past is pruned here: suites may share a server.
  */
 import { ok, strictEqual } from 'node:assert'
-import { randomId } from '../base/bytes.ts'
+import { randomId } from '../internal/bytes.ts'
 import {
   assertRow,
   begin,

@@ -2,7 +2,7 @@
  * Store suite: steps that race, by the store's own clock. A store that reads and then writes fails here.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../base/bytes.ts'
+import { randomId } from '../internal/bytes.ts'
 import type { SessionRow } from '../session/store.ts'
 import {
   begin,

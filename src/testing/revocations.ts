@@ -2,7 +2,7 @@
  * Store suite: ending sessions, revoking subjects and tokens, and what a strict check hears of it.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../base/bytes.ts'
+import { randomId } from '../internal/bytes.ts'
 import type { LivenessQuery, LogEntry, RevokeReason } from '../session/store.ts'
 import {
   assertRow,

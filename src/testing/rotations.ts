@@ -2,7 +2,7 @@
  * Store suite: refreshing, with the moment brought by the call. Every word, what it writes, and the edges to the millisecond.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../base/bytes.ts'
+import { randomId } from '../internal/bytes.ts'
 import { decide } from '../session/rotation.ts'
 import { createRandom } from './random.ts'
 import {

@@ -3,7 +3,7 @@
  * server, and comparisons that look at times to the millisecond. Assertions are Node's own; no test runner is imported.
  */
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../base/bytes.ts'
+import { randomId } from '../internal/bytes.ts'
 import type { LogEntry, RotateCall, SessionDraft, SessionRow, Store } from '../session/store.ts'
 
 /** Cases by their names. `t` is a moment to count from, in epoch seconds, where a case brings its own `now`. */

@@ -3,8 +3,8 @@
  * endpoint. It counts the sessions that users lose and the refreshes that thieves get. A design that forgives the previous token
  * only loses sessions here; so does strict single use.
  */
-import type { Clock } from '../base/duration.ts'
-import { ConfigurationError, expected, refuseUnknownKeys } from '../base/expected.ts'
+import type { Clock } from '../internal/duration.ts'
+import { ConfigurationError, expected, refuseUnknownKeys } from '../internal/configuration-error.ts'
 import type { RefreshEndpoint } from './endpoint.ts'
 import { createRandom } from './random.ts'
 import { type RaceReport, type ThiefReport, toQuantile } from './report.ts'

@@ -2,7 +2,7 @@
  * Store suite: starting a session, stepping up, and looking sessions up.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../base/bytes.ts'
+import { randomId } from '../internal/bytes.ts'
 import type { StepUpCall } from '../session/store.ts'
 import { assertRow, begin, type Cases, end, LENGTHS, toCall, toDraft, toRevoked, toRotated } from './scene.ts'
 

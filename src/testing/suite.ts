@@ -2,7 +2,7 @@
  * The store suite: what `session/store.ts` says a store must do, as tests that anyone can run on a store of their own, with any
  * runner that has `describe` and `it`. The cases are in the rooms beside this one.
  */
-import { ConfigurationError, expected } from '../base/expected.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import type { Store } from '../session/store.ts'
 import { ATTEMPTS } from './attempts.ts'
 import { CLOCKS } from './clocks.ts'

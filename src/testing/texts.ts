@@ -3,7 +3,7 @@
  * blanks, cut at U+0000 and replace what is no UTF-8: each of these would hand one user's sessions to another.
  */
 import { deepStrictEqual, strictEqual } from 'node:assert'
-import { randomId } from '../base/bytes.ts'
+import { randomId } from '../internal/bytes.ts'
 import { assertRow, begin, type Cases, end, LENGTHS, readOn, toCall, toDraft, toTail } from './scene.ts'
 
 const { logTtl } = LENGTHS

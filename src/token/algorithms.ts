@@ -5,7 +5,7 @@
  */
 import * as crypto from 'node:crypto'
 import { constants, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
-import { fromBase64Url } from '../base/bytes.ts'
+import { fromBase64Url } from '../internal/bytes.ts'
 
 /** Signs the ASCII signing input and answers the signature in base64url. */
 export type Sign = (input: string) => string

@@ -15,7 +15,7 @@
  * text is the only place of its own that is touched: not even the payload is, until somebody reads it. (A time that is no whole second, or lies
  * beyond 2038, is to V8 a number with a place of its own.)
  */
-import type { Clock } from '../base/duration.ts'
+import type { Clock } from '../internal/duration.ts'
 import { hasBegun, hasEnded, type Span } from './claims.ts'
 import { isOfKind, refuseKind, type TokenKind, type Wanted } from './requirement.ts'
 

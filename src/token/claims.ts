@@ -3,8 +3,8 @@
  * of each. Everything here is pure: it takes parsed JSON and the rules, and answers a payload or the code of the first objection.
  * The one line that decides expiry is in `toSpan`.
  */
-import type { Clock } from '../base/duration.ts'
-import { deepFreeze, isWithinBounds, type JsonBounds } from '../base/json.ts'
+import type { Clock } from '../internal/duration.ts'
+import { deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
 import type { ErrorCode } from '../errors.ts'
 import { type Claims, type PayloadMembers, TokenPayload } from './payload.ts'
 import { isScope } from './scopes.ts'

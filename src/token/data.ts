@@ -2,7 +2,7 @@
  * Custom claims and the user's schema for them. The schema is asked when a token is issued and again when it is verified,
  * so its output must be valid input: a transforming schema does not compile.
  */
-import type { SchemaResult, StandardSchema } from '../base/schema.ts'
+import type { SchemaResult, StandardSchema } from '../internal/schema.ts'
 
 /**
  * Asks the schema.

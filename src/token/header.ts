@@ -3,8 +3,8 @@
  * A ring remembers the encoded headers of tokens that it has verified: the next token with the same header is
  * recognised by its text, without decoding.
  */
-import { toText } from '../base/bytes.ts'
-import { parseFlatObject } from '../base/json.ts'
+import { toText } from '../internal/bytes.ts'
+import { parseFlatObject } from '../internal/json.ts'
 import { ALGORITHMS } from './algorithms.ts'
 import { type KeyRing, MAX_KID_LENGTH, type RingKey } from './keys.ts'
 import { type NamedType, TOKEN_TYPES, type TokenType } from './type.ts'

@@ -3,8 +3,8 @@
  * A mistake in a call is a `TypeError` that says what was expected: it is the caller's, never the request's.
  */
 import { randomUUID } from 'node:crypto'
-import { ConfigurationError, expected, isRecord } from '../base/expected.ts'
-import { isPlainJson, isWithinBounds } from '../base/json.ts'
+import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
+import { isPlainJson, isWithinBounds } from '../internal/json.ts'
 import { isClaim, isReservedClaim, PAYLOAD_BOUNDS } from './claims.ts'
 import { prepareSignJws } from './jws.ts'
 import type { KeyRing } from './keys.ts'

@@ -4,7 +4,7 @@
  * Weak keys are refused here, at start: short RSA moduli, small exponents, ROCA primes, points off the curve.
  */
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { ConfigurationError } from '../base/expected.ts'
+import { ConfigurationError } from '../internal/configuration-error.ts'
 import type { Algorithm } from './algorithms.ts'
 
 /** A JSON Web Key (RFC 7517) with the members that we read. */

@@ -3,8 +3,8 @@
  * The order is the defence: size, then dots, then the small header, then the signature; the payload is not decoded before
  * its signature holds. Five parts (JWE) and the JSON serializations have no code path.
  */
-import { fromText, toText } from '../base/bytes.ts'
-import { parseObject } from '../base/json.ts'
+import { fromText, toText } from '../internal/bytes.ts'
+import { parseObject } from '../internal/json.ts'
 import { AuthError } from '../errors.ts'
 import { type JoseHeader, readHeader } from './header.ts'
 import type { KeyRing, RingKey } from './keys.ts'

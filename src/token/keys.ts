@@ -11,7 +11,7 @@ import {
   generateKeySync,
   KeyObject,
 } from 'node:crypto'
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../base/expected.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
 import { ALGORITHMS, type Algorithm, type AlgorithmName, type Sign, type Verify } from './algorithms.ts'
 import { checkJwk, checkStrength, type Jwk, toPublicJwk, toThumbprint } from './jwk.ts'
 import { checkSecret } from './secret.ts'

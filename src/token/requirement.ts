@@ -3,9 +3,9 @@
  * `prepareRequirement` turns the public form into numbers and lists once; `admit` judges the kind of token,
  * `judgeRequirement` answers with the first objection to the rest. Freshness knows no leeway, and its windows do not slide (RFC 9470 section 4).
  */
-import { type Clock, type Duration, toSeconds } from '../base/duration.ts'
-import { ConfigurationError, expected } from '../base/expected.ts'
-import { toText } from '../base/section.ts'
+import { type Clock, type Duration, toSeconds } from '../internal/duration.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { toText } from '../internal/read-options.ts'
 import { AuthError } from '../errors.ts'
 import type { PayloadMembers } from './payload.ts'
 import { hasAllScopes, hasAnyScope, isScope } from './scopes.ts'

@@ -2,7 +2,7 @@
  * What a shared secret for HMAC must be: long enough (RFC 7518 section 3.2), not a sample out of a tutorial,
  * and not a key of another kind given by mistake: a public key's text as a secret is known to everyone.
  */
-import { ConfigurationError } from '../base/expected.ts'
+import { ConfigurationError } from '../internal/configuration-error.ts'
 
 /** How to make a good secret; part of every complaint about a bad one. */
 const ADVICE = 'make one with: node -p "crypto.randomBytes(48).toString(\'base64url\')"'

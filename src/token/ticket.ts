@@ -4,9 +4,9 @@
  * carries what the token says, but for its CSRF value. That it is used once is for `session/` to see to.
  */
 import { randomUUID } from 'node:crypto'
-import { toText } from '../base/bytes.ts'
-import { ConfigurationError, isRecord } from '../base/expected.ts'
-import { parseObject } from '../base/json.ts'
+import { toText } from '../internal/bytes.ts'
+import { ConfigurationError, isRecord } from '../internal/configuration-error.ts'
+import { parseObject } from '../internal/json.ts'
 import { AuthError } from '../errors.ts'
 import { prepareSignJws, prepareVerifyJws } from './jws.ts'
 import type { TokenPayload } from './payload.ts'

@@ -3,10 +3,10 @@
  * custom claims is asynchronous. What a route asks beyond that (freshness, scopes) is `requirement.ts`; whether the token was revoked is
  * the guard's.
  */
-import { type Awaitable, andThen } from '../base/awaitable.ts'
-import { flatten, toText } from '../base/bytes.ts'
-import { deepFreeze, parseObject } from '../base/json.ts'
-import type { StandardSchema } from '../base/schema.ts'
+import { type Awaitable, andThen } from '../internal/awaitable.ts'
+import { flatten, toText } from '../internal/bytes.ts'
+import { deepFreeze, parseObject } from '../internal/json.ts'
+import type { StandardSchema } from '../internal/schema.ts'
 import { AuthError } from '../errors.ts'
 import { type CacheBounds, type Carried, createTokenCache } from './cache.ts'
 import { type ClaimRules, judgeTimes, readClaims, toSpan } from './claims.ts'

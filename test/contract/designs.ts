@@ -4,7 +4,7 @@
  */
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { randomId } from '../../src/base/bytes.ts'
+import { randomId } from '../../src/internal/bytes.ts'
 import { type RefreshEndpoint, toHttpEndpoint } from '../../src/testing.ts'
 
 /** The usual lengths, in seconds. */

@@ -8,7 +8,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { randomId } from '../../src/base/bytes.ts'
+import { randomId } from '../../src/internal/bytes.ts'
 import type { SessionDraft, Store } from '../../src/session/store.ts'
 import { naiveStore } from './naive.ts'
 import { STORES } from './opened.ts'

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { randomId } from '../../src/base/bytes.ts'
+import { randomId } from '../../src/internal/bytes.ts'
 import { decide, isWriting } from '../../src/session/rotation.ts'
 import type { SessionRow, Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'

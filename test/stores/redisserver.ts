@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { randomId } from '../../src/base/bytes.ts'
+import { randomId } from '../../src/internal/bytes.ts'
 import type { RotateCall, SessionDraft } from '../../src/session/store.ts'
 
 /** Whether this machine has the program. */

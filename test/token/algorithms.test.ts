@@ -2,7 +2,7 @@ import { createHmac, createPublicKey, createSecretKey, type KeyObject, randomByt
 import fc from 'fast-check'
 import { CompactSign, compactVerify } from 'jose'
 import { describe, expect, it } from 'vitest'
-import { fromBase64Url } from '../../src/base/bytes.ts'
+import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { ALGORITHMS, type AlgorithmName } from '../../src/token/algorithms.ts'
 import { prepareSignJws, prepareVerifyJws } from '../../src/token/jws.ts'
 import { createKeyRing, generateKey } from '../../src/token/keys.ts'

@@ -1,7 +1,7 @@
 import { createPrivateKey, sign as signBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fromBase64Url } from '../../src/base/bytes.ts'
+import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { isAuthError } from '../../src/errors.ts'
 import { prepareSignJws, prepareVerifyJws, readUnverified } from '../../src/token/jws.ts'
 import { createKeyRing } from '../../src/token/keys.ts'

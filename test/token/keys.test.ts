@@ -2,7 +2,7 @@ import { createHmac, createPublicKey, createSecretKey, generateKeyPairSync, rand
 import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { createAuth } from '../../src/auth.ts'
-import { fromBase64Url } from '../../src/base/bytes.ts'
+import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { prepareSignJws, prepareVerifyJws } from '../../src/token/jws.ts'
 import { createKeyRing, generateKey, type Key, type KeyRingOptions } from '../../src/token/keys.ts'
 import { codeOf, complaintOf, errorOf, NOW, SECRET, stoppedClock } from './forge.ts'

@@ -1,7 +1,7 @@
 /** The examples of the RFCs: RFC 7515 appendix A, RFC 7638 section 3.1, RFC 8037 appendix A, RFC 7519 section 3.1 and 6.1. */
 import { createPublicKey } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { fromBase64Url } from '../../src/base/bytes.ts'
+import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { prepareVerifyJws } from '../../src/token/jws.ts'
 import { toThumbprint } from '../../src/token/jwk.ts'
 import { createKeyRing, type KeyRing } from '../../src/token/keys.ts'

@@ -4,7 +4,7 @@
  */
 import { createSecretKey } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { fromBase64Url } from '../../src/base/bytes.ts'
+import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { ALGORITHMS } from '../../src/token/algorithms.ts'
 import type { Jwk } from '../../src/token/jwk.ts'
 import { prepareVerifyJws } from '../../src/token/jws.ts'

@@ -3,8 +3,8 @@
  * a response can be. A server component cannot set a cookie, so a token that was rotated there would be lost.
  */
 import type { Auth } from '../../auth.ts'
-import { type Duration, toSeconds } from '../../base/duration.ts'
-import { ConfigurationError } from '../../base/expected.ts'
+import { type Duration, toSeconds } from '../../internal/duration.ts'
+import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { isAuthError } from '../../errors.ts'
 import { setsAnyOf } from '../../http/cookies.ts'
 import { isUnsafe } from '../../http/csrf.ts'

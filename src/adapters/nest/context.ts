@@ -4,7 +4,7 @@
  */
 import { IncomingMessage } from 'node:http'
 import type { ArgumentsHost } from '@nestjs/common'
-import { ConfigurationError } from '../../base/expected.ts'
+import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { type Attached, type AttachedName, attach, readAttached } from '../../http/attached.ts'
 import { IncomingPort, type Outgoing } from '../../http/incoming.ts'
 import type { RequestPort } from '../../http/request.ts'

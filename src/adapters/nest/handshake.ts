@@ -4,7 +4,7 @@
  * Browsers send cookies from any page (RFC 6455 section 10.2), so a handshake counts as unsafe and its origin is checked.
  */
 import type { IncomingMessage } from 'node:http'
-import { ConfigurationError } from '../../base/expected.ts'
+import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { readHeader } from '../../http/incoming.ts'
 import type { RequestPort } from '../../http/request.ts'
 import type { HttpSettings } from '../../http/settings.ts'

@@ -19,7 +19,7 @@ import {
   type Type,
 } from '@nestjs/common'
 import type { Auth } from '../../auth.ts'
-import type { Awaitable } from '../../base/awaitable.ts'
+import type { Awaitable } from '../../internal/awaitable.ts'
 import { AuthError } from '../../errors.ts'
 import type { Claims } from '../../token/payload.ts'
 import { kindOf } from './context.ts'

@@ -3,7 +3,7 @@
  * by their shape and never imported. One way out: a command as strings, sent to the node that owns a key.
  * What comes back is read by `script.ts`; when to give up waiting is decided above the store.
  */
-import { ConfigurationError, expected } from '../../base/expected.ts'
+import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 
 /** An ioredis client, version 5 or 6: `new Redis()` or `new Cluster()`. */
 export interface IoredisClient {

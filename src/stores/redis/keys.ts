@@ -3,7 +3,7 @@
  * one script be one atomic step (docs/decisions: "Redis: one slot").
  * Scripts go from a session to its subject and back by the one letter before the name.
  */
-import { ConfigurationError, expected } from '../../base/expected.ts'
+import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 
 /** The keys of one store. */
 export interface Keys {

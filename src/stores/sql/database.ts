@@ -4,7 +4,7 @@
  * Plugins are left out, because one that renames columns would rename ours.
  */
 import type { Kysely } from 'kysely'
-import { ConfigurationError, expected } from '../../base/expected.ts'
+import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 import { type Compile, createCompiler, type SqlDialect, type Statement, type Values } from './statement.ts'
 
 /** What a statement answered. */

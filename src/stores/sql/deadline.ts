@@ -2,8 +2,8 @@
  * Deadlines for calls of a driver. No client can withdraw what it has sent; what a deadline can do is to stop waiting, and to see
  * that a connection which did not answer is closed and not given back to the pool, where the next one would hang on it.
  */
-import { type Duration, toSeconds } from '../../base/duration.ts'
-import { refuseUnknownKeys } from '../../base/expected.ts'
+import { type Duration, toSeconds } from '../../internal/duration.ts'
+import { refuseUnknownKeys } from '../../internal/configuration-error.ts'
 
 /** How a pool is wrapped. */
 export interface EvictOptions {

@@ -2,7 +2,7 @@
  * The tables, and the statements that make them. Only `varchar`, `bigint` and `text`: what every dialect means the same by.
  * No number is handed out by a sequence, whose order is not the order of commits: a follower would miss entries.
  */
-import { ConfigurationError } from '../../base/expected.ts'
+import { ConfigurationError } from '../../internal/configuration-error.ts'
 import type { Database, Run } from './database.ts'
 import type { Statement } from './statement.ts'
 

@@ -2,7 +2,7 @@
  * Lengths of time and the clock. Options speak of `'15m'` or `{ minutes: 15 }`; everything inside is whole seconds.
  * A bare numeric string is refused: `'60'` means seconds to one library and milliseconds to another.
  */
-import { ConfigurationError, expected, isRecord } from './expected.ts'
+import { ConfigurationError, expected, isRecord } from './configuration-error.ts'
 
 /** The unit letters that a duration string may end in: seconds, minutes, hours, days. */
 export type DurationUnit = 's' | 'm' | 'h' | 'd'

@@ -2,7 +2,7 @@
  * How rooms read their sections of the options, and single values in them, while `createAuth` runs or a requirement is prepared.
  * Nothing here knows what an option means.
  */
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './expected.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './configuration-error.ts'
 
 /**
  * Reads one section of the options, such as `cookies`.
