@@ -64,7 +64,7 @@ function writePrograms() {
   writeFileSync(join(user, 'modules.mjs'), `${imports}${uses}`)
   writeFileSync(join(user, 'program.ts'), `${imports}${uses}`)
   writeFileSync(join(user, 'required.cjs'), doors.map((door) => `require('${door}')\n`).join(''))
-  const deep = `import('${manifest.name}/dist/src/auth.js').then(() => process.exit(1), (e) => process.exit(e.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' ? 0 : 1))`
+  const deep = `import('${manifest.name}/dist/src/auth/create-auth.js').then(() => process.exit(1), (e) => process.exit(e.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' ? 0 : 1))`
   writeFileSync(join(user, 'deep.mjs'), deep)
 }
 

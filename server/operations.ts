@@ -3,7 +3,7 @@
  * takes, what it answers, and its refusals, whose statuses and messages are the library's.
  */
 import type { ErrorCode } from '../src/errors.ts'
-import { describeRefusals } from '../src/openapi.ts'
+import { describeRefusals } from '../src/auth/openapi.ts'
 import type { Json } from './schemas.ts'
 
 /** What any token can be refused for, before a route asks anything of it. */

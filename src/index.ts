@@ -1,14 +1,14 @@
 /**
  * The front door `tokenwright`: everything that a server needs whatever its framework. Re-exports only.
  */
-export type { Admission, FoundToken, Gate, Outcome } from './admission.ts'
-export { type Auth, createAuth, type SubjectOf, type TokenOf } from './auth.ts'
+export type { Admission, FoundToken, Gate, Outcome } from './auth/authenticator.ts'
+export { type Auth, createAuth, type SubjectOf, type TokenOf } from './auth/create-auth.ts'
 export type { Awaitable } from './internal/awaitable.ts'
 export type { Clock, Duration, DurationUnit } from './internal/duration.ts'
 export { ConfigurationError } from './internal/configuration-error.ts'
 export type { Listener, Listeners } from './internal/listeners.ts'
 export type { SchemaResult, StandardSchema } from './internal/schema.ts'
-export type { IssueOptions, RefreshIssueOptions } from './draft.ts'
+export type { IssueOptions, RefreshIssueOptions } from './auth/token-claims.ts'
 export {
   AuthError,
   type AuthErrorInit,
@@ -17,7 +17,7 @@ export {
   type ErrorDetails,
   isAuthError,
 } from './errors.ts'
-export type { AuthEvents, SessionNotice } from './events.ts'
+export type { AuthEvents, SessionNotice } from './auth/events.ts'
 export type { Attached } from './http/attached.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
 export type { CookieOptions, CookieRowOptions } from './http/jar.ts'
@@ -25,8 +25,8 @@ export type { HandshakeLocation, HeaderOptions, Location, ParameterOptions } fro
 export type { RequestInfo, RequestPort } from './http/request.ts'
 export type { Answer } from './http/respond.ts'
 export type { HttpSettings } from './http/settings.ts'
-export type { HalfOptions, PairOptions, TokenPair } from './issuance.ts'
-export type { AuthSessions, StartOptions } from './liveness.ts'
+export type { HalfOptions, PairOptions, TokenPair } from './auth/issue-tokens.ts'
+export type { AuthSessions, StartOptions } from './auth/session-api.ts'
 export type {
   OpenApi,
   OpenApiExample,
@@ -35,15 +35,15 @@ export type {
   OpenApiResponse,
   OpenApiRoute,
   OpenApiSecurity,
-} from './openapi.ts'
-export type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './options.ts'
-export type { RenewOptions, Requirement } from './route.ts'
+} from './auth/openapi.ts'
+export type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './auth/options.ts'
+export type { RenewOptions, Requirement } from './auth/requirement.ts'
 export type { Rights } from './session/parts.ts'
 export type { FeedState, RevocationMode } from './session/revocation.ts'
 export type { Proof } from './session/sessions.ts'
 export type { RevocationOptions, SessionOptions } from './session/settings.ts'
 export type { SessionRow, Store } from './session/store.ts'
-export type { Standing } from './standing.ts'
+export type { Standing } from './auth/watch.ts'
 export type { AlgorithmName } from './token/algorithms.ts'
 export type { Jwk } from './token/jwk.ts'
 export type { UnverifiedPayload } from './token/jws.ts'

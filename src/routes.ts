@@ -3,7 +3,7 @@
  * The application brings one function that knows its users. Without a session store a refresh answers a new access token
  * and the same refresh token, logout ends nothing but the cookies, and there are no sessions to list.
  */
-import type { Auth } from './auth.ts'
+import type { Auth } from './auth/create-auth.ts'
 import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './internal/configuration-error.ts'
 import { isAuthError } from './errors.ts'
 import { checkOrigin } from './http/csrf.ts'

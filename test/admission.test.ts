@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { andThen, type Steps, settle } from '../src/internal/awaitable.ts'
 import { type RequestPort, toRequestPort } from '../src/http/request.ts'
-import type { Requirement } from '../src/route.ts'
+import type { Requirement } from '../src/auth/requirement.ts'
 import { memoryStore } from '../src/stores/memory.ts'
 import { claimsOf, complaintOf, forge, setUp } from './token/forge.ts'
 

@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process'
 import * as valibot from 'valibot'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { type Auth, createAuth } from '../src/auth.ts'
+import { type Auth, createAuth } from '../src/auth/create-auth.ts'
 import type { StandardSchema } from '../src/internal/schema.ts'
-import type { AuthOptions } from '../src/options.ts'
+import type { AuthOptions } from '../src/auth/options.ts'
 import { createKeyRing, generateKey } from '../src/token/keys.ts'
 import {
   claimsOf,

@@ -5,14 +5,14 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import type { Outcome } from '../admission.ts'
-import type { Auth } from '../auth.ts'
+import type { Outcome } from '../auth/authenticator.ts'
+import type { Auth } from '../auth/create-auth.ts'
 import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import { type Attached, attach, readAttached, requireAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
 import { writeAnswer } from '../http/outgoing.ts'
-import type { Requirement } from '../route.ts'
+import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/payload.ts'
 
 /** A middleware. It says nothing of params, so that Express still infers them from the path for the handlers after it. */

@@ -4,12 +4,12 @@
  * `guard.payload(request)` reads it, and so does `request.getDecorator('auth')`.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Auth } from '../auth.ts'
+import type { Auth } from '../auth/create-auth.ts'
 import { type Steps, settle } from '../internal/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import { type Attached, attach, readAttached, requireAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
-import type { Requirement } from '../route.ts'
+import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/payload.ts'
 
 /**

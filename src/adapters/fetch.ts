@@ -2,12 +2,12 @@
  * Door `tokenwright/fetch`: guards around handlers that take a fetch `Request` and answer a `Response`: Bun, Deno, Workers,
  * Next.js route handlers, h3 and anything else that speaks the web's own types. Further arguments of the platform flow through.
  */
-import type { Gate, Outcome } from '../admission.ts'
-import type { Auth } from '../auth.ts'
+import type { Gate, Outcome } from '../auth/authenticator.ts'
+import type { Auth } from '../auth/create-auth.ts'
 import { isAuthError } from '../errors.ts'
 import type { Attached } from '../http/attached.ts'
 import { type RequestPort, toRequestPort } from '../http/request.ts'
-import type { Requirement } from '../route.ts'
+import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import {
   createRefreshing,

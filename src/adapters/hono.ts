@@ -3,12 +3,12 @@
  * write the payload or the answer. Types come from the guard itself, so `c.var.auth` is typed on guarded routes and absent on others.
  */
 import type { Context, MiddlewareHandler, Next } from 'hono'
-import type { Outcome } from '../admission.ts'
-import type { Auth } from '../auth.ts'
+import type { Outcome } from '../auth/authenticator.ts'
+import type { Auth } from '../auth/create-auth.ts'
 import { type Steps, settle } from '../internal/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import type { Attached } from '../http/attached.ts'
-import type { Requirement } from '../route.ts'
+import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import { ContextPort } from './hono/port.ts'
 

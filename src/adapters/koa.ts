@@ -3,13 +3,13 @@
  * write the payload or the answer. The payload is at `ctx.state.auth`, typed by the guard where Koa's types can tell.
  */
 import type { Context, Middleware, Next } from 'koa'
-import type { Outcome } from '../admission.ts'
-import type { Auth } from '../auth.ts'
+import type { Outcome } from '../auth/authenticator.ts'
+import type { Auth } from '../auth/create-auth.ts'
 import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import { type Attached, attach } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
-import type { Requirement } from '../route.ts'
+import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/payload.ts'
 
 /** A middleware that puts the payload at `ctx.state.auth`. */

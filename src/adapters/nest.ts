@@ -4,8 +4,8 @@
  * (`@nestjs/common`, for parameter decorators); everything else of Nest is read by its shape.
  */
 import type { Type } from '@nestjs/common'
-import type { Auth } from '../auth.ts'
-import type { Requirement } from '../route.ts'
+import type { Auth } from '../auth/create-auth.ts'
+import type { Requirement } from '../auth/requirement.ts'
 import { type GuardOptions, type GuardPlan, type NestGuard, RequestGuard } from './nest/guard.ts'
 import { toInjectable } from './nest/module.ts'
 

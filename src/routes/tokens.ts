@@ -2,10 +2,10 @@
  * The routes that give tokens: login, refresh, and step-up by password. Delivery follows arrival: a token that came by cookie is
  * answered by cookie, so that no script ever reads a refresh token that lives in one.
  */
-import type { FoundToken } from '../admission.ts'
+import type { FoundToken } from '../auth/authenticator.ts'
 import { AuthError } from '../errors.ts'
 import { type Delivery, type IssuedTokens, toBody } from '../http/deliver.ts'
-import type { TokenPair } from '../issuance.ts'
+import type { TokenPair } from '../auth/issue-tokens.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import { type Credentials, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
 import { endPresented } from './sessions.ts'

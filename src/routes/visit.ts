@@ -2,14 +2,14 @@
  * One request on its way through a route: what every route reads, and the answers that every route gives. It knows nothing of any
  * one route.
  */
-import type { FoundToken } from '../admission.ts'
-import type { Auth } from '../auth.ts'
+import type { FoundToken } from '../auth/authenticator.ts'
+import type { Auth } from '../auth/create-auth.ts'
 import { AuthError } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
 import type { Delivery } from '../http/deliver.ts'
 import type { Location } from '../http/locations.ts'
 import { type RequestInfo, type RequestPort, toRequestPort } from '../http/request.ts'
-import type { Requirement } from '../route.ts'
+import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/payload.ts'
 import type { VerifyClient } from './clients.ts'
 import type { Credentials, VerifiedUser } from './credentials.ts'

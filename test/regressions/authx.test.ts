@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { guards } from '../../src/adapters/fetch.ts'
-import { type Auth, createAuth } from '../../src/auth.ts'
+import { type Auth, createAuth } from '../../src/auth/create-auth.ts'
 import type { AuthOptions, Requirement } from '../../src/index.ts'
 import { authRoutes } from '../../src/routes.ts'
 import { createKeyRing, generateKey } from '../../src/token/keys.ts'

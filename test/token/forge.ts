@@ -3,8 +3,8 @@
  * signed by `node:crypto` directly. And the clock and secret that the tests share.
  */
 import { createHmac, randomUUID } from 'node:crypto'
-import { type Auth, createAuth } from '../../src/auth.ts'
-import type { AuthOptions } from '../../src/options.ts'
+import { type Auth, createAuth } from '../../src/auth/create-auth.ts'
+import type { AuthOptions } from '../../src/auth/options.ts'
 
 /** A secret for tests: 48 bytes, random once. */
 export const SECRET = 'l6EYb5xmRl9Zr1U5oAaN8QJH2dQwXkE3sVtCzqP0Wn4gK7iM'

@@ -1,7 +1,7 @@
 import { createHmac, createPublicKey, createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, it } from 'vitest'
-import { createAuth } from '../../src/auth.ts'
+import { createAuth } from '../../src/auth/create-auth.ts'
 import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { prepareSignJws, prepareVerifyJws } from '../../src/token/jws.ts'
 import { createKeyRing, generateKey, type Key, type KeyRingOptions } from '../../src/token/keys.ts'

@@ -5,7 +5,7 @@ import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import { guards as fetchGuards } from '../../src/adapters/fetch.ts'
 import { guards as honoGuards } from '../../src/adapters/hono.ts'
-import { createAuth, type TokenOf } from '../../src/auth.ts'
+import { createAuth, type TokenOf } from '../../src/auth/create-auth.ts'
 
 const auth = createAuth({
   secret: 'x',

@@ -18,7 +18,7 @@ import {
   Public,
   TokenwrightModule,
 } from '../../src/adapters/nest.ts'
-import { createAuth } from '../../src/auth.ts'
+import { createAuth } from '../../src/auth/create-auth.ts'
 
 const auth = createAuth({
   secret: 'x',

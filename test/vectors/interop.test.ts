@@ -3,7 +3,7 @@
  * has; without, none is. And the other way: what the shape of our own tokens must be for those three to accept them.
  */
 import { describe, expect, it } from 'vitest'
-import { createAuth } from '../../src/auth.ts'
+import { createAuth } from '../../src/auth/create-auth.ts'
 import { createKeyRing, generateKey } from '../../src/token/keys.ts'
 import type { TokenPayload } from '../../src/token/payload.ts'
 import { codeOf, complaintOf, NOW, read, setUp, stoppedClock } from '../token/forge.ts'

@@ -2,14 +2,14 @@
  * Pages that a server renders: reading who is signed in where nothing can be written, and refreshing before a page is rendered, where
  * a response can be. A server component cannot set a cookie, so a token that was rotated there would be lost.
  */
-import type { Auth } from '../../auth.ts'
+import type { Auth } from '../../auth/create-auth.ts'
 import { type Duration, toSeconds } from '../../internal/duration.ts'
 import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { isAuthError } from '../../errors.ts'
 import { setsAnyOf } from '../../http/cookies.ts'
 import { isUnsafe } from '../../http/csrf.ts'
 import { type RequestPort, toRequestPort } from '../../http/request.ts'
-import type { Requirement } from '../../route.ts'
+import type { Requirement } from '../../auth/requirement.ts'
 import type { TokenPayload } from '../../token/payload.ts'
 
 /** What has headers: a `Request`, or what a framework gives in its place, such as `{ headers: await headers() }` in Next.js. */

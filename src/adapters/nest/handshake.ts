@@ -8,7 +8,7 @@ import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { readHeader } from '../../http/incoming.ts'
 import type { RequestPort } from '../../http/request.ts'
 import type { HttpSettings } from '../../http/settings.ts'
-import type { Requirement } from '../../route.ts'
+import type { Requirement } from '../../auth/requirement.ts'
 
 /** A Socket.IO client, as far as it matters: it keeps its handshake. */
 interface SocketIoClient {

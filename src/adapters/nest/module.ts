@@ -18,7 +18,7 @@ import {
   type OnApplicationShutdown,
   type Type,
 } from '@nestjs/common'
-import type { Auth } from '../../auth.ts'
+import type { Auth } from '../../auth/create-auth.ts'
 import type { Awaitable } from '../../internal/awaitable.ts'
 import { AuthError } from '../../errors.ts'
 import type { Claims } from '../../token/payload.ts'

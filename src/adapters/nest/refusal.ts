@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import { HttpException } from '@nestjs/common'
-import type { Auth } from '../../auth.ts'
+import type { Auth } from '../../auth/create-auth.ts'
 import type { AuthError } from '../../errors.ts'
 import { writeAnswer } from '../../http/outgoing.ts'
 import type { Answer } from '../../http/respond.ts'

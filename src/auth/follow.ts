@@ -6,8 +6,8 @@
 import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
 import { AuthError, isAuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/payload.ts'
-import type { Ear } from './revocation.ts'
-import type { LogEntry } from './store.ts'
+import type { Ear } from '../session/revocation.ts'
+import type { LogEntry } from '../session/store.ts'
 
 /** What following works from; lengths in seconds. */
 export interface FollowingParts<C> {

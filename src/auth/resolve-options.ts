@@ -3,21 +3,21 @@
  * again after this. Setting up draws no randomness, starts no timer and reads no clock, as some runtimes forbid all three
  * while a module loads.
  */
-import { type Clock, systemClock, toSeconds } from './internal/duration.ts'
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './internal/configuration-error.ts'
-import type { Listeners } from './internal/listeners.ts'
-import type { StandardSchema } from './internal/schema.ts'
-import { readSection, toCount, toFlag, toFunction, toText } from './internal/read-options.ts'
+import { type Clock, systemClock, toSeconds } from '../internal/duration.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
+import type { Listeners } from '../internal/listeners.ts'
+import type { StandardSchema } from '../internal/schema.ts'
+import { readSection, toCount, toFlag, toFunction, toText } from '../internal/read-options.ts'
 import type { AuthEvents } from './events.ts'
-import { type HttpSettings, resolveHttp } from './http/settings.ts'
-import { type LimitSettings, resolveLifetimes } from './lifetimes.ts'
+import { type HttpSettings, resolveHttp } from '../http/settings.ts'
+import { type LimitSettings, resolveLifetimes } from './resolve-lifetimes.ts'
 import type { AuthOptions, CacheOptions } from './options.ts'
-import { resolveSessions, type StoreSettings } from './session/settings.ts'
-import type { CacheBounds } from './token/cache.ts'
-import { createKeyRing, type KeyRing } from './token/keys.ts'
-import type { TokenPayload } from './token/payload.ts'
-import { MIN_WINDOW } from './token/requirement.ts'
-import type { TokenType } from './token/type.ts'
+import { resolveSessions, type StoreSettings } from '../session/settings.ts'
+import type { CacheBounds } from '../token/cache.ts'
+import { createKeyRing, type KeyRing } from '../token/keys.ts'
+import type { TokenPayload } from '../token/payload.ts'
+import { MIN_WINDOW } from '../token/requirement.ts'
+import type { TokenType } from '../token/type.ts'
 
 /** The audience in both its uses. */
 export interface AudienceSettings {

@@ -2,21 +2,21 @@
  * What a route asks: of the token (`token/requirement.ts`), and of the way in which it comes. The public form is checked and
  * turned into numbers and sets once, when the route is made.
  */
-import { type Duration, toSeconds } from './internal/duration.ts'
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './internal/configuration-error.ts'
-import { toFlag } from './internal/read-options.ts'
-import { type CsrfMode, type CsrfSettings, withMode } from './http/csrf.ts'
-import { type Locate, prepareLocate } from './http/locate.ts'
-import { type HandshakeLocation, type Location, resolveLocations } from './http/locations.ts'
-import type { HttpSettings } from './http/settings.ts'
-import type { RevocationMode } from './session/revocation.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
+import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
+import { toFlag } from '../internal/read-options.ts'
+import { type CsrfMode, type CsrfSettings, withMode } from '../http/csrf.ts'
+import { type Locate, prepareLocate } from '../http/locate.ts'
+import { type HandshakeLocation, type Location, resolveLocations } from '../http/locations.ts'
+import type { HttpSettings } from '../http/settings.ts'
+import type { RevocationMode } from '../session/revocation.ts'
 import {
   prepareRequirement,
   type RequirementDefaults,
   TOKEN_REQUIREMENT_KEYS,
   type TokenNeed,
   type TokenRequirement,
-} from './token/requirement.ts'
+} from '../token/requirement.ts'
 
 /** Renewal in passing, for cookie applications without a client of their own. */
 export interface RenewOptions {

@@ -2,15 +2,15 @@
  * The public options of `createAuth`, each with its unit, bounds and default. Rooms own the options that only they
  * understand; `settings.ts` checks them all.
  */
-import type { Clock, Duration } from './internal/duration.ts'
-import type { Listeners } from './internal/listeners.ts'
-import type { StandardSchema } from './internal/schema.ts'
+import type { Clock, Duration } from '../internal/duration.ts'
+import type { Listeners } from '../internal/listeners.ts'
+import type { StandardSchema } from '../internal/schema.ts'
 import type { AuthEvents } from './events.ts'
-import type { HttpOptions } from './http/settings.ts'
-import type { RevocationMode } from './session/revocation.ts'
-import type { RevocationOptions, SessionOptions } from './session/settings.ts'
-import type { KeyRing } from './token/keys.ts'
-import type { Claims, TokenPayload } from './token/payload.ts'
+import type { HttpOptions } from '../http/settings.ts'
+import type { RevocationMode } from '../session/revocation.ts'
+import type { RevocationOptions, SessionOptions } from '../session/settings.ts'
+import type { KeyRing } from '../token/keys.ts'
+import type { Claims, TokenPayload } from '../token/payload.ts'
 
 /** The life of one type of token. */
 export interface LifetimeOptions {

@@ -2,16 +2,16 @@
  * How tokens are let in: whole requests, bare tokens, and the gates that adapters put before routes. The journey itself is in `guard.ts`;
  * here are its entrances.
  */
-import type { Awaitable } from './internal/awaitable.ts'
-import { AuthError } from './errors.ts'
-import type { Guard } from './guard.ts'
-import { type Attached, toAttached } from './http/attached.ts'
-import type { HandshakeLocation, Location } from './http/locations.ts'
-import { type RequestPort, toRequestPort } from './http/request.ts'
-import type { Requirement } from './route.ts'
-import { readUnverified, type UnverifiedPayload } from './token/jws.ts'
-import type { TokenPayload } from './token/payload.ts'
-import type { TokenType } from './token/type.ts'
+import type { Awaitable } from '../internal/awaitable.ts'
+import { AuthError } from '../errors.ts'
+import type { Guard } from './authenticate.ts'
+import { type Attached, toAttached } from '../http/attached.ts'
+import type { HandshakeLocation, Location } from '../http/locations.ts'
+import { type RequestPort, toRequestPort } from '../http/request.ts'
+import type { Requirement } from './requirement.ts'
+import { readUnverified, type UnverifiedPayload } from '../token/jws.ts'
+import type { TokenPayload } from '../token/payload.ts'
+import type { TokenType } from '../token/type.ts'
 
 /** What `authenticate` answers: null is possible only where the requirement says `optional: true`. */
 export type Outcome<R, C> = R extends { readonly optional: true } ? TokenPayload<C> | null : TokenPayload<C>

@@ -2,11 +2,11 @@
  * How long tokens and sessions live, and the bounds that they must keep: the options, checked and in seconds. A refresh token's life is its
  * session's idle time, one number under two names.
  */
-import { type Duration, toSeconds } from './internal/duration.ts'
-import { ConfigurationError } from './internal/configuration-error.ts'
-import { readSection, toCount } from './internal/read-options.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
+import { ConfigurationError } from '../internal/configuration-error.ts'
+import { readSection, toCount } from '../internal/read-options.ts'
 import type { AuthOptions } from './options.ts'
-import type { TokenType } from './token/type.ts'
+import type { TokenType } from '../token/type.ts'
 
 /** Bounds on tokens. */
 export interface LimitSettings {

@@ -2,8 +2,8 @@
  * The ways to ask for a token: for a subject, or carried over from a verified payload; one, or a pair for a login.
  * What one call says becomes a draft in `draft.ts`; building and signing are `token/issue.ts`'s work.
  */
-import type { Duration } from './internal/duration.ts'
-import { emit } from './internal/listeners.ts'
+import type { Duration } from '../internal/duration.ts'
+import { emit } from '../internal/listeners.ts'
 import {
   ACCESS_KEYS,
   carry,
@@ -13,10 +13,10 @@ import {
   REFRESH_KEYS,
   type RefreshIssueOptions,
   SHARED_KEYS,
-} from './draft.ts'
-import type { Settings } from './settings.ts'
-import { type Draft, type Issue, prepareIssue } from './token/issue.ts'
-import type { TokenPayload } from './token/payload.ts'
+} from './token-claims.ts'
+import type { Settings } from './resolve-options.ts'
+import { type Draft, type Issue, prepareIssue } from '../token/issue.ts'
+import type { TokenPayload } from '../token/payload.ts'
 
 /** What may be said of one half of a pair. */
 export interface HalfOptions {

@@ -2,8 +2,8 @@
  * What happens to tokens and sessions, for audit: the events that listeners given as `on` hear of. No event holds a token,
  * a key or a password.
  */
-import type { ErrorCode } from './errors.ts'
-import type { TokenType } from './token/type.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { TokenType } from '../token/type.ts'
 
 /** A session to which something happened. */
 export interface SessionNotice {

@@ -3,20 +3,20 @@
  * part of it says so: nothing is revoked in silence.
  */
 
-import { ConfigurationError, expected } from './internal/configuration-error.ts'
-import { emit } from './internal/listeners.ts'
-import { AuthError } from './errors.ts'
-import type { Issuance, PairOptions, TokenPair } from './issuance.ts'
-import type { Need } from './route.ts'
-import { createCaller } from './session/caller.ts'
-import { endSession, endSubject, revokeToken } from './session/endings.ts'
-import type { SessionParts } from './session/parts.ts'
-import { createRevocation, type Ear, type FeedState } from './session/revocation.ts'
-import { type Proof, Sessions } from './session/sessions.ts'
-import type { SessionRow } from './session/store.ts'
-import type { Settings } from './settings.ts'
-import type { TokenPayload } from './token/payload.ts'
-import { TICKET_TTL } from './token/ticket.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { emit } from '../internal/listeners.ts'
+import { AuthError } from '../errors.ts'
+import type { Issuance, PairOptions, TokenPair } from './issue-tokens.ts'
+import type { Need } from './requirement.ts'
+import { createCaller } from '../session/caller.ts'
+import { endSession, endSubject, revokeToken } from '../session/endings.ts'
+import type { SessionParts } from '../session/parts.ts'
+import { createRevocation, type Ear, type FeedState } from '../session/revocation.ts'
+import { type Proof, Sessions } from '../session/sessions.ts'
+import type { SessionRow } from '../session/store.ts'
+import type { Settings } from './resolve-options.ts'
+import type { TokenPayload } from '../token/payload.ts'
+import { TICKET_TTL } from '../token/ticket.ts'
 
 /** What may be said of a login that starts a session. */
 export interface StartOptions<C> extends PairOptions<C> {

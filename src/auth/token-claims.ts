@@ -2,16 +2,16 @@
  * From the arguments of one call to the claims of one token: the options of issuing, read, and the draft that `token/issue.ts` signs. For
  * whom and in what pairs tokens are asked for is in `issuance.ts`.
  */
-import type { Awaitable } from './internal/awaitable.ts'
-import { randomId } from './internal/bytes.ts'
-import { type Duration, toSeconds } from './internal/duration.ts'
-import { ConfigurationError, expected, refuseUnknownKeys } from './internal/configuration-error.ts'
-import type { StandardSchema } from './internal/schema.ts'
-import type { Settings } from './settings.ts'
-import { validateData } from './token/data.ts'
-import type { Draft } from './token/issue.ts'
-import { TokenPayload } from './token/payload.ts'
-import type { TokenType } from './token/type.ts'
+import type { Awaitable } from '../internal/awaitable.ts'
+import { randomId } from '../internal/bytes.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
+import { ConfigurationError, expected, refuseUnknownKeys } from '../internal/configuration-error.ts'
+import type { StandardSchema } from '../internal/schema.ts'
+import type { Settings } from './resolve-options.ts'
+import { validateData } from '../token/data.ts'
+import type { Draft } from '../token/issue.ts'
+import { TokenPayload } from '../token/payload.ts'
+import type { TokenType } from '../token/type.ts'
 
 /** What may be said of any token that is issued. */
 export interface RefreshIssueOptions<C> {

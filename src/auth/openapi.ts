@@ -2,12 +2,12 @@
  * The description of guarded routes for OpenAPI 3.1: the security schemes of the locations in use, and for each requirement what a
  * request must bring and every answer of the guard. Made from the one table of errors; nothing here is asked at a request.
  */
-import { ERRORS, type ErrorCode, type ErrorRow } from './errors.ts'
-import { isUnsafe } from './http/csrf.ts'
-import { CHALLENGE } from './http/respond.ts'
-import type { HttpSettings } from './http/settings.ts'
-import type { Need, Requirement } from './route.ts'
-import type { TokenType } from './token/type.ts'
+import { ERRORS, type ErrorCode, type ErrorRow } from '../errors.ts'
+import { isUnsafe } from '../http/csrf.ts'
+import { CHALLENGE } from '../http/respond.ts'
+import type { HttpSettings } from '../http/settings.ts'
+import type { Need, Requirement } from './requirement.ts'
+import type { TokenType } from '../token/type.ts'
 
 /** A part of an OpenAPI document. */
 export type OpenApiObject = { readonly [name: string]: unknown }

@@ -2,13 +2,13 @@
  * What an application can do with a payload after the request that brought it: judge it again for each message of a socket, follow it
  * until its end, and give a ticket for the handshake of a socket. The doors for sockets are built from these.
  */
-import { ConfigurationError, expected } from './internal/configuration-error.ts'
-import type { AuthError } from './errors.ts'
-import type { Guard } from './guard.ts'
-import type { Requirement } from './route.ts'
-import type { Following } from './session/following.ts'
-import { TokenPayload } from './token/payload.ts'
-import type { Ticket, Tickets } from './token/ticket.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import type { AuthError } from '../errors.ts'
+import type { Guard } from './authenticate.ts'
+import type { Requirement } from './requirement.ts'
+import type { Following } from './follow.ts'
+import { TokenPayload } from '../token/payload.ts'
+import type { Ticket, Tickets } from '../token/ticket.ts'
 
 /** What can be done with a payload that stands: a member of `Auth`. */
 export interface Standing<C> {

@@ -4,20 +4,20 @@
  * has its origin and its CSRF twin checked on the way. Each step throws its own `AuthError`. A header that was verified before takes a shorter way,
  * `recall`, where nobody else has to be asked.
  */
-import { type Awaitable, andThen } from './internal/awaitable.ts'
-import { emit, type Listeners } from './internal/listeners.ts'
-import { AuthError, isAuthError } from './errors.ts'
+import { type Awaitable, andThen } from '../internal/awaitable.ts'
+import { emit, type Listeners } from '../internal/listeners.ts'
+import { AuthError, isAuthError } from '../errors.ts'
 import type { AuthEvents } from './events.ts'
-import { refuseForeign, refuseForged } from './http/csrf.ts'
-import type { Found } from './http/locations.ts'
-import type { RequestPort } from './http/request.ts'
-import type { HttpSettings } from './http/settings.ts'
-import { type Need, type NeedDefaults, type Renewal, type Requirement, toNeed } from './route.ts'
-import type { Carried } from './token/cache.ts'
-import { judgeTimes, toSpan } from './token/claims.ts'
-import type { TokenPayload } from './token/payload.ts'
-import { admit, judgeRequirement } from './token/requirement.ts'
-import type { Verifier } from './token/verify.ts'
+import { refuseForeign, refuseForged } from '../http/csrf.ts'
+import type { Found } from '../http/locations.ts'
+import type { RequestPort } from '../http/request.ts'
+import type { HttpSettings } from '../http/settings.ts'
+import { type Need, type NeedDefaults, type Renewal, type Requirement, toNeed } from './requirement.ts'
+import type { Carried } from '../token/cache.ts'
+import { judgeTimes, toSpan } from '../token/claims.ts'
+import type { TokenPayload } from '../token/payload.ts'
+import { admit, judgeRequirement } from '../token/requirement.ts'
+import type { Verifier } from '../token/verify.ts'
 
 /** What the guard works from. */
 export interface GuardParts<C> {
