@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import type { Kysely, SqliteDatabase } from 'kysely'
 import { migrateSql, type SqlDialect, type SqlSettings, sqlStatements } from './stores/sql.ts'
 import type { AlgorithmName } from './token/algorithms.ts'
-import { generateKey } from './token/keys.ts'
+import { generateKey } from './token/key-ring.ts'
 
 const USAGE = `tokenwright <command>
 

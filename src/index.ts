@@ -54,8 +54,8 @@ export {
   type Key,
   type KeyRing,
   type KeyRingOptions,
-} from './token/keys.ts'
-export type { Claims, PayloadMembers, ScopeQuery, TokenPayload } from './token/payload.ts'
-export type { TokenRequirement } from './token/requirement.ts'
+} from './token/key-ring.ts'
+export type { Claims, PayloadMembers, ScopeQuery, TokenPayload } from './token/token-payload.ts'
+export type { TokenRequirement } from './token/token-requirement.ts'
 export type { Ticket } from './token/ticket.ts'
-export type { TokenType } from './token/type.ts'
+export type { TokenType } from './token/token-type.ts'

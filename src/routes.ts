@@ -18,7 +18,7 @@ import { endOthers, endSession, listSessions, logout } from './routes/sessions.t
 import { createThrottle, type Throttle, type ThrottleOptions, UNTHROTTLED } from './routes/throttle.ts'
 import { giveTicket, login, refresh, verifyPassword } from './routes/tokens.ts'
 import { type Parts, type Route, toNotAllowed, toNotFound, toVisit } from './routes/visit.ts'
-import type { TokenPayload } from './token/payload.ts'
+import type { TokenPayload } from './token/token-payload.ts'
 
 export type { Client, VerifyClient } from './routes/clients.ts'
 export type { CorsOptions } from './routes/cors.ts'

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { type Auth, createAuth } from '../src/auth/create-auth.ts'
 import type { StandardSchema } from '../src/internal/schema.ts'
 import type { AuthOptions } from '../src/auth/options.ts'
-import { createKeyRing, generateKey } from '../src/token/keys.ts'
+import { createKeyRing, generateKey } from '../src/token/key-ring.ts'
 import {
   claimsOf,
   codeOf,

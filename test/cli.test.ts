@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createAuth } from '../src/auth/create-auth.ts'
 import { migrateSql } from '../src/stores/sql.ts'
-import { createKeyRing } from '../src/token/keys.ts'
+import { createKeyRing } from '../src/token/key-ring.ts'
 import { HAS, openDatabase } from './stores/sqldatabases.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))

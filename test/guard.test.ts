@@ -6,7 +6,7 @@ import { guards as honoGuards } from '../src/adapters/hono.ts'
 import type { Auth } from '../src/auth/create-auth.ts'
 import type { Requirement } from '../src/index.ts'
 import type { AuthOptions } from '../src/auth/options.ts'
-import { createKeyRing, generateKey } from '../src/token/keys.ts'
+import { createKeyRing, generateKey } from '../src/token/key-ring.ts'
 import { claimsOf, codeOf, complaintOf, errorOf, forge, NOW, read, SECRET, setUp } from './token/forge.ts'
 
 const ALL = ['header', 'cookie', 'query', 'body'] as const

@@ -222,10 +222,10 @@ describe('the rules themselves', () => {
         'src/adapters/hono.ts',
         "import type { Auth } from '../auth.ts'\nimport { respond } from '../http/respond.ts'",
       ),
-      source('src/token/keys.ts', "import { hash } from 'node:crypto'\nimport { jws } from './jws.ts'"),
+      source('src/token/key-ring.ts', "import { hash } from 'node:crypto'\nimport { jws } from './jws.ts'"),
     ]
     expect(checkFloors(good)).toEqual([])
-    expect(roomOf('src/token/keys.ts')).toBe('token')
+    expect(roomOf('src/token/key-ring.ts')).toBe('token')
   })
 
   it('cycles: also through type-only imports', () => {
@@ -256,7 +256,7 @@ describe('the rules themselves', () => {
 
   it('names', () => {
     expect(
-      checkNames(['src/base/utils.ts', 'src/lib/jws.ts', 'src/token/KeyRing.ts', 'src/token/keys.ts']),
+      checkNames(['src/base/utils.ts', 'src/lib/jws.ts', 'src/token/KeyRing.ts', 'src/token/key-ring.ts']),
     ).toEqual([
       expect.stringContaining('"utils" is a drawer'),
       expect.stringContaining('"lib" is a drawer'),

@@ -13,7 +13,7 @@ import { type Attached, attach, readAttached, requireAttached } from '../http/at
 import { IncomingPort } from '../http/incoming.ts'
 import { writeAnswer } from '../http/outgoing.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 
 /** A middleware. It says nothing of params, so that Express still infers them from the path for the handlers after it. */
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void

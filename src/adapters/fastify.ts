@@ -10,7 +10,7 @@ import { isAuthError } from '../errors.ts'
 import { type Attached, attach, readAttached, requireAttached } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 
 /**
  * A hook. `onRequest` refuses before a body is received; a token in the body is found there too, and by any later hook.

@@ -8,7 +8,7 @@ import { isAuthError } from '../errors.ts'
 import type { Attached } from '../http/attached.ts'
 import { type RequestPort, toRequestPort } from '../http/request.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import {
   createRefreshing,
   type HeaderSource,

@@ -9,7 +9,7 @@ import { type Steps, settle } from '../internal/awaitable.ts'
 import { isAuthError } from '../errors.ts'
 import type { Attached } from '../http/attached.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import { ContextPort } from './hono/port.ts'
 
 /** A middleware that puts the payload at `c.var.auth`. */

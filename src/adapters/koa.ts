@@ -10,7 +10,7 @@ import { isAuthError } from '../errors.ts'
 import { type Attached, attach } from '../http/attached.ts'
 import { IncomingPort } from '../http/incoming.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 
 /** A middleware that puts the payload at `ctx.state.auth`. */
 export type KoaGuard<P> = Middleware<{ auth: P }>

@@ -15,7 +15,7 @@ import type { HandshakeLocation, Location } from '../http/locations.ts'
 import { refuseUpgrade } from '../http/outgoing.ts'
 import type { RequestPort } from '../http/request.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import { type Connection, closeFor, connect, type SocketPort } from './ws/connection.ts'
 
 export type { Connection, SocketPort } from './ws/connection.ts'

@@ -13,10 +13,10 @@ import type { Found } from '../http/locations.ts'
 import type { RequestPort } from '../http/request.ts'
 import type { HttpSettings } from '../http/settings.ts'
 import { type Need, type NeedDefaults, type Renewal, type Requirement, toNeed } from './requirement.ts'
-import type { Carried } from '../token/cache.ts'
+import type { Carried } from '../token/token-cache.ts'
 import { judgeTimes, toSpan } from '../token/claims.ts'
-import type { TokenPayload } from '../token/payload.ts'
-import { admit, judgeRequirement } from '../token/requirement.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
+import { admit, judgeRequirement } from '../token/token-requirement.ts'
 import type { Verifier } from '../token/verify.ts'
 
 /** What the guard works from. */

@@ -10,8 +10,8 @@ import type { HandshakeLocation, Location } from '../http/locations.ts'
 import { type RequestPort, toRequestPort } from '../http/request.ts'
 import type { Requirement } from './requirement.ts'
 import { readUnverified, type UnverifiedPayload } from '../token/jws.ts'
-import type { TokenPayload } from '../token/payload.ts'
-import type { TokenType } from '../token/type.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
+import type { TokenType } from '../token/token-type.ts'
 
 /** What `authenticate` answers: null is possible only where the requirement says `optional: true`. */
 export type Outcome<R, C> = R extends { readonly optional: true } ? TokenPayload<C> | null : TokenPayload<C>

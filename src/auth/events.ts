@@ -3,7 +3,7 @@
  * a key or a password.
  */
 import type { ErrorCode } from '../errors.ts'
-import type { TokenType } from '../token/type.ts'
+import type { TokenType } from '../token/token-type.ts'
 
 /** A session to which something happened. */
 export interface SessionNotice {

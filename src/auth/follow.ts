@@ -5,7 +5,7 @@
  */
 import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
 import { AuthError, isAuthError } from '../errors.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import type { Ear } from '../session/revocation.ts'
 import type { LogEntry } from '../session/store.ts'
 

@@ -15,8 +15,8 @@ import {
   SHARED_KEYS,
 } from './token-claims.ts'
 import type { Settings } from './resolve-options.ts'
-import { type Draft, type Issue, prepareIssue } from '../token/issue.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import { type Draft, type Issue, prepareIssue } from '../token/sign-token.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 
 /** What may be said of one half of a pair. */
 export interface HalfOptions {

@@ -7,7 +7,7 @@ import { isUnsafe } from '../http/csrf.ts'
 import { CHALLENGE } from '../http/respond.ts'
 import type { HttpSettings } from '../http/settings.ts'
 import type { Need, Requirement } from './requirement.ts'
-import type { TokenType } from '../token/type.ts'
+import type { TokenType } from '../token/token-type.ts'
 
 /** A part of an OpenAPI document. */
 export type OpenApiObject = { readonly [name: string]: unknown }

@@ -9,8 +9,8 @@ import type { AuthEvents } from './events.ts'
 import type { HttpOptions } from '../http/settings.ts'
 import type { RevocationMode } from '../session/revocation.ts'
 import type { RevocationOptions, SessionOptions } from '../session/settings.ts'
-import type { KeyRing } from '../token/keys.ts'
-import type { Claims, TokenPayload } from '../token/payload.ts'
+import type { KeyRing } from '../token/key-ring.ts'
+import type { Claims, TokenPayload } from '../token/token-payload.ts'
 
 /** The life of one type of token. */
 export interface LifetimeOptions {

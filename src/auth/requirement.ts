@@ -16,7 +16,7 @@ import {
   TOKEN_REQUIREMENT_KEYS,
   type TokenNeed,
   type TokenRequirement,
-} from '../token/requirement.ts'
+} from '../token/token-requirement.ts'
 
 /** Renewal in passing, for cookie applications without a client of their own. */
 export interface RenewOptions {

@@ -6,7 +6,7 @@ import { type Duration, toSeconds } from '../internal/duration.ts'
 import { ConfigurationError } from '../internal/configuration-error.ts'
 import { readSection, toCount } from '../internal/read-options.ts'
 import type { AuthOptions } from './options.ts'
-import type { TokenType } from '../token/type.ts'
+import type { TokenType } from '../token/token-type.ts'
 
 /** Bounds on tokens. */
 export interface LimitSettings {

@@ -13,11 +13,11 @@ import { type HttpSettings, resolveHttp } from '../http/settings.ts'
 import { type LimitSettings, resolveLifetimes } from './resolve-lifetimes.ts'
 import type { AuthOptions, CacheOptions } from './options.ts'
 import { resolveSessions, type StoreSettings } from '../session/settings.ts'
-import type { CacheBounds } from '../token/cache.ts'
-import { createKeyRing, type KeyRing } from '../token/keys.ts'
-import type { TokenPayload } from '../token/payload.ts'
-import { MIN_WINDOW } from '../token/requirement.ts'
-import type { TokenType } from '../token/type.ts'
+import type { CacheBounds } from '../token/token-cache.ts'
+import { createKeyRing, type KeyRing } from '../token/key-ring.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
+import { MIN_WINDOW } from '../token/token-requirement.ts'
+import type { TokenType } from '../token/token-type.ts'
 
 /** The audience in both its uses. */
 export interface AudienceSettings {

@@ -15,7 +15,7 @@ import { createRevocation, type Ear, type FeedState } from '../session/revocatio
 import { type Proof, Sessions } from '../session/sessions.ts'
 import type { SessionRow } from '../session/store.ts'
 import type { Settings } from './resolve-options.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import { TICKET_TTL } from '../token/ticket.ts'
 
 /** What may be said of a login that starts a session. */

@@ -8,10 +8,10 @@ import { type Duration, toSeconds } from '../internal/duration.ts'
 import { ConfigurationError, expected, refuseUnknownKeys } from '../internal/configuration-error.ts'
 import type { StandardSchema } from '../internal/schema.ts'
 import type { Settings } from './resolve-options.ts'
-import { validateData } from '../token/data.ts'
-import type { Draft } from '../token/issue.ts'
-import { TokenPayload } from '../token/payload.ts'
-import type { TokenType } from '../token/type.ts'
+import { validateData } from '../token/custom-claims.ts'
+import type { Draft } from '../token/sign-token.ts'
+import { TokenPayload } from '../token/token-payload.ts'
+import type { TokenType } from '../token/token-type.ts'
 
 /** What may be said of any token that is issued. */
 export interface RefreshIssueOptions<C> {

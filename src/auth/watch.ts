@@ -7,7 +7,7 @@ import type { AuthError } from '../errors.ts'
 import type { Guard } from './authenticate.ts'
 import type { Requirement } from './requirement.ts'
 import type { Following } from './follow.ts'
-import { TokenPayload } from '../token/payload.ts'
+import { TokenPayload } from '../token/token-payload.ts'
 import type { Ticket, Tickets } from '../token/ticket.ts'
 
 /** What can be done with a payload that stands: a member of `Auth`. */

@@ -5,7 +5,7 @@
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { readSection, readWords, toFlag } from '../internal/read-options.ts'
-import type { TokenType } from '../token/type.ts'
+import type { TokenType } from '../token/token-type.ts'
 import { isToken } from './syntax.ts'
 
 /** Name and path of one cookie. */

@@ -6,7 +6,7 @@
 import type { Awaitable } from '../internal/awaitable.ts'
 import { isRecord } from '../internal/configuration-error.ts'
 import { AuthError } from '../errors.ts'
-import type { TokenType } from '../token/type.ts'
+import type { TokenType } from '../token/token-type.ts'
 import { readCookie } from './cookies.ts'
 import { readProtocolToken } from './handshake.ts'
 import type { Found, HandshakeLocation, LocateSettings, Location, WantedType } from './locations.ts'

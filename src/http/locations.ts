@@ -4,8 +4,8 @@
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { readSection, readWords } from '../internal/read-options.ts'
-import type { Carried } from '../token/cache.ts'
-import type { TokenType } from '../token/type.ts'
+import type { Carried } from '../token/token-cache.ts'
+import type { TokenType } from '../token/token-type.ts'
 import type { CookieSettings } from './jar.ts'
 import { isToken } from './syntax.ts'
 

@@ -3,7 +3,7 @@
  * client that the application knows. A token that is no good is told apart from no other one.
  */
 import { AuthError, isAuthError } from '../errors.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import { authenticateClient } from './clients.ts'
 import { type Parts, toJson, type Visit } from './visit.ts'
 

@@ -5,7 +5,7 @@
 import { isAuthError } from '../errors.ts'
 import type { Location } from '../http/locations.ts'
 import type { SessionRow } from '../session/store.ts'
-import type { TokenType } from '../token/type.ts'
+import type { TokenType } from '../token/token-type.ts'
 import { type Parts, present, toEmpty, toJson, toNotFound, type Visit } from './visit.ts'
 
 /** The tokens that may name the session to end, in order. */

@@ -2,7 +2,7 @@
  * How sessions end: one, all of a subject, or everything that a subject holds. An ending that could not be stored is a failure;
  * one that was is known in this process at once, and in others when they have read the log.
  */
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import type { SessionParts } from './parts.ts'
 import type { RevokeReason } from './store.ts'
 

@@ -4,8 +4,8 @@
  * second that whole seconds cost: the row says when it ends.
  */
 import { AuthError } from '../errors.ts'
-import type { Draft, Issue } from '../token/issue.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { Draft, Issue } from '../token/sign-token.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import type { SessionRow } from './store.ts'
 
 /** A token pair of a session. */

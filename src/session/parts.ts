@@ -1,8 +1,8 @@
 /**
  * What the sessions of one application have at hand: the way to the store, the rules, and whom to tell.
  */
-import type { Issue } from '../token/issue.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { Issue } from '../token/sign-token.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import type { Caller } from './caller.ts'
 import type { LogEntry, RotationPolicy } from './store.ts'
 

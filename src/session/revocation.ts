@@ -4,7 +4,7 @@
  * a token that lives longer than usual, judges strictly; one that has lost the log for too long refuses to judge.
  */
 import { AuthError } from '../errors.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import { type Caller, monotonic } from './caller.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createPulse } from './pulse.ts'

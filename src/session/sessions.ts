@@ -4,8 +4,8 @@
  */
 import { randomId } from '../internal/bytes.ts'
 import { AuthError, type ErrorCode } from '../errors.ts'
-import type { Draft } from '../token/issue.ts'
-import type { TokenPayload } from '../token/payload.ts'
+import type { Draft } from '../token/sign-token.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import { endSession, noteRevoked } from './endings.ts'
 import {
   carry,

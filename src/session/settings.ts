@@ -5,7 +5,7 @@
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
 import { readSection, toFlag, toFunction } from '../internal/read-options.ts'
-import type { Claims, TokenPayload } from '../token/payload.ts'
+import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { Rights, SessionSettings } from './parts.ts'
 import type { RevocationMode, RevocationSettings } from './revocation.ts'
 import type { Store } from './store.ts'

@@ -6,9 +6,9 @@
 import type { Clock } from '../internal/duration.ts'
 import { deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
 import type { ErrorCode } from '../errors.ts'
-import { type Claims, type PayloadMembers, TokenPayload } from './payload.ts'
+import { type Claims, type PayloadMembers, TokenPayload } from './token-payload.ts'
 import { isScope } from './scopes.ts'
-import { type NamedType, TOKEN_TYPES } from './type.ts'
+import { type NamedType, TOKEN_TYPES } from './token-type.ts'
 
 /** How many members and levels a payload may have. */
 export const PAYLOAD_BOUNDS: JsonBounds = { depth: 16, members: 256 }

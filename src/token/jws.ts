@@ -6,8 +6,8 @@
 import { fromText, toText } from '../internal/bytes.ts'
 import { parseObject } from '../internal/json.ts'
 import { AuthError } from '../errors.ts'
-import { type JoseHeader, readHeader } from './header.ts'
-import type { KeyRing, RingKey } from './keys.ts'
+import { type JoseHeader, readHeader } from './jose-header.ts'
+import type { KeyRing, RingKey } from './key-ring.ts'
 
 /** A token whose signature holds. */
 export interface VerifiedJws<P> {

@@ -9,7 +9,7 @@ import { ConfigurationError, isRecord } from '../internal/configuration-error.ts
 import { parseObject } from '../internal/json.ts'
 import { AuthError } from '../errors.ts'
 import { prepareSignJws, prepareVerifyJws } from './jws.ts'
-import type { TokenPayload } from './payload.ts'
+import type { TokenPayload } from './token-payload.ts'
 import { prepareAccept, type VerifySettings } from './verify.ts'
 
 /** A ticket, as an answer's body has it. */

@@ -7,7 +7,7 @@ import { guards } from '../../src/adapters/fetch.ts'
 import { type Auth, createAuth } from '../../src/auth/create-auth.ts'
 import type { AuthOptions, Requirement } from '../../src/index.ts'
 import { authRoutes } from '../../src/routes.ts'
-import { createKeyRing, generateKey } from '../../src/token/keys.ts'
+import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
 import {
   claimsOf,
   codeOf,

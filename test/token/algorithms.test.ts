@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { ALGORITHMS, type AlgorithmName } from '../../src/token/algorithms.ts'
 import { prepareSignJws, prepareVerifyJws } from '../../src/token/jws.ts'
-import { createKeyRing, generateKey } from '../../src/token/keys.ts'
+import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
 import { NOW } from './forge.ts'
 import { EVERY_KEY } from './pairs.ts'
 

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { type JWTPayload, jwtVerify } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { createAuth } from '../../src/auth/create-auth.ts'
-import { createKeyRing } from '../../src/token/keys.ts'
+import { createKeyRing } from '../../src/token/key-ring.ts'
 import { claimsOf, encode, forge, NOW, SECRET, stoppedClock } from './forge.ts'
 
 const KID = 'the-key'

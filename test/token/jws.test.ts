@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { isAuthError } from '../../src/errors.ts'
 import { prepareSignJws, prepareVerifyJws, readUnverified } from '../../src/token/jws.ts'
-import { createKeyRing } from '../../src/token/keys.ts'
+import { createKeyRing } from '../../src/token/key-ring.ts'
 import { claimsOf, codeOf, encode, errorOf, forge, NOW, SECRET, setUp } from './forge.ts'
 import { EVERY_KEY, keyOf } from './pairs.ts'
 

@@ -1,7 +1,7 @@
 /** One key for each algorithm, made once; the six RSA algorithms share a pair, which is slow to make. */
 import { ALGORITHMS, type AlgorithmName } from '../../src/token/algorithms.ts'
 import type { Jwk } from '../../src/token/jwk.ts'
-import { generateKey } from '../../src/token/keys.ts'
+import { generateKey } from '../../src/token/key-ring.ts'
 
 const RSA = generateKey('RS256')
 

@@ -4,8 +4,8 @@
  */
 import { describe, expect, it } from 'vitest'
 import { createAuth } from '../../src/auth/create-auth.ts'
-import { createKeyRing, generateKey } from '../../src/token/keys.ts'
-import type { TokenPayload } from '../../src/token/payload.ts'
+import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
+import type { TokenPayload } from '../../src/token/token-payload.ts'
 import { codeOf, complaintOf, NOW, read, setUp, stoppedClock } from '../token/forge.ts'
 import { HAVE_VECTORS, loadVectors } from './load.ts'
 

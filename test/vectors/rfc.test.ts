@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { prepareVerifyJws } from '../../src/token/jws.ts'
 import { toThumbprint } from '../../src/token/jwk.ts'
-import { createKeyRing, type KeyRing } from '../../src/token/keys.ts'
+import { createKeyRing, type KeyRing } from '../../src/token/key-ring.ts'
 import { codeOf, NOW, setUp } from '../token/forge.ts'
 
 const PAYLOAD =

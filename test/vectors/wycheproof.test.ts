@@ -8,7 +8,7 @@ import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { ALGORITHMS } from '../../src/token/algorithms.ts'
 import type { Jwk } from '../../src/token/jwk.ts'
 import { prepareVerifyJws } from '../../src/token/jws.ts'
-import { createKeyRing, type KeyRing } from '../../src/token/keys.ts'
+import { createKeyRing, type KeyRing } from '../../src/token/key-ring.ts'
 import { NOW, SECRET } from '../token/forge.ts'
 import { HAVE_VECTORS, loadVectors } from './load.ts'
 

@@ -10,7 +10,7 @@ import { setsAnyOf } from '../../http/cookies.ts'
 import { isUnsafe } from '../../http/csrf.ts'
 import { type RequestPort, toRequestPort } from '../../http/request.ts'
 import type { Requirement } from '../../auth/requirement.ts'
-import type { TokenPayload } from '../../token/payload.ts'
+import type { TokenPayload } from '../../token/token-payload.ts'
 
 /** What has headers: a `Request`, or what a framework gives in its place, such as `{ headers: await headers() }` in Next.js. */
 export interface HeaderSource {

@@ -21,7 +21,7 @@ import {
 import type { Auth } from '../../auth/create-auth.ts'
 import type { Awaitable } from '../../internal/awaitable.ts'
 import { AuthError } from '../../errors.ts'
-import type { Claims } from '../../token/payload.ts'
+import type { Claims } from '../../token/token-payload.ts'
 import { kindOf } from './context.ts'
 import { type GuardPlan, type NestGuard, RequestGuard } from './guard.ts'
 import { answerHttp, GraphqlRefusal, notify, toMembers } from './refusal.ts'

@@ -5,7 +5,7 @@
 import type { Auth } from '../../auth/create-auth.ts'
 import { AuthError } from '../../errors.ts'
 import type { Requirement } from '../../auth/requirement.ts'
-import type { TokenPayload } from '../../token/payload.ts'
+import type { TokenPayload } from '../../token/token-payload.ts'
 
 /** What is needed of a socket: a `WebSocket` of the package `ws`. */
 export interface SocketPort {

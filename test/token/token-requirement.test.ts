@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { TokenRequirement } from '../../src/token/requirement.ts'
+import type { TokenRequirement } from '../../src/token/token-requirement.ts'
 import { claimsOf, codeOf, complaintOf, errorOf, forge, NOW, setUp } from './forge.ts'
 
 /** A token's claims, what is asked, how many seconds after NOW, and how it ends. */

@@ -6,7 +6,7 @@
 import type { Clock } from '../internal/duration.ts'
 import { isRecord } from '../internal/configuration-error.ts'
 import { hasAllScopes, hasAnyScope } from './scopes.ts'
-import type { TokenType } from './type.ts'
+import type { TokenType } from './token-type.ts'
 
 /** Custom claims when no schema says more. */
 export type Claims = Readonly<Record<string, unknown>>

@@ -6,8 +6,8 @@
 import { toText } from '../internal/bytes.ts'
 import { parseFlatObject } from '../internal/json.ts'
 import { ALGORITHMS } from './algorithms.ts'
-import { type KeyRing, MAX_KID_LENGTH, type RingKey } from './keys.ts'
-import { type NamedType, TOKEN_TYPES, type TokenType } from './type.ts'
+import { type KeyRing, MAX_KID_LENGTH, type RingKey } from './key-ring.ts'
+import { type NamedType, TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /** The longest encoded header that is decoded at all, in characters. */
 const MAX_ENCODED_LENGTH = 1024

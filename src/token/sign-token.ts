@@ -7,8 +7,8 @@ import { ConfigurationError, expected, isRecord } from '../internal/configuratio
 import { isPlainJson, isWithinBounds } from '../internal/json.ts'
 import { isClaim, isReservedClaim, PAYLOAD_BOUNDS } from './claims.ts'
 import { prepareSignJws } from './jws.ts'
-import type { KeyRing } from './keys.ts'
-import { TOKEN_TYPES, type TokenType } from './type.ts'
+import type { KeyRing } from './key-ring.ts'
+import { TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /** The claims of one token to be issued, as plain values; undefined leaves a claim out. */
 export interface Draft {

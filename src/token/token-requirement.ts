@@ -7,9 +7,9 @@ import { type Clock, type Duration, toSeconds } from '../internal/duration.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { toText } from '../internal/read-options.ts'
 import { AuthError } from '../errors.ts'
-import type { PayloadMembers } from './payload.ts'
+import type { PayloadMembers } from './token-payload.ts'
 import { hasAllScopes, hasAnyScope, isScope } from './scopes.ts'
-import { TOKEN_TYPES, type TokenType } from './type.ts'
+import { TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /** What a route asks of a token. Every member narrows; an empty requirement takes any valid access token. */
 export interface TokenRequirement {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TokenPayload } from '../../src/token/payload.ts'
+import { TokenPayload } from '../../src/token/token-payload.ts'
 import { claimsOf, forge, NOW, setUp } from './forge.ts'
 
 describe('the payload', () => {

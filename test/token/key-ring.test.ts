@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { createAuth } from '../../src/auth/create-auth.ts'
 import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { prepareSignJws, prepareVerifyJws } from '../../src/token/jws.ts'
-import { createKeyRing, generateKey, type Key, type KeyRingOptions } from '../../src/token/keys.ts'
+import { createKeyRing, generateKey, type Key, type KeyRingOptions } from '../../src/token/key-ring.ts'
 import { codeOf, complaintOf, errorOf, NOW, SECRET, stoppedClock } from './forge.ts'
 import { EVERY_KEY, keyOf } from './pairs.ts'
 

@@ -17,7 +17,7 @@
  */
 import type { Clock } from '../internal/duration.ts'
 import { hasBegun, hasEnded, type Span } from './claims.ts'
-import { isOfKind, refuseKind, type TokenKind, type Wanted } from './requirement.ts'
+import { isOfKind, refuseKind, type TokenKind, type Wanted } from './token-requirement.ts'
 
 /** Bounds of a cache. */
 export interface CacheBounds {

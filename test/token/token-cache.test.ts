@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type CacheBounds, createTokenCache } from '../../src/token/cache.ts'
-import type { TokenKind } from '../../src/token/requirement.ts'
+import { type CacheBounds, createTokenCache } from '../../src/token/token-cache.ts'
+import type { TokenKind } from '../../src/token/token-requirement.ts'
 import { claimsOf, codeOf, forge, NOW, setUp } from './forge.ts'
 
 const ROOMY = { entries: 10_000, bytes: 16 * 1024 * 1024 }
