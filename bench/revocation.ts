@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { createLedger, type Ledger } from '../src/session/ledger.ts'
+import { createLedger, type Ledger } from '../src/session/revocation-list.ts'
 import type { Race } from './measure.ts'
 
 /** How many sessions are revoked. */

@@ -15,7 +15,7 @@ import { type AuthSessions, createLiveness, type Liveness } from './session-api.
 import { createOpenApi, type OpenApi } from './openapi.ts'
 import type { AuthOptions } from './options.ts'
 import { Following } from './follow.ts'
-import type { FeedState } from '../session/revocation.ts'
+import type { FeedState } from '../session/revocation-feed.ts'
 import { resolveOptions, type Settings } from './resolve-options.ts'
 import { createStanding, type Standing } from './watch.ts'
 import { readUnverified } from '../token/jws.ts'

@@ -6,7 +6,7 @@
 import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
 import { AuthError, isAuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import type { Ear } from '../session/revocation.ts'
+import type { Ear } from '../session/revocation-feed.ts'
 import type { LogEntry } from '../session/store.ts'
 
 /** What following works from; lengths in seconds. */

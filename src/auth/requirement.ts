@@ -9,7 +9,7 @@ import { type CsrfMode, type CsrfSettings, withMode } from '../http/csrf.ts'
 import { type Locate, prepareLocate } from '../http/locate.ts'
 import { type HandshakeLocation, type Location, resolveLocations } from '../http/locations.ts'
 import type { HttpSettings } from '../http/settings.ts'
-import type { RevocationMode } from '../session/revocation.ts'
+import type { RevocationMode } from '../session/revocation-feed.ts'
 import {
   prepareRequirement,
   type RequirementDefaults,

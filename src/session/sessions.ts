@@ -6,7 +6,7 @@ import { randomId } from '../internal/bytes.ts'
 import { AuthError, type ErrorCode } from '../errors.ts'
 import type { Draft } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import { endSession, noteRevoked } from './endings.ts'
+import { endSession, noteRevoked } from './end-sessions.ts'
 import {
   carry,
   mintPair,
@@ -16,7 +16,7 @@ import {
   toGeneration,
   toTimes,
 } from './mint.ts'
-import type { Rights, SessionEvent, SessionParts } from './parts.ts'
+import type { Rights, SessionEvent, SessionParts } from './dependencies.ts'
 import { decide } from './rotation.ts'
 import type { RotationWord, SessionRow } from './store.ts'
 

@@ -3,7 +3,7 @@
  * the first request that it meets afterwards may come before any timer: what it knows is then older than it seems. The pulse beats often; a
  * beat that is overdue was a nap.
  */
-import { monotonic } from './caller.ts'
+import { monotonic } from './store-client.ts'
 
 /** How often it beats by itself, in seconds. */
 const BEAT = 0.2

@@ -3,7 +3,7 @@
  */
 import type { Issue } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import type { Caller } from './caller.ts'
+import type { Caller } from './store-client.ts'
 import type { LogEntry, RotationPolicy } from './store.ts'
 
 /** What sessions work from; lengths in seconds. */

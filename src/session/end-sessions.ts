@@ -3,7 +3,7 @@
  * one that was is known in this process at once, and in others when they have read the log.
  */
 import type { TokenPayload } from '../token/token-payload.ts'
-import type { SessionParts } from './parts.ts'
+import type { SessionParts } from './dependencies.ts'
 import type { RevokeReason } from './store.ts'
 
 /** The parts, whatever the custom claims. */

@@ -6,8 +6,8 @@ import { type Duration, toSeconds } from '../internal/duration.ts'
 import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
 import { readSection, toFlag, toFunction } from '../internal/read-options.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
-import type { Rights, SessionSettings } from './parts.ts'
-import type { RevocationMode, RevocationSettings } from './revocation.ts'
+import type { Rights, SessionSettings } from './dependencies.ts'
+import type { RevocationMode, RevocationSettings } from './revocation-feed.ts'
 import type { Store } from './store.ts'
 
 /** Sessions: one row per login, refresh rotation, and what ends them. */

@@ -5,9 +5,9 @@
  */
 import { AuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import { type Caller, monotonic } from './caller.ts'
-import { createLedger, type Ledger } from './ledger.ts'
-import { createPulse } from './pulse.ts'
+import { type Caller, monotonic } from './store-client.ts'
+import { createLedger, type Ledger } from './revocation-list.ts'
+import { createPulse } from './suspend-detector.ts'
 import type { LogEntry } from './store.ts'
 
 /** How revocation is judged. */
