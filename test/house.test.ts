@@ -321,7 +321,7 @@ describe('the rules themselves', () => {
       2,
     )
     const writer = "set('WWW-Authenticate', `x`) // WWW-Authenticate"
-    expect(checkChallengeWriter([source('src/http/respond.ts', writer)])).toEqual([])
+    expect(checkChallengeWriter([source('src/http/error-response.ts', writer)])).toEqual([])
     expect(checkChallengeWriter([source('src/http/a.ts', writer)])).toHaveLength(1)
     expect(checkChallengeWriter([source('src/http/a.ts', 'let a = `www-authenticate: x`')])).toHaveLength(1)
     expect(checkMilliseconds([source('src/a.ts', 'const ttlMs = 1')])).toEqual([

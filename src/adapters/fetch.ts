@@ -5,8 +5,8 @@
 import type { Gate, Outcome } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/create-auth.ts'
 import { isAuthError } from '../errors.ts'
-import type { Attached } from '../http/attached.ts'
-import { type RequestPort, toRequestPort } from '../http/request.ts'
+import type { Attached } from '../http/auth-context.ts'
+import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {

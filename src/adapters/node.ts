@@ -5,8 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { isUnread, readHeader } from '../http/incoming.ts'
-import type { RequestInfo } from '../http/request.ts'
+import { isUnread, readHeader } from '../http/node-request.ts'
+import type { RequestInfo } from '../http/request-port.ts'
 
 /** A handler of fetch requests that may want to know where they come from. */
 export type FetchHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>

@@ -4,8 +4,8 @@
  */
 import { ERRORS, type ErrorCode, type ErrorRow } from '../errors.ts'
 import { isUnsafe } from '../http/csrf.ts'
-import { CHALLENGE } from '../http/respond.ts'
-import type { HttpSettings } from '../http/settings.ts'
+import { CHALLENGE } from '../http/error-response.ts'
+import type { HttpSettings } from '../http/resolve-http-options.ts'
 import type { Need, Requirement } from './requirement.ts'
 import type { TokenType } from '../token/token-type.ts'
 

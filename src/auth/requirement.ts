@@ -6,9 +6,9 @@ import { type Duration, toSeconds } from '../internal/duration.ts'
 import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
 import { toFlag } from '../internal/read-options.ts'
 import { type CsrfMode, type CsrfSettings, withMode } from '../http/csrf.ts'
-import { type Locate, prepareLocate } from '../http/locate.ts'
-import { type HandshakeLocation, type Location, resolveLocations } from '../http/locations.ts'
-import type { HttpSettings } from '../http/settings.ts'
+import { type Locate, prepareLocate } from '../http/extract-token.ts'
+import { type HandshakeLocation, type Location, resolveLocations } from '../http/token-sources.ts'
+import type { HttpSettings } from '../http/resolve-http-options.ts'
 import type { RevocationMode } from '../session/revocation-feed.ts'
 import {
   prepareRequirement,

@@ -4,7 +4,7 @@
  * Nothing here verifies or decodes a token.
  */
 import { AuthError } from '../errors.ts'
-import { CARRIED_TYPES, type CookieRow, type CookieSettings } from './jar.ts'
+import { CARRIED_TYPES, type CookieRow, type CookieSettings } from './cookie-options.ts'
 import { isBlank, trimBlanks } from './syntax.ts'
 
 /** A token with what `setCookies` wants to know of it. */

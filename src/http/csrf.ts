@@ -9,8 +9,8 @@ import { equalInConstantTime } from '../internal/bytes.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { readSection } from '../internal/read-options.ts'
 import { AuthError } from '../errors.ts'
-import { isHandshake } from './handshake.ts'
-import type { RequestPort } from './request.ts'
+import { isHandshake } from './websocket-handshake.ts'
+import type { RequestPort } from './request-port.ts'
 import { isToken, readOnce } from './syntax.ts'
 
 /** Which walls stand: the double submit, the origin check, both, or none at all. */

@@ -5,7 +5,7 @@
  */
 import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
 import type { CsrfSettings } from '../http/csrf.ts'
-import { ANSWER_HEADERS } from '../http/respond.ts'
+import { ANSWER_HEADERS } from '../http/error-response.ts'
 
 /** Which other origins may call the routes. */
 export interface CorsOptions {

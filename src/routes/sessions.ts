@@ -3,7 +3,7 @@
  * refusal may be a late answer to an older session.
  */
 import { isAuthError } from '../errors.ts'
-import type { Location } from '../http/locations.ts'
+import type { Location } from '../http/token-sources.ts'
 import type { SessionRow } from '../session/store.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { type Parts, present, toEmpty, toJson, toNotFound, type Visit } from './visit.ts'

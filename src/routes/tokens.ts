@@ -4,7 +4,7 @@
  */
 import type { FoundToken } from '../auth/authenticator.ts'
 import { AuthError } from '../errors.ts'
-import { type Delivery, type IssuedTokens, toBody } from '../http/deliver.ts'
+import { type Delivery, type IssuedTokens, toBody } from '../http/token-response.ts'
 import type { TokenPair } from '../auth/issue-tokens.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { type Credentials, toPassword, toUsername, type VerifiedUser } from './credentials.ts'

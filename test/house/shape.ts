@@ -5,7 +5,7 @@ import { at, lineCount, lineOf, type Node, type Source, walk } from './source.ts
 const DRAWERS = /^(utils?|helpers?|common|types|lib|core|managers?|services?|misc|shared)$/
 
 /** Where the challenge may be named: its writer, and the client's reader. */
-const CHALLENGE = new Set(['src/http/respond.ts', 'src/client/failure.ts'])
+const CHALLENGE = new Set(['src/http/error-response.ts', 'src/client/failure.ts'])
 
 export const LIMITS = { file: 350, fileMedian: 130, function: 80, functionP90: 35, parameters: 4 }
 
@@ -116,7 +116,7 @@ export function checkChallengeWriter(sources: readonly Source[]): string[] {
           ? source.text.slice(node.start, node.end)
           : ''
     if (typeof text !== 'string' || !/www-authenticate/i.test(text) || CHALLENGE.has(source.path)) return []
-    return [`${at(source, node.start)} names WWW-Authenticate: src/http/respond.ts is its only writer`]
+    return [`${at(source, node.start)} names WWW-Authenticate: src/http/error-response.ts is its only writer`]
   })
 }
 

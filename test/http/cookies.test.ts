@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { isAuthError } from '../../src/errors.ts'
 import { clearCookies, readCookie, setCookies, setsAnyOf, toSetCookie } from '../../src/http/cookies.ts'
-import { type CookieOptions, resolveCookies } from '../../src/http/jar.ts'
+import { type CookieOptions, resolveCookies } from '../../src/http/cookie-options.ts'
 
 const REFRESH_TTL = 1_728_000
 const NOW = 1_000_000
@@ -112,7 +112,7 @@ describe('cookies without Secure', () => {
 
   it('are warned of once', async () => {
     vi.resetModules()
-    const { resolveCookies: resolveAnew } = await import('../../src/http/jar.ts')
+    const { resolveCookies: resolveAnew } = await import('../../src/http/cookie-options.ts')
     const warn = vi.spyOn(process, 'emitWarning').mockReturnValue()
     resolveAnew(undefined, 1)
     expect(warn).not.toHaveBeenCalled()

@@ -1,5 +1,5 @@
 /** A request port for tests: headers by name in lower case, everything else with a harmless default. */
-import type { RequestPort } from '../../src/http/request.ts'
+import type { RequestPort } from '../../src/http/request-port.ts'
 
 /** What a test says of its request; `body` is what the adapter's reader would give. */
 export interface Sketch {

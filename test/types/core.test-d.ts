@@ -3,7 +3,7 @@ import * as valibot from 'valibot'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import { type Auth, createAuth, type SubjectOf, type TokenOf } from '../../src/auth/create-auth.ts'
-import type { RequestPort } from '../../src/http/request.ts'
+import type { RequestPort } from '../../src/http/request-port.ts'
 import type { Claims, TokenPayload } from '../../src/token/token-payload.ts'
 
 const secret = 'x'

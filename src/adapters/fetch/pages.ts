@@ -8,7 +8,7 @@ import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { isAuthError } from '../../errors.ts'
 import { setsAnyOf } from '../../http/cookies.ts'
 import { isUnsafe } from '../../http/csrf.ts'
-import { type RequestPort, toRequestPort } from '../../http/request.ts'
+import { type RequestPort, toRequestPort } from '../../http/request-port.ts'
 import type { Requirement } from '../../auth/requirement.ts'
 import type { TokenPayload } from '../../token/token-payload.ts'
 

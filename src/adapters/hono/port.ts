@@ -11,7 +11,7 @@ import {
   toBodyMembers,
 } from '../../http/body.ts'
 import { setsAnyOf } from '../../http/cookies.ts'
-import type { RequestPort } from '../../http/request.ts'
+import type { RequestPort } from '../../http/request-port.ts'
 
 /** The body that a middleware before has read through Hono, which keeps it. */
 async function recallBody({ req }: Context): Promise<Record<string, unknown> | undefined> {

@@ -5,10 +5,10 @@
 import { IncomingMessage } from 'node:http'
 import type { ArgumentsHost } from '@nestjs/common'
 import { ConfigurationError } from '../../internal/configuration-error.ts'
-import { type Attached, type AttachedName, attach, readAttached } from '../../http/attached.ts'
-import { IncomingPort, type Outgoing } from '../../http/incoming.ts'
-import type { RequestPort } from '../../http/request.ts'
-import type { HttpSettings } from '../../http/settings.ts'
+import { type Attached, type AttachedName, attach, readAttached } from '../../http/auth-context.ts'
+import { IncomingPort, type Outgoing } from '../../http/node-request.ts'
+import type { RequestPort } from '../../http/request-port.ts'
+import type { HttpSettings } from '../../http/resolve-http-options.ts'
 import { toHandshakePort } from './handshake.ts'
 
 /** The kinds of context that carry a request. */

@@ -5,9 +5,9 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { ConfigurationError } from '../../internal/configuration-error.ts'
-import { readHeader } from '../../http/incoming.ts'
-import type { RequestPort } from '../../http/request.ts'
-import type { HttpSettings } from '../../http/settings.ts'
+import { readHeader } from '../../http/node-request.ts'
+import type { RequestPort } from '../../http/request-port.ts'
+import type { HttpSettings } from '../../http/resolve-http-options.ts'
 import type { Requirement } from '../../auth/requirement.ts'
 
 /** A Socket.IO client, as far as it matters: it keeps its handshake. */

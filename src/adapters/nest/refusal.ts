@@ -6,8 +6,8 @@ import type { ServerResponse } from 'node:http'
 import { HttpException } from '@nestjs/common'
 import type { Auth } from '../../auth/create-auth.ts'
 import type { AuthError } from '../../errors.ts'
-import { writeAnswer } from '../../http/outgoing.ts'
-import type { Answer } from '../../http/respond.ts'
+import { writeAnswer } from '../../http/node-response.ts'
+import type { Answer } from '../../http/error-response.ts'
 
 /** The members of an answer's body: `message`, `error_type`, `code` and, where the RFCs have a word, `error`. */
 export type Members = Readonly<Record<string, unknown>>

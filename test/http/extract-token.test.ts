@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isAuthError } from '../../src/errors.ts'
-import { resolveCookies } from '../../src/http/jar.ts'
-import { prepareLocate } from '../../src/http/locate.ts'
+import { resolveCookies } from '../../src/http/cookie-options.ts'
+import { prepareLocate } from '../../src/http/extract-token.ts'
 import {
   type Found,
   type LocateOptions,
@@ -11,7 +11,7 @@ import {
   resolveLocate,
   resolveLocations,
   type WantedType,
-} from '../../src/http/locations.ts'
+} from '../../src/http/token-sources.ts'
 import { codeOf, type Sketch, toPort } from './port.ts'
 
 const T = 'aaaa.bbbb.cccc'

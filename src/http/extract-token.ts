@@ -8,9 +8,9 @@ import { isRecord } from '../internal/configuration-error.ts'
 import { AuthError } from '../errors.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { readCookie } from './cookies.ts'
-import { readProtocolToken } from './handshake.ts'
-import type { Found, HandshakeLocation, LocateSettings, Location, WantedType } from './locations.ts'
-import type { RequestPort } from './request.ts'
+import { readProtocolToken } from './websocket-handshake.ts'
+import type { Found, HandshakeLocation, LocateSettings, Location, WantedType } from './token-sources.ts'
+import type { RequestPort } from './request-port.ts'
 import { isToken, readOnce, trimBlanks } from './syntax.ts'
 
 /** Finds the token of a request: the token, or null when there is none. A promise only where the body is one of the places. */

@@ -2,7 +2,7 @@
  * New tokens -> the members of an answer's body, for both ways in which tokens reach a client: by body with everything, or by
  * cookie with what a script may know. A script never reads a token that lives in a cookie (RFC 9700 section 4.14).
  */
-import type { CookieSettings } from './jar.ts'
+import type { CookieSettings } from './cookie-options.ts'
 
 /** How tokens reach the client. */
 export type Delivery = 'cookie' | 'body'

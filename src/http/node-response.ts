@@ -6,7 +6,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setsAnyOf } from './cookies.ts'
-import type { Answer } from './respond.ts'
+import type { Answer } from './error-response.ts'
 
 /** Writes an answer, and keeps the headers that others have set before. */
 export function writeAnswer(res: ServerResponse, { status, headers, body }: Answer): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { toRequestPort } from '../../src/http/request.ts'
+import { toRequestPort } from '../../src/http/request-port.ts'
 import { codeOf, toPort } from './port.ts'
 
 describe('the port of a fetch request', () => {

@@ -15,8 +15,8 @@ import {
   toBodyMembers,
   UNREADABLE,
 } from './body.ts'
-import { addCookies } from './outgoing.ts'
-import type { RequestPort } from './request.ts'
+import { addCookies } from './node-response.ts'
+import type { RequestPort } from './request-port.ts'
 
 /** A request of Node's with what frameworks and `node:stream` know of it. */
 export type Incoming = IncomingMessage & {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type HttpOptions, resolveHttp } from '../../src/http/settings.ts'
+import { type HttpOptions, resolveHttp } from '../../src/http/resolve-http-options.ts'
 
 describe("the floor's settings", () => {
   it('are the rooms together', () => {

@@ -4,8 +4,8 @@
  */
 import { ConfigurationError } from '../internal/configuration-error.ts'
 import { type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
-import { type CookieOptions, type CookieSettings, resolveCookies } from './jar.ts'
-import { type LocateOptions, type LocateSettings, resolveLocate } from './locations.ts'
+import { type CookieOptions, type CookieSettings, resolveCookies } from './cookie-options.ts'
+import { type LocateOptions, type LocateSettings, resolveLocate } from './token-sources.ts'
 
 /** The options that this floor understands. */
 export interface HttpOptions extends LocateOptions {

@@ -6,7 +6,7 @@ import { ConfigurationError, expected } from '../internal/configuration-error.ts
 import { readSection, readWords } from '../internal/read-options.ts'
 import type { Carried } from '../token/token-cache.ts'
 import type { TokenType } from '../token/token-type.ts'
-import type { CookieSettings } from './jar.ts'
+import type { CookieSettings } from './cookie-options.ts'
 import { isToken } from './syntax.ts'
 
 /** A part of the request that may carry a token. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AuthError, ERRORS, type ErrorCode } from '../../src/errors.ts'
-import { respond } from '../../src/http/respond.ts'
+import { respond } from '../../src/http/error-response.ts'
 
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 

@@ -4,7 +4,7 @@
  * never chosen as the protocol, because the server's choice is echoed. Upgrading is for others, and so is verifying.
  */
 import { AuthError } from '../errors.ts'
-import type { RequestPort } from './request.ts'
+import type { RequestPort } from './request-port.ts'
 import { isToken, readOnce, trimBlanks } from './syntax.ts'
 
 /** The header in which a client offers protocols, in lower case. */
