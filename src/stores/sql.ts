@@ -11,15 +11,15 @@ import { type Duration, toSeconds } from '../internal/duration.ts'
 import { refuseUnknownKeys } from '../internal/configuration-error.ts'
 import type { Store } from '../session/store.ts'
 import { createDatabase, type Database, type SqlSettings } from './sql/database.ts'
-import { inspectDatabase } from './sql/inspection.ts'
-import { createMysqlWriting } from './sql/mysql.ts'
-import { createPostgresWriting } from './sql/postgres.ts'
-import { createPrune } from './sql/pruning.ts'
-import { createReading } from './sql/reading.ts'
+import { inspectDatabase } from './sql/inspect.ts'
+import { createMysqlWriting } from './sql/mysql-commands.ts'
+import { createPostgresWriting } from './sql/postgres-commands.ts'
+import { createPrune } from './sql/prune.ts'
+import { createReading } from './sql/queries.ts'
 import { retry } from './sql/retry.ts'
 import { createSchemaError, isMissing } from './sql/schema.ts'
 import type { SqlDialect } from './sql/statement.ts'
-import { createSqliteWriting, type Writing } from './sql/writing.ts'
+import { createSqliteWriting, type Writing } from './sql/commands.ts'
 
 export type { SqlSettings } from './sql/database.ts'
 export type { EvictOptions } from './sql/deadline.ts'
@@ -29,19 +29,19 @@ export {
   type SqlMigrationProvider,
   sqlMigrations,
   sqlStatements,
-} from './sql/migration.ts'
+} from './sql/migrations.ts'
 export {
   type EvictableMysqlConnection,
   type EvictableMysqlPool,
   type EvictingMysqlPool,
   evictMysql,
-} from './sql/mysqlpool.ts'
+} from './sql/mysql-pool.ts'
 export {
   type EvictablePgClient,
   type EvictablePgPool,
   type EvictingPgPool,
   evictPg,
-} from './sql/pgpool.ts'
+} from './sql/pg-pool.ts'
 export type { SqlDialect } from './sql/statement.ts'
 
 /** What `sqlStore` takes. */

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LogEntry, Store } from '../../src/session/store.ts'
 import { createDatabase, type Run } from '../../src/stores/sql/database.ts'
-import { createReading } from '../../src/stores/sql/reading.ts'
+import { createReading } from '../../src/stores/sql/queries.ts'
 import { type Db, HAS, openDatabase, type TestDatabase, toDraft, together, toRaw } from './sqldatabases.ts'
 import { startWorkers, type Worker } from './sqlworkers.ts'
 

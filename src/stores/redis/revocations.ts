@@ -5,7 +5,7 @@
 import type { RevocationStore } from '../../session/store.ts'
 import { type Keys, spell } from './keys.ts'
 import { APPEND } from './log.ts'
-import { ROW } from './row.ts'
+import { ROW } from './mapping.ts'
 import { createScript, EXPIRY, type Runner, toRedisTime, toRedisTimeOrNull } from './script.ts'
 
 const END = createScript({

@@ -5,7 +5,7 @@
 import type { RotationWord, SessionRow, SessionStore, StepUp } from '../../session/store.ts'
 import { type Keys, spell } from './keys.ts'
 import { APPEND } from './log.ts'
-import { ROW, toAuthentication, toLogin, toRow } from './row.ts'
+import { ROW, toAuthentication, toLogin, toRow } from './mapping.ts'
 import { createScript, EXPIRY, fromRedisTime, type Runner, toRedisTime, toRedisTimeOrNull } from './script.ts'
 
 const NOW = createScript({ keys: 'log', args: '', body: 'return { now }' })

@@ -23,8 +23,8 @@ import {
   toColumnTime,
   toJson,
   toRow,
-} from './record.ts'
-import type { Entry, Rows } from './rows.ts'
+} from './mapping.ts'
+import type { Entry, Rows } from './locked-rows.ts'
 
 /** The contract's `start`. */
 export async function start(rows: Rows, draft: SessionDraft, now: number | null): Promise<SessionRow | null> {

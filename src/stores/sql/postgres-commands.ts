@@ -11,7 +11,7 @@ import type {
   StepUpCall,
 } from '../../session/store.ts'
 import type { Database, Run } from './database.ts'
-import { createPostgresTexts, type PostgresTexts } from './postgrestext.ts'
+import { createPostgresTexts, type PostgresTexts } from './postgres-statements.ts'
 import {
   escapeText,
   fromColumnTime,
@@ -23,8 +23,8 @@ import {
   toOptionalTime,
   toRow,
   toVersion,
-} from './record.ts'
-import { toAttempt, type Writing } from './writing.ts'
+} from './mapping.ts'
+import { toAttempt, type Writing } from './commands.ts'
 
 /** So many starts of one subject in a row, each in the middle of an attempt to end all: then others have to wait. */
 const MOST_TRIES = 100

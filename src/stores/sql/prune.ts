@@ -1,6 +1,6 @@
 /** Deletes what nobody asks for any more, a bounded number at a time, so that no deletion holds many locks or fills a log. */
 import type { Database, Run } from './database.ts'
-import { toOptionalTime } from './record.ts'
+import { toOptionalTime } from './mapping.ts'
 import type { Statement } from './statement.ts'
 
 /** The most rows that one statement deletes. */

@@ -5,7 +5,7 @@
  * together.
  */
 import type { Database } from './database.ts'
-import { CHANGING_COLUMNS, COLUMNS, FIXED_COLUMNS } from './record.ts'
+import { CHANGING_COLUMNS, COLUMNS, FIXED_COLUMNS } from './mapping.ts'
 import type { Statement } from './statement.ts'
 
 /** The statements. */

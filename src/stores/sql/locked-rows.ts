@@ -16,7 +16,7 @@ import {
   toRow,
   toVersion,
   unescapeText,
-} from './record.ts'
+} from './mapping.ts'
 import type { Compile, Statement, Value } from './statement.ts'
 
 /** What is written into the log, with times in the columns' unit. */

@@ -17,9 +17,9 @@ import {
   toKey,
   toOptionalTime,
   toRow,
-} from './record.ts'
+} from './mapping.ts'
 import type { Values } from './statement.ts'
-import { createTransactions, toAttempt, type Writing } from './writing.ts'
+import { createTransactions, toAttempt, type Writing } from './commands.ts'
 
 const LIVE_IN_TIME =
   'revoked_at is null and idle_expires_at > {now} and absolute_expires_at > {now} and (:not_after is null or {now} <= :not_after)'

@@ -4,9 +4,9 @@
  */
 import type { Attempt, Store } from '../../session/store.ts'
 import type { Database, Result } from './database.ts'
-import { toColumnTime, toKey, toOptionalTime } from './record.ts'
-import { createRows, type Rows } from './rows.ts'
-import { end, endAll, revokeToken, rotate, start, stepUp } from './steps.ts'
+import { toColumnTime, toKey, toOptionalTime } from './mapping.ts'
+import { createRows, type Rows } from './locked-rows.ts'
+import { end, endAll, revokeToken, rotate, start, stepUp } from './transactions.ts'
 
 /** The contract's methods that write. */
 export type Writing = Pick<

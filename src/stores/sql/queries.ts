@@ -12,7 +12,7 @@ import {
   toOptionalTime,
   toRow,
   unescapeText,
-} from './record.ts'
+} from './mapping.ts'
 
 /** The contract's reading half. */
 export interface Reading {
