@@ -4,8 +4,8 @@
  * the session is over. Goes with `tokenwright/routes`. No dependency, no import of Node's; also runs in Node, Bun, Deno.
  */
 import { call, createProver } from './client/calls.ts'
-import { readFailure } from './client/failure.ts'
-import { openKeep } from './client/keep.ts'
+import { readFailure } from './client/client-error.ts'
+import { openKeep } from './client/storage.ts'
 import type {
   AuthClientOptions,
   AuthClientState,
@@ -17,10 +17,10 @@ import type {
 import { type Platform, readPlatform } from './client/platform.ts'
 import { type News, Session } from './client/session.ts'
 import { openTabs } from './client/tabs.ts'
-import { createWire } from './client/wire.ts'
+import { createWire } from './client/transport.ts'
 
-export type { Challenge, ClientErrorCode, FailureParts } from './client/failure.ts'
-export { AuthClientError } from './client/failure.ts'
+export type { Challenge, ClientErrorCode, FailureParts } from './client/client-error.ts'
+export { AuthClientError } from './client/client-error.ts'
 export type {
   AuthClientOptions,
   AuthClientState,

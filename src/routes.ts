@@ -15,16 +15,16 @@ import { type CorsOptions, resolveCors } from './routes/cors.ts'
 import type { Credentials, VerifiedUser } from './routes/credentials.ts'
 import { introspect, revoke } from './routes/introspection.ts'
 import { endOthers, endSession, listSessions, logout } from './routes/sessions.ts'
-import { createThrottle, type Throttle, type ThrottleOptions, UNTHROTTLED } from './routes/throttle.ts'
+import { createThrottle, type Throttle, type ThrottleOptions, UNTHROTTLED } from './routes/throttle/throttle.ts'
 import { giveTicket, login, refresh, verifyPassword } from './routes/tokens.ts'
-import { type Parts, type Route, toNotAllowed, toNotFound, toVisit } from './routes/visit.ts'
+import { type Parts, type Route, toNotAllowed, toNotFound, toVisit } from './routes/context.ts'
 import type { TokenPayload } from './token/token-payload.ts'
 
 export type { Client, VerifyClient } from './routes/clients.ts'
 export type { CorsOptions } from './routes/cors.ts'
 export type { Credentials, VerifiedUser } from './routes/credentials.ts'
-export type { Limiter, LimiterResult, LimiterSettings } from './routes/limiter.ts'
-export type { ThrottleOptions } from './routes/throttle.ts'
+export type { Limiter, LimiterResult, LimiterSettings } from './routes/throttle/memory-limiter.ts'
+export type { ThrottleOptions } from './routes/throttle/throttle.ts'
 
 /** What `authRoutes` takes. */
 export interface AuthRoutesOptions<C> {

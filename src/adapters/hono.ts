@@ -10,7 +10,7 @@ import { isAuthError } from '../errors.ts'
 import type { Attached } from '../http/auth-context.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import { ContextPort } from './hono/port.ts'
+import { ContextPort } from './hono/request-port.ts'
 
 /** A middleware that puts the payload at `c.var.auth`. */
 export type HonoGuard<P> = MiddlewareHandler<{ Variables: { auth: P } }>

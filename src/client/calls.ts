@@ -3,10 +3,10 @@
  * A refused request was not carried out, so sending it again does nothing twice. A body that is a stream can be sent once only:
  * its token is refreshed ahead like any other's, and if it is refused all the same the refusal is the caller's.
  */
-import { AuthClientError, type Challenge, FRESH, isStale, readFailure, toSignedOut } from './failure.ts'
+import { AuthClientError, type Challenge, FRESH, isStale, readFailure, toSignedOut } from './client-error.ts'
 import type { StepUpHandler } from './options.ts'
 import type { Session } from './session.ts'
-import type { Wire } from './wire.ts'
+import type { Wire } from './transport.ts'
 
 /** The parts of a call. */
 export interface CallParts {

@@ -1,7 +1,7 @@
 /**
  * What the browser half takes from its user, and what it shows. Types only; every option has a default.
  */
-import type { Challenge } from './failure.ts'
+import type { Challenge } from './client-error.ts'
 import type { Platform, TokenStorage } from './platform.ts'
 
 /** What `onStepUp` is called with. */

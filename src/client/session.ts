@@ -4,12 +4,12 @@
  * busy or out of reach ends nothing; the failure is shared by the tabs and holds for as long as the server asks (`Retry-After`),
  * a second otherwise, so that nobody refreshes in a loop.
  */
-import { AuthClientError, type ClientErrorCode, isStale, toSignedOut } from './failure.ts'
-import type { Keep, Tokens } from './keep.ts'
+import { AuthClientError, type ClientErrorCode, isStale, toSignedOut } from './client-error.ts'
+import type { Keep, Tokens } from './storage.ts'
 import type { AuthClientOptions, AuthClientState, ClientCredentials, SignOutReason } from './options.ts'
 import type { Platform } from './platform.ts'
 import { type Tabs, toId } from './tabs.ts'
-import type { Wire } from './wire.ts'
+import type { Wire } from './transport.ts'
 
 /** What tabs tell each other: exactly one of these. Refresh tokens are not among it. */
 export interface News {

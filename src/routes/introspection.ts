@@ -5,7 +5,7 @@
 import { AuthError, isAuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { authenticateClient } from './clients.ts'
-import { type Parts, toJson, type Visit } from './visit.ts'
+import { type Parts, toJson, type Visit } from './context.ts'
 
 /** The token that a client asks about. `token_type_hint` may be there and changes nothing: every token says its type. */
 async function readToken(visit: Visit): Promise<string> {

@@ -6,7 +6,7 @@ import { isAuthError } from '../errors.ts'
 import type { Location } from '../http/token-sources.ts'
 import type { SessionRow } from '../session/store.ts'
 import type { TokenType } from '../token/token-type.ts'
-import { type Parts, present, toEmpty, toJson, toNotFound, type Visit } from './visit.ts'
+import { type Parts, present, toEmpty, toJson, toNotFound, type Visit } from './context.ts'
 
 /** The tokens that may name the session to end, in order. */
 const TYPES: readonly TokenType[] = ['access', 'refresh']

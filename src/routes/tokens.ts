@@ -9,7 +9,7 @@ import type { TokenPair } from '../auth/issue-tokens.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { type Credentials, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
 import { endPresented } from './sessions.ts'
-import { type Parts, present, toJson, type Visit } from './visit.ts'
+import { type Parts, present, toJson, type Visit } from './context.ts'
 
 /** Reads how a login wants its tokens. */
 function toAsked(asked: unknown, delivery: Delivery, byCookie: boolean): Delivery {

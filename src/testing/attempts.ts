@@ -4,7 +4,7 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import { randomId } from '../internal/bytes.ts'
 import type { Attempt } from '../session/store.ts'
-import { type Cases, together } from './scene.ts'
+import { type Cases, together } from './fixtures.ts'
 
 /** A refusal that says when to come again. */
 function assertRefused({ allowed, retryAfter }: Attempt, wanted: number): void {

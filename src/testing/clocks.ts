@@ -2,7 +2,7 @@
  * Store suite: the store's own clock, which rules where a call brings no `now`.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { begin, type Cases, end, entriesOf, LENGTHS, pause, toCall, toDraft, toTail } from './scene.ts'
+import { begin, type Cases, end, entriesOf, LENGTHS, pause, toCall, toDraft, toTail } from './fixtures.ts'
 
 /** How far a store's clock may be from this machine's, in seconds. */
 const SKEW = 30

@@ -14,7 +14,7 @@ import {
   toDraft,
   toRevoked,
   toTail,
-} from './scene.ts'
+} from './fixtures.ts'
 
 const DAY = 86_400
 /** A moment in 1973: nothing else is that old. */

@@ -16,7 +16,7 @@ import {
   toDraft,
   together,
   toTail,
-} from './scene.ts'
+} from './fixtures.ts'
 
 const ROUNDS = 25
 const { logTtl } = LENGTHS

@@ -16,7 +16,7 @@ import {
   together,
   toRevoked,
   toTail,
-} from './scene.ts'
+} from './fixtures.ts'
 
 const { idle, absolute, logTtl } = LENGTHS
 const ALL = { logTtl, except: null, cutOff: null } as const

@@ -17,7 +17,7 @@ import {
   toRevoked,
   toRotated,
   toTail,
-} from './scene.ts'
+} from './fixtures.ts'
 
 const { overlap, idle, absolute, logTtl } = LENGTHS
 const MOMENT = 0.001

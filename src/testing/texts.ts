@@ -4,7 +4,7 @@
  */
 import { deepStrictEqual, strictEqual } from 'node:assert'
 import { randomId } from '../internal/bytes.ts'
-import { assertRow, begin, type Cases, end, LENGTHS, readOn, toCall, toDraft, toTail } from './scene.ts'
+import { assertRow, begin, type Cases, end, LENGTHS, readOn, toCall, toDraft, toTail } from './fixtures.ts'
 
 const { logTtl } = LENGTHS
 

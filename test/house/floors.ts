@@ -89,7 +89,7 @@ const ALSO: Partial<Record<Room, readonly string[]>> = {
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
   'src/adapters/nest.ts': ['@nestjs/common'],
   'src/react.ts': ['react'],
-  'src/routes/limiter.ts': ['rate-limiter-flexible'],
+  'src/routes/throttle/memory-limiter.ts': ['rate-limiter-flexible'],
 }
 
 const BUILTINS = new Set(builtinModules)

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AuthError, ConfigurationError, createAuth } from '../../src/index.ts'
-import { createMemoryLimiter } from '../../src/routes/limiter.ts'
-import { toNetwork } from '../../src/routes/network.ts'
-import { createThrottle } from '../../src/routes/throttle.ts'
+import { createMemoryLimiter } from '../../src/routes/throttle/memory-limiter.ts'
+import { toNetwork } from '../../src/routes/throttle/ip-prefix.ts'
+import { createThrottle } from '../../src/routes/throttle/throttle.ts'
 import { type AuthRoutesOptions, authRoutes, type Limiter } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 

@@ -9,7 +9,7 @@ import { type Attached, type AttachedName, attach, readAttached } from '../../ht
 import { IncomingPort, type Outgoing } from '../../http/node-request.ts'
 import type { RequestPort } from '../../http/request-port.ts'
 import type { HttpSettings } from '../../http/resolve-http-options.ts'
-import { toHandshakePort } from './handshake.ts'
+import { toHandshakePort } from './websocket-handshake.ts'
 
 /** The kinds of context that carry a request. */
 export type ContextKind = 'http' | 'graphql' | 'ws'

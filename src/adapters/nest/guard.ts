@@ -12,7 +12,7 @@ import { type Attached, attach } from '../../http/auth-context.ts'
 import type { Requirement } from '../../auth/requirement.ts'
 import { attachFound, type Call, kindOf, toCall, toPort } from './context.ts'
 import { PublicHandlers } from './decorators.ts'
-import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './handshake.ts'
+import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './websocket-handshake.ts'
 import {
   answerHttp,
   dismiss,
@@ -21,7 +21,7 @@ import {
   notify,
   toMembers,
   toWsError,
-} from './refusal.ts'
+} from './error-response.ts'
 
 /** How guards answer. */
 export interface GuardOptions {

@@ -24,7 +24,7 @@ import { AuthError } from '../../errors.ts'
 import type { Claims } from '../../token/token-payload.ts'
 import { kindOf } from './context.ts'
 import { type GuardPlan, type NestGuard, RequestGuard } from './guard.ts'
-import { answerHttp, GraphqlRefusal, notify, toMembers } from './refusal.ts'
+import { answerHttp, GraphqlRefusal, notify, toMembers } from './error-response.ts'
 
 /** Under what Nest's container knows the `Auth`: `@Inject(AUTH) auth: Auth`. */
 export const AUTH: unique symbol = Symbol('tokenwright.auth')

@@ -13,7 +13,7 @@ import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { VerifyClient } from './clients.ts'
 import type { Credentials, VerifiedUser } from './credentials.ts'
-import type { Throttle } from './throttle.ts'
+import type { Throttle } from './throttle/throttle.ts'
 
 /** What the routes of one application work from. */
 export interface Parts<C> {

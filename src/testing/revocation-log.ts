@@ -15,7 +15,7 @@ import {
   readOn,
   together,
   toTail,
-} from './scene.ts'
+} from './fixtures.ts'
 
 const { logTtl } = LENGTHS
 

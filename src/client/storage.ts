@@ -3,7 +3,7 @@
  * id, so that a page that is loaded again knows at once that somebody is signed in and refreshes nothing that is still good.
  * The refresh token is kept only where the user of the client named a storage for it. A storage that fails keeps nothing.
  */
-import { parseObject } from './failure.ts'
+import { parseObject } from './client-error.ts'
 import type { TokenStorage } from './platform.ts'
 
 /** The tokens of a session, as one client has them. */

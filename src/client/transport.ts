@@ -2,7 +2,7 @@
  * The client's own requests to the auth routes, and what a token adds to any request: the header, or for tokens in cookies the
  * CSRF header on unsafe methods. Auth routes are never redirected: a password or a refresh token would travel on in the body.
  */
-import { AuthClientError, parseObject, readFailure } from './failure.ts'
+import { AuthClientError, parseObject, readFailure } from './client-error.ts'
 import type { AuthClientOptions } from './options.ts'
 import type { Platform } from './platform.ts'
 

@@ -5,10 +5,10 @@
  * (OWASP ASVS 6.3.1). Nobody is locked out for longer than 15 minutes.
  */
 import { createHash } from 'node:crypto'
-import { AuthError, isAuthError } from '../errors.ts'
-import { createMemoryLimiter, type Limiter, type LimiterResult, type LimiterSettings } from './limiter.ts'
-import { toNetwork } from './network.ts'
-import { createRunning } from './running.ts'
+import { AuthError, isAuthError } from '../../errors.ts'
+import { createMemoryLimiter, type Limiter, type LimiterResult, type LimiterSettings } from './memory-limiter.ts'
+import { toNetwork } from './ip-prefix.ts'
+import { createRunning } from './in-flight.ts'
 
 /** How attempts at passwords are limited. */
 export interface ThrottleOptions {
