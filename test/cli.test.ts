@@ -8,7 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { createAuth } from '../src/auth/create-auth.ts'
 import { migrateSql } from '../src/stores/sql.ts'
 import { createKeyRing } from '../src/token/key-ring.ts'
-import { HAS, openDatabase } from './stores/sqldatabases.ts'
+import { HAS, openDatabase } from './stores/sql-databases.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PROGRAM = join(ROOT, 'dist/src/cli.js')

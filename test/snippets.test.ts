@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type Snippet, snippetsOfPage, snippetsOfSource } from './house/snippets.ts'
-import { ROOT, readSources } from './house/source.ts'
+import { type Snippet, snippetsOfPage, snippetsOfSource } from './architecture/snippets.ts'
+import { ROOT, readSources } from './architecture/source.ts'
 
 const WORKSHOP = join(ROOT, '.cache/snippets')
 const SELF_TEST = snippetsOfPage(

@@ -6,8 +6,8 @@ import { Redis } from 'ioredis'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import type { OpenStore } from '../../src/testing.ts'
-import { HAS_REDIS, startRedis } from '../stores/redisserver.ts'
-import { HAS, openDatabase } from '../stores/sqldatabases.ts'
+import { HAS_REDIS, startRedis } from '../stores/redis-server.ts'
+import { HAS, openDatabase } from '../stores/sql-databases.ts'
 
 /** A store that can be opened, unless there is a reason why not. */
 export interface Openable {

@@ -5,7 +5,7 @@
 import { Redis } from 'ioredis'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect } from '../processes/node/connect.ts'
-import { HAS_REDIS, startRedis, waitFor } from '../stores/redisserver.ts'
+import { HAS_REDIS, startRedis, waitFor } from '../stores/redis-server.ts'
 import { attempt, createApplication } from './application.ts'
 
 describe.skipIf(!HAS_REDIS)('redis without AOF', () => {

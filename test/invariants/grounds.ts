@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { connect, type StoreSpec, type Tap } from '../processes/node/connect.ts'
-import { HAS_REDIS, startRedis } from '../stores/redisserver.ts'
-import { HAS, openDatabase } from '../stores/sqldatabases.ts'
+import { HAS_REDIS, startRedis } from '../stores/redis-server.ts'
+import { HAS, openDatabase } from '../stores/sql-databases.ts'
 
 /** An opened store. */
 export interface Ground {

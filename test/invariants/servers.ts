@@ -13,7 +13,7 @@ import { createPool } from 'mysql2'
 import { Pool } from 'pg'
 import { migrateSql } from '../../src/stores/sql.ts'
 import type { StoreSpec } from '../processes/node/connect.ts'
-import { freePort, HAS_REDIS, reapWithUs, startRedis } from '../stores/redisserver.ts'
+import { freePort, HAS_REDIS, reapWithUs, startRedis } from '../stores/redis-server.ts'
 
 /** A server. */
 export interface OwnServer {

@@ -17,7 +17,7 @@ import {
   toCall,
   toDraft,
   together,
-} from './redisserver.ts'
+} from './redis-server.ts'
 
 interface Connection {
   readonly client: RedisClient

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { storeSuite } from '../../src/testing.ts'
-import { HAS_REDIS, startCluster, tally, toCall, toDraft, together } from './redisserver.ts'
+import { HAS_REDIS, startCluster, tally, toCall, toDraft, together } from './redis-server.ts'
 
 /** Hash tags whose slots lie on the first, the second and the third master. */
 const PREFIXES = ['bar', 'c', 'foo']

@@ -6,7 +6,7 @@ import { randomId } from '../../src/internal/bytes.ts'
 import { decide, isWriting } from '../../src/session/rotation.ts'
 import type { SessionRow, Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
-import { HAS_REDIS, type RedisServer, startRedis, toCall } from './redisserver.ts'
+import { HAS_REDIS, type RedisServer, startRedis, toCall } from './redis-server.ts'
 
 /** Quarters of seconds: exact in binary, so that both sides stand on the very same edges. */
 const quarter = (max: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: max * 4 }).map((n) => n / 4)

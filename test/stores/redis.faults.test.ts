@@ -5,7 +5,7 @@ import { createClient } from 'redis'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
-import { HAS_REDIS, type RedisServer, startRedis, toCall, toDraft, waitFor } from './redisserver.ts'
+import { HAS_REDIS, type RedisServer, startRedis, toCall, toDraft, waitFor } from './redis-server.ts'
 
 async function open(...args: string[]): Promise<{ server: RedisServer; client: Redis; store: Store }> {
   const server = await startRedis(...args)

@@ -4,7 +4,7 @@ import { createClientPool } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
-import { HAS_REDIS, type RedisServer, startRedis, tally, toCall, toDraft, together } from './redisserver.ts'
+import { HAS_REDIS, type RedisServer, startRedis, tally, toCall, toDraft, together } from './redis-server.ts'
 
 const ALL = { logTtl: 900, except: null, cutOff: 900, now: null } as const
 

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
-import { HAS_REDIS, type RedisServer, startRedis, toCall, toDraft, together } from './redisserver.ts'
+import { HAS_REDIS, type RedisServer, startRedis, toCall, toDraft, together } from './redis-server.ts'
 
 const DAY = 86_400
 

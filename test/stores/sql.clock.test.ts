@@ -4,8 +4,8 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SessionRow, Store } from '../../src/session/store.ts'
 import { sqlStore } from '../../src/stores/sql.ts'
-import { HAS, MYSQL, openDatabase, PG, type TestDatabase, toCall, toDraft } from './sqldatabases.ts'
-import { startWorkers } from './sqlworkers.ts'
+import { HAS, MYSQL, openDatabase, PG, type TestDatabase, toCall, toDraft } from './sql-databases.ts'
+import { startWorkers } from './sql-workers.ts'
 
 const ENDED = { logTtl: 900, now: null } as const
 const pause = (seconds: number): Promise<void> =>

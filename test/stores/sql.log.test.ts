@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LogEntry, Store } from '../../src/session/store.ts'
 import { createDatabase, type Run } from '../../src/stores/sql/database.ts'
 import { createReading } from '../../src/stores/sql/queries.ts'
-import { type Db, HAS, openDatabase, type TestDatabase, toDraft, together, toRaw } from './sqldatabases.ts'
-import { startWorkers, type Worker } from './sqlworkers.ts'
+import { type Db, HAS, openDatabase, type TestDatabase, toDraft, together, toRaw } from './sql-databases.ts'
+import { startWorkers, type Worker } from './sql-workers.ts'
 
 const pause = (seconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, seconds * 1000))

@@ -3,8 +3,8 @@ import { type Migration, type MigrationProvider, Migrator } from 'kysely'
 import { Migrator as NextMigrator } from 'kysely-next/migration'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { migrateSql, sqlMigrations, sqlStore } from '../../src/stores/sql.ts'
-import { HAS, openDatabase, type TestDatabase, toDraft, together } from './sqldatabases.ts'
-import { startWorkers } from './sqlworkers.ts'
+import { HAS, openDatabase, type TestDatabase, toDraft, together } from './sql-databases.ts'
+import { startWorkers } from './sql-workers.ts'
 
 describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dialect) => {
   describe.skipIf(!HAS[dialect])('with the server', () => {

@@ -8,7 +8,7 @@ import { createPool } from 'mysql2'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type EvictOptions, evictMysql, evictPg, sqlStore } from '../../src/stores/sql.ts'
-import { type Db, HAS, openDatabase, type TestDatabase, toCall, toDraft, together } from './sqldatabases.ts'
+import { type Db, HAS, openDatabase, type TestDatabase, toCall, toDraft, together } from './sql-databases.ts'
 
 const pause = (seconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, seconds * 1000))

@@ -19,8 +19,8 @@ import {
   toDraft,
   together,
   toSqliteConfig,
-} from './sqldatabases.ts'
-import { startWorkers, type Worker } from './sqlworkers.ts'
+} from './sql-databases.ts'
+import { startWorkers, type Worker } from './sql-workers.ts'
 
 const ALL = { logTtl: 900, except: null, cutOff: 900, now: null } as const
 const ENDED = { logTtl: 900, now: null } as const

@@ -13,7 +13,7 @@ import {
   toDraft,
   toMysqlPool,
   toPgPool,
-} from './sqldatabases.ts'
+} from './sql-databases.ts'
 
 /** Statements that reached the driver; each is a round trip. */
 interface Traffic {

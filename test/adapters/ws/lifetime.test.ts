@@ -10,7 +10,7 @@ import { AuthError, type AuthOptions, type Store } from '../../../src/index.ts'
 import { Following } from '../../../src/auth/follow.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
 import { STORES } from '../../contract/opened.ts'
-import { ROOT } from '../../house/source.ts'
+import { ROOT } from '../../architecture/source.ts'
 import { codeOf, NOW, SECRET, setUp } from '../../token/forge.ts'
 import { bearer, type Client, listen, open, rawHandshake, type Sockets, serve } from './sockets.ts'
 

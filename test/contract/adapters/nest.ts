@@ -21,7 +21,7 @@ import {
   readStream,
   type Seen,
   toCaught,
-} from './doors.ts'
+} from './frameworks.ts'
 
 const LIMIT = 4_000_000
 

@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process'
 import * as valibot from 'valibot'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { type Auth, createAuth } from '../src/auth/create-auth.ts'
-import type { StandardSchema } from '../src/internal/schema.ts'
-import type { AuthOptions } from '../src/auth/options.ts'
-import { createKeyRing, generateKey } from '../src/token/key-ring.ts'
+import { type Auth, createAuth } from '../../src/auth/create-auth.ts'
+import type { StandardSchema } from '../../src/internal/schema.ts'
+import type { AuthOptions } from '../../src/auth/options.ts'
+import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
 import {
   claimsOf,
   codeOf,
@@ -18,7 +18,7 @@ import {
   SECRET,
   setUp,
   stoppedClock,
-} from './token/forge.ts'
+} from '../token/forge.ts'
 
 const ring = createKeyRing({ signing: { alg: 'HS256', key: SECRET } })
 
@@ -235,7 +235,7 @@ describe('createAuth draws no randomness, starts no timer, reads no clock', () =
     console.log(JSON.stringify({ atStart, whenIssuing: [...new Set(touched)].filter((n) => n !== 'nextTick') }))
   `
   it('at start; issuing a token draws an identifier and reads the clock, as it must', () => {
-    const door = (path: string): string => new URL(`../dist/src/${path}`, import.meta.url).href
+    const door = (path: string): string => new URL(`../../dist/src/${path}`, import.meta.url).href
     const script = SCRIPT.replace('SRC', door('index.js'))
       .replace('FETCH', door('adapters/fetch.js'))
       .replaceAll('SECRET', SECRET)

@@ -1,13 +1,13 @@
 /** The journey of a request: the order of its checks, the blocklist, optional tokens, and renewal in passing by both doors. */
 import { Hono } from 'hono'
 import { describe, expect, it, vi } from 'vitest'
-import { guards as fetchGuards } from '../src/adapters/fetch.ts'
-import { guards as honoGuards } from '../src/adapters/hono.ts'
-import type { Auth } from '../src/auth/create-auth.ts'
-import type { Requirement } from '../src/index.ts'
-import type { AuthOptions } from '../src/auth/options.ts'
-import { createKeyRing, generateKey } from '../src/token/key-ring.ts'
-import { claimsOf, codeOf, complaintOf, errorOf, forge, NOW, read, SECRET, setUp } from './token/forge.ts'
+import { guards as fetchGuards } from '../../src/adapters/fetch.ts'
+import { guards as honoGuards } from '../../src/adapters/hono.ts'
+import type { Auth } from '../../src/auth/create-auth.ts'
+import type { Requirement } from '../../src/index.ts'
+import type { AuthOptions } from '../../src/auth/options.ts'
+import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
+import { claimsOf, codeOf, complaintOf, errorOf, forge, NOW, read, SECRET, setUp } from '../token/forge.ts'
 
 const ALL = ['header', 'cookie', 'query', 'body'] as const
 const ACCESS = '__Host-access_token'

@@ -1,10 +1,10 @@
 /** Gates: the journey prepared for one route, which answers at once wherever nothing has to be waited for. */
 import { describe, expect, it } from 'vitest'
-import { andThen, type Steps, settle } from '../src/internal/awaitable.ts'
-import { type RequestPort, toRequestPort } from '../src/http/request-port.ts'
-import type { Requirement } from '../src/auth/requirement.ts'
-import { memoryStore } from '../src/stores/memory.ts'
-import { claimsOf, complaintOf, forge, setUp } from './token/forge.ts'
+import { andThen, type Steps, settle } from '../../src/internal/awaitable.ts'
+import { type RequestPort, toRequestPort } from '../../src/http/request-port.ts'
+import type { Requirement } from '../../src/auth/requirement.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+import { claimsOf, complaintOf, forge, setUp } from '../token/forge.ts'
 
 const by = (token: string, init: RequestInit = {}) =>
   toRequestPort(

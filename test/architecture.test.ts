@@ -6,8 +6,8 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { checkDocumented } from './house/documentation.ts'
-import { checkCycles, checkDoors, checkFloors, roomOf } from './house/floors.ts'
+import { checkDocumented } from './architecture/documentation.ts'
+import { checkCycles, checkDoors, checkFloors, roomOf } from './architecture/layers.ts'
 import {
   checkAny,
   checkAugmentation,
@@ -20,8 +20,8 @@ import {
   checkParameters,
   checkSpread,
   checkWords,
-} from './house/shape.ts'
-import { parseSource, ROOT, readSources, type Source } from './house/source.ts'
+} from './architecture/shape.ts'
+import { parseSource, ROOT, readSources, type Source } from './architecture/source.ts'
 
 const library = readSources('src')
 const server = readSources('server')
