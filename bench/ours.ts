@@ -6,8 +6,8 @@ import { createSecretKey } from 'node:crypto'
 import { type Auth, createAuth, createKeyRing, type KeyRing, type TokenPayload } from 'tokenwright'
 import type { Awaitable } from '../src/internal/awaitable.ts'
 import { systemClock } from '../src/internal/duration.ts'
+import { prepareSignToken } from '../src/token/sign-token.ts'
 import type { CacheBounds } from '../src/token/token-cache.ts'
-import { prepareIssue } from '../src/token/sign-token.ts'
 import { createVerifier } from '../src/token/verify.ts'
 import { AUDIENCE, ISSUER, KID, LIFETIME, PAIRS, type PairName, SCOPES, SECRET, SUBJECT } from './token.ts'
 
@@ -56,13 +56,13 @@ export function createFloorVerifier(
   })
   return (text) => {
     const carried = { text, start: 0 }
-    return verifier.recall(carried, wanted) ?? verifier.verify(carried, wanted)
+    return verifier.lookup(carried, wanted) ?? verifier.verify(carried, wanted)
   }
 }
 
 /** The issuer below the public interface. */
 export function createFloorSigner(alg: 'HS256' | PairName): () => string {
-  const issue = prepareIssue({
+  const issue = prepareSignToken({
     ring: createRing(alg),
     issuer: ISSUER,
     audience: AUDIENCE,

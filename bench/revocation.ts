@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { createLedger, type Ledger } from '../src/session/revocation-list.ts'
+import { createRevocationList, type RevocationList } from '../src/session/revocation-list.ts'
 import type { Race } from './measure.ts'
 
 /** How many sessions are revoked. */
@@ -22,12 +22,12 @@ const CACHED = LIVE.map((bytes) => bytes.toString('latin1'))
 let turn = 0
 
 /** A ledger with a million entries, and what each of them takes in bytes. */
-function fill(): { readonly ledger: Ledger; readonly bytes: number } {
+function fill(): { readonly ledger: RevocationList; readonly bytes: number } {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   collect()
   const before = process.memoryUsage().heapUsed
-  const ledger = createLedger(5)
+  const ledger = createRevocationList(5)
   for (let i = 0; i < ENTRIES; i++)
     ledger.add({ kind: 'sid', key: toId(), at: 0, until: Number.MAX_SAFE_INTEGER })
   collect()

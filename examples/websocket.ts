@@ -37,7 +37,7 @@ const RECENT = auth.prepare({ fresh: '5m' })
 async function hear(connection: Connection<{ readonly sub: string }>, text: string): Promise<string> {
   if (text.startsWith('/token ')) return `${(await connection.renew(text.slice(7))).sub} stays`
   const clears = text === '/clear'
-  const { sub } = await connection.meet(clears ? RECENT : {})
+  const { sub } = await connection.recheck(clears ? RECENT : {})
   return clears ? `${sub} has cleared the room` : `${sub}: ${text}`
 }
 
@@ -48,7 +48,7 @@ const open = guards(auth).access()(room, (socket, connection) => {
       for (const client of room.clients) client.send(heard)
     } catch (error) {
       // The answer that any route would give; what is no refusal is a defect.
-      socket.send(isAuthError(error) ? auth.answer(error).body : 'Internal error')
+      socket.send(isAuthError(error) ? auth.errorResponse(error).body : 'Internal error')
     }
   })
 })

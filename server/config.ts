@@ -4,8 +4,9 @@
  * except the secret: an empty secret is a mistake that must not pass as "make one for me".
  * A complaint is one line, names the variable and never shows a secret or a database password.
  */
-import { type DurationBounds, toSeconds } from '../src/internal/duration.ts'
+
 import { ConfigurationError } from '../src/index.ts'
+import { type DurationBounds, toSeconds } from '../src/internal/duration.ts'
 import { checkSecret } from '../src/token/secret.ts'
 import {
   type DatabaseLocation,

@@ -2,8 +2,9 @@
  * The words that operations of the API's description are put together from: what a route asks of a token, what it
  * takes, what it answers, and its refusals, whose statuses and messages are the library's.
  */
-import type { ErrorCode } from '../src/errors.ts'
+
 import { describeRefusals } from '../src/auth/openapi.ts'
+import type { ErrorCode } from '../src/errors.ts'
 import type { Json } from './schemas.ts'
 
 /** What any token can be refused for, before a route asks anything of it. */

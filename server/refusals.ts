@@ -19,7 +19,7 @@ export const REFUSALS = {
 export function createAnswerError(auth: Auth): (error: unknown, context: Context) => Response {
   return (error, context) => {
     if (isAuthError(error)) {
-      const { status, headers, body } = auth.answer(error)
+      const { status, headers, body } = auth.errorResponse(error)
       return new Response(body, { status, headers })
     }
     log(error, context)

@@ -3,9 +3,8 @@
  * asks for a step-up once when routes want one and goes on with the calls that were refused, and tells every tab when
  * the session is over. Goes with `tokenwright/routes`. No dependency, no import of Node's; also runs in Node, Bun, Deno.
  */
-import { call, createProver } from './client/calls.ts'
+import { call, createStepUpCoordinator } from './client/calls.ts'
 import { readFailure } from './client/client-error.ts'
-import { openKeep } from './client/storage.ts'
 import type {
   AuthClientOptions,
   AuthClientState,
@@ -15,9 +14,10 @@ import type {
   StepUpHandler,
 } from './client/options.ts'
 import { type Platform, readPlatform } from './client/platform.ts'
-import { type News, Session } from './client/session.ts'
+import { Session, type TabMessage } from './client/session.ts'
+import { openTokenPersistence } from './client/storage.ts'
 import { openTabs } from './client/tabs.ts'
-import { createWire } from './client/transport.ts'
+import { createTransport } from './client/transport.ts'
 
 export type { Challenge, ClientErrorCode, FailureParts } from './client/client-error.ts'
 export { AuthClientError } from './client/client-error.ts'
@@ -102,19 +102,19 @@ function createSessions(fetch: AuthClient['fetch'], url: string): ClientSessions
  */
 export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const platform: Platform = { ...readPlatform(), ...options.platform }
-  const wire = createWire(options, platform)
+  const wire = createTransport(options, platform)
   const { byCookie, authUrl } = wire
   const { storage = byCookie ? platform.storage() : undefined, onSignedOut, onStepUp } = options
   const name = `tokenwright ${authUrl}`
   // Without cookies and storage the tokens are this client's alone, and so is its queue.
   const around = byCookie || storage ? platform : { after: platform.after }
-  const session = new Session(wire, openKeep(name, storage), onSignedOut, (hear) =>
-    openTabs<News>(name, around, hear),
+  const session = new Session(wire, openTokenPersistence(name, storage), onSignedOut, (hear) =>
+    openTabs<TabMessage>(name, around, hear),
   )
   let handler = onStepUp
-  const prover = createProver(session, () => handler)
+  const prover = createStepUpCoordinator(session, () => handler)
   const fetch: AuthClient['fetch'] = (input, init) =>
-    call({ session, wire, prover: handler && prover }, input, init)
+    call({ session, transport: wire, stepUp: handler && prover }, input, init)
   return {
     fetch,
     login: (credentials) => session.login(credentials),

@@ -1,32 +1,15 @@
 /**
  * The front door `tokenwright`: everything that a server needs whatever its framework. Re-exports only.
  */
-export type { Admission, FoundToken, Gate, Outcome } from './auth/authenticator.ts'
+export type {
+  Authenticator as Gate,
+  AuthRequests as Admission,
+  FoundToken,
+  PayloadFor as Outcome,
+} from './auth/authenticator.ts'
 export { type Auth, createAuth, type SubjectOf, type TokenOf } from './auth/create-auth.ts'
-export type { Awaitable } from './internal/awaitable.ts'
-export type { Clock, Duration, DurationUnit } from './internal/duration.ts'
-export { ConfigurationError } from './internal/configuration-error.ts'
-export type { Listener, Listeners } from './internal/listeners.ts'
-export type { SchemaResult, StandardSchema } from './internal/schema.ts'
-export type { IssueOptions, RefreshIssueOptions } from './auth/token-claims.ts'
-export {
-  AuthError,
-  type AuthErrorInit,
-  type ErrorCode,
-  type ErrorDetail,
-  type ErrorDetails,
-  isAuthError,
-} from './errors.ts'
 export type { AuthEvents, SessionNotice } from './auth/events.ts'
-export type { Attached } from './http/auth-context.ts'
-export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
-export type { CookieOptions, CookieRowOptions } from './http/cookie-options.ts'
-export type { HandshakeLocation, HeaderOptions, Location, ParameterOptions } from './http/token-sources.ts'
-export type { RequestInfo, RequestPort } from './http/request-port.ts'
-export type { Answer } from './http/error-response.ts'
-export type { HttpSettings } from './http/resolve-http-options.ts'
 export type { HalfOptions, PairOptions, TokenPair } from './auth/issue-tokens.ts'
-export type { AuthSessions, StartOptions } from './auth/session-api.ts'
 export type {
   OpenApi,
   OpenApiExample,
@@ -36,14 +19,42 @@ export type {
   OpenApiRoute,
   OpenApiSecurity,
 } from './auth/openapi.ts'
-export type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './auth/options.ts'
+export type {
+  AuthOptions,
+  CacheOptions,
+  FreshnessOptions,
+  LifetimeOptions,
+  LimitOptions,
+} from './auth/options.ts'
 export type { RenewOptions, Requirement } from './auth/requirement.ts'
+export type { AuthSessions, StartOptions } from './auth/session-api.ts'
+export type { IssueOptions, RefreshIssueOptions } from './auth/token-claims.ts'
+export type { AuthWatch as Standing } from './auth/watch.ts'
+export {
+  AuthError,
+  type AuthErrorInit,
+  type ErrorCode,
+  type ErrorDetail,
+  type ErrorDetails,
+  isAuthError,
+} from './errors.ts'
+export type { AuthContext as Attached } from './http/auth-context.ts'
+export type { CookieOptions, CookieRowOptions } from './http/cookie-options.ts'
+export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
+export type { ResponseData as Answer } from './http/error-response.ts'
+export type { RequestInfo, RequestPort } from './http/request-port.ts'
+export type { HttpSettings } from './http/resolve-http-options.ts'
+export type { HandshakeLocation, HeaderOptions, Location, ParameterOptions } from './http/token-sources.ts'
+export type { Awaitable } from './internal/awaitable.ts'
+export { ConfigurationError } from './internal/configuration-error.ts'
+export type { Clock, Duration, DurationUnit } from './internal/duration.ts'
+export type { Listener, Listeners } from './internal/listeners.ts'
+export type { SchemaResult, StandardSchema } from './internal/schema.ts'
 export type { Rights } from './session/dependencies.ts'
+export type { RevocationOptions, SessionOptions } from './session/resolve-session-options.ts'
 export type { FeedState, RevocationMode } from './session/revocation-feed.ts'
 export type { Proof } from './session/sessions.ts'
-export type { RevocationOptions, SessionOptions } from './session/resolve-session-options.ts'
 export type { SessionRow, Store } from './session/store.ts'
-export type { Standing } from './auth/watch.ts'
 export type { AlgorithmName } from './token/algorithms.ts'
 export type { Jwk } from './token/jwk.ts'
 export type { UnverifiedPayload } from './token/jws.ts'
@@ -55,7 +66,7 @@ export {
   type KeyRing,
   type KeyRingOptions,
 } from './token/key-ring.ts'
+export type { Ticket } from './token/ticket.ts'
 export type { Claims, PayloadMembers, ScopeQuery, TokenPayload } from './token/token-payload.ts'
 export type { TokenRequirement } from './token/token-requirement.ts'
-export type { Ticket } from './token/ticket.ts'
 export type { TokenType } from './token/token-type.ts'

@@ -4,20 +4,31 @@
  * and the same refresh token, logout ends nothing but the cookies, and there are no sessions to list.
  */
 import type { Auth } from './auth/create-auth.ts'
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './internal/configuration-error.ts'
 import { isAuthError } from './errors.ts'
 import { checkOrigin } from './http/csrf.ts'
+import type { RequestInfo } from './http/request-port.ts'
 import type { Delivery } from './http/token-response.ts'
 import type { Location } from './http/token-sources.ts'
-import type { RequestInfo } from './http/request-port.ts'
+import { ConfigurationError, checkKnownKeys, expected, isRecord } from './internal/configuration-error.ts'
 import type { VerifyClient } from './routes/clients.ts'
+import {
+  createRouteContext,
+  type Route,
+  type RouteDependencies,
+  toNotAllowed,
+  toNotFound,
+} from './routes/context.ts'
 import { type CorsOptions, resolveCors } from './routes/cors.ts'
 import type { Credentials, VerifiedUser } from './routes/credentials.ts'
 import { introspect, revoke } from './routes/introspection.ts'
 import { endOthers, endSession, listSessions, logout } from './routes/sessions.ts'
-import { createThrottle, type Throttle, type ThrottleOptions, UNTHROTTLED } from './routes/throttle/throttle.ts'
+import {
+  createThrottle,
+  type Throttle,
+  type ThrottleOptions,
+  UNTHROTTLED,
+} from './routes/throttle/throttle.ts'
 import { giveTicket, login, refresh, verifyPassword } from './routes/tokens.ts'
-import { type Parts, type Route, toNotAllowed, toNotFound, toVisit } from './routes/context.ts'
 import type { TokenPayload } from './token/token-payload.ts'
 
 export type { Client, VerifyClient } from './routes/clients.ts'
@@ -113,12 +124,15 @@ function toThrottle(options: unknown): Throttle {
   if ((options !== undefined && !isRecord(options)) || !fits) {
     throw new ConfigurationError(expected('throttle', 'false or { createLimiter }', options))
   }
-  refuseUnknownKeys('throttle', { ...others, createLimiter }, ['createLimiter'])
+  checkKnownKeys('throttle', { ...others, createLimiter }, ['createLimiter'])
   return createThrottle(createLimiter === undefined ? {} : (options as ThrottleOptions))
 }
 
 /** The client's address as the application says it; the first time that it is unknown is worth a warning. */
-function warnWithout(address: Parts<never>['address'], isLimited: boolean): Parts<never>['address'] {
+function warnWithout(
+  address: RouteDependencies<never>['address'],
+  isLimited: boolean,
+): RouteDependencies<never>['address'] {
   let warned = !isLimited
   return (request, info) => {
     const found = address(request, info)
@@ -136,7 +150,7 @@ function warnWithout(address: Parts<never>['address'], isLimited: boolean): Part
 }
 
 /** Checks and prepares the options. */
-function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): Parts<C> {
+function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): RouteDependencies<C> {
   const { verifyCredentials, usernameOf = ({ sub }) => sub, address = (_, info) => info?.address } = options
   if (typeof verifyCredentials !== 'function') {
     throw new ConfigurationError(expected('verifyCredentials', 'a function', verifyCredentials))
@@ -144,7 +158,7 @@ function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): Parts<C
   const { verifyClient = null } = options
   if (verifyClient !== null && typeof verifyClient !== 'function')
     throw new ConfigurationError(expected('verifyClient', 'a function', verifyClient))
-  const byCookie = auth.http.locate.locations.has('cookie')
+  const byCookie = auth.http.sources.locations.has('cookie')
   const { delivery = byCookie ? 'cookie' : 'body' } = options
   if (delivery !== 'body' && !(delivery === 'cookie' && byCookie)) {
     throw new ConfigurationError(
@@ -152,7 +166,7 @@ function toParts<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): Parts<C
     )
   }
   const throttle = toThrottle(options.throttle)
-  const locations = [...new Set<Location>([...auth.http.locate.locations, 'header', 'body'])]
+  const locations = [...new Set<Location>([...auth.http.sources.locations, 'header', 'body'])]
   const stateful = auth.state() !== null
   const needs = {
     access: auth.prepare({ locations }),
@@ -204,7 +218,7 @@ const SAFE_METHODS = ['GET', 'HEAD']
  * ```
  */
 export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): AuthHandler {
-  refuseUnknownKeys('authRoutes', options, [
+  checkKnownKeys('authRoutes', options, [
     'verifyCredentials',
     'usernameOf',
     'address',
@@ -230,14 +244,14 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
     if (cors !== null && request.method === 'OPTIONS') return cors.preflight(request, Object.keys(methods))
     const route = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
     if (route === undefined) return toNotAllowed(Object.keys(methods))
-    const visit = toVisit(request, info, name)
+    const visit = createRouteContext(request, info, name)
     try {
       const checked = csrf.checksOrigin || csrf.checksToken
       if (checked && !SAFE_METHODS.includes(request.method)) checkOrigin(visit.port, csrf)
       return await route(parts, visit)
     } catch (error) {
       if (!isAuthError(error)) throw error
-      const { status, headers, body } = auth.answer(error)
+      const { status, headers, body } = auth.errorResponse(error)
       return new Response(body, { status, headers })
     }
   }

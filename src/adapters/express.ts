@@ -5,14 +5,14 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import type { Outcome } from '../auth/authenticator.ts'
+import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/create-auth.ts'
-import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
-import { isAuthError } from '../errors.ts'
-import { type Attached, attach, readAttached, requireAttached } from '../http/auth-context.ts'
-import { IncomingPort } from '../http/node-request.ts'
-import { writeAnswer } from '../http/node-response.ts'
 import type { Requirement } from '../auth/requirement.ts'
+import { isAuthError } from '../errors.ts'
+import { type AuthContext, attachContext, readContext, requireContext } from '../http/auth-context.ts'
+import { NodeRequestPort } from '../http/node-request.ts'
+import { writeResponse } from '../http/node-response.ts'
+import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 
 /** A middleware. It says nothing of params, so that Express still infers them from the path for the handlers after it. */
@@ -39,8 +39,8 @@ export interface ExpressGuard<A> {
 
 /** How guards answer. */
 export interface GuardOptions {
-  /** Answer errors here, or hand the `AuthError` to the application's error handler. Default `'answer'`. */
-  readonly errors?: 'answer' | 'throw'
+  /** Answer errors here, or hand the `AuthError` to the application's error handler. Default `'respond'`. */
+  readonly errors?: 'respond' | 'throw'
 }
 
 /** The guards of one application. */
@@ -58,7 +58,7 @@ export interface ExpressGuards<C, U> {
   /** A token that meets a requirement, and a handler. */
   token<const R extends Requirement, Params = Request['params']>(
     requirement: R,
-    handler: GuardedHandler<{ readonly auth: Outcome<R, C> }, Params>,
+    handler: GuardedHandler<{ readonly auth: PayloadFor<R, C> }, Params>,
   ): RequestHandler<Params, unknown>
   /** A valid access token, and the user that the `subject` option loads for it, at `req.subject`. */
   readonly subject: ExpressGuard<{ readonly auth: TokenPayload<C>; readonly subject: U }>
@@ -118,17 +118,17 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
     handler?: GuardedHandler<never>,
     load?: (payload: TokenPayload<C>) => Promise<U>,
   ): Middleware {
-    const gate = auth.gate(requirement, load)
+    const gate = auth.authenticator(requirement, load)
 
-    const steps: Steps<Call, Attached, Awaitable<void>> = {
-      attempt: ({ req, res }) => gate(new IncomingPort(req, res, req)),
-      attach: ({ req }, found) => attach(req, found),
+    const steps: Steps<Call, AuthContext, Awaitable<void>> = {
+      attempt: ({ req, res }) => gate(new NodeRequestPort(req, res, req)),
+      attach: ({ req }, found) => attachContext(req, found),
       enter({ req, res, next }) {
         return handler === undefined ? next() : run(handler, req, res, next)
       },
       refuse({ res, next }, error) {
         if (throws || !isAuthError(error)) next(error)
-        else writeAnswer(res, auth.answer(error))
+        else writeResponse(res, auth.errorResponse(error))
       },
     }
     return (req, res, next) => {
@@ -153,8 +153,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
     token: guard as ExpressGuards<C, U>['token'],
     subject: wrap({}, auth.loadSubject),
     optional: wrap({ optional: true }),
-    payload: (req) => requireAttached(req, 'auth', 'guard.access()'),
-    optionalPayload: (req) => readAttached(req, 'auth', 'guard.optional()'),
-    subjectOf: (req) => readAttached(req, 'subject', 'guard.subject()'),
+    payload: (req) => requireContext(req, 'auth', 'guard.access()'),
+    optionalPayload: (req) => readContext(req, 'auth', 'guard.optional()'),
+    subjectOf: (req) => readContext(req, 'subject', 'guard.subject()'),
   }
 }

@@ -5,11 +5,11 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Auth } from '../auth/create-auth.ts'
-import { type Steps, settle } from '../internal/awaitable.ts'
-import { isAuthError } from '../errors.ts'
-import { type Attached, attach, readAttached, requireAttached } from '../http/auth-context.ts'
-import { IncomingPort } from '../http/node-request.ts'
 import type { Requirement } from '../auth/requirement.ts'
+import { isAuthError } from '../errors.ts'
+import { type AuthContext, attachContext, readContext, requireContext } from '../http/auth-context.ts'
+import { NodeRequestPort } from '../http/node-request.ts'
+import { type Steps, settle } from '../internal/awaitable.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 
 /**
@@ -31,8 +31,8 @@ interface Call {
 
 /** How guards answer. */
 export interface GuardOptions {
-  /** Answer errors here, or hand the `AuthError` to the application's error handler. Default `'answer'`. */
-  readonly errors?: 'answer' | 'throw'
+  /** Answer errors here, or hand the `AuthError` to the application's error handler. Default `'respond'`. */
+  readonly errors?: 'respond' | 'throw'
 }
 
 /** The guards of one application. */
@@ -81,18 +81,18 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
   const throws = options.errors === 'throw'
 
   function guard(requirement: Requirement, load?: (payload: TokenPayload<C>) => Promise<U>): FastifyGuard {
-    const gate = auth.gate(requirement, load)
+    const gate = auth.authenticator(requirement, load)
 
-    const steps: Steps<Call, Attached, void> = {
-      attempt: ({ request, reply }) => gate(new IncomingPort(request.raw, reply, request)),
-      attach: ({ request }, found) => attach(request, found),
+    const steps: Steps<Call, AuthContext, void> = {
+      attempt: ({ request, reply }) => gate(new NodeRequestPort(request.raw, reply, request)),
+      attach: ({ request }, found) => attachContext(request, found),
       enter: ({ done }) => done(),
       refuse({ reply, done }, error) {
         if (throws || !isAuthError(error)) {
           done(error as Error)
           return
         }
-        const { status, headers, body } = auth.answer(error)
+        const { status, headers, body } = auth.errorResponse(error)
         // As bytes: Fastify writes a charset behind the media type of texts.
         reply.code(status).headers(headers).send(Buffer.from(body))
       },
@@ -108,8 +108,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
     token: (requirement) => guard(requirement),
     subject: () => guard({}, auth.loadSubject),
     optional: () => guard({ optional: true }),
-    payload: (request) => requireAttached(request, 'auth', 'guard.access()'),
-    optionalPayload: (request) => readAttached(request, 'auth', 'guard.optional()'),
-    subjectOf: (request) => readAttached(request, 'subject', 'guard.subject()'),
+    payload: (request) => requireContext(request, 'auth', 'guard.access()'),
+    optionalPayload: (request) => readContext(request, 'auth', 'guard.optional()'),
+    subjectOf: (request) => readContext(request, 'subject', 'guard.subject()'),
   }
 }

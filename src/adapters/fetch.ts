@@ -2,12 +2,12 @@
  * Door `tokenwright/fetch`: guards around handlers that take a fetch `Request` and answer a `Response`: Bun, Deno, Workers,
  * Next.js route handlers, h3 and anything else that speaks the web's own types. Further arguments of the platform flow through.
  */
-import type { Gate, Outcome } from '../auth/authenticator.ts'
+import type { Authenticator, PayloadFor } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/create-auth.ts'
-import { isAuthError } from '../errors.ts'
-import type { Attached } from '../http/auth-context.ts'
-import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Requirement } from '../auth/requirement.ts'
+import { isAuthError } from '../errors.ts'
+import type { AuthContext } from '../http/auth-context.ts'
+import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
   createRefreshing,
@@ -31,8 +31,8 @@ export type FetchSubjectGuard<P, U> = <Rest extends readonly unknown[]>(
 
 /** How guards answer. */
 export interface GuardOptions {
-  /** Answer errors here, or throw the `AuthError` to the caller. Default `'answer'`. */
-  readonly errors?: 'answer' | 'throw'
+  /** Answer errors here, or throw the `AuthError` to the caller. Default `'respond'`. */
+  readonly errors?: 'respond' | 'throw'
 }
 
 /** The guards of one application. */
@@ -46,7 +46,7 @@ export interface FetchGuards<C, U> {
   /** An access token that covers all of these scopes. */
   scopes(...scopes: readonly string[]): FetchGuard<TokenPayload<C>>
   /** A token that meets a requirement. */
-  token<const R extends Requirement>(requirement: R): FetchGuard<Outcome<R, C>>
+  token<const R extends Requirement>(requirement: R): FetchGuard<PayloadFor<R, C>>
   /** A valid access token, and the user that the `subject` option loads for it. */
   subject(): FetchSubjectGuard<TokenPayload<C>, U>
   /** A valid access token or none; the payload is null for none. */
@@ -91,8 +91,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
   /** Runs `handle` with what a gate has found. */
   async function run<R extends Requirement>(
     request: Request,
-    gate: Gate<R, C, U>,
-    handle: (found: Attached<Outcome<R, C>, U>) => Response | Promise<Response>,
+    gate: Authenticator<R, C, U>,
+    handle: (found: AuthContext<PayloadFor<R, C>, U>) => Response | Promise<Response>,
   ): Promise<Response> {
     let renewed: readonly string[] = []
     const port: RequestPort = {
@@ -101,7 +101,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
         renewed = lines
       },
     }
-    let found: Attached<Outcome<R, C>, U>
+    let found: AuthContext<PayloadFor<R, C>, U>
     try {
       found = await gate(port)
     } catch (error) {
@@ -112,12 +112,12 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
 
   function answer(error: unknown): Response {
     if (throws || !isAuthError(error)) throw error
-    const { status, headers, body } = auth.answer(error)
+    const { status, headers, body } = auth.errorResponse(error)
     return new Response(body, { status, headers })
   }
 
-  function guard<const R extends Requirement>(requirement: R): FetchGuard<Outcome<R, C>> {
-    const gate = auth.gate<R, U>(requirement)
+  function guard<const R extends Requirement>(requirement: R): FetchGuard<PayloadFor<R, C>> {
+    const gate = auth.authenticator<R, U>(requirement)
     return (handler) =>
       (request, ...rest) =>
         run(request, gate, (found) => handler(request, found.auth, ...rest))
@@ -133,7 +133,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
     peek: (source, requirement) => peek(auth, source, requirement ?? {}),
     refreshing: (handler, options) => createRefreshing(auth)(handler, options),
     subject() {
-      const gate = auth.gate({}, auth.loadSubject)
+      const gate = auth.authenticator({}, auth.loadSubject)
       return (handler) =>
         (request, ...rest) =>
           run(request, gate, (found) => handler(request, found.auth, found.subject as U, ...rest))

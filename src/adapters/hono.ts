@@ -3,12 +3,12 @@
  * write the payload or the answer. Types come from the guard itself, so `c.var.auth` is typed on guarded routes and absent on others.
  */
 import type { Context, MiddlewareHandler, Next } from 'hono'
-import type { Outcome } from '../auth/authenticator.ts'
+import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/create-auth.ts'
-import { type Steps, settle } from '../internal/awaitable.ts'
-import { isAuthError } from '../errors.ts'
-import type { Attached } from '../http/auth-context.ts'
 import type { Requirement } from '../auth/requirement.ts'
+import { isAuthError } from '../errors.ts'
+import type { AuthContext } from '../http/auth-context.ts'
+import { type Steps, settle } from '../internal/awaitable.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { ContextPort } from './hono/request-port.ts'
 
@@ -27,8 +27,8 @@ interface Call {
 
 /** How guards answer. */
 export interface GuardOptions {
-  /** Answer errors here, or throw the `AuthError` to the application's error handler. Default `'answer'`. */
-  readonly errors?: 'answer' | 'throw'
+  /** Answer errors here, or throw the `AuthError` to the application's error handler. Default `'respond'`. */
+  readonly errors?: 'respond' | 'throw'
 }
 
 /** The guards of one application. */
@@ -42,7 +42,7 @@ export interface HonoGuards<C, U> {
   /** An access token that covers all of these scopes. */
   scopes(...scopes: readonly string[]): HonoGuard<TokenPayload<C>>
   /** A token that meets a requirement. */
-  token<const R extends Requirement>(requirement: R): HonoGuard<Outcome<R, C>>
+  token<const R extends Requirement>(requirement: R): HonoGuard<PayloadFor<R, C>>
   /** A valid access token, and the user that the `subject` option loads for it. */
   subject(): HonoSubjectGuard<TokenPayload<C>, U>
   /** A valid access token or none; the payload is null for none. */
@@ -75,9 +75,9 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
     requirement: Requirement,
     load?: (payload: TokenPayload<C>) => Promise<U>,
   ): MiddlewareHandler {
-    const gate = auth.gate(requirement, load)
+    const gate = auth.authenticator(requirement, load)
 
-    const steps: Steps<Call, Attached, Promise<void> | Promise<Response>> = {
+    const steps: Steps<Call, AuthContext, Promise<void> | Promise<Response>> = {
       attempt: ({ port }) => gate(port),
       attach({ c }, found) {
         c.set('auth', found.auth)
@@ -86,7 +86,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
       enter: ({ port, next }) => port.proceed(next),
       async refuse(_call, error) {
         if (throws || !isAuthError(error)) throw error
-        const { status, headers, body } = auth.answer(error)
+        const { status, headers, body } = auth.errorResponse(error)
         return new Response(body, { status, headers })
       },
     }

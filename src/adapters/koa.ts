@@ -3,13 +3,13 @@
  * write the payload or the answer. The payload is at `ctx.state.auth`, typed by the guard where Koa's types can tell.
  */
 import type { Context, Middleware, Next } from 'koa'
-import type { Outcome } from '../auth/authenticator.ts'
+import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/create-auth.ts'
-import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
-import { isAuthError } from '../errors.ts'
-import { type Attached, attach } from '../http/auth-context.ts'
-import { IncomingPort } from '../http/node-request.ts'
 import type { Requirement } from '../auth/requirement.ts'
+import { isAuthError } from '../errors.ts'
+import { type AuthContext, attachContext } from '../http/auth-context.ts'
+import { NodeRequestPort } from '../http/node-request.ts'
+import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 
 /** A middleware that puts the payload at `ctx.state.auth`. */
@@ -26,8 +26,8 @@ interface Call {
 
 /** How guards answer. */
 export interface GuardOptions {
-  /** Answer errors here, or throw the `AuthError` to the middleware before. Default `'answer'`. */
-  readonly errors?: 'answer' | 'throw'
+  /** Answer errors here, or throw the `AuthError` to the middleware before. Default `'respond'`. */
+  readonly errors?: 'respond' | 'throw'
 }
 
 /** The guards of one application. */
@@ -41,7 +41,7 @@ export interface KoaGuards<C, U> {
   /** An access token that covers all of these scopes. */
   scopes(...scopes: readonly string[]): KoaGuard<TokenPayload<C>>
   /** A token that meets a requirement. */
-  token<const R extends Requirement>(requirement: R): KoaGuard<Outcome<R, C>>
+  token<const R extends Requirement>(requirement: R): KoaGuard<PayloadFor<R, C>>
   /** A valid access token, and the user that the `subject` option loads for it. */
   subject(): KoaSubjectGuard<TokenPayload<C>, U>
   /** A valid access token or none; the payload is null for none. */
@@ -72,15 +72,15 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
 
   /** The types of what it sets are in the table of guards below. */
   function guard(requirement: Requirement, load?: (payload: TokenPayload<C>) => Promise<U>): Middleware {
-    const gate = auth.gate(requirement, load)
+    const gate = auth.authenticator(requirement, load)
 
-    const steps: Steps<Call, Attached, Awaitable<unknown>> = {
-      attempt: ({ ctx }) => gate(new IncomingPort(ctx.req, ctx.res, ctx.request)),
-      attach: ({ ctx }, found) => attach(ctx.state, found),
+    const steps: Steps<Call, AuthContext, Awaitable<unknown>> = {
+      attempt: ({ ctx }) => gate(new NodeRequestPort(ctx.req, ctx.res, ctx.request)),
+      attach: ({ ctx }, found) => attachContext(ctx.state, found),
       enter: ({ next }) => next(),
       refuse({ ctx }, error) {
         if (throws || !isAuthError(error)) throw error
-        const { status, headers, body } = auth.answer(error)
+        const { status, headers, body } = auth.errorResponse(error)
         ctx.status = status
         ctx.set(headers)
         ctx.body = body

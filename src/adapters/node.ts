@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { isUnread, readHeader } from '../http/node-request.ts'
+import { isUnread, readHttpHeader } from '../http/node-request.ts'
 import type { RequestInfo } from '../http/request-port.ts'
 
 /** A handler of fetch requests that may want to know where they come from. */
@@ -41,7 +41,7 @@ function toHeaders(req: IncomingMessage): Headers {
     // HTTP/2 pseudo-headers are no headers of the request.
     if (!name.startsWith(':')) headers.append(name, req.rawHeaders[i + 1] ?? '')
   }
-  const host = readHeader(req, 'host')
+  const host = readHttpHeader(req, 'host')
   if (host !== undefined && !headers.has('host')) headers.set('host', host)
   return headers
 }

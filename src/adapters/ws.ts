@@ -5,16 +5,16 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Outcome } from '../auth/authenticator.ts'
+import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/create-auth.ts'
-import { ConfigurationError } from '../internal/configuration-error.ts'
-import { isAuthError } from '../errors.ts'
-import { chooseProtocol, PROTOCOL_HEADER, withoutTokens } from '../http/websocket-handshake.ts'
-import { readHeader } from '../http/node-request.ts'
-import type { HandshakeLocation, Location } from '../http/token-sources.ts'
-import { refuseUpgrade } from '../http/node-response.ts'
-import type { RequestPort } from '../http/request-port.ts'
 import type { Requirement } from '../auth/requirement.ts'
+import { isAuthError } from '../errors.ts'
+import { readHttpHeader } from '../http/node-request.ts'
+import { rejectUpgrade } from '../http/node-response.ts'
+import type { RequestPort } from '../http/request-port.ts'
+import type { HandshakeLocation, Location } from '../http/token-sources.ts'
+import { chooseProtocol, PROTOCOL_HEADER, withoutTokens } from '../http/websocket-handshake.ts'
+import { ConfigurationError } from '../internal/configuration-error.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { type Connection, closeFor, connect, type SocketPort } from './ws/connection.ts'
 
@@ -50,7 +50,7 @@ export interface SocketGuards<C, U> {
   /** An access token that covers all of these scopes. */
   scopes(...scopes: readonly string[]): SocketGuard<TokenPayload<C>>
   /** A token that meets a requirement. `locations` default to those of `locations` below. */
-  token<const R extends Requirement>(requirement: R): SocketGuard<Outcome<R, C>>
+  token<const R extends Requirement>(requirement: R): SocketGuard<PayloadFor<R, C>>
   /** A valid access token, and the user that the `subject` option loads for it, at `connection.subject`. */
   subject(): SocketGuard<TokenPayload<C>, U>
   /** A valid access token or none; the payload is null for none. */
@@ -82,7 +82,7 @@ function toPort(request: IncomingMessage): RequestPort {
   return {
     method: request.method ?? 'GET',
     url: request.url ?? '/',
-    header: (name) => readHeader(request, name),
+    header: (name) => readHttpHeader(request, name),
   }
 }
 
@@ -128,7 +128,7 @@ const DEFECT = { status: 500, headers: {}, body: '' }
  * ```
  */
 export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
-  const configured = [...auth.http.locate.locations].filter((location) => location !== 'body')
+  const configured = [...auth.http.sources.locations].filter((location) => location !== 'body')
   const locations = Object.freeze([
     ...configured,
     'protocol' as const,
@@ -152,7 +152,7 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
           payload = (await auth.authenticate(toPort(request), need)) as P
           subject = await load(payload)
         } catch (error) {
-          refuseUpgrade(raw, isAuthError(error) ? auth.answer(error) : DEFECT)
+          rejectUpgrade(raw, isAuthError(error) ? auth.errorResponse(error) : DEFECT)
           return
         }
         raw.off('error', ignore)

@@ -4,23 +4,30 @@
  * has its origin and its CSRF twin checked on the way. Each step throws its own `AuthError`. A header that was verified before takes a shorter way,
  * `recall`, where nobody else has to be asked.
  */
-import { type Awaitable, andThen } from '../internal/awaitable.ts'
-import { emit, type Listeners } from '../internal/listeners.ts'
+
 import { AuthError, isAuthError } from '../errors.ts'
-import type { AuthEvents } from './events.ts'
-import { refuseForeign, refuseForged } from '../http/csrf.ts'
-import type { Found } from '../http/token-sources.ts'
+import { checkRequestCsrf, checkRequestOrigin } from '../http/csrf.ts'
 import type { RequestPort } from '../http/request-port.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
-import { type Need, type NeedDefaults, type Renewal, type Requirement, toNeed } from './requirement.ts'
-import type { Carried } from '../token/token-cache.ts'
-import { judgeTimes, toSpan } from '../token/claims.ts'
+import type { ExtractedToken } from '../http/token-sources.ts'
+import { type Awaitable, andThen } from '../internal/awaitable.ts'
+import { emit, type Listeners } from '../internal/listeners.ts'
+import { decideTimes, toSpan } from '../token/claims.ts'
+import type { RawToken } from '../token/token-cache.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import { admit, judgeRequirement } from '../token/token-requirement.ts'
+import { decideAuthorization, requireTypeAndRealm } from '../token/token-requirement.ts'
 import type { Verifier } from '../token/verify.ts'
+import type { AuthEvents } from './events.ts'
+import {
+  type PreparedRequirement,
+  prepareRequirement,
+  type Renewal,
+  type Requirement,
+  type RequirementDefaults,
+} from './requirement.ts'
 
 /** What the guard works from. */
-export interface GuardParts<C> {
+export interface GuardDependencies<C> {
   /** Verifies tokens. */
   readonly verifier: Verifier<C>
   /** Takes a ticket in place of a token, once; null where there are none. */
@@ -30,11 +37,13 @@ export interface GuardParts<C> {
   /** What the HTTP floor works from. */
   readonly http: HttpSettings
   /** What requirements are prepared against. */
-  readonly defaults: NeedDefaults
+  readonly defaults: RequirementDefaults
   /** The present moment in epoch seconds. */
   readonly clock: () => number
   /** Refuses what the store knows to be revoked; null without a store. Answers a promise only where it must ask. */
-  readonly judge: ((payload: TokenPayload<C>, need: Need) => Promise<void> | undefined) | null
+  readonly checkRevocation:
+    | ((payload: TokenPayload<C>, need: PreparedRequirement) => Promise<void> | undefined)
+    | null
   /** The user's blocklist; null for none. */
   readonly isRevoked: ((payload: TokenPayload<C>) => boolean | Promise<boolean>) | null
   /** Answers the `Set-Cookie` lines of a renewed access token that lives no longer than `until`, epoch seconds. */
@@ -49,11 +58,11 @@ export interface GuardParts<C> {
  * place would cost as much as all the checks.
  */
 function authenticate<C>(
-  parts: GuardParts<C>,
+  parts: GuardDependencies<C>,
   request: RequestPort,
-  need: Need,
+  need: PreparedRequirement,
 ): Awaitable<TokenPayload<C> | null> {
-  const found = need.locate(request)
+  const found = need.extract(request)
   return found instanceof Promise
     ? found.then((late) => enter(parts, request, need, late))
     : enter(parts, request, need, found)
@@ -65,20 +74,24 @@ function authenticate<C>(
  *
  * @returns undefined for any other request, which takes the whole journey
  */
-function recall<C>(parts: GuardParts<C>, request: RequestPort, need: Need): TokenPayload<C> | undefined {
-  const { name, prefix } = parts.http.locate.header
+function lookup<C>(
+  parts: GuardDependencies<C>,
+  request: RequestPort,
+  need: PreparedRequirement,
+): TokenPayload<C> | undefined {
+  const { name, prefix } = parts.http.sources.header
   const value = request.header(name)
   if (typeof value !== 'string' || !value.startsWith(prefix)) return undefined
-  const known = parts.verifier.recall({ text: value, start: prefix.length }, need)
-  return known === undefined ? undefined : meet(parts, known, need)
+  const known = parts.verifier.lookup({ text: value, start: prefix.length }, need)
+  return known === undefined ? undefined : authorize(parts, known, need)
 }
 
 /** Goes on with what was found in a request. */
 function enter<C>(
-  parts: GuardParts<C>,
+  parts: GuardDependencies<C>,
   request: RequestPort,
-  need: Need,
-  found: Found | null,
+  need: PreparedRequirement,
+  found: ExtractedToken | null,
 ): Awaitable<TokenPayload<C> | null> {
   if (found === null && need.optional) return null
   if (found === null) throw new AuthError('token_missing')
@@ -89,74 +102,90 @@ function enter<C>(
 
 /** Goes on with a cookie: browsers add it by themselves, so the request may be forged; and it can be renewed in passing. */
 function enterByCookie<C>(
-  parts: GuardParts<C>,
+  parts: GuardDependencies<C>,
   request: RequestPort,
-  need: Need,
-  found: Found,
+  need: PreparedRequirement,
+  found: ExtractedToken,
 ): Awaitable<TokenPayload<C>> {
-  refuseForeign(request, need.csrf)
-  const known = parts.verifier.recall(found, need)
+  checkRequestOrigin(request, need.csrf)
+  const known = parts.verifier.lookup(found, need)
   if (known !== undefined) return confirm(parts, request, need, known)
   return andThen(parts.verifier.verify(found, need), (payload) => confirm(parts, request, need, payload))
 }
 
 /** Goes on with the verified token of a cookie. */
 function confirm<C>(
-  parts: GuardParts<C>,
+  parts: GuardDependencies<C>,
   request: RequestPort,
-  need: Need,
+  need: PreparedRequirement,
   payload: TokenPayload<C>,
 ): Awaitable<TokenPayload<C>> {
-  refuseForged(request, need.csrf, payload.csrf)
-  const standing = stand(parts, payload, need)
+  checkRequestCsrf(request, need.csrf, payload.csrf)
+  const standing = checkAndAuthorize(parts, payload, need)
   const { renew: renewal } = need
   return renewal === null ? standing : andThen(standing, () => renew(parts, request, payload, renewal))
 }
 
 /** Goes on with a ticket, which is redeemed. */
-async function enterByTicket<C>(parts: GuardParts<C>, ticket: string, need: Need): Promise<TokenPayload<C>> {
+async function enterByTicket<C>(
+  parts: GuardDependencies<C>,
+  ticket: string,
+  need: PreparedRequirement,
+): Promise<TokenPayload<C>> {
   if (parts.redeem === null) throw new AuthError('token_malformed')
-  return stand(parts, admit(await parts.redeem(ticket), need), need)
+  return checkAndAuthorize(parts, requireTypeAndRealm(await parts.redeem(ticket), need), need)
 }
 
 /** Goes on with a token from anywhere else: everything but location and CSRF. */
-function pass<C>(parts: GuardParts<C>, token: Carried, need: Need): Awaitable<TokenPayload<C>> {
-  const known = parts.verifier.recall(token, need)
-  if (known !== undefined) return stand(parts, known, need)
-  return andThen(parts.verifier.verify(token, need), (payload) => stand(parts, payload, need))
+function pass<C>(
+  parts: GuardDependencies<C>,
+  token: RawToken,
+  need: PreparedRequirement,
+): Awaitable<TokenPayload<C>> {
+  const known = parts.verifier.lookup(token, need)
+  if (known !== undefined) return checkAndAuthorize(parts, known, need)
+  return andThen(parts.verifier.verify(token, need), (payload) => checkAndAuthorize(parts, payload, need))
 }
 
 /** Makes sure that a verified token is still live and enough for the route. */
-function stand<C>(parts: GuardParts<C>, payload: TokenPayload<C>, need: Need): Awaitable<TokenPayload<C>> {
-  const living = ensureLive(parts, payload, need)
+function checkAndAuthorize<C>(
+  parts: GuardDependencies<C>,
+  payload: TokenPayload<C>,
+  need: PreparedRequirement,
+): Awaitable<TokenPayload<C>> {
+  const living = checkRevocation(parts, payload, need)
   return living instanceof Promise
-    ? living.then(() => meet(parts, payload, need))
-    : meet(parts, payload, need)
+    ? living.then(() => authorize(parts, payload, need))
+    : authorize(parts, payload, need)
 }
 
 /** Refuses what is valid but not enough for this route. */
-function meet<C>({ clock }: GuardParts<C>, payload: TokenPayload<C>, need: Need): TokenPayload<C> {
-  const objection = judgeRequirement(payload, need, clock)
+function authorize<C>(
+  { clock }: GuardDependencies<C>,
+  payload: TokenPayload<C>,
+  need: PreparedRequirement,
+): TokenPayload<C> {
+  const objection = decideAuthorization(payload, need, clock)
   if (objection !== undefined) throw objection
   return payload
 }
 
 /** Judges once more what was verified before. */
-function meetAgain<C>(
-  parts: GuardParts<C>,
+function recheck<C>(
+  parts: GuardDependencies<C>,
   payload: TokenPayload<C>,
-  need: Need,
+  need: PreparedRequirement,
 ): Awaitable<TokenPayload<C>> {
-  const objection = judgeTimes(toSpan(payload, parts.leeway, parts.defaults.revocable), parts.clock())
+  const objection = decideTimes(toSpan(payload, parts.leeway, parts.defaults.revocable), parts.clock())
   if (objection !== undefined) throw new AuthError(objection)
-  return stand(parts, admit(payload, need), need)
+  return checkAndAuthorize(parts, requireTypeAndRealm(payload, need), need)
 }
 
 /** Refuses what is revoked, by the store and by the user's own blocklist. A promise only where one of them must be waited for. */
-function ensureLive<C>(
-  { judge, isRevoked }: GuardParts<C>,
+function checkRevocation<C>(
+  { checkRevocation: judge, isRevoked }: GuardDependencies<C>,
   payload: TokenPayload<C>,
-  need: Need,
+  need: PreparedRequirement,
 ): Awaitable<void> {
   const judged = judge === null || need.revocation === 'off' ? undefined : judge(payload, need)
   return isRevoked === null ? judged : andThen(judged, () => askBlocklist(payload, isRevoked))
@@ -165,7 +194,7 @@ function ensureLive<C>(
 /** Asks the user's blocklist. One that cannot answer is a store that is down. */
 async function askBlocklist<C>(
   payload: TokenPayload<C>,
-  isRevoked: NonNullable<GuardParts<C>['isRevoked']>,
+  isRevoked: NonNullable<GuardDependencies<C>['isRevoked']>,
 ): Promise<void> {
   let revoked: unknown
   try {
@@ -183,7 +212,7 @@ async function askBlocklist<C>(
  * @returns the payload as it came, which is what this request goes on with
  */
 async function renew<C>(
-  parts: GuardParts<C>,
+  parts: GuardDependencies<C>,
   request: RequestPort,
   payload: TokenPayload<C>,
   { within, maxAge }: Renewal,
@@ -208,28 +237,28 @@ function toNothing(error: unknown): null {
 /** The guard of one application: the journeys, and the way to prepare for them. Promises only where something must be waited for. */
 export interface Guard<C> {
   /** Prepares a requirement; remembers the object that it came in. */
-  toNeed(requirement: Requirement | undefined): Need
+  prepare(requirement: Requirement | undefined): PreparedRequirement
   /** What a request's header says, where it can be said at once; undefined where it takes the whole journey. */
-  recall(request: RequestPort, need: Need): TokenPayload<C> | undefined
+  lookup(request: RequestPort, need: PreparedRequirement): TokenPayload<C> | undefined
   /** Finds the token of a request. */
-  findToken(request: RequestPort, need: Need): Awaitable<Found | null>
+  findToken(request: RequestPort, need: PreparedRequirement): Awaitable<ExtractedToken | null>
   /** The whole journey; null only where a token is optional and there is none. */
-  authenticate(request: RequestPort, need: Need): Awaitable<TokenPayload<C> | null>
+  authenticate(request: RequestPort, need: PreparedRequirement): Awaitable<TokenPayload<C> | null>
   /** The journey without the request: everything but location and CSRF. */
-  verifyToken(token: string, need: Need): Awaitable<TokenPayload<C>>
+  verifyToken(token: string, need: PreparedRequirement): Awaitable<TokenPayload<C>>
   /** Judges once more what was verified before: times, type, realm, revocation and the requirement. */
-  meet(payload: TokenPayload<C>, need: Need): Awaitable<TokenPayload<C>>
+  recheck(payload: TokenPayload<C>, need: PreparedRequirement): Awaitable<TokenPayload<C>>
   /** Refuses what is revoked by now. */
-  judge(payload: TokenPayload<C>): Awaitable<void>
+  checkRevocation(payload: TokenPayload<C>): Awaitable<void>
 }
 
 /** Makes the guard of one application. */
-export function createGuard<C>(parts: GuardParts<C>): Guard<C> {
+export function createGuard<C>(parts: GuardDependencies<C>): Guard<C> {
   const { http, defaults, on } = parts
-  const plain = toNeed({}, http, defaults)
-  const needs = new WeakMap<Requirement, Need>()
+  const plain = prepareRequirement({}, http, defaults)
+  const needs = new WeakMap<Requirement, PreparedRequirement>()
   /** Whether nobody but the cache is asked about a token that it remembers. */
-  const recalls = parts.verifier.remembers && parts.judge === null && parts.isRevoked === null
+  const recalls = parts.verifier.isCaching && parts.checkRevocation === null && parts.isRevoked === null
 
   /** Tells of a refusal, and throws it on. */
   function report(error: unknown, { method }: RequestPort): never {
@@ -238,22 +267,22 @@ export function createGuard<C>(parts: GuardParts<C>): Guard<C> {
   }
 
   return {
-    toNeed(requirement) {
+    prepare(requirement) {
       if (requirement === undefined) return plain
-      const known = needs.get(requirement) ?? toNeed(requirement, http, defaults)
+      const known = needs.get(requirement) ?? prepareRequirement(requirement, http, defaults)
       // Only what cannot change any more is remembered: `auth.prepare` freezes.
       if (Object.isFrozen(requirement)) needs.set(requirement, known)
       return known
     },
-    recall(request, need) {
+    lookup(request, need) {
       if (!need.isHeaderOnly || !recalls) return undefined
       try {
-        return recall(parts, request, need)
+        return lookup(parts, request, need)
       } catch (error) {
         return report(error, request)
       }
     },
-    findToken: (request, need) => need.locate(request),
+    findToken: (request, need) => need.extract(request),
     authenticate(request, need) {
       try {
         const payload = authenticate(parts, request, need)
@@ -266,7 +295,7 @@ export function createGuard<C>(parts: GuardParts<C>): Guard<C> {
       if (typeof token !== 'string') throw new AuthError('token_malformed')
       return pass(parts, { text: token, start: 0 }, need)
     },
-    meet: (payload, need) => meetAgain(parts, payload, need),
-    judge: (payload) => ensureLive(parts, payload, plain),
+    recheck: (payload, need) => recheck(parts, payload, need),
+    checkRevocation: (payload) => checkRevocation(parts, payload, plain),
   }
 }

@@ -2,25 +2,30 @@
  * How tokens are let in: whole requests, bare tokens, and the gates that adapters put before routes. The journey itself is in `guard.ts`;
  * here are its entrances.
  */
-import type { Awaitable } from '../internal/awaitable.ts'
+
 import { AuthError } from '../errors.ts'
-import type { Guard } from './authenticate.ts'
-import { type Attached, toAttached } from '../http/auth-context.ts'
-import type { HandshakeLocation, Location } from '../http/token-sources.ts'
+import { type AuthContext, toAuthContext } from '../http/auth-context.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
-import type { Requirement } from './requirement.ts'
+import type { HandshakeLocation, Location } from '../http/token-sources.ts'
+import type { Awaitable } from '../internal/awaitable.ts'
 import { readUnverified, type UnverifiedPayload } from '../token/jws.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { TokenType } from '../token/token-type.ts'
+import type { Guard } from './authenticate.ts'
+import type { Requirement } from './requirement.ts'
 
 /** What `authenticate` answers: null is possible only where the requirement says `optional: true`. */
-export type Outcome<R, C> = R extends { readonly optional: true } ? TokenPayload<C> | null : TokenPayload<C>
+export type PayloadFor<R, C> = R extends { readonly optional: true }
+  ? TokenPayload<C> | null
+  : TokenPayload<C>
 
 /**
  * The way through one route, to what it attaches to a request. It answers, or throws, at once unless a body, a schema, the store, a renewal or
  * a loader has to be waited for; then it answers a promise.
  */
-export type Gate<R, C, U = never> = (request: RequestPort) => Awaitable<Attached<Outcome<R, C>, U>>
+export type Authenticator<R, C, U = never> = (
+  request: RequestPort,
+) => Awaitable<AuthContext<PayloadFor<R, C>, U>>
 
 /** A token that was found in a request. */
 export interface FoundToken {
@@ -33,7 +38,7 @@ export interface FoundToken {
 }
 
 /** How tokens are let in: members of `Auth`. */
-export interface Admission<C> {
+export interface AuthRequests<C> {
   /**
    * Verifies a token against a requirement: everything but location and CSRF.
    *
@@ -57,17 +62,17 @@ export interface Admission<C> {
   authenticate<const R extends Requirement = Record<never, never>>(
     request: Request | RequestPort,
     requirement?: R,
-  ): Promise<Outcome<R, C>>
+  ): Promise<PayloadFor<R, C>>
   /**
    * The same journey for one route, prepared when the route is made. For adapters, which spare every request a promise by it.
    *
    * @param load what loads the user, if the route wants one
    * @throws {ConfigurationError} for an unknown or unfit member
    */
-  gate<const R extends Requirement, U = never>(
+  authenticator<const R extends Requirement, U = never>(
     requirement: R,
-    load?: (payload: Outcome<R, C>) => Promise<U>,
-  ): Gate<R, C, U>
+    load?: (payload: PayloadFor<R, C>) => Promise<U>,
+  ): Authenticator<R, C, U>
   /**
    * Checks a requirement when a route is made, so that a mistake shows at start; answers a frozen copy that `authenticate` recognises.
    *
@@ -90,38 +95,38 @@ export interface Admission<C> {
 }
 
 /** Makes the entrances of one application. */
-export function createAdmission<C>(guard: Guard<C>): Admission<C> {
+export function createRequestApi<C>(guard: Guard<C>): AuthRequests<C> {
   return {
-    verifyToken: async (token, requirement) => guard.verifyToken(token, guard.toNeed(requirement)),
+    verifyToken: async (token, requirement) => guard.verifyToken(token, guard.prepare(requirement)),
     decodeUnverified(token) {
       const read = readUnverified(token)
       if (read === undefined) throw new AuthError('token_malformed')
       return read
     },
     async authenticate<const R extends Requirement>(request: Request | RequestPort, requirement?: R) {
-      const payload = await guard.authenticate(toRequestPort(request), guard.toNeed(requirement))
-      return payload as Outcome<R, C>
+      const payload = await guard.authenticate(toRequestPort(request), guard.prepare(requirement))
+      return payload as PayloadFor<R, C>
     },
-    gate<const R extends Requirement, U = never>(
+    authenticator<const R extends Requirement, U = never>(
       requirement: R,
-      load?: (payload: Outcome<R, C>) => Promise<U>,
-    ): Gate<R, C, U> {
-      const need = guard.toNeed(requirement)
+      load?: (payload: PayloadFor<R, C>) => Promise<U>,
+    ): Authenticator<R, C, U> {
+      const need = guard.prepare(requirement)
       return (request) => {
         // Whether it is a promise is not asked of what is recalled: its memory may be far away, and nobody may ever read it.
-        const known = load === undefined ? guard.recall(request, need) : undefined
-        if (known !== undefined) return { auth: known as Outcome<R, C> }
-        return toAttached(guard.authenticate(request, need) as Awaitable<Outcome<R, C>>, load)
+        const known = load === undefined ? guard.lookup(request, need) : undefined
+        if (known !== undefined) return { auth: known as PayloadFor<R, C> }
+        return toAuthContext(guard.authenticate(request, need) as Awaitable<PayloadFor<R, C>>, load)
       }
     },
     prepare<const R extends Requirement>(requirement: R): R {
-      guard.toNeed(requirement)
+      guard.prepare(requirement)
       const prepared: R = Object.freeze({ ...requirement })
-      guard.toNeed(prepared)
+      guard.prepare(prepared)
       return prepared
     },
     async findToken(request, type = 'access', locations) {
-      const need = guard.toNeed({ type, ...(locations && { locations }) })
+      const need = guard.prepare({ type, ...(locations && { locations }) })
       const found = await guard.findToken(toRequestPort(request), need)
       if (found === null) return null
       const token = found.text.slice(found.start)

@@ -2,27 +2,28 @@
  * `createAuth(options)` -> `Auth`: the wiring. It connects the rooms and decides nothing: what a token must be is in `token/`,
  * where it travels in `http/`, and the way through a protected route in `guard.ts`.
  */
-import { type Admission, createAdmission } from './authenticator.ts'
-import { ConfigurationError } from '../internal/configuration-error.ts'
-import type { IssueOptions, RefreshIssueOptions } from './token-claims.ts'
+
 import { AuthError } from '../errors.ts'
-import { createGuard, type Guard } from './authenticate.ts'
 import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
-import { type Answer, respond } from '../http/error-response.ts'
+import { createErrorResponse, type ResponseData } from '../http/error-response.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
-import { createIssuance, type Issuance, type PairOptions, type TokenPair } from './issue-tokens.ts'
-import { type AuthSessions, createLiveness, type Liveness } from './session-api.ts'
-import { createOpenApi, type OpenApi } from './openapi.ts'
-import type { AuthOptions } from './options.ts'
-import { Following } from './follow.ts'
+import { ConfigurationError } from '../internal/configuration-error.ts'
 import type { FeedState } from '../session/revocation-feed.ts'
-import { resolveOptions, type Settings } from './resolve-options.ts'
-import { createStanding, type Standing } from './watch.ts'
 import { readUnverified } from '../token/jws.ts'
 import type { Jwks } from '../token/key-ring.ts'
-import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import { prepareTickets, type Tickets } from '../token/ticket.ts'
+import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import { createVerifier, type VerifySettings } from '../token/verify.ts'
+import { createGuard, type Guard } from './authenticate.ts'
+import { type AuthRequests, createRequestApi } from './authenticator.ts'
+import { TokenFollower } from './follow.ts'
+import { createTokenIssuer, type PairOptions, type TokenIssuer, type TokenPair } from './issue-tokens.ts'
+import { createOpenApi, type OpenApi } from './openapi.ts'
+import type { AuthOptions } from './options.ts'
+import { resolveOptions, type Settings } from './resolve-options.ts'
+import { type AuthSessions, createSessionService, type SessionService } from './session-api.ts'
+import type { IssueOptions, RefreshIssueOptions } from './token-claims.ts'
+import { type AuthWatch, createWatchApi } from './watch.ts'
 
 /** The payload's type of an application: `TokenOf<typeof auth>`. */
 export type TokenOf<A> = A extends Auth<infer C, infer _> ? TokenPayload<C> : never
@@ -31,7 +32,7 @@ export type TokenOf<A> = A extends Auth<infer C, infer _> ? TokenPayload<C> : ne
 export type SubjectOf<A> = A extends Auth<infer _, infer U> ? U : never
 
 /** Token authentication for one application. Made by `createAuth`; share one instance. */
-export interface Auth<C = Claims, U = unknown> extends Admission<C>, Standing<C> {
+export interface Auth<C = Claims, U = unknown> extends AuthRequests<C>, AuthWatch<C> {
   /**
    * Issues an access token.
    *
@@ -95,7 +96,7 @@ export interface Auth<C = Claims, U = unknown> extends Admission<C>, Standing<C>
    * Words the answer to an error in the form of all other answers, with its challenge: for error handlers, and for handlers that
    * throw an `AuthError` of their own.
    */
-  answer(error: AuthError): Answer
+  errorResponse(error: AuthError): ResponseData
   /** The public keys, for `/.well-known/jwks.json` (RFC 7517 section 5). HMAC secrets are never among them. */
   jwks(): Jwks
   /** Describes the guards for OpenAPI 3.1: `components`, and `route(requirement)` for what a route asks and answers. */
@@ -150,15 +151,15 @@ function toVerifySettings<C, U>(
 
 /** The parts of an application that its guard connects. */
 interface Wiring<C> {
-  readonly issuance: Issuance<C>
-  readonly liveness: Liveness<C>
+  readonly issuance: TokenIssuer<C>
+  readonly liveness: SessionService<C>
   readonly verifying: VerifySettings<C>
   /** Null without a session store. */
   readonly tickets: Tickets<C> | null
 }
 
 /** Wires the way through a protected route. */
-function wireGuard<C, U>(settings: Settings<C, U>, wiring: Wiring<C>): Guard<C> {
+function createApplicationGuard<C, U>(settings: Settings<C, U>, wiring: Wiring<C>): Guard<C> {
   const { http, clock, leeway, realm, freshness } = settings
   const { issuance, liveness, tickets } = wiring
   return createGuard({
@@ -174,7 +175,7 @@ function wireGuard<C, U>(settings: Settings<C, U>, wiring: Wiring<C>): Guard<C> 
     http,
     defaults: { freshness, realm, revocable: liveness.revocable, issues: settings.ring.signer !== null },
     clock,
-    judge: liveness.judge,
+    checkRevocation: liveness.checkRevocation,
     isRevoked: settings.isRevoked,
     async renew(payload, until) {
       const token = issuance.renew(payload, until, await liveness.renewal(payload))
@@ -205,14 +206,14 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
 ): Auth<C, U> {
   const settings = resolveOptions(options)
   const { http, clock, lifetimes, freshness } = settings
-  const issuance = createIssuance(settings)
-  const liveness = createLiveness(settings, issuance)
+  const issuance = createTokenIssuer(settings)
+  const liveness = createSessionService(settings, issuance)
   const verifying = toVerifySettings(settings, liveness.revocable)
   const tickets = liveness.revocable ? prepareTickets(verifying) : null
-  const guard = wireGuard(settings, { issuance, liveness, verifying, tickets })
-  const following = new Following<C>({
+  const guard = createApplicationGuard(settings, { issuance, liveness, verifying, tickets })
+  const following = new TokenFollower<C>({
     clock,
-    judge: guard.judge,
+    checkRevocation: guard.checkRevocation,
     listen: liveness.listen,
     mustAsk: (payload) => settings.isRevoked !== null || liveness.isLongLived(payload),
     patience: liveness.patience,
@@ -236,8 +237,8 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       following.close()
       liveness.close()
     },
-    ...createAdmission(guard),
-    ...createStanding(guard, following, tickets),
+    ...createRequestApi(guard),
+    ...createWatchApi(guard, following, tickets),
     cookies({ access_token, refresh_token }) {
       const access = access_token === undefined ? {} : { access: toCookieToken(access_token) }
       const refresh = refresh_token === undefined ? {} : { refresh: toCookieToken(refresh_token) }
@@ -249,9 +250,9 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
         throw new ConfigurationError('Expected the option `subject`: nothing else loads a user')
       return loadSubject<C, U>(payload, settings.subject)
     },
-    answer: (error) => respond(error, http.realm),
+    errorResponse: (error) => createErrorResponse(error, http.realm),
     jwks: () => settings.ring.jwks,
-    openapi: () => createOpenApi(settings, guard.toNeed, liveness.revocable),
+    openapi: () => createOpenApi(settings, guard.prepare, liveness.revocable),
     http,
     lifetimes: Object.freeze({ ...lifetimes, freshness }),
     now: clock,

@@ -3,20 +3,21 @@
  * longer be told. Revocations are heard as this process hears of them; only where nothing can be heard is asked again. One
  * beat serves all that is open, and keeps no process alive.
  */
-import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
+
 import { AuthError, isAuthError } from '../errors.ts'
-import type { TokenPayload } from '../token/token-payload.ts'
-import type { Ear } from '../session/revocation-feed.ts'
+import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
+import type { RevocationListener } from '../session/revocation-feed.ts'
 import type { LogEntry } from '../session/store.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 
 /** What following works from; lengths in seconds. */
-export interface FollowingParts<C> {
+export interface FollowDependencies<C> {
   /** The present moment in epoch seconds. */
   readonly clock: () => number
   /** Judges whether a token is still live. Throws or rejects with what ends it. */
-  readonly judge: (payload: TokenPayload<C>) => Awaitable<void>
+  readonly checkRevocation: (payload: TokenPayload<C>) => Awaitable<void>
   /** Lets an ear hear of revocations from now on. */
-  readonly listen: (ear: Ear) => void
+  readonly listen: (ear: RevocationListener) => void
   /** Whether nothing is heard of what may end a token, so that it must be asked for now and then. */
   readonly mustAsk: (payload: TokenPayload<C>) => boolean
   /** How long asking may fail before a token counts as ended; infinite for ever. */
@@ -34,7 +35,7 @@ interface Follower<C> {
 }
 
 /** How often the clock is looked at, in seconds. */
-const BEAT = 0.25
+const CHECK_INTERVAL = 0.25
 
 /** How often is asked where nothing can be heard, in seconds. */
 const ASK_INTERVAL = 30
@@ -77,18 +78,18 @@ class Register<C> {
 }
 
 /** The following of one application. It starts nothing before somebody follows. */
-export class Following<C> {
-  readonly #parts: FollowingParts<C>
+export class TokenFollower<C> {
+  readonly #deps: FollowDependencies<C>
   readonly #register = new Register<C>()
-  readonly #ear: Ear = {
-    hear: (entry) => {
-      for (const follower of this.#register.named(entry)) this.#look(follower)
+  readonly #listener: RevocationListener = {
+    onRevoked: (entry) => {
+      for (const follower of this.#register.named(entry)) this.#recheck(follower)
     },
-    lose: () => this.close(),
+    onStale: () => this.close(),
   }
   /** How a follower is judged. */
   readonly #judgement: Steps<Follower<C>, void, void> = {
-    attempt: ({ payload }) => this.#parts.judge(payload),
+    attempt: ({ payload }) => this.#deps.checkRevocation(payload),
     enter: (follower) => this.#take(follower, null),
     refuse: (follower, error) => this.#take(follower, error),
   }
@@ -96,9 +97,9 @@ export class Following<C> {
   /** Nobody expires and nobody asks before this moment. */
   #nextAt = Number.POSITIVE_INFINITY
 
-  /** @param parts what it works from */
-  constructor(parts: FollowingParts<C>) {
-    this.#parts = parts
+  /** @param deps what it works from */
+  constructor(deps: FollowDependencies<C>) {
+    this.#deps = deps
   }
 
   /** How many tokens are followed. */
@@ -113,17 +114,17 @@ export class Following<C> {
    * @returns stops following: `onEnd` is not called any more
    */
   follow(payload: TokenPayload<C>, onEnd: (error: AuthError) => void): () => void {
-    const { clock, listen } = this.#parts
+    const { clock, listen } = this.#deps
     const follower = { payload, onEnd, askAt: Number.POSITIVE_INFINITY, sureAt: clock() }
     this.#register.add(follower)
     this.#nextAt = Math.min(this.#nextAt, payload.exp)
     if (this.#timer === undefined) {
-      this.#timer = setInterval(() => this.#beat(), BEAT * 1000)
+      this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL * 1000)
       this.#timer.unref?.()
     }
-    listen(this.#ear)
+    listen(this.#listener)
     // What was revoked between the judgement of the guard and this moment is heard by nobody.
-    queueMicrotask(() => this.#look(follower))
+    queueMicrotask(() => this.#recheck(follower))
     return () => {
       this.#leave(follower)
     }
@@ -135,10 +136,10 @@ export class Following<C> {
   }
 
   /** Judges anew. */
-  #look(follower: Follower<C>): void {
+  #recheck(follower: Follower<C>): void {
     const { payload } = follower
     if (!this.#register.all.has(follower)) return
-    if (payload.exp <= this.#parts.clock()) {
+    if (payload.exp <= this.#deps.clock()) {
       this.#end(follower, new AuthError('token_expired'))
       return
     }
@@ -148,7 +149,7 @@ export class Following<C> {
 
   /** Takes a judgement: null, or what stands against the token. One that could not be made is made again, as long as patience lasts. */
   #take(follower: Follower<C>, error: unknown): void {
-    const { clock, mustAsk, patience } = this.#parts
+    const { clock, mustAsk, patience } = this.#deps
     if (error === null) {
       follower.sureAt = clock()
       if (mustAsk(follower.payload)) this.#askLater(follower, ASK_INTERVAL)
@@ -160,17 +161,17 @@ export class Following<C> {
   }
 
   #askLater(follower: Follower<C>, seconds: number): void {
-    follower.askAt = this.#parts.clock() + seconds
+    follower.askAt = this.#deps.clock() + seconds
     this.#nextAt = Math.min(this.#nextAt, follower.askAt)
   }
 
-  #beat(): void {
-    const now = this.#parts.clock()
+  #check(): void {
+    const now = this.#deps.clock()
     if (now < this.#nextAt) return
     this.#nextAt = Number.POSITIVE_INFINITY
     const { all } = this.#register
     for (const follower of all) {
-      if (Math.min(follower.payload.exp, follower.askAt) <= now) this.#look(follower)
+      if (Math.min(follower.payload.exp, follower.askAt) <= now) this.#recheck(follower)
       if (all.has(follower)) this.#nextAt = Math.min(this.#nextAt, follower.payload.exp, follower.askAt)
     }
   }

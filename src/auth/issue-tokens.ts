@@ -4,19 +4,19 @@
  */
 import type { Duration } from '../internal/duration.ts'
 import { emit } from '../internal/listeners.ts'
+import { prepareSignToken, type SignToken, type TokenClaims } from '../token/sign-token.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
+import type { Settings } from './resolve-options.ts'
 import {
   ACCESS_KEYS,
-  carry,
-  checkKeys,
+  checkCallOptions,
   type IssueOptions,
-  prepareDraft,
+  inheritClaims,
+  prepareTokenClaims,
   REFRESH_KEYS,
   type RefreshIssueOptions,
   SHARED_KEYS,
 } from './token-claims.ts'
-import type { Settings } from './resolve-options.ts'
-import { type Draft, type Issue, prepareIssue } from '../token/sign-token.ts'
-import type { TokenPayload } from '../token/token-payload.ts'
 
 /** What may be said of one half of a pair. */
 export interface HalfOptions {
@@ -47,15 +47,15 @@ export interface TokenPair {
 }
 
 /** The drafts of a login's tokens. */
-export interface DraftPair {
+export interface PairClaims {
   /** The access token. */
-  readonly access: Draft
+  readonly access: TokenClaims
   /** The refresh token. */
-  readonly refresh: Draft
+  readonly refresh: TokenClaims
 }
 
 /** The issuing half of an application. */
-export interface Issuance<C> {
+export interface TokenIssuer<C> {
   /** Issues an access token. */
   readonly createAccessToken: (
     subject: string | TokenPayload<C>,
@@ -72,9 +72,9 @@ export interface Issuance<C> {
     options?: PairOptions<C>,
   ) => Promise<TokenPair>
   /** Drafts both tokens of a login. */
-  readonly draftPair: (subject: string | TokenPayload<C>, options: PairOptions<C>) => Promise<DraftPair>
+  readonly pairClaims: (subject: string | TokenPayload<C>, options: PairOptions<C>) => Promise<PairClaims>
   /** Signs a draft. */
-  readonly issue: Issue
+  readonly issue: SignToken
   /**
    * Issues an access token that carries everything over but what is given, is not fresh, and lives no longer than `until`,
    * epoch seconds.
@@ -91,10 +91,10 @@ const PAIR_KEYS = ['fresh', 'authTime', ...SHARED_KEYS, 'access', 'refresh']
 const HALF_KEYS = ['expiresIn', 'scopes']
 
 /** Makes the issuing half of an application. */
-export function createIssuance<C, U>(settings: Settings<C, U>): Issuance<C> {
+export function createTokenIssuer<C, U>(settings: Settings<C, U>): TokenIssuer<C> {
   const { clock, lifetimes, on } = settings
-  const toDraft = prepareDraft(settings)
-  const issue = prepareIssue({
+  const toDraft = prepareTokenClaims(settings)
+  const issue = prepareSignToken({
     ring: settings.ring,
     issuer: settings.issuer,
     audience: settings.audience.issued,
@@ -103,17 +103,17 @@ export function createIssuance<C, U>(settings: Settings<C, U>): Issuance<C> {
     tokenLength: settings.limits.tokenLength,
   })
 
-  const sign: Issue = (draft) => {
+  const sign: SignToken = (draft) => {
     const token = issue(draft)
     emit(on, 'issued', { type: draft.type, sub: draft.sub })
     return token
   }
 
-  async function draftPair(subject: string | TokenPayload<C>, options: PairOptions<C>): Promise<DraftPair> {
-    checkKeys(options, PAIR_KEYS)
+  async function draftPair(subject: string | TokenPayload<C>, options: PairOptions<C>): Promise<PairClaims> {
+    checkCallOptions(options, PAIR_KEYS)
     const { access = {}, refresh = {}, fresh = false, ...shared } = options
-    checkKeys(access, HALF_KEYS)
-    checkKeys(refresh, HALF_KEYS)
+    checkCallOptions(access, HALF_KEYS)
+    checkCallOptions(refresh, HALF_KEYS)
     const first = await toDraft('access', subject, { ...shared, fresh, ...access })
     const { authTime: _, ...said } = shared
     const second = await toDraft('refresh', subject, { ...said, ...refresh })
@@ -123,14 +123,14 @@ export function createIssuance<C, U>(settings: Settings<C, U>): Issuance<C> {
 
   return {
     issue: sign,
-    draftPair,
+    pairClaims: draftPair,
     async createAccessToken(subject, options = {}) {
-      checkKeys(options, ACCESS_KEYS)
+      checkCallOptions(options, ACCESS_KEYS)
       const draft = toDraft('access', subject, options)
       return sign(draft instanceof Promise ? await draft : draft)
     },
     async createRefreshToken(subject, options = {}) {
-      checkKeys(options, REFRESH_KEYS)
+      checkCallOptions(options, REFRESH_KEYS)
       const draft = toDraft('refresh', subject, options)
       return sign(draft instanceof Promise ? await draft : draft)
     },
@@ -147,7 +147,7 @@ export function createIssuance<C, U>(settings: Settings<C, U>): Issuance<C> {
       const iat = Math.floor(clock())
       const exp = Math.floor(Math.min(iat + lifetimes.access, until))
       const rights = { ...(scopes && { scopes }), ...(data && { data: data as object }) }
-      return sign({ ...carry(payload), ...rights, type: 'access', iat, exp, fresh: false })
+      return sign({ ...inheritClaims(payload), ...rights, type: 'access', iat, exp, fresh: false })
     },
   }
 }

@@ -6,8 +6,8 @@ import { ERRORS, type ErrorCode, type ErrorRow } from '../errors.ts'
 import { isUnsafe } from '../http/csrf.ts'
 import { CHALLENGE } from '../http/error-response.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
-import type { Need, Requirement } from './requirement.ts'
 import type { TokenType } from '../token/token-type.ts'
+import type { PreparedRequirement, Requirement } from './requirement.ts'
 
 /** A part of an OpenAPI document. */
 export type OpenApiObject = { readonly [name: string]: unknown }
@@ -151,12 +151,12 @@ export function describeRefusals(codes: readonly ErrorCode[]): Record<string, Op
 }
 
 /** The types that will do. */
-function toTypes(type: Need['type']): readonly TokenType[] {
+function toTypes(type: PreparedRequirement['type']): readonly TokenType[] {
   return type === 'any' ? ['access', 'refresh'] : [type]
 }
 
 /** The security schemes of the configured locations. A token in the body has none in OpenAPI. */
-function toSchemes({ locate, cookies, csrf }: HttpSettings): Record<string, OpenApiObject> {
+function toSchemes({ sources: locate, cookies, csrf }: HttpSettings): Record<string, OpenApiObject> {
   const schemes: Record<string, OpenApiObject> = {}
   for (const type of toTypes('any')) {
     const description = `An ${type} token`.replace('An r', 'A r')
@@ -181,7 +181,7 @@ function toSchemes({ locate, cookies, csrf }: HttpSettings): Record<string, Open
 
 /** The ways in to one route. */
 function toSecurity(
-  need: Need,
+  need: PreparedRequirement,
   schemes: Readonly<Record<string, OpenApiObject>>,
   unsafe: boolean,
 ): OpenApiSecurity[] {
@@ -203,7 +203,7 @@ function toSecurity(
 }
 
 /** What a route can be refused for. */
-function toCodes(need: Need, unsafe: boolean, revocable: boolean): ErrorCode[] {
+function toCodes(need: PreparedRequirement, unsafe: boolean, revocable: boolean): ErrorCode[] {
   const asksProof =
     need.freshWithin !== null || need.maxAge !== null || need.acr !== null || need.amr !== null
   const byCookie = need.locations.has('cookie') && unsafe
@@ -232,7 +232,7 @@ function toCodes(need: Need, unsafe: boolean, revocable: boolean): ErrorCode[] {
  */
 export function createOpenApi(
   { http, isRevoked }: { readonly http: HttpSettings; readonly isRevoked: unknown },
-  toNeed: (requirement: Requirement | undefined) => Need,
+  toNeed: (requirement: Requirement | undefined) => PreparedRequirement,
   hasStore: boolean,
 ): OpenApi {
   const revocable = hasStore || isRevoked !== null

@@ -2,15 +2,16 @@
  * The public options of `createAuth`, each with its unit, bounds and default. Rooms own the options that only they
  * understand; `settings.ts` checks them all.
  */
+
+import type { HttpOptions } from '../http/resolve-http-options.ts'
 import type { Clock, Duration } from '../internal/duration.ts'
 import type { Listeners } from '../internal/listeners.ts'
 import type { StandardSchema } from '../internal/schema.ts'
-import type { AuthEvents } from './events.ts'
-import type { HttpOptions } from '../http/resolve-http-options.ts'
-import type { RevocationMode } from '../session/revocation-feed.ts'
 import type { RevocationOptions, SessionOptions } from '../session/resolve-session-options.ts'
+import type { RevocationMode } from '../session/revocation-feed.ts'
 import type { KeyRing } from '../token/key-ring.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
+import type { AuthEvents } from './events.ts'
 
 /** The life of one type of token. */
 export interface LifetimeOptions {

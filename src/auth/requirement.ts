@@ -2,20 +2,21 @@
  * What a route asks: of the token (`token/requirement.ts`), and of the way in which it comes. The public form is checked and
  * turned into numbers and sets once, when the route is made.
  */
-import { type Duration, toSeconds } from '../internal/duration.ts'
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
-import { toFlag } from '../internal/read-options.ts'
+
 import { type CsrfMode, type CsrfSettings, withMode } from '../http/csrf.ts'
-import { type Locate, prepareLocate } from '../http/extract-token.ts'
-import { type HandshakeLocation, type Location, resolveLocations } from '../http/token-sources.ts'
+import { type ExtractToken, prepareExtractToken } from '../http/extract-token.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
+import { type HandshakeLocation, type Location, resolveLocations } from '../http/token-sources.ts'
+import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
+import { readFlag } from '../internal/read-options.ts'
 import type { RevocationMode } from '../session/revocation-feed.ts'
 import {
-  prepareRequirement,
-  type RequirementDefaults,
+  type PreparedTokenRequirement,
+  prepareTokenRequirement,
   TOKEN_REQUIREMENT_KEYS,
-  type TokenNeed,
   type TokenRequirement,
+  type TokenRequirementDefaults,
 } from '../token/token-requirement.ts'
 
 /** Renewal in passing, for cookie applications without a client of their own. */
@@ -58,11 +59,11 @@ export interface Renewal {
 }
 
 /** A requirement, prepared. */
-export interface Need extends TokenNeed {
+export interface PreparedRequirement extends PreparedTokenRequirement {
   /** Where to look. */
   readonly locations: ReadonlySet<Location | HandshakeLocation>
   /** Finds the token there. */
-  readonly locate: Locate
+  readonly extract: ExtractToken
   /** Whether the header is the only place. */
   readonly isHeaderOnly: boolean
   /** How requests by cookie are protected. */
@@ -76,7 +77,7 @@ export interface Need extends TokenNeed {
 }
 
 /** What requirements are prepared against. */
-export interface NeedDefaults extends RequirementDefaults {
+export interface RequirementDefaults extends TokenRequirementDefaults {
   /** Whether there is a store that knows what is revoked. */
   readonly revocable: boolean
   /** Whether the key ring signs. */
@@ -90,14 +91,17 @@ const REQUIREMENT_KEYS = [...TOKEN_REQUIREMENT_KEYS, 'locations', 'csrf', 'revoc
 const RENEW_BOUNDS = { min: 1, max: Number.MAX_SAFE_INTEGER } as const
 
 /** Reads when to renew. */
-function toRenewal(renew: Requirement['renew'], { issues }: NeedDefaults): Need['renew'] {
+function toRenewal(
+  renew: Requirement['renew'],
+  { issues }: RequirementDefaults,
+): PreparedRequirement['renew'] {
   if (renew === undefined || renew === false) return null
   if (!issues)
     throw new ConfigurationError('Expected the key ring to hold a `signing` key: `renew` issues tokens')
   const options: unknown = renew === true ? {} : renew
   if (!isRecord(options))
     throw new ConfigurationError(expected('renew', 'true, false or { within, maxAge }', renew))
-  refuseUnknownKeys('renew', options, ['within', 'maxAge'])
+  checkKnownKeys('renew', options, ['within', 'maxAge'])
   return {
     within: toSeconds('renew.within', options['within'] ?? '5m', RENEW_BOUNDS),
     maxAge: toSeconds('renew.maxAge', options['maxAge'] ?? '12h', RENEW_BOUNDS),
@@ -105,7 +109,11 @@ function toRenewal(renew: Requirement['renew'], { issues }: NeedDefaults): Need[
 }
 
 /** Reads how revocation is judged. Where a recent authentication is asked for, what was known a moment ago is not enough. */
-function toRevocation(mode: unknown, need: TokenNeed, { revocable }: NeedDefaults): RevocationMode {
+function toRevocation(
+  mode: unknown,
+  need: PreparedTokenRequirement,
+  { revocable }: RequirementDefaults,
+): RevocationMode {
   if (mode !== undefined && mode !== 'feed' && mode !== 'strict' && mode !== 'off') {
     throw new ConfigurationError(expected('revocation', "'feed', 'strict' or 'off'", mode))
   }
@@ -123,9 +131,9 @@ function toRevocation(mode: unknown, need: TokenNeed, { revocable }: NeedDefault
 function toLocations(
   locations: Requirement['locations'],
   http: HttpSettings,
-  { revocable }: NeedDefaults,
-): Need['locations'] {
-  if (locations === undefined) return http.locate.locations
+  { revocable }: RequirementDefaults,
+): PreparedRequirement['locations'] {
+  if (locations === undefined) return http.sources.locations
   const resolved = resolveLocations('locations', locations)
   if (revocable || !resolved.has('ticket')) return resolved
   throw new ConfigurationError(
@@ -138,21 +146,25 @@ function toLocations(
  *
  * @throws {ConfigurationError} for an unknown or unfit member
  */
-export function toNeed(requirement: Requirement, http: HttpSettings, defaults: NeedDefaults): Need {
+export function prepareRequirement(
+  requirement: Requirement,
+  http: HttpSettings,
+  defaults: RequirementDefaults,
+): PreparedRequirement {
   if (!isRecord(requirement as unknown))
     throw new ConfigurationError(expected('requirement', 'an object', requirement))
-  refuseUnknownKeys('', requirement, REQUIREMENT_KEYS)
+  checkKnownKeys('', requirement, REQUIREMENT_KEYS)
   const { locations, csrf, optional = false } = requirement
-  const need = prepareRequirement(requirement, defaults)
+  const need = prepareTokenRequirement(requirement, defaults)
   const places = toLocations(locations, http, defaults)
   return Object.freeze({
     ...need,
     locations: places,
-    locate: prepareLocate(http.locate, need.type, places),
+    extract: prepareExtractToken(http.sources, need.type, places),
     isHeaderOnly: places.size === 1 && places.has('header'),
     csrf: csrf === undefined ? http.csrf : withMode(http.csrf, csrf),
     revocation: toRevocation(requirement.revocation, need, defaults),
-    optional: toFlag('optional', optional),
+    optional: readFlag('optional', optional),
     renew: toRenewal(requirement.renew, defaults),
   })
 }

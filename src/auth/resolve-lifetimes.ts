@@ -2,11 +2,12 @@
  * How long tokens and sessions live, and the bounds that they must keep: the options, checked and in seconds. A refresh token's life is its
  * session's idle time, one number under two names.
  */
-import { type Duration, toSeconds } from '../internal/duration.ts'
+
 import { ConfigurationError } from '../internal/configuration-error.ts'
-import { readSection, toCount } from '../internal/read-options.ts'
-import type { AuthOptions } from './options.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
+import { readCount, readOptionGroup } from '../internal/read-options.ts'
 import type { TokenType } from '../token/token-type.ts'
+import type { AuthOptions } from './options.ts'
 
 /** Bounds on tokens. */
 export interface LimitSettings {
@@ -34,18 +35,21 @@ export interface Lifetimes {
  */
 export function resolveLifetimes<I, C extends I, U>(options: AuthOptions<I, C, U>): Lifetimes {
   const { access, refresh, limits } = withIdle(options)
-  const { tokenLength = 8192, lifetime = '400d' } = readSection('limits', limits, ['tokenLength', 'lifetime'])
+  const { tokenLength = 8192, lifetime = '400d' } = readOptionGroup('limits', limits, [
+    'tokenLength',
+    'lifetime',
+  ])
   const longest = toSeconds('limits.lifetime', lifetime, { min: 1, max: 100 * 366 * 86_400 })
   const bounds = { min: 1, max: longest }
-  const { expiresIn: accessLife = '15m' } = readSection('access', access, ['expiresIn'])
-  const { expiresIn: refreshLife = DEFAULT_REFRESH_LIFE } = readSection('refresh', refresh, ['expiresIn'])
+  const { expiresIn: accessLife = '15m' } = readOptionGroup('access', access, ['expiresIn'])
+  const { expiresIn: refreshLife = DEFAULT_REFRESH_LIFE } = readOptionGroup('refresh', refresh, ['expiresIn'])
   return {
     lifetimes: {
       access: Math.floor(toSeconds('access.expiresIn', accessLife, bounds)),
       refresh: Math.floor(toSeconds('refresh.expiresIn', refreshLife, bounds)),
     },
     limits: {
-      tokenLength: toCount('limits.tokenLength', tokenLength, { min: 256, max: 65_536 }),
+      tokenLength: readCount('limits.tokenLength', tokenLength, { min: 256, max: 65_536 }),
       lifetime: longest,
     },
   }

@@ -3,21 +3,22 @@
  * again after this. Setting up draws no randomness, starts no timer and reads no clock, as some runtimes forbid all three
  * while a module loads.
  */
-import { type Clock, systemClock, toSeconds } from '../internal/duration.ts'
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
-import type { Listeners } from '../internal/listeners.ts'
-import type { StandardSchema } from '../internal/schema.ts'
-import { readSection, toCount, toFlag, toFunction, toText } from '../internal/read-options.ts'
-import type { AuthEvents } from './events.ts'
+
 import { type HttpSettings, resolveHttp } from '../http/resolve-http-options.ts'
-import { type LimitSettings, resolveLifetimes } from './resolve-lifetimes.ts'
-import type { AuthOptions, CacheOptions } from './options.ts'
+import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
+import { type Clock, systemClock, toSeconds } from '../internal/duration.ts'
+import type { Listeners } from '../internal/listeners.ts'
+import { readCount, readFlag, readFunction, readOptionGroup, readText } from '../internal/read-options.ts'
+import type { StandardSchema } from '../internal/schema.ts'
 import { resolveSessions, type StoreSettings } from '../session/resolve-session-options.ts'
-import type { CacheBounds } from '../token/token-cache.ts'
 import { createKeyRing, type KeyRing } from '../token/key-ring.ts'
+import type { CacheBounds } from '../token/token-cache.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { MIN_WINDOW } from '../token/token-requirement.ts'
 import type { TokenType } from '../token/token-type.ts'
+import type { AuthEvents } from './events.ts'
+import type { AuthOptions, CacheOptions } from './options.ts'
+import { type LimitSettings, resolveLifetimes } from './resolve-lifetimes.ts'
 
 /** The audience in both its uses. */
 export interface AudienceSettings {
@@ -158,10 +159,10 @@ function toAudience(value: unknown): AudienceSettings {
 /** Reads the bounds of the cache. */
 function toCache(value: CacheOptions | false | undefined): CacheBounds | null {
   if (value === false) return null
-  const { entries = 10_000, bytes = 16 * 1024 * 1024 } = readSection('cache', value, ['entries', 'bytes'])
+  const { entries = 10_000, bytes = 16 * 1024 * 1024 } = readOptionGroup('cache', value, ['entries', 'bytes'])
   return {
-    entries: toCount('cache.entries', entries, { min: 1, max: 10_000_000 }),
-    bytes: toCount('cache.bytes', bytes, { min: 65_536, max: Number.MAX_SAFE_INTEGER }),
+    entries: readCount('cache.entries', entries, { min: 1, max: 10_000_000 }),
+    bytes: readCount('cache.bytes', bytes, { min: 65_536, max: Number.MAX_SAFE_INTEGER }),
   }
 }
 
@@ -184,27 +185,27 @@ function toSchema<I, C extends I>(
 export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>): Settings<C, U> {
   if (!isRecord(options as unknown))
     throw new ConfigurationError(expected('createAuth(options)', 'an object', options))
-  refuseUnknownKeys('', options, OPTION_NAMES)
+  checkKnownKeys('', options, OPTION_NAMES)
   const { lifetimes, limits } = resolveLifetimes(options)
   const leeway = toSeconds('leeway', options.leeway ?? 5, { min: 0, max: 60 })
-  const { window = '15m' } = readSection('freshness', options.freshness, ['window'])
-  const realm = toText('realm', options.realm)
+  const { window = '15m' } = readOptionGroup('freshness', options.freshness, ['window'])
+  const realm = readText('realm', options.realm)
   // The refresh token's life is the session's: one number under two names.
   const sessions = options.sessions && { ...options.sessions, idle: lifetimes.refresh }
-  const on = readSection('on', options.on, EVENT_NAMES)
-  for (const name of EVENT_NAMES) toFunction(`on.${name}`, on[name])
+  const on = readOptionGroup('on', options.on, EVENT_NAMES)
+  for (const name of EVENT_NAMES) readFunction(`on.${name}`, on[name])
   return Object.freeze({
     ring: toRing(options.secret, options.keys),
-    clock: toFunction('clock', options.clock) ?? systemClock,
+    clock: readFunction('clock', options.clock) ?? systemClock,
     ownClock: options.clock ?? null,
-    issuer: toText('issuer', options.issuer),
+    issuer: readText('issuer', options.issuer),
     audience: toAudience(options.audience),
     realm,
     lifetimes,
     limits,
     freshness: toSeconds('freshness.window', window, { min: MIN_WINDOW, max: limits.lifetime }),
     leeway,
-    interop: toFlag('interop', options.interop ?? false),
+    interop: readFlag('interop', options.interop ?? false),
     cache: toCache(options.cache),
     schema: toSchema(options.claims),
     http: resolveHttp(options, lifetimes.refresh, realm),
@@ -214,8 +215,8 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
       leeway,
       realm,
     }),
-    isRevoked: toFunction('isRevoked', options.isRevoked),
-    subject: toFunction('subject', options.subject),
+    isRevoked: readFunction('isRevoked', options.isRevoked),
+    subject: readFunction('subject', options.subject),
     on,
   })
 }

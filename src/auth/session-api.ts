@@ -3,20 +3,20 @@
  * part of it says so: nothing is revoked in silence.
  */
 
+import { AuthError } from '../errors.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { emit } from '../internal/listeners.ts'
-import { AuthError } from '../errors.ts'
-import type { Issuance, PairOptions, TokenPair } from './issue-tokens.ts'
-import type { Need } from './requirement.ts'
-import { createCaller } from '../session/store-client.ts'
+import type { SessionDependencies } from '../session/dependencies.ts'
 import { endSession, endSubject, revokeToken } from '../session/end-sessions.ts'
-import type { SessionParts } from '../session/dependencies.ts'
-import { createRevocation, type Ear, type FeedState } from '../session/revocation-feed.ts'
+import { createRevocationFeed, type FeedState, type RevocationListener } from '../session/revocation-feed.ts'
 import { type Proof, Sessions } from '../session/sessions.ts'
 import type { SessionRow } from '../session/store.ts'
-import type { Settings } from './resolve-options.ts'
-import type { TokenPayload } from '../token/token-payload.ts'
+import { createStoreClient } from '../session/store-client.ts'
 import { TICKET_TTL } from '../token/ticket.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
+import type { PairOptions, TokenIssuer, TokenPair } from './issue-tokens.ts'
+import type { PreparedRequirement } from './requirement.ts'
+import type { Settings } from './resolve-options.ts'
 
 /** What may be said of a login that starts a session. */
 export interface StartOptions<C> extends PairOptions<C> {
@@ -67,13 +67,15 @@ export interface AuthSessions<C> {
 }
 
 /** The stateful half of an application. */
-export interface Liveness<C> {
+export interface SessionService<C> {
   /** Whether there is a store. */
   readonly revocable: boolean
   /** The sessions. */
   readonly sessions: AuthSessions<C>
   /** Refuses what the store knows to be revoked; null without a store. */
-  readonly judge: ((payload: TokenPayload<C>, need: Need) => Promise<void> | undefined) | null
+  readonly checkRevocation:
+    | ((payload: TokenPayload<C>, need: PreparedRequirement) => Promise<void> | undefined)
+    | null
   /** Makes sure that a token may be renewed in passing, and answers what it may do from now on. */
   readonly renewal: (payload: TokenPayload<C>) => Promise<Pick<PairOptions<C>, 'scopes' | 'data'>>
   /** Revokes one token. */
@@ -81,7 +83,7 @@ export interface Liveness<C> {
   /** Revokes everything of a subject. */
   readonly revokeSubject: (subject: string) => Promise<number>
   /** Lets an ear hear of revocations from now on. */
-  readonly listen: (ear: Ear) => void
+  readonly listen: (ear: RevocationListener) => void
   /** Whether a token lives so long that a revocation of it could be missed by listening. */
   readonly isLongLived: (payload: TokenPayload<C>) => boolean
   /** How long it may be out of reach whether a token is revoked, in seconds; infinite for ever. */
@@ -97,7 +99,7 @@ export interface Liveness<C> {
 }
 
 /** Bounds on the calls of a store: 2 s, and as many at once as a busy process can use. */
-const CALLER_BOUNDS = { deadline: 2, inFlight: 256 } as const
+const STORE_CLIENT_BOUNDS = { deadline: 2, inFlight: 256 } as const
 
 /** How long a blocklist may be out of reach before what stays open is ended, where no store says otherwise; in seconds. */
 const DEFAULT_PATIENCE = 60
@@ -113,7 +115,7 @@ function missing(): never {
 }
 
 /** The stateful half of an application that keeps no state. */
-function createNone<C>(): Liveness<C> {
+function createWithoutStore<C>(): SessionService<C> {
   const refuse = async (): Promise<never> => missing()
   return {
     revocable: false,
@@ -126,7 +128,7 @@ function createNone<C>(): Liveness<C> {
       end: refuse,
       endAll: refuse,
     },
-    judge: null,
+    checkRevocation: null,
     renewal: async () => ({}),
     revoke: refuse,
     revokeSubject: refuse,
@@ -147,8 +149,12 @@ function toName(at: string, value: unknown): string {
 }
 
 /** The public face of the sessions. */
-function toFace<C>(sessions: Sessions<C>, issuance: Issuance<C>, parts: SessionParts<C>): AuthSessions<C> {
-  const { caller } = parts
+function createSessionApi<C>(
+  sessions: Sessions<C>,
+  issuance: TokenIssuer<C>,
+  parts: SessionDependencies<C>,
+): AuthSessions<C> {
+  const { storeClient } = parts
   return {
     async start(subject, options = {}) {
       const { provedAt, ip, userAgent, ...pair } = options
@@ -159,17 +165,17 @@ function toFace<C>(sessions: Sessions<C>, issuance: Issuance<C>, parts: SessionP
           'Expected `refresh` without `expiresIn`: a session ends by `sessions.idle` and `sessions.absolute`',
         )
       }
-      return sessions.start({ ...(await issuance.draftPair(subject, pair)), provedAt, ip, userAgent })
+      return sessions.start({ ...(await issuance.pairClaims(subject, pair)), provedAt, ip, userAgent })
     },
     refresh: (payload) => sessions.refresh(payload),
     stepUp: (payload, verify) => sessions.stepUp(payload, verify),
     async get(sid) {
       toName('sid', sid)
-      return caller.call((store) => store.get(sid))
+      return storeClient.call((store) => store.get(sid))
     },
     async list(subject) {
       toName('subject', subject)
-      return caller.call((store) => store.list(subject, caller.now()))
+      return storeClient.call((store) => store.list(subject, storeClient.now()))
     },
     end: async (sid) => endSession(parts, toName('sid', sid)),
     endAll: async (subject, options = {}) => endSubject(parts, toName('subject', subject), options),
@@ -177,31 +183,34 @@ function toFace<C>(sessions: Sessions<C>, issuance: Issuance<C>, parts: SessionP
 }
 
 /** Wires the stateful half of an application. */
-export function createLiveness<C, U>(settings: Settings<C, U>, issuance: Issuance<C>): Liveness<C> {
+export function createSessionService<C, U>(
+  settings: Settings<C, U>,
+  issuance: TokenIssuer<C>,
+): SessionService<C> {
   const { store, clock, on } = settings
-  if (store === null) return createNone()
-  const caller = createCaller(store.store, CALLER_BOUNDS, settings.ownClock)
-  const revocation = createRevocation(caller, store.revocation)
-  const parts: SessionParts<C> = {
-    caller,
+  if (store === null) return createWithoutStore()
+  const storeClient = createStoreClient(store.store, STORE_CLIENT_BOUNDS, settings.ownClock)
+  const revocation = createRevocationFeed(storeClient, store.revocation)
+  const parts: SessionDependencies<C> = {
+    storeClient,
     settings: store.sessions,
     issue: issuance.issue,
     clock,
     hasHeard: revocation.hasHeard,
     note: revocation.note,
     catchUp: revocation.catchUp,
-    tell: ({ kind, sid, sub }) => emit(on, kind, { sid, sub }),
+    emit: ({ kind, sid, sub }) => emit(on, kind, { sid, sub }),
   }
   const sessions = new Sessions(parts)
   return {
     revocable: true,
-    sessions: Object.freeze(toFace(sessions, issuance, parts)),
-    judge: (payload, need) =>
+    sessions: Object.freeze(createSessionApi(sessions, issuance, parts)),
+    checkRevocation: (payload, need) =>
       payload.type === 'refresh'
-        ? sessions.judge(payload)
-        : revocation.judge(payload, need.revocation === 'strict'),
+        ? sessions.checkSession(payload)
+        : revocation.checkRevocation(payload, need.revocation === 'strict'),
     async renewal(payload) {
-      await revocation.judge(payload, true)
+      await revocation.checkRevocation(payload, true)
       const rights = await sessions.askRights(payload)
       return (rights === null ? {} : { scopes: rights.scopes ?? [], data: rights.data ?? {} }) as Pick<
         PairOptions<C>,
@@ -216,7 +225,9 @@ export function createLiveness<C, U>(settings: Settings<C, U>, issuance: Issuanc
     async spend(jti) {
       // One attempt in a window that outlasts the ticket: the store counts it in one atomic step, for all processes.
       const window = TICKET_TTL + 2 * settings.leeway + SPENT_MARGIN
-      const attempt = await caller.call((s) => s.countAttempt(`ticket ${jti}`, 1, window, caller.now()))
+      const attempt = await storeClient.call((s) =>
+        s.countAttempt(`ticket ${jti}`, 1, window, storeClient.now()),
+      )
       if (!attempt.allowed) throw new AuthError('token_revoked')
     },
     ready: revocation.ready,

@@ -4,14 +4,14 @@
  */
 import type { Awaitable } from '../internal/awaitable.ts'
 import { randomId } from '../internal/bytes.ts'
+import { ConfigurationError, checkKnownKeys, expected } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
-import { ConfigurationError, expected, refuseUnknownKeys } from '../internal/configuration-error.ts'
 import type { StandardSchema } from '../internal/schema.ts'
-import type { Settings } from './resolve-options.ts'
 import { validateData } from '../token/custom-claims.ts'
-import type { Draft } from '../token/sign-token.ts'
+import type { TokenClaims } from '../token/sign-token.ts'
 import { TokenPayload } from '../token/token-payload.ts'
 import type { TokenType } from '../token/token-type.ts'
+import type { Settings } from './resolve-options.ts'
 
 /** What may be said of any token that is issued. */
 export interface RefreshIssueOptions<C> {
@@ -56,12 +56,12 @@ export const REFRESH_KEYS: readonly string[] = ['expiresIn', 'expiresAt', 'notBe
 export const ACCESS_KEYS: readonly string[] = [...REFRESH_KEYS, 'fresh', 'authTime']
 
 /** Checks the names of one call's options. A slip there is a mistake of the caller: a `TypeError`. */
-export function checkKeys(options: object, known: readonly string[]): void {
+export function checkCallOptions(options: object, known: readonly string[]): void {
   for (const key in options) {
     if (known.includes(key)) continue
     if (key === 'fresh') throw new TypeError('Expected a refresh token without `fresh`: it is never fresh')
     try {
-      refuseUnknownKeys('', { [key]: true }, known)
+      checkKnownKeys('', { [key]: true }, known)
     } catch (error) {
       throw new TypeError((error as ConfigurationError).message)
     }
@@ -83,7 +83,9 @@ function toPast(value: Date | number, now: number): number {
 }
 
 /** What is carried over from a payload: everything but what makes a token that one token. */
-export function carry(payload: TokenPayload<unknown>): Partial<Draft> & Pick<Draft, 'sub'> {
+export function inheritClaims(
+  payload: TokenPayload<unknown>,
+): Partial<TokenClaims> & Pick<TokenClaims, 'sub'> {
   const { sub, sid, scopes, data, aud, csrf, auth_time, amr, acr } = payload
   return { sub, sid, scopes, data: data as object, aud, csrf, auth_time, amr, acr }
 }
@@ -99,11 +101,11 @@ function toLife(expiresIn: Duration): number {
 }
 
 /** Drafts the claims of one token out of a call's arguments. A promise only where the user's schema must be asked. */
-export type ToDraft<C> = (
+export type ToTokenClaims<C> = (
   type: TokenType,
   subject: string | TokenPayload<C>,
   options: IssueOptions<C>,
-) => Awaitable<Draft>
+) => Awaitable<TokenClaims>
 
 /** When a token issued at `iat` expires. */
 function toExpiry(
@@ -118,8 +120,8 @@ function toExpiry(
 }
 
 /** Whom a token is about: a name, or all that a verified payload says. */
-function toBase(subject: unknown): Partial<Draft> & Pick<Draft, 'sub'> {
-  if (TokenPayload.isVerified(subject)) return carry(subject)
+function toBase(subject: unknown): Partial<TokenClaims> & Pick<TokenClaims, 'sub'> {
+  if (TokenPayload.isVerified(subject)) return inheritClaims(subject)
   if (typeof subject === 'string') return { sub: subject }
   throw new TypeError(
     expected('subject', 'a string, or a payload that `verifyToken` or a guard gave', subject),
@@ -127,11 +129,16 @@ function toBase(subject: unknown): Partial<Draft> & Pick<Draft, 'sub'> {
 }
 
 /** Prepares the drafting of claims for one application. */
-export function prepareDraft<C, U>({ clock, schema, lifetimes, http }: Settings<C, U>): ToDraft<C> {
-  const writesCsrf = http.locate.locations.has('cookie') && http.csrf.checksToken
+export function prepareTokenClaims<C, U>({
+  clock,
+  schema,
+  lifetimes,
+  http,
+}: Settings<C, U>): ToTokenClaims<C> {
+  const writesCsrf = http.sources.locations.has('cookie') && http.csrf.checksToken
 
   /** Checks the custom claims of a draft by the user's schema. */
-  async function check(draft: Draft, schema: StandardSchema<unknown, C>): Promise<Draft> {
+  async function check(draft: TokenClaims, schema: StandardSchema<unknown, C>): Promise<TokenClaims> {
     const checked = await validateData(schema, draft.data ?? {})
     if (checked === undefined) throw new TypeError('Expected `data` to satisfy the schema given as `claims`')
     return { ...draft, data: checked as object }

@@ -2,16 +2,17 @@
  * What an application can do with a payload after the request that brought it: judge it again for each message of a socket, follow it
  * until its end, and give a ticket for the handshake of a socket. The doors for sockets are built from these.
  */
-import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+
 import type { AuthError } from '../errors.ts'
-import type { Guard } from './authenticate.ts'
-import type { Requirement } from './requirement.ts'
-import type { Following } from './follow.ts'
-import { TokenPayload } from '../token/token-payload.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import type { Ticket, Tickets } from '../token/ticket.ts'
+import { TokenPayload } from '../token/token-payload.ts'
+import type { Guard } from './authenticate.ts'
+import type { TokenFollower } from './follow.ts'
+import type { Requirement } from './requirement.ts'
 
 /** What can be done with a payload that stands: a member of `Auth`. */
-export interface Standing<C> {
+export interface AuthWatch<C> {
   /**
    * Judges a verified payload again, against a requirement: times, type, realm, revocation, freshness, scopes. For what goes on after
    * the request, such as each message of a socket. `locations` and `csrf` play no part.
@@ -21,7 +22,7 @@ export interface Standing<C> {
    * @throws {AuthError} the first objection
    * @throws {TypeError} for a payload that was not verified here
    */
-  meet(payload: TokenPayload<C>, requirement?: Requirement): Promise<TokenPayload<C>>
+  recheck(payload: TokenPayload<C>, requirement?: Requirement): Promise<TokenPayload<C>>
   /**
    * Follows a verified payload for as long as something stays open in its name. Expiry is noticed within half a second of `exp`, without
    * leeway; a revocation at once in this process and within a second elsewhere; what only `isRevoked` knows, and the end of a token
@@ -51,15 +52,15 @@ function requireVerified(payload: unknown): void {
 }
 
 /** Makes the standing of one application; `tickets` is null without a session store. */
-export function createStanding<C>(
+export function createWatchApi<C>(
   guard: Guard<C>,
-  following: Following<C>,
+  following: TokenFollower<C>,
   tickets: Tickets<C> | null,
-): Standing<C> {
+): AuthWatch<C> {
   return {
-    async meet(payload, requirement) {
+    async recheck(payload, requirement) {
       requireVerified(payload)
-      return guard.meet(payload, guard.toNeed(requirement))
+      return guard.recheck(payload, guard.prepare(requirement))
     },
     follow(payload, onEnd) {
       requireVerified(payload)

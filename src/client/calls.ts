@@ -6,16 +6,16 @@
 import { AuthClientError, type Challenge, FRESH, isStale, readFailure, toSignedOut } from './client-error.ts'
 import type { StepUpHandler } from './options.ts'
 import type { Session } from './session.ts'
-import type { Wire } from './transport.ts'
+import type { Transport } from './transport.ts'
 
 /** The parts of a call. */
-export interface CallParts {
+export interface CallDependencies {
   /** The session. */
   readonly session: Session
   /** The way to the server. */
-  readonly wire: Wire
+  readonly transport: Transport
   /** Asks for a proof; undefined when nobody can. */
-  readonly prover: Prover | undefined
+  readonly stepUp: StepUpCoordinator | undefined
 }
 
 function isStream(body: unknown): boolean {
@@ -25,7 +25,7 @@ function isStream(body: unknown): boolean {
 
 /** Sends a request of the application, as often as needed and at most three times. */
 export async function call(
-  { session, wire, prover }: CallParts,
+  { session, transport: wire, stepUp: prover }: CallDependencies,
   input: string | URL | Request,
   init: RequestInit = {},
 ): Promise<Response> {
@@ -66,7 +66,7 @@ export async function call(
 }
 
 /** The one question out of many. */
-export interface Prover {
+export interface StepUpCoordinator {
   /** How many questions have been settled. */
   readonly settled: number
   /** Asks, or waits for the answer to what was asked already: also one that came since `settled` was what is given. */
@@ -79,7 +79,10 @@ export interface Prover {
  *
  * @param handler the application's dialog, looked up when it is needed
  */
-export function createProver(session: Session, handler: () => StepUpHandler | undefined): Prover {
+export function createStepUpCoordinator(
+  session: Session,
+  handler: () => StepUpHandler | undefined,
+): StepUpCoordinator {
   let settled = 0
   let open = false
   let last: Promise<void> | undefined

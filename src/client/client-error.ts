@@ -71,7 +71,7 @@ export class AuthClientError extends Error {
 export const FRESH = 'fresh_token_required'
 
 /** Parses a JSON object; anything else is empty. */
-export function parseObject(text: string): Readonly<Record<string, unknown>> {
+export function readObject(text: string): Readonly<Record<string, unknown>> {
   try {
     return Object(JSON.parse(text))
   } catch {
@@ -81,7 +81,7 @@ export function parseObject(text: string): Readonly<Record<string, unknown>> {
 
 /** Reads a refusal. Any status and any body make an error; the caller decides whether it is one. */
 export function readFailure({ status, headers }: Response, text: string): AuthClientError {
-  const body = parseObject(text)
+  const body = readObject(text)
   const challenge = headers.get('WWW-Authenticate') ?? ''
   /** One parameter of the challenge; ours has no escapes in these. */
   const read = (name: string): string => new RegExp(`\\b${name}="?([^",]*)`).exec(challenge)?.[1] ?? ''

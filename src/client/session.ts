@@ -5,14 +5,14 @@
  * a second otherwise, so that nobody refreshes in a loop.
  */
 import { AuthClientError, type ClientErrorCode, isStale, toSignedOut } from './client-error.ts'
-import type { Keep, Tokens } from './storage.ts'
 import type { AuthClientOptions, AuthClientState, ClientCredentials, SignOutReason } from './options.ts'
 import type { Platform } from './platform.ts'
+import type { TokenPersistence, Tokens } from './storage.ts'
 import { type Tabs, toId } from './tabs.ts'
-import type { Wire } from './transport.ts'
+import type { Transport } from './transport.ts'
 
 /** What tabs tell each other: exactly one of these. Refresh tokens are not among it. */
-export interface News {
+export interface TabMessage {
   /** New tokens. */
   readonly tokens?: Tokens
   /** The session is over. */
@@ -43,11 +43,11 @@ function ahead({ life }: Tokens): number {
 
 /** The session. */
 export class Session {
-  readonly #wire: Wire
-  readonly #keep: Keep
+  readonly #transport: Transport
+  readonly #persistence: TokenPersistence
   readonly #platform: Platform
   readonly #onSignedOut: AuthClientOptions['onSignedOut']
-  readonly #tabs: Tabs<News>
+  readonly #tabs: Tabs<TabMessage>
   readonly #loaded: Promise<void>
   readonly #listeners = new Set<() => void>()
   /** The tokens as they are, whether they still are good or not. */
@@ -62,13 +62,13 @@ export class Session {
    * @param join joins the other tabs
    */
   constructor(
-    wire: Wire,
-    keep: Keep,
+    wire: Transport,
+    keep: TokenPersistence,
     onSignedOut: AuthClientOptions['onSignedOut'],
-    join: (hear: (news: News) => void) => Tabs<News>,
+    join: (hear: (news: TabMessage) => void) => Tabs<TabMessage>,
   ) {
-    this.#wire = wire
-    this.#keep = keep
+    this.#transport = wire
+    this.#persistence = keep
     this.#platform = wire.platform
     this.#onSignedOut = onSignedOut
     this.#tabs = join((news) => this.#hear(news))
@@ -118,7 +118,7 @@ export class Session {
   /** Starts a session. */
   async login(credentials: ClientCredentials): Promise<void> {
     await this.#loaded
-    const body = { ...credentials, delivery: this.#wire.byCookie ? 'cookie' : 'body' }
+    const body = { ...credentials, delivery: this.#transport.byCookie ? 'cookie' : 'body' }
     await this.#tabs.exclusive(() => this.#receive('/login', body, true, toId()))
   }
 
@@ -139,7 +139,7 @@ export class Session {
   async logout(): Promise<void> {
     await this.#loaded
     await this.#tabs.exclusive(async () => {
-      await this.#wire.post('/logout', await this.#present(), { csrf: this.tokens?.csrf })
+      await this.#transport.post('/logout', await this.#present(), { csrf: this.tokens?.csrf })
       await this.#end('logout')
     })
   }
@@ -152,11 +152,11 @@ export class Session {
 
   /** Reads what the page before knew. */
   async #load(): Promise<void> {
-    const kept = await this.#keep.read()
+    const kept = await this.#persistence.read()
     if (this.state.status !== 'unknown') return
     // Signed in by somebody else, such as a form: the first refresh tells the rest.
     const found = { expiresAt: 0, life: 0, fresh: false, login: '' }
-    this.#settle(kept ?? (this.#wire.byCookie && this.#wire.readCsrf() ? found : null))
+    this.#settle(kept ?? (this.#transport.byCookie && this.#transport.readCsrf() ? found : null))
   }
 
   /** The refresh under the lock. */
@@ -193,8 +193,8 @@ export class Session {
 
   /** The refresh token for a body; empty when it goes by cookie. */
   async #present(): Promise<{ readonly refresh_token?: string }> {
-    if (this.#wire.byCookie) return {}
-    const refresh_token = (await this.#keep.read())?.refresh ?? this.tokens?.refresh
+    if (this.#transport.byCookie) return {}
+    const refresh_token = (await this.#persistence.read())?.refresh ?? this.tokens?.refresh
     return refresh_token === undefined ? {} : { refresh_token }
   }
 
@@ -208,13 +208,13 @@ export class Session {
     const sentAt = this.#platform.now()
     const own = this.tokens
     // Only a step-up shows the access token. A login and a refresh must not: it would be taken for the refresh token.
-    const answer = await this.#wire.post(path, body, path === STEP_UP ? own : { csrf: own?.csrf })
+    const answer = await this.#transport.post(path, body, path === STEP_UP ? own : { csrf: own?.csrf })
     const { access_token, refresh_token, csrf_token, expires_in } = answer as Readonly<Record<string, string>>
     const life = Number(expires_in)
     if (!(life >= 0)) throw new AuthClientError('answer_invalid', { status: 200 })
     const tokens: Tokens = {
       access: access_token,
-      refresh: this.#wire.byCookie ? undefined : (refresh_token ?? own?.refresh),
+      refresh: this.#transport.byCookie ? undefined : (refresh_token ?? own?.refresh),
       csrf: csrf_token,
       expiresAt: sentAt + life,
       life,
@@ -222,14 +222,14 @@ export class Session {
       login,
     }
     this.#failure = undefined
-    await this.#keep.write(tokens)
+    await this.#persistence.write(tokens)
     this.#settle(tokens)
     await this.#tabs.publish({ tokens: { ...tokens, refresh: undefined } })
   }
 
   /** Ends the session in all tabs. */
   async #end(reason: SignOutReason): Promise<void> {
-    await this.#keep.write(null)
+    await this.#persistence.write(null)
     this.#leave(reason)
     await this.#tabs.publish({ ended: reason })
   }
@@ -242,7 +242,7 @@ export class Session {
     if (wasIn) queueMicrotask(() => this.#onSignedOut?.(reason))
   }
 
-  #hear({ tokens, ended, failure }: News): void {
+  #hear({ tokens, ended, failure }: TabMessage): void {
     const own = this.tokens
     if (ended !== undefined) this.#leave(ended)
     else if (failure) this.#fail(new AuthClientError(failure.code, failure))

@@ -3,7 +3,7 @@
  * id, so that a page that is loaded again knows at once that somebody is signed in and refreshes nothing that is still good.
  * The refresh token is kept only where the user of the client named a storage for it. A storage that fails keeps nothing.
  */
-import { parseObject } from './client-error.ts'
+import { readObject } from './client-error.ts'
 import type { TokenStorage } from './platform.ts'
 
 /** The tokens of a session, as one client has them. */
@@ -25,13 +25,13 @@ export interface Tokens {
 }
 
 /** Tokens as they are kept. */
-type Kept = Omit<Tokens, 'access'> & {
+type StoredTokens = Omit<Tokens, 'access'> & {
   /** Whether the access token lies in a cookie. */
   readonly inCookie: boolean
 }
 
 /** The memory of a client. */
-export interface Keep {
+export interface TokenPersistence {
   /** What was kept; null when there is nothing. */
   read(): Promise<Tokens | null>
   /** Keeps what may be kept; null forgets. */
@@ -39,11 +39,14 @@ export interface Keep {
 }
 
 /** Opens the memory. What must not be kept is not among the tokens: see `Session`. */
-export function openKeep(key: string, storage: TokenStorage | null | undefined): Keep {
+export function openTokenPersistence(
+  key: string,
+  storage: TokenStorage | null | undefined,
+): TokenPersistence {
   return {
     async read() {
       try {
-        const kept = parseObject((await storage?.getItem(key)) ?? '') as unknown as Kept
+        const kept = readObject((await storage?.getItem(key)) ?? '') as unknown as StoredTokens
         if (!kept.login) return null
         // Where the access token was in memory it is gone: this one has ended, whatever its time.
         return kept.inCookie ? kept : { ...kept, expiresAt: 0 }
@@ -55,7 +58,7 @@ export function openKeep(key: string, storage: TokenStorage | null | undefined):
       try {
         if (tokens === null) return void (await storage?.removeItem(key))
         const { access, ...rest } = tokens
-        await storage?.setItem(key, JSON.stringify({ ...rest, inCookie: !access } satisfies Kept))
+        await storage?.setItem(key, JSON.stringify({ ...rest, inCookie: !access } satisfies StoredTokens))
       } catch {
         // Full, or forbidden by the browser: this page goes on from its memory.
       }

@@ -19,13 +19,13 @@ export interface Tabs<N> {
 }
 
 /** Seconds for which news is announced by a lock. */
-const ANNOUNCED = 5
+const CHANNEL_OPENED = 5
 
 /** Seconds to wait for news that was announced; its tab may be gone. */
 const ATTENTION = 1
 
 /** What goes over the channel: news, or without any the wish to be sent that letter again. */
-interface Letter<N> {
+interface TabEnvelope<N> {
   readonly id: string
   readonly news?: N
 }
@@ -42,13 +42,13 @@ export function openTabs<N>(
 ): Tabs<N> {
   let channel = open?.(name)
   const known = new Map<string, (() => void) | true>()
-  let last: Letter<N> | undefined
+  let last: TabEnvelope<N> | undefined
   /** Ends the announcement of our last letter: a newer one, ours or not, is what the others should ask for. */
   let withdraw: (() => void) | undefined
   const lock = createLock(name, { locks, after })
   channel?.unref?.()
 
-  const take = ({ id, news }: Letter<N>): void => {
+  const take = ({ id, news }: TabEnvelope<N>): void => {
     const waiting = known.get(id)
     if (news === undefined) {
       if (id === last?.id) channel?.postMessage(last)
@@ -59,7 +59,7 @@ export function openTabs<N>(
       waiting?.()
     }
   }
-  if (channel) channel.onmessage = ({ data }) => take(data as Letter<N>)
+  if (channel) channel.onmessage = ({ data }) => take(data as TabEnvelope<N>)
 
   /** Waits for one letter. */
   const receive = (id: string): Promise<void> =>
@@ -97,7 +97,7 @@ export function openTabs<N>(
           withdraw?.()
           return new Promise((end) => {
             withdraw = end
-            after(ANNOUNCED, end)
+            after(CHANNEL_OPENED, end)
           })
         }
         locks.request(`${name} ${id}`, {}, announce).catch(resolve)

@@ -2,7 +2,7 @@
  * The client's own requests to the auth routes, and what a token adds to any request: the header, or for tokens in cookies the
  * CSRF header on unsafe methods. Auth routes are never redirected: a password or a refresh token would travel on in the body.
  */
-import { AuthClientError, parseObject, readFailure } from './client-error.ts'
+import { AuthClientError, readFailure, readObject } from './client-error.ts'
 import type { AuthClientOptions } from './options.ts'
 import type { Platform } from './platform.ts'
 
@@ -15,7 +15,7 @@ export interface Bearer {
 }
 
 /** The way to the server. */
-export interface Wire {
+export interface Transport {
   /** The surroundings. */
   readonly platform: Platform
   /** The server. */
@@ -33,7 +33,7 @@ export interface Wire {
 }
 
 /** Prepares the way. Throws a TypeError without an address. */
-export function createWire(options: AuthClientOptions, platform: Platform): Wire {
+export function createTransport(options: AuthClientOptions, platform: Platform): Transport {
   const { location } = platform
   const { baseUrl = location, basePath = '/auth', timeout = 10, csrf = {} } = options
   if (baseUrl === undefined) throw new TypeError('`baseUrl` is missing')
@@ -46,7 +46,7 @@ export function createWire(options: AuthClientOptions, platform: Platform): Wire
   // The cookie of this page's own host may be another server's; then what the server said is right.
   const isOwn = location?.startsWith(`${base.origin}/`)
 
-  const attach: Wire['attach'] = (request, bearer) => {
+  const attach: Transport['attach'] = (request, bearer) => {
     const { headers, method } = request
     if (bearer?.access) headers.set('Authorization', `Bearer ${bearer.access}`)
     else if (byCookie && !/^(GET|HEAD|OPTIONS)$/.test(method)) {
@@ -86,7 +86,7 @@ export function createWire(options: AuthClientOptions, platform: Platform): Wire
         stop()
       }
       if (!response.ok) throw readFailure(response, text)
-      return parseObject(text)
+      return readObject(text)
     },
   }
 }

@@ -4,9 +4,10 @@
  * another media type is left unread for whoever it is meant for (RFC 9110 section 8.3, RFC 8259, the URL standard's
  * `application/x-www-form-urlencoded`).
  */
+
+import { AuthError } from '../errors.ts'
 import { fromUtf8 } from '../internal/bytes.ts'
 import { isRecord } from '../internal/configuration-error.ts'
-import { AuthError } from '../errors.ts'
 
 /** The largest body that is read, in bytes: 16 KiB. */
 export const BODY_LIMIT: number = 16_384
@@ -64,7 +65,7 @@ export function parseBytes(
   bytes: Uint8Array,
 ): Record<string, unknown> | undefined {
   const text = fromUtf8(bytes)
-  return text === undefined ? refuseBody('Request body is not UTF-8') : parseBody(contentType, text)
+  return text === undefined ? rejectBody('Request body is not UTF-8') : parseBody(contentType, text)
 }
 
 /**
@@ -81,7 +82,7 @@ export function toBodyMembers(
   if (typeof parsed === 'string') return parseBody(contentType, parsed)
   return isRecord(parsed)
     ? toMembers(Object.entries(parsed))
-    : refuseBody('Request body is not a JSON object')
+    : rejectBody('Request body is not a JSON object')
 }
 
 /** Parses a JSON object. */
@@ -91,15 +92,15 @@ function parseJson(text: string): Record<string, unknown> {
     value = JSON.parse(text)
   } catch {
     // The parser's own message quotes the body, which may hold a password: it is no cause to keep.
-    return refuseBody('Request body is not valid JSON')
+    return rejectBody('Request body is not valid JSON')
   }
-  return isRecord(value) ? toMembers(Object.entries(value)) : refuseBody('Request body is not a JSON object')
+  return isRecord(value) ? toMembers(Object.entries(value)) : rejectBody('Request body is not a JSON object')
 }
 
 /** Parses form fields. */
 function parseForm(text: string): Record<string, unknown> {
   const fields = [...new URLSearchParams(text)]
-  if (new Set(fields.map(([name]) => name)).size < fields.length) refuseBody('A form field came twice')
+  if (new Set(fields.map(([name]) => name)).size < fields.length) rejectBody('A form field came twice')
   return toMembers(fields)
 }
 
@@ -154,7 +155,7 @@ export function isAnnounced(
   limit: number,
 ): boolean {
   if (findParser(contentType) === undefined) return false
-  return Number(contentLength ?? 0) > limit ? refuseBody(TOO_LARGE) : true
+  return Number(contentLength ?? 0) > limit ? rejectBody(TOO_LARGE) : true
 }
 
 /** Whether there is a body of ours to read; refuses one that can be read no more, or announces that it is too large. */
@@ -166,7 +167,7 @@ function isReadable(request: Request, limit: number): boolean {
   const { body } = request
   if (body === null) return false
   // A used body never yields another chunk on some platforms: waiting for it would hang.
-  if (request.bodyUsed || body.locked) refuseBody(READ_BEFORE)
+  if (request.bodyUsed || body.locked) rejectBody(READ_BEFORE)
   return true
 }
 
@@ -182,12 +183,12 @@ async function readBytes(body: ReadableStream<Uint8Array>, limit: number): Promi
       chunks.push(chunk.value)
     }
   } catch (cause) {
-    return refuseBody(UNREADABLE, cause)
+    return rejectBody(UNREADABLE, cause)
   }
   if (size <= limit) return Buffer.concat(chunks, size)
   // Not awaited: a client that is slow to send must not hold up the answer.
   drain(reader, DRAIN_LIMIT).catch(() => undefined)
-  return refuseBody(TOO_LARGE)
+  return rejectBody(TOO_LARGE)
 }
 
 /** How much of a body that is too large is still taken off the wire, in bytes, so that its connection can be used again. */
@@ -207,6 +208,6 @@ async function drain(reader: ReadableStreamDefaultReader<Uint8Array>, limit: num
  *
  * @throws {AuthError} request_invalid, always
  */
-export function refuseBody(message: string, cause?: unknown): never {
+export function rejectBody(message: string, cause?: unknown): never {
   throw new AuthError('request_invalid', { message, cause })
 }

@@ -4,7 +4,7 @@
  * Reading and writing them is in `cookies.ts`.
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
-import { readSection, readWords, toFlag } from '../internal/read-options.ts'
+import { readFlag, readOptionGroup, readWords } from '../internal/read-options.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { isToken } from './syntax.ts'
 
@@ -102,14 +102,14 @@ export function resolveCookies(options: CookieOptions | undefined, refreshTtl: n
     secure = true,
     carry = CARRIED_TYPES,
     ...rows
-  } = readSection('cookies', options, KNOWN)
+  } = readOptionGroup('cookies', options, KNOWN)
   if (domain !== undefined && !(typeof domain === 'string' && DOMAIN.test(domain))) {
     throw new ConfigurationError(expected('cookies.domain', "a host name such as 'example.com'", domain))
   }
   if (!['Lax', 'Strict', 'None'].includes(sameSite)) {
     throw new ConfigurationError(expected('cookies.sameSite', "'Lax', 'Strict' or 'None'", sameSite))
   }
-  if (!toFlag('cookies.secure', secure)) permitInsecure(sameSite)
+  if (!readFlag('cookies.secure', secure)) permitInsecure(sameSite)
   const shared = { domain, secure, tail: `${secure ? '; Secure' : ''}; SameSite=${sameSite}` }
   const settings: CookieSettings = {
     access: resolveRow('access', rows.access, shared),
@@ -140,7 +140,7 @@ function resolveRow(
   { domain, secure, tail }: SharedAttributes,
 ): CookieRow {
   const at = `cookies.${row}`
-  const { name = ROWS[row].name, path = '/' } = readSection(at, options, ['name', 'path'])
+  const { name = ROWS[row].name, path = '/' } = readOptionGroup(at, options, ['name', 'path'])
   if (typeof path !== 'string' || !PATH.test(path)) {
     throw new ConfigurationError(expected(`${at}.path`, "a path that starts with '/' and has no ';'", path))
   }

@@ -5,13 +5,14 @@
  * Only requests whose token came by cookie are to be judged, on unsafe methods and at the handshake of a WebSocket: browsers add cookies
  * by themselves, nothing else. Where the token came from is the guard's to know.
  */
+
+import { AuthError } from '../errors.ts'
 import { equalInConstantTime } from '../internal/bytes.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
-import { readSection } from '../internal/read-options.ts'
-import { AuthError } from '../errors.ts'
-import { isHandshake } from './websocket-handshake.ts'
+import { readOptionGroup } from '../internal/read-options.ts'
 import type { RequestPort } from './request-port.ts'
 import { isToken, readOnce } from './syntax.ts'
+import { isHandshake } from './websocket-handshake.ts'
 
 /** Which walls stand: the double submit, the origin check, both, or none at all. */
 export type CsrfMode = 'token' | 'origin' | 'both' | false
@@ -65,7 +66,7 @@ export function resolveCsrf(option: CsrfMode | CsrfOptions | undefined): CsrfSet
     mode = 'both',
     origins = [],
     header = 'X-CSRF-Token',
-  } = readSection('csrf', section, ['mode', 'origins', 'header'])
+  } = readOptionGroup('csrf', section, ['mode', 'origins', 'header'])
   const checks = toChecks(mode)
   if (!isToken(header))
     throw new ConfigurationError(expected('csrf.header', "a header name such as 'X-CSRF-Token'", header))
@@ -117,7 +118,7 @@ export function isUnsafe(method: string): boolean {
  * @throws {AuthError} csrf_mismatch
  * @see RFC 6455 section 10.2
  */
-export function refuseForeign(request: RequestPort, settings: CsrfSettings): void {
+export function checkRequestOrigin(request: RequestPort, settings: CsrfSettings): void {
   const { checksOrigin, checksToken } = settings
   if (checksOrigin && isUnsafe(request.method)) checkOrigin(request, settings)
   else if ((checksOrigin || checksToken) && isHandshake(request)) checkOrigin(request, settings)
@@ -131,7 +132,11 @@ export function refuseForeign(request: RequestPort, settings: CsrfSettings): voi
  * @param csrf the `csrf` claim of the verified token
  * @throws {AuthError} csrf_missing, csrf_mismatch
  */
-export function refuseForged(request: RequestPort, settings: CsrfSettings, csrf: string | undefined): void {
+export function checkRequestCsrf(
+  request: RequestPort,
+  settings: CsrfSettings,
+  csrf: string | undefined,
+): void {
   if (settings.checksToken && isUnsafe(request.method)) checkCsrfToken(request, settings, csrf)
 }
 

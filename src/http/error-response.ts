@@ -6,7 +6,7 @@
 import { type AuthError, ERRORS, type ErrorCode, type ErrorDetails, type ErrorRow } from '../errors.ts'
 
 /** A response as plain data, for adapters to write. */
-export interface Answer {
+export interface ResponseData {
   /** The HTTP status. */
   readonly status: number
   /** The headers; each name stands once. */
@@ -22,7 +22,7 @@ const RETRY_AFTER = 1
 export const CHALLENGE: string = 'WWW-Authenticate'
 
 /** The headers of answers that a client needs beside the body; a page on another origin reads them only where they are exposed. */
-export const ANSWER_HEADERS: string = 'WWW-Authenticate, Retry-After'
+export const ERROR_RESPONSE_HEADERS: string = 'WWW-Authenticate, Retry-After'
 
 /** The realm of clients, where the application has no name. */
 const CLIENTS = 'clients'
@@ -58,7 +58,7 @@ const PARAMETERS: {
  *
  * @param realm the challenge's `realm`
  */
-export function respond(error: AuthError, realm?: string): Answer {
+export function createErrorResponse(error: AuthError, realm?: string): ResponseData {
   const row: ErrorRow = ERRORS[error.code]
   const headers: Record<string, string> = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
   if (row.status === 401 || row.oauth !== null) headers['WWW-Authenticate'] = toChallenge(error, row, realm)

@@ -3,18 +3,25 @@
  * WebSocket has in their place (RFC 6750 section 2, RFC 9110 section 11). It refuses requests that are ambiguous;
  * whether the token is any good is for others to say, so a bad token is never rescued by another elsewhere.
  */
+
+import { AuthError } from '../errors.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
 import { isRecord } from '../internal/configuration-error.ts'
-import { AuthError } from '../errors.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { readCookie } from './cookies.ts'
-import { readProtocolToken } from './websocket-handshake.ts'
-import type { Found, HandshakeLocation, LocateSettings, Location, WantedType } from './token-sources.ts'
 import type { RequestPort } from './request-port.ts'
 import { isToken, readOnce, trimBlanks } from './syntax.ts'
+import type {
+  ExtractedToken,
+  HandshakeLocation,
+  Location,
+  TokenSourceSettings,
+  WantedType,
+} from './token-sources.ts'
+import { readProtocolToken } from './websocket-handshake.ts'
 
 /** Finds the token of a request: the token, or null when there is none. A promise only where the body is one of the places. */
-export type Locate = (request: RequestPort) => Awaitable<Found | null>
+export type ExtractToken = (request: RequestPort) => Awaitable<ExtractedToken | null>
 
 /** The places but the header, the body and the cookie, in the order in which they are looked at after the header. */
 const EXPLICIT = ['query', 'protocol', 'ticket'] as const
@@ -30,11 +37,11 @@ const EXPLICIT = ['query', 'protocol', 'ticket'] as const
  * @param locations the places to look at
  * @see RFC 6750 section 2: "Clients MUST NOT use more than one method to transmit the token in each request."
  */
-export function prepareLocate(
-  settings: LocateSettings,
+export function prepareExtractToken(
+  settings: TokenSourceSettings,
   type: WantedType,
   locations: ReadonlySet<Location | HandshakeLocation>,
-): Locate {
+): ExtractToken {
   const places = EXPLICIT.filter((location) => locations.has(location)).map((location) => ({
     location,
     read: READERS[location],
@@ -44,25 +51,29 @@ export function prepareLocate(
   const takesCookie = locations.has('cookie')
 
   /** A cookie counts only when no other place has a token. */
-  function orCookie(request: RequestPort, found: Found | null): Found | null {
+  function orCookie(request: RequestPort, found: ExtractedToken | null): ExtractedToken | null {
     if (found !== null || !takesCookie) return found
-    return only(null, readCookies(request, settings, type), 'cookie')
+    return only(null, extractFromCookies(request, settings, type), 'cookie')
   }
 
   return (request) => {
-    let found = takesHeader ? readHeader(request, settings) : null
+    let found = takesHeader ? extractFromHeader(request, settings) : null
     for (const { location, read } of places) found = only(found, read(request, settings, type), location)
     if (!takesBody) return orCookie(request, found)
-    return readBodyMember(request, settings, type).then((token) =>
+    return extractFromBody(request, settings, type).then((token) =>
       orCookie(request, only(found, token, 'body')),
     )
   }
 }
 
 /** Adds what one more place holds, and refuses a second token. */
-function only(found: Found | null, token: string | null, location: Found['location']): Found | null {
+function only(
+  found: ExtractedToken | null,
+  token: string | null,
+  location: ExtractedToken['location'],
+): ExtractedToken | null {
   if (token === null) return found
-  if (found !== null) refuse('More than one token in the request')
+  if (found !== null) throwInvalid('More than one token in the request')
   return { text: token, start: 0, location }
 }
 
@@ -77,26 +88,26 @@ const ROWS: Readonly<Record<WantedType, readonly TokenType[]>> = {
 }
 
 /** Reads one location: the token, or null. */
-type Reader = (request: RequestPort, settings: LocateSettings, type: WantedType) => string | null
+type Reader = (request: RequestPort, settings: TokenSourceSettings, type: WantedType) => string | null
 
 /** The readers of the places that are looked at in turn. */
 const READERS: { readonly [L in (typeof EXPLICIT)[number]]: Reader } = {
-  query: readQuery,
+  query: extractFromQuery,
   protocol: readProtocolToken,
-  ticket: readTicket,
+  ticket: extractTicket,
 }
 
 /**
  * RFC 6750 section 2.1. The first lines serve nearly every request. They leave the token in the header's value: whoever has seen that
  * value before compares it as it is, which costs a third of what a slice of it does.
  */
-function readHeader(request: RequestPort, { header }: LocateSettings): Found | null {
+function extractFromHeader(request: RequestPort, { header }: TokenSourceSettings): ExtractedToken | null {
   const { name, prefix, scheme } = header
   const value = request.header(name)
   if (typeof value === 'string' && value.startsWith(prefix) && isOneWord(value, prefix.length))
     return { text: value, start: prefix.length, location: 'header' }
   const single = readOnce(value)
-  if (single === null) return refuse('The header of the token came twice')
+  if (single === null) return throwInvalid('The header of the token came twice')
   if (single === undefined) return null
   return only(null, readCredentials(trimBlanks(single, 0, single.length), scheme), 'header')
 }
@@ -113,22 +124,26 @@ function isOneWord(text: string, start: number): boolean {
 /** Reads `scheme 1*SP token` with the scheme in any case (RFC 9110 section 11.1). */
 function readCredentials(text: string, scheme: string): string | null {
   if (text === '') return null
-  if (scheme === '') return isOneWord(text, 0) ? text : refuse('Malformed token header')
+  if (scheme === '') return isOneWord(text, 0) ? text : throwInvalid('Malformed token header')
   const end = scheme.length
   if (text.slice(0, end).toLowerCase() !== scheme || isToken(text[end])) {
     // Where platforms join headers, `Basic x, Bearer y` is two of them.
     const parts = text.toLowerCase().split(',').slice(1)
     return parts.some((part) => part.trimStart().startsWith(`${scheme} `))
-      ? refuse('The header of the token came twice')
+      ? throwInvalid('The header of the token came twice')
       : null
   }
   let start = end
   while (text[start] === ' ') start++
-  return start > end && isOneWord(text, start) ? text.slice(start) : refuse('Malformed token header')
+  return start > end && isOneWord(text, start) ? text.slice(start) : throwInvalid('Malformed token header')
 }
 
 /** Reads the first carried cookie; an empty one is what some clients keep of a deleted one. */
-function readCookies(request: RequestPort, { cookies }: LocateSettings, type: WantedType): string | null {
+function extractFromCookies(
+  request: RequestPort,
+  { cookies }: TokenSourceSettings,
+  type: WantedType,
+): string | null {
   const header = request.header('cookie')
   if (header === undefined) return null
   for (const row of ROWS[type]) {
@@ -139,7 +154,11 @@ function readCookies(request: RequestPort, { cookies }: LocateSettings, type: Wa
 }
 
 /** RFC 6750 section 2.3. */
-function readQuery(request: RequestPort, { query }: LocateSettings, type: WantedType): string | null {
+function extractFromQuery(
+  request: RequestPort,
+  { query }: TokenSourceSettings,
+  type: WantedType,
+): string | null {
   const parameters = toParameters(request.url)
   for (const row of ROWS[type]) {
     const value = parameters && readParameter(parameters, query[row])
@@ -149,7 +168,11 @@ function readQuery(request: RequestPort, { query }: LocateSettings, type: Wanted
 }
 
 /** A ticket stands for an access token only. */
-function readTicket(request: RequestPort, _settings: LocateSettings, type: WantedType): string | null {
+function extractTicket(
+  request: RequestPort,
+  _settings: TokenSourceSettings,
+  type: WantedType,
+): string | null {
   const parameters = type === 'refresh' ? null : toParameters(request.url)
   return parameters && readParameter(parameters, TICKET_PARAMETER)
 }
@@ -164,14 +187,14 @@ function toParameters(url: string): URLSearchParams | null {
 /** The one value of a parameter; null when it is not there. */
 function readParameter(parameters: URLSearchParams, name: string): string | null {
   const values = parameters.getAll(name)
-  if (values.length > 1) refuse('The query parameter of the token came twice')
-  return values[0] === '' ? refuse('The query parameter of the token is empty') : (values[0] ?? null)
+  if (values.length > 1) throwInvalid('The query parameter of the token came twice')
+  return values[0] === '' ? throwInvalid('The query parameter of the token is empty') : (values[0] ?? null)
 }
 
 /** RFC 6750 section 2.2, and the same member of a JSON body. */
-async function readBodyMember(
+async function extractFromBody(
   request: RequestPort,
-  { body }: LocateSettings,
+  { body }: TokenSourceSettings,
   type: WantedType,
 ): Promise<string | null> {
   const members = await request.body?.()
@@ -181,12 +204,12 @@ async function readBodyMember(
     const value = members[body[row]]
     return typeof value === 'string' && value !== ''
       ? value
-      : refuse('The body member of the token is no text')
+      : throwInvalid('The body member of the token is no text')
   }
   return null
 }
 
 /** Ends the search with the answer to an ambiguous or malformed request. */
-function refuse(message: string): never {
+function throwInvalid(message: string): never {
   throw new AuthError('request_invalid', { message })
 }

@@ -9,7 +9,7 @@ import {
   isAnnounced,
   parseBytes,
   READ_BEFORE,
-  refuseBody,
+  rejectBody,
   TOKEN_BODY_LIMIT,
   TOO_LARGE,
   toBodyMembers,
@@ -19,13 +19,13 @@ import { addCookies } from './node-response.ts'
 import type { RequestPort } from './request-port.ts'
 
 /** A request of Node's with what frameworks and `node:stream` know of it. */
-export type Incoming = IncomingMessage & {
+export type NodeRequest = IncomingMessage & {
   /** The request target before a router took a part of it away. */
   readonly originalUrl?: string
 }
 
 /** A response of Node's, or what has it inside: Fastify's reply. */
-export type Outgoing =
+export type NodeResponse =
   | ServerResponse
   | {
       /** Node's response. */
@@ -39,13 +39,13 @@ const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 const peeked = new WeakSet<IncomingMessage>()
 
 /** The request port over a `node:http` request and its response. A class, because one is made for every request. */
-export class IncomingPort implements RequestPort {
-  readonly #req: Incoming
-  readonly #res: Outgoing
+export class NodeRequestPort implements RequestPort {
+  readonly #req: NodeRequest
+  readonly #res: NodeResponse
   readonly #parsed: object
 
   /** @param parsed the framework's request, whose `body` is what a parser has made of the body */
-  constructor(req: Incoming, res: Outgoing, parsed: object) {
+  constructor(req: NodeRequest, res: NodeResponse, parsed: object) {
     this.#req = req
     this.#res = res
     this.#parsed = parsed
@@ -63,18 +63,18 @@ export class IncomingPort implements RequestPort {
 
   /** The value of a header; one that came several times is joined. */
   header(name: string): string | readonly string[] | undefined {
-    return readHeader(this.#req, name)
+    return readHttpHeader(this.#req, name)
   }
 
   /** The members of a JSON or form body, parsed by the framework or peeked at. @throws {AuthError} request_invalid */
   async body(): Promise<unknown> {
     const req = this.#req
-    const contentType = readHeader(req, 'content-type')
-    if (!isAnnounced(contentType, readHeader(req, 'content-length'), TOKEN_BODY_LIMIT)) return undefined
+    const contentType = readHttpHeader(req, 'content-type')
+    if (!isAnnounced(contentType, readHttpHeader(req, 'content-length'), TOKEN_BODY_LIMIT)) return undefined
     if (BODILESS.has(this.method) || !hasBody(req)) return undefined
     if (isUnread(req)) return parseBytes(contentType, await peekBytes(req, TOKEN_BODY_LIMIT))
     const { body } = this.#parsed as { readonly body?: unknown }
-    return body === undefined ? refuseBody(READ_BEFORE) : toBodyMembers(contentType, body)
+    return body === undefined ? rejectBody(READ_BEFORE) : toBodyMembers(contentType, body)
   }
 
   /** Adds `Set-Cookie` lines to the answer unless the handler sets or clears one of these cookies itself. */
@@ -90,7 +90,7 @@ export class IncomingPort implements RequestPort {
  *
  * @param name in lower case
  */
-export function readHeader(req: IncomingMessage, name: string): string | undefined {
+export function readHttpHeader(req: IncomingMessage, name: string): string | undefined {
   const value = req.headers[name]
   if (typeof value === 'object') return value.join(', ')
   // HTTP/2 has the host in a pseudo-header (RFC 9113 section 8.3.1).
@@ -159,7 +159,7 @@ async function peekBytes(req: IncomingMessage, limit: number): Promise<Uint8Arra
   if (!take()) await untilArrived(req, take)
   if (size > limit) {
     drain(req)
-    return refuseBody(TOO_LARGE)
+    return rejectBody(TOO_LARGE)
   }
   const bytes = Buffer.concat(chunks, size)
   if (size > 0) req.unshift(bytes)
@@ -175,7 +175,7 @@ function untilArrived(req: IncomingMessage, take: () => boolean): Promise<void> 
     const onBreak = (cause?: unknown): void => {
       stop()
       try {
-        refuseBody(UNREADABLE, cause)
+        rejectBody(UNREADABLE, cause)
       } catch (error) {
         reject(error)
       }

@@ -6,10 +6,10 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setsAnyOf } from './cookies.ts'
-import type { Answer } from './error-response.ts'
+import type { ResponseData } from './error-response.ts'
 
 /** Writes an answer, and keeps the headers that others have set before. */
-export function writeAnswer(res: ServerResponse, { status, headers, body }: Answer): void {
+export function writeResponse(res: ServerResponse, { status, headers, body }: ResponseData): void {
   res.statusCode = status
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
   res.end(body)
@@ -19,7 +19,7 @@ export function writeAnswer(res: ServerResponse, { status, headers, body }: Answ
  * Answers a request for an upgrade on its bare socket, and ends the connection: what a client has sent behind the request is in
  * no protocol that was agreed on.
  */
-export function refuseUpgrade(socket: Duplex, { status, headers, body }: Answer): void {
+export function rejectUpgrade(socket: Duplex, { status, headers, body }: ResponseData): void {
   if (!socket.writable) {
     socket.destroy()
     return

@@ -3,12 +3,12 @@
  * What holds between the rooms of this floor is checked here; what holds within one, there.
  */
 import { ConfigurationError } from '../internal/configuration-error.ts'
-import { type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
 import { type CookieOptions, type CookieSettings, resolveCookies } from './cookie-options.ts'
-import { type LocateOptions, type LocateSettings, resolveLocate } from './token-sources.ts'
+import { type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
+import { resolveTokenSources, type TokenSourceOptions, type TokenSourceSettings } from './token-sources.ts'
 
 /** The options that this floor understands. */
-export interface HttpOptions extends LocateOptions {
+export interface HttpOptions extends TokenSourceOptions {
   /** Names, attributes and contents of the cookies. */
   readonly cookies?: CookieOptions
   /** Protection of requests whose token came by cookie. Default `'both'`. */
@@ -18,7 +18,7 @@ export interface HttpOptions extends LocateOptions {
 /** What the HTTP floor works from; adapters and routes see it as `auth.http`. It holds no key. */
 export interface HttpSettings {
   /** Where tokens are looked for. */
-  readonly locate: LocateSettings
+  readonly sources: TokenSourceSettings
   /** The cookies. */
   readonly cookies: CookieSettings
   /** CSRF protection. */
@@ -42,7 +42,7 @@ export function resolveHttp(
   const cookies = resolveCookies(options.cookies, refreshTtl)
   const csrf = resolveCsrf(options.csrf)
   const { locations, header, query, body } = options
-  const locate = resolveLocate(
+  const sources = resolveTokenSources(
     {
       ...(locations !== undefined && { locations }),
       ...(header !== undefined && { header }),
@@ -52,7 +52,7 @@ export function resolveHttp(
     cookies,
   )
   if (
-    locate.locations.has('cookie') &&
+    sources.locations.has('cookie') &&
     options.cookies?.sameSite === 'None' &&
     !csrf.checksOrigin &&
     !csrf.checksToken
@@ -61,5 +61,5 @@ export function resolveHttp(
       "Expected `csrf` to be on with `cookies.sameSite: 'None'`: any site could act for the user",
     )
   }
-  return Object.freeze({ locate, cookies, csrf, realm })
+  return Object.freeze({ sources, cookies, csrf, realm })
 }

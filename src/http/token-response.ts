@@ -26,7 +26,7 @@ export interface IssuedTokens {
  *
  * @param csrf the CSRF value that goes with tokens in cookies; undefined when the CSRF token is not in use
  */
-export function toBody(
+export function toTokenResponse(
   by: Delivery,
   tokens: IssuedTokens,
   cookies: CookieSettings,

@@ -3,8 +3,8 @@
  * itself is in `locate.ts`.
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
-import { readSection, readWords } from '../internal/read-options.ts'
-import type { Carried } from '../token/token-cache.ts'
+import { readOptionGroup, readWords } from '../internal/read-options.ts'
+import type { RawToken } from '../token/token-cache.ts'
 import type { TokenType } from '../token/token-type.ts'
 import type { CookieSettings } from './cookie-options.ts'
 import { isToken } from './syntax.ts'
@@ -35,7 +35,7 @@ export interface HeaderOptions {
 }
 
 /** Where tokens are looked for. */
-export interface LocateOptions {
+export interface TokenSourceOptions {
   /**
    * The places to look at, in no order: header, query and body together may carry one token, and any of them
    * beats a cookie. Each once, at least one. Default `['header']`.
@@ -60,7 +60,7 @@ export interface HeaderRow {
 }
 
 /** The places and names as this floor works with them. */
-export interface LocateSettings {
+export interface TokenSourceSettings {
   /** The places that are looked at unless a route says otherwise. */
   readonly locations: ReadonlySet<Location>
   /** The header. */
@@ -74,7 +74,7 @@ export interface LocateSettings {
 }
 
 /** A token where it was found, not verified and perhaps no token at all: in the whole value of a header, or in nothing but itself. */
-export interface Found extends Carried {
+export interface ExtractedToken extends RawToken {
   /** Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is no token but a ticket for one. */
   readonly location: Location | HandshakeLocation
 }
@@ -95,9 +95,12 @@ const ROUTE_LOCATIONS: readonly (Location | HandshakeLocation)[] = [...LOCATIONS
  * @throws {ConfigurationError} for a list of locations that is empty, repeats one or names an unknown one, and for
  *   names that are none
  */
-export function resolveLocate(options: LocateOptions, cookies: CookieSettings): LocateSettings {
+export function resolveTokenSources(
+  options: TokenSourceOptions,
+  cookies: CookieSettings,
+): TokenSourceSettings {
   const { locations = ['header'] } = options
-  const { name = 'Authorization', scheme = 'Bearer' } = readSection('header', options.header, [
+  const { name = 'Authorization', scheme = 'Bearer' } = readOptionGroup('header', options.header, [
     'name',
     'scheme',
   ])
@@ -139,7 +142,7 @@ function resolveParameters(
   at: 'query' | 'body',
   options: ParameterOptions | undefined,
 ): Readonly<Record<TokenType, string>> {
-  const { access = 'access_token', refresh = 'refresh_token' } = readSection(at, options, [
+  const { access = 'access_token', refresh = 'refresh_token' } = readOptionGroup(at, options, [
     'access',
     'refresh',
   ])

@@ -25,7 +25,7 @@ const scratch = Buffer.alloc(8192)
  *
  * @returns the text, or undefined when the spelling is not canonical or the bytes are no UTF-8
  */
-export function toText(encoded: string): string | undefined {
+export function decodeText(encoded: string): string | undefined {
   if (encoded.length > scratch.length) {
     const bytes = fromBase64Url(encoded)
     return bytes && fromUtf8(bytes)
@@ -38,7 +38,7 @@ export function toText(encoded: string): string | undefined {
 }
 
 /** Encodes a text as UTF-8 in base64url without padding. */
-export function fromText(text: string): string {
+export function encodeText(text: string): string {
   return text.length * 3 > scratch.length
     ? Buffer.from(text, 'utf8').toString('base64url')
     : scratch.toString('base64url', 0, scratch.write(text, 'utf8'))

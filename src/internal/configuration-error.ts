@@ -48,7 +48,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
  * @param at where the options stand, as the developer writes it; empty for the outermost
  * @throws {ConfigurationError} with the nearest known name as a suggestion
  */
-export function refuseUnknownKeys(at: string, options: object, known: readonly string[]): void {
+export function checkKnownKeys(at: string, options: object, known: readonly string[]): void {
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue
     const near = nearest(key, known)

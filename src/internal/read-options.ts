@@ -2,7 +2,7 @@
  * How rooms read their sections of the options, and single values in them, while `createAuth` runs or a requirement is prepared.
  * Nothing here knows what an option means.
  */
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './configuration-error.ts'
+import { ConfigurationError, checkKnownKeys, expected, isRecord } from './configuration-error.ts'
 
 /**
  * Reads one section of the options, such as `cookies`.
@@ -12,14 +12,14 @@ import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from './con
  * @returns the section, or an empty one when it was left out
  * @throws {ConfigurationError} when it is no object or holds an option that nobody reads
  */
-export function readSection<T extends object>(
+export function readOptionGroup<T extends object>(
   name: string,
   value: T | undefined,
   known: readonly (keyof T & string)[],
 ): Partial<T> {
   if (value === undefined) return {}
   if (!isRecord(value)) throw new ConfigurationError(expected(name, 'an object of options', value))
-  refuseUnknownKeys(name, value, known)
+  checkKnownKeys(name, value, known)
   return value
 }
 
@@ -50,7 +50,7 @@ export function readWords<T extends string>(
 }
 
 /** Reads a whole number within bounds. @throws {ConfigurationError} for anything else */
-export function toCount(
+export function readCount(
   name: string,
   value: unknown,
   bounds: { readonly min: number; readonly max: number },
@@ -63,19 +63,19 @@ export function toCount(
 }
 
 /** Reads a function or its absence. @throws {ConfigurationError} for anything else */
-export function toFunction<F>(name: string, value: F | undefined): F | null {
+export function readFunction<F>(name: string, value: F | undefined): F | null {
   if (value === undefined || typeof value === 'function') return value ?? null
   throw new ConfigurationError(expected(name, 'a function', value))
 }
 
 /** Reads a non-empty text or its absence. @throws {ConfigurationError} for anything else */
-export function toText(name: string, value: unknown): string | undefined {
+export function readText(name: string, value: unknown): string | undefined {
   if (value === undefined || (typeof value === 'string' && value !== '')) return value
   throw new ConfigurationError(expected(name, 'a non-empty string', value))
 }
 
 /** Reads a yes or no. @throws {ConfigurationError} for anything else */
-export function toFlag(name: string, value: unknown): boolean {
+export function readFlag(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value
   throw new ConfigurationError(expected(name, 'true or false', value))
 }

@@ -4,19 +4,19 @@
  */
 import type { FoundToken } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/create-auth.ts'
+import type { Requirement } from '../auth/requirement.ts'
 import { AuthError } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
+import { type RequestInfo, type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
 import type { Location } from '../http/token-sources.ts'
-import { type RequestInfo, type RequestPort, toRequestPort } from '../http/request-port.ts'
-import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { VerifyClient } from './clients.ts'
 import type { Credentials, VerifiedUser } from './credentials.ts'
 import type { Throttle } from './throttle/throttle.ts'
 
 /** What the routes of one application work from. */
-export interface Parts<C> {
+export interface RouteDependencies<C> {
   /** The application. */
   readonly auth: Auth<C, unknown>
   /** Whether there are sessions. */
@@ -41,11 +41,11 @@ export interface Parts<C> {
   /** Where these routes look for tokens: the configured locations, the header and the body. */
   readonly locations: readonly Location[]
   /** What the routes ask of a token, prepared. */
-  readonly needs: Needs
+  readonly needs: RouteRequirements
 }
 
 /** What routes ask of a token. */
-export interface Needs {
+export interface RouteRequirements {
   /** A valid access token. */
   readonly access: Requirement
   /** A fresh access token. */
@@ -59,7 +59,7 @@ export interface Needs {
 }
 
 /** One request on its way through a route. */
-export interface Visit {
+export interface RouteContext {
   /** The request as it came; its body is for `body` to read. */
   readonly request: Request
   /** What the platform knows of it. */
@@ -73,10 +73,14 @@ export interface Visit {
 }
 
 /** A route: what it does with a visit. */
-export type Route = <C>(parts: Parts<C>, visit: Visit) => Response | Promise<Response>
+export type Route = <C>(parts: RouteDependencies<C>, visit: RouteContext) => Response | Promise<Response>
 
 /** Starts a visit. */
-export function toVisit(request: Request, info: RequestInfo | undefined, name: string): Visit {
+export function createRouteContext(
+  request: Request,
+  info: RequestInfo | undefined,
+  name: string,
+): RouteContext {
   let parsed: ReturnType<typeof readBody> | undefined
   const body = (): ReturnType<typeof readBody> => {
     parsed ??= readBody(request, BODY_LIMIT)
@@ -117,7 +121,7 @@ export function toNotAllowed(methods: readonly string[]): Response {
 }
 
 /** A token that was presented: verified, and as it came. */
-export interface Presented<C> {
+export interface AuthenticatedRequest<C> {
   /** As it came. */
   readonly found: FoundToken
   /** What it says. */
@@ -125,11 +129,11 @@ export interface Presented<C> {
 }
 
 /** The presented token. Throws what the guard throws. */
-export async function present<C>(
-  { auth, locations }: Parts<C>,
-  { port }: Visit,
+export async function authenticateRequest<C>(
+  { auth, locations }: RouteDependencies<C>,
+  { port }: RouteContext,
   need: Requirement,
-): Promise<Presented<C>> {
+): Promise<AuthenticatedRequest<C>> {
   const payload: TokenPayload<C> | null = await auth.authenticate(port, need)
   const found = await auth.findToken(port, need.type, locations)
   if (payload === null || found === null) throw new AuthError('token_missing')

@@ -3,9 +3,10 @@
  * with credentials, and with the headers that a client needs in order to tell answers apart. Never `*` (Fetch standard, "HTTP-network
  * protocol extensions": a wildcard and credentials exclude each other).
  */
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
+
 import type { CsrfSettings } from '../http/csrf.ts'
-import { ANSWER_HEADERS } from '../http/error-response.ts'
+import { ERROR_RESPONSE_HEADERS } from '../http/error-response.ts'
+import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
 
 /** Which other origins may call the routes. */
 export interface CorsOptions {
@@ -40,7 +41,7 @@ export function resolveCors(options: CorsOptions | undefined, csrf: CsrfSettings
   if (options === undefined) return null
   if (!isRecord(options) || !Array.isArray(options.origins))
     throw new ConfigurationError(expected('cors', '{ origins }', options))
-  refuseUnknownKeys('cors', options, ['origins'])
+  checkKnownKeys('cors', options, ['origins'])
   for (const [index, origin] of options.origins.entries()) {
     if (!isOrigin(origin)) {
       const form = "an origin such as 'https://app.example.com', never '*'"
@@ -76,7 +77,7 @@ function createCors(origins: ReadonlySet<string>, csrfHeader: string): Cors {
     },
     expose(request, response) {
       if (allow(request, response.headers))
-        response.headers.set('Access-Control-Expose-Headers', ANSWER_HEADERS)
+        response.headers.set('Access-Control-Expose-Headers', ERROR_RESPONSE_HEADERS)
       return response
     },
   }

@@ -5,10 +5,10 @@
 import { AuthError, isAuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { authenticateClient } from './clients.ts'
-import { type Parts, toJson, type Visit } from './context.ts'
+import { type RouteContext, type RouteDependencies, toJson } from './context.ts'
 
 /** The token that a client asks about. `token_type_hint` may be there and changes nothing: every token says its type. */
-async function readToken(visit: Visit): Promise<string> {
+async function readToken(visit: RouteContext): Promise<string> {
   const { token } = (await visit.body()) ?? {}
   if (typeof token === 'string' && token !== '') return token
   throw new AuthError('request_invalid')
@@ -40,7 +40,7 @@ function toClaims({ scopes, ...payload }: TokenPayload<unknown>): Readonly<Recor
  * `POST /introspect`: what an access token says, if it is live at this moment. A refresh token is `active: false`: to a resource server
  * it is not a token, and one that took it for one would be deceived.
  */
-export async function introspect<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
+export async function introspect<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
   await authenticateClient(parts.verifyClient, visit.request)
   const token = await readToken(visit)
   const payload = await verify(parts.auth.verifyToken(token, parts.needs.live))
@@ -48,7 +48,7 @@ export async function introspect<C>(parts: Parts<C>, visit: Visit): Promise<Resp
 }
 
 /** `POST /revoke`: an access token by itself, a refresh token with its session. 200 for any token, known or not (RFC 7009 section 2.2). */
-export async function revoke<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
+export async function revoke<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
   await authenticateClient(parts.verifyClient, visit.request)
   const token = await readToken(visit)
   const payload = await verify(parts.auth.verifyToken(token, parts.needs.any))

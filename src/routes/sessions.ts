@@ -6,15 +6,22 @@ import { isAuthError } from '../errors.ts'
 import type { Location } from '../http/token-sources.ts'
 import type { SessionRow } from '../session/store.ts'
 import type { TokenType } from '../token/token-type.ts'
-import { type Parts, present, toEmpty, toJson, toNotFound, type Visit } from './context.ts'
+import {
+  authenticateRequest,
+  type RouteContext,
+  type RouteDependencies,
+  toEmpty,
+  toJson,
+  toNotFound,
+} from './context.ts'
 
 /** The tokens that may name the session to end, in order. */
 const TYPES: readonly TokenType[] = ['access', 'refresh']
 
 /** Ends the session that a presented token names, if one does. A token that is no good names nothing. */
 export async function endPresented<C>(
-  { auth }: Parts<C>,
-  { port }: Visit,
+  { auth }: RouteDependencies<C>,
+  { port }: RouteContext,
   locations: readonly Location[],
 ): Promise<void> {
   for (const type of TYPES) {
@@ -32,7 +39,7 @@ export async function endPresented<C>(
 }
 
 /** `POST /logout`: ends the session and takes the cookies away; also without a token that is any good. */
-export async function logout<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
+export async function logout<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
   if (parts.stateful) await endPresented(parts, visit, parts.locations)
   return toEmpty(parts.byCookie ? parts.auth.clearCookies() : [])
 }
@@ -52,22 +59,22 @@ function toView({ sid, ...row }: SessionRow, current: string | undefined): Reado
 }
 
 /** `GET /sessions`: the user's live sessions, the current one marked. */
-export async function listSessions<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
-  const { payload } = await present(parts, visit, parts.needs.access)
+export async function listSessions<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
+  const { payload } = await authenticateRequest(parts, visit, parts.needs.access)
   const rows = await parts.auth.sessions.list(payload.sub)
   return toJson(200, { sessions: rows.map((row) => toView(row, payload.sid)) })
 }
 
 /** `DELETE /sessions`: ends all of the user's sessions but the current one. */
-export async function endOthers<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
-  const { payload } = await present(parts, visit, parts.needs.fresh)
+export async function endOthers<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
+  const { payload } = await authenticateRequest(parts, visit, parts.needs.fresh)
   await parts.auth.sessions.endAll(payload.sub, { except: payload.sid ?? null })
   return toEmpty()
 }
 
 /** `DELETE /sessions/:id`: ends one of the user's sessions; one of somebody else is not found. */
-export async function endSession<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
-  const { payload } = await present(parts, visit, parts.needs.fresh)
+export async function endSession<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
+  const { payload } = await authenticateRequest(parts, visit, parts.needs.fresh)
   const row = await parts.auth.sessions.get(visit.name)
   if (row === null || row.sub !== payload.sub) return toNotFound()
   await parts.auth.sessions.end(row.sid)

@@ -3,13 +3,13 @@
  * answered by cookie, so that no script ever reads a refresh token that lives in one.
  */
 import type { FoundToken } from '../auth/authenticator.ts'
-import { AuthError } from '../errors.ts'
-import { type Delivery, type IssuedTokens, toBody } from '../http/token-response.ts'
 import type { TokenPair } from '../auth/issue-tokens.ts'
+import { AuthError } from '../errors.ts'
+import { type Delivery, type IssuedTokens, toTokenResponse } from '../http/token-response.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
+import { authenticateRequest, type RouteContext, type RouteDependencies, toJson } from './context.ts'
 import { type Credentials, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
 import { endPresented } from './sessions.ts'
-import { type Parts, present, toJson, type Visit } from './context.ts'
 
 /** Reads how a login wants its tokens. */
 function toAsked(asked: unknown, delivery: Delivery, byCookie: boolean): Delivery {
@@ -20,8 +20,8 @@ function toAsked(asked: unknown, delivery: Delivery, byCookie: boolean): Deliver
 
 /** How an answer travels: as the token came; in the hybrid by cookie also where the refresh token lies in one. */
 async function toDelivery<C>(
-  { auth, byCookie }: Parts<C>,
-  { port }: Visit,
+  { auth, byCookie }: RouteDependencies<C>,
+  { port }: RouteContext,
   found: FoundToken,
 ): Promise<Delivery> {
   if (found.location === 'cookie') return 'cookie'
@@ -30,18 +30,23 @@ async function toDelivery<C>(
 }
 
 /** Answers new tokens. A refresh token that stays what it was gets no `Set-Cookie`: it stays where it is. */
-function deliver<C>({ auth }: Parts<C>, by: Delivery, tokens: IssuedTokens, unchanged = false): Response {
+function deliver<C>(
+  { auth }: RouteDependencies<C>,
+  by: Delivery,
+  tokens: IssuedTokens,
+  unchanged = false,
+): Response {
   const { access_token, refresh_token } = tokens
   const { csrf } = auth.decodeUnverified(access_token).payload
-  const body = toBody(by, tokens, auth.http.cookies, typeof csrf === 'string' ? csrf : undefined)
+  const body = toTokenResponse(by, tokens, auth.http.cookies, typeof csrf === 'string' ? csrf : undefined)
   if (by === 'body') return toJson(200, body)
   return toJson(200, body, auth.cookies(unchanged ? { access_token } : { access_token, refresh_token }))
 }
 
 /** Issues the tokens of a login, and with a store starts its session. */
 async function issue<C>(
-  { auth, stateful, address }: Parts<C>,
-  { request, info }: Visit,
+  { auth, stateful, address }: RouteDependencies<C>,
+  { request, info }: RouteContext,
   { subject, scopes, data, amr, acr }: VerifiedUser<C>,
   provedAt: number,
 ): Promise<TokenPair> {
@@ -65,8 +70,8 @@ async function issue<C>(
 
 /** Checks a password within the limits. */
 function tryPassword<C>(
-  { throttle, address, verifyCredentials }: Parts<C>,
-  { request, info }: Visit,
+  { throttle, address, verifyCredentials }: RouteDependencies<C>,
+  { request, info }: RouteContext,
   credentials: Credentials,
 ): Promise<VerifiedUser<C>> {
   return throttle.run(credentials.username, address(request, info), () =>
@@ -75,7 +80,7 @@ function tryPassword<C>(
 }
 
 /** `POST /login`: a username and a password for both tokens, the access token fresh. */
-export async function login<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
+export async function login<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
   const body = (await visit.body()) ?? {}
   const credentials = { username: toUsername(body['username']), password: toPassword(body['password']) }
   const by = toAsked(body['delivery'], parts.delivery, parts.byCookie)
@@ -87,9 +92,9 @@ export async function login<C>(parts: Parts<C>, visit: Visit): Promise<Response>
 }
 
 /** `POST /refresh`: a refresh token for a new access token that is not fresh, and the refresh token that is good from now on. */
-export async function refresh<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
+export async function refresh<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
   const { auth, stateful } = parts
-  const { found, payload } = await present(parts, visit, parts.needs.refresh)
+  const { found, payload } = await authenticateRequest(parts, visit, parts.needs.refresh)
   const by = await toDelivery(parts, visit, found)
   if (!stateful) {
     const access_token = await auth.createAccessToken(payload)
@@ -109,8 +114,8 @@ export async function refresh<C>(parts: Parts<C>, visit: Visit): Promise<Respons
 }
 
 /** `POST /verify-password`: an access token and the password for fresh tokens of the same session. */
-export async function verifyPassword<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
-  const { found, payload } = await present(parts, visit, parts.needs.access)
+export async function verifyPassword<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
+  const { found, payload } = await authenticateRequest(parts, visit, parts.needs.access)
   const body = (await visit.body()) ?? {}
   const username = await parts.usernameOf(payload)
   const named = body['username']
@@ -131,8 +136,8 @@ function toProof<C>(
 
 /** Issues fresh tokens to a user who proves to be the one of a token. A session counts the attempts itself, so that no login is blocked. */
 async function prove<C>(
-  parts: Parts<C>,
-  visit: Visit,
+  parts: RouteDependencies<C>,
+  visit: RouteContext,
   payload: TokenPayload<C>,
   credentials: Credentials,
 ): Promise<TokenPair> {
@@ -148,7 +153,7 @@ async function prove<C>(
 }
 
 /** `POST /ticket`: an access token for a ticket that opens one WebSocket, for pages that cannot send the token there. */
-export async function giveTicket<C>(parts: Parts<C>, visit: Visit): Promise<Response> {
-  const { payload } = await present(parts, visit, parts.needs.access)
+export async function giveTicket<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
+  const { payload } = await authenticateRequest(parts, visit, parts.needs.access)
   return toJson(200, await parts.auth.createTicket(payload))
 }

@@ -1,10 +1,10 @@
 /**
  * What the sessions of one application have at hand: the way to the store, the rules, and whom to tell.
  */
-import type { Issue } from '../token/sign-token.ts'
+import type { SignToken } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import type { Caller } from './store-client.ts'
 import type { LogEntry, RotationPolicy } from './store.ts'
+import type { StoreClient } from './store-client.ts'
 
 /** What sessions work from; lengths in seconds. */
 export interface SessionSettings<C> extends RotationPolicy {
@@ -33,13 +33,13 @@ export interface Rights {
 }
 
 /** What sessions have at hand. */
-export interface SessionParts<C> {
+export interface SessionDependencies<C> {
   /** The way to the store. */
-  readonly caller: Caller
+  readonly storeClient: StoreClient
   /** The rules. */
   readonly settings: SessionSettings<C>
   /** Signs a draft. */
-  readonly issue: Issue
+  readonly issue: SignToken
   /** The present moment in epoch seconds. */
   readonly clock: () => number
   /** Whether this process has heard that a token was revoked: a lookup. No says nothing. */
@@ -49,7 +49,7 @@ export interface SessionParts<C> {
   /** Reads at once what several endings wrote into the log. */
   readonly catchUp: () => Promise<void>
   /** Hears of what became of a session. */
-  readonly tell: (event: SessionEvent) => void
+  readonly emit: (event: SessionEvent) => void
 }
 
 /** What became of a session. */

@@ -3,16 +3,23 @@
  * one that was is known in this process at once, and in others when they have read the log.
  */
 import type { TokenPayload } from '../token/token-payload.ts'
-import type { SessionParts } from './dependencies.ts'
+import type { SessionDependencies } from './dependencies.ts'
 import type { RevokeReason } from './store.ts'
 
-/** The parts, whatever the custom claims. */
-type Parts = Pick<SessionParts<never>, 'caller' | 'clock' | 'note' | 'catchUp' | 'tell'> & {
-  readonly settings: Pick<SessionParts<never>['settings'], 'logTtl' | 'cutOffTtl'>
+/** The deps, whatever the custom claims. */
+type EndDependencies = Pick<
+  SessionDependencies<never>,
+  'storeClient' | 'clock' | 'note' | 'catchUp' | 'emit'
+> & {
+  readonly settings: Pick<SessionDependencies<never>['settings'], 'logTtl' | 'cutOffTtl'>
 }
 
 /** Makes this process know of a revocation before any feed does. */
-export function noteRevoked({ note, clock, settings }: Parts, kind: 'sid' | 'jti', key: string): void {
+export function noteRevoked(
+  { note, clock, settings }: EndDependencies,
+  kind: 'sid' | 'jti',
+  key: string,
+): void {
   const at = clock()
   note({ kind, key, at, until: at + settings.logTtl })
 }
@@ -24,18 +31,18 @@ export function noteRevoked({ note, clock, settings }: Parts, kind: 'sid' | 'jti
  * @throws {AuthError} `store_unavailable`: then it is not ended
  */
 export async function endSession(
-  parts: Parts,
+  deps: EndDependencies,
   sid: string,
   reason: RevokeReason = 'ended',
 ): Promise<boolean> {
-  const { caller, settings, tell } = parts
-  const call = { logTtl: settings.logTtl, now: caller.now() }
-  const { row, ended } = await caller.call(async (store) => {
+  const { storeClient, settings, emit } = deps
+  const call = { logTtl: settings.logTtl, now: storeClient.now() }
+  const { row, ended } = await storeClient.call(async (store) => {
     const found = await store.get(sid)
     return { row: found, ended: await store.end(sid, reason, call) }
   })
-  noteRevoked(parts, 'sid', sid)
-  if (ended && row !== null) tell({ kind: 'ended', sid, sub: row.sub })
+  noteRevoked(deps, 'sid', sid)
+  if (ended && row !== null) emit({ kind: 'ended', sid, sub: row.sub })
   return ended
 }
 
@@ -46,16 +53,16 @@ export async function endSession(
  * @throws {AuthError} `store_unavailable`: then try again
  */
 export async function endSubject(
-  { caller, settings, tell, catchUp }: Parts,
+  { storeClient, settings, emit, catchUp }: EndDependencies,
   sub: string,
   { except = null, everything = false }: { readonly except?: string | null; readonly everything?: boolean },
 ): Promise<number> {
   const reason = everything ? 'subject_revoked' : 'ended'
   const cutOff = everything ? settings.cutOffTtl : null
-  const call = { logTtl: settings.logTtl, except, cutOff, now: caller.now() }
-  const count = await caller.call((store) => store.endAll(sub, reason, call))
+  const call = { logTtl: settings.logTtl, except, cutOff, now: storeClient.now() }
+  const count = await storeClient.call((store) => store.endAll(sub, reason, call))
   await catchUp()
-  tell({ kind: 'ended', sid: null, sub })
+  emit({ kind: 'ended', sid: null, sub })
   return count
 }
 
@@ -66,17 +73,17 @@ export async function endSubject(
  * @throws {TypeError} for a token without `jti`
  */
 export async function revokeToken(
-  parts: Parts,
+  deps: EndDependencies,
   payload: TokenPayload<unknown>,
   leeway: number,
 ): Promise<void> {
   const { type, sid, jti, exp } = payload
   if (type === 'refresh' && sid !== undefined) {
-    await endSession(parts, sid)
+    await endSession(deps, sid)
     return
   }
   if (jti === undefined) throw new TypeError('Expected the token to have a `jti`: nothing else names it')
-  const { caller } = parts
-  await caller.call((store) => store.revokeToken(jti, exp + leeway, caller.now()))
-  noteRevoked(parts, 'jti', jti)
+  const { storeClient } = deps
+  await storeClient.call((store) => store.revokeToken(jti, exp + leeway, storeClient.now()))
+  noteRevoked(deps, 'jti', jti)
 }

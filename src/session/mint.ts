@@ -4,7 +4,7 @@
  * second that whole seconds cost: the row says when it ends.
  */
 import { AuthError } from '../errors.ts'
-import type { Draft, Issue } from '../token/sign-token.ts'
+import type { SignToken, TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { SessionRow } from './store.ts'
 
@@ -21,7 +21,7 @@ export interface SessionTokens {
 }
 
 /** A generation of a session. */
-export interface Generation {
+export interface TokenGeneration {
   /** The session. */
   readonly sid: string
   /** The generation: 0 at the login. */
@@ -29,14 +29,14 @@ export interface Generation {
 }
 
 /** The times of a token, epoch seconds. */
-export type TokenTimes = Pick<Draft, 'iat' | 'exp'>
+export type TokenTimes = Pick<TokenClaims, 'iat' | 'exp'>
 
 /**
  * The session and the generation that a refresh token names.
  *
  * @throws {AuthError} `refresh_token_required` for an access token, `session_revoked` for a refresh token without a session
  */
-export function toGeneration({ type, sid, jti = '' }: TokenPayload<unknown>): Generation {
+export function toTokenGeneration({ type, sid, jti = '' }: TokenPayload<unknown>): TokenGeneration {
   if (type !== 'refresh') throw new AuthError('refresh_token_required')
   const gen = sid !== undefined && jti.startsWith(`${sid}.`) ? jti.slice(sid.length + 1) : ''
   if (sid === undefined || !/^(?:0|[1-9]\d{0,8})$/.test(gen)) throw new AuthError('session_revoked')
@@ -44,7 +44,13 @@ export function toGeneration({ type, sid, jti = '' }: TokenPayload<unknown>): Ge
 }
 
 /** What a token carries from one generation to the next: all that was said at the authentication behind it. */
-export function carry({ csrf, aud, auth_time, acr, amr }: TokenPayload<unknown>): Partial<Draft> {
+export function toSessionClaims({
+  csrf,
+  aud,
+  auth_time,
+  acr,
+  amr,
+}: TokenPayload<unknown>): Partial<TokenClaims> {
   return { csrf, aud, auth_time, acr, amr }
 }
 
@@ -57,9 +63,9 @@ export function toTimes({ rotatedAt, idleExpiresAt }: SessionRow): TokenTimes {
 
 /** Mints a refresh token of the row's generation. */
 export function mintRefresh(
-  issue: Issue,
+  issue: SignToken,
   { sid, sub, gen }: SessionRow,
-  said: Partial<Draft>,
+  said: Partial<TokenClaims>,
   times: TokenTimes,
 ): string {
   return issue({ ...said, ...times, type: 'refresh', sub, sid, gen, jti: `${sid}.${gen}` })
@@ -72,9 +78,9 @@ export function mintRefresh(
  * @param refresh the refresh token
  */
 export function mintPair(
-  issue: Issue,
+  issue: SignToken,
   row: SessionRow,
-  access: Partial<Draft> & TokenTimes,
+  access: Partial<TokenClaims> & TokenTimes,
   refresh: string,
 ): SessionTokens {
   const { iat } = access

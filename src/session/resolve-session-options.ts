@@ -2,9 +2,10 @@
  * The options of sessions and revocation, and what they become. What needs a store is refused without one: a protection
  * that is silently off is worse than none.
  */
-import { type Duration, toSeconds } from '../internal/duration.ts'
+
 import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
-import { readSection, toFlag, toFunction } from '../internal/read-options.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
+import { readFlag, readFunction, readOptionGroup } from '../internal/read-options.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { Rights, SessionSettings } from './dependencies.ts'
 import type { RevocationMode, RevocationSettings } from './revocation-feed.ts'
@@ -104,7 +105,7 @@ function toStore(value: unknown): Store {
 
 /** Bounds the user's `rights` in time, and tells "no rights" from "could not say". */
 function toRights<C>(rights: SessionOptions<C>['rights']): SessionSettings<C>['rights'] {
-  const ask = toFunction('sessions.rights', rights)
+  const ask = readFunction('sessions.rights', rights)
   if (ask === null) return null
   return async (payload) => {
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -143,7 +144,7 @@ function toSessions<C>(options: Partial<SessionOptions<C>>, context: SessionCont
   }
   return Object.freeze({
     ...settings,
-    rotation: toFlag('sessions.rotation', rotation),
+    rotation: readFlag('sessions.rotation', rotation),
     jitter: toJitter(jitter),
     accessTtl,
     logTtl: accessTtl + leeway + LOG_MARGIN,
@@ -163,7 +164,7 @@ function toRevocation(
     mode = 'feed',
     maxStale = '60s',
     whenStale = 'refuse',
-  } = readSection('revocation', section, REVOCATION_KEYS)
+  } = readOptionGroup('revocation', section, REVOCATION_KEYS)
   if (!['feed', 'strict', 'off'].includes(mode)) {
     throw new ConfigurationError(expected('revocation.mode', "'feed', 'strict' or 'off'", mode))
   }
@@ -193,7 +194,7 @@ export function resolveSessions<C>(
       'Expected `sessions.store` beside `revocation`: without a store nothing is known to be revoked',
     )
   }
-  const options = readSection('sessions', sessions, SESSION_KEYS)
+  const options = readOptionGroup('sessions', sessions, SESSION_KEYS)
   return Object.freeze({
     store: toStore(options.store),
     sessions: toSessions(options, context),

@@ -5,10 +5,10 @@
  */
 import { AuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import { type Caller, monotonic } from './store-client.ts'
-import { createLedger, type Ledger } from './revocation-list.ts'
-import { createPulse } from './suspend-detector.ts'
+import { createRevocationList, type RevocationList } from './revocation-list.ts'
 import type { LogEntry } from './store.ts'
+import { monotonic, type StoreClient } from './store-client.ts'
+import { createSuspendDetector } from './suspend-detector.ts'
 
 /** How revocation is judged. */
 export type RevocationMode = 'feed' | 'strict' | 'off'
@@ -38,15 +38,15 @@ export interface FeedState {
 }
 
 /** Hears what becomes known of revocations. */
-export interface Ear {
+export interface RevocationListener {
   /** Hears of an entry, once this process goes by it. Entries may come twice. */
-  hear(entry: LogEntry): void
+  onRevoked(entry: LogEntry): void
   /** Hears that the log has been out of reach for longer than it may be. */
-  lose(): void
+  onStale(): void
 }
 
 /** The judge of liveness in one process. */
-export interface Revocation {
+export interface RevocationFeed {
   /**
    * Refuses a revoked token.
    *
@@ -54,11 +54,11 @@ export interface Revocation {
    * @returns a promise only where the store must be asked
    * @throws {AuthError} `token_revoked`; `store_unavailable` when it cannot be told
    */
-  judge(payload: TokenPayload<unknown>, strict: boolean): Promise<void> | undefined
+  checkRevocation(payload: TokenPayload<unknown>, strict: boolean): Promise<void> | undefined
   /** Whether this process has heard that a token was revoked: a lookup. No says nothing. */
   hasHeard(payload: TokenPayload<unknown>): boolean
   /** Lets an ear hear from now on, and follows the log for it, also in strict mode. The latest ear counts. */
-  listen(ear: Ear): void
+  listen(ear: RevocationListener): void
   /** Whether a token lives longer than entries are kept for, so that one could be missed. */
   isLongLived(payload: TokenPayload<unknown>): boolean
   /** Takes over at once what this process has revoked itself. */
@@ -77,14 +77,14 @@ export interface Revocation {
 const POLL_INTERVAL = 0.4
 
 /** A nap after which nothing that was known counts any more, also where the store cannot be reached; in seconds. */
-const LONG_NAP = 5
+const LONG_SUSPENSION = 5
 
 /** How many entries are read at once. */
 const PAGE_SIZE = 1000
 
 /** The feed: what is known, and how fresh that is. */
-interface Feed {
-  readonly ledger: Ledger
+interface FeedReader {
+  readonly list: RevocationList
   /** Starts following, once. */
   start(): void
   /** Reads the log now, if it is followed. */
@@ -99,7 +99,11 @@ interface Feed {
 }
 
 /** Follows the log of a store by polling. Timers start with the first use and never keep the process alive. */
-function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
+function createFeedReader(
+  storeClient: StoreClient,
+  ledger: RevocationList,
+  ear: RevocationListener,
+): FeedReader {
   const waiting: { resolve: () => void; reject: (cause: unknown) => void }[] = []
   let cursor: string | null = null
   let completeAt = Number.NEGATIVE_INFINITY
@@ -107,17 +111,17 @@ function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
   let isLost = false
   let timer: ReturnType<typeof setTimeout> | undefined
   let running = false
-  const pulse = createPulse((seconds) => {
-    if (seconds >= LONG_NAP) completeAt = Number.NEGATIVE_INFINITY
+  const pulse = createSuspendDetector((seconds) => {
+    if (seconds >= LONG_SUSPENSION) completeAt = Number.NEGATIVE_INFINITY
   })
 
   /** Reads the log to its end. What it knows is complete as of the moment before the last reading. */
   async function poll(): Promise<void> {
     for (let more = true; more; ) {
       const askedAt = monotonic()
-      const page = await caller.call((store) => store.readLog(cursor, PAGE_SIZE))
-      caller.learn(page.now, askedAt)
-      for (const entry of page.entries) ear.hear(entry)
+      const page = await storeClient.call((store) => store.readLog(cursor, PAGE_SIZE))
+      storeClient.learn(page.now, askedAt)
+      for (const entry of page.entries) ear.onRevoked(entry)
       cursor = page.cursor
       more = page.more && running
       if (!more) completeAt = askedAt
@@ -132,14 +136,14 @@ function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
   }
 
   function tick(): void {
-    pulse.beat()
+    pulse.check()
     const askedAt = monotonic()
     const settle = (lost: boolean, each: (waiter: (typeof waiting)[number]) => void): void => {
       triedAt = askedAt
       // A reading that a nap has interrupted fails by its deadline, which says nothing of the store.
-      isLost = lost && (isLost || askedAt >= pulse.beat())
+      isLost = lost && (isLost || askedAt >= pulse.check())
       for (const waiter of waiting.splice(0)) each(waiter)
-      if (isLost && running) ear.lose()
+      if (isLost && running) ear.onStale()
       schedule()
     }
     poll().then(
@@ -150,7 +154,7 @@ function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
 
   /** After a nap nothing counts before the log was read again. While the log is lost, only its age does. */
   function isCaughtUp(): boolean {
-    const wokeAt = pulse.beat()
+    const wokeAt = pulse.check()
     return completeAt >= 0 && (isLost || triedAt >= wokeAt)
   }
 
@@ -161,7 +165,7 @@ function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
     tick()
   }
   return {
-    ledger,
+    list: ledger,
     start,
     isCaughtUp,
     age: () => monotonic() - completeAt,
@@ -181,18 +185,18 @@ function createFeed(caller: Caller, ledger: Ledger, ear: Ear): Feed {
 }
 
 /** Makes the judge of one application. */
-export function createRevocation(caller: Caller, settings: RevocationSettings): Revocation {
+export function createRevocationFeed(storeClient: StoreClient, settings: RevocationSettings): RevocationFeed {
   const { mode, maxStale, whenStale, accessTtl, leeway } = settings
-  let listener: Ear | null = null
-  const ledger = createLedger(leeway)
+  let listener: RevocationListener | null = null
+  const ledger = createRevocationList(leeway)
   const take = (entry: LogEntry): void => {
     ledger.add(entry)
-    listener?.hear(entry)
+    listener?.onRevoked(entry)
   }
-  const feed = createFeed(caller, ledger, {
-    hear: take,
-    lose: () => {
-      if (isStale()) listener?.lose()
+  const feed = createFeedReader(storeClient, ledger, {
+    onRevoked: take,
+    onStale: () => {
+      if (isStale()) listener?.onStale()
     },
   })
 
@@ -205,9 +209,9 @@ export function createRevocation(caller: Caller, settings: RevocationSettings): 
       jti: jti ?? null,
       sub,
       iat: iat === undefined ? null : iat - leeway,
-      now: caller.now(),
+      now: storeClient.now(),
     }
-    if (await caller.call((store) => store.isRevoked(query))) throw new AuthError('token_revoked')
+    if (await storeClient.call((store) => store.isRevoked(query))) throw new AuthError('token_revoked')
   }
 
   /** Whether a token outlives what the feed remembers. */
@@ -215,10 +219,10 @@ export function createRevocation(caller: Caller, settings: RevocationSettings): 
     iat === undefined || exp - iat > accessTtl
 
   return {
-    judge(payload, strict) {
+    checkRevocation(payload, strict) {
       if (mode === 'off') return undefined
       // What this process knows counts in any case: a store that was restored from a backup may have forgotten it.
-      if (feed.ledger.holds(payload)) throw new AuthError('token_revoked')
+      if (feed.list.holds(payload)) throw new AuthError('token_revoked')
       if (mode === 'strict' || strict || isLongLived(payload)) return judgeStrictly(payload)
       feed.start()
       if (!feed.isCaughtUp()) return judgeStrictly(payload)
@@ -236,8 +240,9 @@ export function createRevocation(caller: Caller, settings: RevocationSettings): 
       take(entry)
     },
     catchUp: feed.catchUp,
-    ready: () => (mode === 'feed' ? feed.ready() : caller.call((store) => store.now()).then(() => undefined)),
-    state: () => ({ caughtUp: feed.isCaughtUp(), age: feed.age(), entries: feed.ledger.size }),
+    ready: () =>
+      mode === 'feed' ? feed.ready() : storeClient.call((store) => store.now()).then(() => undefined),
+    state: () => ({ caughtUp: feed.isCaughtUp(), age: feed.age(), entries: feed.list.size }),
     close: feed.close,
   }
 }

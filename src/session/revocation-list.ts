@@ -17,7 +17,7 @@ export interface TokenName {
 }
 
 /** A set of revocations. */
-export interface Ledger {
+export interface RevocationList {
   /** Takes an entry in; an entry that is known already changes nothing. */
   add(entry: LogEntry): void
   /** Whether a token is revoked, as far as is known. */
@@ -43,7 +43,7 @@ function sweepMap<V>(map: Map<string, V>, hasEnded: (value: V) => boolean): void
 }
 
 /** Adds an entry at the end of a map, unless it is there already and ends later. */
-function put(map: Map<string, number>, key: string, until: number): void {
+function keepLatest(map: Map<string, number>, key: string, until: number): void {
   const known = map.get(key)
   if (known !== undefined && known >= until) return
   map.delete(key)
@@ -55,15 +55,15 @@ function put(map: Map<string, number>, key: string, until: number): void {
  *
  * @param leeway clock skew that is forgiven between issuers and the store, in seconds
  */
-export function createLedger(leeway: number): Ledger {
+export function createRevocationList(leeway: number): RevocationList {
   const sids = new Map<string, number>()
   const jtis = new Map<string, number>()
   const subs = new Map<string, CutOff>()
 
   return {
     add({ kind, key, at, until }) {
-      if (kind === 'sid') return put(sids, key, until)
-      if (kind === 'jti') return put(jtis, key, until)
+      if (kind === 'sid') return keepLatest(sids, key, until)
+      if (kind === 'jti') return keepLatest(jtis, key, until)
       const known = subs.get(key)
       subs.delete(key)
       subs.set(key, { at: Math.max(at, known?.at ?? 0), until: Math.max(until, known?.until ?? 0) })

@@ -23,7 +23,7 @@ const KEPT_OVERLAPS = 2
  * @param presented the generation of a token whose signature held
  * @param now epoch seconds, by the store's clock
  */
-export function decide(
+export function decideRotation(
   record: RotationRecord | null,
   presented: number,
   now: number,

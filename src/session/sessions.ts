@@ -2,30 +2,31 @@
  * Sessions: one row per login, and how it lives. Start, refresh, step up. The decision is `rotation.ts`'s, carried out
  * by the store in one atomic step; here the words become tokens and errors.
  */
-import { randomId } from '../internal/bytes.ts'
+
 import { AuthError, type ErrorCode } from '../errors.ts'
-import type { Draft } from '../token/sign-token.ts'
+import { randomId } from '../internal/bytes.ts'
+import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
+import type { Rights, SessionDependencies, SessionEvent } from './dependencies.ts'
 import { endSession, noteRevoked } from './end-sessions.ts'
 import {
-  carry,
   mintPair,
   mintRefresh,
   type SessionTokens,
   type TokenTimes,
-  toGeneration,
+  toSessionClaims,
   toTimes,
+  toTokenGeneration,
 } from './mint.ts'
-import type { Rights, SessionEvent, SessionParts } from './dependencies.ts'
-import { decide } from './rotation.ts'
+import { decideRotation } from './rotation.ts'
 import type { RotationWord, SessionRow } from './store.ts'
 
 /** A login: the drafts of its two tokens, and what the row keeps beside them. */
-export interface Login {
+export interface NewLogin {
   /** The access token. */
-  readonly access: Draft
+  readonly access: TokenClaims
   /** The refresh token. */
-  readonly refresh: Draft
+  readonly refresh: TokenClaims
   /** The moment before the credentials were checked, epoch seconds; undefined for now. */
   readonly provedAt: number | undefined
   /** The client's address. */
@@ -72,18 +73,18 @@ function cut(text: string | undefined, length: number): string | null {
 }
 
 /** What an access token may do: what the user may do now, or what was granted at the login. */
-function toRights(rights: Rights | null, row: SessionRow): Partial<Draft> {
+function toRights(rights: Rights | null, row: SessionRow): Partial<TokenClaims> {
   const { scopes = [], data = {} } = rights ?? row
   return { scopes, data }
 }
 
-/** Starts and moves the sessions of one application; `endings.ts` ends them. */
+/** Starts and moves the sessions of one application; `end-sessions.ts` ends them. */
 export class Sessions<C> {
-  readonly #parts: SessionParts<C>
+  readonly #deps: SessionDependencies<C>
 
-  /** @param parts what it has at hand */
-  constructor(parts: SessionParts<C>) {
-    this.#parts = parts
+  /** @param deps what it has at hand */
+  constructor(deps: SessionDependencies<C>) {
+    this.#deps = deps
   }
 
   /**
@@ -91,11 +92,11 @@ export class Sessions<C> {
    *
    * @throws {AuthError} `session_revoked` when the subject was revoked after `provedAt`
    */
-  async start(login: Login): Promise<SessionTokens> {
-    const { caller, settings, clock, issue } = this.#parts
+  async start(login: NewLogin): Promise<SessionTokens> {
+    const { storeClient, settings, clock, issue } = this.#deps
     const { access, refresh } = login
     const sid = randomId()
-    const row = await caller.callTimed((store, { now, toStoreTime }) =>
+    const row = await storeClient.callTimed((store, { now, toStoreTime }) =>
       store.start(
         {
           sid,
@@ -116,7 +117,7 @@ export class Sessions<C> {
       ),
     )
     if (row === null) throw new AuthError('session_revoked')
-    this.#tell('started', row)
+    this.#emit('started', row)
     return mintPair(issue, row, access, mintRefresh(issue, row, refresh, toTimes(row)))
   }
 
@@ -127,27 +128,28 @@ export class Sessions<C> {
    * @throws {AuthError} `refresh_token_required`, `refresh_reused`, `session_expired`, `session_revoked`, `store_unavailable`
    */
   async refresh(payload: TokenPayload<C>): Promise<SessionTokens> {
-    const { caller, settings, issue } = this.#parts
-    const { sid, gen } = toGeneration(payload)
-    this.#refuseEnded(payload)
+    const { storeClient, settings, issue } = this.#deps
+    const { sid, gen } = toTokenGeneration(payload)
+    this.#throwIfEnded(payload)
     const rights = await this.askRights(payload)
     const { overlap, idle, rotation, logTtl } = settings
-    const { word, row } = await caller.callTimed((store, { now, notAfter }) =>
+    const { word, row } = await storeClient.callTimed((store, { now, notAfter }) =>
       store.rotate({ sid, gen, overlap, idle, rotation, logTtl, now, notAfter }),
     )
     const refusal = REFUSALS[word]
-    if (refusal !== undefined || row === null) return this.#refuse(word, row, refusal ?? 'session_revoked')
-    this.#tell(EVENTS[word] ?? 'refreshed', row)
+    if (refusal !== undefined || row === null)
+      return this.#throwRefused(word, row, refusal ?? 'session_revoked')
+    this.#emit(EVENTS[word] ?? 'refreshed', row)
     const { scopes, data } = payload
     // A token that is kept keeps its times too; without rotation its end moves with the session's.
     const kept = word === 'kept' && rotation
     const times = kept ? { iat: payload.iat ?? 0, exp: payload.exp } : toTimes(row)
-    const next = mintRefresh(issue, row, { ...carry(payload), scopes, data: data as object }, times)
+    const next = mintRefresh(issue, row, { ...toSessionClaims(payload), scopes, data: data as object }, times)
     const life = settings.accessTtl * (1 - settings.jitter * Math.random())
     return mintPair(
       issue,
       row,
-      { ...carry(payload), ...toRights(rights, row), fresh: false, ...this.#toLife(life) },
+      { ...toSessionClaims(payload), ...toRights(rights, row), fresh: false, ...this.#toLife(life) },
       next,
     )
   }
@@ -157,13 +159,13 @@ export class Sessions<C> {
    *
    * @throws {AuthError} as `refresh`
    */
-  async judge(payload: TokenPayload<C>): Promise<void> {
-    const { caller, settings } = this.#parts
-    const { sid, gen } = toGeneration(payload)
-    this.#refuseEnded(payload)
-    const word = await caller.callTimed(async (store, { now, toStoreTime }) => {
+  async checkSession(payload: TokenPayload<C>): Promise<void> {
+    const { storeClient, settings } = this.#deps
+    const { sid, gen } = toTokenGeneration(payload)
+    this.#throwIfEnded(payload)
+    const word = await storeClient.callTimed(async (store, { now, toStoreTime }) => {
       const row = await store.get(sid)
-      return decide(row, gen, now ?? toStoreTime(Date.now() / 1000), settings)
+      return decideRotation(row, gen, now ?? toStoreTime(Date.now() / 1000), settings)
     })
     if (word === 'reused') await this.refresh(payload)
     const refusal = REFUSALS[word]
@@ -178,14 +180,14 @@ export class Sessions<C> {
    * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`, `session_revoked`, `store_unavailable`
    */
   async stepUp(payload: TokenPayload<C>, verify: () => Promise<Proof | null>): Promise<SessionTokens> {
-    const { caller, settings, clock, issue } = this.#parts
+    const { storeClient, settings, clock, issue } = this.#deps
     const { sid, sub } = payload
     if (payload.type !== 'access') throw new AuthError('access_token_required')
     if (sid === undefined) throw new AuthError('session_revoked')
-    this.#refuseEnded(payload)
+    this.#throwIfEnded(payload)
     const { attempts, window } = STEP_UP_LIMIT
-    const attempt = await caller.call((store) =>
-      store.countAttempt(`step-up ${sid} ${sub}`, attempts, window, caller.now()),
+    const attempt = await storeClient.call((store) =>
+      store.countAttempt(`step-up ${sid} ${sub}`, attempts, window, storeClient.now()),
     )
     if (!attempt.allowed) throw new AuthError('rate_limited', { detail: { retryAfter: attempt.retryAfter } })
     const proof = await verify()
@@ -193,13 +195,13 @@ export class Sessions<C> {
     const rights = await this.askRights(payload)
     const { amr = payload.amr, acr = payload.acr } = proof
     const auth_time = Math.floor(clock())
-    const { word, row } = await caller.callTimed((store, { now, notAfter }) =>
+    const { word, row } = await storeClient.callTimed((store, { now, notAfter }) =>
       store.stepUp({ sid, authTime: auth_time, acr: acr ?? null, amr: amr ?? null, now, notAfter }),
     )
     if (word !== 'live' || row === null)
-      return this.#refuse(word === 'live' ? 'unknown' : word, row, 'session_revoked')
-    this.#tell('steppedUp', row)
-    const said = { ...carry(payload), auth_time, acr, amr }
+      return this.#throwRefused(word === 'live' ? 'unknown' : word, row, 'session_revoked')
+    this.#emit('steppedUp', row)
+    const said = { ...toSessionClaims(payload), auth_time, acr, amr }
     const next = mintRefresh(issue, row, { ...said, scopes: row.scopes, data: row.data }, toTimes(row))
     const life = this.#toLife(settings.accessTtl)
     return mintPair(issue, row, { ...said, ...toRights(rights, row), fresh: true, ...life }, next)
@@ -211,7 +213,7 @@ export class Sessions<C> {
    * @throws {AuthError} `session_revoked`, `store_unavailable`
    */
   async askRights(payload: TokenPayload<C>): Promise<Rights | null> {
-    const { rights } = this.#parts.settings
+    const { rights } = this.#deps.settings
     if (rights === null) return null
     let answer: Rights | null
     try {
@@ -220,30 +222,30 @@ export class Sessions<C> {
       throw new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } })
     }
     if (answer !== null) return answer
-    if (payload.sid !== undefined) await endSession(this.#parts, payload.sid, 'rights_withdrawn')
+    if (payload.sid !== undefined) await endSession(this.#deps, payload.sid, 'rights_withdrawn')
     throw new AuthError('session_revoked')
   }
 
   /** Refuses what this process knows to be over: a store that lost its last writes may have forgotten it. */
-  #refuseEnded(payload: TokenPayload<C>): void {
-    if (this.#parts.hasHeard(payload)) throw new AuthError('session_revoked')
+  #throwIfEnded(payload: TokenPayload<C>): void {
+    if (this.#deps.hasHeard(payload)) throw new AuthError('session_revoked')
   }
 
-  #refuse(word: RotationWord, row: SessionRow | null, code: ErrorCode): never {
+  #throwRefused(word: RotationWord, row: SessionRow | null, code: ErrorCode): never {
     if (word === 'reused' && row !== null) {
-      noteRevoked(this.#parts, 'sid', row.sid)
-      this.#tell('reused', row)
+      noteRevoked(this.#deps, 'sid', row.sid)
+      this.#emit('reused', row)
     }
     throw new AuthError(REFUSALS[word] ?? code)
   }
 
   /** The times of an access token that is issued now. */
   #toLife(seconds: number): TokenTimes {
-    const iat = Math.floor(this.#parts.clock())
+    const iat = Math.floor(this.#deps.clock())
     return { iat, exp: iat + seconds }
   }
 
-  #tell(kind: SessionEvent['kind'], { sid, sub }: SessionRow): void {
-    this.#parts.tell({ kind, sid, sub })
+  #emit(kind: SessionEvent['kind'], { sid, sub }: SessionRow): void {
+    this.#deps.emit({ kind, sid, sub })
   }
 }

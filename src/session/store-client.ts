@@ -3,12 +3,13 @@
  * sent, so the deadline, the bound on calls in flight and the moment after which a write is of no use are ours.
  * A store that is down, hung or crowded is `store_unavailable`, never a verdict about a token.
  */
-import type { Clock } from '../internal/duration.ts'
+
 import { AuthError, isAuthError } from '../errors.ts'
+import type { Clock } from '../internal/duration.ts'
 import type { Store } from './store.ts'
 
 /** Bounds on the calls of a store. */
-export interface CallerBounds {
+export interface StoreClientBounds {
   /** How long an answer is waited for, in seconds. */
   readonly deadline: number
   /** The most calls that are waited for at once; further ones fail at once. */
@@ -26,7 +27,7 @@ export interface Moment {
 }
 
 /** The way to a store. */
-export interface Caller {
+export interface StoreClient {
   /** The moment that rules, where the application brings its own clock; null for the store's. */
   now(): number | null
   /**
@@ -66,7 +67,7 @@ function toUnavailable(cause: unknown): AuthError {
  *
  * @param clock the application's own clock; null for the system's
  */
-export function createCaller(store: Store, bounds: CallerBounds, clock: Clock | null): Caller {
+export function createStoreClient(store: Store, bounds: StoreClientBounds, clock: Clock | null): StoreClient {
   let running = 0
   let offset: Offset | null = null
 

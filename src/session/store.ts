@@ -51,7 +51,7 @@ export interface SessionRow {
 export type RevokeReason = 'refresh_reused' | 'ended' | 'subject_revoked' | 'rights_withdrawn'
 
 /** What a session is started with; everything else follows from the moment of the step. */
-export interface SessionDraft {
+export interface NewSession {
   /** As in the row. */
   readonly sid: string
   /** As in the row. */
@@ -193,7 +193,7 @@ export interface LogPage {
 }
 
 /** What a strict check asks about one token. */
-export interface LivenessQuery {
+export interface RevocationQuery {
   /** The token's session; null for a token without. */
   readonly sid: string | null
   /** The token's identifier; null for a token without. */
@@ -216,7 +216,7 @@ export interface SessionStore {
    *
    * @returns the row; null when the subject was revoked
    */
-  start(draft: SessionDraft, now: number | null): Promise<SessionRow | null>
+  start(draft: NewSession, now: number | null): Promise<SessionRow | null>
   /** Decides one refresh and carries it out. One atomic step, with the log entry of a reuse inside it. */
   rotate(call: RotateCall): Promise<Rotation>
   /** Records an active authentication, if the session is live. One atomic step. */
@@ -231,7 +231,7 @@ export interface SessionStore {
   /** The live rows of a subject, newest login first, at most 1000. */
   list(sub: string, now: number | null): Promise<readonly SessionRow[]>
   /** Whether a token's session, identifier or subject is revoked, or its session gone. One round trip. */
-  isRevoked(query: LivenessQuery): Promise<boolean>
+  isRevoked(query: RevocationQuery): Promise<boolean>
 }
 
 /** Revokes, and keeps the log that other processes follow. */

@@ -6,17 +6,17 @@
 import { monotonic } from './store-client.ts'
 
 /** How often it beats by itself, in seconds. */
-const BEAT = 0.2
+const CHECK_INTERVAL = 0.2
 
 /** How far apart two beats are that had a nap between them, in seconds. */
-const NAP = 0.5
+const SUSPENSION = 0.5
 
 /** A pulse. It never keeps the process alive. */
-export interface Pulse {
+export interface SuspendDetector {
   /** Lets it beat by itself. */
   start(): void
   /** Beats; answers when the last nap ended, in seconds of the monotonic clock: minus infinity for never. */
-  beat(): number
+  check(): number
   /** Stops it. */
   stop(): void
 }
@@ -26,7 +26,7 @@ export interface Pulse {
  *
  * @param onWake hears of the end of each nap, and how long it was in seconds
  */
-export function createPulse(onWake: (seconds: number) => void): Pulse {
+export function createSuspendDetector(onWake: (seconds: number) => void): SuspendDetector {
   let beatAt = Number.POSITIVE_INFINITY
   let wokeAt = Number.NEGATIVE_INFINITY
   let timer: ReturnType<typeof setInterval> | undefined
@@ -35,7 +35,7 @@ export function createPulse(onWake: (seconds: number) => void): Pulse {
     const now = monotonic()
     const seconds = now - beatAt
     beatAt = now
-    if (seconds >= NAP) {
+    if (seconds >= SUSPENSION) {
       wokeAt = now
       onWake(seconds)
     }
@@ -45,10 +45,10 @@ export function createPulse(onWake: (seconds: number) => void): Pulse {
   return {
     start() {
       clearInterval(timer)
-      timer = setInterval(beat, BEAT * 1000)
+      timer = setInterval(beat, CHECK_INTERVAL * 1000)
       timer.unref?.()
     },
-    beat,
+    check: beat,
     stop: () => clearInterval(timer),
   }
 }

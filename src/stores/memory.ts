@@ -8,18 +8,18 @@
 import type { Clock } from '../internal/duration.ts'
 import { systemClock } from '../internal/duration.ts'
 import { deepFreeze } from '../internal/json.ts'
-import { decide, isWriting } from '../session/rotation.ts'
+import { decideRotation, isWriting } from '../session/rotation.ts'
 import type {
   Attempt,
   EndAllCall,
-  LivenessQuery,
   LogEntry,
   LogPage,
+  NewSession,
+  RevocationQuery,
   RevokeCall,
   RevokeReason,
   RotateCall,
   Rotation,
-  SessionDraft,
   SessionRow,
   StepUp,
   StepUpCall,
@@ -33,7 +33,7 @@ export interface MemoryStoreOptions {
 }
 
 /** All that the store holds. */
-interface Shelves {
+interface MemoryState {
   readonly clock: Clock
   readonly rows: Map<string, SessionRow>
   /** Session identifiers by subject, in the order of their logins. */
@@ -55,7 +55,7 @@ const MOST_LISTED = 1000
 const SWEEP_FLOOR = 10_000
 
 /** The moment that rules a step, to the millisecond. */
-function toMoment({ clock }: Shelves, now: number | null): number {
+function toMoment({ clock }: MemoryState, now: number | null): number {
   return Math.round((now ?? clock()) * 1000) / 1000
 }
 
@@ -64,17 +64,17 @@ function isLive(row: SessionRow, now: number): boolean {
 }
 
 /** Puts a row in the place of the one before. */
-function write({ rows }: Shelves, row: SessionRow): SessionRow {
+function write({ rows }: MemoryState, row: SessionRow): SessionRow {
   rows.set(row.sid, Object.freeze(row))
   return row
 }
 
-function log(shelves: Shelves, entry: LogEntry): void {
+function log(shelves: MemoryState, entry: LogEntry): void {
   shelves.lastNumber += 1
   shelves.log.push({ number: shelves.lastNumber, entry: Object.freeze(entry) })
 }
 
-function start(shelves: Shelves, draft: SessionDraft, given: number | null): SessionRow | null {
+function start(shelves: MemoryState, draft: NewSession, given: number | null): SessionRow | null {
   const now = toMoment(shelves, given)
   if (countRecords(shelves) >= shelves.sweepAt) {
     prune(shelves, now)
@@ -104,10 +104,10 @@ function start(shelves: Shelves, draft: SessionDraft, given: number | null): Ses
   })
 }
 
-function rotate(shelves: Shelves, call: RotateCall): Rotation {
+function rotate(shelves: MemoryState, call: RotateCall): Rotation {
   const now = toMoment(shelves, call.now)
   const row = shelves.rows.get(call.sid) ?? null
-  const word = decide(row, call.gen, now, call)
+  const word = decideRotation(row, call.gen, now, call)
   if (row === null || !isWriting(word, call)) return { word, row, now }
   if (call.notAfter !== null && now > call.notAfter) return { word: 'late', row, now }
   if (word === 'reused') {
@@ -121,7 +121,7 @@ function rotate(shelves: Shelves, call: RotateCall): Rotation {
   return { word, row: write(shelves, next), now }
 }
 
-function stepUp(shelves: Shelves, call: StepUpCall): StepUp {
+function stepUp(shelves: MemoryState, call: StepUpCall): StepUp {
   const now = toMoment(shelves, call.now)
   const row = shelves.rows.get(call.sid) ?? null
   if (row === null) return { word: 'unknown', row }
@@ -134,7 +134,7 @@ function stepUp(shelves: Shelves, call: StepUpCall): StepUp {
 }
 
 function countAttempt(
-  shelves: Shelves,
+  shelves: MemoryState,
   key: string,
   limit: number,
   window: { length: number; now: number },
@@ -148,14 +148,14 @@ function countAttempt(
   return { allowed: true, retryAfter: 0 }
 }
 
-function list({ rows, subjects }: Shelves, sub: string, now: number): readonly SessionRow[] {
+function list({ rows, subjects }: MemoryState, sub: string, now: number): readonly SessionRow[] {
   const mine = [...(subjects.get(sub) ?? [])].reverse().flatMap((sid) => rows.get(sid) ?? [])
   const live = mine.filter((row) => isLive(row, now))
   return live.sort((a, b) => b.createdAt - a.createdAt).slice(0, MOST_LISTED)
 }
 
 /** A token that names a session is judged by it; the subject's cut-off is for those that name none. */
-function isRevoked(shelves: Shelves, { sid, jti, sub, iat }: LivenessQuery, now: number): boolean {
+function isRevoked(shelves: MemoryState, { sid, jti, sub, iat }: RevocationQuery, now: number): boolean {
   if (jti !== null && shelves.tokens.has(jti)) return true
   if (sid !== null) {
     const row = shelves.rows.get(sid)
@@ -167,7 +167,7 @@ function isRevoked(shelves: Shelves, { sid, jti, sub, iat }: LivenessQuery, now:
 
 /** Revokes a row that is not yet, with its log entry. */
 function revoke(
-  shelves: Shelves,
+  shelves: MemoryState,
   row: SessionRow,
   reason: RevokeReason,
   { logTtl, now }: { logTtl: number; now: number },
@@ -176,7 +176,7 @@ function revoke(
   return write(shelves, { ...row, revokedAt: now, revokeReason: reason })
 }
 
-function end(shelves: Shelves, sid: string, reason: RevokeReason, call: RevokeCall): boolean {
+function end(shelves: MemoryState, sid: string, reason: RevokeReason, call: RevokeCall): boolean {
   const now = toMoment(shelves, call.now)
   const row = shelves.rows.get(sid)
   if (row === undefined || row.revokedAt !== null) return false
@@ -184,7 +184,7 @@ function end(shelves: Shelves, sid: string, reason: RevokeReason, call: RevokeCa
   return isLive(row, now)
 }
 
-function endAll(shelves: Shelves, sub: string, reason: RevokeReason, call: EndAllCall): number {
+function endAll(shelves: MemoryState, sub: string, reason: RevokeReason, call: EndAllCall): number {
   const now = toMoment(shelves, call.now)
   if (call.cutOff !== null) {
     const known = shelves.cutOffs.get(sub) ?? { at: now, until: now }
@@ -203,12 +203,12 @@ function endAll(shelves: Shelves, sub: string, reason: RevokeReason, call: EndAl
   return live
 }
 
-function revokeToken(shelves: Shelves, jti: string, until: number, now: number): void {
+function revokeToken(shelves: MemoryState, jti: string, until: number, now: number): void {
   shelves.tokens.set(jti, { until: Math.max(until, shelves.tokens.get(jti)?.until ?? 0) })
   log(shelves, { kind: 'jti', key: jti, at: now, until })
 }
 
-function readLog(shelves: Shelves, cursor: string | null, limit: number): LogPage {
+function readLog(shelves: MemoryState, cursor: string | null, limit: number): LogPage {
   const now = toMoment(shelves, null)
   const known = Number(cursor ?? 0)
   // What is no cursor of ours reads everything: too much is safe, too little is not.
@@ -220,11 +220,11 @@ function readLog(shelves: Shelves, cursor: string | null, limit: number): LogPag
   return { entries: page.map(({ entry }) => entry), cursor: String(end), more, now }
 }
 
-function countRecords({ rows, log, tokens, cutOffs, attempts }: Shelves): number {
+function countRecords({ rows, log, tokens, cutOffs, attempts }: MemoryState): number {
   return rows.size + log.length + tokens.size + cutOffs.size + attempts.size
 }
 
-function prune(shelves: Shelves, now: number): number {
+function prune(shelves: MemoryState, now: number): number {
   const before = countRecords(shelves)
   for (const { sid, sub, absoluteExpiresAt } of shelves.rows.values()) {
     if (now < absoluteExpiresAt + KEPT_AFTER_END) continue
@@ -252,7 +252,7 @@ function prune(shelves: Shelves, now: number): number {
  * ```
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
-  const shelves: Shelves = {
+  const shelves: MemoryState = {
     clock: options.clock ?? systemClock,
     rows: new Map(),
     subjects: new Map(),

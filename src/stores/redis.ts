@@ -3,7 +3,7 @@
  * ioredis or node-redis, and so is closing it. Every step is one Lua script and one round trip; all keys lie in one slot,
  * so that a step is atomic on a cluster too. When to stop waiting for an answer is decided above: failures are plain rejections.
  */
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
+import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
 import type { Store } from '../session/store.ts'
 import { createSend, type RedisClient } from './redis/client.ts'
 import { inspect } from './redis/inspect.ts'
@@ -48,7 +48,7 @@ export interface RedisStoreOptions {
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
   const given: unknown = options
   if (!isRecord(given)) throw new ConfigurationError(expected('options', 'an object of options', given))
-  refuseUnknownKeys('', given, ['prefix'])
+  checkKnownKeys('', given, ['prefix'])
   const keys = createKeys(options.prefix ?? 'tw')
   const run = createRunner(createSend(client))
   return Object.freeze({

@@ -7,19 +7,19 @@
  * through `evictPg` or `evictMysql`, which let go of a connection that hangs.
  */
 import type { Kysely } from 'kysely'
+import { checkKnownKeys } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
-import { refuseUnknownKeys } from '../internal/configuration-error.ts'
 import type { Store } from '../session/store.ts'
+import { type Commands, createSqliteCommands } from './sql/commands.ts'
 import { createDatabase, type Database, type SqlSettings } from './sql/database.ts'
 import { inspectDatabase } from './sql/inspect.ts'
-import { createMysqlWriting } from './sql/mysql-commands.ts'
-import { createPostgresWriting } from './sql/postgres-commands.ts'
+import { createMysqlCommands } from './sql/mysql-commands.ts'
+import { createPostgresCommands } from './sql/postgres-commands.ts'
 import { createPrune } from './sql/prune.ts'
-import { createReading } from './sql/queries.ts'
+import { createQueries } from './sql/queries.ts'
 import { retry } from './sql/retry.ts'
 import { createSchemaError, isMissing } from './sql/schema.ts'
 import type { SqlDialect } from './sql/statement.ts'
-import { createSqliteWriting, type Writing } from './sql/commands.ts'
 
 export type { SqlSettings } from './sql/database.ts'
 export type { EvictOptions } from './sql/deadline.ts'
@@ -53,10 +53,10 @@ export interface SqlStoreOptions extends SqlSettings {
   readonly deadline?: Duration
 }
 
-const WRITING: Readonly<Record<SqlDialect, (database: Database) => Writing>> = {
-  postgres: createPostgresWriting,
-  mysql: createMysqlWriting,
-  sqlite: createSqliteWriting,
+const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> = {
+  postgres: createPostgresCommands,
+  mysql: createMysqlCommands,
+  sqlite: createSqliteCommands,
 }
 
 /**
@@ -81,13 +81,13 @@ const WRITING: Readonly<Record<SqlDialect, (database: Database) => Writing>> = {
  * ```
  */
 export function sqlStore<DB>(db: Kysely<DB>, options: SqlStoreOptions = {}): Store {
-  refuseUnknownKeys('', options, ['dialect', 'prefix', 'deadline'])
+  checkKnownKeys('', options, ['dialect', 'prefix', 'deadline'])
   const deadline = toSeconds('deadline', options.deadline ?? '2s', { min: 0.1, max: 60 })
   const database = createDatabase(db, options, deadline)
   const { dialect, prefix, run } = database
-  const reading = createReading(database)
+  const reading = createQueries(database)
   const prune = createPrune(database)
-  const writing = WRITING[dialect](database)
+  const writing = COMMANDS[dialect](database)
 
   async function step<T>(carryOut: () => Promise<T>): Promise<T> {
     try {

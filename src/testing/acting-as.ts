@@ -3,8 +3,8 @@
  * application's own `Auth`, and with a session store behind a real session; nothing is bypassed.
  */
 import type { Auth } from '../auth/create-auth.ts'
-import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { PairOptions, TokenPair } from '../auth/issue-tokens.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
 
 /** Who acts, and what is known of them. */
 export interface ActingOptions<C>
@@ -79,13 +79,13 @@ export function actingAs<C, U>(auth: Auth<C, U>, subject: string, options: Actin
     pair ??= login(auth, subject, options)
     return pair
   }
-  const byHeader = auth.http.locate.locations.has('header') || !auth.http.locate.locations.has('cookie')
+  const byHeader = auth.http.sources.locations.has('header') || !auth.http.sources.locations.has('cookie')
 
   const actor: Actor = {
     token: async () => (await tokens()).access_token,
     refreshToken: async () => (await tokens()).refresh_token,
     async headers() {
-      const { name, prefix } = auth.http.locate.header
+      const { name, prefix } = auth.http.sources.header
       return { [name]: `${prefix}${await actor.token()}` }
     },
     async cookies() {

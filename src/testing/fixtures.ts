@@ -4,7 +4,7 @@
  */
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert'
 import { randomId } from '../internal/bytes.ts'
-import type { LogEntry, RotateCall, SessionDraft, SessionRow, Store } from '../session/store.ts'
+import type { LogEntry, NewSession, RotateCall, SessionRow, Store } from '../session/store.ts'
 
 /** Cases by their names. `t` is a moment to count from, in epoch seconds, where a case brings its own `now`. */
 export type Cases = Readonly<Record<string, (store: Store, t: number) => Promise<void>>>
@@ -23,7 +23,7 @@ const TIMES = [
 ] as const
 
 /** A login of a new subject, unless told otherwise. */
-export function toDraft(over: Partial<SessionDraft> = {}): SessionDraft {
+export function toDraft(over: Partial<NewSession> = {}): NewSession {
   return {
     sid: randomId(),
     sub: randomId(),
@@ -52,7 +52,7 @@ export function toCall(sid: string, gen: number, over: Partial<RotateCall> = {})
 export async function begin(
   store: Store,
   now: number | null,
-  over: Partial<SessionDraft> = {},
+  over: Partial<NewSession> = {},
 ): Promise<SessionRow> {
   const row = await store.start(toDraft(over), now)
   ok(row !== null, 'a session of a new subject starts')

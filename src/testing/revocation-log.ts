@@ -35,7 +35,7 @@ async function write(store: Store, count: number): Promise<string[]> {
 }
 
 /** What `readLog` gives. */
-export const JOURNAL: Cases = {
+export const REVOCATION_LOG: Cases = {
   'gives what came after the cursor, oldest first, of every kind': async (store) => {
     const since = await toTail(store)
     const keys = await write(store, 9)

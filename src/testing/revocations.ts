@@ -3,7 +3,7 @@
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import { randomId } from '../internal/bytes.ts'
-import type { LivenessQuery, LogEntry, RevokeReason } from '../session/store.ts'
+import type { LogEntry, RevocationQuery, RevokeReason } from '../session/store.ts'
 import {
   assertRow,
   assertTime,
@@ -127,7 +127,7 @@ export const REVOCATIONS: Cases = {
 }
 
 /** A token that nothing is known of. */
-function toQuery(over: Partial<LivenessQuery>): LivenessQuery {
+function toQuery(over: Partial<RevocationQuery>): RevocationQuery {
   return { sid: null, jti: null, sub: randomId(), iat: null, now: null, ...over }
 }
 

@@ -3,8 +3,7 @@
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import { randomId } from '../internal/bytes.ts'
-import { decide } from '../session/rotation.ts'
-import { createRandom } from './random.ts'
+import { decideRotation } from '../session/rotation.ts'
 import {
   assertRotation,
   assertTime,
@@ -18,6 +17,7 @@ import {
   toRotated,
   toTail,
 } from './fixtures.ts'
+import { createRandom } from './random.ts'
 
 const { overlap, idle, absolute, logTtl } = LENGTHS
 const MOMENT = 0.001
@@ -177,7 +177,7 @@ export const ROTATIONS: Cases = {
         now = Math.round((now + random() * random() * 3 * overlap) * 1000) / 1000
         const gen = Math.max(0, row.gen + Math.floor(random() * 2.1 - 0.95))
         const call = toCall(row.sid, gen, { now })
-        const word = decide(row, gen, now, call)
+        const word = decideRotation(row, gen, now, call)
         const moves = word === 'rotated' || word === 'healed'
         if (moves) row = toRotated(row, Math.max(gen, row.gen) + 1, now)
         if (word === 'reused') row = toRevoked(row, 'refresh_reused', now)

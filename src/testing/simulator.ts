@@ -3,14 +3,15 @@
  * endpoint. It counts the sessions that users lose and the refreshes that thieves get. A design that forgives the previous token
  * only loses sessions here; so does strict single use.
  */
+
+import { ConfigurationError, checkKnownKeys, expected } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
-import { ConfigurationError, expected, refuseUnknownKeys } from '../internal/configuration-error.ts'
 import type { RefreshEndpoint } from './endpoint.ts'
 import { createRandom } from './random.ts'
 import { type RaceReport, type ThiefReport, toQuantile } from './report.ts'
-import { type Habit, rob, type Theft } from './thief.ts'
+import { type Habit, runThief, type Theft } from './thief.ts'
 import { createRealTimeline, createVirtualTimeline, type Timeline } from './timeline.ts'
-import { createVictim, type Stage, type Weather } from './victim.ts'
+import { createVictim, type NetworkConditions, type Simulation } from './victim.ts'
 
 /** What `simulateRaces` takes. */
 export interface RaceOptions {
@@ -32,11 +33,11 @@ export interface RaceOptions {
    */
   readonly speed?: number
   /** How things go, where it should not be the usual. */
-  readonly weather?: Partial<Weather>
+  readonly network?: Partial<NetworkConditions>
 }
 
 /** How things usually go. */
-const WEATHER: Weather = {
+const NETWORK: NetworkConditions = {
   tabs: 4,
   spread: 2,
   atOnce: 0.1,
@@ -63,7 +64,7 @@ const OPTIONS = ['connect', 'cycles', 'thieves', 'watched', 'seed', 'speed', 'we
 
 /** Calls back whenever an access token has ended, until that says to stop. */
 function onCycles(
-  { time, weather }: Stage,
+  { time, network: weather }: Simulation,
   left: () => number,
   work: () => boolean | Promise<boolean>,
 ): void {
@@ -75,7 +76,7 @@ function onCycles(
 }
 
 /** Lets a user live for some cycles. Who is refused signs in again. */
-async function addUser(stage: Stage, cycles: number): Promise<void> {
+async function addUser(stage: Simulation, cycles: number): Promise<void> {
   let victim = await createVictim(stage)
   let toCome = cycles
   onCycles(
@@ -95,7 +96,7 @@ async function addUser(stage: Stage, cycles: number): Promise<void> {
 }
 
 /** Lets a user be robbed. He loads no pages and refreshes only as tokens end: the quietest victim hides a thief best. */
-async function addTheft(stage: Stage, habit: Habit, watched: number): Promise<Theft> {
+async function addTheft(stage: Simulation, habit: Habit, watched: number): Promise<Theft> {
   const { time, random } = stage
   const { least, more } = CYCLES_BEFORE_THEFT
   const victim = await createVictim(stage)
@@ -111,7 +112,7 @@ async function addTheft(stage: Stage, habit: Habit, watched: number): Promise<Th
       if (before === 0) {
         isRobbed = true
         time.after((SETTLED + 0.5 * random()) * victim.period(), () =>
-          rob(stage, victim, { habit, watched, theft }),
+          runThief(stage, victim, { habit, watched, theft }),
         )
       }
       return !theft.caught && theft.granted < watched
@@ -161,7 +162,7 @@ function toCount(name: string, value: number | undefined, usual: number): number
  * ```
  */
 export async function simulateRaces(options: RaceOptions): Promise<RaceReport> {
-  refuseUnknownKeys('', options, OPTIONS)
+  checkKnownKeys('', options, OPTIONS)
   const { speed, connect } = options
   if (typeof connect !== 'function') throw new ConfigurationError(expected('connect', 'a function', connect))
   if (speed !== undefined && !(speed > 0))
@@ -172,10 +173,10 @@ export async function simulateRaces(options: RaceOptions): Promise<RaceReport> {
   const seed = options.seed ?? 1
   const time: Timeline = speed === undefined ? createVirtualTimeline(START) : createRealTimeline(speed)
   const endpoint = await connect(time.now)
-  const weather = { ...WEATHER, ...options.weather }
+  const weather = { ...NETWORK, ...options.network }
   const counts = { refreshes: 0, outages: 0, lost: 0 }
   const random = createRandom(seed)
-  const stage: Stage = { endpoint, time, random, weather, counts, speed: speed ?? 1 }
+  const stage: Simulation = { endpoint, time, random, network: weather, counts, speed: speed ?? 1 }
   for (let i = 0; i < USERS; i++) await addUser(stage, Math.floor((cycles + i) / USERS))
   const quiet = { ...stage, random: createRandom(seed + 1), counts: { ...counts } }
   const thefts: Record<Habit, Theft[]> = { random: [], shadow: [] }

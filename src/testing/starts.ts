@@ -4,7 +4,17 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import { randomId } from '../internal/bytes.ts'
 import type { StepUpCall } from '../session/store.ts'
-import { assertRow, begin, type Cases, end, LENGTHS, toCall, toDraft, toRevoked, toRotated } from './fixtures.ts'
+import {
+  assertRow,
+  begin,
+  type Cases,
+  end,
+  LENGTHS,
+  toCall,
+  toDraft,
+  toRevoked,
+  toRotated,
+} from './fixtures.ts'
 
 const { idle, absolute } = LENGTHS
 

@@ -6,12 +6,12 @@ import { ConfigurationError, expected } from '../internal/configuration-error.ts
 import type { Store } from '../session/store.ts'
 import { ATTEMPTS } from './attempts.ts'
 import { CLOCKS } from './clocks.ts'
-import { JOURNAL } from './revocation-log.ts'
+import type { Cases } from './fixtures.ts'
 import { PRUNING } from './pruning.ts'
 import { RACES } from './races.ts'
+import { REVOCATION_LOG } from './revocation-log.ts'
 import { LIVENESS, REVOCATIONS } from './revocations.ts'
 import { ENDINGS, ROTATIONS } from './rotations.ts'
-import type { Cases } from './fixtures.ts'
 import { LISTS, STARTS, STEP_UPS } from './starts.ts'
 import { SUBJECTS, TEXTS } from './texts.ts'
 
@@ -48,7 +48,7 @@ const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly 
   { name: 'texts and data', cases: TEXTS, own: true },
   { name: 'its own clock', cases: CLOCKS, own: true },
   { name: 'races', cases: RACES, own: true },
-  { name: 'log', cases: JOURNAL, own: true },
+  { name: 'log', cases: REVOCATION_LOG, own: true },
   { name: 'pruning', cases: PRUNING, own: true },
 ]
 

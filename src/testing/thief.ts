@@ -3,7 +3,7 @@
  * `random` refreshes when he feels like it; `shadow` does so a second or two after the victim, to pass for another tab. He knows
  * when the token that he stole ends and how long the victim's cycles are on average; only the jitter of each he cannot know.
  */
-import type { Stage, Victim } from './victim.ts'
+import type { Simulation, Victim } from './victim.ts'
 
 /** When a thief refreshes. */
 export type Habit = 'random' | 'shadow'
@@ -19,7 +19,7 @@ export interface Theft {
 }
 
 /** How a thief goes about it. */
-export interface Robbery {
+export interface ThiefRun {
   /** When he refreshes. */
   readonly habit: Habit
   /** After how many refreshes nobody watches him any more. */
@@ -29,7 +29,7 @@ export interface Robbery {
 }
 
 /** Lets a thief at a victim, who goes on living. */
-export function rob(stage: Stage, victim: Victim, { habit, watched, theft }: Robbery): void {
+export function runThief(stage: Simulation, victim: Victim, { habit, watched, theft }: ThiefRun): void {
   const { endpoint, time, random } = stage
   let token = victim.token()
   let expected = time.now() + victim.left()

@@ -8,7 +8,7 @@ import type { Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
 /** How the network and the user behave; times in seconds, the rest shares of 1. */
-export interface Weather {
+export interface NetworkConditions {
   /** The most tabs that refresh in one cycle; at least one does. */
   readonly tabs: number
   /** Over what time the tabs of a cycle start. */
@@ -28,7 +28,7 @@ export interface Weather {
 }
 
 /** What all actors have at hand. */
-export interface Stage {
+export interface Simulation {
   /** The target. */
   readonly endpoint: RefreshEndpoint
   /** Time. */
@@ -36,7 +36,7 @@ export interface Stage {
   /** Chance. */
   readonly random: Random
   /** How things go. */
-  readonly weather: Weather
+  readonly network: NetworkConditions
   /** Seconds of the simulation per second of the endpoint. */
   readonly speed: number
   /** What has been counted. */
@@ -47,7 +47,7 @@ export interface Stage {
 const RETRIES = 4
 
 /** What a user does beside refreshing. */
-export interface Doings {
+export interface VictimActions {
   /** Whether pages are loaded, which refreshes at once. */
   readonly pageLoads: boolean
   /** Whether the user steps up. */
@@ -67,7 +67,7 @@ export interface Victim {
   /** Whether the user has stepped up. */
   readonly hasSteppedUp: () => boolean
   /** A cycle: the tabs notice that the access token has ended; what else is done happens in the life of the next one. */
-  readonly live: (doings: Doings) => void
+  readonly live: (doings: VictimActions) => void
 }
 
 interface State {
@@ -88,7 +88,11 @@ function receive(state: State, { access, refresh }: RaceTokens): void {
 }
 
 /** The tabs take note of when the new access token ends. */
-function schedule({ time, weather, speed }: Stage, state: State, { expiresIn }: RaceTokens): void {
+function schedule(
+  { time, network: weather, speed }: Simulation,
+  state: State,
+  { expiresIn }: RaceTokens,
+): void {
   state.until = time.now() + (expiresIn === undefined ? weather.accessLife : expiresIn * speed)
 }
 
@@ -101,8 +105,8 @@ interface Sending {
 }
 
 /** A tab refreshes with what is in the jar. */
-function refresh(stage: Stage, state: State, { retries = RETRIES, there = 0.05 }: Sending = {}): void {
-  const { endpoint, time, random, weather, counts } = stage
+function refresh(stage: Simulation, state: State, { retries = RETRIES, there = 0.05 }: Sending = {}): void {
+  const { endpoint, time, random, network: weather, counts } = stage
   const sent = state.refresh
   const back = 0.005 + 0.2 * random()
   const late = random() < weather.late ? 1 + 7 * random() : 0
@@ -128,8 +132,8 @@ function refresh(stage: Stage, state: State, { retries = RETRIES, there = 0.05 }
 }
 
 /** The user proves who he is, and the answer comes into the jar. The tabs keep to their schedule: none but one knows of it. */
-async function stepUp(stage: Stage, state: State): Promise<void> {
-  const { random, weather } = stage
+async function stepUp(stage: Simulation, state: State): Promise<void> {
+  const { random, network: weather } = stage
   const late = random() < weather.late ? 1 + 7 * random() : 0
   const back = 0.005 + 0.5 * random() + late
   const answer = await stage.endpoint.stepUp?.(state.access, state.refresh).catch(() => null)
@@ -139,8 +143,8 @@ async function stepUp(stage: Stage, state: State): Promise<void> {
 }
 
 /** Signs a user in. */
-export async function createVictim(stage: Stage): Promise<Victim> {
-  const { endpoint, time, random, weather } = stage
+export async function createVictim(stage: Simulation): Promise<Victim> {
+  const { endpoint, time, random, network: weather } = stage
   const state: State = { access: '', refresh: '', until: 0, cycles: [], refused: false, steppedUp: false }
   const tokens = await endpoint.login()
   receive(state, tokens)

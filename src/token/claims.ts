@@ -3,11 +3,12 @@
  * of each. Everything here is pure: it takes parsed JSON and the rules, and answers a payload or the code of the first objection.
  * The one line that decides expiry is in `toSpan`.
  */
+
+import type { ErrorCode } from '../errors.ts'
 import type { Clock } from '../internal/duration.ts'
 import { deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
-import type { ErrorCode } from '../errors.ts'
-import { type Claims, type PayloadMembers, TokenPayload } from './token-payload.ts'
 import { isScope } from './scopes.ts'
+import { type Claims, type PayloadMembers, TokenPayload } from './token-payload.ts'
 import { type NamedType, TOKEN_TYPES } from './token-type.ts'
 
 /** How many members and levels a payload may have. */
@@ -83,7 +84,7 @@ const REQUIRED_OF_OTHERS: readonly string[] = ['sub', 'exp']
  * Judges who issued a token and for whom (RFC 7519 sections 4.1.1 and 4.1.3): exact strings, no patterns.
  * A token with an audience is refused where none is configured: it was meant for somebody else.
  */
-function judgeOrigin(claims: Claims, rules: ClaimRules): ErrorCode | undefined {
+function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ErrorCode | undefined {
   const { iss, aud } = claims as { iss?: unknown; aud?: unknown }
   if (rules.issuer === undefined ? iss !== undefined && !isText(iss) : iss !== rules.issuer)
     return 'issuer_invalid'
@@ -139,7 +140,7 @@ export function readClaims(
   if (!isWithinBounds(claims, PAYLOAD_BOUNDS)) return 'token_malformed'
   const data = sortClaims(claims, rules)
   if (data === undefined) return 'token_malformed'
-  const objection = judgeOrigin(claims, rules)
+  const objection = decideIssuerAndAudience(claims, rules)
   if (objection !== undefined) return objection
   const members = claims as unknown as Partial<PayloadMembers>
   const named = members.type ?? 'access'
@@ -209,7 +210,7 @@ export function hasEnded(until: number, now: number): boolean {
 }
 
 /** Judges the times of a token. Asked on every use; the cache asks the same of a token that it remembers. @param now epoch seconds */
-export function judgeTimes({ from, until }: Span, now: number): ErrorCode | undefined {
+export function decideTimes({ from, until }: Span, now: number): ErrorCode | undefined {
   if (hasEnded(until, now)) return 'token_expired'
   return hasBegun(from, now) ? undefined : 'token_not_active'
 }

@@ -3,7 +3,7 @@
  * A ring remembers the encoded headers of tokens that it has verified: the next token with the same header is
  * recognised by its text, without decoding.
  */
-import { toText } from '../internal/bytes.ts'
+import { decodeText } from '../internal/bytes.ts'
 import { parseFlatObject } from '../internal/json.ts'
 import { ALGORITHMS } from './algorithms.ts'
 import { type KeyRing, MAX_KID_LENGTH, type RingKey } from './key-ring.ts'
@@ -60,9 +60,9 @@ const TYPES: ReadonlyMap<string, TokenType> = new Map(
  * @returns what it says; `'malformed'` for a header that is none, says something we do not carry out, or names an algorithm
  *   that does not exist; `'foreign'` when no key of the ring can have signed under it
  */
-export function readHeader(encoded: string, ring: KeyRing): JoseHeader | 'malformed' | 'foreign' {
+export function readJoseHeader(encoded: string, ring: KeyRing): JoseHeader | 'malformed' | 'foreign' {
   if (encoded.length > MAX_ENCODED_LENGTH) return 'malformed'
-  const text = toText(encoded)
+  const text = decodeText(encoded)
   const members = text === undefined ? undefined : parseFlatObject(text)
   if (members === undefined || members.size > MAX_MEMBERS) return 'malformed'
   if (REFUSED_MEMBERS.some((name) => members.has(name))) return 'malformed'

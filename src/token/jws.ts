@@ -3,10 +3,11 @@
  * The order is the defence: size, then dots, then the small header, then the signature; the payload is not decoded before
  * its signature holds. Five parts (JWE) and the JSON serializations have no code path.
  */
-import { fromText, toText } from '../internal/bytes.ts'
-import { parseObject } from '../internal/json.ts'
+
 import { AuthError } from '../errors.ts'
-import { type JoseHeader, readHeader } from './jose-header.ts'
+import { decodeText, encodeText } from '../internal/bytes.ts'
+import { parseObject } from '../internal/json.ts'
+import { type JoseHeader, readJoseHeader } from './jose-header.ts'
 import type { KeyRing, RingKey } from './key-ring.ts'
 
 /** A token whose signature holds. */
@@ -54,7 +55,7 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
   /** Finds the header by its text, or reads it. The latest one is found by comparing, which hashes no new string. */
   function toHeader(encoded: string): JoseHeader {
     if (latest?.encoded === encoded) return latest.header
-    const header = known.get(encoded) ?? readHeader(encoded, ring)
+    const header = known.get(encoded) ?? readJoseHeader(encoded, ring)
     if (header === 'malformed') throw new AuthError('token_malformed')
     if (header === 'foreign') throw new AuthError('signature_invalid')
     return header
@@ -105,14 +106,14 @@ export function prepareSignJws(
   if (signer === null) return undefined
   const members = { alg: signer.alg, ...header, kid: signer.kid }
   const encoded = Buffer.from(JSON.stringify(members)).toString('base64url')
-  if (typeof readHeader(encoded, ring) === 'string') {
+  if (typeof readJoseHeader(encoded, ring) === 'string') {
     throw new TypeError(
       'Expected `headers` to hold few and short texts, numbers or booleans, and no member that changes what a token is',
     )
   }
   const prefix = `${encoded}.`
   return (payload) => {
-    const input = prefix + fromText(payload)
+    const input = prefix + encodeText(payload)
     return `${input}.${signer.sign(input)}`
   }
 }
@@ -135,7 +136,7 @@ export function readUnverified(token: string): UnverifiedPayload | undefined {
   const parts = token.split('.', 4)
   if (parts.length !== 3) return undefined
   const [header, payload] = parts.slice(0, 2).map((part) => {
-    const text = toText(part)
+    const text = decodeText(part)
     return text === undefined ? undefined : parseObject(text)
   })
   return header && payload && { header, payload }

@@ -11,7 +11,7 @@ import {
   generateKeySync,
   KeyObject,
 } from 'node:crypto'
-import { ConfigurationError, expected, isRecord, refuseUnknownKeys } from '../internal/configuration-error.ts'
+import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
 import { ALGORITHMS, type Algorithm, type AlgorithmName, type Sign, type Verify } from './algorithms.ts'
 import { checkJwk, checkStrength, type Jwk, toPublicJwk, toThumbprint } from './jwk.ts'
 import { checkSecret } from './secret.ts'
@@ -170,7 +170,7 @@ function importKey(at: string, given: Key | Jwk): ImportedKey {
   if (!isRecord(given as unknown))
     throw new ConfigurationError(expected(at, '{ alg, key } or a JWK with alg', given))
   const bare = isBareJwk(given)
-  if (!bare) refuseUnknownKeys(at, given, ['alg', 'key', 'kid', 'notAfter'])
+  if (!bare) checkKnownKeys(at, given, ['alg', 'key', 'kid', 'notAfter'])
   const name = given.alg
   const algorithm = typeof name === 'string' ? ALGORITHMS.get(name) : undefined
   if (algorithm === undefined) {
@@ -212,7 +212,7 @@ function toRingKey({ algorithm, key, kid, notAfter }: ImportedKey): RingKey {
 export function createKeyRing(options: KeyRingOptions): KeyRing {
   if (!isRecord(options as unknown))
     throw new ConfigurationError(expected('createKeyRing(options)', 'an object', options))
-  refuseUnknownKeys('', options, ['signing', 'verifying', 'mixed'])
+  checkKnownKeys('', options, ['signing', 'verifying', 'mixed'])
   const signing = options.signing === undefined ? undefined : importKey('signing', options.signing)
   if (signing !== undefined && signing.key.type === 'public') {
     throw new ConfigurationError('Expected `signing` to be a private key or a secret, got a public key')

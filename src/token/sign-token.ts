@@ -11,7 +11,7 @@ import type { KeyRing } from './key-ring.ts'
 import { TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /** The claims of one token to be issued, as plain values; undefined leaves a claim out. */
-export interface Draft {
+export interface TokenClaims {
   /** Which kind of token it will be. */
   readonly type: TokenType
   /** Subject; never empty. */
@@ -49,7 +49,7 @@ export interface Draft {
 }
 
 /** What the issuer works from. */
-export interface IssueSettings {
+export interface SignTokenSettings {
   /** The ring whose signer signs. */
   readonly ring: KeyRing
   /** The `iss` of every token; undefined for none. */
@@ -70,7 +70,7 @@ export interface IssueSettings {
  * @throws {TypeError} for claims that no verifier would accept
  * @throws {ConfigurationError} when the ring only verifies
  */
-export type Issue = (draft: Draft) => string
+export type SignToken = (draft: TokenClaims) => string
 
 /** A payload of so few characters cannot have too many members: each takes two at least. */
 const SHORT_PAYLOAD = 2 * PAYLOAD_BOUNDS.members
@@ -79,7 +79,7 @@ const SHORT_PAYLOAD = 2 * PAYLOAD_BOUNDS.members
 const DATA_DEPTH = PAYLOAD_BOUNDS.depth - 1
 
 /** Refuses what a verifier would refuse, or what JSON would change in silence. */
-function checkDraft(draft: Draft, maxLifetime: number): void {
+function checkTokenClaims(draft: TokenClaims, maxLifetime: number): void {
   const { sub, iat, exp, nbf, scopes, data, aud, amr, acr } = draft
   if (!isClaim('sub', sub))
     throw new TypeError(expected('subject', 'a non-empty string', typeof sub === 'string' ? '' : sub))
@@ -136,14 +136,14 @@ function checkHeaders(headers: Readonly<Record<string, unknown>>): Readonly<Reco
  *
  * @see RFC 7519 section 7.1, RFC 9068 section 2
  */
-export function prepareIssue(settings: IssueSettings): Issue {
+export function prepareSignToken(settings: SignTokenSettings): SignToken {
   const { ring, issuer, audience, realm } = settings
   const signers = {
     access: prepareSignJws(ring, { typ: TOKEN_TYPES.access.typ }),
     refresh: prepareSignJws(ring, { typ: TOKEN_TYPES.refresh.typ }),
   }
 
-  function toSigner({ type, headers }: Draft): (payload: string) => string {
+  function toSigner({ type, headers }: TokenClaims): (payload: string) => string {
     const { typ } = TOKEN_TYPES[type]
     const signer =
       headers === undefined ? signers[type] : prepareSignJws(ring, { ...checkHeaders(headers), typ })
@@ -153,7 +153,7 @@ export function prepareIssue(settings: IssueSettings): Issue {
   }
 
   return (draft) => {
-    checkDraft(draft, settings.maxLifetime)
+    checkTokenClaims(draft, settings.maxLifetime)
     const sign = toSigner(draft)
     const { scopes } = draft
     // The order is AuthX's; JSON leaves undefined members out.

@@ -4,10 +4,10 @@
  * carries what the token says, but for its CSRF value. That it is used once is for `session/` to see to.
  */
 import { randomUUID } from 'node:crypto'
-import { toText } from '../internal/bytes.ts'
+import { AuthError } from '../errors.ts'
+import { decodeText } from '../internal/bytes.ts'
 import { ConfigurationError, isRecord } from '../internal/configuration-error.ts'
 import { parseObject } from '../internal/json.ts'
-import { AuthError } from '../errors.ts'
 import { prepareSignJws, prepareVerifyJws } from './jws.ts'
 import type { TokenPayload } from './token-payload.ts'
 import { prepareAccept, type VerifySettings } from './verify.ts'
@@ -64,7 +64,7 @@ export function prepareTickets<C>(settings: Omit<VerifySettings<C>, 'cache'>): T
   const { ring, limits, rules } = settings
   const { clock, leeway } = rules
   const sign = prepareSignJws(ring, { typ: TYP })
-  const verifyJws = prepareVerifyJws(ring, { tokenLength: limits.tokenLength + EXTRA_LENGTH }, toText)
+  const verifyJws = prepareVerifyJws(ring, { tokenLength: limits.tokenLength + EXTRA_LENGTH }, decodeText)
   const accept = prepareAccept(settings)
 
   return {

@@ -17,7 +17,7 @@
  */
 import type { Clock } from '../internal/duration.ts'
 import { hasBegun, hasEnded, type Span } from './claims.ts'
-import { isOfKind, refuseKind, type TokenKind, type Wanted } from './token-requirement.ts'
+import { checkTypeAndRealm, type ExpectedToken, isExpectedType, type TokenKind } from './token-requirement.ts'
 
 /** Bounds of a cache. */
 export interface CacheBounds {
@@ -28,7 +28,7 @@ export interface CacheBounds {
 }
 
 /** A token as it was carried. */
-export interface Carried {
+export interface RawToken {
   /** What carried it, and ends with it. */
   readonly text: string
   /** Where in the text the token begins. */
@@ -36,7 +36,7 @@ export interface Carried {
 }
 
 /** A token to remember, and between which moments it may be used. */
-export interface Entry<V> extends Carried, Span {
+export interface CacheEntry<V> extends RawToken, Span {
   /** What it says. */
   readonly value: V
 }
@@ -44,9 +44,9 @@ export interface Entry<V> extends Carried, Span {
 /** A bounded memory of verified tokens. */
 export interface TokenCache<V extends TokenKind> {
   /** What exactly this token says, if it is remembered and may be used now. @throws {AuthError} as `refuseKind`, when it is of another kind */
-  find(carried: Carried, wanted: Wanted): V | undefined
+  lookup(carried: RawToken, wanted: ExpectedToken): V | undefined
   /** Remembers a token; may forget another one. */
-  store(entry: Entry<V>): void
+  store(entry: CacheEntry<V>): void
 }
 
 /** How many of the last characters make the key: 5 x 6 bits fit the small integers that a `Map` finds fastest. */
@@ -78,23 +78,27 @@ const VALUE = 6
 const WIDTH = 7
 
 /** Entries as rows of cells. */
-interface Generation {
+interface CacheGeneration {
   /** The first cell of the row of each tail. */
   readonly rows: Map<number, number>
   readonly cells: unknown[]
 }
 
-function createGeneration(): Generation {
+function createCacheGeneration(): CacheGeneration {
   return { rows: new Map(), cells: [] }
 }
 
 /** How many entries a generation has. */
-function sizeOf({ cells }: Generation): number {
+function sizeOf({ cells }: CacheGeneration): number {
   return cells.length / WIDTH
 }
 
 /** Writes an entry; one with the same tail makes room for it. */
-function write<V extends TokenKind>({ rows, cells }: Generation, tail: number, entry: Entry<V>): void {
+function write<V extends TokenKind>(
+  { rows, cells }: CacheGeneration,
+  tail: number,
+  entry: CacheEntry<V>,
+): void {
   const row = rows.get(tail) ?? cells.length
   rows.set(tail, row)
   cells[row] = entry.text
@@ -107,7 +111,7 @@ function write<V extends TokenKind>({ rows, cells }: Generation, tail: number, e
 }
 
 /** Reads the entry of a tail that is there. */
-function read<V>({ rows, cells }: Generation, tail: number): Entry<V> {
+function read<V>({ rows, cells }: CacheGeneration, tail: number): CacheEntry<V> {
   const row = rows.get(tail) as number
   return {
     text: cells[row] as string,
@@ -122,12 +126,12 @@ function read<V>({ rows, cells }: Generation, tail: number): Entry<V> {
  * Whether two tokens are exactly the same, however they were carried. Where they begin at the same place the texts before them are the same
  * too, as there is one scheme; were they not, a token would be taken for another, and verified anew.
  */
-function isSame(text: string, start: number, carried: Carried): boolean {
+function isSame(text: string, start: number, carried: RawToken): boolean {
   return start === carried.start ? text === carried.text : isSameSlice(text, start, carried)
 }
 
 /** The same of tokens that were carried differently; slices are not made where they cannot be equal. */
-function isSameSlice(text: string, start: number, carried: Carried): boolean {
+function isSameSlice(text: string, start: number, carried: RawToken): boolean {
   if (text.length - start !== carried.text.length - carried.start) return false
   return text.slice(start) === carried.text.slice(carried.start)
 }
@@ -142,26 +146,31 @@ function isSameSlice(text: string, start: number, carried: Carried): boolean {
 export function createTokenCache<V extends TokenKind>(bounds: CacheBounds, clock: Clock): TokenCache<V> {
   const halfEntries = Math.max(1, bounds.entries >> 1)
   const halfBytes = bounds.bytes / 2
-  let young = createGeneration()
-  let old = createGeneration()
+  let young = createCacheGeneration()
+  let old = createCacheGeneration()
   let youngBytes = 0
 
-  function keep(tail: number, entry: Entry<V>): void {
+  function keep(tail: number, entry: CacheEntry<V>): void {
     const bytes = toBytes(entry.text)
     if (bytes > halfBytes) return
     const row = young.rows.get(tail)
     const isNew = row === undefined
     youngBytes += isNew ? bytes : bytes - toBytes(young.cells[row] as string)
     if ((isNew && sizeOf(young) >= halfEntries) || youngBytes > halfBytes) {
-      old = sizeOf(young) + halfEntries <= bounds.entries ? young : createGeneration()
-      young = createGeneration()
+      old = sizeOf(young) + halfEntries <= bounds.entries ? young : createCacheGeneration()
+      young = createCacheGeneration()
       youngBytes = bytes
     }
     write(young, tail, entry)
   }
 
   /** Looks into one generation. */
-  function seek({ rows, cells }: Generation, tail: number, carried: Carried, wanted: Wanted): V | undefined {
+  function seek(
+    { rows, cells }: CacheGeneration,
+    tail: number,
+    carried: RawToken,
+    wanted: ExpectedToken,
+  ): V | undefined {
     const row = rows.get(tail)
     if (row === undefined) return undefined
     const text = cells[row] as string
@@ -173,18 +182,18 @@ export function createTokenCache<V extends TokenKind>(bounds: CacheBounds, clock
     const type = cells[row + TYPE] as V['type']
     const realm = cells[row + REALM] as V['login_type']
     const value = cells[row + VALUE] as V
-    return isOfKind(type, realm, wanted) ? value : refuseKind(value, wanted)
+    return isExpectedType(type, realm, wanted) ? value : checkTypeAndRealm(value, wanted)
   }
 
   /** Finds a token that was not used since the last turn, and keeps it for another one. */
-  function seekOld(tail: number, carried: Carried, wanted: Wanted): V | undefined {
+  function seekOld(tail: number, carried: RawToken, wanted: ExpectedToken): V | undefined {
     const found = seek(old, tail, carried, wanted)
     if (found !== undefined) keep(tail, read(old, tail))
     return found
   }
 
   return {
-    find(carried, wanted) {
+    lookup(carried, wanted) {
       const tail = toTail(carried.text)
       return seek(young, tail, carried, wanted) ?? seekOld(tail, carried, wanted)
     },

@@ -3,8 +3,9 @@
  * Only `readClaims` makes one, after the signature held and every claim was judged.
  * Times are epoch seconds; lengths are seconds.
  */
-import type { Clock } from '../internal/duration.ts'
+
 import { isRecord } from '../internal/configuration-error.ts'
+import type { Clock } from '../internal/duration.ts'
 import { hasAllScopes, hasAnyScope } from './scopes.ts'
 import type { TokenType } from './token-type.ts'
 

@@ -3,12 +3,13 @@
  * `prepareRequirement` turns the public form into numbers and lists once; `admit` judges the kind of token,
  * `judgeRequirement` answers with the first objection to the rest. Freshness knows no leeway, and its windows do not slide (RFC 9470 section 4).
  */
-import { type Clock, type Duration, toSeconds } from '../internal/duration.ts'
-import { ConfigurationError, expected } from '../internal/configuration-error.ts'
-import { toText } from '../internal/read-options.ts'
+
 import { AuthError } from '../errors.ts'
-import type { PayloadMembers } from './token-payload.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { type Clock, type Duration, toSeconds } from '../internal/duration.ts'
+import { readText } from '../internal/read-options.ts'
 import { hasAllScopes, hasAnyScope, isScope } from './scopes.ts'
+import type { PayloadMembers } from './token-payload.ts'
 import { TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /** What a route asks of a token. Every member narrows; an empty requirement takes any valid access token. */
@@ -50,7 +51,7 @@ export const TOKEN_REQUIREMENT_KEYS: readonly string[] = [
 ]
 
 /** Which kind of token is wanted. */
-export interface Wanted {
+export interface ExpectedToken {
   /** The type that will do. */
   readonly type: TokenType | 'any'
   /** The realm that will do; undefined for tokens without one. */
@@ -61,7 +62,7 @@ export interface Wanted {
 export type TokenKind = Pick<PayloadMembers<unknown>, 'type' | 'login_type'>
 
 /** A requirement as numbers and lists; null where nothing is asked. */
-export interface TokenNeed extends Wanted {
+export interface PreparedTokenRequirement extends ExpectedToken {
   /** How long ago a fresh token may have been made, in seconds. */
   readonly freshWithin: number | null
   /** Whether the route narrowed the window, so that it also bounds tokens that carry their own deadline. */
@@ -79,7 +80,7 @@ export interface TokenNeed extends Wanted {
 }
 
 /** What a requirement is prepared against. */
-export interface RequirementDefaults {
+export interface TokenRequirementDefaults {
   /** How long a fresh token stays fresh, in seconds. */
   readonly freshness: number
   /** The configured realm; undefined for none. */
@@ -120,7 +121,10 @@ function toScopes(name: string, value: unknown, least: number): readonly string[
  *
  * @throws {ConfigurationError} for an unknown type, a window under 5 s, or anything of the wrong shape
  */
-export function prepareRequirement(requirement: TokenRequirement, defaults: RequirementDefaults): TokenNeed {
+export function prepareTokenRequirement(
+  requirement: TokenRequirement,
+  defaults: TokenRequirementDefaults,
+): PreparedTokenRequirement {
   const { type = 'access', fresh = false, maxAge = false, realm = defaults.realm } = requirement
   if (type !== 'any' && !Object.hasOwn(TOKEN_TYPES, type)) {
     throw new ConfigurationError(expected('type', "'access', 'refresh' or 'any'", type))
@@ -129,7 +133,7 @@ export function prepareRequirement(requirement: TokenRequirement, defaults: Requ
   const asked = fresh === false ? null : Math.min(defaults.freshness, narrow ?? defaults.freshness)
   return {
     type,
-    realm: toText('realm', realm),
+    realm: readText('realm', realm),
     freshWithin: asked,
     narrowed: narrow !== null,
     maxAge: maxAge === false ? null : toSeconds('maxAge', maxAge, WINDOW_BOUNDS),
@@ -141,23 +145,32 @@ export function prepareRequirement(requirement: TokenRequirement, defaults: Requ
 }
 
 /** Whether a token's type and realm will do. */
-export function isOfKind(type: TokenKind['type'], realm: TokenKind['login_type'], wanted: Wanted): boolean {
+export function isExpectedType(
+  type: TokenKind['type'],
+  realm: TokenKind['login_type'],
+  wanted: ExpectedToken,
+): boolean {
   return (type === wanted.type || wanted.type === 'any') && realm === wanted.realm
 }
 
 /** Refuses a token of another kind than what is wanted. @throws {AuthError} `access_token_required`, `refresh_token_required`, `realm_mismatch` */
-export function refuseKind({ type }: TokenKind, wanted: Wanted): never {
+export function checkTypeAndRealm({ type }: TokenKind, wanted: ExpectedToken): never {
   const isRealm = wanted.type === 'any' || type === wanted.type
   throw new AuthError(isRealm ? 'realm_mismatch' : TOKEN_TYPES[wanted.type].required)
 }
 
 /** Lets a token of the wanted kind through. @throws {AuthError} as `refuseKind` */
-export function admit<T extends TokenKind>(token: T, wanted: Wanted): T {
-  return isOfKind(token.type, token.login_type, wanted) ? token : refuseKind(token, wanted)
+export function requireTypeAndRealm<T extends TokenKind>(token: T, wanted: ExpectedToken): T {
+  return isExpectedType(token.type, token.login_type, wanted) ? token : checkTypeAndRealm(token, wanted)
 }
 
 /** Whether a token is fresh: it says so, and the authentication behind it is recent. */
-function isFresh(payload: PayloadMembers<unknown>, need: TokenNeed, within: number, now: number): boolean {
+function isFresh(
+  payload: PayloadMembers<unknown>,
+  need: PreparedTokenRequirement,
+  within: number,
+  now: number,
+): boolean {
   const { fresh, auth_time, iat } = payload
   const provedAt = auth_time ?? iat
   const recent = provedAt !== undefined && now - provedAt <= within
@@ -171,7 +184,7 @@ function isOlder({ auth_time }: PayloadMembers<unknown>, maxAge: number, now: nu
 }
 
 /** The step-up challenge of a requirement (RFC 9470 section 3). */
-function toChallenge(need: TokenNeed): AuthError {
+function toChallenge(need: PreparedTokenRequirement): AuthError {
   const windows = [need.freshWithin, need.maxAge].filter((window) => window !== null)
   return new AuthError('fresh_token_required', {
     detail: {
@@ -186,9 +199,9 @@ function toChallenge(need: TokenNeed): AuthError {
  *
  * @param clock the present moment in epoch seconds; read only where the requirement speaks of time
  */
-export function judgeRequirement(
+export function decideAuthorization(
   payload: PayloadMembers<unknown>,
-  need: TokenNeed,
+  need: PreparedTokenRequirement,
   clock: Clock,
 ): AuthError | undefined {
   const { freshWithin, maxAge, acr, amr, scopes, anyScope } = need

@@ -3,18 +3,19 @@
  * custom claims is asynchronous. What a route asks beyond that (freshness, scopes) is `requirement.ts`; whether the token was revoked is
  * the guard's.
  */
+
+import { AuthError } from '../errors.ts'
 import { type Awaitable, andThen } from '../internal/awaitable.ts'
-import { flatten, toText } from '../internal/bytes.ts'
+import { decodeText, flatten } from '../internal/bytes.ts'
 import { deepFreeze, parseObject } from '../internal/json.ts'
 import type { StandardSchema } from '../internal/schema.ts'
-import { AuthError } from '../errors.ts'
-import { type CacheBounds, type Carried, createTokenCache } from './token-cache.ts'
-import { type ClaimRules, judgeTimes, readClaims, toSpan } from './claims.ts'
+import { type ClaimRules, decideTimes, readClaims, toSpan } from './claims.ts'
 import { validateData } from './custom-claims.ts'
 import { type JwsLimits, prepareVerifyJws } from './jws.ts'
 import type { KeyRing, RingKey } from './key-ring.ts'
+import { type CacheBounds, createTokenCache, type RawToken } from './token-cache.ts'
 import { type Claims, TokenPayload } from './token-payload.ts'
-import { admit, type Wanted } from './token-requirement.ts'
+import { type ExpectedToken, requireTypeAndRealm } from './token-requirement.ts'
 import type { NamedType } from './token-type.ts'
 
 /** What the verifier works from. */
@@ -36,13 +37,13 @@ export interface VerifySettings<C> {
 /** Verifies tokens. In two parts, as the first never has to be waited for, so that whoever calls it need not ask. */
 export interface Verifier<C> {
   /** Whether it remembers any token at all. */
-  readonly remembers: boolean
+  readonly isCaching: boolean
   /**
    * The payload of a token that was verified before and may be used now; undefined for any other, which has to be verified.
    *
    * @throws {AuthError} `access_token_required`, `refresh_token_required` or `realm_mismatch` for a token of another kind
    */
-  recall(carried: Carried, wanted: Wanted): TokenPayload<C> | undefined
+  lookup(carried: RawToken, wanted: ExpectedToken): TokenPayload<C> | undefined
   /**
    * Verifies one token, and remembers it.
    *
@@ -50,7 +51,7 @@ export interface Verifier<C> {
    * @throws {AuthError} `token_malformed`, `signature_invalid`, `issuer_invalid`, `audience_invalid`, `token_expired`, `token_not_active`,
    *   `access_token_required`, `refresh_token_required` or `realm_mismatch`; as a rejection when the schema is asynchronous
    */
-  verify(carried: Carried, wanted: Wanted): Awaitable<TokenPayload<C>>
+  verify(carried: RawToken, wanted: ExpectedToken): Awaitable<TokenPayload<C>>
 }
 
 /**
@@ -75,7 +76,7 @@ export function prepareAccept<C>(
     const read = readClaims(claims, header, rules)
     if (typeof read === 'string') throw new AuthError(read)
     const payload = read as TokenPayload<C>
-    const objection = judgeTimes(toSpan(payload, rules.leeway, hasRows), now)
+    const objection = decideTimes(toSpan(payload, rules.leeway, hasRows), now)
     if (objection !== undefined) throw new AuthError(objection)
     if (schema === null) return payload
 
@@ -96,18 +97,18 @@ export function prepareAccept<C>(
  */
 export function createVerifier<C = Claims>(settings: VerifySettings<C>): Verifier<C> {
   const { clock, leeway } = settings.rules
-  const verifyJws = prepareVerifyJws(settings.ring, settings.limits, toText)
+  const verifyJws = prepareVerifyJws(settings.ring, settings.limits, decodeText)
   const accept = prepareAccept(settings)
   const cache = settings.cache && createTokenCache<TokenPayload<C>>(settings.cache, clock)
 
-  function remember({ text, start }: Carried, key: RingKey, value: TokenPayload<C>): void {
+  function remember({ text, start }: RawToken, key: RingKey, value: TokenPayload<C>): void {
     const { from, until } = toSpan(value, leeway, settings.hasRows)
     cache?.store({ text: flatten(text), start, from, until: Math.min(until, key.notAfter), value })
   }
 
   return {
-    remembers: cache !== null,
-    recall: (carried, wanted) => cache?.find(carried, wanted),
+    isCaching: cache !== null,
+    lookup: (carried, wanted) => cache?.lookup(carried, wanted),
     verify(carried, wanted) {
       const now = clock()
       const { header, key, payload } = verifyJws(carried.text.slice(carried.start), now)
@@ -115,7 +116,7 @@ export function createVerifier<C = Claims>(settings: VerifySettings<C>): Verifie
       if (claims === undefined) throw new AuthError('token_malformed')
       return andThen(accept(claims, header, now), (accepted) => {
         remember(carried, key, accepted)
-        return admit(accepted, wanted)
+        return requireTypeAndRealm(accepted, wanted)
       })
     },
   }

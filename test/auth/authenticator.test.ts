@@ -1,8 +1,8 @@
 /** Gates: the journey prepared for one route, which answers at once wherever nothing has to be waited for. */
 import { describe, expect, it } from 'vitest'
-import { andThen, type Steps, settle } from '../../src/internal/awaitable.ts'
-import { type RequestPort, toRequestPort } from '../../src/http/request-port.ts'
 import type { Requirement } from '../../src/auth/requirement.ts'
+import { type RequestPort, toRequestPort } from '../../src/http/request-port.ts'
+import { andThen, type Steps, settle } from '../../src/internal/awaitable.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { claimsOf, complaintOf, forge, setUp } from '../token/forge.ts'
 
@@ -14,7 +14,7 @@ const by = (token: string, init: RequestInit = {}) =>
 describe('a gate', () => {
   it('answers the payload at once, the first time and from the cache', async () => {
     const { auth } = setUp()
-    const gate = auth.gate({})
+    const gate = auth.authenticator({})
     const request = by(forge(claimsOf()))
     const first = gate(request)
     expect(first).not.toBeInstanceOf(Promise)
@@ -27,7 +27,7 @@ describe('a gate', () => {
 
   it('answers the user beside the payload where there is a loader, also of a token from the cache', async () => {
     const { auth } = setUp()
-    const gate = auth.gate({}, async ({ sub }) => `user ${sub}`)
+    const gate = auth.authenticator({}, async ({ sub }) => `user ${sub}`)
     const request = by(forge(claimsOf({ sub: 'a' })))
     for (const _ of ['verified', 'remembered'])
       expect(await gate(request)).toMatchObject({ auth: { sub: 'a' }, subject: 'user a' })
@@ -43,18 +43,18 @@ describe('a gate', () => {
       [{ type: 'refresh' }, 'refresh_token_required'],
       [{ realm: 'admin' }, 'realm_mismatch'],
     ]
-    void auth.gate({})(request)
+    void auth.authenticator({})(request)
     for (const [requirement, code] of refused)
-      expect(() => auth.gate(requirement)(request)).toThrow(expect.objectContaining({ code }))
+      expect(() => auth.authenticator(requirement)(request)).toThrow(expect.objectContaining({ code }))
     clock.now += 86_400
-    expect(() => auth.gate({})(request)).toThrow(expect.objectContaining({ code: 'token_expired' }))
+    expect(() => auth.authenticator({})(request)).toThrow(expect.objectContaining({ code: 'token_expired' }))
     expect(heard).toEqual([...refused.map(([, code]) => code), 'token_expired'])
   })
 
   it('knows a header again by the whole of it, whatever it was remembered from', () => {
     const token = forge(claimsOf())
     for (const first of ['Bearer', 'bearer']) {
-      const gate = setUp().auth.gate({})
+      const gate = setUp().auth.authenticator({})
       const ask = (authorization: string): unknown => gate(by(token, { headers: { authorization } }))
       for (const scheme of [first, 'Bearer', 'bearer'])
         expect(ask(`${scheme} ${token}`)).toMatchObject({ auth: { type: 'access' } })
@@ -70,9 +70,9 @@ describe('a gate', () => {
     const token = forge(claimsOf())
     const headers = { authorization: `Bearer ${token}` }
     const twice = toRequestPort(new Request(`https://app.example/?access_token=${token}`, { headers }))
-    void auth.gate({})(by(token))
-    expect(() => auth.gate({})(twice)).toThrow(expect.objectContaining({ code: 'request_invalid' }))
-    expect(() => auth.gate({ locations: ['cookie'] })(by(token))).toThrow(
+    void auth.authenticator({})(by(token))
+    expect(() => auth.authenticator({})(twice)).toThrow(expect.objectContaining({ code: 'request_invalid' }))
+    expect(() => auth.authenticator({ locations: ['cookie'] })(by(token))).toThrow(
       expect.objectContaining({ code: 'token_missing' }),
     )
   })
@@ -88,14 +88,14 @@ describe('a gate', () => {
         return request.header(name)
       },
     }
-    void setUp({ cache: false }).auth.gate({})(counting)
+    void setUp({ cache: false }).auth.authenticator({})(counting)
     expect(reads).toEqual(['authorization'])
   })
 
   it('asks the blocklist about a remembered token, too', async () => {
     const blocked = new Set<string>()
     const { auth } = setUp({ isRevoked: ({ sub }) => blocked.has(sub) })
-    const gate = auth.gate({})
+    const gate = auth.authenticator({})
     const request = by(forge(claimsOf({ sub: 'a' })))
     await gate(request)
     await gate(request)
@@ -106,7 +106,7 @@ describe('a gate', () => {
   it('throws what it refuses, and tells the listener once', () => {
     const heard: string[] = []
     const { auth } = setUp({ on: { refused: ({ code, method }) => heard.push(`${method} ${code}`) } })
-    const gate = auth.gate({ scopes: ['admin'] })
+    const gate = auth.authenticator({ scopes: ['admin'] })
     expect(() => gate(by(forge(claimsOf())))).toThrow(expect.objectContaining({ code: 'scope_missing' }))
     expect(() => gate(by('x'))).toThrow(expect.objectContaining({ code: 'token_malformed' }))
     expect(heard).toEqual(['GET scope_missing', 'GET token_malformed'])
@@ -114,7 +114,7 @@ describe('a gate', () => {
 
   it('answers null for no token where it is optional, and refuses a bad one', () => {
     const { auth } = setUp()
-    const gate = auth.gate({ optional: true })
+    const gate = auth.authenticator({ optional: true })
     expect(gate(by('', { headers: {} }))).toEqual({ auth: null })
     expect(() => gate(by('x'))).toThrow(expect.objectContaining({ code: 'token_malformed' }))
   })
@@ -125,25 +125,25 @@ describe('a gate', () => {
       isRevoked: async ({ sub }) => sub === 'revoked',
       on: { refused: ({ code }) => heard.push(code) },
     })
-    const passed = auth.gate({})(by(forge(claimsOf())))
+    const passed = auth.authenticator({})(by(forge(claimsOf())))
     expect(passed).toBeInstanceOf(Promise)
     expect((await passed).auth.sub).toBe(claimsOf()['sub'])
-    const refused = auth.gate({})(by(forge(claimsOf({ sub: 'revoked' }))))
+    const refused = auth.authenticator({})(by(forge(claimsOf({ sub: 'revoked' }))))
     await expect(refused).rejects.toMatchObject({ code: 'token_revoked' })
-    const unread = auth.gate({ locations: ['body'] })(by('x'))
+    const unread = auth.authenticator({ locations: ['body'] })(by('x'))
     await expect(unread).rejects.toMatchObject({ code: 'token_missing' })
     expect(heard).toEqual(['token_revoked', 'token_missing'])
   })
 
   it('asks a store until its log is known, and nobody from then on', async () => {
     const { auth } = setUp({ sessions: { store: memoryStore() } })
-    const gate = auth.gate({})
+    const gate = auth.authenticator({})
     const request = by(forge(claimsOf()))
     expect(gate(request)).toBeInstanceOf(Promise)
     await gate(request)
     await auth.ready()
     expect(gate(request)).not.toBeInstanceOf(Promise)
-    const strict = auth.gate({ revocation: 'strict' })(request)
+    const strict = auth.authenticator({ revocation: 'strict' })(request)
     expect(strict).toBeInstanceOf(Promise)
     await strict
     await auth.close()
@@ -151,9 +151,9 @@ describe('a gate', () => {
 
   it('is refused when the route is made for an unfit requirement, and does not follow later changes of it', async () => {
     const { auth } = setUp()
-    expect(await complaintOf(() => auth.gate({ scope: ['a'] } as never))).toMatch(/scope/)
+    expect(await complaintOf(() => auth.authenticator({ scope: ['a'] } as never))).toMatch(/scope/)
     const requirement = { scopes: ['a'] }
-    const gate = auth.gate(requirement)
+    const gate = auth.authenticator(requirement)
     requirement.scopes = []
     expect(() => gate(by(forge(claimsOf())))).toThrow(expect.objectContaining({ code: 'scope_missing' }))
   })

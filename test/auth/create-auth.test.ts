@@ -4,8 +4,8 @@ import * as valibot from 'valibot'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { type Auth, createAuth } from '../../src/auth/create-auth.ts'
-import type { StandardSchema } from '../../src/internal/schema.ts'
 import type { AuthOptions } from '../../src/auth/options.ts'
+import type { StandardSchema } from '../../src/internal/schema.ts'
 import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
 import {
   claimsOf,

@@ -14,7 +14,7 @@ import { guards as fastifyGuards } from '../../src/adapters/fastify.ts'
 import { guards as honoGuards } from '../../src/adapters/hono.ts'
 import { CurrentToken, guards as nestGuards } from '../../src/adapters/nest.ts'
 import { AuthError, ERRORS, type ErrorCode } from '../../src/errors.ts'
-import { respond } from '../../src/http/error-response.ts'
+import { createErrorResponse } from '../../src/http/error-response.ts'
 import { type AuthOptions, ConfigurationError, createAuth } from '../../src/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { actingAs } from '../../src/testing.ts'
@@ -139,7 +139,7 @@ describe('a route', () => {
   it('gives examples that are the answers themselves, headers included', () => {
     const { responses } = describeAuth().components
     for (const code of Object.keys(ERRORS) as ErrorCode[]) {
-      const { status, headers, body } = respond(new AuthError(code))
+      const { status, headers, body } = createErrorResponse(new AuthError(code))
       const described = responses[String(status)]
       expect(described?.content['application/json'].examples[code]?.value, code).toEqual(JSON.parse(body))
       for (const name of ['WWW-Authenticate', 'Retry-After'])

@@ -9,7 +9,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { randomId } from '../../src/internal/bytes.ts'
-import type { SessionDraft, Store } from '../../src/session/store.ts'
+import type { NewSession, Store } from '../../src/session/store.ts'
 import { naiveStore } from './naive.ts'
 import { STORES } from './opened.ts'
 import { Reference, RULES } from './reference.ts'
@@ -36,7 +36,7 @@ type Command = fc.AsyncCommand<Model, Real>
 const pick = <T>(items: readonly T[], index: number): T =>
   items[items.length - 1 - (index % items.length)] as T
 
-function toDraft(sub: string, provedAt: number): SessionDraft {
+function toDraft(sub: string, provedAt: number): NewSession {
   const nothing = {
     realm: null,
     authTime: null,

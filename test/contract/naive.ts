@@ -2,7 +2,7 @@
  * A store that reads, waits, decides and writes: what most projects write by hand. Called one after the other it does everything
  * right; the suite and the model must find it out by letting calls meet. Not for use.
  */
-import { decide, isWriting } from '../../src/session/rotation.ts'
+import { decideRotation, isWriting } from '../../src/session/rotation.ts'
 import type { LogEntry, SessionRow, Store } from '../../src/session/store.ts'
 
 /** A table in a database: every look and every write takes a trip. */
@@ -69,7 +69,7 @@ export function naiveStore(): Store {
     async rotate(call) {
       const row = (await rows.read(call.sid)) ?? null
       const now = at(call.now)
-      const word = decide(row, call.gen, now, call)
+      const word = decideRotation(row, call.gen, now, call)
       if (row === null || !isWriting(word, call)) return { word, row, now }
       if (call.notAfter !== null && now > call.notAfter) return { word: 'late', row, now }
       if (word === 'reused')

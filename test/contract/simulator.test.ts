@@ -27,7 +27,7 @@ async function run(name: string, open: (clock: () => number) => Promise<Closable
     return opened.endpoint
   }
   try {
-    const report = await simulateRaces({ connect, seed: 1, weather: { stepUps: 0.5 }, ...SIZE })
+    const report = await simulateRaces({ connect, seed: 1, network: { stepUps: 0.5 }, ...SIZE })
     reports[name] = report
     return report
   } finally {
@@ -99,7 +99,7 @@ describe('the simulator', () => {
       const { endpoint, close } = await serveDesign(DESIGNS[name]!, () => Date.now() / 1000, rules)
       const size = { cycles: 20, thieves: 3, watched: 2, speed: 200 }
       const weather = { atOnce: 0.5, accessLife: 200 }
-      return simulateRaces({ connect: () => endpoint, weather, ...size }).finally(close)
+      return simulateRaces({ connect: () => endpoint, network: weather, ...size }).finally(close)
     }
     const [strict, forgiving] = await Promise.all(['strict single use', 'previous token only'].map(open))
     expect(strict?.lost).toBeGreaterThan(0)

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { isAuthError } from '../../src/errors.ts'
-import { clearCookies, readCookie, setCookies, setsAnyOf, toSetCookie } from '../../src/http/cookies.ts'
 import { type CookieOptions, resolveCookies } from '../../src/http/cookie-options.ts'
+import { clearCookies, readCookie, setCookies, setsAnyOf, toSetCookie } from '../../src/http/cookies.ts'
 
 const REFRESH_TTL = 1_728_000
 const NOW = 1_000_000

@@ -6,9 +6,9 @@ import {
   type CsrfOptions,
   checkCsrfToken,
   checkOrigin,
+  checkRequestCsrf,
+  checkRequestOrigin,
   isUnsafe,
-  refuseForeign,
-  refuseForged,
   resolveCsrf,
   withMode,
 } from '../../src/http/csrf.ts'
@@ -226,8 +226,8 @@ describe('which requests are judged', () => {
   ] as const)('mode $mode, $method by cookie: foreign $foreign, forged $forged', async (row) => {
     const settings = resolveCsrf(row.mode)
     const request = toPort({ method: row.method, headers: { 'sec-fetch-site': 'cross-site' } })
-    expect(await codeOf(() => refuseForeign(request, settings))).toBe(row.foreign)
-    expect(await codeOf(() => refuseForged(request, settings, 'v'))).toBe(row.forged)
+    expect(await codeOf(() => checkRequestOrigin(request, settings))).toBe(row.foreign)
+    expect(await codeOf(() => checkRequestCsrf(request, settings, 'v'))).toBe(row.forged)
   })
 })
 

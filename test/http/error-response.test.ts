@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AuthError, ERRORS, type ErrorCode } from '../../src/errors.ts'
-import { respond } from '../../src/http/error-response.ts'
+import { createErrorResponse } from '../../src/http/error-response.ts'
 
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 
 function challengeOf(error: AuthError, realm?: string): string | undefined {
-  return respond(error, realm).headers['WWW-Authenticate']
+  return createErrorResponse(error, realm).headers['WWW-Authenticate']
 }
 
 /** Reads a challenge as RFC 9110 sections 5.6.4 and 11.2 spell it; the whole text must be one. */
@@ -99,7 +99,7 @@ describe('the challenge', () => {
   it('asks a client for HTTP Basic, which has a realm and no error word', () => {
     expect(challengeOf(new AuthError('client_invalid'))).toBe('Basic realm="clients"')
     expect(challengeOf(new AuthError('client_invalid'), 'a "b"')).toBe('Basic realm="a \\"b\\""')
-    expect(JSON.parse(respond(new AuthError('client_invalid')).body)).toMatchObject({
+    expect(JSON.parse(createErrorResponse(new AuthError('client_invalid')).body)).toMatchObject({
       error: 'invalid_client',
     })
   })
@@ -150,7 +150,7 @@ describe('the challenge', () => {
 
 describe('the body', () => {
   it.each(CODES)('of %s says what the table says, in order', (code) => {
-    const { status, headers, body } = respond(new AuthError(code))
+    const { status, headers, body } = createErrorResponse(new AuthError(code))
     const row = ERRORS[code]
     expect(status).toBe(row.status)
     expect(headers).toMatchObject({ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
@@ -165,7 +165,7 @@ describe('the body', () => {
   })
 
   it("is the contract's example", () => {
-    expect(respond(new AuthError('fresh_token_required')).body).toBe(
+    expect(createErrorResponse(new AuthError('fresh_token_required')).body).toBe(
       '{"message":"Fresh token required","error_type":"FreshTokenRequiredError","error":"insufficient_user_authentication","code":"fresh_token_required"}',
     )
   })
@@ -175,7 +175,7 @@ describe('the body', () => {
       cause: new Error('redis://:password@host'),
       detail: { retryAfter: 2 },
     })
-    expect(JSON.stringify(respond(error))).not.toContain('password')
+    expect(JSON.stringify(createErrorResponse(error))).not.toContain('password')
   })
 })
 
@@ -189,17 +189,17 @@ describe('Retry-After', () => {
     [Number.NaN, 1],
     [Number.POSITIVE_INFINITY, 1],
   ])('of %d s is %d', (retryAfter, expected) => {
-    const limited = respond(new AuthError('rate_limited', { detail: { retryAfter } }))
+    const limited = createErrorResponse(new AuthError('rate_limited', { detail: { retryAfter } }))
     expect(limited.headers['Retry-After']).toBe(String(expected))
     expect(JSON.parse(limited.body).retry_after).toBe(expected)
-    const down = respond(new AuthError('store_unavailable', { detail: { retryAfter } }))
+    const down = createErrorResponse(new AuthError('store_unavailable', { detail: { retryAfter } }))
     expect(down.headers['Retry-After']).toBe(String(expected))
     expect(JSON.parse(down.body)).not.toHaveProperty('retry_after')
   })
 
   it('goes with 429 and 503 only', () => {
     for (const code of CODES) {
-      expect('Retry-After' in respond(new AuthError(code)).headers, code).toBe(
+      expect('Retry-After' in createErrorResponse(new AuthError(code)).headers, code).toBe(
         [429, 503].includes(ERRORS[code].status),
       )
     }
@@ -211,5 +211,7 @@ it('answers an error of another copy of the package', () => {
     code: 'token_expired',
     name: 'TokenExpiredError',
   })
-  expect(respond(foreign as unknown as AuthError)).toEqual(respond(new AuthError('token_expired')))
+  expect(createErrorResponse(foreign as unknown as AuthError)).toEqual(
+    createErrorResponse(new AuthError('token_expired')),
+  )
 })

@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isAuthError } from '../../src/errors.ts'
 import { resolveCookies } from '../../src/http/cookie-options.ts'
-import { prepareLocate } from '../../src/http/extract-token.ts'
+import { prepareExtractToken } from '../../src/http/extract-token.ts'
 import {
-  type Found,
-  type LocateOptions,
-  type LocateSettings,
+  type ExtractedToken,
   type Location,
-  resolveLocate,
   resolveLocations,
+  resolveTokenSources,
+  type TokenSourceOptions,
+  type TokenSourceSettings,
   type WantedType,
 } from '../../src/http/token-sources.ts'
 import { codeOf, type Sketch, toPort } from './port.ts'
@@ -17,32 +17,32 @@ import { codeOf, type Sketch, toPort } from './port.ts'
 const T = 'aaaa.bbbb.cccc'
 const ALL: readonly Location[] = ['header', 'cookie', 'query', 'body']
 
-function prepare(options: LocateOptions = {}): LocateSettings {
-  return resolveLocate(options, resolveCookies(undefined, 1_728_000))
+function prepare(options: TokenSourceOptions = {}): TokenSourceSettings {
+  return resolveTokenSources(options, resolveCookies(undefined, 1_728_000))
 }
 
 function find(
   sketch: Sketch,
-  options: LocateOptions = {},
+  options: TokenSourceOptions = {},
   type: WantedType = 'access',
-): Promise<Found | null> {
+): Promise<ExtractedToken | null> {
   const settings = prepare(options)
-  return Promise.resolve(prepareLocate(settings, type, settings.locations)(toPort(sketch)))
+  return Promise.resolve(prepareExtractToken(settings, type, settings.locations)(toPort(sketch)))
 }
 
 /** The token itself. */
-function tokenOf({ text, start }: Found): string {
+function tokenOf({ text, start }: ExtractedToken): string {
   return text.slice(start)
 }
 
 /** `location:token`, `none`, or the error's code. */
-async function outcome(sketch: Sketch, options?: LocateOptions, type?: WantedType): Promise<string> {
-  let found: Found | null = null
+async function outcome(sketch: Sketch, options?: TokenSourceOptions, type?: WantedType): Promise<string> {
+  let found: ExtractedToken | null = null
   const code = await codeOf(async () => {
     found = await find(sketch, options, type)
   })
   if (code !== 'nothing') return code
-  return found === null ? 'none' : `${(found as Found).location}:${tokenOf(found)}`
+  return found === null ? 'none' : `${(found as ExtractedToken).location}:${tokenOf(found)}`
 }
 
 describe('the Authorization header', () => {
@@ -93,7 +93,7 @@ describe('the Authorization header', () => {
   it('is found synchronously', () => {
     const settings = prepare()
     expect(
-      prepareLocate(
+      prepareExtractToken(
         settings,
         'access',
         settings.locations,
@@ -115,7 +115,7 @@ describe('the Authorization header', () => {
 })
 
 describe('another header', () => {
-  it.each<[string, LocateOptions['header'], Record<string, string>, string]>([
+  it.each<[string, TokenSourceOptions['header'], Record<string, string>, string]>([
     ['takes the place of Authorization', { name: 'X-Auth' }, { 'x-auth': `Bearer ${T}` }, `header:${T}`],
     ['silences Authorization', { name: 'X-Auth' }, { authorization: `Bearer ${T}` }, 'none'],
     ['has another scheme', { scheme: 'JWT' }, { authorization: `jwt ${T}` }, `header:${T}`],
@@ -171,7 +171,7 @@ describe('the query', () => {
   })
 
   it('takes the names of the options', async () => {
-    const options: LocateOptions = { locations: ['query'], query: { access: 'jwt', refresh: 'jwt' } }
+    const options: TokenSourceOptions = { locations: ['query'], query: { access: 'jwt', refresh: 'jwt' } }
     expect(await outcome({ url: `/?jwt=${T}` }, options, 'refresh')).toBe(`query:${T}`)
     expect(await outcome({ url: `/?access_token=${T}` }, options)).toBe('none')
   })
@@ -205,19 +205,19 @@ describe('the body', () => {
   it('is read only when it is a location', async () => {
     const settings = prepare({ locations: ['header', 'query', 'cookie'] })
     const request = { ...toPort({}), body: () => expect.unreachable() }
-    expect(prepareLocate(settings, 'access', settings.locations)(request)).toBeNull()
+    expect(prepareExtractToken(settings, 'access', settings.locations)(request)).toBeNull()
   })
 
   it('may be missing from the port', async () => {
     const settings = prepare({ locations: ['body'] })
     const { body: _, ...request } = toPort({})
-    expect(await prepareLocate(settings, 'access', settings.locations)(request)).toBeNull()
+    expect(await prepareExtractToken(settings, 'access', settings.locations)(request)).toBeNull()
   })
 
   it('is awaited', async () => {
     const settings = prepare({ locations: ['body'] })
     const request = { ...toPort({}), body: async () => ({ access_token: T }) }
-    const found = prepareLocate(settings, 'access', settings.locations)(request)
+    const found = prepareExtractToken(settings, 'access', settings.locations)(request)
     expect(found).toBeInstanceOf(Promise)
     expect(await found).toEqual({ text: T, start: 0, location: 'body' })
   })
@@ -251,10 +251,10 @@ describe('the cookie', () => {
   })
 
   it('is not read for a type that is not carried', async () => {
-    const settings = resolveLocate({ locations: ['cookie'] }, resolveCookies({ carry: ['refresh'] }, 1))
+    const settings = resolveTokenSources({ locations: ['cookie'] }, resolveCookies({ carry: ['refresh'] }, 1))
     const request = toPort({ headers: { cookie: `${name}=${T}; __Host-refresh_token=r` } })
-    expect(prepareLocate(settings, 'access', settings.locations)(request)).toBeNull()
-    expect(prepareLocate(settings, 'any', settings.locations)(request)).toEqual({
+    expect(prepareExtractToken(settings, 'access', settings.locations)(request)).toBeNull()
+    expect(prepareExtractToken(settings, 'any', settings.locations)(request)).toEqual({
       text: 'r',
       start: 0,
       location: 'cookie',
@@ -311,7 +311,7 @@ describe('several locations', () => {
   it('may be narrowed by a route', () => {
     const settings = prepare({ locations: ['header', 'cookie'] })
     const request = toPort({ headers: { ...header, ...cookie } })
-    expect(prepareLocate(settings, 'access', new Set(['cookie'] as const))(request)).toEqual({
+    expect(prepareExtractToken(settings, 'access', new Set(['cookie'] as const))(request)).toEqual({
       text: 'c',
       start: 0,
       location: 'cookie',
@@ -344,8 +344,8 @@ describe('options that are refused', () => {
     ['a parameter name that is a list', { body: { refresh: ['a'] } }, /`body\.refresh`/],
     ['an unknown row', { body: { token: 'a' } }, /Unknown option `body\.token`/],
   ])('%s', (_, options, message) => {
-    expect(() => prepare(options as LocateOptions)).toThrow(message)
-    expect(() => prepare(options as LocateOptions)).toThrow(
+    expect(() => prepare(options as TokenSourceOptions)).toThrow(message)
+    expect(() => prepare(options as TokenSourceOptions)).toThrow(
       expect.objectContaining({ name: 'ConfigurationError' }),
     )
   })
@@ -391,7 +391,7 @@ describe('whatever comes', () => {
           for (const member of [body, { access_token: value }]) {
             const request = toPort({ headers: { authorization, cookie }, url, body: member })
             try {
-              const found = await prepareLocate(settings, 'any', new Set(places))(request)
+              const found = await prepareExtractToken(settings, 'any', new Set(places))(request)
               if (found === null) continue
               expect(places).toContain(found.location)
               expect(tokenOf(found)).not.toBe('')

@@ -4,8 +4,8 @@ import { type HttpOptions, resolveHttp } from '../../src/http/resolve-http-optio
 describe("the floor's settings", () => {
   it('are the rooms together', () => {
     const settings = resolveHttp({ locations: ['header', 'cookie'], csrf: 'token' }, 60, 'api')
-    expect([...settings.locate.locations]).toEqual(['header', 'cookie'])
-    expect(settings.locate.cookies).toBe(settings.cookies)
+    expect([...settings.sources.locations]).toEqual(['header', 'cookie'])
+    expect(settings.sources.cookies).toBe(settings.cookies)
     expect(settings.cookies.refreshTtl).toBe(60)
     expect(settings.csrf.checksOrigin).toBe(false)
     expect(settings.realm).toBe('api')

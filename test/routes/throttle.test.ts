@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AuthError, ConfigurationError, createAuth } from '../../src/index.ts'
+import { toIpPrefix } from '../../src/routes/throttle/ip-prefix.ts'
 import { createMemoryLimiter } from '../../src/routes/throttle/memory-limiter.ts'
-import { toNetwork } from '../../src/routes/throttle/ip-prefix.ts'
 import { createThrottle } from '../../src/routes/throttle/throttle.ts'
 import { type AuthRoutesOptions, authRoutes, type Limiter } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -169,9 +169,9 @@ describe('an address', () => {
     ['nonsense', 'nonsense'],
     ['', ''],
     [':::::::::::', '0:0:0:0::/64'],
-  ])('%s is counted as %s', (address, network) => expect(toNetwork(address)).toBe(network))
+  ])('%s is counted as %s', (address, network) => expect(toIpPrefix(address)).toBe(network))
 
-  it('of hostile length is cut', () => expect(toNetwork('1'.repeat(100_000)).length).toBeLessThan(100))
+  it('of hostile length is cut', () => expect(toIpPrefix('1'.repeat(100_000)).length).toBeLessThan(100))
 })
 
 describe('a limiter that is out of order', () => {

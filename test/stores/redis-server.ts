@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { randomId } from '../../src/internal/bytes.ts'
-import type { RotateCall, SessionDraft } from '../../src/session/store.ts'
+import type { NewSession, RotateCall } from '../../src/session/store.ts'
 
 /** Whether this machine has the program. */
 export const HAS_REDIS: boolean = (() => {
@@ -153,7 +153,7 @@ export async function startSentinel(master: number): Promise<{ readonly port: nu
 }
 
 /** A login of a new subject. */
-export function toDraft(over: Partial<SessionDraft> = {}): SessionDraft {
+export function toDraft(over: Partial<NewSession> = {}): NewSession {
   return {
     sid: randomId(),
     sub: randomId(),

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { randomId } from '../../src/internal/bytes.ts'
-import { decide, isWriting } from '../../src/session/rotation.ts'
+import { decideRotation, isWriting } from '../../src/session/rotation.ts'
 import type { SessionRow, Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { HAS_REDIS, type RedisServer, startRedis, toCall } from './redis-server.ts'
@@ -87,7 +87,7 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
     now: number,
   ): { word: string; row: SessionRow; now: number } {
     const presented = Math.max(0, test.gen + test.step)
-    const word = decide(row, presented, now, test)
+    const word = decideRotation(row, presented, now, test)
     if (!isWriting(word, test)) return { word, row, now }
     if (test.late !== null && test.late < 0) return { word: 'late', row, now }
     if (word === 'reused')

@@ -18,7 +18,7 @@ import {
 } from 'kysely'
 import { createPool, type PoolOptions } from 'mysql2'
 import { Pool, type PoolConfig } from 'pg'
-import type { RotateCall, SessionDraft, Store } from '../../src/session/store.ts'
+import type { NewSession, RotateCall, Store } from '../../src/session/store.ts'
 import {
   type EvictingMysqlPool,
   type EvictingPgPool,
@@ -188,7 +188,7 @@ function toDialect(
 
 let drafted = 0
 
-export function toDraft(over: Partial<SessionDraft> = {}): SessionDraft {
+export function toDraft(over: Partial<NewSession> = {}): NewSession {
   const number = drafted++
   return {
     sid: `sid-${TAG}-${number}`,

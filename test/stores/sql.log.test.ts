@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LogEntry, Store } from '../../src/session/store.ts'
 import { createDatabase, type Run } from '../../src/stores/sql/database.ts'
-import { createReading } from '../../src/stores/sql/queries.ts'
+import { createQueries } from '../../src/stores/sql/queries.ts'
 import { type Db, HAS, openDatabase, type TestDatabase, toDraft, together, toRaw } from './sql-databases.ts'
 import { startWorkers, type Worker } from './sql-workers.ts'
 
@@ -94,7 +94,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialec
           const seen = rows.filter(({ entry_key }) => statements > 1 || !hidden.includes(String(entry_key)))
           return { ...result, rows: seen }
         }
-        const { entries } = await createReading(database).readLog(torn, cursor, 100)
+        const { entries } = await createQueries(database).readLog(torn, cursor, 100)
         expect(entries.map(({ key }) => key)).toEqual(['torn-a', 'torn-b', 'torn-c', 'torn-d'])
         expect(statements).toBe(2)
       }

@@ -1,7 +1,13 @@
 /** Base64url and durations: two spellings that must have one meaning each. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { equalInConstantTime, fromBase64Url, fromUtf8, randomId, toBase64Url } from '../../src/internal/bytes.ts'
+import {
+  equalInConstantTime,
+  fromBase64Url,
+  fromUtf8,
+  randomId,
+  toBase64Url,
+} from '../../src/internal/bytes.ts'
 import { toSeconds } from '../../src/internal/duration.ts'
 import { isWithinBounds, parseFlatObject } from '../../src/internal/json.ts'
 import { complaintOf } from './forge.ts'

@@ -27,7 +27,7 @@ function createCache<V>(bounds: CacheBounds): {
   const cache = createTokenCache<typeof ACCESS & { own: V }>(bounds, () => NOW)
   return {
     store: (text, own) => cache.store({ ...ALWAYS, text, start: 0, value: { ...ACCESS, own } }),
-    find: (text) => cache.find({ text, start: 0 }, WANTED)?.own,
+    find: (text) => cache.lookup({ text, start: 0 }, WANTED)?.own,
   }
 }
 
@@ -71,7 +71,7 @@ describe('the cache', () => {
         const same = stored.text.slice(stored.start) === asked.text.slice(asked.start)
         // At the same place behind another text, which one scheme never gives: not recognized, so verified anew.
         const otherwise = stored.start === asked.start && stored.text !== asked.text
-        const found = cache.find(asked, WANTED)
+        const found = cache.lookup(asked, WANTED)
         expect(found).toBe(same && !otherwise ? ACCESS : undefined)
       }),
     )
@@ -86,7 +86,7 @@ describe('the cache', () => {
       if (aged) cache.store({ ...ALWAYS, text: 'second.bbbbb', start: 0, value: ACCESS })
       return (moment: number): boolean => {
         now = moment
-        return cache.find({ text: 'first.aaaaa', start: 0 }, WANTED) !== undefined
+        return cache.lookup({ text: 'first.aaaaa', start: 0 }, WANTED) !== undefined
       }
     }
     for (const aged of [false, true]) {
@@ -114,11 +114,11 @@ describe('the cache', () => {
     ] as const
     for (const aged of [false, true]) {
       for (const [wanted, answer] of wishes) {
-        const ask = (): unknown => create(aged).find({ text: 'first.aaaaa', start: 0 }, wanted)
+        const ask = (): unknown => create(aged).lookup({ text: 'first.aaaaa', start: 0 }, wanted)
         if (answer === staff) expect(ask()).toBe(staff)
         else expect(ask).toThrow(expect.objectContaining({ code: answer }))
         // Of another token nothing is said, whatever its tail.
-        expect(create(aged).find({ text: 'other.aaaaa', start: 0 }, wanted)).toBeUndefined()
+        expect(create(aged).lookup({ text: 'other.aaaaa', start: 0 }, wanted)).toBeUndefined()
       }
     }
   })

@@ -22,7 +22,7 @@ describe('ws', () => {
       expectTypeOf(socket).toEqualTypeOf<WebSocket>()
       expectTypeOf(connection).toEqualTypeOf<Connection<Token>>()
       expectTypeOf(connection.payload.data.tenant).toBeString()
-      expectTypeOf(connection.meet({ fresh: true })).resolves.toEqualTypeOf<Token>()
+      expectTypeOf(connection.recheck({ fresh: true })).resolves.toEqualTypeOf<Token>()
       expectTypeOf(request).toEqualTypeOf<IncomingMessage>()
     })
     createServer().on('upgrade', open)
@@ -35,7 +35,7 @@ describe('ws', () => {
   })
 
   it('has no payload for sure behind optional only', () => {
-    guard.optional()(wss, (_socket, { payload, meet }) => {
+    guard.optional()(wss, (_socket, { payload, recheck: meet }) => {
       expectTypeOf(payload).toEqualTypeOf<Token | null>()
       expectTypeOf(meet()).resolves.toEqualTypeOf<Token>()
     })

@@ -3,13 +3,13 @@
  * a response can be. A server component cannot set a cookie, so a token that was rotated there would be lost.
  */
 import type { Auth } from '../../auth/create-auth.ts'
-import { type Duration, toSeconds } from '../../internal/duration.ts'
-import { ConfigurationError } from '../../internal/configuration-error.ts'
+import type { Requirement } from '../../auth/requirement.ts'
 import { isAuthError } from '../../errors.ts'
 import { setsAnyOf } from '../../http/cookies.ts'
 import { isUnsafe } from '../../http/csrf.ts'
 import { type RequestPort, toRequestPort } from '../../http/request-port.ts'
-import type { Requirement } from '../../auth/requirement.ts'
+import { ConfigurationError } from '../../internal/configuration-error.ts'
+import { type Duration, toSeconds } from '../../internal/duration.ts'
 import type { TokenPayload } from '../../token/token-payload.ts'
 
 /** What has headers: a `Request`, or what a framework gives in its place, such as `{ headers: await headers() }` in Next.js. */
@@ -122,7 +122,7 @@ export function createRefreshing<C, U>(
 ) => (request: Request, ...rest: Rest) => Promise<Response> {
   return (handler, { within = '1m' } = {}) => {
     const stateful = auth.state() !== null
-    if (!stateful || !auth.http.locate.locations.has('cookie')) {
+    if (!stateful || !auth.http.sources.locations.has('cookie')) {
       throw new ConfigurationError(
         "Expected `sessions.store`, and 'cookie' among `locations`: pages are refreshed by their session's cookie",
       )

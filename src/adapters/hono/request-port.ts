@@ -6,7 +6,7 @@ import {
   isAnnounced,
   peekBody,
   READ_BEFORE,
-  refuseBody,
+  rejectBody,
   TOKEN_BODY_LIMIT,
   toBodyMembers,
 } from '../../http/body.ts'
@@ -19,7 +19,7 @@ async function recallBody({ req }: Context): Promise<Record<string, unknown> | u
   if (!isAnnounced(contentType, req.header('content-length'), TOKEN_BODY_LIMIT)) return undefined
   const isForm = /form-urlencoded/i.test(contentType ?? '')
   const recalled: Promise<unknown> = isForm ? req.parseBody({ all: true }) : req.json()
-  return toBodyMembers(contentType, await recalled.catch((cause: unknown) => refuseBody(READ_BEFORE, cause)))
+  return toBodyMembers(contentType, await recalled.catch((cause: unknown) => rejectBody(READ_BEFORE, cause)))
 }
 
 /** The request port over Hono's context. A class, because one is made for every request. */

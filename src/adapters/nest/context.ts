@@ -4,11 +4,16 @@
  */
 import { IncomingMessage } from 'node:http'
 import type { ArgumentsHost } from '@nestjs/common'
-import { ConfigurationError } from '../../internal/configuration-error.ts'
-import { type Attached, type AttachedName, attach, readAttached } from '../../http/auth-context.ts'
-import { IncomingPort, type Outgoing } from '../../http/node-request.ts'
+import {
+  type AuthContext,
+  type AuthContextName,
+  attachContext,
+  readContext,
+} from '../../http/auth-context.ts'
+import { NodeRequestPort, type NodeResponse } from '../../http/node-request.ts'
 import type { RequestPort } from '../../http/request-port.ts'
 import type { HttpSettings } from '../../http/resolve-http-options.ts'
+import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { toHandshakePort } from './websocket-handshake.ts'
 
 /** The kinds of context that carry a request. */
@@ -79,14 +84,14 @@ function carrierOf(host: ArgumentsHost, kind: ContextKind): object {
  * What was found for single GraphQL fields. Fields of one request are resolved at the same time behind different guards, and none may
  * see what another's guard has found. By the field's `info`, and then by request, as executors may share an `info`.
  */
-const fields = new WeakMap<object, WeakMap<object, Partial<Attached>>>()
+const fields = new WeakMap<object, WeakMap<object, Partial<AuthContext>>>()
 
 /** Puts what a guard has found where `readFound` finds it, and on the request or the WebSocket client. */
-export function attachFound({ host, kind, carrier }: Call, found: Attached): void {
-  attach(carrier, found)
+export function attachFound({ host, kind, carrier }: Call, found: AuthContext): void {
+  attachContext(carrier, found)
   if (kind !== 'graphql') return
   const info = host.getArgByIndex<object>(3)
-  const requests = fields.get(info) ?? new WeakMap<object, Partial<Attached>>()
+  const requests = fields.get(info) ?? new WeakMap<object, Partial<AuthContext>>()
   fields.set(info, requests.set(carrier, { ...requests.get(carrier), ...found }))
 }
 
@@ -96,11 +101,11 @@ export function attachFound({ host, kind, carrier }: Call, found: Attached): voi
  * @param guard which guard does so, for the message
  * @throws {ConfigurationError} when no guard has run
  */
-export function readFound(host: ArgumentsHost, name: AttachedName, guard: string): unknown {
+export function readFound(host: ArgumentsHost, name: AuthContextName, guard: string): unknown {
   const kind = kindOf(host)
   const carrier = carrierOf(host, kind)
   const own = kind === 'graphql' ? fields.get(host.getArgByIndex<object>(3))?.get(carrier) : undefined
-  return readAttached(own !== undefined && name in own ? own : carrier, name, guard)
+  return readContext(own !== undefined && name in own ? own : carrier, name, guard)
 }
 
 /** The request port of a context. */
@@ -126,7 +131,7 @@ function toIncoming(request: object): IncomingMessage {
 
 /** The port over Node's request. Without a response nothing can be renewed in passing. */
 function toHttpPort(request: object, response: unknown): RequestPort {
-  const port = new IncomingPort(toIncoming(request), response as Outgoing, request)
+  const port = new NodeRequestPort(toIncoming(request), response as NodeResponse, request)
   if (typeof response === 'object' && response !== null) return port
   return {
     method: port.method,

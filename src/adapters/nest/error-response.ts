@@ -6,8 +6,8 @@ import type { ServerResponse } from 'node:http'
 import { HttpException } from '@nestjs/common'
 import type { Auth } from '../../auth/create-auth.ts'
 import type { AuthError } from '../../errors.ts'
-import { writeAnswer } from '../../http/node-response.ts'
-import type { Answer } from '../../http/error-response.ts'
+import type { ResponseData } from '../../http/error-response.ts'
+import { writeResponse } from '../../http/node-response.ts'
 
 /** The members of an answer's body: `message`, `error_type`, `code` and, where the RFCs have a word, `error`. */
 export type Members = Readonly<Record<string, unknown>>
@@ -52,7 +52,7 @@ interface Client {
  * A refused GraphQL field. An `HttpException`, so that Nest does not log it as a defect, with the `extensions` that every
  * GraphQL server copies into the result: `code` for generic clients, and the members of the HTTP answer at `originalError`.
  */
-export class GraphqlRefusal extends HttpException {
+export class GraphqlAuthError extends HttpException {
   /** What stands in the result's `errors[].extensions`. */
   readonly extensions: {
     /** `UNAUTHENTICATED`, `FORBIDDEN` and the like. */
@@ -69,8 +69,8 @@ export class GraphqlRefusal extends HttpException {
 }
 
 /** The members of the answer to an error. */
-export function toMembers(error: AuthError, auth: Pick<Auth, 'answer'>): Members {
-  return JSON.parse(auth.answer(error).body)
+export function toMembers(error: AuthError, auth: Pick<Auth, 'errorResponse'>): Members {
+  return JSON.parse(auth.errorResponse(error).body)
 }
 
 /**
@@ -87,13 +87,13 @@ function toNotice(members: Members): Members {
 }
 
 /** Answers an HTTP request through its framework; ends the response where a handler has begun one. */
-export function answerHttp(response: HttpResponse, answer: Answer): void {
+export function writeHttpError(response: HttpResponse, answer: ResponseData): void {
   const res = 'raw' in response ? response.raw : response
   if (res.headersSent) res.end()
   else if ('raw' in response) {
     // As bytes: Fastify writes a charset behind the media type of texts.
     response.code(answer.status).headers(answer.headers).send(Buffer.from(answer.body))
-  } else writeAnswer(response, answer)
+  } else writeResponse(response, answer)
 }
 
 /** Tells a client why it is refused, as Nest's `exception` event: a frame of JSON for `ws`, an event for Socket.IO. */

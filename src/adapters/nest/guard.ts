@@ -4,32 +4,32 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { CanActivate, ExecutionContext } from '@nestjs/common'
-import type { Gate } from '../../auth/authenticator.ts'
+import type { Authenticator } from '../../auth/authenticator.ts'
 import type { Auth } from '../../auth/create-auth.ts'
-import { type Awaitable, type Steps, settle } from '../../internal/awaitable.ts'
-import { isAuthError } from '../../errors.ts'
-import { type Attached, attach } from '../../http/auth-context.ts'
 import type { Requirement } from '../../auth/requirement.ts'
+import { isAuthError } from '../../errors.ts'
+import { type AuthContext, attachContext } from '../../http/auth-context.ts'
+import { type Awaitable, type Steps, settle } from '../../internal/awaitable.ts'
 import { attachFound, type Call, kindOf, toCall, toPort } from './context.ts'
 import { PublicHandlers } from './decorators.ts'
-import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './websocket-handshake.ts'
 import {
-  answerHttp,
   dismiss,
-  GraphqlRefusal,
+  GraphqlAuthError,
   type HttpResponse,
   notify,
   toMembers,
   toWsError,
+  writeHttpError,
 } from './error-response.ts'
+import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './websocket-handshake.ts'
 
 /** How guards answer. */
 export interface GuardOptions {
   /**
    * Answer HTTP requests and word GraphQL errors here, or throw the bare `AuthError` to Nest's exception filters. Default
-   * `'answer'`. Messages of a WebSocket are refused by an `AuthError` in any case: see `AuthErrorFilter`.
+   * `'respond'`. Messages of a WebSocket are refused by an `AuthError` in any case: see `AuthErrorFilter`.
    */
-  readonly errors?: 'answer' | 'throw'
+  readonly errors?: 'respond' | 'throw'
 }
 
 /** A guard for `@UseGuards()`, `APP_GUARD` and `useGlobalGuards()`; for gateways also one of connections. */
@@ -66,10 +66,10 @@ export interface GuardPlan {
 /** The guard itself; a class, so that `@UseGuards()` and `@Public()` can tell one from another. */
 export class RequestGuard<C, U> implements NestGuard {
   readonly #auth: Auth<C, U>
-  readonly #gates: Readonly<Record<'request' | 'handshake', Gate<Requirement, C, U>>>
+  readonly #gates: Readonly<Record<'request' | 'handshake', Authenticator<Requirement, C, U>>>
   readonly #throws: boolean
   readonly #publicHandlers: PublicHandlers
-  readonly #steps: Steps<Call, Attached, Awaitable<boolean>> = {
+  readonly #steps: Steps<Call, AuthContext, Awaitable<boolean>> = {
     attempt: (call) => {
       const gate = call.kind === 'ws' ? this.#gates.handshake : this.#gates.request
       return gate(toPort(call, this.#auth.http))
@@ -88,8 +88,8 @@ export class RequestGuard<C, U> implements NestGuard {
     this.#publicHandlers = new PublicHandlers(self ?? this)
     const load = loads ? auth.loadSubject : undefined
     this.#gates = {
-      request: auth.gate(requirement, load),
-      handshake: auth.gate(toHandshakeRequirement(requirement, auth.http), load),
+      request: auth.authenticator(requirement, load),
+      handshake: auth.authenticator(toHandshakeRequirement(requirement, auth.http), load),
     }
     this.#throws = options.errors === 'throw'
   }
@@ -109,7 +109,7 @@ export class RequestGuard<C, U> implements NestGuard {
     if (request !== undefined) rememberHandshake(client, request)
     try {
       const port = toHandshakePort(client, this.#auth.http)
-      attach(client, await this.#gates.handshake(port))
+      attachContext(client, await this.#gates.handshake(port))
       return true
     } catch (error) {
       if (!isAuthError(error)) {
@@ -127,8 +127,8 @@ export class RequestGuard<C, U> implements NestGuard {
     const members = toMembers(error, this.#auth)
     if (kind === 'ws') throw toWsError(error, members)
     if (this.#throws) throw error
-    if (kind === 'graphql') throw new GraphqlRefusal(error, members)
-    answerHttp(response as HttpResponse, this.#auth.answer(error))
+    if (kind === 'graphql') throw new GraphqlAuthError(error, members)
+    writeHttpError(response as HttpResponse, this.#auth.errorResponse(error))
     // Nest turns false, and whatever is thrown, into an answer of its own, and shows it to the application's filters. One that
     // never settles ends here and is collected with its request. It must be a new one: a shared one would keep them all.
     return new Promise<never>(() => undefined)

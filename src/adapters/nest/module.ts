@@ -19,12 +19,12 @@ import {
   type Type,
 } from '@nestjs/common'
 import type { Auth } from '../../auth/create-auth.ts'
-import type { Awaitable } from '../../internal/awaitable.ts'
 import { AuthError } from '../../errors.ts'
+import type { Awaitable } from '../../internal/awaitable.ts'
 import type { Claims } from '../../token/token-payload.ts'
 import { kindOf } from './context.ts'
+import { GraphqlAuthError, notify, toMembers, writeHttpError } from './error-response.ts'
 import { type GuardPlan, type NestGuard, RequestGuard } from './guard.ts'
-import { answerHttp, GraphqlRefusal, notify, toMembers } from './error-response.ts'
 
 /** Under what Nest's container knows the `Auth`: `@Inject(AUTH) auth: Auth`. */
 export const AUTH: unique symbol = Symbol('tokenwright.auth')
@@ -82,18 +82,18 @@ export class TokenwrightModule implements OnApplicationShutdown {
  * Gateways want it too: it tells the client why its message was refused, where Nest says "Internal server error".
  */
 export class AuthErrorFilter implements ExceptionFilter<AuthError> {
-  readonly #auth: Pick<Auth, 'answer'>
+  readonly #auth: Pick<Auth, 'errorResponse'>
 
   /** @param auth of the application */
-  constructor(auth: Pick<Auth, 'answer'>) {
+  constructor(auth: Pick<Auth, 'errorResponse'>) {
     this.#auth = auth
   }
 
   /** Answers a request, tells a WebSocket client, or gives GraphQL its error. */
   catch(error: AuthError, host: ArgumentsHost): unknown {
     const kind = kindOf(host)
-    if (kind === 'graphql') return new GraphqlRefusal(error, toMembers(error, this.#auth))
-    if (kind === 'http') answerHttp(host.switchToHttp().getResponse(), this.#auth.answer(error))
+    if (kind === 'graphql') return new GraphqlAuthError(error, toMembers(error, this.#auth))
+    if (kind === 'http') writeHttpError(host.switchToHttp().getResponse(), this.#auth.errorResponse(error))
     else notify(host.switchToWs().getClient<object>(), toMembers(error, this.#auth))
     return undefined
   }

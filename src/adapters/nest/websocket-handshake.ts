@@ -4,11 +4,11 @@
  * Browsers send cookies from any page (RFC 6455 section 10.2), so a handshake counts as unsafe and its origin is checked.
  */
 import type { IncomingMessage } from 'node:http'
-import { ConfigurationError } from '../../internal/configuration-error.ts'
-import { readHeader } from '../../http/node-request.ts'
+import type { Requirement } from '../../auth/requirement.ts'
+import { readHttpHeader } from '../../http/node-request.ts'
 import type { RequestPort } from '../../http/request-port.ts'
 import type { HttpSettings } from '../../http/resolve-http-options.ts'
-import type { Requirement } from '../../auth/requirement.ts'
+import { ConfigurationError } from '../../internal/configuration-error.ts'
 
 /** A Socket.IO client, as far as it matters: it keeps its handshake. */
 interface SocketIoClient {
@@ -41,7 +41,7 @@ export function toHandshakeRequirement(requirement: Requirement, { csrf }: HttpS
  *
  * @throws {ConfigurationError} when nobody has said what request the client came with
  */
-export function toHandshakePort(client: object, { locate }: HttpSettings): RequestPort {
+export function toHandshakePort(client: object, { sources: locate }: HttpSettings): RequestPort {
   const { request = handshakes.get(client), handshake } = client as SocketIoClient
   if (request === undefined)
     throw new ConfigurationError(
@@ -53,7 +53,7 @@ export function toHandshakePort(client: object, { locate }: HttpSettings): Reque
     method: 'CONNECT',
     url: request.url ?? '/',
     header(wanted) {
-      const own = readHeader(request, wanted)
+      const own = readHttpHeader(request, wanted)
       if (wanted !== name) return own
       const carried = [...readProtocols(request), ...readAuth(handshake?.auth?.token)]
       const all = [...(own === undefined ? [] : [own]), ...carried.map((token) => `${prefix}${token}`)]

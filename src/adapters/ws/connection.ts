@@ -3,8 +3,8 @@
  * handshake did, and a newer token prolongs it (RFC 6455 sections 5.5.1 and 7.4). It reads and sends nothing.
  */
 import type { Auth } from '../../auth/create-auth.ts'
-import { AuthError } from '../../errors.ts'
 import type { Requirement } from '../../auth/requirement.ts'
+import { AuthError } from '../../errors.ts'
 import type { TokenPayload } from '../../token/token-payload.ts'
 
 /** What is needed of a socket: a `WebSocket` of the package `ws`. */
@@ -34,7 +34,7 @@ export interface Connection<P, U = undefined> {
    * @param requirement default: any valid access token
    * @throws {AuthError} the first objection; `token_missing` without a token; once the socket was closed for it, what ended the token
    */
-  meet(requirement?: Requirement): Promise<NonNullable<P>>
+  recheck(requirement?: Requirement): Promise<NonNullable<P>>
   /**
    * Takes a newer token of the same user, such as after a refresh or a step-up: from now on it counts, and the socket stays open until
    * its end. It must meet what the handshake asked.
@@ -45,7 +45,7 @@ export interface Connection<P, U = undefined> {
 }
 
 /** What a connection works from. */
-export interface ConnectionParts<C> {
+export interface ConnectionDependencies<C> {
   /** The application. */
   readonly auth: Auth<C, unknown>
   /** The sockets that are open; a connection enters and leaves. */
@@ -77,7 +77,7 @@ export function closeFor(socket: SocketPort, error: AuthError): void {
 
 /** Connects an open socket to its token. */
 export function connect<C, P extends TokenPayload<C> | null, U>(
-  { auth, open, need }: ConnectionParts<C>,
+  { auth, open, need }: ConnectionDependencies<C>,
   socket: SocketPort,
   payload: P,
   subject: U,
@@ -114,10 +114,10 @@ export function connect<C, P extends TokenPayload<C> | null, U>(
       return current as P
     },
     subject,
-    async meet(requirement) {
+    async recheck(requirement) {
       if (ended !== null) throw ended
       if (current === null) throw new AuthError('token_missing')
-      const met = await auth.meet(current, requirement)
+      const met = await auth.recheck(current, requirement)
       if (ended !== null) throw ended
       return met as NonNullable<P>
     },

@@ -4,7 +4,7 @@
  */
 
 /** The attempts that are being looked at. */
-export interface Running {
+export interface InFlight {
   /** Remembers an attempt until it is over; success says that the password was right and the failures are forgotten. */
   track<T>(account: string, work: Promise<T>): Promise<T>
   /** Waits for what becomes of the attempts at an account; whether one of them succeeded. */
@@ -12,7 +12,7 @@ export interface Running {
 }
 
 /** Makes an empty set of attempts. */
-export function createRunning(): Running {
+export function createInFlight(): InFlight {
   const byAccount = new Map<string, Set<Promise<boolean>>>()
   return {
     track(account, work) {

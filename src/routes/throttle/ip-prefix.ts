@@ -35,7 +35,7 @@ function toDotted(high: string, low: string): string {
  *
  * @param address IPv4 or IPv6, with or without a zone; any other text stands for itself
  */
-export function toNetwork(address: string): string {
+export function toIpPrefix(address: string): string {
   const [bare = ''] = address.slice(0, MAX_ADDRESS).trim().toLowerCase().split('%', 1)
   if (!bare.includes(':')) return bare
   const groups = toGroups(bare)

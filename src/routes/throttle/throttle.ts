@@ -6,9 +6,14 @@
  */
 import { createHash } from 'node:crypto'
 import { AuthError, isAuthError } from '../../errors.ts'
-import { createMemoryLimiter, type Limiter, type LimiterResult, type LimiterSettings } from './memory-limiter.ts'
-import { toNetwork } from './ip-prefix.ts'
-import { createRunning } from './in-flight.ts'
+import { createInFlight } from './in-flight.ts'
+import { toIpPrefix } from './ip-prefix.ts'
+import {
+  createMemoryLimiter,
+  type Limiter,
+  type LimiterResult,
+  type LimiterSettings,
+} from './memory-limiter.ts'
 
 /** How attempts at passwords are limited. */
 export interface ThrottleOptions {
@@ -104,7 +109,7 @@ export function createThrottle({ createLimiter = createMemoryLimiter }: Throttle
   })
   const waits = createLimiter({ keyPrefix: 'tw-waits', points: 1, duration: LONGEST_WAIT })
   const addresses = createLimiter({ keyPrefix: 'tw-addresses', ...ADDRESS_LIMIT })
-  const running = createRunning()
+  const running = createInFlight()
 
   /** Counts an attempt at an account as a failure until it turns out to be none. */
   async function takeAccount(account: string): Promise<void> {
@@ -153,7 +158,7 @@ export function createThrottle({ createLimiter = createMemoryLimiter }: Throttle
   return {
     async run(username, address, attempt) {
       const account = toAccountKey(username)
-      const network = address === undefined ? undefined : toNetwork(address)
+      const network = address === undefined ? undefined : toIpPrefix(address)
       if (network !== undefined) await count(addresses, network)
       const giveBack = async (): Promise<void> => {
         if (network !== undefined) await release(addresses.reward(network, 1))

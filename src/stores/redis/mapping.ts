@@ -2,7 +2,7 @@
  * A row in Redis: a hash. What a step compares or changes is a field each; what never changes after the login is one field of JSON,
  * which is ASCII where UTF-8 would lose something (lone surrogates). Lua never looks into JSON: it would turn `[]` into `{}`.
  */
-import type { RevokeReason, SessionDraft, SessionRow, StepUpCall } from '../../session/store.ts'
+import type { NewSession, RevokeReason, SessionRow, StepUpCall } from '../../session/store.ts'
 import { fromRedisTime } from './script.ts'
 
 /** The fields in the order in which scripts read and answer them, and `toRow` takes them. */
@@ -39,12 +39,12 @@ type Login = Pick<SessionRow, 'sid' | 'sub' | 'realm' | 'scopes' | 'data' | 'ip'
 type Authentication = Pick<SessionRow, 'authTime' | 'acr' | 'amr'>
 
 /** What a login says once and for all. */
-export function toLogin({ sid, sub, realm, scopes, data, ip, userAgent }: SessionDraft): string {
+export function toLogin({ sid, sub, realm, scopes, data, ip, userAgent }: NewSession): string {
   return JSON.stringify({ sid, sub, realm, scopes, data, ip, userAgent } satisfies Login)
 }
 
 /** What is known of the latest active authentication. */
-export function toAuthentication({ authTime, acr, amr }: SessionDraft | StepUpCall): string {
+export function toAuthentication({ authTime, acr, amr }: NewSession | StepUpCall): string {
   return JSON.stringify({ authTime, acr, amr } satisfies Authentication)
 }
 

@@ -4,20 +4,20 @@
  */
 import type { Attempt, Store } from '../../session/store.ts'
 import type { Database, Result } from './database.ts'
+import { createLockedRows, type LockedRows } from './locked-rows.ts'
 import { toColumnTime, toKey, toOptionalTime } from './mapping.ts'
-import { createRows, type Rows } from './locked-rows.ts'
 import { end, endAll, revokeToken, rotate, start, stepUp } from './transactions.ts'
 
 /** The contract's methods that write. */
-export type Writing = Pick<
+export type Commands = Pick<
   Store,
   'start' | 'rotate' | 'stepUp' | 'countAttempt' | 'end' | 'endAll' | 'revokeToken'
 >
 
 /** All but the counting of attempts as transactions that lock, look, decide and write. */
-export function createTransactions(database: Database): Omit<Writing, 'countAttempt'> {
-  const toRows = createRows(database)
-  const transact = <T>(step: (rows: Rows) => Promise<T>): Promise<T> =>
+export function createTransactions(database: Database): Omit<Commands, 'countAttempt'> {
+  const toRows = createLockedRows(database)
+  const transact = <T>(step: (rows: LockedRows) => Promise<T>): Promise<T> =>
     database.transact((run) => step(toRows(run)))
   return {
     start: (draft, now) => transact((rows) => start(rows, draft, now)),
@@ -37,7 +37,7 @@ export function toAttempt(row: Result['rows'][number] | undefined, limit: number
 }
 
 /** SQLite's half: each step holds the write lock from its first word. */
-export function createSqliteWriting(database: Database): Writing {
+export function createSqliteCommands(database: Database): Commands {
   const { compile, run } = database
   const count = compile(
     `insert into {attempts} as a (attempt_key, n, until_at) values (:attempt_key, 1, {now} + :window)

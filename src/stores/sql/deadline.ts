@@ -2,8 +2,9 @@
  * Deadlines for calls of a driver. No client can withdraw what it has sent; what a deadline can do is to stop waiting, and to see
  * that a connection which did not answer is closed and not given back to the pool, where the next one would hang on it.
  */
+
+import { checkKnownKeys } from '../../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../../internal/duration.ts'
-import { refuseUnknownKeys } from '../../internal/configuration-error.ts'
 
 /** How a pool is wrapped. */
 export interface EvictOptions {
@@ -29,7 +30,7 @@ export class DeadlineError extends Error {
 
 /** The deadline of a wrapped pool, in seconds. */
 export function readDeadline(options: EvictOptions): number {
-  refuseUnknownKeys('', options, ['deadline'])
+  checkKnownKeys('', options, ['deadline'])
   return toSeconds('deadline', options.deadline ?? '2s', { min: 0.05, max: 3600 })
 }
 

@@ -20,7 +20,7 @@ import {
 import type { Compile, Statement, Value } from './statement.ts'
 
 /** What is written into the log, with times in the columns' unit. */
-export type Entry = LogEntry
+export type NewLogEntry = LogEntry
 
 /** A session's row, locked; null for none. */
 export interface LockedSession {
@@ -51,7 +51,7 @@ export interface Selection {
 }
 
 /** What a transaction can do with rows. */
-export interface Rows {
+export interface LockedRows {
   /** The moment. */
   readMoment(now: number | null): Promise<number>
   /** Locks a session. */
@@ -67,7 +67,7 @@ export interface Rows {
   /** Revokes a subject's sessions; answers their identifiers. */
   revokeAll(selection: Selection, reason: RevokeReason): Promise<readonly string[]>
   /** Writes into the log: the last thing before the commit. */
-  append(entries: readonly Entry[]): Promise<void>
+  append(entries: readonly NewLogEntry[]): Promise<void>
 }
 
 /** Entries per statement: SQLite takes at most 500 terms, and a server wants no endless text. */
@@ -149,7 +149,7 @@ function compileEntries(compile: Compile, many: number, left: number): Statement
   )
 }
 
-function toEntryValues(entries: readonly Entry[]): Readonly<Record<string, Value>> {
+function toEntryValues(entries: readonly NewLogEntry[]): Readonly<Record<string, Value>> {
   const pairs = entries.flatMap(({ kind, key, at, until }, i): [string, Value][] => [
     [`kind${i}`, kind],
     [`hash${i}`, toKey(key)],
@@ -161,7 +161,7 @@ function toEntryValues(entries: readonly Entry[]): Readonly<Record<string, Value
 }
 
 /** Compiles the statements for a database; then gives each transaction its rows. */
-export function createRows(database: Database): (run: Run) => Rows {
+export function createLockedRows(database: Database): (run: Run) => LockedRows {
   const { compile } = database
   const texts = createTexts(database)
   return (run) => ({

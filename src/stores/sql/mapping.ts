@@ -6,8 +6,8 @@
  * ASCII, so that no character set can lose any of it: PostgreSQL refuses U+0000, SQLite cuts there, MySQL may refuse an emoji.
  */
 import { createHash, randomInt } from 'node:crypto'
-import { decide, isWriting } from '../../session/rotation.ts'
-import type { RevokeReason, RotateCall, RotationWord, SessionDraft, SessionRow } from '../../session/store.ts'
+import { decideRotation, isWriting } from '../../session/rotation.ts'
+import type { NewSession, RevokeReason, RotateCall, RotationWord, SessionRow } from '../../session/store.ts'
 import type { Values } from './statement.ts'
 
 /** A session's columns. */
@@ -148,7 +148,7 @@ function fromJson(value: unknown): unknown {
  *
  * @throws {RangeError} when a text is too long to be kept whole
  */
-export function toDraftColumns(draft: SessionDraft): Values {
+export function toDraftColumns(draft: NewSession): Values {
   const columns = {
     sid_key: toKey(draft.sid),
     sub_key: toKey(draft.sub),
@@ -172,7 +172,7 @@ export function toDraftColumns(draft: SessionDraft): Values {
 }
 
 /** All columns of a session that starts at a moment, in the columns' unit. */
-export function toColumns(draft: SessionDraft, moment: number): SessionColumns {
+export function toColumns(draft: NewSession, moment: number): SessionColumns {
   const absolute = moment + toColumnTime(draft.absolute)
   return {
     ...toDraftColumns(draft),
@@ -229,7 +229,11 @@ export function isLive(columns: SessionColumns, moment: number): boolean {
 }
 
 /** The rotation decision on columns, `late` included. In whole milliseconds, so that every dialect agrees on the boundaries. */
-export function judge(columns: SessionColumns | null, call: RotateCall, moment: number): RotationWord {
+export function decideRevocation(
+  columns: SessionColumns | null,
+  call: RotateCall,
+  moment: number,
+): RotationWord {
   const record = columns && {
     gen: columns.gen,
     rotatedAt: columns.rotated_at,
@@ -239,7 +243,7 @@ export function judge(columns: SessionColumns | null, call: RotateCall, moment: 
     revokedAt: columns.revoked_at,
   }
   const policy = { ...call, overlap: toColumnTime(call.overlap) }
-  const word = decide(record, call.gen, moment, policy)
+  const word = decideRotation(record, call.gen, moment, policy)
   const late = call.notAfter !== null && moment > toColumnTime(call.notAfter)
   return late && isWriting(word, policy) ? 'late' : word
 }

@@ -6,11 +6,12 @@
 
 import { isWriting } from '../../session/rotation.ts'
 import type { RotateCall, Rotation } from '../../session/store.ts'
+import { type Commands, createTransactions, toAttempt } from './commands.ts'
 import type { Database } from './database.ts'
 import {
   COLUMNS,
+  decideRevocation,
   fromColumnTime,
-  judge,
   readColumns,
   type SessionColumns,
   toColumnTime,
@@ -19,7 +20,6 @@ import {
   toRow,
 } from './mapping.ts'
 import type { Values } from './statement.ts'
-import { createTransactions, toAttempt, type Writing } from './commands.ts'
 
 const LIVE_IN_TIME =
   'revoked_at is null and idle_expires_at > {now} and absolute_expires_at > {now} and (:not_after is null or {now} <= :not_after)'
@@ -72,7 +72,7 @@ function toMade(columns: SessionColumns, call: RotateCall, moment: number): Rota
 }
 
 /** MySQL's half. */
-export function createMysqlWriting(database: Database): Writing {
+export function createMysqlCommands(database: Database): Commands {
   const { run } = database
   const transactions = createTransactions(database)
   const texts = createTexts(database)
@@ -86,7 +86,7 @@ export function createMysqlWriting(database: Database): Writing {
       const moment = Number(found['moment'])
       const columns = (found['sid_key'] ?? null) === null ? null : readColumns(found)
       if (made && columns !== null) return toMade(columns, call, moment)
-      const word = judge(columns, call, moment)
+      const word = decideRevocation(columns, call, moment)
       // Reused, healed, or a generation that was still kept a moment ago: all rare, and decided under the row's lock.
       if (isWriting(word, call)) return transactions.rotate(call)
       return { word, row: columns && toRow(columns), now: fromColumnTime(moment) }

@@ -1,17 +1,17 @@
 /** PostgreSQL's half: one statement for each step, put together from values and read back. The statements are in `postgrestext.ts`. */
 import type {
   EndAllCall,
+  NewSession,
   RevokeReason,
   RotateCall,
   Rotation,
   RotationWord,
-  SessionDraft,
   SessionRow,
   StepUp,
   StepUpCall,
 } from '../../session/store.ts'
+import { type Commands, toAttempt } from './commands.ts'
 import type { Database, Run } from './database.ts'
-import { createPostgresTexts, type PostgresTexts } from './postgres-statements.ts'
 import {
   escapeText,
   fromColumnTime,
@@ -24,19 +24,19 @@ import {
   toRow,
   toVersion,
 } from './mapping.ts'
-import { toAttempt, type Writing } from './commands.ts'
+import { createPostgresTexts, type PostgresTexts } from './postgres-statements.ts'
 
 /** So many starts of one subject in a row, each in the middle of an attempt to end all: then others have to wait. */
 const MOST_TRIES = 100
 
-interface Tools {
+interface PostgresTools {
   readonly run: Run
   readonly texts: PostgresTexts
 }
 
 async function start(
-  { run, texts }: Tools,
-  draft: SessionDraft,
+  { run, texts }: PostgresTools,
+  draft: NewSession,
   now: number | null,
 ): Promise<SessionRow | null> {
   const values = {
@@ -51,7 +51,7 @@ async function start(
   return row === undefined ? null : toRow(readColumns(row))
 }
 
-async function rotate({ run, texts }: Tools, call: RotateCall): Promise<Rotation> {
+async function rotate({ run, texts }: PostgresTools, call: RotateCall): Promise<Rotation> {
   const values = {
     sid_key: toKey(call.sid),
     gen: call.gen,
@@ -68,7 +68,7 @@ async function rotate({ run, texts }: Tools, call: RotateCall): Promise<Rotation
   return { word: row['word'] as RotationWord, row: toRow(readColumns(row)), now }
 }
 
-async function stepUp({ run, texts }: Tools, call: StepUpCall): Promise<StepUp> {
+async function stepUp({ run, texts }: PostgresTools, call: StepUpCall): Promise<StepUp> {
   const values = {
     sid_key: toKey(call.sid),
     auth_at: toColumnTime(call.authTime),
@@ -83,7 +83,7 @@ async function stepUp({ run, texts }: Tools, call: StepUpCall): Promise<StepUp> 
 }
 
 async function endAll(
-  { run, texts }: Tools,
+  { run, texts }: PostgresTools,
   sub: string,
   { reason, logTtl, now, except, cutOff }: EndAllCall & { readonly reason: RevokeReason },
 ): Promise<number> {
@@ -105,7 +105,7 @@ async function endAll(
 }
 
 /** PostgreSQL's half. */
-export function createPostgresWriting(database: Database): Writing {
+export function createPostgresCommands(database: Database): Commands {
   const { run } = database
   const texts = createPostgresTexts(database)
   const tools = { run, texts }

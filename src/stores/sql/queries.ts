@@ -1,7 +1,7 @@
 /**
  * What only reads: one statement each, alike in all dialects but for the clock. Reads lock nothing and wait for nobody.
  */
-import type { LivenessQuery, LogEntry, LogPage, SessionRow } from '../../session/store.ts'
+import type { LogEntry, LogPage, RevocationQuery, SessionRow } from '../../session/store.ts'
 import type { Database, Result, Run } from './database.ts'
 import {
   COLUMNS,
@@ -15,7 +15,7 @@ import {
 } from './mapping.ts'
 
 /** The contract's reading half. */
-export interface Reading {
+export interface Queries {
   /** As the contract's `now`. */
   now(run: Run): Promise<number>
   /** As the contract's `get`. */
@@ -23,7 +23,7 @@ export interface Reading {
   /** As the contract's `list`. */
   list(run: Run, sub: string, now: number | null): Promise<readonly SessionRow[]>
   /** As the contract's `isRevoked`. */
-  isRevoked(run: Run, query: LivenessQuery): Promise<boolean>
+  isRevoked(run: Run, query: RevocationQuery): Promise<boolean>
   /** As the contract's `readLog`. */
   readLog(run: Run, cursor: string | null, limit: number): Promise<LogPage>
 }
@@ -128,7 +128,7 @@ async function readFrom(texts: Texts, run: Run, from: Place, limit: number): Pro
 }
 
 /** Compiles what reads. */
-export function createReading(database: Database): Reading {
+export function createQueries(database: Database): Queries {
   const texts = createTexts(database)
   return {
     async now(run) {

@@ -4,39 +4,43 @@
  */
 import type {
   EndAllCall,
+  NewSession,
   RevokeCall,
   RevokeReason,
   RotateCall,
   Rotation,
-  SessionDraft,
   SessionRow,
   StepUp,
   StepUpCall,
 } from '../../session/store.ts'
+import type { LockedRows, NewLogEntry } from './locked-rows.ts'
 import {
+  decideRevocation,
   escapeText,
   fromColumnTime,
   isLive,
-  judge,
   type SessionColumns,
   toColumns,
   toColumnTime,
   toJson,
   toRow,
 } from './mapping.ts'
-import type { Entry, Rows } from './locked-rows.ts'
 
 /** The contract's `start`. */
-export async function start(rows: Rows, draft: SessionDraft, now: number | null): Promise<SessionRow | null> {
+export async function start(
+  rows: LockedRows,
+  draft: NewSession,
+  now: number | null,
+): Promise<SessionRow | null> {
   const { cutOff, moment } = await rows.lockSubject(draft.sub, now)
   if (cutOff !== null && cutOff >= toColumnTime(draft.provedAt)) return null
   return rows.insert(toColumns(draft, moment))
 }
 
 /** The contract's `rotate`. */
-export async function rotate(rows: Rows, call: RotateCall): Promise<Rotation> {
+export async function rotate(rows: LockedRows, call: RotateCall): Promise<Rotation> {
   const { columns, moment } = await rows.lockSession(call.sid, call.now)
-  const word = judge(columns, call, moment)
+  const word = decideRevocation(columns, call, moment)
   const now = fromColumnTime(moment)
   if (columns === null) return { word, row: null, now }
   if (word === 'reused') {
@@ -54,7 +58,7 @@ export async function rotate(rows: Rows, call: RotateCall): Promise<Rotation> {
 }
 
 /** The contract's `stepUp`. */
-export async function stepUp(rows: Rows, call: StepUpCall): Promise<StepUp> {
+export async function stepUp(rows: LockedRows, call: StepUpCall): Promise<StepUp> {
   const { columns, moment } = await rows.lockSession(call.sid, call.now)
   if (columns === null) return { word: 'unknown', row: null }
   if (!isLive(columns, moment)) {
@@ -74,7 +78,7 @@ export async function stepUp(rows: Rows, call: StepUpCall): Promise<StepUp> {
 
 /** A session that was not revoked before, with its entry in the log. */
 async function revoke(
-  rows: Rows,
+  rows: LockedRows,
   columns: SessionColumns,
   { reason, moment, logTtl }: { reason: RevokeReason; moment: number; logTtl: number },
 ): Promise<SessionRow> {
@@ -85,7 +89,7 @@ async function revoke(
 
 /** The contract's `end`; the call also says the reason. */
 export async function end(
-  rows: Rows,
+  rows: LockedRows,
   sid: string,
   { reason, logTtl, now }: RevokeCall & { readonly reason: RevokeReason },
 ): Promise<boolean> {
@@ -97,13 +101,13 @@ export async function end(
 
 /** The contract's `endAll`; the call also says the reason. */
 export async function endAll(
-  rows: Rows,
+  rows: LockedRows,
   sub: string,
   { reason, logTtl, now, except, cutOff }: EndAllCall & { readonly reason: RevokeReason },
 ): Promise<number> {
   const subject = await rows.lockSubject(sub, now)
   const { moment } = subject
-  const entries: Entry[] = []
+  const entries: NewLogEntry[] = []
   if (cutOff !== null) {
     const at = Math.max(moment, subject.cutOff ?? 0)
     const until = Math.max(moment + toColumnTime(cutOff), subject.until)
@@ -118,7 +122,12 @@ export async function endAll(
 }
 
 /** The contract's `revokeToken`. */
-export async function revokeToken(rows: Rows, jti: string, until: number, now: number | null): Promise<void> {
+export async function revokeToken(
+  rows: LockedRows,
+  jti: string,
+  until: number,
+  now: number | null,
+): Promise<void> {
   const at = await rows.readMoment(now)
   await rows.append([{ kind: 'jti', key: jti, at, until: toColumnTime(until) }])
 }

@@ -24,10 +24,10 @@ type Start = (auth: Auth, sockets: SocketGuards<Claims, unknown>) => Promise<str
 /** What the handlers of both answer to a message: its scope is asked for. */
 async function respond(auth: Auth, connection: Connection<TokenPayload>, scope: string): Promise<string> {
   try {
-    return (await connection.meet({ scopes: [scope] })).sub
+    return (await connection.recheck({ scopes: [scope] })).sub
   } catch (error) {
     if (!isAuthError(error)) throw error
-    return auth.answer(error).body
+    return auth.errorResponse(error).body
   }
 }
 

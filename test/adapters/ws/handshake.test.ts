@@ -260,7 +260,7 @@ describe('a hostile handshake', () => {
       .toBe(0)
     await expect.poll(() => guard.size).toBe(0)
     for (const connection of connections)
-      await expect(connection.meet()).resolves.toMatchObject({ sub: 'user-1' })
+      await expect(connection.recheck()).resolves.toMatchObject({ sub: 'user-1' })
     expect(await outcome(url, bearer(token))).toBe('open')
   })
 

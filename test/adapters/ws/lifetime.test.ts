@@ -6,11 +6,11 @@ import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { guards } from '../../../src/adapters/ws.ts'
+import { TokenFollower } from '../../../src/auth/follow.ts'
 import { AuthError, type AuthOptions, type Store } from '../../../src/index.ts'
-import { Following } from '../../../src/auth/follow.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
-import { STORES } from '../../contract/opened.ts'
 import { ROOT } from '../../architecture/source.ts'
+import { STORES } from '../../contract/opened.ts'
 import { codeOf, NOW, SECRET, setUp } from '../../token/forge.ts'
 import { bearer, type Client, listen, open, rawHandshake, type Sockets, serve } from './sockets.ts'
 
@@ -78,7 +78,7 @@ describe('expiry', () => {
       'upgrade',
       guard.access()(new WebSocketServer({ noServer: true }), (socket, connection) => {
         socket.on('message', (message) => received.push(String(message)))
-        socket.on('close', async () => errors.push(await codeOf(() => connection.meet())))
+        socket.on('close', async () => errors.push(await codeOf(() => connection.recheck())))
       }),
     )
     const token = await auth.createAccessToken('u', { expiresIn: 10 })
@@ -297,7 +297,7 @@ describe('a message', () => {
   it('is judged by payloads of ours only', async () => {
     const { auth } = setUp()
     const lookalike = { ...(await auth.verifyToken(await auth.createAccessToken('u'))) } as never
-    await expect(auth.meet(lookalike)).rejects.toThrow(
+    await expect(auth.recheck(lookalike)).rejects.toThrow(
       /Expected `payload` to be a payload that `verifyToken`/,
     )
     expect(() => auth.follow(lookalike, () => undefined)).toThrow(TypeError)
@@ -352,7 +352,7 @@ describe('a newer token', () => {
     await client.closed
     const connection = sockets.connections[0]
     expect(await codeOf(() => connection?.renew(next))).toBe('token_expired')
-    expect(await codeOf(() => connection?.meet())).toBe('token_expired')
+    expect(await codeOf(() => connection?.recheck())).toBe('token_expired')
     await expect.poll(() => sockets.guard.size).toBe(0)
   })
 })
@@ -364,7 +364,7 @@ it('nothing is watched over for a socket that has closed already', async () => {
   await client.closed
   const connection = sockets.guard.follow(client.socket, client.payload)
   await expect.poll(() => sockets.guard.size).toBe(0)
-  expect(await connection.meet()).toMatchObject({ sub: 'user-1' })
+  expect(await connection.recheck()).toMatchObject({ sub: 'user-1' })
 })
 
 describe('following', () => {
@@ -395,9 +395,9 @@ describe('following', () => {
     })
     const { auth, clock } = setUp()
     const payload = await auth.verifyToken(await auth.createAccessToken('u'))
-    const following = new Following({
+    const following = new TokenFollower({
       clock,
-      judge: () => undefined,
+      checkRevocation: () => undefined,
       listen: () => undefined,
       mustAsk: () => false,
       patience: 60,

@@ -90,12 +90,12 @@ export function serve(
 async function answer(auth: Auth, connection: Connection<TokenPayload>, text: string): Promise<string> {
   const asked = text.startsWith('{') ? JSON.parse(text) : {}
   try {
-    if (asked.meet) return `met by ${(await connection.meet(asked.meet)).sub}`
+    if (asked.meet) return `met by ${(await connection.recheck(asked.meet)).sub}`
     if (asked.renew) return `renewed for ${(await connection.renew(asked.renew)).sub}`
     return `echo ${text}`
   } catch (error) {
     if (!isAuthError(error)) throw error
-    return auth.answer(error).body
+    return auth.errorResponse(error).body
   }
 }
 

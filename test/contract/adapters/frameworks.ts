@@ -132,7 +132,7 @@ function openFetch({ auth, routes }: Plan): (request: Request) => Promise<Respon
   ) => (request: Request) => Promise<Response>
   const table = new Map<string, (request: Request) => Promise<Response>>()
   for (const { path, methods = METHODS, guards, throws, handle } of routes) {
-    const guard = fetchGuards(auth, { errors: throws ? 'throw' : 'answer' })
+    const guard = fetchGuards(auth, { errors: throws ? 'throw' : 'respond' })
     const last: Inner = async (request, subject, payload) => {
       const type = request.headers.get('content-type') ?? undefined
       const read = (): Promise<unknown> => readStream(request.body ?? new ReadableStream(), type)
@@ -169,7 +169,7 @@ function openHono(
     })
   }
   for (const { path, methods = METHODS, guards, throws, handle } of routes) {
-    const guard = honoGuards(auth, { errors: throws ? 'throw' : 'answer' })
+    const guard = honoGuards(auth, { errors: throws ? 'throw' : 'respond' })
     const steps = guards.map((step) => call<ReturnType<typeof guard.access>>(guard, step))
     for (const method of methods) {
       for (const step of steps) app.on(method, path, step as never)
@@ -205,7 +205,7 @@ function openExpress(express: typeof express5, { auth, routes }: Plan, parsing: 
   const parsers = [express.json({ limit: LIMIT }), express.urlencoded({ limit: LIMIT, extended: false })]
   if (parsing === 'before') app.use(parsers)
   for (const { path, methods = METHODS, guards, throws, handle } of routes) {
-    const guard = expressGuards(auth, { errors: throws ? 'throw' : 'answer' })
+    const guard = expressGuards(auth, { errors: throws ? 'throw' : 'respond' })
     const steps = guards.map((step) => call<ReturnType<typeof guard.access>>(guard, step))
     const last = async (req: ExpressRequest, res: ExpressResponse): Promise<void> => {
       const type = req.headers['content-type']
@@ -246,7 +246,7 @@ async function openFastify({ auth, routes }: Plan, hook: 'onRequest' | 'preHandl
       .send(Buffer.from(JSON.stringify(body)))
   })
   for (const { path, methods = METHODS, guards, throws, handle } of routes) {
-    const guard = fastifyGuards(auth, { errors: throws ? 'throw' : 'answer' })
+    const guard = fastifyGuards(auth, { errors: throws ? 'throw' : 'respond' })
     app.route({
       method: [...methods],
       url: path,
@@ -285,7 +285,7 @@ function openKoa({ auth, routes }: Plan, parsing: Parsing): Server {
   })
   if (parsing === 'before') app.use(parser)
   for (const { path, methods = METHODS, guards, throws, handle } of routes) {
-    const guard = koaGuards(auth, { errors: throws ? 'throw' : 'answer' })
+    const guard = koaGuards(auth, { errors: throws ? 'throw' : 'respond' })
     const steps = guards.map((step) => call<Koa.Middleware>(guard, step))
     router.register(
       path,

@@ -57,7 +57,7 @@ function write(out: Out, { status = 200, cookies = [], body }: Reply): void {
 /** A route as a handler for each of its methods. */
 function toHandlers(nest: Nest, { auth }: Plan, route: Route, parsing: Parsing): readonly Handler[] {
   const { path, methods = ['GET', 'POST'] as const, guards, throws, handle } = route
-  const guard = nest.door.guards(auth, { errors: throws ? 'throw' : 'answer' })
+  const guard = nest.door.guards(auth, { errors: throws ? 'throw' : 'respond' })
   const steps = guards.map((step) => call<CanActivate>(guard, step))
   return methods.map((method) => ({
     route: `${method} ${path}`,

@@ -1,6 +1,7 @@
 /** The application behind every door: its options, its routes, and what their handlers answer. */
-import type { Auth, TokenPayload } from '../../../src/index.ts'
+
 import type { AuthOptions } from '../../../src/auth/options.ts'
+import type { Auth, TokenPayload } from '../../../src/index.ts'
 import type { Reply, Route, Seen } from './frameworks.ts'
 
 /** Users who are not like the others. */

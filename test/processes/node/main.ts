@@ -114,7 +114,7 @@ async function handle(request: Request): Promise<Response> {
     return new Response(null, { status: 204 })
   } catch (error) {
     if (!isAuthError(error)) throw error
-    const { status, headers, body } = auth.answer(error)
+    const { status, headers, body } = auth.errorResponse(error)
     return new Response(body, { status, headers })
   }
 }
