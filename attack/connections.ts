@@ -92,18 +92,18 @@ async function connectSql(dialect: Dialect, namespace: string): Promise<Connecti
 }
 
 const connectPostgres: Connect = async ({ port }, { namespace, via = port }) => {
-  const [{ PostgresDialect }, { default: pg }, { evictPg }] = await Promise.all([
+  const [{ PostgresDialect }, { default: pg }, { withDeadlines }] = await Promise.all([
     import('kysely'),
     import('pg'),
     import('tokenwright/stores/sql'),
   ])
   const pool = new pg.Pool({ host: HOST, port: via, user: 'postgres', database: 'postgres' })
   pool.on('error', () => undefined)
-  return connectSql(new PostgresDialect({ pool: evictPg(pool) }), namespace)
+  return connectSql(new PostgresDialect({ pool: withDeadlines(pool) }), namespace)
 }
 
 const connectMysql: Connect = async ({ port }, { namespace, via = port }) => {
-  const [{ MysqlDialect }, { createConnection, createPool }, { evictMysql }] = await Promise.all([
+  const [{ MysqlDialect }, { createConnection, createPool }, { withDeadlines }] = await Promise.all([
     import('kysely'),
     import('mysql2'),
     import('tokenwright/stores/sql'),
@@ -114,7 +114,7 @@ const connectMysql: Connect = async ({ port }, { namespace, via = port }) => {
   )
   first.end()
   const pool = createPool({ host: HOST, port: via, user: 'root', database: 'attack' })
-  return connectSql(new MysqlDialect({ pool: evictMysql(pool) }), namespace)
+  return connectSql(new MysqlDialect({ pool: withDeadlines(pool) }), namespace)
 }
 
 /** The part of `node:sqlite` that is used; `@photostructure/sqlite` has the same face. */

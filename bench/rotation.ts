@@ -10,7 +10,7 @@ import { Pool } from 'pg'
 import type { RotateCall, Store } from '../src/session/store.ts'
 import { memoryStore } from '../src/stores/memory.ts'
 import { redisStore } from '../src/stores/redis.ts'
-import { evictMysql, evictPg, migrateSql, sqlStore } from '../src/stores/sql.ts'
+import { migrateSql, sqlStore, withDeadlines } from '../src/stores/sql.ts'
 
 /** A store to be measured. */
 interface Candidate {
@@ -91,11 +91,11 @@ const CANDIDATES: Readonly<Record<string, () => Promise<Candidate>>> = {
   redis: openRedis,
   postgres: () => {
     const pool = new Pool({ host: '127.0.0.1', user: 'root', database: 'test', max: LANES })
-    return openSql('postgres', new PostgresDialect({ pool: evictPg(pool) }))
+    return openSql('postgres', new PostgresDialect({ pool: withDeadlines(pool) }))
   },
   mariadb: () => {
     const pool = createPool({ host: '127.0.0.1', user: 'root', database: 'test', connectionLimit: LANES })
-    return openSql('mariadb', new MysqlDialect({ pool: evictMysql(pool) }))
+    return openSql('mariadb', new MysqlDialect({ pool: withDeadlines(pool) }))
   },
 }
 

@@ -4,7 +4,7 @@
  * seconds fails, and its connection is closed.
  */
 import { type Dialect, MysqlDialect, PostgresDialect } from 'kysely'
-import { evictMysql, evictPg } from '../src/stores/sql.ts'
+import { withDeadlines } from '../src/stores/sql.ts'
 import type { RemoteLocation } from './address.ts'
 
 /** The most connections of one process. */
@@ -14,11 +14,11 @@ const CONNECTIONS = 10
 export async function openPostgres({ url }: RemoteLocation): Promise<Dialect> {
   const { default: pg } = await import('pg')
   const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS, application_name: 'tokenwright' })
-  return new PostgresDialect({ pool: evictPg(pool) })
+  return new PostgresDialect({ pool: withDeadlines(pool) })
 }
 
 /** Prepares MySQL or MariaDB; connects with the first query. */
 export async function openMysql({ url }: RemoteLocation): Promise<Dialect> {
   const { createPool } = await import('mysql2')
-  return new MysqlDialect({ pool: evictMysql(createPool({ uri: url, connectionLimit: CONNECTIONS })) })
+  return new MysqlDialect({ pool: withDeadlines(createPool({ uri: url, connectionLimit: CONNECTIONS })) })
 }

@@ -64,7 +64,7 @@ export interface AuthClient {
   readonly close: () => void
 }
 
-/** The user's sessions over the wire. */
+/** The user's sessions over the transport. */
 function createSessions(fetch: AuthClient['fetch'], url: string): ClientSessions {
   const ask = async (path: string, method: string): Promise<Response> => {
     const response = await fetch(url + path, { method })
@@ -102,19 +102,19 @@ function createSessions(fetch: AuthClient['fetch'], url: string): ClientSessions
  */
 export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const platform: Platform = { ...readPlatform(), ...options.platform }
-  const wire = createTransport(options, platform)
-  const { byCookie, authUrl } = wire
+  const transport = createTransport(options, platform)
+  const { byCookie, authUrl } = transport
   const { storage = byCookie ? platform.storage() : undefined, onSignedOut, onStepUp } = options
   const name = `tokenwright ${authUrl}`
   // Without cookies and storage the tokens are this client's alone, and so is its queue.
   const around = byCookie || storage ? platform : { after: platform.after }
-  const session = new Session(wire, openTokenPersistence(name, storage), onSignedOut, (hear) =>
+  const session = new Session(transport, openTokenPersistence(name, storage), onSignedOut, (hear) =>
     openTabs<TabMessage>(name, around, hear),
   )
   let handler = onStepUp
-  const prover = createStepUpCoordinator(session, () => handler)
+  const stepUp = createStepUpCoordinator(session, () => handler)
   const fetch: AuthClient['fetch'] = (input, init) =>
-    call({ session, transport: wire, stepUp: handler && prover }, input, init)
+    call({ session, transport: transport, stepUp: handler && stepUp }, input, init)
   return {
     fetch,
     login: (credentials) => session.login(credentials),

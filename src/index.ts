@@ -2,10 +2,10 @@
  * The front door `tokenwright`: everything that a server needs whatever its framework. Re-exports only.
  */
 export type {
-  Authenticator as Gate,
-  AuthRequests as Admission,
+  Authenticator,
+  AuthRequests,
   FoundToken,
-  PayloadFor as Outcome,
+  PayloadFor,
 } from './auth/authenticator.ts'
 export { type Auth, createAuth, type SubjectOf, type TokenOf } from './auth/create-auth.ts'
 export type { AuthEvents, SessionNotice } from './auth/events.ts'
@@ -29,7 +29,7 @@ export type {
 export type { RenewOptions, Requirement } from './auth/requirement.ts'
 export type { AuthSessions, StartOptions } from './auth/session-api.ts'
 export type { IssueOptions, RefreshIssueOptions } from './auth/token-claims.ts'
-export type { AuthWatch as Standing } from './auth/watch.ts'
+export type { AuthWatch } from './auth/watch.ts'
 export {
   AuthError,
   type AuthErrorInit,
@@ -38,10 +38,10 @@ export {
   type ErrorDetails,
   isAuthError,
 } from './errors.ts'
-export type { AuthContext as Attached } from './http/auth-context.ts'
+export type { AuthContext } from './http/auth-context.ts'
 export type { CookieOptions, CookieRowOptions } from './http/cookie-options.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
-export type { ResponseData as Answer } from './http/error-response.ts'
+export type { ResponseData } from './http/error-response.ts'
 export type { RequestInfo, RequestPort } from './http/request-port.ts'
 export type { HttpSettings } from './http/resolve-http-options.ts'
 export type { HandshakeLocation, HeaderOptions, Location, ParameterOptions } from './http/token-sources.ts'

@@ -244,11 +244,11 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
     if (cors !== null && request.method === 'OPTIONS') return cors.preflight(request, Object.keys(methods))
     const route = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
     if (route === undefined) return toNotAllowed(Object.keys(methods))
-    const visit = createRouteContext(request, info, name)
+    const context = createRouteContext(request, info, name)
     try {
       const checked = csrf.checksOrigin || csrf.checksToken
-      if (checked && !SAFE_METHODS.includes(request.method)) checkOrigin(visit.port, csrf)
-      return await route(parts, visit)
+      if (checked && !SAFE_METHODS.includes(request.method)) checkOrigin(context.port, csrf)
+      return await route(parts, context)
     } catch (error) {
       if (!isAuthError(error)) throw error
       const { status, headers, body } = auth.errorResponse(error)

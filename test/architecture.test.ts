@@ -1,5 +1,5 @@
 /**
- * The house rules: each is a pure function over parsed sources that lists what breaks it as `file:line reason`.
+ * The rules of the architecture: each is a pure function over parsed sources that lists what breaks it as `file:line reason`.
  * The first half runs them on this repository, the second half on small bad sources, so that each rule is seen to fail.
  */
 import { execFileSync } from 'node:child_process'
@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { checkDocumented } from './architecture/documentation.ts'
-import { checkCycles, checkDoors, checkFloors, roomOf } from './architecture/layers.ts'
+import { checkCycles, checkEntryPoints, checkLayers, layerOf } from './architecture/layers.ts'
 import {
   checkAny,
   checkAugmentation,
@@ -42,16 +42,16 @@ function expectClean(problems: readonly string[]): void {
 
 describe('the library', () => {
   it('has sources', () => expect(library.length).toBeGreaterThan(0))
-  it('imports only downwards', () => expectClean(checkFloors(library)))
-  it('has no circle of imports, type-only imports included', () => expectClean(checkCycles(library)))
-  it('has one "exports" entry per door file', () => expectClean(checkDoors(paths, manifest.exports)))
-  it('names files by one lowercase noun, with no drawers', () => expectClean(checkNames(paths)))
+  it('imports only downwards', () => expectClean(checkLayers(library)))
+  it('has no cycle of imports, type-only imports included', () => expectClean(checkCycles(library)))
+  it('has one "exports" entry per entry point', () => expectClean(checkEntryPoints(paths, manifest.exports)))
+  it('names files in kebab-case, with no catch-alls', () => expectClean(checkNames(paths)))
   it('has no long file', () => expectClean(checkFiles([...library, ...server])))
   it('has no long function', () => expectClean(checkFunctions([...library, ...server])))
   it('keeps the usual file and function short', () => expectClean(checkSpread(library)))
   it('takes at most four parameters', () => expectClean(checkParameters([...library, ...server])))
   it('documents every exported symbol and member', () => expectClean(checkDocumented(library)))
-  it('opens every file with what the room is', () => expectClean(checkOpenings(library)))
+  it('opens every file with what it is', () => expectClean(checkOpenings(library)))
   it('has no any', () => expectClean(checkAny(library)))
   it('augments nobody else’s types', () => expectClean(checkAugmentation(library)))
   it('writes WWW-Authenticate in one place', () => expectClean(checkChallengeWriter(library)))
@@ -72,12 +72,12 @@ const VALUES: readonly string[] = [
 ]
 const TYPES: readonly string[] = [
   'AlgorithmName',
-  'Answer',
-  'Attached',
-  'Admission',
+  'ResponseData',
+  'AuthContext',
+  'AuthRequests',
   'Auth',
   'Awaitable',
-  'Gate',
+  'Authenticator',
   'AuthErrorInit',
   'AuthEvents',
   'AuthOptions',
@@ -119,7 +119,7 @@ const TYPES: readonly string[] = [
   'OpenApiResponse',
   'OpenApiRoute',
   'OpenApiSecurity',
-  'Outcome',
+  'PayloadFor',
   'PairOptions',
   'ParameterOptions',
   'PayloadMembers',
@@ -138,7 +138,7 @@ const TYPES: readonly string[] = [
   'SessionOptions',
   'SessionRow',
   'StandardSchema',
-  'Standing',
+  'AuthWatch',
   'StartOptions',
   'Store',
   'SubjectOf',
@@ -151,9 +151,9 @@ const TYPES: readonly string[] = [
   'UnverifiedPayload',
 ]
 
-describe('the front door', () => {
-  const front = library.find((source) => source.path === 'src/index.ts')
-  const entries = front?.module.staticExports.flatMap((statement) => statement.entries) ?? []
+describe('the main entry point', () => {
+  const main = library.find((source) => source.path === 'src/index.ts')
+  const entries = main?.module.staticExports.flatMap((statement) => statement.entries) ?? []
   const names = (isType: boolean): string[] =>
     entries.filter((entry) => entry.isType === isType).map((entry) => entry.exportName.name ?? '*')
 
@@ -166,7 +166,7 @@ describe('the front door', () => {
   })
 
   it('only re-exports', () => {
-    const body = front?.program['body'] as { type: string; source?: unknown }[] | undefined
+    const body = main?.program['body'] as { type: string; source?: unknown }[] | undefined
     expect(
       body?.filter((statement) => statement.type !== 'ExportNamedDeclaration' || !statement.source),
     ).toEqual([])
@@ -180,19 +180,23 @@ describe('the rules themselves', () => {
   it.each([
     ['src/token/a.ts', "import { b } from '../http/b.ts'", 'token may not import anything from http'],
     ['src/session/a.ts', "import type { B } from '../http/b.ts'", 'session may not import types from http'],
-    ['src/token/a.ts', "let b: import('../guard.ts').Guard", 'token may not import types from guard'],
+    [
+      'src/token/a.ts',
+      "let b: import('../auth/authenticate.ts').Guard",
+      'token may not import types from auth',
+    ],
     ['src/errors.ts', "export { b } from './token/b.ts'", 'errors may not import anything from token'],
     [
       'src/adapters/a.ts',
-      "import { createAuth } from '../auth.ts'",
+      "import { createAuth } from '../auth/create-auth.ts'",
       'anything but types (import type) from auth',
     ],
     [
       'src/adapters/a.ts',
-      "import { type Auth } from '../auth.ts'",
+      "import { type Auth } from '../auth/create-auth.ts'",
       'anything but types (import type) from auth',
     ],
-    ['src/adapters/a.ts', "import { b } from './b.ts'", 'no door is imported from within'],
+    ['src/adapters/a.ts', "import { b } from './b.ts'", 'no entry point is imported from within'],
     [
       'src/stores/a.ts',
       "import { b } from '../session/sessions.ts'",
@@ -200,18 +204,20 @@ describe('the rules themselves', () => {
     ],
     ['src/client.ts', "import { b } from './errors.ts'", 'client may not import anything but types'],
     ['src/client.ts', "import { hash } from 'node:crypto'", 'the client runs in browsers'],
-    ['src/react.ts', "import { a } from './client.ts'", 'no door is imported from within'],
-    ['src/react.ts', "import { a } from './client/calls.ts'", 'no door is imported from within'],
+    ['src/react.ts', "import { a } from './client.ts'", 'no entry point is imported from within'],
+    ['src/react.ts', "import { a } from './client/calls.ts'", 'no entry point is imported from within'],
     ['src/adapters/hono.ts', "import { Hono } from 'hono'", 'imports the package hono at run time'],
     ['src/token/a.ts', "import type { JWK } from 'jose'", 'imports the package jose'],
     ['src/token/a.ts', "import { hash } from 'crypto'", 'write node:crypto'],
-    ['src/utils.ts', '', 'is in no room'],
-    ['src/token.ts', '', 'is in no room'],
-  ])('floors: %s with %s', (path, text, reason) => {
-    expect(checkFloors([source(path, text)])).toEqual([expect.stringContaining(reason)])
+    ['src/auth/options.ts', "import { b } from './requirement.ts'", 'stands after it in the order of auth/'],
+    ['src/auth/other.ts', "import { b } from './options.ts'", 'not in the declared order of auth/'],
+    ['src/utils.ts', '', 'is in no layer'],
+    ['src/token.ts', '', 'is in no layer'],
+  ])('layers: %s with %s', (path, text, reason) => {
+    expect(checkLayers([source(path, text)])).toEqual([expect.stringContaining(reason)])
   })
 
-  it('floors: what the table allows', () => {
+  it('layers: what the table allows', () => {
     const good = [
       source(
         'src/stores/sql.ts',
@@ -220,47 +226,54 @@ describe('the rules themselves', () => {
       source('src/adapters/nest.ts', "import { createParamDecorator } from '@nestjs/common'"),
       source(
         'src/adapters/hono.ts',
-        "import type { Auth } from '../auth.ts'\nimport { respond } from '../http/respond.ts'",
+        "import type { Auth } from '../auth/create-auth.ts'\nimport { createErrorResponse } from '../http/error-response.ts'",
       ),
       source('src/token/key-ring.ts', "import { hash } from 'node:crypto'\nimport { jws } from './jws.ts'"),
     ]
-    expect(checkFloors(good)).toEqual([])
-    expect(roomOf('src/token/key-ring.ts')).toBe('token')
+    expect(checkLayers(good)).toEqual([])
+    expect(layerOf('src/token/key-ring.ts')).toBe('token')
   })
 
   it('cycles: also through type-only imports', () => {
-    const circle = [
+    const cycle = [
       source('src/token/a.ts', "import type { B } from './b.ts'"),
       source('src/token/b.ts', "export { c } from './c.ts'"),
       source('src/token/c.ts', "let a: import('./a.ts').A"),
     ]
-    expect(checkCycles(circle)).toEqual([
+    expect(checkCycles(cycle)).toEqual([
       expect.stringContaining('a.ts -> src/token/b.ts -> src/token/c.ts -> src/token/a.ts'),
     ])
-    expect(checkCycles(circle.slice(0, 2))).toEqual([])
+    expect(checkCycles(cycle.slice(0, 2))).toEqual([])
   })
 
-  it('doors: a missing entry, a stray entry and a wrong file', () => {
+  it('entry points: a missing entry, a stray entry and a wrong file', () => {
     const door = { types: './dist/src/index.d.ts', default: './dist/src/index.js' }
     const store = { types: './dist/src/stores/sql.d.ts', default: './dist/src/stores/sql.js' }
     const files = ['src/index.ts', 'src/stores/sql.ts', 'src/auth/create-auth.ts', 'src/cli.ts']
     expect(
-      checkDoors(files, { '.': door, './stores/sql': store, './package.json': './package.json' }),
+      checkEntryPoints(files, { '.': door, './stores/sql': store, './package.json': './package.json' }),
     ).toEqual([])
-    expect(checkDoors(files, { '.': door, './hono': door })).toEqual([
+    expect(checkEntryPoints(files, { '.': door, './hono': door })).toEqual([
       expect.stringContaining('should have "./stores/sql"'),
       expect.stringContaining('has ./hono, but no file'),
     ])
-    expect(checkDoors(['src/index.ts'], { '.': store })).toEqual([expect.stringContaining('should have "."')])
+    expect(checkEntryPoints(['src/index.ts'], { '.': store })).toEqual([
+      expect.stringContaining('should have "."'),
+    ])
   })
 
   it('names', () => {
     expect(
-      checkNames(['src/base/utils.ts', 'src/lib/jws.ts', 'src/token/KeyRing.ts', 'src/token/key-ring.ts']),
+      checkNames([
+        'src/internal/utils.ts',
+        'src/lib/jws.ts',
+        'src/token/KeyRing.ts',
+        'src/token/key-ring.ts',
+      ]),
     ).toEqual([
-      expect.stringContaining('"utils" is a drawer'),
-      expect.stringContaining('"lib" is a drawer'),
-      expect.stringContaining('"KeyRing" is not one lowercase noun'),
+      expect.stringContaining('"utils" is a catch-all'),
+      expect.stringContaining('"lib" is a catch-all'),
+      expect.stringContaining('"KeyRing" is not kebab-case'),
     ])
   })
 

@@ -151,8 +151,8 @@ function toVerifySettings<C, U>(
 
 /** The parts of an application that its guard connects. */
 interface Wiring<C> {
-  readonly issuance: TokenIssuer<C>
-  readonly liveness: SessionService<C>
+  readonly issuer: TokenIssuer<C>
+  readonly sessionService: SessionService<C>
   readonly verifying: VerifySettings<C>
   /** Null without a session store. */
   readonly tickets: Tickets<C> | null
@@ -161,24 +161,29 @@ interface Wiring<C> {
 /** Wires the way through a protected route. */
 function createApplicationGuard<C, U>(settings: Settings<C, U>, wiring: Wiring<C>): Guard<C> {
   const { http, clock, leeway, realm, freshness } = settings
-  const { issuance, liveness, tickets } = wiring
+  const { issuer, sessionService, tickets } = wiring
   return createGuard({
     verifier: createVerifier(wiring.verifying),
     redeem:
       tickets &&
       (async (ticket) => {
         const { jti, payload } = await tickets.verify(ticket)
-        await liveness.spend(jti)
+        await sessionService.spend(jti)
         return payload
       }),
     leeway,
     http,
-    defaults: { freshness, realm, revocable: liveness.revocable, issues: settings.ring.signer !== null },
+    defaults: {
+      freshness,
+      realm,
+      revocable: sessionService.revocable,
+      issues: settings.ring.signer !== null,
+    },
     clock,
-    checkRevocation: liveness.checkRevocation,
+    checkRevocation: sessionService.checkRevocation,
     isRevoked: settings.isRevoked,
     async renew(payload, until) {
-      const token = issuance.renew(payload, until, await liveness.renewal(payload))
+      const token = issuer.renew(payload, until, await sessionService.renewal(payload))
       return setCookies({ access: toCookieToken(token) }, http.cookies, Math.floor(clock()))
     },
     on: settings.on,
@@ -206,36 +211,36 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
 ): Auth<C, U> {
   const settings = resolveOptions(options)
   const { http, clock, lifetimes, freshness } = settings
-  const issuance = createTokenIssuer(settings)
-  const liveness = createSessionService(settings, issuance)
-  const verifying = toVerifySettings(settings, liveness.revocable)
-  const tickets = liveness.revocable ? prepareTickets(verifying) : null
-  const guard = createApplicationGuard(settings, { issuance, liveness, verifying, tickets })
+  const issuer = createTokenIssuer(settings)
+  const sessionService = createSessionService(settings, issuer)
+  const verifying = toVerifySettings(settings, sessionService.revocable)
+  const tickets = sessionService.revocable ? prepareTickets(verifying) : null
+  const guard = createApplicationGuard(settings, { issuer, sessionService, verifying, tickets })
   const following = new TokenFollower<C>({
     clock,
     checkRevocation: guard.checkRevocation,
-    listen: liveness.listen,
-    mustAsk: (payload) => settings.isRevoked !== null || liveness.isLongLived(payload),
-    patience: liveness.patience,
+    listen: sessionService.listen,
+    mustAsk: (payload) => settings.isRevoked !== null || sessionService.isLongLived(payload),
+    patience: sessionService.patience,
   })
 
   return Object.freeze({
-    createAccessToken: issuance.createAccessToken,
+    createAccessToken: issuer.createAccessToken,
     async createRefreshToken(subject, options) {
-      if (!liveness.revocable) return issuance.createRefreshToken(subject, options)
+      if (!sessionService.revocable) return issuer.createRefreshToken(subject, options)
       throw new TypeError(
         'Expected `sessions.start` in place of `createRefreshToken`: no session would know the token',
       )
     },
-    createTokenPair: liveness.revocable ? liveness.sessions.start : issuance.createTokenPair,
-    sessions: liveness.sessions,
-    revoke: liveness.revoke,
-    revokeSubject: liveness.revokeSubject,
-    ready: liveness.ready,
-    state: liveness.state,
+    createTokenPair: sessionService.revocable ? sessionService.sessions.start : issuer.createTokenPair,
+    sessions: sessionService.sessions,
+    revoke: sessionService.revoke,
+    revokeSubject: sessionService.revokeSubject,
+    ready: sessionService.ready,
+    state: sessionService.state,
     async close() {
       following.close()
-      liveness.close()
+      sessionService.close()
     },
     ...createRequestApi(guard),
     ...createWatchApi(guard, following, tickets),
@@ -252,7 +257,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
     },
     errorResponse: (error) => createErrorResponse(error, http.realm),
     jwks: () => settings.ring.jwks,
-    openapi: () => createOpenApi(settings, guard.prepare, liveness.revocable),
+    openapi: () => createOpenApi(settings, guard.prepare, sessionService.revocable),
     http,
     lifetimes: Object.freeze({ ...lifetimes, freshness }),
     now: clock,

@@ -151,7 +151,7 @@ function toName(at: string, value: unknown): string {
 /** The public face of the sessions. */
 function createSessionApi<C>(
   sessions: Sessions<C>,
-  issuance: TokenIssuer<C>,
+  issuer: TokenIssuer<C>,
   parts: SessionDependencies<C>,
 ): AuthSessions<C> {
   const { storeClient } = parts
@@ -165,7 +165,7 @@ function createSessionApi<C>(
           'Expected `refresh` without `expiresIn`: a session ends by `sessions.idle` and `sessions.absolute`',
         )
       }
-      return sessions.start({ ...(await issuance.pairClaims(subject, pair)), provedAt, ip, userAgent })
+      return sessions.start({ ...(await issuer.pairClaims(subject, pair)), provedAt, ip, userAgent })
     },
     refresh: (payload) => sessions.refresh(payload),
     stepUp: (payload, verify) => sessions.stepUp(payload, verify),
@@ -185,7 +185,7 @@ function createSessionApi<C>(
 /** Wires the stateful half of an application. */
 export function createSessionService<C, U>(
   settings: Settings<C, U>,
-  issuance: TokenIssuer<C>,
+  issuer: TokenIssuer<C>,
 ): SessionService<C> {
   const { store, clock, on } = settings
   if (store === null) return createWithoutStore()
@@ -194,7 +194,7 @@ export function createSessionService<C, U>(
   const parts: SessionDependencies<C> = {
     storeClient,
     settings: store.sessions,
-    issue: issuance.issue,
+    issue: issuer.issue,
     clock,
     hasHeard: revocation.hasHeard,
     note: revocation.note,
@@ -204,7 +204,7 @@ export function createSessionService<C, U>(
   const sessions = new Sessions(parts)
   return {
     revocable: true,
-    sessions: Object.freeze(createSessionApi(sessions, issuance, parts)),
+    sessions: Object.freeze(createSessionApi(sessions, issuer, parts)),
     checkRevocation: (payload, need) =>
       payload.type === 'refresh'
         ? sessions.checkSession(payload)

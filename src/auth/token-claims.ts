@@ -1,6 +1,6 @@
 /**
  * From the arguments of one call to the claims of one token: the options of issuing, read, and the draft that `token/issue.ts` signs. For
- * whom and in what pairs tokens are asked for is in `issuance.ts`.
+ * whom and in what pairs tokens are asked for is in `issuer.ts`.
  */
 import type { Awaitable } from '../internal/awaitable.ts'
 import { randomId } from '../internal/bytes.ts'

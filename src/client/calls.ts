@@ -25,38 +25,38 @@ function isStream(body: unknown): boolean {
 
 /** Sends a request of the application, as often as needed and at most three times. */
 export async function call(
-  { session, transport: wire, stepUp: prover }: CallDependencies,
+  { session, transport, stepUp }: CallDependencies,
   input: string | URL | Request,
   init: RequestInit = {},
 ): Promise<Response> {
-  const { platform } = wire
+  const { platform } = transport
   const given = input instanceof Request ? input : undefined
-  const url = new URL(given?.url ?? (input as string | URL), wire.base)
-  if (url.origin !== wire.base.origin) return platform.fetch(given ?? url, init)
+  const url = new URL(given?.url ?? (input as string | URL), transport.base)
+  if (url.origin !== transport.base.origin) return platform.fetch(given ?? url, init)
   const streams = isStream(init.body)
   let renewed = false
   let proved = false
   for (;;) {
     const used = await session.current()
-    const asked = prover?.settled
-    const withCookies = wire.byCookie && used !== null && !used.access
+    const asked = stepUp?.settled
+    const withCookies = transport.byCookie && used !== null && !used.access
     // Made anew each time: whoever sends a body that is no stream can send it again.
     const request = new Request(given?.clone() ?? url, {
       ...(withCookies && { credentials: 'include' }),
       ...init,
     })
     if (request.headers.has('Authorization')) return platform.fetch(request)
-    const response = await platform.fetch(wire.attach(request, used))
+    const response = await platform.fetch(transport.attach(request, used))
     if (response.status !== 401 || used === null) return response
     const { code, challenge } = readFailure(response, await response.clone().text())
     if (isStale(code) && !renewed) {
       renewed = true
       await session.refresh(used)
-    } else if (code === FRESH && prover && !proved && !streams) {
+    } else if (code === FRESH && stepUp && !proved && !streams) {
       // Somebody may have stepped up while this request was on its way: then that is tried first.
       if (session.tokens === used || !session.tokens?.fresh) {
         proved = true
-        await prover.prove(challenge as Challenge, asked)
+        await stepUp.prove(challenge as Challenge, asked)
       }
     } else return response
     if (streams) return response

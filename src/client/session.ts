@@ -62,14 +62,14 @@ export class Session {
    * @param join joins the other tabs
    */
   constructor(
-    wire: Transport,
-    keep: TokenPersistence,
+    transport: Transport,
+    persistence: TokenPersistence,
     onSignedOut: AuthClientOptions['onSignedOut'],
     join: (hear: (news: TabMessage) => void) => Tabs<TabMessage>,
   ) {
-    this.#transport = wire
-    this.#persistence = keep
-    this.#platform = wire.platform
+    this.#transport = transport
+    this.#persistence = persistence
+    this.#platform = transport.platform
     this.#onSignedOut = onSignedOut
     this.#tabs = join((news) => this.#hear(news))
     this.#loaded = this.#load()

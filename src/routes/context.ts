@@ -72,10 +72,10 @@ export interface RouteContext {
   readonly name: string
 }
 
-/** A route: what it does with a visit. */
-export type Route = <C>(parts: RouteDependencies<C>, visit: RouteContext) => Response | Promise<Response>
+/** A route: what it does with a context. */
+export type Route = <C>(parts: RouteDependencies<C>, context: RouteContext) => Response | Promise<Response>
 
-/** Starts a visit. */
+/** Starts a context. */
 export function createRouteContext(
   request: Request,
   info: RequestInfo | undefined,

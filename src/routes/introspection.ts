@@ -8,8 +8,8 @@ import { authenticateClient } from './clients.ts'
 import { type RouteContext, type RouteDependencies, toJson } from './context.ts'
 
 /** The token that a client asks about. `token_type_hint` may be there and changes nothing: every token says its type. */
-async function readToken(visit: RouteContext): Promise<string> {
-  const { token } = (await visit.body()) ?? {}
+async function readToken(context: RouteContext): Promise<string> {
+  const { token } = (await context.body()) ?? {}
   if (typeof token === 'string' && token !== '') return token
   throw new AuthError('request_invalid')
 }
@@ -40,17 +40,17 @@ function toClaims({ scopes, ...payload }: TokenPayload<unknown>): Readonly<Recor
  * `POST /introspect`: what an access token says, if it is live at this moment. A refresh token is `active: false`: to a resource server
  * it is not a token, and one that took it for one would be deceived.
  */
-export async function introspect<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
-  await authenticateClient(parts.verifyClient, visit.request)
-  const token = await readToken(visit)
+export async function introspect<C>(parts: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+  await authenticateClient(parts.verifyClient, context.request)
+  const token = await readToken(context)
   const payload = await verify(parts.auth.verifyToken(token, parts.needs.live))
   return toJson(200, payload === null ? { active: false } : toClaims(payload))
 }
 
 /** `POST /revoke`: an access token by itself, a refresh token with its session. 200 for any token, known or not (RFC 7009 section 2.2). */
-export async function revoke<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
-  await authenticateClient(parts.verifyClient, visit.request)
-  const token = await readToken(visit)
+export async function revoke<C>(parts: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+  await authenticateClient(parts.verifyClient, context.request)
+  const token = await readToken(context)
   const payload = await verify(parts.auth.verifyToken(token, parts.needs.any))
   // A token without a name of its own cannot be revoked by it; ours have one.
   if (payload !== null && (payload.jti !== undefined || payload.sid !== undefined))

@@ -39,8 +39,8 @@ export async function endPresented<C>(
 }
 
 /** `POST /logout`: ends the session and takes the cookies away; also without a token that is any good. */
-export async function logout<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
-  if (parts.stateful) await endPresented(parts, visit, parts.locations)
+export async function logout<C>(parts: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+  if (parts.stateful) await endPresented(parts, context, parts.locations)
   return toEmpty(parts.byCookie ? parts.auth.clearCookies() : [])
 }
 
@@ -59,23 +59,23 @@ function toView({ sid, ...row }: SessionRow, current: string | undefined): Reado
 }
 
 /** `GET /sessions`: the user's live sessions, the current one marked. */
-export async function listSessions<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
-  const { payload } = await authenticateRequest(parts, visit, parts.needs.access)
+export async function listSessions<C>(parts: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+  const { payload } = await authenticateRequest(parts, context, parts.needs.access)
   const rows = await parts.auth.sessions.list(payload.sub)
   return toJson(200, { sessions: rows.map((row) => toView(row, payload.sid)) })
 }
 
 /** `DELETE /sessions`: ends all of the user's sessions but the current one. */
-export async function endOthers<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
-  const { payload } = await authenticateRequest(parts, visit, parts.needs.fresh)
+export async function endOthers<C>(parts: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+  const { payload } = await authenticateRequest(parts, context, parts.needs.fresh)
   await parts.auth.sessions.endAll(payload.sub, { except: payload.sid ?? null })
   return toEmpty()
 }
 
 /** `DELETE /sessions/:id`: ends one of the user's sessions; one of somebody else is not found. */
-export async function endSession<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
-  const { payload } = await authenticateRequest(parts, visit, parts.needs.fresh)
-  const row = await parts.auth.sessions.get(visit.name)
+export async function endSession<C>(parts: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+  const { payload } = await authenticateRequest(parts, context, parts.needs.fresh)
+  const row = await parts.auth.sessions.get(context.name)
   if (row === null || row.sub !== payload.sub) return toNotFound()
   await parts.auth.sessions.end(row.sid)
   const own = row.sid === payload.sid && parts.byCookie

@@ -80,22 +80,22 @@ function tryPassword<C>(
 }
 
 /** `POST /login`: a username and a password for both tokens, the access token fresh. */
-export async function login<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
-  const body = (await visit.body()) ?? {}
+export async function login<C>(parts: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+  const body = (await context.body()) ?? {}
   const credentials = { username: toUsername(body['username']), password: toPassword(body['password']) }
   const by = toAsked(body['delivery'], parts.delivery, parts.byCookie)
   const provedAt = parts.auth.now()
-  const user = await tryPassword(parts, visit, credentials)
+  const user = await tryPassword(parts, context, credentials)
   // The session that this browser had before is over: nobody can have planted it to find the user in it later.
-  if (parts.stateful && parts.byCookie) await endPresented(parts, visit, ['cookie'])
-  return deliver(parts, by, await issue(parts, visit, user, provedAt))
+  if (parts.stateful && parts.byCookie) await endPresented(parts, context, ['cookie'])
+  return deliver(parts, by, await issue(parts, context, user, provedAt))
 }
 
 /** `POST /refresh`: a refresh token for a new access token that is not fresh, and the refresh token that is good from now on. */
-export async function refresh<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
+export async function refresh<C>(parts: RouteDependencies<C>, context: RouteContext): Promise<Response> {
   const { auth, stateful } = parts
-  const { found, payload } = await authenticateRequest(parts, visit, parts.needs.refresh)
-  const by = await toDelivery(parts, visit, found)
+  const { found, payload } = await authenticateRequest(parts, context, parts.needs.refresh)
+  const by = await toDelivery(parts, context, found)
   if (!stateful) {
     const access_token = await auth.createAccessToken(payload)
     const expires_in = auth.lifetimes.access
@@ -114,15 +114,18 @@ export async function refresh<C>(parts: RouteDependencies<C>, visit: RouteContex
 }
 
 /** `POST /verify-password`: an access token and the password for fresh tokens of the same session. */
-export async function verifyPassword<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
-  const { found, payload } = await authenticateRequest(parts, visit, parts.needs.access)
-  const body = (await visit.body()) ?? {}
+export async function verifyPassword<C>(
+  parts: RouteDependencies<C>,
+  context: RouteContext,
+): Promise<Response> {
+  const { found, payload } = await authenticateRequest(parts, context, parts.needs.access)
+  const body = (await context.body()) ?? {}
   const username = await parts.usernameOf(payload)
   const named = body['username']
   if (named !== undefined && toUsername(named) !== username) throw new AuthError('subject_mismatch')
   const credentials = { username, password: toPassword(body['password']) }
-  const pair = await prove(parts, visit, payload, credentials)
-  return deliver(parts, await toDelivery(parts, visit, found), { ...pair, fresh: true })
+  const pair = await prove(parts, context, payload, credentials)
+  return deliver(parts, await toDelivery(parts, context, found), { ...pair, fresh: true })
 }
 
 /** What a right password proves. */
@@ -137,23 +140,23 @@ function toProof<C>(
 /** Issues fresh tokens to a user who proves to be the one of a token. A session counts the attempts itself, so that no login is blocked. */
 async function prove<C>(
   parts: RouteDependencies<C>,
-  visit: RouteContext,
+  context: RouteContext,
   payload: TokenPayload<C>,
   credentials: Credentials,
 ): Promise<TokenPair> {
   const { auth, stateful, verifyCredentials } = parts
   if (stateful) {
     return auth.sessions.stepUp(payload, async () => {
-      const user = await verifyCredentials(credentials, visit.request)
+      const user = await verifyCredentials(credentials, context.request)
       return user === null ? null : toProof(user, payload)
     })
   }
-  const proof = toProof(await tryPassword(parts, visit, credentials), payload)
+  const proof = toProof(await tryPassword(parts, context, credentials), payload)
   return auth.createTokenPair(payload, { fresh: true, ...proof })
 }
 
 /** `POST /ticket`: an access token for a ticket that opens one WebSocket, for pages that cannot send the token there. */
-export async function giveTicket<C>(parts: RouteDependencies<C>, visit: RouteContext): Promise<Response> {
-  const { payload } = await authenticateRequest(parts, visit, parts.needs.access)
+export async function giveTicket<C>(parts: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+  const { payload } = await authenticateRequest(parts, context, parts.needs.access)
   return toJson(200, await parts.auth.createTicket(payload))
 }

@@ -57,8 +57,8 @@ export interface RevocationFeed {
   checkRevocation(payload: TokenPayload<unknown>, strict: boolean): Promise<void> | undefined
   /** Whether this process has heard that a token was revoked: a lookup. No says nothing. */
   hasHeard(payload: TokenPayload<unknown>): boolean
-  /** Lets an ear hear from now on, and follows the log for it, also in strict mode. The latest ear counts. */
-  listen(ear: RevocationListener): void
+  /** Lets an listener hear from now on, and follows the log for it, also in strict mode. The latest listener counts. */
+  listen(listener: RevocationListener): void
   /** Whether a token lives longer than entries are kept for, so that one could be missed. */
   isLongLived(payload: TokenPayload<unknown>): boolean
   /** Takes over at once what this process has revoked itself. */
@@ -100,9 +100,9 @@ interface FeedReader {
 
 /** Follows the log of a store by polling. Timers start with the first use and never keep the process alive. */
 function createFeedReader(
-  storeClient: StoreClient,
-  ledger: RevocationList,
-  ear: RevocationListener,
+  client: StoreClient,
+  list: RevocationList,
+  listener: RevocationListener,
 ): FeedReader {
   const waiting: { resolve: () => void; reject: (cause: unknown) => void }[] = []
   let cursor: string | null = null
@@ -111,7 +111,7 @@ function createFeedReader(
   let isLost = false
   let timer: ReturnType<typeof setTimeout> | undefined
   let running = false
-  const pulse = createSuspendDetector((seconds) => {
+  const suspendDetector = createSuspendDetector((seconds) => {
     if (seconds >= LONG_SUSPENSION) completeAt = Number.NEGATIVE_INFINITY
   })
 
@@ -119,13 +119,13 @@ function createFeedReader(
   async function poll(): Promise<void> {
     for (let more = true; more; ) {
       const askedAt = monotonic()
-      const page = await storeClient.call((store) => store.readLog(cursor, PAGE_SIZE))
-      storeClient.learn(page.now, askedAt)
-      for (const entry of page.entries) ear.onRevoked(entry)
+      const page = await client.call((store) => store.readLog(cursor, PAGE_SIZE))
+      client.learn(page.now, askedAt)
+      for (const entry of page.entries) listener.onRevoked(entry)
       cursor = page.cursor
       more = page.more && running
       if (!more) completeAt = askedAt
-      ledger.sweep(page.now)
+      list.sweep(page.now)
     }
   }
 
@@ -136,14 +136,14 @@ function createFeedReader(
   }
 
   function tick(): void {
-    pulse.check()
+    suspendDetector.check()
     const askedAt = monotonic()
     const settle = (lost: boolean, each: (waiter: (typeof waiting)[number]) => void): void => {
       triedAt = askedAt
       // A reading that a nap has interrupted fails by its deadline, which says nothing of the store.
-      isLost = lost && (isLost || askedAt >= pulse.check())
+      isLost = lost && (isLost || askedAt >= suspendDetector.check())
       for (const waiter of waiting.splice(0)) each(waiter)
-      if (isLost && running) ear.onStale()
+      if (isLost && running) listener.onStale()
       schedule()
     }
     poll().then(
@@ -154,18 +154,18 @@ function createFeedReader(
 
   /** After a nap nothing counts before the log was read again. While the log is lost, only its age does. */
   function isCaughtUp(): boolean {
-    const wokeAt = pulse.check()
+    const wokeAt = suspendDetector.check()
     return completeAt >= 0 && (isLost || triedAt >= wokeAt)
   }
 
   const start = (): void => {
     if (running) return
     running = true
-    pulse.start()
+    suspendDetector.start()
     tick()
   }
   return {
-    list: ledger,
+    list,
     start,
     isCaughtUp,
     age: () => monotonic() - completeAt,
@@ -177,7 +177,7 @@ function createFeedReader(
     },
     close() {
       running = false
-      pulse.stop()
+      suspendDetector.stop()
       clearTimeout(timer)
       for (const { reject } of waiting.splice(0)) reject(new AuthError('store_unavailable'))
     },
@@ -188,12 +188,12 @@ function createFeedReader(
 export function createRevocationFeed(storeClient: StoreClient, settings: RevocationSettings): RevocationFeed {
   const { mode, maxStale, whenStale, accessTtl, leeway } = settings
   let listener: RevocationListener | null = null
-  const ledger = createRevocationList(leeway)
+  const revocations = createRevocationList(leeway)
   const take = (entry: LogEntry): void => {
-    ledger.add(entry)
+    revocations.add(entry)
     listener?.onRevoked(entry)
   }
-  const feed = createFeedReader(storeClient, ledger, {
+  const feed = createFeedReader(storeClient, revocations, {
     onRevoked: take,
     onStale: () => {
       if (isStale()) listener?.onStale()
@@ -229,14 +229,14 @@ export function createRevocationFeed(storeClient: StoreClient, settings: Revocat
       if (isStale()) throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
       return undefined
     },
-    hasHeard: (payload) => ledger.holds(payload),
-    listen(ear) {
-      listener = ear
+    hasHeard: (payload) => revocations.holds(payload),
+    listen(to) {
+      listener = to
       if (mode !== 'off') feed.start()
     },
     isLongLived,
     note(entry) {
-      ledger.sweep(entry.at)
+      revocations.sweep(entry.at)
       take(entry)
     },
     catchUp: feed.catchUp,

@@ -69,26 +69,26 @@ function write({ rows }: MemoryState, row: SessionRow): SessionRow {
   return row
 }
 
-function log(shelves: MemoryState, entry: LogEntry): void {
-  shelves.lastNumber += 1
-  shelves.log.push({ number: shelves.lastNumber, entry: Object.freeze(entry) })
+function log(state: MemoryState, entry: LogEntry): void {
+  state.lastNumber += 1
+  state.log.push({ number: state.lastNumber, entry: Object.freeze(entry) })
 }
 
-function start(shelves: MemoryState, draft: NewSession, given: number | null): SessionRow | null {
-  const now = toMoment(shelves, given)
-  if (countRecords(shelves) >= shelves.sweepAt) {
-    prune(shelves, now)
-    shelves.sweepAt = Math.max(SWEEP_FLOOR, 2 * countRecords(shelves))
+function start(state: MemoryState, draft: NewSession, given: number | null): SessionRow | null {
+  const now = toMoment(state, given)
+  if (countRecords(state) >= state.sweepAt) {
+    prune(state, now)
+    state.sweepAt = Math.max(SWEEP_FLOOR, 2 * countRecords(state))
   }
   const { provedAt, idle, absolute, ...rest } = draft
-  const cutOff = shelves.cutOffs.get(draft.sub)
+  const cutOff = state.cutOffs.get(draft.sub)
   if (cutOff !== undefined && cutOff.at >= provedAt) return null
-  if (shelves.rows.has(draft.sid)) throw new Error('A session with this identifier exists')
+  if (state.rows.has(draft.sid)) throw new Error('A session with this identifier exists')
   const { sid, sub } = draft
-  const siblings = shelves.subjects.get(sub)
-  if (siblings === undefined) shelves.subjects.set(sub, new Set([sid]))
+  const siblings = state.subjects.get(sub)
+  if (siblings === undefined) state.subjects.set(sub, new Set([sid]))
   else siblings.add(sid)
-  return write(shelves, {
+  return write(state, {
     ...rest,
     amr: rest.amr && Object.freeze([...rest.amr]),
     scopes: Object.freeze([...rest.scopes]),
@@ -104,47 +104,47 @@ function start(shelves: MemoryState, draft: NewSession, given: number | null): S
   })
 }
 
-function rotate(shelves: MemoryState, call: RotateCall): Rotation {
-  const now = toMoment(shelves, call.now)
-  const row = shelves.rows.get(call.sid) ?? null
+function rotate(state: MemoryState, call: RotateCall): Rotation {
+  const now = toMoment(state, call.now)
+  const row = state.rows.get(call.sid) ?? null
   const word = decideRotation(row, call.gen, now, call)
   if (row === null || !isWriting(word, call)) return { word, row, now }
   if (call.notAfter !== null && now > call.notAfter) return { word: 'late', row, now }
   if (word === 'reused') {
-    return { word, row: revoke(shelves, row, 'refresh_reused', { logTtl: call.logTtl, now }), now }
+    return { word, row: revoke(state, row, 'refresh_reused', { logTtl: call.logTtl, now }), now }
   }
   const used = { lastUsedAt: now, idleExpiresAt: Math.min(now + call.idle, row.absoluteExpiresAt) }
   const next =
     word === 'kept'
       ? { ...row, ...used }
       : { ...row, ...used, gen: Math.max(row.gen, call.gen) + 1, rotatedAt: now }
-  return { word, row: write(shelves, next), now }
+  return { word, row: write(state, next), now }
 }
 
-function stepUp(shelves: MemoryState, call: StepUpCall): StepUp {
-  const now = toMoment(shelves, call.now)
-  const row = shelves.rows.get(call.sid) ?? null
+function stepUp(state: MemoryState, call: StepUpCall): StepUp {
+  const now = toMoment(state, call.now)
+  const row = state.rows.get(call.sid) ?? null
   if (row === null) return { word: 'unknown', row }
   if (row.revokedAt !== null) return { word: 'revoked', row }
   if (!isLive(row, now)) return { word: 'expired', row }
   if (call.notAfter !== null && now > call.notAfter) return { word: 'late', row }
   const { authTime, acr, amr } = call
   const next = { ...row, authTime, acr, amr: amr && Object.freeze([...amr]), lastUsedAt: now }
-  return { word: 'live', row: write(shelves, next) }
+  return { word: 'live', row: write(state, next) }
 }
 
 function countAttempt(
-  shelves: MemoryState,
+  state: MemoryState,
   key: string,
   limit: number,
   window: { length: number; now: number },
 ): Attempt {
   const { length, now } = window
-  const known = shelves.attempts.get(key)
+  const known = state.attempts.get(key)
   const { count, until } =
     known !== undefined && now < known.until ? known : { count: 0, until: now + length }
   if (count >= limit) return { allowed: false, retryAfter: Math.max(1, Math.ceil(until - now)) }
-  shelves.attempts.set(key, { count: count + 1, until })
+  state.attempts.set(key, { count: count + 1, until })
   return { allowed: true, retryAfter: 0 }
 }
 
@@ -155,68 +155,68 @@ function list({ rows, subjects }: MemoryState, sub: string, now: number): readon
 }
 
 /** A token that names a session is judged by it; the subject's cut-off is for those that name none. */
-function isRevoked(shelves: MemoryState, { sid, jti, sub, iat }: RevocationQuery, now: number): boolean {
-  if (jti !== null && shelves.tokens.has(jti)) return true
+function isRevoked(state: MemoryState, { sid, jti, sub, iat }: RevocationQuery, now: number): boolean {
+  if (jti !== null && state.tokens.has(jti)) return true
   if (sid !== null) {
-    const row = shelves.rows.get(sid)
+    const row = state.rows.get(sid)
     return row === undefined || !isLive(row, now)
   }
-  const cutOff = shelves.cutOffs.get(sub)
+  const cutOff = state.cutOffs.get(sub)
   return cutOff !== undefined && (iat === null || iat <= cutOff.at)
 }
 
 /** Revokes a row that is not yet, with its log entry. */
 function revoke(
-  shelves: MemoryState,
+  state: MemoryState,
   row: SessionRow,
   reason: RevokeReason,
   { logTtl, now }: { logTtl: number; now: number },
 ): SessionRow {
-  log(shelves, { kind: 'sid', key: row.sid, at: now, until: now + logTtl })
-  return write(shelves, { ...row, revokedAt: now, revokeReason: reason })
+  log(state, { kind: 'sid', key: row.sid, at: now, until: now + logTtl })
+  return write(state, { ...row, revokedAt: now, revokeReason: reason })
 }
 
-function end(shelves: MemoryState, sid: string, reason: RevokeReason, call: RevokeCall): boolean {
-  const now = toMoment(shelves, call.now)
-  const row = shelves.rows.get(sid)
+function end(state: MemoryState, sid: string, reason: RevokeReason, call: RevokeCall): boolean {
+  const now = toMoment(state, call.now)
+  const row = state.rows.get(sid)
   if (row === undefined || row.revokedAt !== null) return false
-  revoke(shelves, row, reason, { logTtl: call.logTtl, now })
+  revoke(state, row, reason, { logTtl: call.logTtl, now })
   return isLive(row, now)
 }
 
-function endAll(shelves: MemoryState, sub: string, reason: RevokeReason, call: EndAllCall): number {
-  const now = toMoment(shelves, call.now)
+function endAll(state: MemoryState, sub: string, reason: RevokeReason, call: EndAllCall): number {
+  const now = toMoment(state, call.now)
   if (call.cutOff !== null) {
-    const known = shelves.cutOffs.get(sub) ?? { at: now, until: now }
+    const known = state.cutOffs.get(sub) ?? { at: now, until: now }
     const at = Math.max(now, known.at)
     const until = Math.max(now + call.cutOff, known.until)
-    shelves.cutOffs.set(sub, { at, until })
-    log(shelves, { kind: 'sub', key: sub, at, until })
+    state.cutOffs.set(sub, { at, until })
+    log(state, { kind: 'sub', key: sub, at, until })
   }
   let live = 0
-  for (const sid of shelves.subjects.get(sub) ?? []) {
-    const row = shelves.rows.get(sid)
+  for (const sid of state.subjects.get(sub) ?? []) {
+    const row = state.rows.get(sid)
     if (row === undefined || sid === call.except || !isLive(row, now)) continue
-    revoke(shelves, row, reason, { logTtl: call.logTtl, now })
+    revoke(state, row, reason, { logTtl: call.logTtl, now })
     live += 1
   }
   return live
 }
 
-function revokeToken(shelves: MemoryState, jti: string, until: number, now: number): void {
-  shelves.tokens.set(jti, { until: Math.max(until, shelves.tokens.get(jti)?.until ?? 0) })
-  log(shelves, { kind: 'jti', key: jti, at: now, until })
+function revokeToken(state: MemoryState, jti: string, until: number, now: number): void {
+  state.tokens.set(jti, { until: Math.max(until, state.tokens.get(jti)?.until ?? 0) })
+  log(state, { kind: 'jti', key: jti, at: now, until })
 }
 
-function readLog(shelves: MemoryState, cursor: string | null, limit: number): LogPage {
-  const now = toMoment(shelves, null)
+function readLog(state: MemoryState, cursor: string | null, limit: number): LogPage {
+  const now = toMoment(state, null)
   const known = Number(cursor ?? 0)
   // What is no cursor of ours reads everything: too much is safe, too little is not.
-  const after = Number.isSafeInteger(known) && known <= shelves.lastNumber ? known : 0
-  const rest = shelves.log.slice(shelves.log.findLastIndex(({ number }) => number <= after) + 1)
+  const after = Number.isSafeInteger(known) && known <= state.lastNumber ? known : 0
+  const rest = state.log.slice(state.log.findLastIndex(({ number }) => number <= after) + 1)
   const page = rest.slice(0, limit)
   const more = rest.length > page.length
-  const end = more ? (page.at(-1)?.number ?? after) : shelves.lastNumber
+  const end = more ? (page.at(-1)?.number ?? after) : state.lastNumber
   return { entries: page.map(({ entry }) => entry), cursor: String(end), more, now }
 }
 
@@ -224,20 +224,20 @@ function countRecords({ rows, log, tokens, cutOffs, attempts }: MemoryState): nu
   return rows.size + log.length + tokens.size + cutOffs.size + attempts.size
 }
 
-function prune(shelves: MemoryState, now: number): number {
-  const before = countRecords(shelves)
-  for (const { sid, sub, absoluteExpiresAt } of shelves.rows.values()) {
+function prune(state: MemoryState, now: number): number {
+  const before = countRecords(state)
+  for (const { sid, sub, absoluteExpiresAt } of state.rows.values()) {
     if (now < absoluteExpiresAt + KEPT_AFTER_END) continue
-    shelves.rows.delete(sid)
-    const siblings = shelves.subjects.get(sub)
+    state.rows.delete(sid)
+    const siblings = state.subjects.get(sub)
     siblings?.delete(sid)
-    if (siblings?.size === 0) shelves.subjects.delete(sub)
+    if (siblings?.size === 0) state.subjects.delete(sub)
   }
-  for (const shelf of [shelves.tokens, shelves.cutOffs, shelves.attempts]) {
+  for (const shelf of [state.tokens, state.cutOffs, state.attempts]) {
     for (const [key, { until }] of shelf) if (now >= until) shelf.delete(key)
   }
-  shelves.log = shelves.log.filter(({ entry }) => now < entry.until)
-  return before - countRecords(shelves)
+  state.log = state.log.filter(({ entry }) => now < entry.until)
+  return before - countRecords(state)
 }
 
 /**
@@ -252,7 +252,7 @@ function prune(shelves: MemoryState, now: number): number {
  * ```
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
-  const shelves: MemoryState = {
+  const state: MemoryState = {
     clock: options.clock ?? systemClock,
     rows: new Map(),
     subjects: new Map(),
@@ -263,23 +263,23 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     lastNumber: 0,
     sweepAt: SWEEP_FLOOR,
   }
-  const at = (now: number | null): number => toMoment(shelves, now)
+  const at = (now: number | null): number => toMoment(state, now)
   return {
     name: 'memory',
     inspect: async () => [],
     now: async () => at(null),
-    start: async (draft, now) => start(shelves, draft, now),
-    rotate: async (call) => rotate(shelves, call),
-    stepUp: async (call) => stepUp(shelves, call),
+    start: async (draft, now) => start(state, draft, now),
+    rotate: async (call) => rotate(state, call),
+    stepUp: async (call) => stepUp(state, call),
     countAttempt: async (key, limit, window, now) =>
-      countAttempt(shelves, key, limit, { length: window, now: at(now) }),
-    get: async (sid) => shelves.rows.get(sid) ?? null,
-    list: async (sub, now) => list(shelves, sub, at(now)),
-    isRevoked: async (query) => isRevoked(shelves, query, at(query.now)),
-    end: async (sid, reason, call) => end(shelves, sid, reason, call),
-    endAll: async (sub, reason, call) => endAll(shelves, sub, reason, call),
-    revokeToken: async (jti, until, now) => revokeToken(shelves, jti, until, at(now)),
-    readLog: async (cursor, limit) => readLog(shelves, cursor, limit),
-    prune: async (now) => prune(shelves, at(now)),
+      countAttempt(state, key, limit, { length: window, now: at(now) }),
+    get: async (sid) => state.rows.get(sid) ?? null,
+    list: async (sub, now) => list(state, sub, at(now)),
+    isRevoked: async (query) => isRevoked(state, query, at(query.now)),
+    end: async (sid, reason, call) => end(state, sid, reason, call),
+    endAll: async (sub, reason, call) => endAll(state, sub, reason, call),
+    revokeToken: async (jti, until, now) => revokeToken(state, jti, until, at(now)),
+    readLog: async (cursor, limit) => readLog(state, cursor, limit),
+    prune: async (now) => prune(state, at(now)),
   }
 }

@@ -4,7 +4,7 @@
  * database keeps them; `inspect()` says where that is less than one would think.
  *
  * The store bounds its waits for locks and its retries. It cannot bound a server that answers nothing: give Kysely the pool
- * through `evictPg` or `evictMysql`, which let go of a connection that hangs.
+ * through `withDeadlines`, which closes a connection that hangs.
  */
 import type { Kysely } from 'kysely'
 import { checkKnownKeys } from '../internal/configuration-error.ts'
@@ -22,7 +22,7 @@ import { createSchemaError, isMissing } from './sql/schema.ts'
 import type { SqlDialect } from './sql/statement.ts'
 
 export type { SqlSettings } from './sql/database.ts'
-export type { EvictOptions } from './sql/deadline.ts'
+export type { DeadlineOptions } from './sql/deadline.ts'
 export {
   migrateSql,
   type SqlMigration,
@@ -30,19 +30,10 @@ export {
   sqlMigrations,
   sqlStatements,
 } from './sql/migrations.ts'
-export {
-  type EvictableMysqlConnection,
-  type EvictableMysqlPool,
-  type EvictingMysqlPool,
-  evictMysql,
-} from './sql/mysql-pool.ts'
-export {
-  type EvictablePgClient,
-  type EvictablePgPool,
-  type EvictingPgPool,
-  evictPg,
-} from './sql/pg-pool.ts'
+export type { MysqlConnectionLike, MysqlPoolLike, MysqlPoolWithDeadlines } from './sql/mysql-pool.ts'
+export type { PgClientLike, PgPoolLike, PgPoolWithDeadlines } from './sql/pg-pool.ts'
 export type { SqlDialect } from './sql/statement.ts'
+export { withDeadlines } from './sql/with-deadlines.ts'
 
 /** What `sqlStore` takes. */
 export interface SqlStoreOptions extends SqlSettings {
@@ -73,9 +64,9 @@ const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> =
  * ```ts
  * import { Kysely, PostgresDialect } from 'kysely'
  * import { Pool } from 'pg'
- * import { evictPg, migrateSql, sqlStore } from 'tokenwright/stores/sql'
+ * import { migrateSql, sqlStore, withDeadlines } from 'tokenwright/stores/sql'
  *
- * const db = new Kysely({ dialect: new PostgresDialect({ pool: evictPg(new Pool({ max: 20 })) }) })
+ * const db = new Kysely({ dialect: new PostgresDialect({ pool: withDeadlines(new Pool({ max: 20 })) }) })
  * await migrateSql(db)
  * const store = sqlStore(db)
  * ```

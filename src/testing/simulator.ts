@@ -60,17 +60,17 @@ const SETTLED = 0.15
 /** When virtual time begins: always then, so that runs come again. In January 2027. */
 const START = 1_800_000_000
 
-const OPTIONS = ['connect', 'cycles', 'thieves', 'watched', 'seed', 'speed', 'weather'] as const
+const OPTIONS = ['connect', 'cycles', 'thieves', 'watched', 'seed', 'speed', 'network'] as const
 
 /** Calls back whenever an access token has ended, until that says to stop. */
 function onCycles(
-  { time, network: weather }: Simulation,
+  { time, network }: Simulation,
   left: () => number,
   work: () => boolean | Promise<boolean>,
 ): void {
   const look = async (): Promise<void> => {
     if (left() > 0.001) time.after(left(), look)
-    else if (await work()) time.after(SETTLED * weather.accessLife, look)
+    else if (await work()) time.after(SETTLED * network.accessLife, look)
   }
   time.after(left(), look)
 }
@@ -173,10 +173,10 @@ export async function simulateRaces(options: RaceOptions): Promise<RaceReport> {
   const seed = options.seed ?? 1
   const time: Timeline = speed === undefined ? createVirtualTimeline(START) : createRealTimeline(speed)
   const endpoint = await connect(time.now)
-  const weather = { ...NETWORK, ...options.network }
+  const network = { ...NETWORK, ...options.network }
   const counts = { refreshes: 0, outages: 0, lost: 0 }
   const random = createRandom(seed)
-  const stage: Simulation = { endpoint, time, random, network: weather, counts, speed: speed ?? 1 }
+  const stage: Simulation = { endpoint, time, random, network: network, counts, speed: speed ?? 1 }
   for (let i = 0; i < USERS; i++) await addUser(stage, Math.floor((cycles + i) / USERS))
   const quiet = { ...stage, random: createRandom(seed + 1), counts: { ...counts } }
   const thefts: Record<Habit, Theft[]> = { random: [], shadow: [] }

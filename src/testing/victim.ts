@@ -88,12 +88,8 @@ function receive(state: State, { access, refresh }: RaceTokens): void {
 }
 
 /** The tabs take note of when the new access token ends. */
-function schedule(
-  { time, network: weather, speed }: Simulation,
-  state: State,
-  { expiresIn }: RaceTokens,
-): void {
-  state.until = time.now() + (expiresIn === undefined ? weather.accessLife : expiresIn * speed)
+function schedule({ time, network, speed }: Simulation, state: State, { expiresIn }: RaceTokens): void {
+  state.until = time.now() + (expiresIn === undefined ? network.accessLife : expiresIn * speed)
 }
 
 /** How a tab sends a refresh. */
@@ -106,11 +102,11 @@ interface Sending {
 
 /** A tab refreshes with what is in the jar. */
 function refresh(stage: Simulation, state: State, { retries = RETRIES, there = 0.05 }: Sending = {}): void {
-  const { endpoint, time, random, network: weather, counts } = stage
+  const { endpoint, time, random, network, counts } = stage
   const sent = state.refresh
   const back = 0.005 + 0.2 * random()
-  const late = random() < weather.late ? 1 + 7 * random() : 0
-  const lost = random() < weather.lost
+  const late = random() < network.late ? 1 + 7 * random() : 0
+  const lost = random() < network.lost
   const again = 1 + 9 * random()
   time.after(there, async () => {
     counts.refreshes += 1
@@ -133,8 +129,8 @@ function refresh(stage: Simulation, state: State, { retries = RETRIES, there = 0
 
 /** The user proves who he is, and the answer comes into the jar. The tabs keep to their schedule: none but one knows of it. */
 async function stepUp(stage: Simulation, state: State): Promise<void> {
-  const { random, network: weather } = stage
-  const late = random() < weather.late ? 1 + 7 * random() : 0
+  const { random, network } = stage
+  const late = random() < network.late ? 1 + 7 * random() : 0
   const back = 0.005 + 0.5 * random() + late
   const answer = await stage.endpoint.stepUp?.(state.access, state.refresh).catch(() => null)
   if (!answer) return
@@ -144,7 +140,7 @@ async function stepUp(stage: Simulation, state: State): Promise<void> {
 
 /** Signs a user in. */
 export async function createVictim(stage: Simulation): Promise<Victim> {
-  const { endpoint, time, random, network: weather } = stage
+  const { endpoint, time, random, network } = stage
   const state: State = { access: '', refresh: '', until: 0, cycles: [], refused: false, steppedUp: false }
   const tokens = await endpoint.login()
   receive(state, tokens)
@@ -159,15 +155,15 @@ export async function createVictim(stage: Simulation): Promise<Victim> {
     hasSteppedUp: () => state.steppedUp,
     live({ pageLoads, stepUps }) {
       state.cycles.push(time.now())
-      const tabs = 1 + Math.floor(random() * weather.tabs)
-      const atOnce = random() < weather.atOnce
+      const tabs = 1 + Math.floor(random() * network.tabs)
+      const atOnce = random() < network.atOnce
       for (let i = 0; i < tabs; i++) {
-        const [when, there] = atOnce ? [0, 0.05] : [weather.spread * random(), 0.005 + 0.1 * random()]
+        const [when, there] = atOnce ? [0, 0.05] : [network.spread * random(), 0.005 + 0.1 * random()]
         time.after(when, () => refresh(stage, state, { there }))
       }
-      const later = (): number => (0.05 + 0.8 * random()) * weather.accessLife
-      if (pageLoads && random() < weather.pageLoads) time.after(later(), () => refresh(stage, state))
-      if (stepUps && random() < weather.stepUps) time.after(later(), () => stepUp(stage, state))
+      const later = (): number => (0.05 + 0.8 * random()) * network.accessLife
+      if (pageLoads && random() < network.pageLoads) time.after(later(), () => refresh(stage, state))
+      if (stepUps && random() < network.stepUps) time.after(later(), () => stepUp(stage, state))
     },
   }
 }

@@ -1,91 +1,66 @@
-/** The floors: who may import whom, no circles, and doors that match package.json's "exports". */
+/**
+ * The layers: who may import whom, no cycles, and entry points that match package.json's "exports".
+ * CONTRIBUTING.md, "Layers", says the same in words.
+ */
 import { builtinModules } from 'node:module'
 import { at, type Import, resolveImport, type Source } from './source.ts'
 
-type Room =
-  | 'errors'
-  | 'base'
-  | 'token'
-  | 'session'
-  | 'http'
-  | 'options'
-  | 'settings'
-  | 'lifetimes'
-  | 'issuance'
-  | 'draft'
-  | 'guard'
-  | 'route'
-  | 'liveness'
-  | 'standing'
-  | 'admission'
-  | 'openapi'
-  | 'events'
-  | 'auth'
-  | Door
-type Door = 'index' | 'stores' | 'adapters' | 'routes' | 'client' | 'react' | 'testing' | 'cli'
+type Layer = 'errors' | 'internal' | 'token' | 'session' | 'http' | 'auth' | EntryPoint
+type EntryPoint = 'index' | 'stores' | 'adapters' | 'routes' | 'client' | 'react' | 'testing' | 'cli'
 
-const GROUND: Room[] = ['errors', 'base']
-const TOKEN: Room[] = [...GROUND, 'token']
-const SECOND: Room[] = [...TOKEN, 'session', 'http']
-const THIRD: Room[] = [
-  ...SECOND,
-  'options',
-  'settings',
-  'lifetimes',
-  'issuance',
-  'draft',
-  'events',
-  'route',
-  'liveness',
-  'standing',
-  'admission',
-  'openapi',
-  'guard',
-  'auth',
-]
-const AUTH_TYPE: Room[] = ['http', 'errors', 'base']
+const BOTTOM: Layer[] = ['errors', 'internal']
+const UP_TO_TOKEN: Layer[] = [...BOTTOM, 'token']
+const UP_TO_HTTP: Layer[] = [...UP_TO_TOKEN, 'session', 'http']
+const UP_TO_AUTH: Layer[] = [...UP_TO_HTTP, 'auth']
+const REQUESTS: Layer[] = ['http', 'errors', 'internal']
 
 /**
- * What each room may import: `values` at run time, `types` with `import type`. One row per room.
- * Adapters and routes know an Auth object, not how it is made: what they run comes from http/ and errors.
+ * What each layer may import: `values` at run time, `types` with `import type`. One row per layer.
+ * Adapters and routes know an Auth object, not how it is made: what they run comes from http/ and errors.ts.
  */
-const MAY_IMPORT: Record<Room, { values: readonly Room[]; types: readonly Room[] }> = {
-  errors: { values: GROUND, types: GROUND },
-  base: { values: GROUND, types: GROUND },
-  token: { values: TOKEN, types: TOKEN },
-  session: { values: [...TOKEN, 'session'], types: [...TOKEN, 'session'] },
-  http: { values: [...TOKEN, 'http'], types: [...TOKEN, 'http'] },
-  options: { values: THIRD, types: THIRD },
-  settings: { values: THIRD, types: THIRD },
-  lifetimes: { values: THIRD, types: THIRD },
-  issuance: { values: THIRD, types: THIRD },
-  draft: { values: THIRD, types: THIRD },
-  events: { values: THIRD, types: THIRD },
-  route: { values: THIRD, types: THIRD },
-  liveness: { values: THIRD, types: THIRD },
-  standing: { values: THIRD, types: THIRD },
-  admission: { values: THIRD, types: THIRD },
-  openapi: { values: THIRD, types: THIRD },
-  guard: { values: THIRD, types: THIRD },
-  auth: { values: THIRD, types: THIRD },
-  index: { values: THIRD, types: THIRD },
-  stores: { values: GROUND, types: GROUND },
-  adapters: { values: AUTH_TYPE, types: THIRD },
-  routes: { values: AUTH_TYPE, types: THIRD },
-  client: { values: [], types: THIRD },
-  // The one door that another knows, by its types: a provider of the client.
+const MAY_IMPORT: Record<Layer, { values: readonly Layer[]; types: readonly Layer[] }> = {
+  errors: { values: BOTTOM, types: BOTTOM },
+  internal: { values: BOTTOM, types: BOTTOM },
+  token: { values: UP_TO_TOKEN, types: UP_TO_TOKEN },
+  session: { values: [...UP_TO_TOKEN, 'session'], types: [...UP_TO_TOKEN, 'session'] },
+  http: { values: [...UP_TO_TOKEN, 'http'], types: [...UP_TO_TOKEN, 'http'] },
+  auth: { values: UP_TO_AUTH, types: UP_TO_AUTH },
+  index: { values: UP_TO_AUTH, types: UP_TO_AUTH },
+  stores: { values: BOTTOM, types: BOTTOM },
+  adapters: { values: REQUESTS, types: UP_TO_AUTH },
+  routes: { values: REQUESTS, types: UP_TO_AUTH },
+  client: { values: [], types: UP_TO_AUTH },
+  // The one entry point that knows another, by its types: a provider of the client.
   react: { values: [], types: ['client'] },
-  testing: { values: THIRD, types: THIRD },
-  cli: { values: THIRD, types: THIRD },
+  testing: { values: UP_TO_AUTH, types: UP_TO_AUTH },
+  cli: { values: UP_TO_AUTH, types: UP_TO_AUTH },
 }
 
-/** Single files that a room may import beyond its row. */
-const ALSO: Partial<Record<Room, readonly string[]>> = {
+/** The files of `auth/`, from the bottom to the top: each imports only what stands before it. */
+export const AUTH_ORDER: readonly string[] = [
+  'events',
+  'options',
+  'resolve-lifetimes',
+  'resolve-options',
+  'requirement',
+  'token-claims',
+  'issue-tokens',
+  'session-api',
+  'authenticate',
+  'authenticator',
+  'follow',
+  'watch',
+  'openapi',
+  'create-auth',
+]
+
+/** Single files that a layer may import beyond its row. */
+const ALSO: Partial<Record<Layer, readonly string[]>> = {
   stores: ['src/session/store.ts', 'src/session/rotation.ts'],
   cli: ['src/stores/sql.ts'],
 }
 
-/** Packages that a door, and the rooms behind it, may import at run time. Everything else of a peer is `import type`. */
+/** Packages that an entry point, and the files behind it, may import at run time. Everything else of a peer is `import type`. */
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
   'src/adapters/nest.ts': ['@nestjs/common'],
   'src/react.ts': ['react'],
@@ -93,83 +68,95 @@ const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
 }
 
 const BUILTINS = new Set(builtinModules)
-const DOORS: readonly Room[] = ['index', 'stores', 'adapters', 'routes', 'client', 'react', 'testing', 'cli']
+const ENTRY_POINTS: readonly Layer[] = [
+  'index',
+  'stores',
+  'adapters',
+  'routes',
+  'client',
+  'react',
+  'testing',
+  'cli',
+]
 
-/** The room that a file of src/ belongs to; undefined when the house has none for it. */
-export function roomOf(path: string): Room | undefined {
+/** The layer that a file of src/ belongs to; undefined when there is none for it. */
+export function layerOf(path: string): Layer | undefined {
   const [, first = '', ...rest] = path.split('/')
-  const folder = rest.length > 0
-  const name = folder ? first : first.replace(/\.ts$/, '')
-  const isFolder = ['base', 'token', 'session', 'http', 'stores', 'adapters'].includes(name)
-  const hasRoomsBehind = ['testing', 'routes', 'client'].includes(name)
-  return Object.hasOwn(MAY_IMPORT, name) && (folder === isFolder || hasRoomsBehind)
-    ? (name as Room)
+  const name = rest.length > 0 ? first : first.replace(/\.ts$/, '')
+  const isFolder = ['internal', 'token', 'session', 'http', 'auth', 'stores', 'adapters'].includes(name)
+  const hasFolder = ['testing', 'routes', 'client'].includes(name)
+  return Object.hasOwn(MAY_IMPORT, name) && (rest.length > 0 === isFolder || hasFolder)
+    ? (name as Layer)
     : undefined
 }
 
-/** Imports that go up, sideways, into another door, or to a package. */
-export function checkFloors(sources: readonly Source[]): string[] {
+/** Imports that go up, sideways, into another entry point, or to a package. */
+export function checkLayers(sources: readonly Source[]): string[] {
   return sources.flatMap((source) => {
-    const room = roomOf(source.path)
-    if (room === undefined)
-      return [`${source.path}:1 is in no room of the house (see CONTRIBUTING.md, "The floors")`]
+    const layer = layerOf(source.path)
+    if (layer === undefined) return [`${source.path}:1 is in no layer (see CONTRIBUTING.md, "Layers")`]
     return source.imports.flatMap((entry) => {
-      const reason = refusal(source.path, room, entry)
+      const reason = refusal(source.path, layer, entry)
       return reason ? [`${at(source, entry.start)} ${reason}`] : []
     })
   })
 }
 
-function refusal(path: string, room: Room, entry: Import): string | undefined {
+function refusal(path: string, layer: Layer, entry: Import): string | undefined {
   const target = resolveImport(path, entry.specifier)
-  if (target === undefined) return packageRefusal(path, room, entry)
-  const there = roomOf(target)
+  if (target === undefined) return packageRefusal(path, layer, entry)
+  const there = layerOf(target)
   if (!target.startsWith('src/') || there === undefined)
-    return `imports ${target}, which is no room of the library`
-  const isClient = room === 'react' && target === 'src/client.ts' && entry.typeOnly
-  // A command is nobody's library: it comes in by a door as its users do.
-  const isGuest = isClient || (room === 'cli' && ALSO.cli?.includes(target))
-  if (DOORS.includes(there) && !isBehind(path, target) && !isGuest)
-    return `imports ${target}: no door is imported from within`
+    return `imports ${target}, which is no part of the library`
+  const isClient = layer === 'react' && target === 'src/client.ts' && entry.typeOnly
+  // A command imports an entry point as its users do.
+  const isGuest = isClient || (layer === 'cli' && ALSO.cli?.includes(target))
+  if (ENTRY_POINTS.includes(there) && !isBehind(path, target) && !isGuest)
+    return `imports ${target}: no entry point is imported from within`
   if (isBehind(path, target)) return undefined
-  const { values, types } = MAY_IMPORT[room]
-  if (ALSO[room]?.includes(target)) return undefined
+  if (layer === 'auth' && there === 'auth') return orderRefusal(path, target)
+  const { values, types } = MAY_IMPORT[layer]
+  if (ALSO[layer]?.includes(target)) return undefined
   if ((entry.typeOnly ? types : values).includes(there)) return undefined
   const how = entry.typeOnly
     ? 'types'
     : types.includes(there)
       ? 'anything but types (import type)'
       : 'anything'
-  return `imports ${target}: ${room} may not import ${how} from ${there}`
+  return `imports ${target}: ${layer} may not import ${how} from ${there}`
 }
 
-/** Whether a file is a room behind the door that imports it, or behind the same door: `stores/sql/a.ts` for `stores/sql.ts`. */
+/** Inside `auth/` the order is declared. */
+function orderRefusal(path: string, target: string): string | undefined {
+  const [from, to] = [path, target].map((file) => AUTH_ORDER.indexOf(file.slice('src/auth/'.length, -3)))
+  if (from === undefined || to === undefined || from < 0)
+    return `${path} is not in the declared order of auth/`
+  return to >= 0 && to < from ? undefined : `imports ${target}, which stands after it in the order of auth/`
+}
+
+/** Whether a file lies in the folder of the entry point that imports it, or of the same entry point: `stores/sql/a.ts` for `stores/sql.ts`. */
 function isBehind(path: string, target: string): boolean {
-  const door = target.split('/').slice(0, -1).join('/')
-  return isRoomBehind(door) && (path === `${door}.ts` || path.startsWith(`${door}/`))
+  const folder = /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes|client)(?=\/)/.exec(target)?.[0]
+  return folder !== undefined && (path === `${folder}.ts` || path.startsWith(`${folder}/`))
 }
 
-function isRoomBehind(folder: string): boolean {
-  return /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes|client)$/.test(folder)
-}
-
-/** The door that a room is behind, or the file itself. */
-function behindDoor(path: string): string {
+/** The entry point that a file belongs to, or the file itself. */
+function entryPointOf(path: string): string {
   return path.replace(/^(src\/adapters\/[^/]+)\/.+$/, '$1.ts')
 }
 
-function packageRefusal(path: string, room: Room, { specifier, typeOnly }: Import): string | undefined {
+function packageRefusal(path: string, layer: Layer, { specifier, typeOnly }: Import): string | undefined {
   if (specifier.startsWith('node:')) {
-    return room === 'client' ? `imports ${specifier}: the client runs in browsers` : undefined
+    return layer === 'client' ? `imports ${specifier}: the client runs in browsers` : undefined
   }
   if (BUILTINS.has(specifier)) return `imports ${specifier}: write node:${specifier}`
   const allowed =
-    RUNTIME_PACKAGES[behindDoor(path)]?.includes(specifier) || (typeOnly && DOORS.includes(room))
+    RUNTIME_PACKAGES[entryPointOf(path)]?.includes(specifier) || (typeOnly && ENTRY_POINTS.includes(layer))
   if (allowed) return undefined
   return `imports the package ${specifier}${typeOnly ? '' : ' at run time'}: the library has no dependencies`
 }
 
-/** Circles of imports, type-only imports included, each as the chain of its files. */
+/** Cycles of imports, type-only imports included, each as the chain of its files. */
 export function checkCycles(sources: readonly Source[]): string[] {
   const graph = new Map(
     sources.map((source) => {
@@ -177,45 +164,50 @@ export function checkCycles(sources: readonly Source[]): string[] {
       return [source.path, targets.filter((target) => target !== undefined)] as const
     }),
   )
-  const circles: string[] = []
+  const cycles: string[] = []
   const done = new Set<string>()
   const visit = (path: string, trail: readonly string[]): void => {
     const start = trail.indexOf(path)
-    if (start >= 0) circles.push(`${path}:1 imports itself: ${[...trail.slice(start), path].join(' -> ')}`)
+    if (start >= 0) cycles.push(`${path}:1 imports itself: ${[...trail.slice(start), path].join(' -> ')}`)
     if (start >= 0 || done.has(path)) return
     for (const target of graph.get(path) ?? []) visit(target, [...trail, path])
     done.add(path)
   }
   for (const path of graph.keys()) visit(path, [])
-  return circles
+  return cycles
 }
 
-/** Door files and "exports" entries that do not go together one to one, and entries of the wrong form. */
-export function checkDoors(paths: readonly string[], exports: Readonly<Record<string, unknown>>): string[] {
-  const doors = new Map(paths.filter(isDoorFile).map((path) => [doorOf(path), path]))
+/** Entry point files and "exports" entries that do not go together one to one, and entries of the wrong form. */
+export function checkEntryPoints(
+  paths: readonly string[],
+  exports: Readonly<Record<string, unknown>>,
+): string[] {
+  const entryPoints = new Map(paths.filter(isEntryPointFile).map((path) => [exportOf(path), path]))
   const problems: string[] = []
-  for (const [door, path] of doors) {
+  for (const [name, path] of entryPoints) {
     const file = path.replace(/^src\//, './dist/src/').replace(/\.ts$/, '')
     const wanted = JSON.stringify({ types: `${file}.d.ts`, default: `${file}.js` })
-    const found = JSON.stringify(exports[door])
+    const found = JSON.stringify(exports[name])
     if (found !== wanted)
-      problems.push(`package.json: "exports" should have "${door}": ${wanted}, has ${found}`)
+      problems.push(`package.json: "exports" should have "${name}": ${wanted}, has ${found}`)
   }
-  for (const door of Object.keys(exports)) {
-    if (door !== './package.json' && !doors.has(door))
-      problems.push(`package.json: "exports" has ${door}, but no file is that door`)
+  for (const name of Object.keys(exports)) {
+    if (name !== './package.json' && !entryPoints.has(name))
+      problems.push(`package.json: "exports" has ${name}, but no file is that entry point`)
   }
   return problems
 }
 
-function isDoorFile(path: string): boolean {
-  const room = roomOf(path)
-  // A folder below stores/, adapters/ or testing/ holds the rooms behind a door, and no door.
-  const depth = ['stores', 'adapters'].includes(room ?? '') ? 3 : 2
-  return room !== undefined && room !== 'cli' && DOORS.includes(room) && path.split('/').length === depth
+function isEntryPointFile(path: string): boolean {
+  const layer = layerOf(path)
+  // A folder below stores/, adapters/ or testing/ belongs to its entry point.
+  const depth = ['stores', 'adapters'].includes(layer ?? '') ? 3 : 2
+  return (
+    layer !== undefined && layer !== 'cli' && ENTRY_POINTS.includes(layer) && path.split('/').length === depth
+  )
 }
 
-function doorOf(path: string): string {
+function exportOf(path: string): string {
   const name = path.replace(/^src\/(adapters\/)?/, './').replace(/\.ts$/, '')
   return name === './index' ? '.' : name
 }

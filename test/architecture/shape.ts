@@ -1,8 +1,8 @@
-/** Names and sizes: files, functions, parameters, and the words that the house does not use. */
+/** Names and sizes: files, functions, parameters, and what must not be written. */
 import { at, lineCount, lineOf, type Node, type Source, walk } from './source.ts'
 
 /** Names that say nothing about what is in the file. */
-const DRAWERS = /^(utils?|helpers?|common|types|lib|core|managers?|services?|misc|shared)$/
+const CATCH_ALLS = /^(utils?|helpers?|common|types|lib|core|managers?|services?|misc|shared)$/
 
 /** Where the challenge may be named: its writer, and the client's reader. */
 const CHALLENGE = new Set(['src/http/error-response.ts', 'src/client/client-error.ts'])
@@ -17,14 +17,14 @@ const SIGNATURES = new Set([
   'TSCallSignatureDeclaration',
 ])
 
-/** Drawers, and names that are not one lowercase noun. */
+/** Catch-alls, and names that are not kebab-case. */
 export function checkNames(paths: readonly string[]): string[] {
   return paths.flatMap((path) => {
     const names = path.replace(/\.ts$/, '').split('/').slice(1)
-    const drawer = names.find((name) => DRAWERS.test(name))
-    if (drawer) return [`${path}:1 "${drawer}" is a drawer: name the file after what is in it`]
-    const odd = names.find((name) => !/^[a-z][a-z0-9]*$/.test(name))
-    return odd ? [`${path}:1 "${odd}" is not one lowercase noun`] : []
+    const catchAll = names.find((name) => CATCH_ALLS.test(name))
+    if (catchAll) return [`${path}:1 "${catchAll}" is a catch-all: name the file after what is in it`]
+    const odd = names.find((name) => !/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(name))
+    return odd ? [`${path}:1 "${odd}" is not kebab-case`] : []
   })
 }
 
@@ -104,7 +104,7 @@ export function checkAugmentation(sources: readonly Source[]): string[] {
 }
 
 /**
- * A second writer of the challenge: string literals that name the header anywhere but in respond.ts. The client, which has
+ * A second writer of the challenge: string literals that name the header anywhere but in error-response.ts. The client, which has
  * answers only, reads it in one place.
  */
 export function checkChallengeWriter(sources: readonly Source[]): string[] {
@@ -129,17 +129,17 @@ export function checkMilliseconds(sources: readonly Source[]): string[] {
     .map(({ source, node }) => `${at(source, node.start)} "${String(node['name'])}" counts milliseconds`)
 }
 
-/** Sources that do not open with a comment saying what the room is. */
+/** Sources that do not open with a comment saying what the file is. */
 export function checkOpenings(sources: readonly Source[]): string[] {
   return sources.flatMap((source) => {
     const opening = /^(#!.*\n)?\/\*\*[\s\S]*?\*\//.exec(source.text)
     return opening
       ? []
-      : [`${source.path}:1 does not open with /** what this room is, and what it does not do */`]
+      : [`${source.path}:1 does not open with /** what this file is, and what it does not do */`]
   })
 }
 
-/** Words that must not leave the workplace: machine paths and registries' hosts. The words come from the caller. */
+/** Words that must not be in the repository: machine paths and registries' hosts. The words come from the caller. */
 export function checkWords(
   files: Iterable<{ path: string; text: string }>,
   words: readonly string[],

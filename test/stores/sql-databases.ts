@@ -20,14 +20,13 @@ import { createPool, type PoolOptions } from 'mysql2'
 import { Pool, type PoolConfig } from 'pg'
 import type { NewSession, RotateCall, Store } from '../../src/session/store.ts'
 import {
-  type EvictingMysqlPool,
-  type EvictingPgPool,
-  type EvictOptions,
-  evictMysql,
-  evictPg,
+  type DeadlineOptions,
+  type MysqlPoolWithDeadlines,
   migrateSql,
+  type PgPoolWithDeadlines,
   type SqlDialect,
   sqlStore,
+  withDeadlines,
 } from '../../src/stores/sql.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the tests run raw SQL on tables of no declared type
@@ -62,7 +61,7 @@ export interface TestDatabase {
   readonly db: Db
   readonly store: Store
   /** Another instance, with its own connections. */
-  open(connections: number, options?: EvictOptions): Db
+  open(connections: number, options?: DeadlineOptions): Db
   /** Sends SQL as it is. */
   sql(text: string): Promise<Record<string, unknown>[]>
   /** Where SQLite keeps it. */
@@ -101,23 +100,23 @@ export function toSqliteConfig(path: string, timeout = 0): { readonly database: 
 export function toPgPool(
   schema: string,
   config: PoolConfig = {},
-  options?: EvictOptions,
+  options?: DeadlineOptions,
   onConnect?: (client: object) => void,
-): EvictingPgPool {
+): PgPoolWithDeadlines {
   const pool = new Pool({ ...PG, options: `-c search_path=${schema}`, ...config })
   if (onConnect) pool.on('connect', onConnect)
-  return evictPg(pool, options)
+  return withDeadlines(pool, options)
 }
 
 export function toMysqlPool(
   database: string,
   config: PoolOptions = {},
-  options?: EvictOptions,
+  options?: DeadlineOptions,
   onConnect?: (connection: object) => void,
-): EvictingMysqlPool {
+): MysqlPoolWithDeadlines {
   const pool = createPool({ ...MYSQL, database, ...config })
   if (onConnect) pool.on('connection', onConnect)
-  return evictMysql(pool, options)
+  return withDeadlines(pool, options)
 }
 
 async function prepare(dialect: SqlDialect, name: string, path: string): Promise<() => Promise<void>> {
@@ -150,7 +149,7 @@ export async function openDatabase(dialect: SqlDialect, migrated = true): Promis
   const path = join(folder, 'test.db')
   const drop = await prepare(dialect, name, folder)
   const dbs: Db[] = []
-  const open = (connections: number, options?: EvictOptions): Db => {
+  const open = (connections: number, options?: DeadlineOptions): Db => {
     const db: Db = new Kysely({ dialect: toDialect(dialect, { name, path, connections }, options) })
     dbs.push(db)
     return db
@@ -175,7 +174,7 @@ export async function openDatabase(dialect: SqlDialect, migrated = true): Promis
 function toDialect(
   dialect: SqlDialect,
   { name, path, connections }: { name: string; path: string; connections: number },
-  options?: EvictOptions,
+  options?: DeadlineOptions,
 ): Dialect {
   if (dialect === 'postgres') {
     return new PostgresDialect({ pool: toPgPool(name, { max: connections }, options) })

@@ -7,7 +7,7 @@ import { Kysely, MysqlDialect, PostgresDialect } from 'kysely'
 import { createPool } from 'mysql2'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type EvictOptions, evictMysql, evictPg, sqlStore } from '../../src/stores/sql.ts'
+import { type DeadlineOptions, sqlStore, withDeadlines } from '../../src/stores/sql.ts'
 import { type Db, HAS, openDatabase, type TestDatabase, toCall, toDraft, together } from './sql-databases.ts'
 
 const pause = (seconds: number): Promise<void> =>
@@ -87,7 +87,7 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
     })
 
     /** A pool of its own, of drivers with their default settings. */
-    function open(port: number, connections: number, options: EvictOptions, patience = 0): Db {
+    function open(port: number, connections: number, options: DeadlineOptions, patience = 0): Db {
       const db: Db = new Kysely({ dialect: toDialect({ port, connections, patience }, options) })
       dbs.push(db)
       return db
@@ -95,13 +95,13 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
 
     function toDialect(
       { port, connections, patience }: { port: number; connections: number; patience: number },
-      options: EvictOptions,
+      options: DeadlineOptions,
     ) {
       if (dialect === 'postgres') {
         const search = `-c search_path=${test.path}`
         const settings = { host: '127.0.0.1', port, user: 'root', database: 'test', options: search }
         return new PostgresDialect({
-          pool: evictPg(
+          pool: withDeadlines(
             new Pool({ ...settings, max: connections, connectionTimeoutMillis: patience }),
             options,
           ),
@@ -109,7 +109,7 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
       }
       const settings = { host: '127.0.0.1', port, user: 'root', database: test.path }
       return new MysqlDialect({
-        pool: evictMysql(createPool({ ...settings, connectionLimit: connections }), options),
+        pool: withDeadlines(createPool({ ...settings, connectionLimit: connections }), options),
       })
     }
 
@@ -246,8 +246,8 @@ describe('the deadline of a pool', () => {
       connect: async () => Promise.reject(),
       end: async () => undefined,
     }
-    expect(() => evictPg(pool, { deadline: '0s' })).toThrow(/`deadline`/)
-    expect(() => evictPg(pool, { dedline: '1s' } as object)).toThrow(/did you mean `deadline`/)
-    expect(evictPg(pool, { deadline: '1s' }).options).toEqual({ connectionTimeoutMillis: 1000 })
+    expect(() => withDeadlines(pool, { deadline: '0s' })).toThrow(/`deadline`/)
+    expect(() => withDeadlines(pool, { dedline: '1s' } as object)).toThrow(/did you mean `deadline`/)
+    expect(withDeadlines(pool, { deadline: '1s' }).options).toEqual({ connectionTimeoutMillis: 1000 })
   })
 })

@@ -7,7 +7,7 @@ import { checkKnownKeys } from '../../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../../internal/duration.ts'
 
 /** How a pool is wrapped. */
-export interface EvictOptions {
+export interface DeadlineOptions {
   /**
    * How long one call may take: a query, or the wait for a connection. Default `'2s'`; between 0.05 seconds and an hour.
    * It holds for everything that goes through the wrapped pool, also for queries of the application.
@@ -29,7 +29,7 @@ export class DeadlineError extends Error {
 }
 
 /** The deadline of a wrapped pool, in seconds. */
-export function readDeadline(options: EvictOptions): number {
+export function readDeadline(options: DeadlineOptions): number {
   checkKnownKeys('', options, ['deadline'])
   return toSeconds('deadline', options.deadline ?? '2s', { min: 0.05, max: 3600 })
 }

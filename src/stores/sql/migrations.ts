@@ -154,9 +154,9 @@ async function migrate(database: Database): Promise<string[]> {
  * ```ts
  * import { Kysely, PostgresDialect } from 'kysely'
  * import { Pool } from 'pg'
- * import { evictPg, migrateSql } from 'tokenwright/stores/sql'
+ * import { withDeadlines, migrateSql } from 'tokenwright/stores/sql'
  *
- * const db = new Kysely({ dialect: new PostgresDialect({ pool: evictPg(new Pool()) }) })
+ * const db = new Kysely({ dialect: new PostgresDialect({ pool: withDeadlines(new Pool()) }) })
  * await migrateSql(db)
  * ```
  */

@@ -2,10 +2,10 @@
  * A pool of `mysql2`, wrapped for Kysely's `MysqlDialect`: calls have a deadline, a connection that hung is closed and not given
  * back, waits for a connection are bounded, and no `error` event of the driver ends the process.
  */
-import { DeadlineError, type EvictOptions, type Loose, readDeadline } from './deadline.ts'
+import { DeadlineError, type DeadlineOptions, type Loose, readDeadline } from './deadline.ts'
 
 /** What is used of a pooled connection of `mysql2` (the callback interface, not `mysql2/promise`). */
-export interface EvictableMysqlConnection {
+export interface MysqlConnectionLike {
   /** Carries out a query. */
   query(...call: Loose[]): Loose
   /** Gives the connection back. */
@@ -21,7 +21,7 @@ export interface EvictableMysqlConnection {
 }
 
 /** What is used of a pool of `mysql2`. */
-export interface EvictableMysqlPool {
+export interface MysqlPoolLike {
   /** Lends a connection. */
   getConnection(callback: (error: Loose, connection: Loose) => void): void
   /** Closes all connections. */
@@ -29,7 +29,7 @@ export interface EvictableMysqlPool {
 }
 
 /** A connection as Kysely's dialect takes it. */
-export interface EvictingMysqlConnection {
+export interface MysqlConnectionWithDeadlines {
   /** Carries out a query within the deadline; without a callback it streams, in its own time. */
   query(sql: string, parameters: Loose, callback?: (error: unknown, result: Loose) => void): Loose
   /** Gives the connection back, unless it hung. */
@@ -45,9 +45,9 @@ export interface EvictingMysqlConnection {
 }
 
 /** A pool as Kysely's `MysqlDialect` takes it, in 0.28 and 0.29. */
-export interface EvictingMysqlPool {
+export interface MysqlPoolWithDeadlines {
   /** Lends a connection within the deadline. */
-  getConnection(callback: (error: unknown, connection: EvictingMysqlConnection) => void): void
+  getConnection(callback: (error: unknown, connection: MysqlConnectionWithDeadlines) => void): void
   /** Closes all connections. */
   end(callback: (error: unknown) => void): void
 }
@@ -73,7 +73,7 @@ function answerOnce<T>(
   }
 }
 
-function wrap(connection: EvictableMysqlConnection, deadline: number): EvictingMysqlConnection {
+function wrap(connection: MysqlConnectionLike, deadline: number): MysqlConnectionWithDeadlines {
   let broken: Error | undefined
   // The query that was under way rejects by itself; without a listener the event could end the process.
   connection.on('error', (error) => {
@@ -110,22 +110,15 @@ function wrap(connection: EvictableMysqlConnection, deadline: number): EvictingM
  * Wraps a pool of `mysql2`.
  *
  * @throws {ConfigurationError} when the deadline is unfit
- *
- * @example
- * ```ts
- * import { Kysely, MysqlDialect } from 'kysely'
- * import { createPool } from 'mysql2'
- * import { evictMysql } from 'tokenwright/stores/sql'
- *
- * const pool = createPool({ host: '127.0.0.1', database: 'app' })
- * const db = new Kysely({ dialect: new MysqlDialect({ pool: evictMysql(pool, { deadline: '1s' }) }) })
- * ```
  */
-export function evictMysql(pool: EvictableMysqlPool, options: EvictOptions = {}): EvictingMysqlPool {
+export function withMysqlDeadlines(
+  pool: MysqlPoolLike,
+  options: DeadlineOptions = {},
+): MysqlPoolWithDeadlines {
   const deadline = readDeadline(options)
   // Kysely knows a connection by its object, and greets each new one.
-  const known = new WeakMap<EvictableMysqlConnection, EvictingMysqlConnection>()
-  function toWrapped(connection: EvictableMysqlConnection): EvictingMysqlConnection {
+  const known = new WeakMap<MysqlConnectionLike, MysqlConnectionWithDeadlines>()
+  function toWrapped(connection: MysqlConnectionLike): MysqlConnectionWithDeadlines {
     const wrapped = known.get(connection) ?? wrap(connection, deadline)
     known.set(connection, wrapped)
     return wrapped
@@ -133,10 +126,10 @@ export function evictMysql(pool: EvictableMysqlPool, options: EvictOptions = {})
   return {
     end: (callback) => pool.end(callback),
     getConnection(callback) {
-      const answer = answerOnce<EvictableMysqlConnection>(
+      const answer = answerOnce<MysqlConnectionLike>(
         (error, connection) => {
           // Kysely's type promises a connection also beside an error, and its code looks at the error first.
-          callback(error, (connection && toWrapped(connection)) as EvictingMysqlConnection)
+          callback(error, (connection && toWrapped(connection)) as MysqlConnectionWithDeadlines)
         },
         deadline,
         {

@@ -4,11 +4,11 @@
  * each once per connection: a refresh takes twice as long without.
  */
 import { createHash } from 'node:crypto'
-import { type EvictOptions, type Loose, readDeadline, within } from './deadline.ts'
+import { type DeadlineOptions, type Loose, readDeadline, within } from './deadline.ts'
 import { MARK } from './statement.ts'
 
 /** What is used of a client of `pg`. */
-export interface EvictablePgClient {
+export interface PgClientLike {
   /** Carries out a query. */
   query(...call: Loose[]): Loose
   /** Gives the client back; closes it instead where there was an error. */
@@ -22,9 +22,9 @@ export interface EvictablePgClient {
 }
 
 /** What is used of a `Pool` of `pg`. */
-export interface EvictablePgPool {
+export interface PgPoolLike {
   /** Lends a client. */
-  connect(): Promise<EvictablePgClient>
+  connect(): Promise<PgClientLike>
   /** Closes all clients. */
   end(): Promise<void>
   /** Listens to the failures of idle clients. */
@@ -34,7 +34,7 @@ export interface EvictablePgPool {
 }
 
 /** A client as Kysely's dialect takes it. */
-export interface EvictingPgClient {
+export interface PgClientWithDeadlines {
   /** Carries out a query within the deadline; a cursor passes as it is. */
   query(query: Loose, parameters?: readonly unknown[]): Loose
   /** Gives the client back, or closes it where it hung or broke. */
@@ -44,9 +44,9 @@ export interface EvictingPgClient {
 }
 
 /** A pool as Kysely's `PostgresDialect` takes it, in 0.28 and 0.29. */
-export interface EvictingPgPool {
+export interface PgPoolWithDeadlines {
   /** Lends a client within the deadline. */
-  connect(): Promise<EvictingPgClient>
+  connect(): Promise<PgClientWithDeadlines>
   /** Closes all clients. */
   end(): Promise<void>
   /** The pool's settings. */
@@ -69,7 +69,7 @@ function toName(text: string): string {
   return name
 }
 
-function wrap(client: EvictablePgClient, deadline: number): { client: EvictingPgClient; lend(): void } {
+function wrap(client: PgClientLike, deadline: number): { client: PgClientWithDeadlines; lend(): void } {
   const loan: Loan = { broken: undefined }
   const onError = (error: Error): void => {
     loan.broken ??= error
@@ -110,24 +110,15 @@ function wrap(client: EvictablePgClient, deadline: number): { client: EvictingPg
  * never made.
  *
  * @throws {ConfigurationError} when the deadline is unfit
- *
- * @example
- * ```ts
- * import { Kysely, PostgresDialect } from 'kysely'
- * import { Pool } from 'pg'
- * import { evictPg } from 'tokenwright/stores/sql'
- *
- * const db = new Kysely({ dialect: new PostgresDialect({ pool: evictPg(new Pool(), { deadline: '1s' }) }) })
- * ```
  */
-export function evictPg(pool: EvictablePgPool, options: EvictOptions = {}): EvictingPgPool {
+export function withPgDeadlines(pool: PgPoolLike, options: DeadlineOptions = {}): PgPoolWithDeadlines {
   const deadline = readDeadline(options)
   const settings = pool.options as Record<string, unknown>
   settings['connectionTimeoutMillis'] ||= Math.ceil(deadline * 1000)
   // The pool has thrown away the idle client that broke; without a listener the event would end the process.
   pool.on('error', () => undefined)
   // Kysely knows a connection by its object, and greets each new one.
-  const known = new WeakMap<EvictablePgClient, ReturnType<typeof wrap>>()
+  const known = new WeakMap<PgClientLike, ReturnType<typeof wrap>>()
   return {
     options: pool.options,
     end: () => pool.end(),

@@ -10,7 +10,7 @@ import { Pool } from 'pg'
 import type { Store } from '../../../src/session/store.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
 import { redisStore } from '../../../src/stores/redis.ts'
-import { evictMysql, evictPg, sqlStore } from '../../../src/stores/sql.ts'
+import { sqlStore, withDeadlines } from '../../../src/stores/sql.ts'
 
 /** Where a store is. `name`: a schema, a database, a file. */
 export type StoreSpec =
@@ -72,14 +72,14 @@ function toPostgres({ name, port, user, database }: Spec<'postgres'>, size: numb
   const address = { host: '127.0.0.1', port, user, database, max: size }
   const pool = new Pool({ ...address, options: `-c search_path=${name}` })
   pool.on('connect', (client) => tapMethod(client, 'query', tap))
-  return new PostgresDialect({ pool: evictPg(pool) })
+  return new PostgresDialect({ pool: withDeadlines(pool) })
 }
 
 function toMysql({ name, port }: Spec<'mysql'>, size: number, tap: Tap): Dialect {
   const address = { host: '127.0.0.1', port, user: 'root', database: name, connectionLimit: size }
   const pool = createPool(address)
   pool.on('connection', (connection) => tapMethod(connection, 'query', tap))
-  return new MysqlDialect({ pool: evictMysql(pool) })
+  return new MysqlDialect({ pool: withDeadlines(pool) })
 }
 
 function toSqlite({ name }: Spec<'sqlite'>, tap: Tap): Dialect {
