@@ -6,7 +6,7 @@
 
 import { AuthError, isAuthError } from '../errors.ts'
 import { type Awaitable, type Steps, settle } from '../internal/awaitable.ts'
-import type { RevocationListener } from '../session/revocation-feed.ts'
+import type { RevocationListener } from '../session/feed-reader.ts'
 import type { LogEntry } from '../session/store.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 
@@ -16,8 +16,8 @@ export interface FollowDependencies<C> {
   readonly clock: () => number
   /** Judges whether a token is still live. Throws or rejects with what ends it. */
   readonly checkRevocation: (payload: TokenPayload<C>) => Awaitable<void>
-  /** Lets an ear hear of revocations from now on. */
-  readonly listen: (ear: RevocationListener) => void
+  /** Lets an listener hear of revocations from now on. */
+  readonly listen: (listener: RevocationListener) => void
   /** Whether nothing is heard of what may end a token, so that it must be asked for now and then. */
   readonly mustAsk: (payload: TokenPayload<C>) => boolean
   /** How long asking may fail before a token counts as ended; infinite for ever. */

@@ -8,7 +8,8 @@ import { ConfigurationError, expected } from '../internal/configuration-error.ts
 import { emit } from '../internal/listeners.ts'
 import type { SessionDependencies } from '../session/dependencies.ts'
 import { endSession, endSubject, revokeToken } from '../session/end-sessions.ts'
-import { createRevocationFeed, type FeedState, type RevocationListener } from '../session/revocation-feed.ts'
+import type { RevocationListener } from '../session/feed-reader.ts'
+import { createRevocationFeed, type FeedState } from '../session/revocation-feed.ts'
 import { type Proof, Sessions } from '../session/sessions.ts'
 import type { SessionRow } from '../session/store.ts'
 import { createStoreClient } from '../session/store-client.ts'
@@ -82,8 +83,8 @@ export interface SessionService<C> {
   readonly revoke: (payload: TokenPayload<C>) => Promise<void>
   /** Revokes everything of a subject. */
   readonly revokeSubject: (subject: string) => Promise<number>
-  /** Lets an ear hear of revocations from now on. */
-  readonly listen: (ear: RevocationListener) => void
+  /** Lets an listener hear of revocations from now on. */
+  readonly listen: (listener: RevocationListener) => void
   /** Whether a token lives so long that a revocation of it could be missed by listening. */
   readonly isLongLived: (payload: TokenPayload<C>) => boolean
   /** How long it may be out of reach whether a token is revoked, in seconds; infinite for ever. */

@@ -5,10 +5,10 @@
  */
 import { AuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import { createRevocationList, type RevocationList } from './revocation-list.ts'
+import { FeedReader, type RevocationListener } from './feed-reader.ts'
+import { createRevocationList } from './revocation-list.ts'
 import type { LogEntry } from './store.ts'
-import { monotonic, type StoreClient } from './store-client.ts'
-import { createSuspendDetector } from './suspend-detector.ts'
+import type { StoreClient } from './store-client.ts'
 
 /** How revocation is judged. */
 export type RevocationMode = 'feed' | 'strict' | 'off'
@@ -35,14 +35,6 @@ export interface FeedState {
   readonly age: number
   /** How many revocations it remembers. */
   readonly entries: number
-}
-
-/** Hears what becomes known of revocations. */
-export interface RevocationListener {
-  /** Hears of an entry, once this process goes by it. Entries may come twice. */
-  onRevoked(entry: LogEntry): void
-  /** Hears that the log has been out of reach for longer than it may be. */
-  onStale(): void
 }
 
 /** The judge of liveness in one process. */
@@ -73,118 +65,7 @@ export interface RevocationFeed {
   close(): void
 }
 
-/** How often the log is read, in seconds. With a round trip and a busy process on top it stays within one second. */
-const POLL_INTERVAL = 0.4
-
-/** A nap after which nothing that was known counts any more, also where the store cannot be reached; in seconds. */
-const LONG_SUSPENSION = 5
-
-/** How many entries are read at once. */
-const PAGE_SIZE = 1000
-
-/** The feed: what is known, and how fresh that is. */
-interface FeedReader {
-  readonly list: RevocationList
-  /** Starts following, once. */
-  start(): void
-  /** Reads the log now, if it is followed. */
-  catchUp(): Promise<void>
-  /** Resolves when the feed has caught up for the first time. */
-  ready(): Promise<void>
-  /** Whether it has read the whole log and has not slept since. */
-  isCaughtUp(): boolean
-  /** Seconds since its knowledge was complete. */
-  age(): number
-  close(): void
-}
-
-/** Follows the log of a store by polling. Timers start with the first use and never keep the process alive. */
-function createFeedReader(
-  client: StoreClient,
-  list: RevocationList,
-  listener: RevocationListener,
-): FeedReader {
-  const waiting: { resolve: () => void; reject: (cause: unknown) => void }[] = []
-  let cursor: string | null = null
-  let completeAt = Number.NEGATIVE_INFINITY
-  let triedAt = Number.NEGATIVE_INFINITY
-  let isLost = false
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let running = false
-  const suspendDetector = createSuspendDetector((seconds) => {
-    if (seconds >= LONG_SUSPENSION) completeAt = Number.NEGATIVE_INFINITY
-  })
-
-  /** Reads the log to its end. What it knows is complete as of the moment before the last reading. */
-  async function poll(): Promise<void> {
-    for (let more = true; more; ) {
-      const askedAt = monotonic()
-      const page = await client.call((store) => store.readLog(cursor, PAGE_SIZE))
-      client.learn(page.now, askedAt)
-      for (const entry of page.entries) listener.onRevoked(entry)
-      cursor = page.cursor
-      more = page.more && running
-      if (!more) completeAt = askedAt
-      list.sweep(page.now)
-    }
-  }
-
-  function schedule(): void {
-    if (!running) return
-    timer = setTimeout(tick, POLL_INTERVAL * 1000)
-    timer.unref?.()
-  }
-
-  function tick(): void {
-    suspendDetector.check()
-    const askedAt = monotonic()
-    const settle = (lost: boolean, each: (waiter: (typeof waiting)[number]) => void): void => {
-      triedAt = askedAt
-      // A reading that a nap has interrupted fails by its deadline, which says nothing of the store.
-      isLost = lost && (isLost || askedAt >= suspendDetector.check())
-      for (const waiter of waiting.splice(0)) each(waiter)
-      if (isLost && running) listener.onStale()
-      schedule()
-    }
-    poll().then(
-      () => settle(false, ({ resolve }) => resolve()),
-      (cause: unknown) => settle(true, ({ reject }) => reject(cause)),
-    )
-  }
-
-  /** After a nap nothing counts before the log was read again. While the log is lost, only its age does. */
-  function isCaughtUp(): boolean {
-    const wokeAt = suspendDetector.check()
-    return completeAt >= 0 && (isLost || triedAt >= wokeAt)
-  }
-
-  const start = (): void => {
-    if (running) return
-    running = true
-    suspendDetector.start()
-    tick()
-  }
-  return {
-    list,
-    start,
-    isCaughtUp,
-    age: () => monotonic() - completeAt,
-    catchUp: () => (running ? poll().catch(() => undefined) : Promise.resolve()),
-    ready() {
-      start()
-      if (isCaughtUp()) return Promise.resolve()
-      return new Promise((resolve, reject) => waiting.push({ resolve, reject }))
-    },
-    close() {
-      running = false
-      suspendDetector.stop()
-      clearTimeout(timer)
-      for (const { reject } of waiting.splice(0)) reject(new AuthError('store_unavailable'))
-    },
-  }
-}
-
-/** Makes the judge of one application. */
+/** Creates the revocation feed of one application. */
 export function createRevocationFeed(storeClient: StoreClient, settings: RevocationSettings): RevocationFeed {
   const { mode, maxStale, whenStale, accessTtl, leeway } = settings
   let listener: RevocationListener | null = null
@@ -193,7 +74,7 @@ export function createRevocationFeed(storeClient: StoreClient, settings: Revocat
     revocations.add(entry)
     listener?.onRevoked(entry)
   }
-  const feed = createFeedReader(storeClient, revocations, {
+  const feed = new FeedReader(storeClient, revocations, {
     onRevoked: take,
     onStale: () => {
       if (isStale()) listener?.onStale()
@@ -222,7 +103,7 @@ export function createRevocationFeed(storeClient: StoreClient, settings: Revocat
     checkRevocation(payload, strict) {
       if (mode === 'off') return undefined
       // What this process knows counts in any case: a store that was restored from a backup may have forgotten it.
-      if (feed.list.holds(payload)) throw new AuthError('token_revoked')
+      if (revocations.holds(payload)) throw new AuthError('token_revoked')
       if (mode === 'strict' || strict || isLongLived(payload)) return judgeStrictly(payload)
       feed.start()
       if (!feed.isCaughtUp()) return judgeStrictly(payload)
@@ -239,10 +120,10 @@ export function createRevocationFeed(storeClient: StoreClient, settings: Revocat
       revocations.sweep(entry.at)
       take(entry)
     },
-    catchUp: feed.catchUp,
+    catchUp: () => feed.catchUp(),
     ready: () =>
       mode === 'feed' ? feed.ready() : storeClient.call((store) => store.now()).then(() => undefined),
-    state: () => ({ caughtUp: feed.isCaughtUp(), age: feed.age(), entries: feed.list.size }),
+    state: () => ({ caughtUp: feed.isCaughtUp(), age: feed.age(), entries: revocations.size }),
     close: feed.close,
   }
 }

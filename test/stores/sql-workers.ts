@@ -3,9 +3,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const WORKER = fileURLToPath(new URL('sqlworker.mjs', import.meta.url))
+const WORKER = fileURLToPath(new URL('sql-worker.mjs', import.meta.url))
 
-/** A process that carries out commands of `sqlworker.mjs`. */
+/** A process that carries out commands of `sql-worker.mjs`. */
 export interface Worker {
   readonly child: ChildProcess
   tell<T>(name: string, values?: unknown): Promise<T>

@@ -1,0 +1,131 @@
+/**
+ * Reads the revocation log of a store again and again. It knows how complete its knowledge is; what a
+ * stale feed means for a request is decided in `revocation-feed.ts`.
+ */
+import { AuthError } from '../errors.ts'
+import type { RevocationList } from './revocation-list.ts'
+import type { LogEntry } from './store.ts'
+import { monotonic, type StoreClient } from './store-client.ts'
+import { createSuspendDetector } from './suspend-detector.ts'
+
+/** How often the log is read, in seconds: with a round trip on top, staleness stays within 1 s. */
+const POLL_INTERVAL = 0.4
+
+/** The suspension after which known entries count no longer, even while the store is down; seconds. */
+const LONG_SUSPENSION = 5
+
+/** How many entries are read at once. */
+const PAGE_SIZE = 1000
+
+/** Who hears of the log. */
+export interface RevocationListener {
+  /** A revocation was read, or made in this process. */
+  onRevoked(entry: LogEntry): void
+  /** The log could not be read. Called after each reading that failed. */
+  onStale(): void
+}
+
+interface Waiter {
+  readonly resolve: () => void
+  readonly reject: (cause: unknown) => void
+}
+
+/** Follows the log by polling. Its timers start with the first use and keep no process alive. */
+export class FeedReader {
+  readonly #client: StoreClient
+  readonly #list: RevocationList
+  readonly #listener: RevocationListener
+  readonly #suspendDetector = createSuspendDetector((seconds) => {
+    if (seconds >= LONG_SUSPENSION) this.#completeAt = Number.NEGATIVE_INFINITY
+  })
+  readonly #waiting: Waiter[] = []
+  #cursor: string | null = null
+  #completeAt = Number.NEGATIVE_INFINITY
+  #triedAt = Number.NEGATIVE_INFINITY
+  #isLost = false
+  #isRunning = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  /** @param list what is known; swept in the store's time after each page */
+  constructor(client: StoreClient, list: RevocationList, listener: RevocationListener) {
+    this.#client = client
+    this.#list = list
+    this.#listener = listener
+  }
+
+  /** Starts following, once. */
+  start(): void {
+    if (this.#isRunning) return
+    this.#isRunning = true
+    this.#suspendDetector.start()
+    this.#tick()
+  }
+
+  /**
+   * Whether the whole log has been read since the process last woke from a suspension. While the log
+   * is lost only the age of what is known counts.
+   */
+  isCaughtUp(): boolean {
+    const wokeAt = this.#suspendDetector.check()
+    return this.#completeAt >= 0 && (this.#isLost || this.#triedAt >= wokeAt)
+  }
+
+  /** Seconds since its knowledge was complete; infinite before the first reading. */
+  age(): number {
+    return monotonic() - this.#completeAt
+  }
+
+  /** Reads the log now, if it is followed. A store that is down is left to the next reading. */
+  catchUp(): Promise<void> {
+    return this.#isRunning ? this.#poll().catch(() => undefined) : Promise.resolve()
+  }
+
+  /** Resolves when the feed has caught up; rejects when the next reading fails. */
+  ready(): Promise<void> {
+    this.start()
+    if (this.isCaughtUp()) return Promise.resolve()
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  }
+
+  /** Stops following. Whoever waits in `ready` gets `store_unavailable`. */
+  close(): void {
+    this.#isRunning = false
+    this.#suspendDetector.stop()
+    clearTimeout(this.#timer)
+    for (const { reject } of this.#waiting.splice(0)) reject(new AuthError('store_unavailable'))
+  }
+
+  #tick(): void {
+    this.#suspendDetector.check()
+    const askedAt = monotonic()
+    this.#poll().then(
+      () => this.#finish(askedAt, false, ({ resolve }) => resolve()),
+      (cause: unknown) => this.#finish(askedAt, true, ({ reject }) => reject(cause)),
+    )
+  }
+
+  /** Reads the log to its end. Its knowledge is complete as of the moment before the last page. */
+  async #poll(): Promise<void> {
+    for (let more = true; more; ) {
+      const askedAt = monotonic()
+      const page = await this.#client.call((store) => store.readLog(this.#cursor, PAGE_SIZE))
+      this.#client.learn(page.now, askedAt)
+      for (const entry of page.entries) this.#listener.onRevoked(entry)
+      this.#cursor = page.cursor
+      more = page.more && this.#isRunning
+      if (!more) this.#completeAt = askedAt
+      this.#list.sweep(page.now)
+    }
+  }
+
+  #finish(askedAt: number, lost: boolean, settle: (waiter: Waiter) => void): void {
+    this.#triedAt = askedAt
+    // A reading that a suspension interrupted fails by its deadline, which says nothing of the store.
+    this.#isLost = lost && (this.#isLost || askedAt >= this.#suspendDetector.check())
+    for (const waiter of this.#waiting.splice(0)) settle(waiter)
+    if (this.#isLost && this.#isRunning) this.#listener.onStale()
+    if (!this.#isRunning) return
+    this.#timer = setTimeout(() => this.#tick(), POLL_INTERVAL * 1000)
+    this.#timer.unref?.()
+  }
+}
