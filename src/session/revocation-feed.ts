@@ -124,6 +124,6 @@ export function createRevocationFeed(storeClient: StoreClient, settings: Revocat
     ready: () =>
       mode === 'feed' ? feed.ready() : storeClient.call((store) => store.now()).then(() => undefined),
     state: () => ({ caughtUp: feed.isCaughtUp(), age: feed.age(), entries: revocations.size }),
-    close: feed.close,
+    close: () => feed.close(),
   }
 }
