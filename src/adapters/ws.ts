@@ -118,9 +118,9 @@ const DEFECT = { status: 500, headers: {}, body: '' }
  * const server = createServer()
  * const open = guard.access()(new WebSocketServer({ noServer: true }), (socket, connection) => {
  *   socket.on('message', (message) => {
- *     connection.meet({ scopes: ['chat:write'] }).then(
+ *     connection.recheck({ scopes: ['chat:write'] }).then(
  *       ({ sub }) => socket.send(`${sub}: ${message}`),
- *       (error) => isAuthError(error) && socket.send(auth.answer(error).body),
+ *       (error) => isAuthError(error) && socket.send(auth.errorResponse(error).body),
  *     )
  *   })
  * })
