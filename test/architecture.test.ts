@@ -7,7 +7,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { checkDocumented } from './architecture/documentation.ts'
-import { checkCycles, checkEntryPoints, checkLayers, layerOf } from './architecture/layers.ts'
+import { checkExportedOnce, checkRoot } from './architecture/exports.ts'
+import { checkCycles, checkEntryPoints, checkLayers, entryPointsOf, layerOf } from './architecture/layers.ts'
+import { checkRetiredWords, checkWidths, type TextFile, titlesOf } from './architecture/prose.ts'
 import {
   checkAny,
   checkAugmentation,
@@ -22,6 +24,7 @@ import {
   checkWords,
 } from './architecture/shape.ts'
 import { parseSource, ROOT, readSources, type Source } from './architecture/source.ts'
+import { EXPORTED_TWICE, UNFINISHED } from './architecture/unfinished.ts'
 
 const library = readSources('src')
 const server = readSources('server')
@@ -50,15 +53,32 @@ describe('the library', () => {
   it('has no long function', () => expectClean(checkFunctions([...library, ...server])))
   it('keeps the usual file and function short', () => expectClean(checkSpread(library)))
   it('takes at most four parameters', () => expectClean(checkParameters([...library, ...server])))
-  it('documents every exported symbol and member', () => expectClean(checkDocumented(library)))
+  it('documents every symbol and member that a user reaches', () => {
+    expectClean(checkDocumented(library, entryPointsOf(paths)))
+  })
   it('opens every file with what it is', () => expectClean(checkOpenings(library)))
   it('has no any', () => expectClean(checkAny(library)))
   it('augments nobody else’s types', () => expectClean(checkAugmentation(library)))
   it('writes WWW-Authenticate in one place', () => expectClean(checkChallengeWriter(library)))
   it('counts in seconds', () => expectClean(checkMilliseconds(library)))
+  it('exports a name once', () => expectClean(checkExportedOnce(library, EXPORTED_TWICE)))
+  it('has only entry points at its root', () => expectClean(checkRoot(paths, manifest)))
   it('never names a path of a machine or a host of a registry', () => {
     expectClean(checkWords(trackedFiles(), forbiddenWords))
   })
+})
+
+describe('prose', () => {
+  const finished = [...trackedFiles()].filter(({ path }) => {
+    return process.env['PROSE'] === 'all' || !UNFINISHED.some((prefix) => path.startsWith(prefix))
+  })
+  const isProse = ({ path }: TextFile): boolean =>
+    /^(src|server|packages|attack|bench|examples|scripts|docs)\/|^[A-Z]+\.md$/.test(path)
+  const titles = finished.filter(({ path }) => /^test\/.*\.ts$/.test(path)).map(titlesOf)
+
+  it('is wrapped at 100 columns', () => expectClean(checkWidths(finished.filter(isProse))))
+  it('uses the words of the field', () => expectClean(checkRetiredWords(finished.filter(isProse))))
+  it('uses them in the titles of tests', () => expectClean(checkRetiredWords(titles)))
 })
 
 /** The names that `tokenwright` exports. A change here is a change of the public interface: say it in CHANGELOG.md. */
@@ -309,7 +329,9 @@ describe('the rules themselves', () => {
     ['/** doc */\nexport type T = Readonly<{ a: string }>', 'T.a has no'],
     ['/** doc */\nexport class C { m() {} }', 'C.m has no'],
   ])('documentation: %j', (text, reason) => {
-    expect(checkDocumented([source('src/a.ts', text)])).toEqual([expect.stringContaining(reason)])
+    expect(checkDocumented([source('src/a.ts', text)], ['src/a.ts'])).toEqual([
+      expect.stringContaining(reason),
+    ])
   })
 
   it('documentation: what needs none', () => {
@@ -324,7 +346,85 @@ describe('the rules themselves', () => {
       export class C { #a = 1; private b = 2; constructor() {} override readonly name = 'C' }
       /** doc */
       export type G = Handler<{ Variables: { auth: string } }> | { kind: 'one' }`
-    expect(checkDocumented([source('src/a.ts', text)])).toEqual([])
+    expect(checkDocumented([source('src/a.ts', text)], ['src/a.ts'])).toEqual([])
+  })
+
+  it('documentation: what users reach through types and re-exports, and no further', () => {
+    const files = [
+      source('src/index.ts', "export { f } from './a.ts'"),
+      source(
+        'src/a.ts',
+        `
+        import type { Row } from './b.ts'
+        import { hidden } from './c.ts'
+        /** doc */
+        export function f(options: Options): Row { return hidden() }
+        interface Options extends Base { name: string }
+        /** doc */
+        interface Base { other: number }
+        export function g() {}`,
+      ),
+      source('src/b.ts', '/** doc */\nexport type Row = Partial<{ id: string }>\nexport const b = 1'),
+      source('src/c.ts', 'export function hidden() {}'),
+    ]
+    expect(checkDocumented(files, ['src/index.ts']).map((problem) => problem.split(' has ')[0])).toEqual([
+      'src/a.ts:6 Options',
+      'src/a.ts:6 Options.name',
+      'src/a.ts:8 Base.other',
+      'src/b.ts:2 Row.id',
+    ])
+  })
+
+  it('exports: a name that means two things, and a stray file at the root', () => {
+    const files = [
+      source('src/a.ts', 'export const read = 1\nexport function guards() {}'),
+      source('src/b.ts', 'function read() {}\nexport { read }'),
+      source('src/c.ts', "export { read } from './a.ts'\nimport { read as r } from './a.ts'\nexport { r }"),
+      source('src/adapters/a.ts', 'export function guards() {}'),
+      source('src/adapters/b.ts', 'export function guards() {}'),
+    ]
+    expect(checkExportedOnce(files)).toEqual(['src/a.ts:1 exports read, and so does src/b.ts'])
+    const manifest = {
+      exports: { '.': { default: './dist/src/index.js' } },
+      bin: { tokenwright: './dist/src/cli.js' },
+    }
+    expect(
+      checkRoot(['src/index.ts', 'src/cli.ts', 'src/errors.ts', 'src/x.ts', 'src/http/y.ts'], manifest),
+    ).toEqual(['src/x.ts:1 lies at the root of src/ and is no entry point'])
+  })
+
+  it('widths: comments and Markdown, but no code, table, fence or address', () => {
+    const long = 'x'.repeat(101)
+    const ts = `// ${long}\nconst a = '${long}'\n/**\n * ${long}\n */\nconst b = 1 // ${long}\n`
+    expect(checkWidths([{ path: 'a.ts', text: ts }]).map((problem) => problem.split(' ')[0])).toEqual([
+      'a.ts:1',
+      'a.ts:4',
+      'a.ts:6',
+    ])
+    const md = `${long}\n| ${long} |\n\`\`\`ts\n${long}\n\`\`\`\n[a](${long})\nhttps://${long}\n${long}`
+    expect(checkWidths([{ path: 'a.md', text: md }]).map((problem) => problem.split(' ')[0])).toEqual([
+      'a.md:1',
+      'a.md:8',
+    ])
+    expect(checkWidths([{ path: 'a.md', text: 'ä'.repeat(100) }])).toEqual([])
+  })
+
+  it('retired words: in prose and inside names, but not where they mean what they usually mean', () => {
+    const said = (path: string, text: string): string[] =>
+      checkRetiredWords([{ path, text }]).map((problem) => problem.replace(/:\d+ says "(\w+)".*/, ' $1'))
+    expect(said('a.md', 'The door.\nIt answers that Nobody came, for ever.')).toEqual([
+      'a.md door',
+      'a.md Nobody',
+      'a.md:2 says "for ever": write forever, without limit',
+      'a.md answers',
+    ])
+    expect(said('a.ts', 'const toDoorUrl = 1\nlet NEED: Need')).toEqual(['a.ts Door', 'a.ts Need'])
+    expect(
+      said('a.ts', 'Math.floor(1) // carried out, indoors, draft-ietf-oauth-v2-1, what we need'),
+    ).toEqual([])
+    expect(
+      checkRetiredWords([titlesOf({ path: 'a.test.ts', text: "it('opens the door', () => door())" })]),
+    ).toEqual(['a.test.titles:1 says "door": write entry point'])
   })
 
   it('any, augmentation, challenge, milliseconds, opening, words', () => {

@@ -1,4 +1,9 @@
-/** Documentation: every exported symbol, and every member of an exported interface, object type or class. */
+/**
+ * Documentation: every symbol that a user reaches from an entry point, and every member of such an
+ * interface, object type or class. What only modules of the project see is documented as they like.
+ */
+import { declaredNames } from './exports.ts'
+import { publicSurface } from './public-surface.ts'
 import { at, childrenOf, isNode, type Node, type Source } from './source.ts'
 
 const MEMBERS = new Set(['TSPropertySignature', 'TSMethodSignature', 'TSCallSignatureDeclaration'])
@@ -11,43 +16,19 @@ const COMPOSED = new Set([
 ])
 const TRANSPARENT = new Set(['Readonly', 'Partial', 'Required', 'Array', 'ReadonlyArray'])
 
-/** Exported symbols and members with no doc comment directly before them. */
-export function checkDocumented(sources: readonly Source[]): string[] {
-  return sources.flatMap((source) =>
-    exportsOf(source).flatMap(({ outer, inner }) => checkExport(source, outer, inner)),
+/**
+ * Symbols and members that a user can reach, without a doc comment directly before them.
+ *
+ * @param entries the paths of the entry points
+ */
+export function checkDocumented(sources: readonly Source[], entries: readonly string[]): string[] {
+  return publicSurface(sources, entries).flatMap(({ source, outer, inner }) =>
+    checkExport(source, outer, inner),
   )
 }
 
-interface Exported {
-  /** Where the statement starts, `export` included: this is what the comment stands before. */
-  readonly outer: Node
-  readonly inner: Node
-}
-
-function exportsOf(source: Source): Exported[] {
-  const body = source.program['body'] as Node[]
-  const byName = new Map(body.flatMap((node) => namesOf(node).map((name) => [name, node] as const)))
-  return body.flatMap((node) => {
-    if (node.type === 'ExportDefaultDeclaration') return [{ outer: node, inner: node['declaration'] as Node }]
-    if (node.type !== 'ExportNamedDeclaration' || isNode(node['source'])) return []
-    if (isNode(node['declaration'])) return [{ outer: node, inner: node['declaration'] }]
-    const locals = (node['specifiers'] as Node[]).map((entry) =>
-      byName.get(String((entry['local'] as Node)['name'])),
-    )
-    return locals.filter((local) => local !== undefined).map((local) => ({ outer: local, inner: local }))
-  })
-}
-
-function namesOf(node: Node): string[] {
-  const ids =
-    node.type === 'VariableDeclaration'
-      ? (node['declarations'] as Node[]).map((each) => each['id'])
-      : [node['id']]
-  return ids.filter(isNode).map((id) => String(id['name']))
-}
-
 function checkExport(source: Source, outer: Node, inner: Node): string[] {
-  const [name = 'the default export'] = namesOf(inner)
+  const [name = 'the default export'] = declaredNames(inner)
   const problems =
     isDocumented(source, outer) || isLaterOverload(source, outer, name)
       ? []
@@ -105,7 +86,7 @@ function isLaterOverload(source: Source, outer: Node, name: string): boolean {
   const body = source.program['body'] as Node[]
   const before = body[body.indexOf(outer) - 1]
   const inner = before && isNode(before['declaration']) ? before['declaration'] : before
-  return inner?.type === 'TSDeclareFunction' && namesOf(inner)[0] === name
+  return inner?.type === 'TSDeclareFunction' && declaredNames(inner)[0] === name
 }
 
 function isDocumented(source: Source, node: Node): boolean {

@@ -182,7 +182,7 @@ export function checkEntryPoints(
   paths: readonly string[],
   exports: Readonly<Record<string, unknown>>,
 ): string[] {
-  const entryPoints = new Map(paths.filter(isEntryPointFile).map((path) => [exportOf(path), path]))
+  const entryPoints = new Map(entryPointsOf(paths).map((path) => [exportOf(path), path]))
   const problems: string[] = []
   for (const [name, path] of entryPoints) {
     const file = path.replace(/^src\//, './dist/src/').replace(/\.ts$/, '')
@@ -196,6 +196,11 @@ export function checkEntryPoints(
       problems.push(`package.json: "exports" has ${name}, but no file is that entry point`)
   }
   return problems
+}
+
+/** The entry points among the files of src/, the command aside. */
+export function entryPointsOf(paths: readonly string[]): string[] {
+  return paths.filter(isEntryPointFile)
 }
 
 function isEntryPointFile(path: string): boolean {

@@ -1,0 +1,44 @@
+/**
+ * Files whose prose is not rewritten yet: the rules of `prose.ts` do not look at them. Take a line
+ * away when its files are clean; `PROSE=all npx vitest run test/architecture.test.ts` shows what is
+ * left. The list ends empty.
+ */
+export const UNFINISHED: readonly string[] = [
+  'attack/',
+  'bench/',
+  'docs/',
+  'examples/',
+  'packages/',
+  'scripts/',
+  'server/',
+  'src/adapters/',
+  'src/auth/',
+  'src/cli.ts',
+  'src/client',
+  'src/errors.ts',
+  'src/http/',
+  'src/index.ts',
+  'src/internal/',
+  'src/react.ts',
+  'src/routes',
+  'src/session/',
+  'src/stores/',
+  'src/testing',
+  'src/token/',
+  'test/',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'README.md',
+]
+
+/** Names that two files still export with two meanings. The list ends empty. */
+export const EXPORTED_TWICE: readonly string[] = [
+  'Run',
+  'Runner',
+  'end',
+  'endSession',
+  'revokeToken',
+  'toCall',
+  'toJson',
+  'toRow',
+]
