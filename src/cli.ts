@@ -10,7 +10,14 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Kysely, SqliteDatabase } from 'kysely'
-import { migrateSql, type SqlDialect, type SqlSettings, sqlStatements } from './stores/sql.ts'
+import {
+  migrateSql,
+  type NodeSqliteConnection,
+  nodeSqlite,
+  type SqlDialect,
+  type SqlSettings,
+  sqlStatements,
+} from './stores/sql.ts'
 import type { AlgorithmName } from './token/algorithms.ts'
 import { generateKey } from './token/key-ring.ts'
 
@@ -46,41 +53,19 @@ async function load<M>(name: string): Promise<M> {
 /** Kysely, of the project. */
 type KyselyModule = typeof import('kysely')
 
-/** The part of `node:sqlite` that is used. */
+/** The used part of `node:sqlite`. */
 interface SqliteModule {
-  readonly DatabaseSync: new (
-    path: string,
-  ) => {
-    close(): void
-    prepare(sql: string): {
-      columns(): readonly unknown[]
-      all(...parameters: unknown[]): unknown[]
-      run(...parameters: unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint }
-      iterate(...parameters: unknown[]): IterableIterator<unknown>
-    }
-  }
+  readonly DatabaseSync: new (path: string) => NodeSqliteConnection
 }
 
-/** Opens Node's own SQLite as Kysely wants it. */
+/** Opens Node's own SQLite for Kysely. */
 function openSqlite(path: string): SqliteDatabase {
   const sqlite = process.getBuiltinModule?.('node:sqlite') as unknown as SqliteModule | undefined
   if (sqlite === undefined)
     throw new UsageError(
       'Expected Node 22.13 or later for SQLite; `tokenwright sql sqlite` prints the statements',
     )
-  const connection = new sqlite.DatabaseSync(path)
-  return {
-    close: () => connection.close(),
-    prepare(sql) {
-      const statement = connection.prepare(sql)
-      return {
-        reader: statement.columns().length > 0,
-        all: (values) => statement.all(...values),
-        run: (values) => statement.run(...values),
-        iterate: (values) => statement.iterate(...values),
-      }
-    },
-  }
+  return nodeSqlite(new sqlite.DatabaseSync(path))
 }
 
 /** How each kind of database is opened, by the scheme of its URL. */

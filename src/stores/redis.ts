@@ -1,7 +1,8 @@
 /**
- * Door `tokenwright/stores/redis`: sessions in Redis 6.2 or later, a single server, Sentinel or Cluster. The client is the user's own,
- * ioredis or node-redis, and so is closing it. Every step is one Lua script and one round trip; all keys lie in one slot,
- * so that a step is atomic on a cluster too. When to stop waiting for an answer is decided above: failures are plain rejections.
+ * Entry point `tokenwright/stores/redis`: sessions in Redis 6.2 or later, a single server, Sentinel or
+ * Cluster. The client is the user's own, ioredis or node-redis, and so is closing it. Every step is
+ * one Lua script and one round trip; all keys are in one slot, so that a step is atomic on a cluster
+ * too. Failures are plain rejections.
  */
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
 import type { Store } from '../session/store.ts'
@@ -24,8 +25,9 @@ export type {
 /** How a Redis store names its keys. */
 export interface RedisStoreOptions {
   /**
-   * What every key begins with, in braces: `{tw}:...`. 1 to 64 letters, digits or `: . _ -`; default `'tw'`. Applications that share a
-   * Redis take one each; on a cluster, it decides which node keeps the sessions.
+   * What every key begins with, in braces: `{tw}:...`. 1 to 64 letters, digits or `: . _ -`; default
+   * `'tw'`. Applications that share a Redis take one each; on a cluster, it decides which node keeps
+   * the sessions.
    */
   readonly prefix?: string
 }
@@ -33,10 +35,12 @@ export interface RedisStoreOptions {
 /**
  * Keeps sessions in Redis.
  *
- * A node-redis client, pool or cluster without an `error` listener gets an empty one: without any, node-redis ends the process
- * when a connection breaks. What went wrong is told by the calls themselves. Attach your own first to hear of it.
+ * A node-redis client, pool or cluster without an `error` listener gets an empty one: without any,
+ * node-redis ends the process when a connection breaks. The failed calls reject. Attach your own
+ * listener first to be told.
  *
- * @param client an ioredis `Redis` or `Cluster`, or a connected node-redis client, pool, cluster or sentinel; never closed here
+ * @param client an ioredis `Redis` or `Cluster`, or a connected node-redis client, pool, cluster or
+ * sentinel; never closed here
  * @throws {ConfigurationError} for another kind of client, an unfit prefix or an unknown option
  * @example
  * import { Redis } from 'ioredis'

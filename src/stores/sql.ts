@@ -1,10 +1,11 @@
 /**
- * Door `tokenwright/stores/sql`: sessions in PostgreSQL, MySQL, MariaDB or SQLite, through the application's own Kysely instance,
- * which it also closes. A refresh costs one round trip on PostgreSQL and two on MySQL and MariaDB. Rows and log are as durable as the
- * database keeps them; `inspect()` says where that is less than one would think.
+ * Entry point `tokenwright/stores/sql`: sessions in PostgreSQL, MySQL, MariaDB or SQLite, through the
+ * application's own Kysely instance, which it also closes. A refresh costs one round trip on
+ * PostgreSQL and two on MySQL and MariaDB. Rows and log are as durable as the database keeps them;
+ * `inspect()` warns where that is less than one would think.
  *
- * The store bounds its waits for locks and its retries. It cannot bound a server that answers nothing: give Kysely the pool
- * through `withDeadlines`, which closes a connection that hangs.
+ * The store bounds its waits for locks and its retries. It cannot bound a server that hangs: give
+ * Kysely the pool through `withDeadlines`, which closes a connection that hangs.
  */
 import type { Kysely } from 'kysely'
 import { checkKnownKeys } from '../internal/configuration-error.ts'
@@ -31,6 +32,7 @@ export {
   sqlStatements,
 } from './sql/migrations.ts'
 export type { MysqlConnectionLike, MysqlPoolLike, MysqlPoolWithDeadlines } from './sql/mysql-pool.ts'
+export { type NodeSqliteConnection, nodeSqlite } from './sql/node-sqlite.ts'
 export type { PgClientLike, PgPoolLike, PgPoolWithDeadlines } from './sql/pg-pool.ts'
 export type { SqlDialect } from './sql/statement.ts'
 export { withDeadlines } from './sql/with-deadlines.ts'
@@ -38,7 +40,7 @@ export { withDeadlines } from './sql/with-deadlines.ts'
 /** What `sqlStore` takes. */
 export interface SqlStoreOptions extends SqlSettings {
   /**
-   * How long a statement waits for a row that another one holds, and how long it is tried again after a deadlock, a
+   * How long a statement waits for a locked row, and for how long it is retried after a deadlock, a
    * serialization failure or SQLITE_BUSY. Default `'2s'`; between 0.1 and 60 seconds.
    */
   readonly deadline?: Duration
@@ -51,13 +53,19 @@ const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> =
 }
 
 /**
- * Makes a store in a SQL database. It connects to nothing before the first call. The tables must be there: see `migrateSql` and
- * `sqlMigrations`; a call that finds them missing rejects with a `ConfigurationError`, as does `inspect()` where they are older.
+ * Creates a store in a SQL database. It connects to nothing before the first call. The tables must be
+ * there: see `migrateSql` and `sqlMigrations`; a call that finds them missing rejects with a
+ * `ConfigurationError`, as does `inspect()` where they are older. The tables are looked for in the
+ * schema of `db.withSchema(...)` or of the option `schema`.
  *
- * SQLite: use one that reports SQLITE_BUSY honestly (`node:sqlite`, better-sqlite3, `@photostructure/sqlite`; `libsql` does not),
- * with a busy timeout of 0: while SQLite itself waits, the whole process stands still. The store waits without that.
+ * Given a transaction of the caller, the store joins it: what it writes is committed or rolled back
+ * with it, and nothing is retried. Such a store is of use for that transaction only.
  *
- * @param db the application's Kysely instance, 0.28 or later; its plugins do not touch the store's statements
+ * SQLite: use a driver that reports SQLITE_BUSY honestly (`node:sqlite` through `nodeSqlite`,
+ * better-sqlite3, `@photostructure/sqlite`; `libsql` does not), with a busy timeout of 0: while SQLite
+ * itself waits, the whole process stands still. The store waits without that.
+ *
+ * @param db the application's Kysely instance, 0.28 or later; its plugins do not touch our statements
  * @throws {ConfigurationError} when the dialect is none of the three, or an option is unfit
  *
  * @example
@@ -72,17 +80,18 @@ const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> =
  * ```
  */
 export function sqlStore<DB>(db: Kysely<DB>, options: SqlStoreOptions = {}): Store {
-  checkKnownKeys('', options, ['dialect', 'prefix', 'deadline'])
+  checkKnownKeys('', options, ['dialect', 'prefix', 'schema', 'deadline'])
   const deadline = toSeconds('deadline', options.deadline ?? '2s', { min: 0.1, max: 60 })
   const database = createDatabase(db, options, deadline)
-  const { dialect, prefix, run } = database
-  const reading = createQueries(database)
+  const { dialect, prefix, run, isTransaction } = database
+  const queries = createQueries(database)
+  const commands = COMMANDS[dialect](database)
   const prune = createPrune(database)
-  const writing = COMMANDS[dialect](database)
 
-  async function step<T>(carryOut: () => Promise<T>): Promise<T> {
+  async function step<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await retry(carryOut, deadline)
+      // A failure inside of the caller's transaction is the caller's: nothing of it can be repeated alone.
+      return await (isTransaction ? work() : retry(work, deadline))
     } catch (error) {
       throw isMissing(error) ? createSchemaError(prefix, 'none, or older ones', error) : error
     }
@@ -91,18 +100,18 @@ export function sqlStore<DB>(db: Kysely<DB>, options: SqlStoreOptions = {}): Sto
   return {
     name: dialect,
     inspect: () => step(() => inspectDatabase(database, run)),
-    now: () => step(() => reading.now(run)),
-    start: (draft, now) => step(() => writing.start(draft, now)),
-    rotate: (call) => step(() => writing.rotate(call)),
-    stepUp: (call) => step(() => writing.stepUp(call)),
-    countAttempt: (key, limit, window, now) => step(() => writing.countAttempt(key, limit, window, now)),
-    get: (sid) => step(() => reading.get(run, sid)),
-    list: (sub, now) => step(() => reading.list(run, sub, now)),
-    isRevoked: (query) => step(() => reading.isRevoked(run, query)),
-    end: (sid, reason, call) => step(() => writing.end(sid, reason, call)),
-    endAll: (sub, reason, call) => step(() => writing.endAll(sub, reason, call)),
-    revokeToken: (jti, until, now) => step(() => writing.revokeToken(jti, until, now)),
-    readLog: (cursor, limit) => step(() => reading.readLog(run, cursor, limit)),
+    now: () => step(() => queries.now(run)),
+    start: (draft, now) => step(() => commands.start(draft, now)),
+    rotate: (call) => step(() => commands.rotate(call)),
+    stepUp: (call) => step(() => commands.stepUp(call)),
+    countAttempt: (key, limit, window, now) => step(() => commands.countAttempt(key, limit, window, now)),
+    get: (sid) => step(() => queries.get(run, sid)),
+    list: (sub, now) => step(() => queries.list(run, sub, now)),
+    isRevoked: (query) => step(() => queries.isRevoked(run, query)),
+    end: (sid, reason, call) => step(() => commands.end(sid, reason, call)),
+    endAll: (sub, reason, call) => step(() => commands.endAll(sub, reason, call)),
+    revokeToken: (jti, until, now) => step(() => commands.revokeToken(jti, until, now)),
+    readLog: (cursor, limit) => step(() => queries.readLog(run, cursor, limit)),
     prune: (now) => prune((statement, values) => step(() => run(statement, values)), now),
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The user's own client, whichever it is: ioredis (`Redis`, `Cluster`) and node-redis (client, pool, cluster, sentinel), told apart
- * by their shape and never imported. One way out: a command as strings, sent to the node that owns a key.
- * What comes back is read by `script.ts`; when to give up waiting is decided above the store.
+ * The user's client: ioredis (`Redis`, `Cluster`) or node-redis (client, pool, cluster, sentinel),
+ * told apart by shape and never imported. `createSend` turns each into one function that sends a
+ * command, as strings, to the node that owns a key. `script.ts` reads the replies.
  */
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 
@@ -40,12 +40,12 @@ export type RedisClient = IoredisClient | NodeRedisClient | NodeRedisCluster | N
 export type Send = (key: string, args: readonly string[]) => Promise<unknown>
 
 /**
- * Tells the kind of client. The order matters: ioredis has a `sendCommand` too, which takes another thing.
+ * Recognizes the client. The order matters: ioredis has a `sendCommand` of another shape.
  *
- * @throws {ConfigurationError} for what is none of them
+ * @throws {ConfigurationError} for any other value
  */
 export function createSend(client: RedisClient): Send {
-  // `slots` of a node-redis cluster is a getter that may find nothing before the connection stands: only its presence counts.
+  // `slots` of a node-redis cluster is a getter that may be empty before it is connected.
   const has = (name: string): boolean => typeof client === 'object' && client !== null && name in client
   if (has('call')) {
     const { call } = client as IoredisClient
@@ -63,8 +63,8 @@ export function createSend(client: RedisClient): Send {
 }
 
 /**
- * node-redis is an `EventEmitter` that ends the process when a connection breaks and nobody listens for `error`. What the error
- * means reaches us as a rejection anyway. A listener of the user's own is left alone.
+ * node-redis ends the process when a connection breaks and no listener for `error` is attached. The
+ * call that failed rejects anyway. A listener of the user's own is left alone.
  */
 function listen(client: object): void {
   const { on, listenerCount } = client as { on?: unknown; listenerCount?: unknown }

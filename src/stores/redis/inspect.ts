@@ -1,6 +1,6 @@
 /**
- * What is worth a warning before a Redis is trusted with sessions. Read with INFO inside a script, not with CONFIG: managed services
- * refuse CONFIG, and a script runs on the very node of a cluster that keeps our keys. No address and no password is ever named.
+ * Warnings before a Redis is trusted with sessions. Read with INFO inside a script and not with
+ * CONFIG: managed services refuse CONFIG, and a script runs on the node that keeps our keys.
  */
 import type { Keys } from './keys.ts'
 import { createScript, type Runner } from './script.ts'
@@ -9,31 +9,31 @@ const INFO = createScript({
   keys: 'log',
   args: '',
   body: `
-local answer = {}
+local texts = {}
 for i, section in ipairs({ 'server', 'persistence', 'memory', 'replication' }) do
   local text = redis.pcall('INFO', section)
-  answer[i] = type(text) == 'string' and text or ''
+  texts[i] = type(text) == 'string' and text or ''
 end
-return answer
+return texts
 `,
 })
 
 /** The lowest version that knows every command in use: exclusive ranges of streams. */
 const OLDEST = [6, 2] as const
 
-/** Lists what is worth a warning; empty when nothing is. Rejects when Redis cannot be reached. */
+/** Lists the warnings. Rejects when Redis cannot be reached. */
 export async function inspect(run: Runner, keys: Keys): Promise<readonly string[]> {
   const sections = await run(INFO, { keys: [keys.log], args: [], now: null })
   const info = sections.map(String).join('\n')
   const read = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
   return [
-    ...judgeVersion(read('redis_version')),
-    ...judgeDurability(read('aof_enabled')),
-    ...judgeEviction(read('maxmemory_policy')),
+    ...warnOfVersion(read('redis_version')),
+    ...warnOfDurability(read('aof_enabled')),
+    ...warnOfEviction(read('maxmemory_policy')),
   ]
 }
 
-function judgeVersion(version: string | undefined): string[] {
+function warnOfVersion(version: string | undefined): string[] {
   if (version === undefined) return ['The version of Redis could not be checked; 6.2 or later is needed']
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const [oldestMajor, oldestMinor] = OLDEST
@@ -41,14 +41,14 @@ function judgeVersion(version: string | undefined): string[] {
   return old ? [`Redis ${major}.${minor} is too old: 6.2 or later is needed`] : []
 }
 
-function judgeDurability(aof: string | undefined): string[] {
+function warnOfDurability(aof: string | undefined): string[] {
   if (aof === undefined) return ['Whether Redis keeps its writes (appendonly) could not be checked']
   const lost =
     'a crash loses every login and revocation since the last snapshot, and may revive what was revoked'
   return aof === '1' ? [] : [`Redis runs without appendonly: ${lost}`]
 }
 
-function judgeEviction(policy: string | undefined): string[] {
+function warnOfEviction(policy: string | undefined): string[] {
   if (policy === undefined) return ['Whether Redis evicts keys (maxmemory-policy) could not be checked']
   const lost = 'sessions, revocations and cut-offs may be evicted; set noeviction'
   return policy === 'noeviction'

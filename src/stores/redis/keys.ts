@@ -1,7 +1,7 @@
 /**
- * The names of everything in Redis. All of them share one hash tag, `{prefix}`, and so one slot of a cluster: that is what lets
- * one script be one atomic step (docs/decisions: "Redis: one slot").
- * Scripts go from a session to its subject and back by the one letter before the name.
+ * The keys in Redis. All share one hash tag, `{prefix}`, and so one slot of a cluster, which makes a
+ * script one atomic step (docs/decisions/0006-redis-keys.md). Scripts derive the key of a subject
+ * from that of a session, and back, by the letter before the name.
  */
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 
@@ -24,20 +24,20 @@ export interface Keys {
 }
 
 /**
- * Spells a text so that UTF-8 keeps it: two texts with different code units never get one spelling, whereas
- * UTF-8 turns every lone surrogate into U+FFFD. Ordinary texts stay as they are.
+ * Escapes a text so that two texts with different code units never become one: UTF-8 turns every
+ * lone surrogate into U+FFFD. Ordinary texts stay as they are.
  */
 export function spell(text: string): string {
   return JSON.stringify(text).slice(1, -1)
 }
 
-/** Takes back what `spell` did. */
+/** Undoes `spell`. */
 export function unspell(text: string): string {
   return JSON.parse(`"${text}"`)
 }
 
 /**
- * Makes the names.
+ * Creates the keys of one store.
  *
  * @param prefix 1 to 64 letters, digits and `: . _ -`
  * @throws {ConfigurationError} for another prefix: a brace would move keys to another slot

@@ -1,13 +1,14 @@
 /**
- * The user's Kysely instance, seen as something that carries out statements. Nothing of Kysely is imported at run time: its
- * `executeQuery` takes any object of a compiled query's shape, which also saves building the same query on every call.
- * Plugins are left out, because one that renames columns would rename ours.
+ * The user's Kysely instance as something that runs our statements. Nothing of Kysely is imported at
+ * run time: its `executeQuery` takes any object of a compiled query's shape, which also saves
+ * building the same query on every call. Plugins are left out, because one that renames columns
+ * would rename ours; the schema that `withSchema` sets is read first.
  */
 import type { Kysely } from 'kysely'
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 import { type Compile, createCompiler, type SqlDialect, type Statement, type Values } from './statement.ts'
 
-/** What a statement answered. */
+/** The result of a statement. */
 export interface Result {
   /** The rows; integers may be numbers, strings or bigints: read them with `Number()`. */
   readonly rows: readonly Readonly<Record<string, unknown>>[]
@@ -17,76 +18,73 @@ export interface Result {
   readonly number: number
 }
 
-/** Carries out one statement: one round trip. */
+/** Runs one statement: one round trip. */
 export type Run = (statement: Statement, values?: Values) => Promise<Result>
 
 /** A database with everything that is known about it. */
 export interface Database {
-  /** Which dialect it speaks. */
+  /** Its dialect. */
   readonly dialect: SqlDialect
   /** What the tables' names begin with. */
   readonly prefix: string
-  /** Puts texts into its spelling. */
+  /** The tables' schema; null for the connection's own. */
+  readonly schema: string | null
+  /** Whether every statement belongs to a transaction of the caller. */
+  readonly isTransaction: boolean
+  /** Compiles templates. */
   readonly compile: Compile
-  /** Carries out a statement on its own, committed when it is done. */
+  /** Runs a statement on its own, committed when it is done. */
   readonly run: Run
-  /** Carries out a step on one connection, without a transaction. */
+  /** Runs a step on one connection, without a transaction. */
   connect<T>(step: (run: Run) => Promise<T>): Promise<T>
-  /** Carries out a step in a transaction that sees what is committed. */
+  /** Runs a step in a transaction that reads what is committed. */
   transact<T>(step: (run: Run) => Promise<T>): Promise<T>
 }
 
-/** Which database is meant. */
+/** Where the tables are. */
 export interface SqlSettings {
-  /** The dialect; default: found out from the Kysely instance. MariaDB is `'mysql'`. */
+  /** The dialect; default: that of the Kysely instance. MariaDB is `'mysql'`. */
   readonly dialect?: SqlDialect
-  /** What the tables' names begin with: lower-case letters, digits and `_`, at most 31. Default `'tokenwright_'`. */
+  /**
+   * What the tables' names begin with: lower-case letters, digits and `_`, at most 31. Default
+   * `'tokenwright_'`.
+   */
   readonly prefix?: string
+  /**
+   * The schema that the tables are in, on MySQL the database: letters, digits, `_`, `$` and `-`, at
+   * most 63. Default: that of `db.withSchema(...)`, else the connection's own. It must exist.
+   */
+  readonly schema?: string
 }
 
-/** The class of Kysely's adapter, or of its base, says the dialect; third-party dialects extend these. */
-const ADAPTERS: Readonly<Record<string, SqlDialect>> = {
-  PostgresAdapter: 'postgres',
-  MysqlAdapter: 'mysql',
-  SqliteAdapter: 'sqlite',
-}
-
-const DIALECTS: readonly string[] = Object.values(ADAPTERS)
-
-function detectDialect(adapter: object): SqlDialect | undefined {
-  for (let type: object | null = adapter; type !== null; type = Object.getPrototypeOf(type)) {
-    const found = ADAPTERS[type.constructor.name]
-    if (found !== undefined) return found
+/**
+ * Wraps a Kysely instance, or a transaction of the caller, which the store then joins.
+ *
+ * @param deadline how long a statement waits for a lock, in seconds
+ * @throws {ConfigurationError} when its dialect is none of the three, or a name is unfit
+ */
+export function createDatabase<DB>(given: Kysely<DB>, settings: SqlSettings, deadline = 2): Database {
+  const prefix = toPrefix(settings.prefix)
+  if (typeof given?.withoutPlugins !== 'function')
+    throw new ConfigurationError(expected('db', 'a Kysely instance', given))
+  const schema = toSchema(settings.schema ?? readSchema(given))
+  const db = given.withoutPlugins()
+  const dialect = settings.dialect === undefined ? detectDialect(db) : toKnownDialect(settings.dialect)
+  const compile = createCompiler({ dialect, prefix, schema, deadline })
+  const database = { dialect, prefix, schema, compile, isTransaction: db.isTransaction }
+  if (db.isTransaction) {
+    const run = createRun(db, dialect)
+    return { ...database, run, connect: (step) => step(run), transact: (step) => step(run) }
   }
-  return undefined
-}
-
-function toDialect<DB>(db: Kysely<DB>, given: unknown): SqlDialect {
-  if (given !== undefined) return toKnownDialect(given)
-  const dialect = detectDialect(db.getExecutor().adapter)
-  if (dialect !== undefined) return dialect
-  const name = db.getExecutor().adapter.constructor.name
-  throw new ConfigurationError(
-    `Expected a Kysely instance for PostgreSQL, MySQL, MariaDB or SQLite, got one with ${name}; ` +
-      "if it speaks one of them, say which with the option `dialect`: 'postgres', 'mysql' or 'sqlite'",
-  )
-}
-
-function createRun<DB>(db: Kysely<DB>, dialect: SqlDialect): Run {
-  const getNow = (): number | null => (dialect === 'sqlite' ? Date.now() : null)
-  return async ({ sql, names }, values = {}) => {
-    const { rows, numAffectedRows, insertId } = await db.executeQuery<Record<string, unknown>>({
-      sql,
-      parameters: names.map((name) => values[name] ?? (name === 'now' ? getNow() : null)),
-      query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] },
-      queryId: { queryId: 'tokenwright' },
-    })
-    return { rows, count: Number(numAffectedRows ?? 0), number: Number(insertId ?? 0) }
+  return {
+    ...database,
+    connect: (step) => db.connection().execute((connection) => step(createRun(connection, dialect))),
+    ...(dialect === 'sqlite' ? createSqlite(db, compile) : createServer(db, dialect)),
   }
 }
 
 /**
- * Reads what the tables' names begin with.
+ * Reads the prefix of the tables' names.
  *
  * @throws {ConfigurationError} for an unfit one
  */
@@ -99,7 +97,18 @@ export function toPrefix(given: string | undefined): string {
 }
 
 /**
- * Takes the name of a dialect.
+ * Reads the name of a schema; null for none.
+ *
+ * @throws {ConfigurationError} for an unfit one
+ */
+export function toSchema(given: string | undefined): string | null {
+  if (given === undefined) return null
+  if (/^[A-Za-z_][\w$-]{0,62}$/.test(given)) return given
+  throw new ConfigurationError(expected('schema', 'letters, digits, `_`, `$` and `-`, at most 63', given))
+}
+
+/**
+ * Reads the name of a dialect.
  *
  * @throws {ConfigurationError} for any other word
  */
@@ -108,29 +117,88 @@ export function toKnownDialect(given: unknown): SqlDialect {
   throw new ConfigurationError(expected('dialect', "'postgres', 'mysql' or 'sqlite'", given))
 }
 
-/** A lock that waits its turn in one process. */
-function createTurns(): <T>(step: () => Promise<T>) => Promise<T> {
+/** The class of Kysely's adapter, or of its base, says the dialect; third-party dialects extend these. */
+const ADAPTERS: Readonly<Record<string, SqlDialect>> = {
+  PostgresAdapter: 'postgres',
+  MysqlAdapter: 'mysql',
+  SqliteAdapter: 'sqlite',
+}
+
+const DIALECTS: readonly string[] = Object.values(ADAPTERS)
+
+function detectDialect<DB>(db: Kysely<DB>): SqlDialect {
+  const { adapter } = db.getExecutor()
+  for (let type: object | null = adapter; type !== null; type = Object.getPrototypeOf(type)) {
+    const found = ADAPTERS[type.constructor.name]
+    if (found !== undefined) return found
+  }
+  throw new ConfigurationError(
+    `Expected a Kysely instance for PostgreSQL, MySQL, MariaDB or SQLite, got one with ${adapter.constructor.name}; ` +
+      "if it speaks one of them, say which with the option `dialect`: 'postgres', 'mysql' or 'sqlite'",
+  )
+}
+
+/** The schema that the instance's plugins put in front of a table; undefined for none. */
+function readSchema<DB>(db: Kysely<DB>): string | undefined {
+  const node: unknown = (db as unknown as Kysely<Record<string, object>>)
+    .selectFrom('tokenwright')
+    .selectAll()
+    .toOperationNode()
+  const { from } = node as { from?: { froms?: readonly TableNode[] } }
+  return from?.froms?.[0]?.table?.schema?.name
+}
+
+/** The part of Kysely's `TableNode` that names the schema. */
+interface TableNode {
+  readonly table?: { readonly schema?: { readonly name: string } }
+}
+
+function createRun<DB>(db: Kysely<DB>, dialect: SqlDialect): Run {
+  const getNow = (): number | null => (dialect === 'sqlite' ? Date.now() : null)
+  return async ({ sql, names }, values = {}) => {
+    const { rows, numAffectedRows, insertId } = await db.executeQuery<Record<string, unknown>>({
+      sql,
+      parameters: names.map((name) => values[name] ?? (name === 'now' ? getNow() : null)),
+      query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] },
+      queryId: { queryId: 'tokenwright' },
+    })
+    checkShape(rows[0])
+    return { rows, count: Number(numAffectedRows ?? 0), number: Number(insertId ?? 0) }
+  }
+}
+
+/** Refuses rows that a driver returns as arrays, or as an object for each table. No column of ours is an object. */
+function checkShape(row: Record<string, unknown> | undefined): void {
+  if (row === undefined) return
+  const nested = Array.isArray(row) || Object.values(row).some(isPlainObject)
+  if (!nested) return
+  throw new ConfigurationError(
+    'Expected the driver to return rows as flat objects: leave out `rowsAsArray` and `nestTables` (mysql2), `rowMode` (pg)',
+  )
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !(value instanceof Date)
+}
+
+/**
+ * SQLite's transactions take the write lock with their first word: one that reads first and writes
+ * later fails at once where another process wrote meanwhile, whatever the busy timeout. A process has
+ * one connection, so that everything takes turns: Kysely's own dialect sees to that, others may let a
+ * statement slip into another call's transaction.
+ */
+function createSqlite<DB>(db: Kysely<DB>, compile: Compile): Pick<Database, 'run' | 'transact'> {
+  const begin = compile('begin immediate')
+  const commit = compile('commit')
+  const rollback = compile('rollback')
+  const runAlone = createRun(db, 'sqlite')
   let last: Promise<unknown> = Promise.resolve()
-  return (step) => {
+
+  function takeTurn<T>(step: () => Promise<T>): Promise<T> {
     const turn = last.then(step)
     last = turn.catch(() => undefined)
     return turn
   }
-}
-
-/**
- * SQLite's transactions take the write lock with their first word: one that reads first and writes later fails at once where
- * another process wrote meanwhile, whatever the busy timeout. A process has one connection, so that everything takes turns: Kysely's
- * own dialect sees to that, others may let a statement slip into somebody's transaction.
- */
-function createSqlite<DB>(db: Kysely<DB>, compile: Compile): Pick<Database, 'run' | 'transact'> {
-  const [begin, commit, rollback] = ['begin immediate', 'commit', 'rollback'].map(compile) as [
-    Statement,
-    Statement,
-    Statement,
-  ]
-  const takeTurn = createTurns()
-  const runAlone = createRun(db, 'sqlite')
   async function transact<T>(run: Run, step: (run: Run) => Promise<T>): Promise<T> {
     await run(begin)
     try {
@@ -138,7 +206,7 @@ function createSqlite<DB>(db: Kysely<DB>, compile: Compile): Pick<Database, 'run
       await run(commit)
       return result
     } catch (error) {
-      // The transaction may be gone already; what went wrong first is what counts.
+      // The transaction may be gone already; the first failure is the one to report.
       await run(rollback).catch(() => undefined)
       throw error
     }
@@ -152,7 +220,7 @@ function createSqlite<DB>(db: Kysely<DB>, compile: Compile): Pick<Database, 'run
   }
 }
 
-/** A server's transactions see what is committed: repeatable read would also lock the gap where an unknown session is looked for. */
+/** Read committed: repeatable read would also lock the gap where an unknown session is looked for. */
 function createServer<DB>(db: Kysely<DB>, dialect: SqlDialect): Pick<Database, 'run' | 'transact'> {
   return {
     run: createRun(db, dialect),
@@ -161,25 +229,5 @@ function createServer<DB>(db: Kysely<DB>, dialect: SqlDialect): Pick<Database, '
         .transaction()
         .setIsolationLevel('read committed')
         .execute((transaction) => step(createRun(transaction, dialect))),
-  }
-}
-
-/**
- * Looks at a Kysely instance.
- *
- * @param deadline how long a statement waits for a lock, in seconds
- * @throws {ConfigurationError} when its dialect is none of the three, or the prefix is unfit
- */
-export function createDatabase<DB>(given: Kysely<DB>, settings: SqlSettings, deadline = 2): Database {
-  const prefix = toPrefix(settings.prefix)
-  const db = given.withoutPlugins()
-  const dialect = toDialect(db, settings.dialect)
-  const compile = createCompiler(dialect, prefix, deadline)
-  return {
-    dialect,
-    prefix,
-    compile,
-    connect: (step) => db.connection().execute((connection) => step(createRun(connection, dialect))),
-    ...(dialect === 'sqlite' ? createSqlite(db, compile) : createServer(db, dialect)),
   }
 }

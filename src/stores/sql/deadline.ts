@@ -1,6 +1,7 @@
 /**
- * Deadlines for calls of a driver. No client can withdraw what it has sent; what a deadline can do is to stop waiting, and to see
- * that a connection which did not answer is closed and not given back to the pool, where the next one would hang on it.
+ * Deadlines for calls of a driver. A client cannot withdraw a command that it sent. A deadline can
+ * stop the wait, and make sure that the connection is closed instead of given back to the pool,
+ * where the next call would hang on it.
  */
 
 import { checkKnownKeys } from '../../internal/configuration-error.ts'
@@ -9,18 +10,19 @@ import { type Duration, toSeconds } from '../../internal/duration.ts'
 /** How a pool is wrapped. */
 export interface DeadlineOptions {
   /**
-   * How long one call may take: a query, or the wait for a connection. Default `'2s'`; between 0.05 seconds and an hour.
-   * It holds for everything that goes through the wrapped pool, also for queries of the application.
+   * How long one call may take: a query, or the wait for a connection. Default `'2s'`; between
+   * 0.05 seconds and an hour. It applies to every query through the wrapped pool, those of the
+   * application included.
    */
   readonly deadline?: Duration
 }
 
-/** What the types of drivers and of Kysely say in overloads, to which no stricter type fits on both sides. */
+/** For overloads of drivers and of Kysely that no stricter type fits on both sides. */
 export type Loose =
   // biome-ignore lint/suspicious/noExplicitAny: their overloads have no common subtype and no common supertype
   any
 
-/** Thrown where a deadline passed; the store's caller makes 503 of it, as of every failure. */
+/** A call took longer than its deadline. */
 export class DeadlineError extends Error {
   /** Always `'DeadlineError'`. */
   override readonly name: string = 'DeadlineError'
@@ -35,11 +37,11 @@ export function readDeadline(options: DeadlineOptions): number {
 }
 
 /**
- * Waits for a call, but not longer than the deadline.
+ * Waits for a call until the deadline.
  *
  * @param seconds the deadline
- * @param what what is waited for, as the subject of "... took longer than"
- * @throws {DeadlineError} when it passed; what the call gives after that is nobody's, and its failure is swallowed
+ * @param what names the call in the message: the subject of "... took longer than"
+ * @throws {DeadlineError} when the deadline passed; a later result or failure is dropped
  */
 export async function within<T>(call: Promise<T>, seconds: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined

@@ -1,17 +1,17 @@
-/** What is worth a warning at start: settings of a server with which it forgets, mangles or hangs. Nothing is changed. */
+/** Warnings at start: settings with which a server loses or mangles data, or hangs. */
 import type { Database, Run } from './database.ts'
 import { createSchemaError, readVersion, SCHEMA_VERSION } from './schema.ts'
 import type { SqlDialect } from './statement.ts'
 
 type Settings = Readonly<Record<string, unknown>>
 
-/** One thing to look at: whether it is so, and what to say then. */
+/** A setting that is worth a warning. */
 interface Concern {
   readonly applies: (settings: Settings) => boolean
   readonly warning: string
 }
 
-/** What is asked, and what is looked at in the answer, by dialect. */
+/** The query that reads the settings, and the concerns, by dialect. */
 const CONCERNS: Readonly<
   Record<SqlDialect, { readonly ask: string; readonly concerns: readonly Concern[] }>
 > = {

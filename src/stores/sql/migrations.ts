@@ -1,6 +1,6 @@
 /**
- * Brings the schema up: either with the Migrator of Kysely, beside an application's own migrations, or on its own.
- * Every step does nothing where it was done before, so that both ways may meet.
+ * Migrates the schema: with Kysely's Migrator, beside an application's own migrations, or alone.
+ * A step does nothing where it ran before, so that both ways may be mixed.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
@@ -11,20 +11,21 @@ import {
   type SqlSettings,
   toKnownDialect,
   toPrefix,
+  toSchema,
 } from './database.ts'
 import { retry } from './retry.ts'
 import { readVersion, SCHEMA_STEPS } from './schema.ts'
 import { createCompiler, type SqlDialect, type Statement } from './statement.ts'
 
-/** One migration, as Kysely's Migrator takes it. */
+/** A migration for Kysely's Migrator. */
 export interface SqlMigration {
-  /** Makes the tables, where they are not there. */
+  /** Creates what is missing. */
   up(db: Kysely<unknown>): Promise<void>
   /** Drops the tables with everything in them. */
   down(db: Kysely<unknown>): Promise<void>
 }
 
-/** Migrations by their names, as Kysely's Migrator takes them. */
+/** Migrations by their names, for Kysely's Migrator. */
 export interface SqlMigrationProvider {
   /** All of them; names begin with `tokenwright_` and sort in their order. */
   getMigrations(): Promise<Record<string, SqlMigration>>
@@ -42,7 +43,7 @@ async function runAll(run: Run, statements: readonly Statement[]): Promise<void>
 /**
  * The migrations as a provider for Kysely's own Migrator.
  *
- * @param settings the same `prefix` and `dialect` as the store's
+ * @param settings the same `prefix`, `schema` and `dialect` as the store's
  *
  * @example
  * ```ts
@@ -70,10 +71,10 @@ export function sqlMigrations(settings: SqlSettings = {}): SqlMigrationProvider 
 }
 
 /**
- * The statements of all migrations as texts, for tools that take SQL. Each does nothing where it was carried out before.
+ * The statements of all migrations as texts, for tools that take SQL.
  *
- * @param settings the same `prefix` as the store's
- * @throws {ConfigurationError} for an unknown dialect or an unfit prefix
+ * @param settings the same `prefix` and `schema` as the store's
+ * @throws {ConfigurationError} for an unknown dialect or an unfit name
  *
  * @example
  * ```ts
@@ -84,14 +85,15 @@ export function sqlMigrations(settings: SqlSettings = {}): SqlMigrationProvider 
  */
 export function sqlStatements(
   dialect: SqlDialect,
-  settings: Pick<SqlSettings, 'prefix'> = {},
+  settings: Pick<SqlSettings, 'prefix' | 'schema'> = {},
 ): readonly string[] {
   const prefix = toPrefix(settings.prefix)
-  const compile = createCompiler(toKnownDialect(dialect), prefix, PATIENCE)
+  const schema = toSchema(settings.schema)
+  const compile = createCompiler({ dialect: toKnownDialect(dialect), prefix, schema, deadline: PATIENCE })
   return SCHEMA_STEPS.flatMap(({ up }) => up({ compile, dialect, prefix })).map(({ sql }) => sql)
 }
 
-/** A lock that no two migrating processes hold, by dialect; asked for again and again, since a long wait would look like a hung server. */
+/** A lock for one migrating process. It is polled, since a long wait would look like a hung server. */
 const LOCKS = {
   postgres: {
     take: "select case when pg_try_advisory_xact_lock(hashtext('{log}')) then 1 else 0 end as taken",
@@ -111,8 +113,8 @@ async function waitFor(run: Run, take: Statement): Promise<void> {
   }
 }
 
-async function bringUp(database: Database, run: Run): Promise<string[]> {
-  // The counters' table says the version, and is the first thing that the first step makes.
+async function runMissingSteps(database: Database, run: Run): Promise<string[]> {
+  // The version is in the counters' table, which the first statement of the first step creates.
   const [first] = SCHEMA_STEPS[0]?.up(database) ?? []
   if (first !== undefined) await run(first)
   const version = await readVersion(database, run)
@@ -123,19 +125,19 @@ async function bringUp(database: Database, run: Run): Promise<string[]> {
 
 async function migrate(database: Database): Promise<string[]> {
   const { dialect, compile } = database
-  if (dialect === 'sqlite') return database.transact((run) => bringUp(database, run))
+  if (dialect === 'sqlite') return database.transact((run) => runMissingSteps(database, run))
   const take = compile(LOCKS[dialect].take)
   if (dialect === 'postgres') {
     return database.transact(async (run) => {
       await waitFor(run, take)
-      return bringUp(database, run)
+      return runMissingSteps(database, run)
     })
   }
-  // MySQL commits with every change of the schema, so that the lock belongs to the connection.
+  // MySQL commits with every change of the schema, so the lock belongs to the connection.
   return database.connect(async (run) => {
     await waitFor(run, take)
     try {
-      return await bringUp(database, run)
+      return await runMissingSteps(database, run)
     } finally {
       await run(compile(LOCKS.mysql.drop))
     }
@@ -143,11 +145,11 @@ async function migrate(database: Database): Promise<string[]> {
 }
 
 /**
- * Brings the schema up to what this version of the library works with. Does nothing where it is up; safe when several processes
- * start at once. It waits up to 30 seconds for one that is at it.
+ * Migrates the schema to the version that this library works with. Does nothing where it is there;
+ * safe when several processes start at once: it waits up to 30 seconds for the one that migrates.
  *
- * @param settings the same `prefix` and `dialect` as the store's
- * @returns the names of the migrations that it carried out
+ * @param settings the same `prefix`, `schema` and `dialect` as the store's
+ * @returns the names of the migrations that ran
  * @throws {ConfigurationError} when the database is none of the three dialects
  *
  * @example

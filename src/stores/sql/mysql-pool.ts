@@ -1,10 +1,10 @@
 /**
- * A pool of `mysql2`, wrapped for Kysely's `MysqlDialect`: calls have a deadline, a connection that hung is closed and not given
- * back, waits for a connection are bounded, and no `error` event of the driver ends the process.
+ * A pool of `mysql2`, wrapped for Kysely's `MysqlDialect`: calls and waits for a connection have a
+ * deadline, a connection that hung is closed, and no `error` event of the driver ends the process.
  */
 import { DeadlineError, type DeadlineOptions, type Loose, readDeadline } from './deadline.ts'
 
-/** What is used of a pooled connection of `mysql2` (the callback interface, not `mysql2/promise`). */
+/** The used part of a pooled connection of `mysql2` (callbacks, not `mysql2/promise`). */
 export interface MysqlConnectionLike {
   /** Carries out a query. */
   query(...call: Loose[]): Loose
@@ -20,7 +20,7 @@ export interface MysqlConnectionLike {
   on(event: 'error', listener: (error: Error) => void): unknown
 }
 
-/** What is used of a pool of `mysql2`. */
+/** The used part of a pool of `mysql2`. */
 export interface MysqlPoolLike {
   /** Lends a connection. */
   getConnection(callback: (error: Loose, connection: Loose) => void): void
@@ -52,30 +52,30 @@ export interface MysqlPoolWithDeadlines {
   end(callback: (error: unknown) => void): void
 }
 
-type Answer<T> = (error: unknown, result: T) => void
+type Callback<T> = (error: unknown, result: T) => void
 
-/** Answers once: with what comes first, the answer or the deadline. */
-function answerOnce<T>(
-  answer: Answer<T | undefined>,
+/** Calls back once: with the result or at the deadline, whichever comes first. */
+function callOnce<T>(
+  callback: Callback<T | undefined>,
   seconds: number,
   late: { readonly what: string; onDeadline(): void; onLate(result: T | undefined): void },
-): Answer<T> {
+): Callback<T> {
   let over = false
   const timer = setTimeout(() => {
     over = true
     late.onDeadline()
-    answer(new DeadlineError(`${late.what} took longer than ${seconds} seconds`), undefined)
+    callback(new DeadlineError(`${late.what} took longer than ${seconds} seconds`), undefined)
   }, seconds * 1000)
   return (error, result) => {
     clearTimeout(timer)
     if (over) late.onLate(error ? undefined : result)
-    else answer(error, result)
+    else callback(error, result)
   }
 }
 
 function wrap(connection: MysqlConnectionLike, deadline: number): MysqlConnectionWithDeadlines {
   let broken: Error | undefined
-  // The query that was under way rejects by itself; without a listener the event could end the process.
+  // The running query rejects by itself; without a listener the event could end the process.
   connection.on('error', (error) => {
     broken ??= error
   })
@@ -91,12 +91,12 @@ function wrap(connection: MysqlConnectionLike, deadline: number): MysqlConnectio
       if (callback === undefined) return connection.query(sql, parameters)
       if (broken !== undefined) return callback(broken, undefined)
       const hung = new DeadlineError('The connection hung before')
-      const answer = answerOnce(callback, deadline, {
+      const settle = callOnce(callback, deadline, {
         what: 'A query',
         onDeadline: () => destroy(hung),
         onLate: () => undefined,
       })
-      return connection.query(sql, parameters, answer)
+      return connection.query(sql, parameters, settle)
     },
     destroy: () => destroy(new DeadlineError('The connection was closed')),
     release() {
@@ -116,7 +116,7 @@ export function withMysqlDeadlines(
   options: DeadlineOptions = {},
 ): MysqlPoolWithDeadlines {
   const deadline = readDeadline(options)
-  // Kysely knows a connection by its object, and greets each new one.
+  // Kysely keys its state by the connection object, so one connection keeps one wrapper.
   const known = new WeakMap<MysqlConnectionLike, MysqlConnectionWithDeadlines>()
   function toWrapped(connection: MysqlConnectionLike): MysqlConnectionWithDeadlines {
     const wrapped = known.get(connection) ?? wrap(connection, deadline)
@@ -126,9 +126,9 @@ export function withMysqlDeadlines(
   return {
     end: (callback) => pool.end(callback),
     getConnection(callback) {
-      const answer = answerOnce<MysqlConnectionLike>(
+      const settle = callOnce<MysqlConnectionLike>(
         (error, connection) => {
-          // Kysely's type promises a connection also beside an error, and its code looks at the error first.
+          // Kysely's type promises a connection beside an error too; its code looks at the error first.
           callback(error, (connection && toWrapped(connection)) as MysqlConnectionWithDeadlines)
         },
         deadline,
@@ -138,7 +138,7 @@ export function withMysqlDeadlines(
           onLate: (connection) => connection?.release(),
         },
       )
-      pool.getConnection(answer)
+      pool.getConnection(settle)
     },
   }
 }

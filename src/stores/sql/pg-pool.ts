@@ -1,13 +1,14 @@
 /**
- * A pool of `pg`, wrapped for Kysely's `PostgresDialect`: calls have a deadline, a connection that hung or broke is closed and not
- * given back, and no `error` event of the driver ends the process. Our own statements are sent with names, so that the server plans
- * each once per connection: a refresh takes twice as long without.
+ * A pool of `pg`, wrapped for Kysely's `PostgresDialect`: calls have a deadline, a connection that
+ * hung or broke is closed, and no `error` event of the driver ends the process. Our own statements
+ * are prepared under names, so that the server plans each once per connection: without, a refresh
+ * takes twice as long.
  */
 import { createHash } from 'node:crypto'
 import { type DeadlineOptions, type Loose, readDeadline, within } from './deadline.ts'
 import { MARK } from './statement.ts'
 
-/** What is used of a client of `pg`. */
+/** The used part of a client of `pg`. */
 export interface PgClientLike {
   /** Carries out a query. */
   query(...call: Loose[]): Loose
@@ -21,7 +22,7 @@ export interface PgClientLike {
   removeListener(event: 'error', listener: (error: Error) => void): unknown
 }
 
-/** What is used of a `Pool` of `pg`. */
+/** The used part of a `Pool` of `pg`. */
 export interface PgPoolLike {
   /** Lends a client. */
   connect(): Promise<PgClientLike>
@@ -106,8 +107,8 @@ function wrap(client: PgClientLike, deadline: number): { client: PgClientWithDea
 /**
  * Wraps a pool of `pg`.
  *
- * Sets the pool's `connectionTimeoutMillis` to the deadline where it has none: only the pool itself can give up a connection that is
- * never made.
+ * Sets the pool's `connectionTimeoutMillis` to the deadline where it has none: only the pool itself
+ * can give up a connection attempt.
  *
  * @throws {ConfigurationError} when the deadline is unfit
  */

@@ -1,19 +1,19 @@
-/** Deletes what nobody asks for any more, a bounded number at a time, so that no deletion holds many locks or fills a log. */
+/** Deletes what is over, in bounded batches, so that no statement holds many locks. */
 import type { Database, Run } from './database.ts'
 import { toOptionalTime } from './mapping.ts'
 import type { Statement } from './statement.ts'
 
-/** The most rows that one statement deletes. */
+/** Rows that one statement deletes at most. */
 const BATCH = 500
 
-/** Seconds after which no other batch starts; what is left goes the next time. */
+/** Seconds after which no further batch starts. */
 const LONGEST = 1
 
 /** Rows stay for a day after their absolute end, so that a late client hears `expired` and not `unknown`. In the columns' unit. */
 const KEPT_AFTER_END = 86_400_000
 
-/** What goes, by table, primary key and condition; `counted` is false for rows that hold nothing, only a lock. */
-const GOES = [
+/** What is deleted. `counted` is false for rows that are no records, only locks. */
+const DELETIONS = [
   {
     table: 'sessions',
     key: 'sid_key',
@@ -33,22 +33,25 @@ const GOES = [
 
 function compileBatch(
   { compile, dialect }: Database,
-  { table, key, when }: (typeof GOES)[number],
+  { table, key, when }: (typeof DELETIONS)[number],
 ): Statement {
   if (dialect === 'mysql') return compile(`delete from {${table}} where ${when} limit ${BATCH}`)
-  // A row that somebody works on is not worth a wait.
+  // A locked row is in use: leave it to the next prune.
   const skip = dialect === 'postgres' ? 'for update skip locked' : ''
   return compile(
     `delete from {${table}} where ${key} in (select ${key} from {${table}} where ${when} limit ${BATCH} ${skip})`,
   )
 }
 
-/** Deletes for about a second at most; answers how many records went. */
+/** Deletes for about a second at most. Resolves to how many records it deleted. */
 export type Prune = (run: Run, now: number | null) => Promise<number>
 
 /** Compiles the deletions. */
 export function createPrune(database: Database): Prune {
-  const batches = GOES.map((goes) => ({ statement: compileBatch(database, goes), counted: goes.counted }))
+  const batches = DELETIONS.map((deletion) => ({
+    statement: compileBatch(database, deletion),
+    counted: deletion.counted,
+  }))
   return async (run, now) => {
     const end = performance.now() + LONGEST * 1000
     let gone = 0

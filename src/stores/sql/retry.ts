@@ -1,10 +1,10 @@
 /**
- * Tries again what a database gave up because others wrote at the same time. Each of these failures promises that nothing of the
- * statement or transaction was kept, so that trying again is safe; any other failure is the caller's.
+ * Retries a statement or transaction that a database gave up because of concurrent writers. Each of
+ * these failures promises that nothing was written, so that a retry is safe.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Codes of drivers for "others were in the way": serialization failure, deadlock, lock not available, busy. */
+/** Serialization failure, deadlock, lock not available; Galera: a node outside of the primary component. */
 const TRANSIENT: ReadonlySet<unknown> = new Set([
   '40001',
   '40P01',
@@ -14,20 +14,20 @@ const TRANSIENT: ReadonlySet<unknown> = new Set([
   'ER_CHECKREAD',
 ])
 
-/** SQLite's primary result codes SQLITE_BUSY and SQLITE_LOCKED; extended codes carry them in the low byte. */
+/** SQLITE_BUSY and SQLITE_LOCKED, in the low byte of SQLite's extended result codes. */
 const BUSY: ReadonlySet<number> = new Set([5, 6])
 
-/** The longest pause before another try, in seconds; each is a random share of it, and of less at first. */
+/** The longest pause before another try, in seconds; each pause is a random share of the bound. */
 const LONGEST_PAUSE = 0.05
 const FIRST_PAUSE = 0.004
 
-/** Whether a failure says that trying again may help, and that nothing was kept. */
+/** Whether a failure says that a retry may help, and that nothing was written. */
 export function isTransient(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false
   const { code, errcode, errno, message } = error as Readonly<Record<string, unknown>>
   if (TRANSIENT.has(code)) return true
   if (typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)) return true
-  // Drivers with the face of node:sqlite tell the result code beside a code that says nothing, and not always.
+  // Drivers with the interface of node:sqlite tell the result code beside it, and not always.
   if (code === 'ERR_SQLITE_ERROR') {
     return typeof errcode === 'number' ? BUSY.has(errcode & 0xff) : /is locked/.test(String(message))
   }
@@ -35,7 +35,7 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
- * Carries out a step, again and again while others are in the way, with growing random pauses.
+ * Runs a step, and again after each transient failure, with growing random pauses.
  *
  * @param deadline seconds after which no other try starts
  * @throws what the last try threw

@@ -1,18 +1,19 @@
 /**
- * The tables, and the statements that make them. Only `varchar`, `bigint` and `text`: what every dialect means the same by.
- * No number is handed out by a sequence, whose order is not the order of commits: a follower would miss entries.
+ * The tables, and the statements that create them. Columns are `varchar`, `bigint` and `text` only:
+ * every dialect means the same by these. Numbers of the log come from a counter row and not from a
+ * sequence, whose order is not the order of commits: a follower would miss entries.
  */
 import { ConfigurationError } from '../../internal/configuration-error.ts'
 import type { Database, Run } from './database.ts'
 import type { Statement } from './statement.ts'
 
-/** What statements are spelt by. */
-export type Spelling = Pick<Database, 'compile' | 'dialect' | 'prefix'>
+/** What a schema step compiles its statements with. */
+export type SchemaContext = Pick<Database, 'compile' | 'dialect' | 'prefix'>
 
 /** The version that this code works with; each migration brings the schema up by one. */
 export const SCHEMA_VERSION = 1
 
-/** A table: columns in SQL, and the columns that are found by an index. */
+/** A table: its columns in SQL, and those with an index. */
 interface Table {
   readonly table: string
   readonly columns: readonly string[]
@@ -50,7 +51,7 @@ const TABLES: readonly Table[] = [
       'ip text',
       'user_agent text',
     ],
-    // None on what a rotation changes: PostgreSQL then writes the new row beside the old one and touches no index.
+    // None on a column that a rotation changes: PostgreSQL then updates no index (HOT).
     indexes: ['sub_key', 'absolute_expires_at'],
   },
   {
@@ -86,9 +87,9 @@ const TABLES: readonly Table[] = [
   },
 ]
 
-/** MySQL has no `create index if not exists`, so that its indexes stand in the table; another engine would have no transactions. */
+/** MySQL has no `create index if not exists`: its indexes are part of the table. */
 function createTable(
-  { compile, dialect, prefix }: Spelling,
+  { compile, dialect, prefix }: SchemaContext,
   { table, columns, indexes }: Table,
 ): Statement[] {
   if (dialect === 'mysql') {
@@ -103,12 +104,17 @@ function createTable(
   return [
     compile(`create table if not exists {${table}} (${columns.join(', ')})`),
     ...indexes.map((column) =>
-      compile(`create index if not exists ${prefix}${table}_${column} on {${table}} (${column})`),
+      compile(
+        // SQLite takes the schema with the index's name, PostgreSQL with the table's.
+        dialect === 'sqlite'
+          ? `create index if not exists {schema}${prefix}${table}_${column} on ${prefix}${table} (${column})`
+          : `create index if not exists ${prefix}${table}_${column} on {${table}} (${column})`,
+      ),
     ),
   ]
 }
 
-function insertCounter({ compile, dialect }: Spelling, name: string): Statement {
+function insertCounter({ compile, dialect }: SchemaContext, name: string): Statement {
   return compile(
     dialect === 'mysql'
       ? `insert ignore into {counters} (name, n) values ('${name}', 0)`
@@ -118,14 +124,14 @@ function insertCounter({ compile, dialect }: Spelling, name: string): Statement 
 
 /** One step of the schema. */
 export interface SchemaStep {
-  /** Its name, for tools that keep book. */
+  /** Its name, for migration tools. */
   readonly name: string
-  /** The version that it brings up. */
+  /** The version that it brings the schema to. */
   readonly version: number
-  /** Statements that do nothing where it was done before. */
-  up(spelling: Spelling): readonly Statement[]
+  /** Statements that do nothing where they ran before. */
+  up(context: SchemaContext): readonly Statement[]
   /** Statements that undo it. */
-  down(spelling: Spelling): readonly Statement[]
+  down(context: SchemaContext): readonly Statement[]
 }
 
 /** The steps, oldest first. A step that was released is never changed. */
@@ -133,27 +139,34 @@ export const SCHEMA_STEPS: readonly SchemaStep[] = [
   {
     name: 'tokenwright_0001_sessions',
     version: 1,
-    up: (spelling) => [
-      ...[COUNTERS, ...TABLES].flatMap((table) => createTable(spelling, table)),
-      insertCounter(spelling, 'log'),
-      insertCounter(spelling, 'schema'),
-      spelling.compile("update {counters} set n = 1 where name = 'schema' and n < 1"),
+    up: (context) => [
+      ...[COUNTERS, ...TABLES].flatMap((table) => createTable(context, table)),
+      insertCounter(context, 'log'),
+      insertCounter(context, 'schema'),
+      context.compile("update {counters} set n = 1 where name = 'schema' and n < 1"),
     ],
     down: ({ compile }) =>
       [...TABLES, COUNTERS].map(({ table }) => compile(`drop table if exists {${table}}`)),
   },
 ]
 
-/** Codes of drivers for "there is no such table" and "no such column". */
-const MISSING: ReadonlySet<unknown> = new Set(['42P01', '42703', 'ER_NO_SUCH_TABLE', 'ER_BAD_FIELD_ERROR'])
+/** Drivers' codes for a missing table and a missing column. */
+const MISSING: ReadonlySet<unknown> = new Set([
+  '42P01',
+  '42703',
+  '3F000',
+  'ER_NO_SUCH_TABLE',
+  'ER_BAD_FIELD_ERROR',
+  'ER_BAD_DB_ERROR',
+])
 
-/** Whether a failure says that a table or a column is not there. */
+/** Whether a failure says that a table or a column is missing. */
 export function isMissing(error: unknown): boolean {
   const { code, message } = Object(error) as { code?: unknown; message?: unknown }
   return MISSING.has(code) || /no such (table|column)/i.test(String(message))
 }
 
-/** What to say where the schema is not what this code works with. */
+/** The error for a schema that this code does not work with. */
 export function createSchemaError(prefix: string, found: string, cause?: unknown): ConfigurationError {
   return new ConfigurationError(
     `Expected the tables ${prefix}* in version ${SCHEMA_VERSION}, found ${found}: ` +

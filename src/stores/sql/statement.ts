@@ -1,13 +1,14 @@
 /**
- * Statements: SQL written once, with named parameters and a few words in braces, put into one dialect's spelling.
- * `:name` is a parameter, `{sessions}` a table, `{now}` the moment that rules (the parameter `now`, or else the
- * store's own clock), `{lock}` a row lock, `{limits}` a bound for the waits. What a statement means is the business of the files that write them.
+ * SQL templates and their compiler. A template is written once and compiled for one dialect: `:name`
+ * is a parameter, `{sessions}` a table, `{now}` the time of the step (the parameter `now`, else the
+ * database's clock), `{lock}` a row lock, `{limits}` a bound on lock waits,
+ * `{schema}` the schema with its dot.
  */
 
-/** The dialects that the store speaks; MariaDB is `'mysql'`. */
+/** The supported dialects; MariaDB is `'mysql'`. */
 export type SqlDialect = 'postgres' | 'mysql' | 'sqlite'
 
-/** A statement in a dialect's spelling. */
+/** A compiled statement. */
 export interface Statement {
   /** The text, with the dialect's placeholders. */
   readonly sql: string
@@ -15,41 +16,41 @@ export interface Statement {
   readonly names: readonly string[]
 }
 
-/** What a parameter may hold: nothing else is bound alike by all drivers (booleans abort libsql, Dates throw). */
+/** A parameter. Drivers bind nothing else alike: booleans abort libsql, Dates throw. */
 export type Value = string | number | null
 
 /** Parameters by their names. */
 export type Values = Readonly<Record<string, Value>>
 
-/** Puts a text into a dialect's spelling. */
+/** Compiles a template. */
 export type Compile = (text: string) => Statement
 
-/** The tables, by the words that stand for them in braces. */
+/** The tables, by their placeholders. */
 export const TABLES = ['sessions', 'subjects', 'log', 'attempts', 'counters'] as const
 
 /**
- * Every text starts with it: it shows in the server's list of running queries whose they are, and a pool wrapper
- * knows by it which texts are few and fixed, and so worth a name.
+ * Starts every text. An operator recognizes our queries by it, and the pool wrapper the texts that
+ * are few and fixed, and so worth preparing under a name.
  */
 export const MARK = '/* tokenwright */ '
 
-/** The moment that rules, in whole milliseconds; after a lock wait it is the moment after. */
+/** The time of the step in whole milliseconds, read after any lock wait. */
 const NOW: Readonly<Record<SqlDialect, string>> = {
-  // now() is the start of the transaction: half a second old after half a second's wait for a lock.
+  // now() is the start of the transaction, which predates a lock wait.
   postgres: 'coalesce(:now::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)',
-  // Of MySQL's clocks only sysdate() goes on during a statement, but it is local time, in which an hour comes twice when
-  // summer time ends. So: the statement's start in UTC, and how far sysdate() went since.
+  // Only sysdate() advances during a statement, but it is local time, in which an hour comes twice
+  // when summer time ends. So: the statement's start in UTC, and how far sysdate() went since.
   mysql:
     "coalesce(:now, timestampdiff(microsecond, '1970-01-01', utc_timestamp(3)) div 1000" +
     ' + timestampdiff(microsecond, now(3), sysdate(3)) div 1000)',
-  // SQLite runs in this process: where the parameter is null, the runner puts this process's clock.
+  // SQLite runs in this process: `createRun` fills in this process's clock for null.
   sqlite: ':now',
 }
 
 /**
- * Bounds the waits for locks of the statement that it stands in, and of nothing else, without a round trip: a client that
- * has given up must not leave a server process waiting for ever. In PostgreSQL it is something to select from; MariaDB has it
- * in front of a statement, and MySQL takes it for a comment; SQLite does not wait.
+ * Bounds the lock waits of one statement without a round trip: a client that gave up must not leave
+ * a server process waiting. PostgreSQL selects from it; MariaDB has it in front of the statement,
+ * which MySQL reads as a comment; SQLite does not wait.
  */
 const LIMITS: Readonly<Record<SqlDialect, (deadline: number) => string>> = {
   postgres: (deadline) =>
@@ -58,21 +59,32 @@ const LIMITS: Readonly<Record<SqlDialect, (deadline: number) => string>> = {
   sqlite: () => '',
 }
 
-/**
- * Makes the compiler of one dialect and table prefix.
- *
- * @param deadline how long a statement waits for a lock, in seconds
- */
-export function createCompiler(dialect: SqlDialect, prefix: string, deadline: number): Compile {
+/** What a compiler is made for. */
+export interface CompilerOptions {
+  /** The dialect. */
+  readonly dialect: SqlDialect
+  /** What the tables' names begin with. */
+  readonly prefix: string
+  /** The tables' schema; null for the connection's own. */
+  readonly schema: string | null
+  /** How long a statement waits for a lock, in seconds. */
+  readonly deadline: number
+}
+
+/** Makes the compiler for one dialect, prefix and schema. */
+export function createCompiler({ dialect, prefix, schema, deadline }: CompilerOptions): Compile {
+  const quote = dialect === 'mysql' ? '`' : '"'
+  const qualifier = schema === null ? '' : `${quote}${schema}${quote}.`
   const words = new Map<string, string>([
-    ...TABLES.map((table): [string, string] => [table, prefix + table]),
+    ...TABLES.map((table): [string, string] => [table, qualifier + prefix + table]),
+    ['schema', qualifier],
     ['now', NOW[dialect]],
     ['limits', LIMITS[dialect](deadline)],
     ['lock', dialect === 'sqlite' ? '' : 'for update'],
   ])
   return (text) => {
     const names: string[] = []
-    const spelt = text
+    const sql = text
       .replace(/\{(\w+)\}/g, (whole, word: string) => words.get(word) ?? whole)
       .replace(/(?<!:):([a-z]\w*)/g, (_, name: string) => {
         // Only PostgreSQL's placeholders can stand for the same value twice.
@@ -80,6 +92,6 @@ export function createCompiler(dialect: SqlDialect, prefix: string, deadline: nu
         const place = known >= 0 ? known + 1 : names.push(name)
         return dialect === 'postgres' ? `$${place}` : '?'
       })
-    return { sql: MARK + spelt.replace(/\s+/g, ' ').trim(), names }
+    return { sql: MARK + sql.replace(/\s+/g, ' ').trim(), names }
   }
 }

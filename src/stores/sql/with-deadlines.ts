@@ -1,14 +1,12 @@
-/**
- * One wrapper for the pools of both drivers: it tells a pool of `pg` from one of `mysql2` by its shape.
- */
+/** One wrapper for the pools of both drivers, told apart by their shape. */
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 import type { DeadlineOptions } from './deadline.ts'
 import { type MysqlPoolLike, type MysqlPoolWithDeadlines, withMysqlDeadlines } from './mysql-pool.ts'
 import { type PgPoolLike, type PgPoolWithDeadlines, withPgDeadlines } from './pg-pool.ts'
 
 /**
- * Gives every call of a pool a deadline. A connection that hung or broke is closed and not given back to
- * the pool, and no `error` event of the driver ends the process.
+ * Gives every call of a pool a deadline. A connection that hung or broke is closed instead of given
+ * back to the pool, and no `error` event of the driver ends the process.
  *
  * @param pool a `Pool` of `pg`, or a pool that `createPool` of `mysql2` (not `mysql2/promise`) made
  * @throws {ConfigurationError} when it is neither, or the deadline is unfit
