@@ -1,5 +1,5 @@
 /**
- * Tokenwright, measured twice: through the public interface, as applications call it, and on the floor below (`createVerifier`,
+ * Tokenwright, measured twice: through the public interface, as applications call it, and on the floor below (`Verifier`,
  * `prepareIssue`), so that the price of promises, options and requirements can be seen.
  */
 import { createSecretKey } from 'node:crypto'
@@ -8,7 +8,7 @@ import type { Awaitable } from '../src/internal/awaitable.ts'
 import { systemClock } from '../src/internal/duration.ts'
 import { prepareSignToken } from '../src/token/sign-token.ts'
 import type { CacheBounds } from '../src/token/token-cache.ts'
-import { createVerifier } from '../src/token/verify.ts'
+import { Verifier } from '../src/token/verify.ts'
 import { AUDIENCE, ISSUER, KID, LIFETIME, PAIRS, type PairName, SCOPES, SECRET, SUBJECT } from './token.ts'
 
 /** The ring with the shared secret, or with one of the pairs. */
@@ -39,7 +39,7 @@ export function createFloorVerifier(
   cache: CacheBounds | null,
 ): (token: string) => Awaitable<TokenPayload> {
   const wanted = { type: 'access', realm: undefined } as const
-  const verifier = createVerifier({
+  const verifier = new Verifier({
     ring: createRing(alg),
     rules: {
       issuer: ISSUER,

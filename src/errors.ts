@@ -1,8 +1,8 @@
 /**
- * The one class of runtime error and the one table of all of them.
- * A row says what the wire says: the seeds' `error_type` and message, the status, and the OAuth 2.0 error word
- * (RFC 6750 section 3.1, RFC 9470 section 3). Turning an error into a response is `http/respond.ts`'s work.
- * Messages are fixed texts: no token, key, password or claim value ever enters one.
+ * The one class of runtime error and the one table of all of them. A row says what the wire says:
+ * the seeds' `error_type` and message, the status, and the OAuth 2.0 error word (RFC 6750 section
+ * 3.1, RFC 9470 section 3). Turning an error into a response is `http/respond.ts`'s work. Messages
+ * are fixed texts: no token, key, password or claim value ever enters one.
  */
 
 /** One row of the table of errors. */
@@ -152,9 +152,14 @@ export const ERRORS = {
 /** The stable name of a runtime error; the `code` of the answer's body. */
 export type ErrorCode = keyof typeof ERRORS
 
-/** What a few errors carry beside their code; every member ends up in the answer, so none holds a secret. */
+/**
+ * What a few errors carry beside their code; every member ends up in the answer, so none holds a
+ * secret.
+ */
 export interface ErrorDetails {
-  /** RFC 9470 section 3: how old an authentication may be (seconds) and which `acr` values would do. */
+  /**
+   * RFC 9470 section 3: how old an authentication may be (seconds) and which `acr` values would do.
+   */
   readonly fresh_token_required: {
     /** The largest accepted age of the last authentication, in seconds. */
     readonly maxAge?: number
@@ -192,8 +197,8 @@ export interface AuthErrorInit<K extends ErrorCode> {
 }
 
 /**
- * The one error that requests meet. Its `code` is stable; its message is safe to show.
- * It carries no stack trace: it is an answer, not a defect, and hostile traffic must not pay for stacks.
+ * The one error that requests meet. Its `code` is stable; its message is safe to show. It carries
+ * no stack trace: it is an answer, not a defect, and hostile traffic must not pay for stacks.
  */
 export class AuthError<K extends ErrorCode = ErrorCode> extends Error {
   /** The stable code, a key of the table. */

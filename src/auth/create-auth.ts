@@ -11,9 +11,9 @@ import { ConfigurationError } from '../internal/configuration-error.ts'
 import type { FeedState } from '../session/revocation-feed.ts'
 import { readUnverified } from '../token/jws.ts'
 import type { Jwks } from '../token/key-ring.ts'
-import { prepareTickets, type Tickets } from '../token/ticket.ts'
+import { Tickets } from '../token/ticket.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
-import { createVerifier, type VerifySettings } from '../token/verify.ts'
+import { Verifier, type VerifySettings } from '../token/verify.ts'
 import { createGuard, type Guard } from './authenticate.ts'
 import { type AuthRequests, createRequestApi } from './authenticator.ts'
 import { TokenFollower } from './follow.ts'
@@ -163,7 +163,7 @@ function createApplicationGuard<C, U>(settings: Settings<C, U>, wiring: Wiring<C
   const { http, clock, leeway, realm, freshness } = settings
   const { issuer, sessionService, tickets } = wiring
   return createGuard({
-    verifier: createVerifier(wiring.verifying),
+    verifier: new Verifier(wiring.verifying),
     redeem:
       tickets &&
       (async (ticket) => {
@@ -214,7 +214,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
   const issuer = createTokenIssuer(settings)
   const sessionService = createSessionService(settings, issuer)
   const verifying = toVerifySettings(settings, sessionService.revocable)
-  const tickets = sessionService.revocable ? prepareTickets(verifying) : null
+  const tickets = sessionService.revocable ? new Tickets(verifying) : null
   const guard = createApplicationGuard(settings, { issuer, sessionService, verifying, tickets })
   const following = new TokenFollower<C>({
     clock,

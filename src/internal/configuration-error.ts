@@ -5,8 +5,9 @@
  */
 
 /**
- * Thrown while setting up, never by a request: an option is missing, misspelt, of the wrong shape or unsafe.
- * The message names the option, what was expected and what came; it never holds a key or a secret.
+ * Thrown while setting up, never by a request: an option is missing, misspelt, of the wrong shape
+ * or unsafe. The message names the option, what was expected and what came; it never holds a key or
+ * a secret.
  */
 export class ConfigurationError extends Error {
   /** Always `'ConfigurationError'`, also across realms and bundles. */
@@ -16,7 +17,9 @@ export class ConfigurationError extends Error {
 /** Option names whose values must not be printed, not even in part. */
 const SECRET_NAMES = /secret|key|token|password/i
 
-/** Describes a value for a message: its text when that is short and harmless, and always its type. */
+/**
+ * Describes a value for a message: its text when that is short and harmless, and always its type.
+ */
 function describe(name: string, value: unknown): string {
   const type = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
   if (SECRET_NAMES.test(name)) return `a value of type ${type}`
@@ -27,7 +30,8 @@ function describe(name: string, value: unknown): string {
 }
 
 /**
- * Words one complaint: "Expected `access.expiresIn` to be a duration such as '15m', got 120 (string)".
+ * Words one complaint: "Expected `access.expiresIn` to be a duration such as '15m', got 120
+ * (string)".
  *
  * @param name the option or argument as the developer writes it
  * @param wanted what it should be, as the end of "to be ..."
@@ -43,7 +47,8 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Refuses option names that nobody reads, so that a typing slip cannot switch a protection off in silence.
+ * Refuses option names that nobody reads, so that a typing slip cannot switch a protection off in
+ * silence.
  *
  * @param at where the options stand, as the developer writes it; empty for the outermost
  * @throws {ConfigurationError} with the nearest known name as a suggestion

@@ -1,6 +1,7 @@
 /**
- * Lengths of time and the clock. Options speak of `'15m'` or `{ minutes: 15 }`; everything inside is whole seconds.
- * A bare numeric string is refused: `'60'` means seconds to one library and milliseconds to another.
+ * Lengths of time and the clock. Options speak of `'15m'` or `{ minutes: 15 }`; everything inside
+ * is whole seconds. A bare numeric string is refused: `'60'` means seconds to one library and
+ * milliseconds to another.
  */
 import { ConfigurationError, expected, isRecord } from './configuration-error.ts'
 

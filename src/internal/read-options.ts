@@ -1,6 +1,6 @@
 /**
- * How rooms read their sections of the options, and single values in them, while `createAuth` runs or a requirement is prepared.
- * Nothing here knows what an option means.
+ * How rooms read their sections of the options, and single values in them, while `createAuth` runs
+ * or a requirement is prepared. Nothing here knows what an option means.
  */
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from './configuration-error.ts'
 
@@ -29,7 +29,8 @@ export function readOptionGroup<T extends object>(
  * @param name the option as the developer writes it
  * @param known every word that may stand in the list
  * @returns the words as a set
- * @throws {ConfigurationError} when it is no list, is empty, or holds an unknown word or one word twice
+ * @throws {ConfigurationError} when it is no list, is empty, or holds an unknown word or one word
+ *   twice
  */
 export function readWords<T extends string>(
   name: string,

@@ -1,30 +1,39 @@
 /**
- * The one table of JWS algorithms (RFC 7518 section 3, RFC 8037 section 3.1): which key each takes, how it signs, how it verifies.
- * Keys come here once and leave as prepared functions; nothing above this table looks at an algorithm's name again.
- * Everything is synchronous `node:crypto`: a hop to Web Crypto's threads costs 20-45 us per token.
+ * The one table of JWS algorithms (RFC 7518 section 3, RFC 8037 section 3.1): which key each takes,
+ * how it signs, how it verifies. Keys are prepared once; nothing outside looks at an algorithm's
+ * name again. All of it is synchronous `node:crypto`: Web Crypto hands each token to another thread
+ * and costs more than the signature.
  */
 import * as crypto from 'node:crypto'
 import { constants, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { fromBase64Url } from '../internal/bytes.ts'
 
-/** Signs the ASCII signing input and answers the signature in base64url. */
+/** Signs the ASCII signing input and returns the signature in base64url. */
 export type Sign = (input: string) => string
 
 /**
- * Verifies a base64url signature over the ASCII signing input. Answers false, and never throws, for any text.
- * The signature must be its canonical spelling.
+ * Verifies a base64url signature over the ASCII signing input. Returns false, and never throws, for
+ * any text. The signature must be in its canonical spelling.
  */
 export type Verify = (input: string, signature: string) => boolean
+
+/** The names of the algorithms, as the `alg` header parameter spells them. */
+export type AlgorithmName =
+  | `HS${256 | 384 | 512}`
+  | `RS${256 | 384 | 512}`
+  | `PS${256 | 384 | 512}`
+  | `ES${256 | 384 | 512}`
+  | 'EdDSA'
 
 /** One row of the table. */
 export interface Algorithm {
   /** The registered `alg` value. */
-  readonly name: string
-  /** The key type it takes, in the words of RFC 7517. */
+  readonly name: AlgorithmName
+  /** The key type it takes, as RFC 7517 names it. */
   readonly kty: 'oct' | 'RSA' | 'EC' | 'OKP'
-  /** The one curve it takes, in the words of RFC 7518 and RFC 8037; null where it takes none. */
+  /** The one curve it takes, as RFC 7518 and RFC 8037 name it; null where it takes none. */
   readonly crv: string | null
-  /** The least number of secret bytes it takes (RFC 7518 section 3.2); 0 where the key is no secret of bytes. */
+  /** The least number of secret bytes (RFC 7518 section 3.2); 0 for public keys. */
   readonly minBytes: number
   /** Prepares a secret or private key for signing. */
   readonly prepareSign: (key: KeyObject) => Sign
@@ -32,15 +41,67 @@ export interface Algorithm {
   readonly prepareVerify: (key: KeyObject) => Verify
 }
 
+/**
+ * Every algorithm, by name; a new one is a row here. A `Map`, so that names such as `__proto__`
+ * find nothing.
+ */
+export const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map(
+  [
+    hmac('HS256', 'sha256', 32, 64),
+    hmac('HS384', 'sha384', 48, 128),
+    hmac('HS512', 'sha512', 64, 128),
+    rsa('RS256', 'sha256'),
+    rsa('RS384', 'sha384'),
+    rsa('RS512', 'sha512'),
+    pss('PS256', 'sha256'),
+    pss('PS384', 'sha384'),
+    pss('PS512', 'sha512'),
+    ecdsa('ES256', 'sha256', 'P-256'),
+    ecdsa('ES384', 'sha384', 'P-384'),
+    ecdsa('ES512', 'sha512', 'P-521'),
+    signature({ name: 'EdDSA', kty: 'OKP', crv: 'Ed25519' }, null, {}),
+  ].map((row) => [row.name, row]),
+)
+
+/** HMAC with SHA-2 (RFC 7518 section 3.2). */
+function hmac(name: AlgorithmName, hash: string, minBytes: number, blockBytes: number): Algorithm {
+  const prepareVerify = (key: KeyObject): Verify => {
+    const mac = prepareMac(key, hash, blockBytes)
+    const length = mac('').length
+    const ours = Buffer.alloc(length)
+    const theirs = Buffer.alloc(length)
+    return (input, signature) => {
+      if (signature.length !== length) return false
+      const expected = mac(input)
+      ours.write(expected, 'latin1')
+      theirs.write(signature, 'latin1')
+      // Characters above U+00FF lose their high byte when written: only the last comparison sees
+      // them, and by then nothing secret is left to time.
+      return timingSafeEqual(ours, theirs) && expected === signature
+    }
+  }
+  return {
+    name,
+    kty: 'oct',
+    crv: null,
+    minBytes,
+    prepareSign: (key) => prepareMac(key, hash, blockBytes),
+    prepareVerify,
+  }
+}
+
 /** `crypto.hash` came with Node 20.12; other runtimes may lack it. */
 type OneShotHash = (algorithm: string, data: Uint8Array, encoding: 'latin1' | 'base64url') => string
 
-/** Room for the signing input of a token of the default length limit; a longer one takes the slower road. */
+/**
+ * Space for the signing input of a token of the default length limit; a longer one is hashed the
+ * slower way.
+ */
 const SCRATCH_BYTES = 8192
 
 /**
- * HMAC (RFC 2104) as two one-shot hashes over pads prepared once: half the cost of `createHmac`, which
- * allocates a stream object per call. The input must be ASCII: one byte is taken of each character.
+ * HMAC (RFC 2104) as two one-shot hashes over prepared pads: `createHmac` allocates a stream object
+ * per call. The input must be ASCII: one byte is taken of each character.
  */
 function prepareMac(key: KeyObject, hash: string, blockBytes: number): Sign {
   const streamed: Sign = (input) => createHmac(hash, key).update(input, 'latin1').digest('base64url')
@@ -65,65 +126,27 @@ function prepareMac(key: KeyObject, hash: string, blockBytes: number): Sign {
     outer.write(digest, blockBytes, 'latin1')
     return oneShot(hash, outer, 'base64url')
   }
-  // A runtime whose one-shot hash differs in any encoding is found out here and not on a token.
+  // A runtime whose one-shot hash differs is detected here and not on a token.
   return fast('probe') === streamed('probe') ? fast : streamed
 }
 
-/** HMAC with SHA-2 (RFC 7518 section 3.2). */
-function hmac(name: string, hash: string, minBytes: number, blockBytes: number): Algorithm {
-  const prepareVerify = (key: KeyObject): Verify => {
-    const mac = prepareMac(key, hash, blockBytes)
-    const length = mac('').length
-    const ours = Buffer.alloc(length)
-    const theirs = Buffer.alloc(length)
-    return (input, signature) => {
-      if (signature.length !== length) return false
-      const expected = mac(input)
-      ours.write(expected, 'latin1')
-      theirs.write(signature, 'latin1')
-      // Characters above U+00FF lose their high byte when written: only the last comparison sees them,
-      // and by then there is nothing secret left to time.
-      return timingSafeEqual(ours, theirs) && expected === signature
-    }
-  }
-  return {
-    name,
-    kty: 'oct',
-    crv: null,
-    minBytes,
-    prepareSign: (key) => prepareMac(key, hash, blockBytes),
-    prepareVerify,
-  }
+/** RSASSA-PKCS1-v1_5 (RFC 7518 section 3.3). */
+function rsa(name: AlgorithmName, hash: string): Algorithm {
+  return signature({ name, kty: 'RSA', crv: null }, hash, { padding: constants.RSA_PKCS1_PADDING })
 }
 
-/** What `node:crypto` wants to know beside the key; part of the same object that carries the key. */
-type SignOptions = Omit<crypto.SignKeyObjectInput, 'key'>
-
-/** Whether this runtime's `sign` and `verify` take a `KeyObject` beside options; unknown until the first key is prepared. */
-let takesKeyObjects: boolean | undefined
-
-/** Finds that out by a verification, which draws no randomness and so is allowed at module scope everywhere. */
-function tryKeyObject(key: KeyObject, hash: string | null, options: SignOptions): boolean {
-  const nothing = Buffer.alloc(0)
-  try {
-    const verifying = key.type === 'private' ? crypto.createPublicKey(key as never) : key
-    crypto.verify(hash, nothing, { key: verifying, ...options }, nothing)
-    return true
-  } catch (error) {
-    return (error as { code?: unknown }).code !== 'ERR_INVALID_ARG_TYPE'
-  }
+/** RSASSA-PSS with a salt as long as the hash (RFC 7518 section 3.5). */
+function pss(name: AlgorithmName, hash: string): Algorithm {
+  const options = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+  return signature({ name, kty: 'RSA', crv: null }, hash, options)
 }
 
-/** A key with its options, in the form that this runtime takes. Workers take the DER form only, which costs Node three times as much. */
-function prepareKey(key: KeyObject, hash: string | null, options: SignOptions): crypto.SignKeyObjectInput {
-  takesKeyObjects ??= tryKeyObject(key, hash, options)
-  if (takesKeyObjects) return { key, ...options }
-  const type = key.type === 'private' ? 'pkcs8' : 'spki'
-  const der = key.export({ format: 'der', type } as { format: 'der'; type: 'spki' })
-  return { key: der, format: 'der', type, ...options } as unknown as crypto.SignKeyObjectInput
+/** ECDSA with the signature as r and s of fixed length (RFC 7518 section 3.4). */
+function ecdsa(name: AlgorithmName, hash: string, crv: string): Algorithm {
+  return signature({ name, kty: 'EC', crv }, hash, { dsaEncoding: 'ieee-p1363' })
 }
 
-/** Every public-key row is the same code with another hash and other options. */
+/** A row for public keys: the same code with another hash and other options. */
 function signature(
   row: Omit<Algorithm, 'minBytes' | 'prepareSign' | 'prepareVerify'>,
   hash: string | null,
@@ -146,46 +169,38 @@ function signature(
   }
 }
 
-/** RSASSA-PKCS1-v1_5 (RFC 7518 section 3.3). */
-function rsa(name: string, hash: string): Algorithm {
-  return signature({ name, kty: 'RSA', crv: null }, hash, { padding: constants.RSA_PKCS1_PADDING })
+/** The options that `node:crypto` takes in the same object as the key. */
+type SignOptions = Omit<crypto.SignKeyObjectInput, 'key'>
+
+/**
+ * Whether this runtime's `sign` and `verify` take a `KeyObject` with options; undefined until the
+ * first key.
+ */
+let takesKeyObjects: boolean | undefined
+
+/**
+ * Tries it with a verification, which draws no randomness and so is allowed at module scope
+ * everywhere.
+ */
+function tryKeyObject(key: KeyObject, hash: string | null, options: SignOptions): boolean {
+  const nothing = Buffer.alloc(0)
+  try {
+    const verifying = key.type === 'private' ? crypto.createPublicKey(key as never) : key
+    crypto.verify(hash, nothing, { key: verifying, ...options }, nothing)
+    return true
+  } catch (error) {
+    return (error as { code?: unknown }).code !== 'ERR_INVALID_ARG_TYPE'
+  }
 }
 
-/** RSASSA-PSS with a salt as long as the hash (RFC 7518 section 3.5). */
-function pss(name: string, hash: string): Algorithm {
-  const options = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-  return signature({ name, kty: 'RSA', crv: null }, hash, options)
+/**
+ * A key with its options, in the form that this runtime takes. Workers take DER only, which is
+ * slower on Node.
+ */
+function prepareKey(key: KeyObject, hash: string | null, options: SignOptions): crypto.SignKeyObjectInput {
+  takesKeyObjects ??= tryKeyObject(key, hash, options)
+  if (takesKeyObjects) return { key, ...options }
+  const type = key.type === 'private' ? 'pkcs8' : 'spki'
+  const der = key.export({ format: 'der', type } as { format: 'der'; type: 'spki' })
+  return { key: der, format: 'der', type, ...options } as unknown as crypto.SignKeyObjectInput
 }
-
-/** ECDSA with the signature as r and s of fixed length (RFC 7518 section 3.4). */
-function ecdsa(name: string, hash: string, crv: string): Algorithm {
-  return signature({ name, kty: 'EC', crv }, hash, { dsaEncoding: 'ieee-p1363' })
-}
-
-/** Every algorithm there is. A new one is a row here, and nothing else. */
-const ROWS: readonly Algorithm[] = [
-  hmac('HS256', 'sha256', 32, 64),
-  hmac('HS384', 'sha384', 48, 128),
-  hmac('HS512', 'sha512', 64, 128),
-  rsa('RS256', 'sha256'),
-  rsa('RS384', 'sha384'),
-  rsa('RS512', 'sha512'),
-  pss('PS256', 'sha256'),
-  pss('PS384', 'sha384'),
-  pss('PS512', 'sha512'),
-  ecdsa('ES256', 'sha256', 'P-256'),
-  ecdsa('ES384', 'sha384', 'P-384'),
-  ecdsa('ES512', 'sha512', 'P-521'),
-  signature({ name: 'EdDSA', kty: 'OKP', crv: 'Ed25519' }, null, {}),
-]
-
-/** The names of the algorithms, as the `alg` header parameter spells them. */
-export type AlgorithmName =
-  | `HS${256 | 384 | 512}`
-  | `RS${256 | 384 | 512}`
-  | `PS${256 | 384 | 512}`
-  | `ES${256 | 384 | 512}`
-  | 'EdDSA'
-
-/** The table by name. A `Map`, so that names such as `__proto__` and `constructor` find nothing. */
-export const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map(ROWS.map((row) => [row.name, row]))

@@ -1,7 +1,7 @@
 /**
- * The claim set on the wire (RFC 7519 section 4, RFC 9068 section 2.2, and AuthX's names): the one table of claims, and the judgement
- * of each. Everything here is pure: it takes parsed JSON and the rules, and answers a payload or the code of the first objection.
- * The one line that decides expiry is in `toSpan`.
+ * The claim set on the wire (RFC 7519 section 4, RFC 9068 section 2.2, and AuthX's names): the one
+ * table of claims, and the checks of each. Pure: it takes parsed JSON and the rules, and returns a
+ * payload or the code of the first objection. `hasEnded` is the one line that decides expiry.
  */
 
 import type { ErrorCode } from '../errors.ts'
@@ -9,7 +9,7 @@ import type { Clock } from '../internal/duration.ts'
 import { deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
 import { isScope } from './scopes.ts'
 import { type Claims, type PayloadMembers, TokenPayload } from './token-payload.ts'
-import { type NamedType, TOKEN_TYPES } from './token-type.ts'
+import { type HeaderType, TOKEN_TYPES } from './token-type.ts'
 
 /** How many members and levels a payload may have. */
 export const PAYLOAD_BOUNDS: JsonBounds = { depth: 16, members: 256 }
@@ -21,20 +21,23 @@ const isTime = (value: unknown): boolean => typeof value === 'number' && Math.ab
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '' && value.isWellFormed()
 const isTextList = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isText)
 
-/** The name of a registered claim: a member of the payload, or the generation of a session's refresh token. */
-export type ClaimName = Exclude<keyof PayloadMembers, 'data'> | 'gen'
+/**
+ * The name of a registered claim: a member of the payload, or the generation of a session's refresh
+ * token.
+ */
+type ClaimName = Exclude<keyof PayloadMembers, 'data'> | 'gen'
 
-/** The registered claims: what each must look like when it is there. Custom data may not take one of these names. */
+/** The registered claims: what each must look like. Custom data may not use these names. */
 const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
   sub: isText,
   jti: isText,
   iat: isTime,
   exp: isTime,
   nbf: isTime,
-  iss: () => true, // judged by judgeOrigin, which has an error of its own
+  iss: () => true, // checked by decideIssuerAndAudience, with errors of their own
   aud: () => true,
   type: (value) => typeof value === 'string' && Object.hasOwn(TOKEN_TYPES, value),
-  fresh: () => true, // whatever is neither a boolean nor a deadline is stale, not malformed
+  fresh: () => true, // what is neither a boolean nor a deadline is stale, not malformed
   csrf: (value) => typeof value === 'string',
   scopes: (value) => Array.isArray(value) && value.every(isScope),
   sid: isText,
@@ -48,12 +51,12 @@ const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
 /** The table by name. A `Map`, so that names such as `constructor` find nothing. */
 const CLAIMS: ReadonlyMap<string, (value: unknown) => boolean> = new Map(Object.entries(SHAPES))
 
-/** Whether a value will do for a registered claim. */
+/** Whether a value is valid for a registered claim. */
 export function isClaim(name: ClaimName, value: unknown): boolean {
   return SHAPES[name](value)
 }
 
-/** Whether a name is taken, so that custom data must not use it. */
+/** Whether a name is reserved, so that custom data must not use it. */
 export function isReservedClaim(name: string): boolean {
   return CLAIMS.has(name) || name === '__proto__'
 }
@@ -62,7 +65,10 @@ export function isReservedClaim(name: string): boolean {
 export interface ClaimRules {
   /** The issuer that every token must name; undefined accepts any and none. */
   readonly issuer: string | undefined
-  /** The audiences of which a token must name at least one; empty accepts only tokens without an audience. */
+  /**
+   * The audiences of which a token must name at least one; empty accepts only tokens without an
+   * audience.
+   */
   readonly audience: readonly string[]
   /** Accept tokens of AuthX, FastJWT and flask-jwt-extended, which lack some claims. */
   readonly interop: boolean
@@ -70,63 +76,19 @@ export interface ClaimRules {
   readonly maxLifetime: number
   /** Tolerance for `exp`, `nbf`, `iat` and `auth_time`, in seconds. */
   readonly leeway: number
-  /** Answers the relative questions of the payload. */
+  /** For the relative times of the payload. */
   readonly clock: Clock
 }
 
-/** The claims without which a token is none of ours. */
-const REQUIRED: readonly string[] = ['sub', 'jti', 'iat', 'exp', 'type']
+/** The claims that every token of ours has. */
+const REQUIRED: readonly ClaimName[] = ['sub', 'jti', 'iat', 'exp', 'type']
 
-/** The claims without which not even another library's token will do. */
-const REQUIRED_OF_OTHERS: readonly string[] = ['sub', 'exp']
-
-/**
- * Judges who issued a token and for whom (RFC 7519 sections 4.1.1 and 4.1.3): exact strings, no patterns.
- * A token with an audience is refused where none is configured: it was meant for somebody else.
- */
-function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ErrorCode | undefined {
-  const { iss, aud } = claims as { iss?: unknown; aud?: unknown }
-  if (rules.issuer === undefined ? iss !== undefined && !isText(iss) : iss !== rules.issuer)
-    return 'issuer_invalid'
-  if (aud === undefined) return rules.audience.length === 0 ? undefined : 'audience_invalid'
-  const names: unknown = typeof aud === 'string' ? [aud] : aud
-  if (!isTextList(names)) return 'audience_invalid'
-  return names.some((name) => rules.audience.includes(name)) ? undefined : 'audience_invalid'
-}
+/** The claims that another library's token must have, too. */
+const REQUIRED_OF_OTHERS: readonly ClaimName[] = ['sub', 'exp']
 
 /**
- * Judges the shape of every registered claim, and sets the custom ones apart. Null in another library's token is no claim.
- *
- * @returns the custom claims, frozen like everything else inside; undefined when a claim is missing or of another shape
- */
-function sortClaims(claims: Claims, rules: ClaimRules): Claims | undefined {
-  for (const name of rules.interop ? REQUIRED_OF_OTHERS : REQUIRED) {
-    if (claims[name] === undefined) return undefined
-  }
-  let data: Record<string, unknown> | undefined
-  for (const name of Object.keys(claims)) {
-    const value = claims[name]
-    const isFit = CLAIMS.get(name)
-    if (isFit === undefined) {
-      data ??= {}
-      data[name] = value
-    } else if (!isFit(value) && (value !== null || !rules.interop || REQUIRED_OF_OTHERS.includes(name))) {
-      return undefined
-    }
-    if (typeof value === 'object') deepFreeze(value)
-  }
-  const { iat, exp } = claims as { iat?: number; exp: number }
-  return rules.interop || exp - (iat ?? 0) <= rules.maxLifetime ? Object.freeze(data ?? NO_DATA) : undefined
-}
-
-/** Freshness as a payload carries it: a boolean, or the deadline that flask-jwt-extended writes. */
-function toFresh(value: unknown): boolean | number {
-  return typeof value === 'number' && Number.isFinite(value) ? value : value === true
-}
-
-/**
- * Judges a parsed payload and turns it into what handlers see. It does check shape, bounds, issuer and audience; it does
- * not check times (`judgeTimes`), type, realm, revocation or any requirement.
+ * Checks parsed claims and turns them into what handlers see. It does check shape, bounds, issuer
+ * and audience; it does not check times (`decideTimes`), realm, revocation or any requirement.
  *
  * @param claims a parsed JSON object; what is inside it gets frozen
  * @param header what the header's `typ` says
@@ -134,17 +96,17 @@ function toFresh(value: unknown): boolean | number {
  */
 export function readClaims(
   claims: Record<string, unknown>,
-  header: NamedType,
+  header: HeaderType,
   rules: ClaimRules,
 ): TokenPayload | ErrorCode {
   if (!isWithinBounds(claims, PAYLOAD_BOUNDS)) return 'token_malformed'
-  const data = sortClaims(claims, rules)
+  const data = readCustomClaims(claims, rules)
   if (data === undefined) return 'token_malformed'
   const objection = decideIssuerAndAudience(claims, rules)
   if (objection !== undefined) return objection
   const members = claims as unknown as Partial<PayloadMembers>
-  const named = members.type ?? 'access'
-  if (header.type === null ? !(rules.interop && header.untyped) : header.type !== named)
+  const type = members.type ?? 'access'
+  if (header.type === null ? !(rules.interop && header.untyped) : header.type !== type)
     return 'token_malformed'
 
   return new TokenPayload(
@@ -156,7 +118,7 @@ export function readClaims(
       nbf: members.nbf ?? undefined,
       iss: members.iss ?? undefined,
       aud: members.aud ?? undefined,
-      type: named,
+      type,
       fresh: toFresh(members.fresh),
       // AuthX writes an empty value where CSRF protection is off.
       csrf: members.csrf || undefined,
@@ -172,25 +134,75 @@ export function readClaims(
   )
 }
 
+/**
+ * Checks the shape of every registered claim, and sets the custom ones apart. Null counts as absent
+ * in another library's token.
+ *
+ * @returns the custom claims, deeply frozen; undefined when a claim is missing or of another shape
+ */
+function readCustomClaims(claims: Claims, rules: ClaimRules): Claims | undefined {
+  const required = rules.interop ? REQUIRED_OF_OTHERS : REQUIRED
+  for (const name of required) {
+    if (claims[name] === undefined) return undefined
+  }
+  let data: Record<string, unknown> | undefined
+  for (const name of Object.keys(claims)) {
+    const value = claims[name]
+    const isValid = CLAIMS.get(name)
+    if (isValid === undefined) {
+      data ??= {}
+      data[name] = value
+    } else if (
+      !isValid(value) &&
+      (value !== null || !rules.interop || required.includes(name as ClaimName))
+    ) {
+      return undefined
+    }
+    if (typeof value === 'object') deepFreeze(value)
+  }
+  const { iat, exp } = claims as { iat?: number; exp: number }
+  return rules.interop || exp - (iat ?? 0) <= rules.maxLifetime ? Object.freeze(data ?? NO_DATA) : undefined
+}
+
 /** The custom claims of a token that has none. */
 const NO_DATA: Claims = Object.freeze({})
 
 /** The scopes of a token that has none. */
 const NO_SCOPES: readonly string[] = Object.freeze([])
 
-/** When a token may be used, in epoch seconds, with the leeway that is forgiven. */
+/**
+ * Checks who issued a token and for whom (RFC 7519 sections 4.1.1 and 4.1.3): exact strings, no
+ * patterns. A token with an audience is refused where none is configured.
+ */
+function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ErrorCode | undefined {
+  const { iss, aud } = claims as { iss?: unknown; aud?: unknown }
+  if (rules.issuer === undefined ? iss !== undefined && !isText(iss) : iss !== rules.issuer)
+    return 'issuer_invalid'
+  if (aud === undefined) return rules.audience.length === 0 ? undefined : 'audience_invalid'
+  const names: unknown = typeof aud === 'string' ? [aud] : aud
+  if (!isTextList(names)) return 'audience_invalid'
+  return names.some((name) => rules.audience.includes(name)) ? undefined : 'audience_invalid'
+}
+
+/** Freshness in a payload: a boolean, or the deadline that flask-jwt-extended writes. */
+function toFresh(value: unknown): boolean | number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : value === true
+}
+
+/** When a token may be used, in epoch seconds, with the leeway. */
 export interface Span {
   /** The first moment. */
   readonly from: number
-  /** The moment at which it is over. */
+  /** The first moment at which it has expired. */
   readonly until: number
 }
 
 /**
  * Reads when a token may be used (RFC 7519 sections 4.1.4-4.1.6).
  *
- * @param leeway seconds of clock skew that are forgiven
- * @param hasRows whether sessions are kept in a store: their refresh tokens begin by its clock, and only their end is read here
+ * @param leeway tolerated clock skew in seconds
+ * @param hasRows whether sessions are kept in a store: then its clock says when their refresh
+ *   tokens begin, and only their end is read here
  */
 export function toSpan(payload: PayloadMembers<unknown>, leeway: number, hasRows: boolean): Span {
   const { exp, nbf = 0, iat = 0, auth_time = 0 } = payload
@@ -199,18 +211,23 @@ export function toSpan(payload: PayloadMembers<unknown>, leeway: number, hasRows
   return { from: from - leeway, until: exp + leeway }
 }
 
-/** Whether a token may be used already; not where a clock gives no number. @param from as in `Span` */
+/**
+ * The objection to the times of a token; undefined for none. Asked on every use: the cache asks the
+ * same of a token that it remembers.
+ *
+ * @param now epoch seconds
+ */
+export function decideTimes({ from, until }: Span, now: number): ErrorCode | undefined {
+  if (hasEnded(until, now)) return 'token_expired'
+  return hasBegun(from, now) ? undefined : 'token_not_active'
+}
+
+/** Whether a token may be used already. False when a clock returns NaN. */
 export function hasBegun(from: number, now: number): boolean {
   return now >= from
 }
 
-/** Whether a token may not be used any more; so too where a clock gives no number. @param until as in `Span` */
+/** Whether a token has expired. True when a clock returns NaN. */
 export function hasEnded(until: number, now: number): boolean {
   return !(now < until)
-}
-
-/** Judges the times of a token. Asked on every use; the cache asks the same of a token that it remembers. @param now epoch seconds */
-export function decideTimes({ from, until }: Span, now: number): ErrorCode | undefined {
-  if (hasEnded(until, now)) return 'token_expired'
-  return hasBegun(from, now) ? undefined : 'token_not_active'
 }

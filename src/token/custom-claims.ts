@@ -1,14 +1,14 @@
 /**
- * Custom claims and the user's schema for them. The schema is asked when a token is issued and again when it is verified,
- * so its output must be valid input: a transforming schema does not compile.
+ * Custom claims and the user's schema for them. The schema checks when a token is issued and again
+ * when it is verified, so its output must be valid input: a transforming schema does not compile.
  */
 import type { SchemaResult, StandardSchema } from '../internal/schema.ts'
 
 /**
- * Asks the schema.
+ * Checks a value by the schema.
  *
- * @returns the checked value, or undefined when the schema has an objection; a promise of it
- *   when the schema is asynchronous
+ * @returns the checked value, or undefined when the schema has an objection; a promise of it when
+ *   the schema is asynchronous
  */
 export function validateData<C>(
   schema: StandardSchema<unknown, C>,

@@ -1,13 +1,12 @@
 /**
- * The JOSE header (RFC 7515 section 4): small, flat, each member once, nothing critical, and never a chooser of keys or algorithms.
- * A ring remembers the encoded headers of tokens that it has verified: the next token with the same header is
- * recognised by its text, without decoding.
+ * The JOSE header (RFC 7515 section 4): small, flat, each member once, nothing critical. It never
+ * chooses an algorithm: what it names is compared with the ring.
  */
 import { decodeText } from '../internal/bytes.ts'
 import { parseFlatObject } from '../internal/json.ts'
 import { ALGORITHMS } from './algorithms.ts'
 import { type KeyRing, MAX_KID_LENGTH, type RingKey } from './key-ring.ts'
-import { type NamedType, TOKEN_TYPES, type TokenType } from './token-type.ts'
+import { type HeaderType, TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /** The longest encoded header that is decoded at all, in characters. */
 const MAX_ENCODED_LENGTH = 1024
@@ -16,8 +15,9 @@ const MAX_ENCODED_LENGTH = 1024
 const MAX_MEMBERS = 16
 
 /**
- * Members that change what a signature means or where its key comes from. We carry out none of them, so a token that
- * has one is refused (RFC 7515 section 4.1.11, RFC 7797, RFC 7516 section 4.1, RFC 8725 section 3.10).
+ * Members that change what a signature means or where its key comes from. We support none of them,
+ * so a token that has one is refused (RFC 7515 section 4.1.11, RFC 7797, RFC 7516 section 4.1, RFC
+ * 8725 section 3.10).
  */
 const REFUSED_MEMBERS = [
   'crit',
@@ -35,15 +35,21 @@ const REFUSED_MEMBERS = [
   'x5c',
 ]
 
-/** What a header says, once it has been read. */
-export interface JoseHeader extends NamedType {
-  /** The keys that may have signed under this header: one when it names its key, else all of its algorithm. */
+/** A header that was read. */
+export interface JoseHeader extends HeaderType {
+  /**
+   * The keys that may have signed under this header: one when it names its key, else all of its
+   * algorithm.
+   */
   readonly keys: readonly RingKey[]
   /** The `typ` in lower case; undefined for none. */
   readonly typ: string | undefined
 }
 
-/** The spellings of each `typ` that are accepted (RFC 9068 section 4 allows the longer one); media types fold case. */
+/**
+ * The accepted spellings of each `typ` (RFC 9068 section 4 allows the longer one); media types fold
+ * case.
+ */
 const TYPES: ReadonlyMap<string, TokenType> = new Map(
   (Object.keys(TOKEN_TYPES) as TokenType[]).flatMap((type) => {
     const { typ } = TOKEN_TYPES[type]
@@ -57,8 +63,8 @@ const TYPES: ReadonlyMap<string, TokenType> = new Map(
 /**
  * Reads an encoded header against a ring.
  *
- * @returns what it says; `'malformed'` for a header that is none, says something we do not carry out, or names an algorithm
- *   that does not exist; `'foreign'` when no key of the ring can have signed under it
+ * @returns what it says; `'malformed'` for one that is not a header, has a member that we refuse,
+ *   or names an unknown algorithm; `'foreign'` when no key of the ring can have signed under it
  */
 export function readJoseHeader(encoded: string, ring: KeyRing): JoseHeader | 'malformed' | 'foreign' {
   if (encoded.length > MAX_ENCODED_LENGTH) return 'malformed'

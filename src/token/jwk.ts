@@ -1,7 +1,7 @@
 /**
- * JSON Web Keys: what one must look like before we use it (RFC 7517 section 4, RFC 7518 section 6), the public half
- * that may be published, and the thumbprint that names it (RFC 7638).
- * Weak keys are refused here, at start: short RSA moduli, small exponents, ROCA primes, points off the curve.
+ * JSON Web Keys: what one must look like before we use it (RFC 7517 section 4, RFC 7518 section 6),
+ * the public half that may be published, and the thumbprint that names it (RFC 7638). Weak keys are
+ * refused here, at start: short RSA moduli, small exponents, ROCA primes, points off the curve.
  */
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { ConfigurationError } from '../internal/configuration-error.ts'
@@ -19,7 +19,10 @@ export interface Jwk extends JsonWebKey {
   readonly key_ops?: string[]
 }
 
-/** The members of each key type that enter its thumbprint, in lexicographic order (RFC 7638 section 3.2, RFC 8037 section 2). */
+/**
+ * The members of each key type that enter its thumbprint, in lexicographic order (RFC 7638 section
+ * 3.2, RFC 8037 section 2).
+ */
 const THUMBPRINT_MEMBERS: Readonly<Record<Algorithm['kty'], readonly string[]>> = {
   oct: ['k', 'kty'],
   RSA: ['e', 'kty', 'n'],
@@ -48,7 +51,8 @@ export function toPublicJwk(key: KeyObject, algorithm: Algorithm, kid: string): 
  * Checks the members of a JWK that say what it is for.
  *
  * @param at the option as the developer writes it
- * @throws {ConfigurationError} when `kty`, `crv`, `alg`, `use` or `key_ops` do not allow signatures with the algorithm
+ * @throws {ConfigurationError} when `kty`, `crv`, `alg`, `use` or `key_ops` do not allow signatures
+ *   with the algorithm
  */
 export function checkJwk(at: string, jwk: Jwk, algorithm: Algorithm): void {
   const { name, kty, crv } = algorithm
@@ -70,8 +74,8 @@ const MIN_RSA_BITS = 2048
 /**
  * Checks that a public or private key fits its algorithm and is strong enough.
  *
- * @throws {ConfigurationError} for another key type or curve, an RSA modulus under 2048 bits, an even or tiny exponent,
- *   or a modulus with the ROCA fingerprint (CVE-2017-15361)
+ * @throws {ConfigurationError} for another key type or curve, an RSA modulus under 2048 bits, an
+ *   even or tiny exponent, or a modulus with the ROCA fingerprint (CVE-2017-15361)
  */
 export function checkStrength(at: string, key: KeyObject, algorithm: Algorithm): void {
   const jwk = key.export({ format: 'jwk' })

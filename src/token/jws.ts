@@ -1,7 +1,8 @@
 /**
- * Compact JWS (RFC 7515 sections 3.1, 5.1 and 5.2) for payloads of any bytes: sign and verify, and nothing about claims.
- * The order is the defence: size, then dots, then the small header, then the signature; the payload is not decoded before
- * its signature holds. Five parts (JWE) and the JSON serializations have no code path.
+ * Compact JWS (RFC 7515 sections 3.1, 5.1 and 5.2) for payloads of any bytes: sign and verify, and
+ * nothing about claims. The order is the defense: size, then dots, then the small header, then the
+ * signature; the payload is not decoded before its signature holds. Five parts (JWE) and the JSON
+ * serializations have no code path.
  */
 
 import { AuthError } from '../errors.ts'
@@ -11,7 +12,7 @@ import { type JoseHeader, readJoseHeader } from './jose-header.ts'
 import type { KeyRing, RingKey } from './key-ring.ts'
 
 /** A token whose signature holds. */
-export interface VerifiedJws<P> {
+interface VerifiedJws<P> {
   /** What its header says. */
   readonly header: JoseHeader
   /** The key that it was signed with. */
@@ -34,25 +35,33 @@ export interface JwsLimits {
  */
 export type VerifyJws<P> = (token: string, now: number) => VerifiedJws<P>
 
-/** Decodes a base64url segment; answers undefined for any but the canonical spelling, and for what it cannot decode. */
-export type Decode<P> = (encoded: string) => P | undefined
+/**
+ * Decodes a base64url segment; undefined for any but the canonical spelling, and for what it cannot
+ * decode.
+ */
+type Decode<P> = (encoded: string) => P | undefined
 
 /** The most encoded headers that are remembered: one for each key and type is usual. */
 const MAX_KNOWN_HEADERS = 64
 
 /**
- * Prepares the verifier of a ring.
+ * Prepares the verifier of a ring. The next token with the same encoded header as a verified one is
+ * recognized by that text, without decoding.
  *
- * It does check: length, three canonical parts, header, algorithm, key, retirement of the key, signature.
- * It does not check: any claim, not even that the payload is JSON.
+ * It does check: length, three canonical parts, header, algorithm, key, retirement of the key,
+ * signature. It does not check: any claim, not even that the payload is JSON.
  *
- * @param decode `fromBase64Url` for bytes, `toText` for UTF-8; called only once the signature holds
+ * @param decode `fromBase64Url` for bytes, `decodeText` for UTF-8; called only once the signature
+ *   holds
  */
 export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: Decode<P>): VerifyJws<P> {
   const known = new Map<string, JoseHeader>()
   let latest: { readonly encoded: string; readonly header: JoseHeader } | undefined
 
-  /** Finds the header by its text, or reads it. The latest one is found by comparing, which hashes no new string. */
+  /**
+   * Finds the header by its text, or reads it. The latest one is compared first, which hashes no
+   * new string.
+   */
   function toHeader(encoded: string): JoseHeader {
     if (latest?.encoded === encoded) return latest.header
     const header = known.get(encoded) ?? readJoseHeader(encoded, ring)
@@ -82,8 +91,9 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
     const key = header.keys.find((key) => now <= key.notAfter && key.verify(input, signature))
     if (key === undefined) throw new AuthError('signature_invalid')
 
-    // The MAC sees one byte of each character, so a character above U+00FF could stand for another one until here:
-    // only the canonical spelling of the payload passes. The header was compared whole.
+    // The MAC sees one byte of each character, so a character above U+00FF could stand for another
+    // one until here: only the canonical spelling of the payload passes. The header was compared
+    // whole.
     const payload = decode(token.slice(first + 1, second))
     if (payload === undefined) throw new AuthError('token_malformed')
     remember(encodedHeader, header)
@@ -96,7 +106,8 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
  *
  * @param header the members beside `alg` and `kid`, such as `typ`
  * @throws {TypeError} for a header that no verifier would accept
- * @returns signs a payload, as text that will be UTF-8, into a compact JWS; undefined when the ring only verifies
+ * @returns signs a payload, as text that will be UTF-8, into a compact JWS; undefined when the ring
+ *   only verifies
  */
 export function prepareSignJws(
   ring: KeyRing,
@@ -118,7 +129,7 @@ export function prepareSignJws(
   }
 }
 
-/** A token's header and payload as it claims them. Nothing in it has been verified. */
+/** A token's header and payload as it claims them. Nothing in it is verified. */
 export interface UnverifiedPayload {
   /** The JOSE header, unverified. */
   readonly header: Readonly<Record<string, unknown>>
@@ -127,9 +138,15 @@ export interface UnverifiedPayload {
 }
 
 /**
+ * The longest token that is read without being verified, in characters; the most that
+ * `limits.tokenLength` can be.
+ */
+const MAX_UNVERIFIED_LENGTH = 65_536
+
+/**
  * Reads a compact JWS without verifying it.
  *
- * @returns undefined when it is none, or its payload is no JSON object
+ * @returns undefined when it is not a compact JWS, or its payload is not a JSON object
  */
 export function readUnverified(token: string): UnverifiedPayload | undefined {
   if (typeof token !== 'string' || token.length > MAX_UNVERIFIED_LENGTH) return undefined
@@ -141,6 +158,3 @@ export function readUnverified(token: string): UnverifiedPayload | undefined {
   })
   return header && payload && { header, payload }
 }
-
-/** The longest token that is read without being verified, in characters; the most that `limits.tokenLength` can be. */
-const MAX_UNVERIFIED_LENGTH = 65_536

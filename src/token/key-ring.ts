@@ -1,7 +1,7 @@
 /**
  * The key ring: one key that signs, many that verify, each bound to its algorithm when it is made.
- * The header's `alg` and `kid` are compared with the ring and never choose anything (RFC 8725 section 3.1).
- * All checks happen here, at start; what leaves is a set of prepared functions.
+ * The header's `alg` and `kid` are compared with the ring and never choose anything (RFC 8725
+ * section 3.1). All checks happen here, at start; what leaves is a set of prepared functions.
  */
 import {
   createPrivateKey,
@@ -21,13 +21,16 @@ export interface Key {
   /** The algorithm; never guessed from the key. */
   readonly alg: AlgorithmName
   /**
-   * The key: PEM text, a JWK, a `KeyObject`, or, for HMAC, the secret's bytes or text.
-   * At least 32 / 48 / 64 bytes for HS256 / HS384 / HS512 (RFC 7518 section 3.2), 2048 bits for RSA.
+   * The key: PEM text, a JWK, a `KeyObject`, or, for HMAC, the secret's bytes or text. At least 32
+   * / 48 / 64 bytes for HS256 / HS384 / HS512 (RFC 7518 section 3.2), 2048 bits for RSA.
    */
   readonly key: string | Uint8Array | KeyObject | Jwk
   /** The key's name, 1-128 characters. Default: its RFC 7638 thumbprint. */
   readonly kid?: string
-  /** Only for verifying keys: the moment after which the key verifies nothing. A Date, or epoch seconds. */
+  /**
+   * Only for verifying keys: the moment after which the key verifies nothing. A Date, or epoch
+   * seconds.
+   */
   readonly notAfter?: Date | number
 }
 
@@ -35,9 +38,13 @@ export interface Key {
 export interface KeyRingOptions {
   /** The key that signs new tokens; it verifies as well. Without one the ring only verifies. */
   readonly signing?: Key | Jwk
-  /** Further keys whose tokens are accepted, such as the previous signing key while its tokens live. */
+  /**
+   * Further keys whose tokens are accepted, such as the previous signing key while its tokens live.
+   */
   readonly verifying?: readonly (Key | Jwk)[]
-  /** Allows HMAC secrets beside public keys, for a migration from one to the other. Default false. */
+  /**
+   * Allows HMAC secrets beside public keys, for a migration from one to the other. Default false.
+   */
   readonly mixed?: boolean
 }
 
@@ -91,8 +98,9 @@ interface ImportedKey {
 export const MAX_KID_LENGTH = 128
 
 /**
- * Copies a key. On Node 20 a key that was just generated shares a lock with what generated it, which the garbage collector takes when it
- * clears that away: if it comes upon it while the key is exported as a JWK, the process hangs for ever. The export as DER takes no lock.
+ * Copies a key. On Node 20 a key that was just generated shares a lock with what generated it,
+ * which the garbage collector takes when it clears that away: if it comes upon it while the key is
+ * exported as a JWK, the process hangs for ever. The export as DER takes no lock.
  */
 function copyKey(key: KeyObject): KeyObject {
   if (key.type === 'secret') return key
@@ -101,7 +109,10 @@ function copyKey(key: KeyObject): KeyObject {
   return createPrivateKey({ key: key.export({ type: 'pkcs8', format: 'der' }), type: 'pkcs8', format: 'der' })
 }
 
-/** Turns the forms that a key may come in into a `KeyObject`, without ever guessing what a text might be. */
+/**
+ * Turns the forms that a key may come in into a `KeyObject`, without ever guessing what a text
+ * might be.
+ */
 function toKeyObject(at: string, source: Key['key'], algorithm: Algorithm): KeyObject {
   if (source instanceof KeyObject) return copyKey(source)
   if (algorithm.kty === 'oct' && (typeof source === 'string' || source instanceof Uint8Array)) {
@@ -134,7 +145,10 @@ function checkKey(at: string, key: KeyObject, algorithm: Algorithm): void {
   else checkStrength(at, key, algorithm)
 }
 
-/** Imports a key. Whatever the platform finds wrong with it is said in our words, without any of the key in them. */
+/**
+ * Imports a key. Whatever the platform finds wrong with it is said in our words, without any of the
+ * key in them.
+ */
 function toCheckedKey(at: string, source: Key['key'], algorithm: Algorithm): KeyObject {
   try {
     const key = toKeyObject(at, source, algorithm)
@@ -197,8 +211,8 @@ function toRingKey({ algorithm, key, kid, notAfter }: ImportedKey): RingKey {
 /**
  * Makes a key ring: one signer, many verifiers, the algorithm bound to each key.
  *
- * @throws {ConfigurationError} for a weak, unfit or unreadable key, two keys of one name, a signing key that cannot sign,
- *   or HMAC secrets beside public keys without `mixed`
+ * @throws {ConfigurationError} for a weak, unfit or unreadable key, two keys of one name, a signing
+ *   key that cannot sign, or HMAC secrets beside public keys without `mixed`
  * @see RFC 7517 section 5, RFC 8725 section 3.1
  *
  * @example
@@ -262,8 +276,9 @@ const GENERATORS: Readonly<Record<Algorithm['kty'], (algorithm: Algorithm) => Ke
 const MODULUS_BITS = 3072
 
 /**
- * Makes a new key: a secret as long as the hash for HMAC, 3072 bits for RSA, the algorithm's curve otherwise.
- * Draws randomness, so call it when a process or a tool runs, not while a worker's module loads.
+ * Makes a new key: a secret as long as the hash for HMAC, 3072 bits for RSA, the algorithm's curve
+ * otherwise. Draws randomness, so call it when a process or a tool runs, not while a worker's
+ * module loads.
  *
  * @param alg the algorithm that the key is for
  * @param kid the key's name; default: its RFC 7638 thumbprint

@@ -1,10 +1,24 @@
 /**
  * Scope matching. Pure.
- * A scope is a name with parts between colons, such as `users:read`. `users:*` covers `users` and everything below it;
- * `*` alone covers nothing, so that no token opens every route by one character.
+ * A scope is a name with parts between colons, such as `users:read`. `users:*` covers `users` and
+ * everything below it; `*` alone covers nothing, so that one character cannot open every route.
  */
 
-/** Whether one granted scope covers one required scope. */
+/** Whether every required scope is covered. True when nothing is required. */
+export function hasAllScopes(granted: readonly string[], required: readonly string[]): boolean {
+  return required.every((scope) => hasScope(granted, scope))
+}
+
+/** Whether at least one required scope is covered. False when the list is empty. */
+export function hasAnyScope(granted: readonly string[], required: readonly string[]): boolean {
+  return required.some((scope) => hasScope(granted, scope))
+}
+
+/** Whether some granted scope covers the required one. */
+export function hasScope(granted: readonly string[], required: string): boolean {
+  return granted.some((scope) => covers(scope, required))
+}
+
 function covers(granted: string, required: string): boolean {
   if (granted === '*') return false
   if (granted === required) return true
@@ -13,25 +27,13 @@ function covers(granted: string, required: string): boolean {
   return required === root || required.startsWith(`${root}:`)
 }
 
-/** Whether some granted scope covers the required one. */
-export function hasScope(granted: readonly string[], required: string): boolean {
-  return granted.some((scope) => covers(scope, required))
-}
-
-/** Whether every required scope is covered. Nothing required is always covered. */
-export function hasAllScopes(granted: readonly string[], required: readonly string[]): boolean {
-  return required.every((scope) => hasScope(granted, scope))
-}
-
-/** Whether at least one required scope is covered. Of nothing, nothing is. */
-export function hasAnyScope(granted: readonly string[], required: readonly string[]): boolean {
-  return required.some((scope) => hasScope(granted, scope))
-}
-
 /** The longest scope, in characters. */
 const MAX_SCOPE_LENGTH = 256
 
-/** One scope as RFC 6749 section 3.3 spells it: printable ASCII without blank, quote and backslash. */
+/**
+ * Whether a value is one scope as RFC 6749 section 3.3 spells it: printable ASCII without blank,
+ * quote and backslash; 1-256 characters.
+ */
 export function isScope(value: unknown): value is string {
   if (typeof value !== 'string' || value.length === 0 || value.length > MAX_SCOPE_LENGTH) return false
   for (let i = 0; i < value.length; i++) {

@@ -1,6 +1,7 @@
 /**
- * What a shared secret for HMAC must be: long enough (RFC 7518 section 3.2), not a sample out of a tutorial,
- * and not a key of another kind given by mistake: a public key's text as a secret is known to everyone.
+ * What a shared secret for HMAC must be: long enough (RFC 7518 section 3.2), not a sample out of a
+ * tutorial, and not a key of another kind given by mistake: a public key's text as a secret is
+ * known to everyone.
  */
 import { ConfigurationError } from '../internal/configuration-error.ts'
 
@@ -17,19 +18,24 @@ const SAMPLES = [
   'secret',
 ]
 
-/** The fewest different bytes in a secret; a random one of 32 bytes has more than 20, in hexadecimal more than 8. */
+/**
+ * The fewest different bytes in a secret; a random one of 32 bytes has more than 20, in hexadecimal
+ * more than 8.
+ */
 const MIN_DISTINCT_BYTES = 8
 
 /** Texts that only a key of another kind holds: PEM armour, SSH keys, JSON Web Keys. */
 const OTHER_KEY = /-----BEGIN |^ssh-|^ecdsa-sha2-|"kty"\s*:/
 
 /**
- * Refuses a weak HMAC secret. Says which rule it breaks and how to make a better one; never shows any of it.
+ * Refuses a weak HMAC secret. Says which rule it breaks and how to make a better one; never shows
+ * any of it.
  *
  * @param at the option as the developer writes it
  * @param secret the secret's bytes
  * @param minBytes the least length that the algorithm takes
- * @throws {ConfigurationError} for one that is short, a known sample, of few different bytes, or another kind of key
+ * @throws {ConfigurationError} for one that is short, a known sample, of few different bytes, or
+ *   another kind of key
  */
 export function checkSecret(at: string, secret: Uint8Array, alg: string, minBytes: number): void {
   if (secret.length < minBytes) {

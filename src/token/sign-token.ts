@@ -1,6 +1,7 @@
 /**
- * From a subject to a token: the claim set is built and signed. Knows nothing of HTTP, sessions or passwords.
- * A mistake in a call is a `TypeError` that says what was expected: it is the caller's, never the request's.
+ * From claims to a token: the claim set is checked, built and signed. Knows nothing of HTTP,
+ * sessions or passwords. A mistake in a call is a `TypeError` that says what was expected: it is
+ * the caller's, never the request's.
  */
 import { randomUUID } from 'node:crypto'
 import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
@@ -12,7 +13,7 @@ import { TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /** The claims of one token to be issued, as plain values; undefined leaves a claim out. */
 export interface TokenClaims {
-  /** Which kind of token it will be. */
+  /** Which type of token it will be. */
   readonly type: TokenType
   /** Subject; never empty. */
   readonly sub: string
@@ -26,7 +27,7 @@ export interface TokenClaims {
   readonly nbf?: number | undefined
   /** Written into access tokens only. */
   readonly fresh?: boolean | undefined
-  /** The value that a cookie's request must repeat. */
+  /** The value that a request with cookies must repeat. */
   readonly csrf?: string | undefined
   /** Audience; undefined takes the configured one. */
   readonly aud?: string | readonly string[] | undefined
@@ -48,7 +49,7 @@ export interface TokenClaims {
   readonly headers?: Readonly<Record<string, string | number | boolean>> | undefined
 }
 
-/** What the issuer works from. */
+/** What the signer works from. */
 export interface SignTokenSettings {
   /** The ring whose signer signs. */
   readonly ring: KeyRing
@@ -65,22 +66,77 @@ export interface SignTokenSettings {
 }
 
 /**
- * Issues one token.
+ * Signs one token.
  *
  * @throws {TypeError} for claims that no verifier would accept
  * @throws {ConfigurationError} when the ring only verifies
  */
-export type SignToken = (draft: TokenClaims) => string
+export type SignToken = (claims: TokenClaims) => string
 
 /** A payload of so few characters cannot have too many members: each takes two at least. */
 const SHORT_PAYLOAD = 2 * PAYLOAD_BOUNDS.members
 
-/** The deepest custom data: one level less than a payload, which holds it. */
-const DATA_DEPTH = PAYLOAD_BOUNDS.depth - 1
+/**
+ * Prepares the signer of tokens for a ring.
+ *
+ * @see RFC 7519 section 7.1, RFC 9068 section 2
+ */
+export function prepareSignToken(settings: SignTokenSettings): SignToken {
+  const { ring, issuer, audience, realm } = settings
+  const signers = {
+    access: prepareSignJws(ring, { typ: TOKEN_TYPES.access.typ }),
+    refresh: prepareSignJws(ring, { typ: TOKEN_TYPES.refresh.typ }),
+  }
+
+  return (claims) => {
+    checkTokenClaims(claims, settings.maxLifetime)
+    const { type, headers, scopes } = claims
+    const sign =
+      headers === undefined
+        ? signers[type]
+        : prepareSignJws(ring, { ...checkHeaders(headers), typ: TOKEN_TYPES[type].typ })
+    if (sign === undefined)
+      throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
+    // The order is AuthX's; JSON leaves undefined members out.
+    const members = {
+      sub: claims.sub,
+      jti: claims.jti ?? randomUUID(),
+      type,
+      fresh: type === 'access' ? claims.fresh === true : undefined,
+      csrf: claims.csrf,
+      iat: claims.iat,
+      exp: claims.exp,
+      nbf: claims.nbf,
+      aud: claims.aud ?? audience,
+      iss: issuer,
+      sid: claims.sid,
+      gen: claims.gen,
+      auth_time: claims.auth_time,
+      amr: claims.amr,
+      acr: claims.acr,
+      login_type: realm,
+      scopes: scopes?.length === 0 ? undefined : scopes,
+      ...claims.data,
+    }
+    const payload = JSON.stringify(members)
+    if (payload.length > SHORT_PAYLOAD && !isWithinBounds(members, PAYLOAD_BOUNDS)) {
+      throw new TypeError(
+        `Expected \`data\` and \`scopes\` to have at most ${PAYLOAD_BOUNDS.members} members together with all other claims`,
+      )
+    }
+    const token = sign(payload)
+    if (token.length > settings.tokenLength) {
+      throw new TypeError(
+        `Expected the token to have at most ${settings.tokenLength} characters (\`limits.tokenLength\`): \`data\` is too large`,
+      )
+    }
+    return token
+  }
+}
 
 /** Refuses what a verifier would refuse, or what JSON would change in silence. */
-function checkTokenClaims(draft: TokenClaims, maxLifetime: number): void {
-  const { sub, iat, exp, nbf, scopes, data, aud, amr, acr } = draft
+function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
+  const { sub, iat, exp, nbf, scopes, data, aud, amr, acr } = claims
   if (!isClaim('sub', sub))
     throw new TypeError(expected('subject', 'a non-empty string', typeof sub === 'string' ? '' : sub))
   if (exp <= iat)
@@ -110,7 +166,13 @@ function checkTokenClaims(draft: TokenClaims, maxLifetime: number): void {
   if (data !== undefined) checkData(data)
 }
 
-/** Refuses custom claims that would replace registered ones, or that JSON would lose or change in silence. */
+/** The deepest custom data: one level less than a payload, which holds it. */
+const DATA_DEPTH = PAYLOAD_BOUNDS.depth - 1
+
+/**
+ * Refuses custom claims that would replace registered ones, or that JSON would lose or change in
+ * silence.
+ */
 function checkData(data: object): void {
   if (!isRecord(data) || !isPlainJson(data, DATA_DEPTH)) {
     throw new TypeError(
@@ -123,72 +185,10 @@ function checkData(data: object): void {
   }
 }
 
-/** Refuses header members that the library sets itself; the others are for `prepareSignJws` to judge. */
+/** Refuses header members that the library sets itself; `prepareSignJws` checks the others. */
 function checkHeaders(headers: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const taken = ['alg', 'typ', 'kid'].find((name) => Object.hasOwn(headers, name))
-  if (taken !== undefined)
-    throw new TypeError(`Expected \`headers\` to leave \`${taken}\` alone: it is reserved`)
+  const reserved = ['alg', 'typ', 'kid'].find((name) => Object.hasOwn(headers, name))
+  if (reserved !== undefined)
+    throw new TypeError(`Expected \`headers\` to leave \`${reserved}\` alone: it is reserved`)
   return headers
-}
-
-/**
- * Prepares the issuer of a ring.
- *
- * @see RFC 7519 section 7.1, RFC 9068 section 2
- */
-export function prepareSignToken(settings: SignTokenSettings): SignToken {
-  const { ring, issuer, audience, realm } = settings
-  const signers = {
-    access: prepareSignJws(ring, { typ: TOKEN_TYPES.access.typ }),
-    refresh: prepareSignJws(ring, { typ: TOKEN_TYPES.refresh.typ }),
-  }
-
-  function toSigner({ type, headers }: TokenClaims): (payload: string) => string {
-    const { typ } = TOKEN_TYPES[type]
-    const signer =
-      headers === undefined ? signers[type] : prepareSignJws(ring, { ...checkHeaders(headers), typ })
-    if (signer === undefined)
-      throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
-    return signer
-  }
-
-  return (draft) => {
-    checkTokenClaims(draft, settings.maxLifetime)
-    const sign = toSigner(draft)
-    const { scopes } = draft
-    // The order is AuthX's; JSON leaves undefined members out.
-    const claims = {
-      sub: draft.sub,
-      jti: draft.jti ?? randomUUID(),
-      type: draft.type,
-      fresh: draft.type === 'access' ? draft.fresh === true : undefined,
-      csrf: draft.csrf,
-      iat: draft.iat,
-      exp: draft.exp,
-      nbf: draft.nbf,
-      aud: draft.aud ?? audience,
-      iss: issuer,
-      sid: draft.sid,
-      gen: draft.gen,
-      auth_time: draft.auth_time,
-      amr: draft.amr,
-      acr: draft.acr,
-      login_type: realm,
-      scopes: scopes?.length === 0 ? undefined : scopes,
-      ...draft.data,
-    }
-    const payload = JSON.stringify(claims)
-    if (payload.length > SHORT_PAYLOAD && !isWithinBounds(claims, PAYLOAD_BOUNDS)) {
-      throw new TypeError(
-        `Expected \`data\` and \`scopes\` to have at most ${PAYLOAD_BOUNDS.members} members with all that the token says`,
-      )
-    }
-    const token = sign(payload)
-    if (token.length > settings.tokenLength) {
-      throw new TypeError(
-        `Expected the token to have at most ${settings.tokenLength} characters (\`limits.tokenLength\`): \`data\` is too large`,
-      )
-    }
-    return token
-  }
 }

@@ -1,23 +1,26 @@
 /**
- * The verified-token cache: it holds the proof that a signature was right, never the verdict of time.
- * Expiry, revocation and the route's requirement are judged on every hit; values are frozen; refusals are not remembered.
+ * The verified-token cache: it holds the proof that a signature was right, never a decision about
+ * time. Expiry, revocation and the route's requirement are checked on every hit; values are frozen;
+ * refusals are not remembered.
  *
- * A token is found by its tail: an integer out of the signature's last characters is the key of the `Map`, and the whole
- * token is compared afterwards. A `Map` keyed by the token itself hashes some 500 characters of a string that is new with every
- * request (0.8 us); the comparison is one of memory (30 ns). Only the signer can choose those characters, and two
- * tokens with one tail merely displace each other.
+ * The key of the `Map` is an integer made of the signature's last characters (the "tail"), and the
+ * whole token is compared afterwards: hashing the whole text of a new string costs more than all
+ * other checks of a hit. Only the signer can choose those characters, and two tokens with one tail
+ * merely displace each other.
  *
- * What is compared is the text that carried the token, a header's value for instance, where both were carried alike: V8 compares
- * whole texts at once (30 ns), and asks its runtime to compare slices (80 ns).
- *
- * On a busy server a token's memory has long left the processor's caches when the token comes again, and fetching a place of its own
- * costs up to 1 us on a virtual machine. So what is asked of a token lies in one row of cells, side by side with the rows of all others, and its
- * text is the only place of its own that is touched: not even the payload is, until somebody reads it. (A time that is no whole second, or lies
- * beyond 2038, is to V8 a number with a place of its own.)
+ * What is compared is the text that the token came in, such as the header's value: V8 compares
+ * whole texts faster than slices. What a hit needs lies in one row of cells beside the rows of all
+ * other tokens, so that a hit touches two places of memory, the row and the text. `bench/README.md`
+ * has the figures.
  */
 import type { Clock } from '../internal/duration.ts'
 import { hasBegun, hasEnded, type Span } from './claims.ts'
-import { checkTypeAndRealm, type ExpectedToken, isExpectedType, type TokenKind } from './token-requirement.ts'
+import {
+  type ExpectedToken,
+  isExpectedType,
+  type TokenKind,
+  throwUnexpectedType,
+} from './token-requirement.ts'
 
 /** Bounds of a cache. */
 export interface CacheBounds {
@@ -27,45 +30,25 @@ export interface CacheBounds {
   readonly bytes: number
 }
 
-/** A token as it was carried. */
+/** A token inside the text that it came in. */
 export interface RawToken {
-  /** What carried it, and ends with it. */
+  /** The text, which ends with the token. */
   readonly text: string
   /** Where in the text the token begins. */
   readonly start: number
 }
 
-/** A token to remember, and between which moments it may be used. */
-export interface CacheEntry<V> extends RawToken, Span {
+/** A token to remember, and when it may be used. */
+interface CacheEntry<V> extends RawToken, Span {
   /** What it says. */
   readonly value: V
 }
 
-/** A bounded memory of verified tokens. */
-export interface TokenCache<V extends TokenKind> {
-  /** What exactly this token says, if it is remembered and may be used now. @throws {AuthError} as `refuseKind`, when it is of another kind */
-  lookup(carried: RawToken, wanted: ExpectedToken): V | undefined
-  /** Remembers a token; may forget another one. */
-  store(entry: CacheEntry<V>): void
-}
-
-/** How many of the last characters make the key: 5 x 6 bits fit the small integers that a `Map` finds fastest. */
+/** How many of the last characters make the key: 5 x 6 bits fit V8's small integers. */
 const TAIL_LENGTH = 5
 
-/** What an entry costs beside its text, in bytes: the frozen payload, its strings and its cells. 620 measured, and room for custom claims. */
+/** What an entry costs beside its text, in bytes: the frozen payload, its strings and its cells. */
 const ENTRY_OVERHEAD = 1100
-
-/** An integer from the last characters of a token's signature. */
-function toTail(text: string): number {
-  let tail = 0
-  for (let i = text.length - TAIL_LENGTH; i < text.length; i++) tail = (tail << 6) ^ text.charCodeAt(i)
-  return tail
-}
-
-/** About how many bytes an entry takes. */
-function toBytes(text: string): number {
-  return text.length + ENTRY_OVERHEAD
-}
 
 /** The cells of a row, counted from its first one, which holds the text. */
 const START = 1
@@ -84,121 +67,125 @@ interface CacheGeneration {
   readonly cells: unknown[]
 }
 
-function createCacheGeneration(): CacheGeneration {
-  return { rows: new Map(), cells: [] }
-}
-
-/** How many entries a generation has. */
-function sizeOf({ cells }: CacheGeneration): number {
-  return cells.length / WIDTH
-}
-
-/** Writes an entry; one with the same tail makes room for it. */
-function write<V extends TokenKind>(
-  { rows, cells }: CacheGeneration,
-  tail: number,
-  entry: CacheEntry<V>,
-): void {
-  const row = rows.get(tail) ?? cells.length
-  rows.set(tail, row)
-  cells[row] = entry.text
-  cells[row + START] = entry.start
-  cells[row + FROM] = entry.from
-  cells[row + UNTIL] = entry.until
-  cells[row + TYPE] = entry.value.type
-  cells[row + REALM] = entry.value.login_type
-  cells[row + VALUE] = entry.value
-}
-
-/** Reads the entry of a tail that is there. */
-function read<V>({ rows, cells }: CacheGeneration, tail: number): CacheEntry<V> {
-  const row = rows.get(tail) as number
-  return {
-    text: cells[row] as string,
-    start: cells[row + START] as number,
-    from: cells[row + FROM] as number,
-    until: cells[row + UNTIL] as number,
-    value: cells[row + VALUE] as V,
-  }
-}
-
 /**
- * Whether two tokens are exactly the same, however they were carried. Where they begin at the same place the texts before them are the same
- * too, as there is one scheme; were they not, a token would be taken for another, and verified anew.
+ * A bounded memory of verified tokens, in two generations: what was used since the last turn, and
+ * what was used before it. When the young half is full, the old one is dropped whole, so that a
+ * flood of new tokens displaces unused ones first; no list has to be kept in order.
  */
-function isSame(text: string, start: number, carried: RawToken): boolean {
-  return start === carried.start ? text === carried.text : isSameSlice(text, start, carried)
-}
+export class TokenCache<V extends TokenKind> {
+  readonly #bounds: CacheBounds
+  readonly #clock: Clock
+  #young: CacheGeneration = { rows: new Map(), cells: [] }
+  #old: CacheGeneration = { rows: new Map(), cells: [] }
+  #youngBytes = 0
 
-/** The same of tokens that were carried differently; slices are not made where they cannot be equal. */
-function isSameSlice(text: string, start: number, carried: RawToken): boolean {
-  if (text.length - start !== carried.text.length - carried.start) return false
-  return text.slice(start) === carried.text.slice(carried.start)
-}
-
-/**
- * Makes a cache of two generations: what was used since the last turn, and what was used before it.
- * When the young half is full, the old one is dropped whole, so that a flood of new tokens pushes out
- * what nobody uses and not what everybody does; no list has to be kept in order.
- *
- * @param clock answers epoch seconds
- */
-export function createTokenCache<V extends TokenKind>(bounds: CacheBounds, clock: Clock): TokenCache<V> {
-  const halfEntries = Math.max(1, bounds.entries >> 1)
-  const halfBytes = bounds.bytes / 2
-  let young = createCacheGeneration()
-  let old = createCacheGeneration()
-  let youngBytes = 0
-
-  function keep(tail: number, entry: CacheEntry<V>): void {
-    const bytes = toBytes(entry.text)
-    if (bytes > halfBytes) return
-    const row = young.rows.get(tail)
-    const isNew = row === undefined
-    youngBytes += isNew ? bytes : bytes - toBytes(young.cells[row] as string)
-    if ((isNew && sizeOf(young) >= halfEntries) || youngBytes > halfBytes) {
-      old = sizeOf(young) + halfEntries <= bounds.entries ? young : createCacheGeneration()
-      young = createCacheGeneration()
-      youngBytes = bytes
-    }
-    write(young, tail, entry)
+  /** @param clock returns epoch seconds */
+  constructor(bounds: CacheBounds, clock: Clock) {
+    this.#bounds = bounds
+    this.#clock = clock
   }
 
-  /** Looks into one generation. */
-  function seek(
+  /**
+   * What exactly this token says, if it is remembered and may be used now.
+   *
+   * @throws {AuthError} as `throwUnexpectedType`, when it is of another type or realm
+   */
+  lookup(token: RawToken, expected: ExpectedToken): V | undefined {
+    const tail = toTail(token.text)
+    const found = this.#find(this.#young, tail, token, expected)
+    if (found !== undefined) return found
+    const old = this.#find(this.#old, tail, token, expected)
+    if (old !== undefined) this.#write(tail, this.#read(tail))
+    return old
+  }
+
+  /** Remembers a token; may forget another one. */
+  store(entry: CacheEntry<V>): void {
+    this.#write(toTail(entry.text), entry)
+  }
+
+  #find(
     { rows, cells }: CacheGeneration,
     tail: number,
-    carried: RawToken,
-    wanted: ExpectedToken,
+    token: RawToken,
+    expected: ExpectedToken,
   ): V | undefined {
     const row = rows.get(tail)
     if (row === undefined) return undefined
-    const text = cells[row] as string
-    const start = cells[row + START] as number
-    const now = clock()
+    const now = this.#clock()
     if (!hasBegun(cells[row + FROM] as number, now) || hasEnded(cells[row + UNTIL] as number, now))
       return undefined
-    if (!isSame(text, start, carried)) return undefined
+    if (!isSameToken(cells[row] as string, cells[row + START] as number, token)) return undefined
     const type = cells[row + TYPE] as V['type']
     const realm = cells[row + REALM] as V['login_type']
     const value = cells[row + VALUE] as V
-    return isExpectedType(type, realm, wanted) ? value : checkTypeAndRealm(value, wanted)
+    return isExpectedType(type, realm, expected) ? value : throwUnexpectedType(value, expected)
   }
 
-  /** Finds a token that was not used since the last turn, and keeps it for another one. */
-  function seekOld(tail: number, carried: RawToken, wanted: ExpectedToken): V | undefined {
-    const found = seek(old, tail, carried, wanted)
-    if (found !== undefined) keep(tail, read(old, tail))
-    return found
+  /** Reads the entry of a tail that the old generation has. */
+  #read(tail: number): CacheEntry<V> {
+    const { rows, cells } = this.#old
+    const row = rows.get(tail) as number
+    return {
+      text: cells[row] as string,
+      start: cells[row + START] as number,
+      from: cells[row + FROM] as number,
+      until: cells[row + UNTIL] as number,
+      value: cells[row + VALUE] as V,
+    }
   }
 
-  return {
-    lookup(carried, wanted) {
-      const tail = toTail(carried.text)
-      return seek(young, tail, carried, wanted) ?? seekOld(tail, carried, wanted)
-    },
-    store(entry) {
-      keep(toTail(entry.text), entry)
-    },
+  /** Writes an entry into the young generation; one with the same tail is overwritten. */
+  #write(tail: number, entry: CacheEntry<V>): void {
+    const bytes = entry.text.length + ENTRY_OVERHEAD
+    if (bytes > this.#bounds.bytes / 2) return
+    const row = this.#young.rows.get(tail)
+    const displaced = row === undefined ? 0 : (this.#young.cells[row] as string).length + ENTRY_OVERHEAD
+    this.#youngBytes += bytes - displaced
+    this.#turnIfFull(row === undefined, bytes)
+
+    const { rows, cells } = this.#young
+    const at = rows.get(tail) ?? cells.length
+    rows.set(tail, at)
+    cells[at] = entry.text
+    cells[at + START] = entry.start
+    cells[at + FROM] = entry.from
+    cells[at + UNTIL] = entry.until
+    cells[at + TYPE] = entry.value.type
+    cells[at + REALM] = entry.value.login_type
+    cells[at + VALUE] = entry.value
   }
+
+  /** Opens a new generation when an entry of so many bytes would not fit. */
+  #turnIfFull(isNew: boolean, bytes: number): void {
+    const halfEntries = Math.max(1, this.#bounds.entries >> 1)
+    const size = this.#young.cells.length / WIDTH
+    if (!(isNew && size >= halfEntries) && this.#youngBytes <= this.#bounds.bytes / 2) return
+    const keepsYoung = size + halfEntries <= this.#bounds.entries
+    this.#old = keepsYoung ? this.#young : { rows: new Map(), cells: [] }
+    this.#young = { rows: new Map(), cells: [] }
+    this.#youngBytes = bytes
+  }
+}
+
+/** An integer from the last characters of a token's signature. */
+function toTail(text: string): number {
+  let tail = 0
+  for (let i = text.length - TAIL_LENGTH; i < text.length; i++) tail = (tail << 6) ^ text.charCodeAt(i)
+  return tail
+}
+
+/**
+ * Whether two tokens are exactly the same. Where they begin at the same place, the texts before
+ * them are the same too, as there is one scheme; if they are not, the token is simply verified
+ * anew.
+ */
+function isSameToken(text: string, start: number, token: RawToken): boolean {
+  return start === token.start ? text === token.text : isSameSlice(text, start, token)
+}
+
+/** The same for tokens that came in different texts. */
+function isSameSlice(text: string, start: number, token: RawToken): boolean {
+  if (text.length - start !== token.text.length - token.start) return false
+  return text.slice(start) === token.text.slice(token.start)
 }

@@ -1,7 +1,7 @@
 /**
- * `TokenPayload`: what a verified token says, frozen, with the few questions that a handler asks of it.
- * Only `readClaims` makes one, after the signature held and every claim was judged.
- * Times are epoch seconds; lengths are seconds.
+ * `TokenPayload`: what a verified token says, frozen, with the few questions that a handler asks of
+ * it. Only `readClaims` makes one, after the signature held and every claim was checked. Times are
+ * epoch seconds; lengths are seconds.
  */
 
 import { isRecord } from '../internal/configuration-error.ts'
@@ -12,57 +12,25 @@ import type { TokenType } from './token-type.ts'
 /** Custom claims when no schema says more. */
 export type Claims = Readonly<Record<string, unknown>>
 
-/** The members of a payload that come off the wire. */
-export interface PayloadMembers<C = Claims> {
-  /** Subject: whom the token is about (RFC 7519 section 4.1.2). Never empty. */
-  readonly sub: string
-  /** Token identifier (RFC 7519 section 4.1.7). Undefined only for tokens of other libraries that lack it. */
-  readonly jti: string | undefined
-  /** Issued at, epoch seconds. Undefined only for tokens of other libraries that lack it. */
-  readonly iat: number | undefined
-  /** Expires at, epoch seconds. */
-  readonly exp: number
-  /** Not active before, epoch seconds. */
-  readonly nbf: number | undefined
-  /** Issuer. */
-  readonly iss: string | undefined
-  /** Audience: one name or several. */
-  readonly aud: string | readonly string[] | undefined
-  /** Which kind of token it is. */
-  readonly type: TokenType
-  /** Made right after the user authenticated. A number is the deadline of freshness in epoch seconds (flask-jwt-extended). */
-  readonly fresh: boolean | number
-  /** The value that a cookie's request must repeat in the CSRF header. */
-  readonly csrf: string | undefined
-  /** Granted scopes; empty when the token has none. */
-  readonly scopes: readonly string[]
-  /** Session identifier. */
-  readonly sid: string | undefined
-  /** When the user last actively authenticated, epoch seconds (OpenID Connect Core section 2). */
-  readonly auth_time: number | undefined
-  /** How the user authenticated: method names (RFC 8176). */
-  readonly amr: readonly string[] | undefined
-  /** Authentication context class. */
-  readonly acr: string | undefined
-  /** The realm that the token was issued in. */
-  readonly login_type: string | undefined
-  /** Custom claims. */
-  readonly data: C
-}
+/** The members of a payload that come from the token. */
+export type PayloadMembers<C = Claims> = Omit<
+  TokenPayload<C>,
+  'issuedAt' | 'expiresAt' | 'timeUntilExpiry' | 'timeSinceIssued' | 'hasScopes'
+>
 
-/** What `hasScopes` may be told. */
+/** What `hasScopes` takes as its last argument. */
 export interface ScopeQuery {
-  /** Whether all scopes are needed or any one will do. Default true. */
+  /** Whether all scopes are required, or any one of them. Default true. */
   readonly all?: boolean
 }
 
-/** A verified token's content, frozen to its depth. */
-export class TokenPayload<C = Claims> implements PayloadMembers<C> {
+/** A verified token's content, deeply frozen. */
+export class TokenPayload<C = Claims> {
   /** Subject: whom the token is about (RFC 7519 section 4.1.2). Never empty. */
   readonly sub: string
-  /** Token identifier (RFC 7519 section 4.1.7). Undefined only for tokens of other libraries that lack it. */
+  /** Token identifier (RFC 7519 section 4.1.7). Undefined only for tokens of other libraries. */
   readonly jti: string | undefined
-  /** Issued at, epoch seconds. Undefined only for tokens of other libraries that lack it. */
+  /** Issued at, epoch seconds. Undefined only for tokens of other libraries. */
   readonly iat: number | undefined
   /** Expires at, epoch seconds. */
   readonly exp: number
@@ -72,17 +40,20 @@ export class TokenPayload<C = Claims> implements PayloadMembers<C> {
   readonly iss: string | undefined
   /** Audience: one name or several. */
   readonly aud: string | readonly string[] | undefined
-  /** Which kind of token it is. */
+  /** Which type of token it is. */
   readonly type: TokenType
-  /** Made right after the user authenticated. A number is the deadline of freshness in epoch seconds (flask-jwt-extended). */
+  /**
+   * Issued right after the user authenticated. A number is the deadline of freshness in epoch
+   * seconds, as flask-jwt-extended writes it.
+   */
   readonly fresh: boolean | number
-  /** The value that a cookie's request must repeat in the CSRF header. */
+  /** The value that a request with cookies must repeat in the CSRF header. */
   readonly csrf: string | undefined
   /** Granted scopes; empty when the token has none. */
   readonly scopes: readonly string[]
   /** Session identifier. */
   readonly sid: string | undefined
-  /** When the user last actively authenticated, epoch seconds (OpenID Connect Core section 2). */
+  /** Last active authentication of the user, epoch seconds (OpenID Connect Core section 2). */
   readonly auth_time: number | undefined
   /** How the user authenticated: method names (RFC 8176). */
   readonly amr: readonly string[] | undefined
@@ -95,8 +66,8 @@ export class TokenPayload<C = Claims> implements PayloadMembers<C> {
   readonly #clock: Clock
 
   /**
-   * @param members the judged claims, already frozen to their depth
-   * @param clock answers the two relative questions
+   * @param members the checked claims, already deeply frozen
+   * @param clock for the two relative times
    */
   constructor(members: PayloadMembers<C>, clock: Clock) {
     this.sub = members.sub
@@ -143,7 +114,7 @@ export class TokenPayload<C = Claims> implements PayloadMembers<C> {
   /**
    * Whether the token's scopes cover the given ones; `users:*` covers `users:read`.
    *
-   * @param query the scopes, and as a last argument `{ all: false }` when any one of them will do
+   * @param query the scopes, and as a last argument `{ all: false }` when any one of them suffices
    * @throws {TypeError} for anything else
    */
   hasScopes(...query: readonly string[] | readonly [...string[], ScopeQuery]): boolean {
@@ -152,12 +123,13 @@ export class TokenPayload<C = Claims> implements PayloadMembers<C> {
     const options =
       isRecord(last) && Object.getPrototypeOf(last) === Object.prototype ? (last as ScopeQuery) : undefined
     const scopes = options === undefined ? items : items.slice(0, -1)
-    // A list or undefined in place of names must not pass for "nothing asked", of which everything is covered.
+    // A list or undefined in place of names must not count as "nothing required", which every token
+    // has.
     if (
       !scopes.every((scope) => typeof scope === 'string') ||
       (options && !Object.keys(options).every((key) => key === 'all'))
     ) {
-      throw new TypeError("Expected scopes such as 'users:read', and at most { all } behind them")
+      throw new TypeError("Expected scopes such as 'users:read', and at most { all } after them")
     }
     return options?.all === false ? hasAnyScope(this.scopes, scopes) : hasAllScopes(this.scopes, scopes)
   }

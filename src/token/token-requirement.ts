@@ -1,7 +1,8 @@
 /**
- * What a route asks of a token beyond its being valid: type, realm, freshness, step-up, scopes. Pure.
- * `prepareRequirement` turns the public form into numbers and lists once; `admit` judges the kind of token,
- * `judgeRequirement` answers with the first objection to the rest. Freshness knows no leeway, and its windows do not slide (RFC 9470 section 4).
+ * What a route requires of a token beyond its being valid: type, realm, freshness, step-up, scopes.
+ * Pure. `prepareTokenRequirement` turns the public form into numbers and lists once;
+ * `requireTypeAndRealm` checks which token it is, `decideAuthorization` returns the first objection
+ * to the rest. Freshness has no leeway, and its windows do not slide (RFC 9470 section 4).
  */
 
 import { AuthError } from '../errors.ts'
@@ -12,70 +13,83 @@ import { hasAllScopes, hasAnyScope, isScope } from './scopes.ts'
 import type { PayloadMembers } from './token-payload.ts'
 import { TOKEN_TYPES, type TokenType } from './token-type.ts'
 
-/** What a route asks of a token. Every member narrows; an empty requirement takes any valid access token. */
+/**
+ * What a route requires of a token. Every member narrows; an empty requirement takes any valid
+ * access token.
+ */
 export interface TokenRequirement {
   /** The token's type. Default `'access'`. */
   readonly type?: TokenType | 'any'
   /**
-   * Ask for a fresh token: made by an active authentication, no longer ago than `freshness.window`. A duration of at least
-   * 5 s narrows that window. Else `fresh_token_required`.
+   * Require a fresh token: issued at an active authentication, no longer ago than
+   * `freshness.window`. A duration of at least 5 s narrows that window. Otherwise
+   * `fresh_token_required`.
    */
   readonly fresh?: boolean | Duration
   /**
-   * The largest age of the last active authentication, judged on `auth_time`, so that it survives a refresh.
-   * At least 5 s; `false` switches off. A token without `auth_time` is refused with `fresh_token_required`.
+   * The largest age of the last active authentication, by `auth_time`, so that it survives a
+   * refresh. At least 5 s; `false` switches it off. A token without `auth_time` is refused with
+   * `fresh_token_required`.
    */
   readonly maxAge?: Duration | false
-  /** The authentication context classes of which the token must have one. Else `fresh_token_required`. */
+  /**
+   * Authentication context classes; the token must have one of them. Otherwise
+   * `fresh_token_required`.
+   */
   readonly acr?: string | readonly string[]
-  /** The authentication methods that the token must name, all of them. Else `fresh_token_required`. */
+  /** Authentication methods; the token must name all of them. Otherwise `fresh_token_required`. */
   readonly amr?: string | readonly string[]
-  /** The scopes that must be covered, all of them. Else `scope_missing`. */
+  /** Scopes that must all be covered. Otherwise `scope_missing`. */
   readonly scopes?: readonly string[]
-  /** The scopes of which one must be covered. Else `scope_missing`. */
+  /** Scopes of which one must be covered. Otherwise `scope_missing`. */
   readonly anyScope?: readonly string[]
-  /** The realm that the token must name, in place of the configured one. Else `realm_mismatch`. */
+  /**
+   * The realm that the token must name, in place of the configured one. Otherwise `realm_mismatch`.
+   */
   readonly realm?: string
 }
 
 /** The names of the members, for refusing others. */
-export const TOKEN_REQUIREMENT_KEYS: readonly string[] = [
-  'type',
-  'fresh',
-  'maxAge',
-  'acr',
-  'amr',
-  'scopes',
-  'anyScope',
-  'realm',
-]
+export const TOKEN_REQUIREMENT_KEYS = Object.keys({
+  type: 0,
+  fresh: 0,
+  maxAge: 0,
+  acr: 0,
+  amr: 0,
+  scopes: 0,
+  anyScope: 0,
+  realm: 0,
+} satisfies Record<keyof TokenRequirement, 0>) as readonly (keyof TokenRequirement)[]
 
-/** Which kind of token is wanted. */
+/** Which token a route takes. */
 export interface ExpectedToken {
-  /** The type that will do. */
+  /** The accepted type. */
   readonly type: TokenType | 'any'
-  /** The realm that will do; undefined for tokens without one. */
+  /** The accepted realm; undefined for tokens without one. */
   readonly realm: string | undefined
 }
 
-/** What kind of token it is. */
+/** The claims that an `ExpectedToken` is compared with. */
 export type TokenKind = Pick<PayloadMembers<unknown>, 'type' | 'login_type'>
 
-/** A requirement as numbers and lists; null where nothing is asked. */
+/** A requirement as numbers and lists; null where nothing is required. */
 export interface PreparedTokenRequirement extends ExpectedToken {
-  /** How long ago a fresh token may have been made, in seconds. */
+  /** How long ago a fresh token may have been issued, in seconds. */
   readonly freshWithin: number | null
-  /** Whether the route narrowed the window, so that it also bounds tokens that carry their own deadline. */
+  /**
+   * Whether the route narrowed the window, so that it also bounds tokens with a deadline of their
+   * own.
+   */
   readonly narrowed: boolean
   /** The largest age of `auth_time`, in seconds. */
   readonly maxAge: number | null
-  /** The classes of which one will do. */
+  /** Classes of which one suffices. */
   readonly acr: readonly string[] | null
-  /** The methods that are all needed. */
+  /** Methods that are all required. */
   readonly amr: readonly string[] | null
-  /** The scopes that are all needed. */
+  /** Scopes that are all required. */
   readonly scopes: readonly string[] | null
-  /** The scopes of which one will do. */
+  /** Scopes of which one suffices. */
   readonly anyScope: readonly string[] | null
 }
 
@@ -87,14 +101,41 @@ export interface TokenRequirementDefaults {
   readonly realm: string | undefined
 }
 
-/** Shorter windows are over before a user has answered: the client would ask again and again. */
+/** The shortest window, in seconds: a shorter one is over before a user has answered. */
 export const MIN_WINDOW = 5
 
-/** No window is longer than a token may live. */
 const WINDOW_BOUNDS = { min: MIN_WINDOW, max: Number.MAX_SAFE_INTEGER } as const
 
+/**
+ * Prepares a requirement.
+ *
+ * @throws {ConfigurationError} for an unknown type, a window under 5 s, or anything of the wrong
+ *   shape
+ */
+export function prepareTokenRequirement(
+  requirement: TokenRequirement,
+  defaults: TokenRequirementDefaults,
+): PreparedTokenRequirement {
+  const { type = 'access', fresh = false, maxAge = false, realm = defaults.realm } = requirement
+  if (type !== 'any' && !Object.hasOwn(TOKEN_TYPES, type)) {
+    throw new ConfigurationError(expected('type', "'access', 'refresh' or 'any'", type))
+  }
+  const narrow = typeof fresh === 'boolean' ? null : toSeconds('fresh', fresh, WINDOW_BOUNDS)
+  return {
+    type,
+    realm: readText('realm', realm),
+    freshWithin: fresh === false ? null : Math.min(defaults.freshness, narrow ?? defaults.freshness),
+    narrowed: narrow !== null,
+    maxAge: maxAge === false ? null : toSeconds('maxAge', maxAge, WINDOW_BOUNDS),
+    acr: readNames('acr', requirement.acr),
+    amr: readNames('amr', requirement.amr),
+    scopes: readScopes('scopes', requirement.scopes, 0),
+    anyScope: readScopes('anyScope', requirement.anyScope, 1),
+  }
+}
+
 /** Reads a name or a list of names. */
-function toNames(name: string, value: unknown): readonly string[] | null {
+function readNames(name: string, value: unknown): readonly string[] | null {
   if (value === undefined) return null
   const list: unknown = typeof value === 'string' ? [value] : value
   if (
@@ -107,8 +148,10 @@ function toNames(name: string, value: unknown): readonly string[] | null {
   throw new ConfigurationError(expected(name, 'a non-empty string or a non-empty list of them', value))
 }
 
-/** Reads a list of scopes; asking for nothing is allowed only where nothing means everything. */
-function toScopes(name: string, value: unknown, least: number): readonly string[] | null {
+/**
+ * Reads a list of scopes; an empty list is allowed only where it means that nothing is required.
+ */
+function readScopes(name: string, value: unknown, least: number): readonly string[] | null {
   if (value === undefined) return null
   if (Array.isArray(value) && value.length >= least && value.every(isScope)) {
     return value.length === 0 ? null : Object.freeze([...(value as string[])])
@@ -117,101 +160,52 @@ function toScopes(name: string, value: unknown, least: number): readonly string[
 }
 
 /**
- * Prepares a requirement.
+ * Returns a token of the expected type and realm.
  *
- * @throws {ConfigurationError} for an unknown type, a window under 5 s, or anything of the wrong shape
+ * @throws {AuthError} as `throwUnexpectedType`
  */
-export function prepareTokenRequirement(
-  requirement: TokenRequirement,
-  defaults: TokenRequirementDefaults,
-): PreparedTokenRequirement {
-  const { type = 'access', fresh = false, maxAge = false, realm = defaults.realm } = requirement
-  if (type !== 'any' && !Object.hasOwn(TOKEN_TYPES, type)) {
-    throw new ConfigurationError(expected('type', "'access', 'refresh' or 'any'", type))
-  }
-  const narrow = typeof fresh === 'boolean' ? null : toSeconds('fresh', fresh, WINDOW_BOUNDS)
-  const asked = fresh === false ? null : Math.min(defaults.freshness, narrow ?? defaults.freshness)
-  return {
-    type,
-    realm: readText('realm', realm),
-    freshWithin: asked,
-    narrowed: narrow !== null,
-    maxAge: maxAge === false ? null : toSeconds('maxAge', maxAge, WINDOW_BOUNDS),
-    acr: toNames('acr', requirement.acr),
-    amr: toNames('amr', requirement.amr),
-    scopes: toScopes('scopes', requirement.scopes, 0),
-    anyScope: toScopes('anyScope', requirement.anyScope, 1),
-  }
+export function requireTypeAndRealm<T extends TokenKind>(token: T, expected: ExpectedToken): T {
+  return isExpectedType(token.type, token.login_type, expected) ? token : throwUnexpectedType(token, expected)
 }
 
-/** Whether a token's type and realm will do. */
+/** Whether a token's type and realm are the expected ones. */
 export function isExpectedType(
   type: TokenKind['type'],
   realm: TokenKind['login_type'],
-  wanted: ExpectedToken,
+  expected: ExpectedToken,
 ): boolean {
-  return (type === wanted.type || wanted.type === 'any') && realm === wanted.realm
-}
-
-/** Refuses a token of another kind than what is wanted. @throws {AuthError} `access_token_required`, `refresh_token_required`, `realm_mismatch` */
-export function checkTypeAndRealm({ type }: TokenKind, wanted: ExpectedToken): never {
-  const isRealm = wanted.type === 'any' || type === wanted.type
-  throw new AuthError(isRealm ? 'realm_mismatch' : TOKEN_TYPES[wanted.type].required)
-}
-
-/** Lets a token of the wanted kind through. @throws {AuthError} as `refuseKind` */
-export function requireTypeAndRealm<T extends TokenKind>(token: T, wanted: ExpectedToken): T {
-  return isExpectedType(token.type, token.login_type, wanted) ? token : checkTypeAndRealm(token, wanted)
-}
-
-/** Whether a token is fresh: it says so, and the authentication behind it is recent. */
-function isFresh(
-  payload: PayloadMembers<unknown>,
-  need: PreparedTokenRequirement,
-  within: number,
-  now: number,
-): boolean {
-  const { fresh, auth_time, iat } = payload
-  const provedAt = auth_time ?? iat
-  const recent = provedAt !== undefined && now - provedAt <= within
-  if (typeof fresh === 'number') return now < fresh && (recent || !need.narrowed)
-  return fresh && recent
-}
-
-/** Whether the last active authentication is longer ago than that, or was never. */
-function isOlder({ auth_time }: PayloadMembers<unknown>, maxAge: number, now: number): boolean {
-  return !(auth_time !== undefined && now - auth_time <= maxAge)
-}
-
-/** The step-up challenge of a requirement (RFC 9470 section 3). */
-function toChallenge(need: PreparedTokenRequirement): AuthError {
-  const windows = [need.freshWithin, need.maxAge].filter((window) => window !== null)
-  return new AuthError('fresh_token_required', {
-    detail: {
-      ...(windows.length > 0 && { maxAge: Math.floor(Math.min(...windows)) }),
-      ...(need.acr !== null && { acrValues: need.acr }),
-    },
-  })
+  return (type === expected.type || expected.type === 'any') && realm === expected.realm
 }
 
 /**
- * The first objection to how and how recently the user authenticated, and to what the token may do; or undefined.
+ * Refuses a token of another type or realm.
  *
- * @param clock the present moment in epoch seconds; read only where the requirement speaks of time
+ * @throws {AuthError} `access_token_required`, `refresh_token_required`, `realm_mismatch`
+ */
+export function throwUnexpectedType({ type }: TokenKind, expected: ExpectedToken): never {
+  if (expected.type === 'any' || type === expected.type) throw new AuthError('realm_mismatch')
+  throw new AuthError(TOKEN_TYPES[expected.type].required)
+}
+
+/**
+ * The first objection to how and how recently the user authenticated, and to what the token may do;
+ * undefined for none.
+ *
+ * @param clock returns epoch seconds; read only where the requirement depends on time
  */
 export function decideAuthorization(
   payload: PayloadMembers<unknown>,
-  need: PreparedTokenRequirement,
+  requirement: PreparedTokenRequirement,
   clock: Clock,
 ): AuthError | undefined {
-  const { freshWithin, maxAge, acr, amr, scopes, anyScope } = need
+  const { freshWithin, maxAge, acr, amr, scopes, anyScope } = requirement
   if (
-    (freshWithin !== null && !isFresh(payload, need, freshWithin, clock())) ||
+    (freshWithin !== null && !isFresh(payload, requirement, freshWithin, clock())) ||
     (maxAge !== null && isOlder(payload, maxAge, clock())) ||
     (acr !== null && (payload.acr === undefined || !acr.includes(payload.acr))) ||
     (amr !== null && !amr.every((method) => payload.amr?.includes(method)))
   ) {
-    return toChallenge(need)
+    return toChallenge(requirement)
   }
   if (scopes !== null && !hasAllScopes(payload.scopes, scopes))
     return new AuthError('scope_missing', { detail: { scopes } })
@@ -219,4 +213,34 @@ export function decideAuthorization(
     return new AuthError('scope_missing', { detail: { scopes: anyScope } })
   }
   return undefined
+}
+
+/** Whether a token is fresh: it says so, and the authentication behind it is recent. */
+function isFresh(
+  payload: PayloadMembers<unknown>,
+  requirement: PreparedTokenRequirement,
+  within: number,
+  now: number,
+): boolean {
+  const { fresh, auth_time, iat } = payload
+  const provedAt = auth_time ?? iat
+  const recent = provedAt !== undefined && now - provedAt <= within
+  if (typeof fresh === 'number') return now < fresh && (recent || !requirement.narrowed)
+  return fresh && recent
+}
+
+/** Whether the last active authentication is longer ago than that, or unknown. */
+function isOlder({ auth_time }: PayloadMembers<unknown>, maxAge: number, now: number): boolean {
+  return !(auth_time !== undefined && now - auth_time <= maxAge)
+}
+
+/** The step-up challenge of a requirement (RFC 9470 section 3). */
+function toChallenge(requirement: PreparedTokenRequirement): AuthError {
+  const windows = [requirement.freshWithin, requirement.maxAge].filter((window) => window !== null)
+  return new AuthError('fresh_token_required', {
+    detail: {
+      ...(windows.length > 0 && { maxAge: Math.floor(Math.min(...windows)) }),
+      ...(requirement.acr !== null && { acrValues: requirement.acr }),
+    },
+  })
 }

@@ -1,7 +1,7 @@
 /**
- * From a token to a payload: signature, claims, times, and the kind of token that is wanted. Synchronous, unless the user's schema for
- * custom claims is asynchronous. What a route asks beyond that (freshness, scopes) is `requirement.ts`; whether the token was revoked is
- * the guard's.
+ * From a token to a payload: signature, claims, times, type and realm. Synchronous, unless the
+ * user's schema for custom claims is asynchronous. It does not check revocation, freshness or
+ * scopes.
  */
 
 import { AuthError } from '../errors.ts'
@@ -11,12 +11,12 @@ import { deepFreeze, parseObject } from '../internal/json.ts'
 import type { StandardSchema } from '../internal/schema.ts'
 import { type ClaimRules, decideTimes, readClaims, toSpan } from './claims.ts'
 import { validateData } from './custom-claims.ts'
-import { type JwsLimits, prepareVerifyJws } from './jws.ts'
-import type { KeyRing, RingKey } from './key-ring.ts'
-import { type CacheBounds, createTokenCache, type RawToken } from './token-cache.ts'
+import { type JwsLimits, prepareVerifyJws, type VerifyJws } from './jws.ts'
+import type { KeyRing } from './key-ring.ts'
+import { type CacheBounds, type RawToken, TokenCache } from './token-cache.ts'
 import { type Claims, TokenPayload } from './token-payload.ts'
 import { type ExpectedToken, requireTypeAndRealm } from './token-requirement.ts'
-import type { NamedType } from './token-type.ts'
+import type { HeaderType } from './token-type.ts'
 
 /** What the verifier works from. */
 export interface VerifySettings<C> {
@@ -30,47 +30,88 @@ export interface VerifySettings<C> {
   readonly cache: CacheBounds | null
   /** The schema of the custom claims; null for none. */
   readonly schema: StandardSchema<unknown, C> | null
-  /** Whether sessions are kept in a store, whose clock says since when their refresh tokens are good. */
+  /** Whether sessions are kept in a store, whose clock says when their refresh tokens begin. */
   readonly hasRows: boolean
 }
 
-/** Verifies tokens. In two parts, as the first never has to be waited for, so that whoever calls it need not ask. */
-export interface Verifier<C> {
+/**
+ * Verifies tokens, and remembers them. A look-up in the cache is a step of its own, because it
+ * never has to be waited for.
+ */
+export class Verifier<C = Claims> {
   /** Whether it remembers any token at all. */
   readonly isCaching: boolean
+  readonly #settings: VerifySettings<C>
+  readonly #verifyJws: VerifyJws<string>
+  readonly #acceptClaims: AcceptClaims<C>
+  readonly #cache: TokenCache<TokenPayload<C>> | null
+
+  /** @param settings as `createAuth` resolved them */
+  constructor(settings: VerifySettings<C>) {
+    this.#settings = settings
+    this.#verifyJws = prepareVerifyJws(settings.ring, settings.limits, decodeText)
+    this.#acceptClaims = prepareAcceptClaims(settings)
+    this.#cache = settings.cache && new TokenCache(settings.cache, settings.rules.clock)
+    this.isCaching = this.#cache !== null
+  }
+
   /**
-   * The payload of a token that was verified before and may be used now; undefined for any other, which has to be verified.
+   * The payload of a token that was verified before and may be used now; undefined for any other,
+   * which has to be verified.
    *
-   * @throws {AuthError} `access_token_required`, `refresh_token_required` or `realm_mismatch` for a token of another kind
+   * @throws {AuthError} `access_token_required`, `refresh_token_required`, `realm_mismatch`
    */
-  lookup(carried: RawToken, wanted: ExpectedToken): TokenPayload<C> | undefined
+  lookup(token: RawToken, expected: ExpectedToken): TokenPayload<C> | undefined {
+    return this.#cache?.lookup(token, expected)
+  }
+
   /**
    * Verifies one token, and remembers it.
    *
-   * @param wanted the type and the realm that will do
-   * @throws {AuthError} `token_malformed`, `signature_invalid`, `issuer_invalid`, `audience_invalid`, `token_expired`, `token_not_active`,
-   *   `access_token_required`, `refresh_token_required` or `realm_mismatch`; as a rejection when the schema is asynchronous
+   * It does check: everything of `prepareVerifyJws`, the shape of the claims, issuer, audience,
+   * custom claims, times, type, realm. It does not check: revocation, freshness, scopes.
+   *
+   * @param expected the accepted type and realm
+   * @throws {AuthError} `token_malformed`, `signature_invalid`, `issuer_invalid`,
+   *   `audience_invalid`, `token_expired`, `token_not_active`, `access_token_required`,
+   *   `refresh_token_required`, `realm_mismatch`; as a rejection when the schema is asynchronous
    */
-  verify(carried: RawToken, wanted: ExpectedToken): Awaitable<TokenPayload<C>>
+  verify(token: RawToken, expected: ExpectedToken): Awaitable<TokenPayload<C>> {
+    const now = this.#settings.rules.clock()
+    const { header, key, payload } = this.#verifyJws(token.text.slice(token.start), now)
+    const claims = parseObject(payload)
+    if (claims === undefined) throw new AuthError('token_malformed')
+    return andThen(this.#acceptClaims(claims, header, now), (accepted) => {
+      this.#remember(token, key.notAfter, accepted)
+      return requireTypeAndRealm(accepted, expected)
+    })
+  }
+
+  #remember({ text, start }: RawToken, notAfter: number, value: TokenPayload<C>): void {
+    if (this.#cache === null) return
+    const { rules, hasRows } = this.#settings
+    const { from, until } = toSpan(value, rules.leeway, hasRows)
+    this.#cache.store({ text: flatten(text), start, from, until: Math.min(until, notAfter), value })
+  }
 }
 
 /**
- * Judges claims whose signature holds: their shape, issuer, audience, times and custom claims.
+ * Checks claims whose signature holds: their shape, issuer, audience, times and custom claims.
  *
  * @param header what the header's `typ` says of the token's type
  * @param now epoch seconds
  * @throws {AuthError} as `Verifier.verify`; as a rejection when the schema is asynchronous
  */
-export type Accept<C> = (
+export type AcceptClaims<C> = (
   claims: Record<string, unknown>,
-  header: NamedType,
+  header: HeaderType,
   now: number,
 ) => Awaitable<TokenPayload<C>>
 
-/** Prepares the judgement of claims. */
-export function prepareAccept<C>(
+/** Prepares the checks of claims. */
+export function prepareAcceptClaims<C>(
   settings: Pick<VerifySettings<C>, 'rules' | 'schema' | 'hasRows'>,
-): Accept<C> {
+): AcceptClaims<C> {
   const { rules, schema, hasRows } = settings
   return (claims, header, now) => {
     const read = readClaims(claims, header, rules)
@@ -80,44 +121,9 @@ export function prepareAccept<C>(
     if (objection !== undefined) throw new AuthError(objection)
     if (schema === null) return payload
 
-    const checked = validateData(schema, payload.data)
-    const finish = (data: C | undefined): TokenPayload<C> => {
+    return andThen(validateData(schema, payload.data), (data) => {
       if (data === undefined) throw new AuthError('token_malformed')
       return new TokenPayload({ ...payload, data: deepFreeze(data) }, rules.clock)
-    }
-    return checked instanceof Promise ? checked.then(finish) : finish(checked)
-  }
-}
-
-/**
- * Makes a verifier.
- *
- * It does check: everything of `prepareVerifyJws`, the shape of the claims, issuer, audience, custom claims, times, type, realm.
- * It does not check: revocation, freshness, scopes.
- */
-export function createVerifier<C = Claims>(settings: VerifySettings<C>): Verifier<C> {
-  const { clock, leeway } = settings.rules
-  const verifyJws = prepareVerifyJws(settings.ring, settings.limits, decodeText)
-  const accept = prepareAccept(settings)
-  const cache = settings.cache && createTokenCache<TokenPayload<C>>(settings.cache, clock)
-
-  function remember({ text, start }: RawToken, key: RingKey, value: TokenPayload<C>): void {
-    const { from, until } = toSpan(value, leeway, settings.hasRows)
-    cache?.store({ text: flatten(text), start, from, until: Math.min(until, key.notAfter), value })
-  }
-
-  return {
-    isCaching: cache !== null,
-    lookup: (carried, wanted) => cache?.lookup(carried, wanted),
-    verify(carried, wanted) {
-      const now = clock()
-      const { header, key, payload } = verifyJws(carried.text.slice(carried.start), now)
-      const claims = parseObject(payload)
-      if (claims === undefined) throw new AuthError('token_malformed')
-      return andThen(accept(claims, header, now), (accepted) => {
-        remember(carried, key, accepted)
-        return requireTypeAndRealm(accepted, wanted)
-      })
-    },
+    })
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type CacheBounds, createTokenCache } from '../../src/token/token-cache.ts'
+import { type CacheBounds, TokenCache } from '../../src/token/token-cache.ts'
 import type { TokenKind } from '../../src/token/token-requirement.ts'
 import { claimsOf, codeOf, forge, NOW, setUp } from './forge.ts'
 
@@ -24,7 +24,7 @@ function createCache<V>(bounds: CacheBounds): {
   store: (token: string, value: V) => void
   find: (token: string) => V | undefined
 } {
-  const cache = createTokenCache<typeof ACCESS & { own: V }>(bounds, () => NOW)
+  const cache = new TokenCache<typeof ACCESS & { own: V }>(bounds, () => NOW)
   return {
     store: (text, own) => cache.store({ ...ALWAYS, text, start: 0, value: { ...ACCESS, own } }),
     find: (text) => cache.lookup({ text, start: 0 }, WANTED)?.own,
@@ -66,7 +66,7 @@ describe('the cache', () => {
       )
     fc.assert(
       fc.property(carried, carried, (stored, asked) => {
-        const cache = createTokenCache(ROOMY, () => NOW)
+        const cache = new TokenCache(ROOMY, () => NOW)
         cache.store({ ...ALWAYS, ...stored, value: ACCESS })
         const same = stored.text.slice(stored.start) === asked.text.slice(asked.start)
         // At the same place behind another text, which one scheme never gives: not recognized, so verified anew.
@@ -81,7 +81,7 @@ describe('the cache', () => {
     const moments = [NOW - 0.001, NOW, NOW + 9.999, NOW + 10]
     let now = NOW
     const create = (aged: boolean) => {
-      const cache = createTokenCache({ entries: 2, bytes: 1e6 }, () => now)
+      const cache = new TokenCache({ entries: 2, bytes: 1e6 }, () => now)
       cache.store({ from: NOW, until: NOW + 10, text: 'first.aaaaa', start: 0, value: ACCESS })
       if (aged) cache.store({ ...ALWAYS, text: 'second.bbbbb', start: 0, value: ACCESS })
       return (moment: number): boolean => {
@@ -100,7 +100,7 @@ describe('the cache', () => {
   it('answers for the wanted kind only, in both generations, and refuses another one', () => {
     const staff = { type: 'refresh', login_type: 'staff' } as const
     const create = (aged: boolean) => {
-      const cache = createTokenCache<TokenKind>({ entries: 2, bytes: 1e6 }, () => NOW)
+      const cache = new TokenCache<TokenKind>({ entries: 2, bytes: 1e6 }, () => NOW)
       cache.store({ ...ALWAYS, text: 'first.aaaaa', start: 0, value: staff })
       if (aged) cache.store({ ...ALWAYS, text: 'second.bbbbb', start: 0, value: ACCESS })
       return cache
