@@ -166,6 +166,16 @@ export interface Attempt {
   readonly allowed: boolean
   /** Seconds until the next one may be, when it may not; whole, at least 1. */
   readonly retryAfter: number
+  /** How many attempts are counted in the window, this one included when it may be made. */
+  readonly count: number
+}
+
+/** What is counted of a key. */
+export interface CountedAttempts {
+  /** How many attempts; 0 once the window has ended. */
+  readonly count: number
+  /** Seconds until the window ends; whole, 0 where nothing is counted. */
+  readonly endsIn: number
 }
 
 /** What was revoked: a session, a token, or every token of a subject that names no session. */
@@ -226,6 +236,13 @@ export interface SessionStore {
    * exceed the limit.
    */
   countAttempt(key: string, limit: number, window: number, now: number | null): Promise<Attempt>
+  /** What is counted of `key`; where attempts were refused it may be one more than the limit. Only reads. */
+  readAttempts(key: string, now: number | null): Promise<CountedAttempts>
+  /**
+   * Takes back `count` attempts of `key`, all of them for null. One atomic step. Where none is left the window is over: the next
+   * attempt starts another. A key of which nothing is counted stays as it is.
+   */
+  forgetAttempts(key: string, count: number | null, now: number | null): Promise<void>
   /** One row, revoked and expired ones included until they are pruned; null for none. */
   get(sid: string): Promise<SessionRow | null>
   /** The live rows of a subject, newest login first, at most 1000. */

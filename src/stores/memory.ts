@@ -11,6 +11,7 @@ import { deepFreeze } from '../internal/json.ts'
 import { decideRotation, isWriting } from '../session/rotation.ts'
 import type {
   Attempt,
+  CountedAttempts,
   EndAllCall,
   LogEntry,
   LogPage,
@@ -143,9 +144,22 @@ function countAttempt(
   const known = state.attempts.get(key)
   const { count, until } =
     known !== undefined && now < known.until ? known : { count: 0, until: now + length }
-  if (count >= limit) return { allowed: false, retryAfter: Math.max(1, Math.ceil(until - now)) }
+  if (count >= limit) return { allowed: false, retryAfter: Math.max(1, Math.ceil(until - now)), count }
   state.attempts.set(key, { count: count + 1, until })
-  return { allowed: true, retryAfter: 0 }
+  return { allowed: true, retryAfter: 0, count: count + 1 }
+}
+
+function readAttempts({ attempts }: MemoryState, key: string, now: number): CountedAttempts {
+  const known = attempts.get(key)
+  if (known === undefined || now >= known.until) return { count: 0, endsIn: 0 }
+  return { count: known.count, endsIn: Math.ceil(known.until - now) }
+}
+
+function forgetAttempts({ attempts }: MemoryState, key: string, count: number | null): void {
+  const known = attempts.get(key)
+  if (known === undefined) return
+  if (count === null || known.count <= count) attempts.delete(key)
+  else attempts.set(key, { ...known, count: known.count - count })
 }
 
 function list({ rows, subjects }: MemoryState, sub: string, now: number): readonly SessionRow[] {
@@ -273,6 +287,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     stepUp: async (call) => stepUp(state, call),
     countAttempt: async (key, limit, window, now) =>
       countAttempt(state, key, limit, { length: window, now: at(now) }),
+    readAttempts: async (key, now) => readAttempts(state, key, at(now)),
+    forgetAttempts: async (key, count) => forgetAttempts(state, key, count),
     get: async (sid) => state.rows.get(sid) ?? null,
     list: async (sub, now) => list(state, sub, at(now)),
     isRevoked: async (query) => isRevoked(state, query, at(query.now)),

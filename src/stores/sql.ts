@@ -105,6 +105,8 @@ export function sqlStore<DB>(db: Kysely<DB>, options: SqlStoreOptions = {}): Sto
     rotate: (call) => step(() => commands.rotate(call)),
     stepUp: (call) => step(() => commands.stepUp(call)),
     countAttempt: (key, limit, window, now) => step(() => commands.countAttempt(key, limit, window, now)),
+    readAttempts: (key, now) => step(() => queries.readAttempts(run, key, now)),
+    forgetAttempts: (key, count) => step(() => queries.forgetAttempts(run, key, count)),
     get: (sid) => step(() => queries.get(run, sid)),
     list: (sub, now) => step(() => queries.list(run, sub, now)),
     isRevoked: (query) => step(() => queries.isRevoked(run, query)),

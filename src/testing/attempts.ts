@@ -39,6 +39,49 @@ export const ATTEMPTS: Cases = {
     }
   },
 
+  'says how many are counted, and until when': async (store, t) => {
+    const key = randomId()
+    deepStrictEqual(await store.readAttempts(key, t), { count: 0, endsIn: 0 })
+    for (let i = 1; i <= 3; i++) strictEqual((await store.countAttempt(key, 3, 900, t + i)).count, i)
+    deepStrictEqual(await store.readAttempts(key, t + 4.5), { count: 3, endsIn: 897 })
+    deepStrictEqual(await store.readAttempts(key, t + 900.999), { count: 3, endsIn: 1 })
+    deepStrictEqual(await store.readAttempts(key, t + 901), { count: 0, endsIn: 0 })
+    strictEqual((await store.countAttempt(key, 3, 900, t + 901)).count, 1)
+    for (let i = 2; i <= 4; i++) {
+      strictEqual((await store.countAttempt(key, 3, 900, t + 902)).count, Math.min(i, 3))
+    }
+  },
+
+  'takes back as many as it is told, or all; the window goes with the last': async (store, t) => {
+    const key = randomId()
+    const count = async (at: number): Promise<number> =>
+      (await store.countAttempt(key, 1_000_000_000, 900, t + at)).count
+    await store.forgetAttempts(key, 1, t)
+    for (const wanted of [1, 2, 3, 4]) strictEqual(await count(0), wanted)
+    await store.forgetAttempts(key, 1, t + 10)
+    deepStrictEqual(await store.readAttempts(key, t + 10), { count: 3, endsIn: 890 })
+    await store.forgetAttempts(key, 3, t + 20)
+    deepStrictEqual(await store.readAttempts(key, t + 20), { count: 0, endsIn: 0 })
+    for (const wanted of [1, 2]) strictEqual(await count(30), wanted)
+    deepStrictEqual(await store.readAttempts(key, t + 30), { count: 2, endsIn: 900 })
+    await store.forgetAttempts(key, null, t + 40)
+    strictEqual(await count(50), 1)
+    await store.forgetAttempts(key, 5, t + 60)
+    strictEqual((await store.readAttempts(key, t + 60)).count, 0)
+  },
+
+  'loses no attempt that is taken back beside others': async (store, t) => {
+    for (const now of [t, null]) {
+      const key = randomId()
+      await store.countAttempt(key, 1_000, 600, now)
+      await together(40, async () => {
+        await store.countAttempt(key, 1_000, 600, now)
+        await store.forgetAttempts(key, 1, now)
+      })
+      strictEqual((await store.readAttempts(key, now)).count, 1)
+    }
+  },
+
   'never allows more than the limit to parallel attempts, with either clock': async (store, t) => {
     for (const now of [t, null]) {
       const key = randomId()

@@ -101,9 +101,19 @@ export function naiveStore(): Store {
       const known = await attempts.read(key)
       const { count, until } =
         known !== undefined && now < known.until ? known : { count: 0, until: now + window }
-      if (count >= limit) return { allowed: false, retryAfter: Math.max(1, Math.ceil(until - now)) }
+      if (count >= limit) return { allowed: false, retryAfter: Math.max(1, Math.ceil(until - now)), count }
       await attempts.write(key, { count: count + 1, until })
-      return { allowed: true, retryAfter: 0 }
+      return { allowed: true, retryAfter: 0, count: count + 1 }
+    },
+    async readAttempts(key, now) {
+      const { count, until } = (await attempts.read(key)) ?? { count: 0, until: 0 }
+      return at(now) < until ? { count, endsIn: Math.ceil(until - at(now)) } : { count: 0, endsIn: 0 }
+    },
+    async forgetAttempts(key, many) {
+      const known = await attempts.read(key)
+      if (known === undefined) return
+      const left = known.count - (many ?? known.count)
+      await attempts.write(key, left > 0 ? { ...known, count: left } : { count: 0, until: 0 })
     },
     async list(sub, now) {
       const live = rowsOf(sub).filter((row) => isLive(row, at(now)))

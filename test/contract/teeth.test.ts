@@ -279,6 +279,19 @@ const MUTANTS: Readonly<Record<string, Mutation>> = {
   'counts attempts of all keys together': (store) => ({
     countAttempt: (key, ...rest) => store.countAttempt(key.slice(0, 22), ...rest),
   }),
+  'forgets all attempts for one': (store) => ({
+    forgetAttempts: (key, _many, now) => store.forgetAttempts(key, null, now),
+  }),
+  'forgets no attempts': () => ({ forgetAttempts: async () => undefined }),
+  'keeps the window of what it forgot': (store) => ({
+    async forgetAttempts(key, many, now) {
+      const { count } = await store.readAttempts(key, now)
+      await store.forgetAttempts(key, Math.min(many ?? count, count - 1), now)
+    },
+  }),
+  'tells attempts of a window that is over': (store) => ({
+    readAttempts: (key, now) => store.readAttempts(key, now && now - 100),
+  }),
   'allows one attempt more': (store) => ({
     countAttempt: (key, limit, ...rest) => store.countAttempt(key, limit + 1, ...rest),
   }),

@@ -31,9 +31,10 @@ export function createTransactions(database: Database): Omit<Commands, 'countAtt
 
 /** What the row of an attempt says; `n` already counts this one, and stays at one more than the limit. */
 export function toAttempt(row: Result['rows'][number] | undefined, limit: number): Attempt {
-  if (Number(row?.['n']) <= limit) return { allowed: true, retryAfter: 0 }
+  const count = Number(row?.['n'])
+  if (count <= limit) return { allowed: true, retryAfter: 0, count }
   const left = Number(row?.['until_at']) - Number(row?.['moment'])
-  return { allowed: false, retryAfter: Math.max(1, Math.ceil(left / 1000)) }
+  return { allowed: false, retryAfter: Math.max(1, Math.ceil(left / 1000)), count: limit }
 }
 
 /** SQLite's half: each step holds the write lock from its first word. */

@@ -1,7 +1,7 @@
 /**
  * What only reads: one statement each, alike in all dialects but for the clock. Reads lock nothing and wait for nobody.
  */
-import type { LogEntry, LogPage, RevocationQuery, SessionRow } from '../../session/store.ts'
+import type { CountedAttempts, LogEntry, LogPage, RevocationQuery, SessionRow } from '../../session/store.ts'
 import type { Database, Result, Run } from './database.ts'
 import {
   COLUMNS,
@@ -24,11 +24,18 @@ export interface Queries {
   list(run: Run, sub: string, now: number | null): Promise<readonly SessionRow[]>
   /** As the contract's `isRevoked`. */
   isRevoked(run: Run, query: RevocationQuery): Promise<boolean>
+  /** As the contract's `readAttempts`. */
+  readAttempts(run: Run, key: string, now: number | null): Promise<CountedAttempts>
+  /** As the contract's `forgetAttempts`: alike in all dialects, and no statement that a step waits for. */
+  forgetAttempts(run: Run, key: string, count: number | null): Promise<void>
   /** As the contract's `readLog`. */
   readLog(run: Run, cursor: string | null, limit: number): Promise<LogPage>
 }
 
 const MOST_LISTED = 1000
+
+/** More attempts than any key can have. */
+const ALL_ATTEMPTS = 2_000_000_000
 
 const LIVE = 'revoked_at is null and idle_expires_at > {now} and absolute_expires_at > {now}'
 const TOKEN_REVOKED = "exists (select 1 from {log} where key_hash = :jti_key and kind = 'jti')"
@@ -77,6 +84,15 @@ function createTexts({ compile }: Database) {
       `select case when ${TOKEN_REVOKED} then 1
        when exists (select 1 from {subjects} where sub_key = :sub_key and cut_off_at >= :iat) then 1
        else 0 end as revoked`,
+    ),
+    readAttempts: compile(
+      'select n, until_at, {now} as moment from {attempts} where attempt_key = :attempt_key',
+    ),
+    // A window that ended at 0 is over in every reading. MySQL assigns from left to right: the count comes last.
+    forgetAttempts: compile(
+      `update {attempts} set until_at = case when n <= :many then 0 else until_at end,
+       n = case when n <= :many then 0 else n - :many end
+       where attempt_key = :attempt_key`,
     ),
     // The last entry read comes once more, as a proof that the log is still the same; the counter tells when it is not even there.
     readLog: compile(
@@ -161,6 +177,18 @@ export function createQueries(database: Database): Queries {
               now: toOptionalTime(now),
             })
       return Number(rows[0]?.['revoked']) !== 0
+    },
+
+    async readAttempts(run, key, now) {
+      const values = { attempt_key: toKey(key), now: toOptionalTime(now) }
+      const [row] = (await run(texts.readAttempts, values)).rows
+      const left = Number(row?.['until_at'] ?? 0) - Number(row?.['moment'] ?? 0)
+      if (left <= 0) return { count: 0, endsIn: 0 }
+      return { count: Number(row?.['n']), endsIn: Math.ceil(left / 1000) }
+    },
+
+    async forgetAttempts(run, key, count) {
+      await run(texts.forgetAttempts, { attempt_key: toKey(key), many: count ?? ALL_ATTEMPTS })
     },
 
     async readLog(run, cursor, limit) {
