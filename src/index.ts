@@ -2,6 +2,7 @@
  * The front door `tokenwright`: everything that a server needs whatever its framework. Re-exports only.
  */
 export type {
+  AuthContext,
   Authenticator,
   AuthRequests,
   FoundToken,
@@ -38,7 +39,7 @@ export {
   type ErrorDetails,
   isAuthError,
 } from './errors.ts'
-export type { AuthContext } from './http/auth-context.ts'
+
 export type { CookieOptions, CookieRowOptions } from './http/cookie-options.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
 export type { ResponseData } from './http/error-response.ts'

@@ -4,10 +4,9 @@
  */
 
 import { AuthError } from '../errors.ts'
-import { type AuthContext, toAuthContext } from '../http/auth-context.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { HandshakeLocation, Location } from '../http/token-sources.ts'
-import type { Awaitable } from '../internal/awaitable.ts'
+import { type Awaitable, isPromise } from '../internal/awaitable.ts'
 import { readUnverified, type UnverifiedPayload } from '../token/jws.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { TokenType } from '../token/token-type.ts'
@@ -18,6 +17,14 @@ import type { Requirement } from './requirement.ts'
 export type PayloadFor<R, C> = R extends { readonly optional: true }
   ? TokenPayload<C> | null
   : TokenPayload<C>
+
+/** What a guard has found: the payload and, where there is a loader, the user. */
+export interface AuthContext<P = unknown, U = unknown> {
+  /** The payload; null behind an optional guard that let a request without a token pass. */
+  readonly auth: P
+  /** The user. */
+  readonly subject?: U
+}
 
 /**
  * The way through one route, to what it attaches to a request. It answers, or throws, at once unless a body, a schema, the store, a renewal or
@@ -134,4 +141,25 @@ export function createRequestApi<C>(guard: Guard<C>): AuthRequests<C> {
       return { token, location: found.location, csrf: typeof csrf === 'string' ? csrf : null }
     },
   }
+}
+
+/**
+ * What a guard has found, at once where nothing has to be waited for. A loader that refuses leaves nothing to attach.
+ *
+ * @param passed the payload, or a promise of it
+ * @param load the loader of users
+ */
+function toAuthContext<P, U>(
+  passed: Awaitable<P>,
+  load: ((payload: P) => Promise<U>) | undefined,
+): Awaitable<AuthContext<P, U>> {
+  return isPromise(passed) || load !== undefined ? toAuthContextLate(passed, load) : { auth: passed }
+}
+
+async function toAuthContextLate<P, U>(
+  passed: Awaitable<P>,
+  load: ((payload: P) => Promise<U>) | undefined,
+): Promise<AuthContext<P, U>> {
+  const auth = await passed
+  return load === undefined ? { auth } : { auth, subject: await load(auth) }
 }

@@ -92,6 +92,8 @@ export interface Auth<C = Claims, U = unknown> extends AuthRequests<C>, AuthWatc
    * @throws {ConfigurationError} without a `subject` option
    */
   loadSubject(payload: TokenPayload<C>): Promise<U>
+  /** Whether there is a `subject` option to load users by. */
+  readonly loadsSubject: boolean
   /**
    * Words the answer to an error in the form of all other answers, with its challenge: for error handlers, and for handlers that
    * throw an `AuthError` of their own.
@@ -255,6 +257,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
         throw new ConfigurationError('Expected the option `subject`: nothing else loads a user')
       return loadSubject<C, U>(payload, settings.subject)
     },
+    loadsSubject: settings.subject !== null,
     errorResponse: (error) => createErrorResponse(error, http.realm),
     jwks: () => settings.ring.jwks,
     openapi: () => createOpenApi(settings, guard.prepare, sessionService.revocable),
