@@ -246,8 +246,8 @@ describe('the rules themselves', () => {
         "import type { Store } from '../session/store.ts'\nimport type { Kysely } from 'kysely'",
       ),
       source('src/adapters/nest.ts', "import { createParamDecorator } from '@nestjs/common'"),
-      source('src/adapters/koa.ts', "import { createGuard } from './guards.ts'"),
-      source('src/adapters/nest/guard.ts', "import { createGuard } from '../guards.ts'"),
+      source('src/adapters/koa.ts', "import { prepareGuard } from './guards.ts'"),
+      source('src/adapters/nest/guard.ts', "import { prepareGuard } from '../guards.ts'"),
       source(
         'src/adapters/hono.ts',
         "import type { Auth } from '../auth/create-auth.ts'\nimport { createErrorResponse } from '../http/error-response.ts'",

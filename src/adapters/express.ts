@@ -17,12 +17,12 @@ import {
   type ContextReaders,
   checkGuardArguments,
   createContextReaders,
-  createGuard,
   createGuardTable,
   type GuardOptions,
   type GuardPlan,
   type GuardTable,
   prepareAuthenticator,
+  prepareGuard,
   toFailure,
 } from './guards.ts'
 
@@ -100,7 +100,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
 
   function make(plan: GuardPlan, handler?: GuardedHandler<never>): Middleware {
     const authenticate = prepareAuthenticator(auth, plan)
-    const run = createGuard<Call, Awaitable<void>>(auth, options, {
+    const run = prepareGuard<Call, Awaitable<void>>(auth, options, {
       authenticate: ({ req, res }) => authenticate(new NodeRequestPort(req, res, req)),
       attach: ({ req }, context) => attachContext(req, context),
       next: (call) => (handler === undefined ? call.next() : callHandler(handler, call)),

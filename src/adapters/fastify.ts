@@ -12,12 +12,12 @@ import {
   type ContextReaders,
   checkGuardArguments,
   createContextReaders,
-  createGuard,
   createGuardTable,
   type GuardOptions,
   type GuardPlan,
   type GuardTable,
   prepareAuthenticator,
+  prepareGuard,
 } from './guards.ts'
 
 export type { GuardOptions } from './guards.ts'
@@ -70,7 +70,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
 
   function make(plan: GuardPlan): FastifyGuard {
     const authenticate = prepareAuthenticator(auth, plan)
-    const run = createGuard<Call, void>(auth, options, {
+    const run = prepareGuard<Call, void>(auth, options, {
       authenticate: ({ request, reply }) => authenticate(new NodeRequestPort(request.raw, reply, request)),
       attach: ({ request }, context) => attachContext(request, context),
       next: ({ done }) => done(),

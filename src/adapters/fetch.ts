@@ -11,12 +11,12 @@ import type { TokenPayload } from '../token/token-payload.ts'
 import { createRefreshing, type HeaderSource, peek, type RefreshingOptions } from './fetch/pages.ts'
 import {
   checkGuardArguments,
-  createGuard,
   createGuardTable,
   type GuardOptions,
   type GuardPlan,
   type GuardTable,
   prepareAuthenticator,
+  prepareGuard,
 } from './guards.ts'
 
 export type { HeaderSource, RefreshingOptions } from './fetch/pages.ts'
@@ -96,7 +96,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
 
   function make(plan: GuardPlan): Wrap {
     const authenticate = prepareAuthenticator(auth, plan)
-    const run = createGuard<Call, Promise<Response>>(auth, options, {
+    const run = prepareGuard<Call, Promise<Response>>(auth, options, {
       authenticate: (call) => authenticate(toPort(call)),
       async next(call, { auth: payload, subject }) {
         const found = plan.loadsSubject ? [payload, subject] : [payload]

@@ -151,7 +151,7 @@ export function prepareAuthenticator<C, U>(
  *
  * @returns a function that handles one call; it returns a promise only where something has to be waited for
  */
-export function createGuard<Call, Result>(
+export function prepareGuard<Call, Result>(
   auth: Pick<Auth<never>, 'errorResponse'>,
   { errors }: GuardOptions,
   steps: GuardSteps<Call, Result>,

@@ -9,12 +9,12 @@ import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
   checkGuardArguments,
-  createGuard,
   createGuardTable,
   type GuardOptions,
   type GuardPlan,
   type GuardTable,
   prepareAuthenticator,
+  prepareGuard,
 } from './guards.ts'
 import { ContextPort } from './hono/request-port.ts'
 
@@ -68,7 +68,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
 
   function make(plan: GuardPlan): MiddlewareHandler {
     const authenticate = prepareAuthenticator(auth, plan)
-    const run = createGuard<Call, Promise<void> | Promise<Response>>(auth, options, {
+    const run = prepareGuard<Call, Promise<void> | Promise<Response>>(auth, options, {
       authenticate: ({ port }) => authenticate(port),
       attach({ c }, context) {
         c.set('auth', context.auth)

@@ -12,12 +12,12 @@ import type { TokenPayload } from '../token/token-payload.ts'
 import {
   attachContext,
   checkGuardArguments,
-  createGuard,
   createGuardTable,
   type GuardOptions,
   type GuardPlan,
   type GuardTable,
   prepareAuthenticator,
+  prepareGuard,
 } from './guards.ts'
 
 export type { GuardOptions } from './guards.ts'
@@ -70,7 +70,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
 
   function make(plan: GuardPlan): Middleware {
     const authenticate = prepareAuthenticator(auth, plan)
-    const run = createGuard<Call, Awaitable<unknown>>(auth, options, {
+    const run = prepareGuard<Call, Awaitable<unknown>>(auth, options, {
       authenticate: ({ ctx }) => authenticate(new NodeRequestPort(ctx.req, ctx.res, ctx.request)),
       attach: ({ ctx }, context) => attachContext(ctx.state, context),
       next: ({ next }) => next(),

@@ -18,11 +18,11 @@ import { ConfigurationError } from '../internal/configuration-error.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
   checkGuardArguments,
-  createGuard,
   createGuardTable,
   type GuardPlan,
   type GuardTable,
   prepareAuthenticator,
+  prepareGuard,
 } from './guards.ts'
 import { type Connection, closeFor, connect, type SocketPort } from './ws/connection.ts'
 
@@ -130,7 +130,7 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
   function make(plan: GuardPlan): SocketGuard<never, never> {
     const need = prepare(plan.requirement)
     const authenticate = prepareAuthenticator(auth, { ...plan, requirement: need })
-    const run = createGuard<Call, void>(
+    const run = prepareGuard<Call, void>(
       auth,
       {},
       {

@@ -13,10 +13,10 @@ import { addErrorHeaders } from '../../http/node-response.ts'
 import type { Awaitable } from '../../internal/awaitable.ts'
 import {
   attachContext,
-  createGuard,
   type GuardOptions,
   type GuardPlan,
   prepareAuthenticator,
+  prepareGuard,
 } from '../guards.ts'
 import { attachFound, type Call, kindOf, toCall, toPort } from './context.ts'
 import { PublicHandlers } from './decorators.ts'
@@ -72,7 +72,7 @@ export class RequestGuard<C, U> implements NestGuard {
     const requirement = toHandshakeRequirement(plan.requirement, auth.http)
     const handshake = prepareAuthenticator(auth, { ...plan, requirement })
     this.#handshake = handshake
-    this.#run = createGuard<Call, Awaitable<boolean>>(auth, options, {
+    this.#run = prepareGuard<Call, Awaitable<boolean>>(auth, options, {
       authenticate: (call) => (call.kind === 'ws' ? handshake : request)(toPort(call, auth.http)),
       attach: attachFound,
       next: () => true,
