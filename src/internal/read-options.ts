@@ -24,6 +24,17 @@ export function readOptionGroup<T extends object>(
 }
 
 /**
+ * The names of every member of a type. A name that is forgotten, or that the type lacks, does not compile.
+ *
+ * @param names each member of the type, optional ones included
+ */
+export function keysOf<T extends object>(
+  names: Readonly<Record<keyof T & string, true>>,
+): readonly (keyof T & string)[] {
+  return Object.keys(names) as (keyof T & string)[]
+}
+
+/**
  * Reads a list of known words.
  *
  * @param name the option as the developer writes it
