@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { createRevocationList, type RevocationList } from '../src/session/revocation-list.ts'
+import { RevocationList } from '../src/session/revocation-list.ts'
 import type { Race } from './measure.ts'
 
 /** How many sessions are revoked. */
@@ -27,7 +27,7 @@ function fill(): { readonly ledger: RevocationList; readonly bytes: number } {
   const collect = runInNewContext('gc') as () => void
   collect()
   const before = process.memoryUsage().heapUsed
-  const ledger = createRevocationList(5)
+  const ledger = new RevocationList(5)
   for (let i = 0; i < ENTRIES; i++)
     ledger.add({ kind: 'sid', key: toId(), at: 0, until: Number.MAX_SAFE_INTEGER })
   collect()
@@ -45,12 +45,12 @@ export function createRevocationRace(): { readonly race: Race; readonly bytes: n
       { name: 'bare Map, fresh identifier', run: (sid) => bare.has(sid) },
       {
         name: 'tokenwright, fresh identifier',
-        run: (sid) => ledger.holds({ sid, jti: undefined, sub: 'u', iat: 0 }),
+        run: (sid) => ledger.has({ sid, jti: undefined, sub: 'u', iat: 0 }),
       },
       {
         name: 'tokenwright, cached payload',
         run: () =>
-          ledger.holds({ sid: CACHED[(turn * 7919) % CACHED.length], jti: undefined, sub: 'u', iat: 0 }),
+          ledger.has({ sid: CACHED[(turn * 7919) % CACHED.length], jti: undefined, sub: 'u', iat: 0 }),
       },
     ],
   }

@@ -1,16 +1,16 @@
 /**
  * The front door `tokenwright`: everything that a server needs whatever its framework. Re-exports only.
  */
+export type { Auth, SubjectOf, TokenOf } from './auth/auth.ts'
 export type {
-  AuthContext,
   Authenticator,
   AuthRequests,
   FoundToken,
   PayloadFor,
 } from './auth/authenticator.ts'
-export { type Auth, createAuth, type SubjectOf, type TokenOf } from './auth/create-auth.ts'
+export { createAuth } from './auth/create-auth.ts'
 export type { AuthEvents, SessionNotice } from './auth/events.ts'
-export type { HalfOptions, PairOptions, TokenPair } from './auth/issue-tokens.ts'
+export type { HalfOptions, PairOptions } from './auth/issue-tokens.ts'
 export type {
   OpenApi,
   OpenApiExample,
@@ -39,7 +39,7 @@ export {
   type ErrorDetails,
   isAuthError,
 } from './errors.ts'
-
+export type { AuthContext } from './http/auth-context.ts'
 export type { CookieOptions, CookieRowOptions } from './http/cookie-options.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
 export type { ResponseData } from './http/error-response.ts'
@@ -51,12 +51,12 @@ export { ConfigurationError } from './internal/configuration-error.ts'
 export type { Clock, Duration, DurationUnit } from './internal/duration.ts'
 export type { Listener, Listeners } from './internal/listeners.ts'
 export type { SchemaResult, StandardSchema } from './internal/schema.ts'
-export type { Rights } from './session/dependencies.ts'
-export type { RevocationOptions, SessionOptions } from './session/resolve-session-options.ts'
+export type { RevocationOptions, Rights, SessionOptions } from './session/resolve-session-options.ts'
 export type { FeedState, RevocationMode } from './session/revocation-feed.ts'
 export type { Proof } from './session/sessions.ts'
 export type { SessionRow, Store } from './session/store.ts'
 export type { AlgorithmName } from './token/algorithms.ts'
+export type { TokenPair } from './token/issued-token.ts'
 export type { Jwk } from './token/jwk.ts'
 export type { UnverifiedPayload } from './token/jws.ts'
 export {

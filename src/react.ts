@@ -1,7 +1,6 @@
 /**
- * Entry point `tokenwright/react`: the client of `tokenwright/client` in React 18 or later (tested
- * with 19), as one provider and two hooks. It renders nothing: the dialog is the application's. On
- * a server it runs too, with the status `unknown`.
+ * Door `tokenwright/react`: the client of `tokenwright/client` in React 18 or later (tested with 19), as one provider and two hooks. No component that
+ * is seen: the dialog is the application's. It runs on a server too, where nobody is known to be signed in.
  */
 import {
   createContext,
@@ -15,46 +14,42 @@ import {
 } from 'react'
 import type { AuthClient, AuthClientError, AuthClientState, StepUpRequest } from './client.ts'
 
-/** The props of `AuthProvider`. */
+/** What `AuthProvider` takes. */
 export interface AuthProviderProps {
-  /** The client, created once at module scope. */
+  /** The client, made once at module scope. */
   readonly client: AuthClient
-  /** The components that may use it. */
+  /** What may use it. */
   readonly children?: ReactNode
 }
 
-/** What `useAuth` returns: the state, and the client for everything else. */
+/** What `useAuth` gives: the state, and the client for everything else. */
 export interface AuthValue extends AuthClientState {
   /** The client. */
   readonly auth: AuthClient
 }
 
-/** The state of a step-up dialog, and its two buttons. */
+/** What a dialog of step-up needs. */
 export interface StepUpDialog {
-  /** What a route requires; null while the dialog is closed. */
+  /** What is asked for; null while nothing is, and the dialog is closed. */
   readonly request: StepUpRequest | null
-  /** Why the last password failed; null at first. */
+  /** Why the last password did not do; null at first. */
   readonly problem: AuthClientError | null
-  /** Tries a password. When it is right, the dialog closes and the calls go on. */
+  /** Tries a password. When it is right the dialog closes and the calls go on. */
   readonly confirm: (password: string) => Promise<void>
-  /** Closes the dialog: the calls reject with `step_up_cancelled`. */
+  /** Gives up: the calls reject with `step_up_cancelled`. */
   readonly cancel: () => void
 }
 
 const Context = createContext<AuthClient | null>(null)
 
-/** Provides a client to the components inside. */
+/** Makes a client known to the components within. */
 export const AuthProvider: FunctionComponent<AuthProviderProps> = ({ client, children }) =>
   createElement(Context.Provider, { value: client }, children)
 
-/** The state on a server. */
+/** On a server nothing is known. */
 const UNKNOWN: AuthClientState = { status: 'unknown', expiresAt: null, fresh: false, login: null }
 
-/**
- * The client and its state. The component renders again when the state changes.
- *
- * @throws {Error} outside an `AuthProvider`
- */
+/** The client and its state; renders anew when that changes. Throws an Error outside an `AuthProvider`. */
 export function useAuth(): AuthValue {
   const auth = useContext(Context)
   if (auth === null) throw new Error('useAuth() needs an <AuthProvider>')
@@ -66,18 +61,16 @@ export function useAuth(): AuthValue {
   return { ...state, auth }
 }
 
-interface OpenDialog {
+/** A question and how it is answered. */
+interface Question {
   readonly request: StepUpRequest
   readonly cancel: () => void
 }
 
-/**
- * The step-up of this client, for one dialog. While no component uses it, the client calls its
- * `onStepUp`.
- */
+/** The step-up of this client, for one dialog. While no component uses it the client's own `onStepUp` is asked. */
 export function useStepUp(): StepUpDialog {
   const { auth } = useAuth()
-  const [dialog, setDialog] = useState<OpenDialog | null>(null)
+  const [question, setQuestion] = useState<Question | null>(null)
   const [problem, setProblem] = useState<AuthClientError | null>(null)
   useEffect(() => {
     let cancel: (() => void) | undefined
@@ -86,8 +79,8 @@ export function useStepUp(): StepUpDialog {
         new Promise((resolve) => {
           cancel = () => resolve(false)
           setProblem(null)
-          setDialog({ request, cancel })
-          request.signal.addEventListener('abort', () => setDialog(null))
+          setQuestion({ request, cancel })
+          request.signal.addEventListener('abort', () => setQuestion(null))
         }),
     )
     return () => {
@@ -96,10 +89,10 @@ export function useStepUp(): StepUpDialog {
     }
   }, [auth])
   return {
-    request: dialog?.request ?? null,
+    request: question?.request ?? null,
     problem,
-    // A successful step-up closes the dialog by itself; only a failure is left to show.
+    // A step-up settles the question by itself; only what went wrong is left to tell.
     confirm: (password) => auth.stepUp(password).catch(setProblem),
-    cancel: () => dialog?.cancel(),
+    cancel: () => question?.cancel(),
   }
 }

@@ -1,34 +1,31 @@
 /**
- * How tokens are let in: whole requests, bare tokens, and the gates that adapters put before routes. The journey itself is in `guard.ts`;
- * here are its entrances.
+ * The entrances to the pipeline: whole requests, bare tokens, and authenticators that adapters prepare for
+ * their routes. A cached token takes a shorter way here, without a promise; this is the only file where a
+ * value may have to be awaited or not.
  */
-
-import { AuthError } from '../errors.ts'
+import { AuthError, isAuthError } from '../errors.ts'
+import type { AuthContext } from '../http/auth-context.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
-import type { HandshakeLocation, Location } from '../http/token-sources.ts'
-import { type Awaitable, isPromise } from '../internal/awaitable.ts'
+import type { ExtractedToken, HandshakeLocation, HeaderRow, Location } from '../http/token-sources.ts'
+import type { Awaitable } from '../internal/awaitable.ts'
+import { emit, type Listeners } from '../internal/listeners.ts'
 import { readUnverified, type UnverifiedPayload } from '../token/jws.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { TokenType } from '../token/token-type.ts'
-import type { Guard } from './authenticate.ts'
-import type { Requirement } from './requirement.ts'
+import type { Verifier } from '../token/verify.ts'
+import type { AuthenticatedRequest, Pipeline } from './authenticate.ts'
+import type { AuthEvents } from './events.ts'
+import type { PreparedRequirement, PrepareRequirement, Requirement } from './requirement.ts'
+import type { RevocationCheck } from './revocation-check.ts'
 
-/** What `authenticate` answers: null is possible only where the requirement says `optional: true`. */
+/** The payload type of a requirement: null is possible only where it says `optional: true`. */
 export type PayloadFor<R, C> = R extends { readonly optional: true }
   ? TokenPayload<C> | null
   : TokenPayload<C>
 
-/** What a guard has found: the payload and, where there is a loader, the user. */
-export interface AuthContext<P = unknown, U = unknown> {
-  /** The payload; null behind an optional guard that let a request without a token pass. */
-  readonly auth: P
-  /** The user. */
-  readonly subject?: U
-}
-
 /**
- * The way through one route, to what it attaches to a request. It answers, or throws, at once unless a body, a schema, the store, a renewal or
- * a loader has to be waited for; then it answers a promise.
+ * Authenticates the requests of one route. Returns or throws at once for a cached token in the header;
+ * otherwise it returns a promise.
  */
 export type Authenticator<R, C, U = never> = (
   request: RequestPort,
@@ -38,19 +35,19 @@ export type Authenticator<R, C, U = never> = (
 export interface FoundToken {
   /** The token as it came, not verified and perhaps no token at all. */
   readonly token: string
-  /** Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is no token but a ticket for one. */
+  /** Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is a ticket, not a token. */
   readonly location: Location | HandshakeLocation
   /** Its CSRF value, unverified; null when it has none. */
   readonly csrf: string | null
 }
 
-/** How tokens are let in: members of `Auth`. */
+/** Members of `Auth` that authenticate requests and tokens. */
 export interface AuthRequests<C> {
   /**
    * Verifies a token against a requirement: everything but location and CSRF.
    *
    * @param requirement default: any valid access token
-   * @throws {AuthError} the first objection
+   * @throws {AuthError} for the first check that fails
    */
   verifyToken(token: string, requirement?: Requirement): Promise<TokenPayload<C>>
   /**
@@ -60,20 +57,21 @@ export interface AuthRequests<C> {
    */
   decodeUnverified(token: string): UnverifiedPayload
   /**
-   * Takes a request through the whole journey: locate, origin, verify, type, realm, CSRF, revocation, freshness, scopes.
+   * Authenticates a request: locate, origin, verify, type, realm, CSRF, revocation, freshness, scopes.
    *
    * @param requirement default: any valid access token
    * @returns the payload; null only with `optional: true` and no token
-   * @throws {AuthError} the first objection
+   * @throws {AuthError} for the first check that fails
    */
   authenticate<const R extends Requirement = Record<never, never>>(
     request: Request | RequestPort,
     requirement?: R,
   ): Promise<PayloadFor<R, C>>
   /**
-   * The same journey for one route, prepared when the route is made. For adapters, which spare every request a promise by it.
+   * Prepares `authenticate` for one route, when the route is made. For adapters: a cached token costs no
+   * promise.
    *
-   * @param load what loads the user, if the route wants one
+   * @param load loads the user, where the route wants one
    * @throws {ConfigurationError} for an unknown or unfit member
    */
   authenticator<const R extends Requirement, U = never>(
@@ -81,8 +79,9 @@ export interface AuthRequests<C> {
     load?: (payload: PayloadFor<R, C>) => Promise<U>,
   ): Authenticator<R, C, U>
   /**
-   * Checks a requirement when a route is made, so that a mistake shows at start; answers a frozen copy that `authenticate` recognises.
+   * Checks a requirement when a route is made, so that a mistake shows at start.
    *
+   * @returns a frozen copy, which `authenticate` does not prepare again
    * @throws {ConfigurationError} for an unknown or unfit member
    */
   prepare<const R extends Requirement>(requirement: R): R
@@ -101,65 +100,143 @@ export interface AuthRequests<C> {
   ): Promise<FoundToken | null>
 }
 
-/** Makes the entrances of one application. */
-export function createRequestApi<C>(guard: Guard<C>): AuthRequests<C> {
-  return {
-    verifyToken: async (token, requirement) => guard.verifyToken(token, guard.prepare(requirement)),
+/** What the public methods return in part. */
+export interface RequestInternals<C> {
+  /**
+   * Authenticates a request. Resolves to the token and its place beside the payload; to null only with
+   * `optional: true` and no token.
+   */
+  authenticate(request: RequestPort, requirement: Requirement): Promise<AuthenticatedRequest<C> | null>
+  /** Extracts the token of a request and reads nothing of it. @param requirement from `prepare` */
+  extract(request: RequestPort, requirement: Requirement): Promise<ExtractedToken | null>
+}
+
+/** What the entrances build on. */
+export interface RequestDependencies<C> {
+  /** Everything that is not cached goes through it. */
+  readonly pipeline: Pipeline<C>
+  /** Looks cached tokens up. */
+  readonly verifier: Verifier<C>
+  /** Says whether a cached token is still good. */
+  readonly revocation: RevocationCheck<C>
+  /** Whether the application has a blocklist, which must be asked each time. */
+  readonly hasBlocklist: boolean
+  /** Prepares requirements. */
+  readonly prepare: PrepareRequirement
+  /** The header that carries tokens. */
+  readonly header: HeaderRow
+  /** The application's listeners. */
+  readonly on: Listeners<AuthEvents>
+}
+
+/** Creates the entrances of one application. */
+export function createRequestApi<C>(deps: RequestDependencies<C>): {
+  readonly api: AuthRequests<C>
+  readonly internals: RequestInternals<C>
+} {
+  const { pipeline, prepare } = deps
+  const requests = new RequestAuthenticator(deps)
+
+  const api: AuthRequests<C> = {
+    verifyToken: async (token, requirement) => pipeline.verifyToken(token, prepare(requirement)),
     decodeUnverified(token) {
       const read = readUnverified(token)
       if (read === undefined) throw new AuthError('token_malformed')
       return read
     },
     async authenticate<const R extends Requirement>(request: Request | RequestPort, requirement?: R) {
-      const payload = await guard.authenticate(toRequestPort(request), guard.prepare(requirement))
+      const port = toRequestPort(request)
+      const prepared = prepare(requirement)
+      const cached = requests.authenticateCached(port, prepared)
+      const payload = cached ?? (await requests.authenticate(port, prepared))?.payload ?? null
       return payload as PayloadFor<R, C>
     },
     authenticator<const R extends Requirement, U = never>(
       requirement: R,
       load?: (payload: PayloadFor<R, C>) => Promise<U>,
     ): Authenticator<R, C, U> {
-      const need = guard.prepare(requirement)
+      const prepared = prepare(requirement)
+      const authenticate = async (request: RequestPort): Promise<AuthContext<PayloadFor<R, C>, U>> => {
+        const found = await requests.authenticate(request, prepared)
+        const auth = (found?.payload ?? null) as PayloadFor<R, C>
+        return load === undefined ? { auth } : { auth, subject: await load(auth) }
+      }
+      if (load !== undefined) return authenticate
       return (request) => {
-        // Whether it is a promise is not asked of what is recalled: its memory may be far away, and nobody may ever read it.
-        const known = load === undefined ? guard.lookup(request, need) : undefined
-        if (known !== undefined) return { auth: known as PayloadFor<R, C> }
-        return toAuthContext(guard.authenticate(request, need) as Awaitable<PayloadFor<R, C>>, load)
+        const payload = requests.authenticateCached(request, prepared)
+        return payload === undefined ? authenticate(request) : { auth: payload as PayloadFor<R, C> }
       }
     },
     prepare<const R extends Requirement>(requirement: R): R {
-      guard.prepare(requirement)
-      const prepared: R = Object.freeze({ ...requirement })
-      guard.prepare(prepared)
-      return prepared
+      // The original is checked before it is copied; the copy cannot change, so it is prepared once.
+      prepare(requirement)
+      const copy: R = Object.freeze({ ...requirement })
+      prepare(copy)
+      return copy
     },
     async findToken(request, type = 'access', locations) {
-      const need = guard.prepare({ type, ...(locations && { locations }) })
-      const found = await guard.findToken(toRequestPort(request), need)
-      if (found === null) return null
-      const token = found.text.slice(found.start)
+      const prepared = prepare({ type, ...(locations && { locations }) })
+      const extracted = await prepared.extract(toRequestPort(request))
+      if (extracted === null) return null
+      const token = extracted.text.slice(extracted.start)
       const csrf = readUnverified(token)?.payload['csrf']
-      return { token, location: found.location, csrf: typeof csrf === 'string' ? csrf : null }
+      return { token, location: extracted.location, csrf: typeof csrf === 'string' ? csrf : null }
+    },
+  }
+  return {
+    api,
+    internals: {
+      authenticate: (request, requirement) => requests.authenticate(request, prepare(requirement)),
+      extract: async (request, requirement) => prepare(requirement).extract(request),
     },
   }
 }
 
-/**
- * What a guard has found, at once where nothing has to be waited for. A loader that refuses leaves nothing to attach.
- *
- * @param passed the payload, or a promise of it
- * @param load the loader of users
- */
-function toAuthContext<P, U>(
-  passed: Awaitable<P>,
-  load: ((payload: P) => Promise<U>) | undefined,
-): Awaitable<AuthContext<P, U>> {
-  return isPromise(passed) || load !== undefined ? toAuthContextLate(passed, load) : { auth: passed }
-}
+/** Authenticates requests, by the cache or by the pipeline, and tells of refusals. */
+class RequestAuthenticator<C> {
+  readonly #deps: RequestDependencies<C>
+  readonly #usesCache: boolean
 
-async function toAuthContextLate<P, U>(
-  passed: Awaitable<P>,
-  load: ((payload: P) => Promise<U>) | undefined,
-): Promise<AuthContext<P, U>> {
-  const auth = await passed
-  return load === undefined ? { auth } : { auth, subject: await load(auth) }
+  constructor(deps: RequestDependencies<C>) {
+    this.#deps = deps
+    this.#usesCache = deps.verifier.isCaching && !deps.hasBlocklist
+  }
+
+  /**
+   * The way of a cached token in the header. The header is not searched: what equals the text of a
+   * verified token in every character is that token.
+   *
+   * @returns undefined for any other request, which takes the pipeline
+   */
+  authenticateCached(request: RequestPort, requirement: PreparedRequirement): TokenPayload<C> | undefined {
+    if (!this.#usesCache || !requirement.isHeaderOnly) return undefined
+    const { header, verifier, revocation, pipeline } = this.#deps
+    const value = request.header(header.name)
+    if (typeof value !== 'string' || !value.startsWith(header.prefix)) return undefined
+    try {
+      const payload = verifier.lookup({ text: value, start: header.prefix.length }, requirement)
+      if (payload === undefined) return undefined
+      if (requirement.revocation !== 'off' && !revocation.checkKnown(payload, requirement)) return undefined
+      return pipeline.authorize(payload, requirement)
+    } catch (error) {
+      return this.#report(error, request)
+    }
+  }
+
+  /** Authenticates a request by the pipeline. */
+  async authenticate(
+    request: RequestPort,
+    requirement: PreparedRequirement,
+  ): Promise<AuthenticatedRequest<C> | null> {
+    try {
+      return await this.#deps.pipeline.authenticate(request, requirement)
+    } catch (error) {
+      return this.#report(error, request)
+    }
+  }
+
+  #report(error: unknown, { method }: RequestPort): never {
+    if (isAuthError(error)) emit(this.#deps.on, 'refused', { code: error.code, method, cause: error.cause })
+    throw error
+  }
 }

@@ -1,8 +1,9 @@
 /**
- * What happens to tokens and sessions, for audit: the events that listeners given as `on` hear of. No event holds a token,
- * a key or a password.
+ * The audit events: what happens to tokens and sessions, for the listeners given as `on`. No event holds a
+ * token, a key or a password.
  */
 import type { ErrorCode } from '../errors.ts'
+import { keysOf } from '../internal/read-options.ts'
 import type { TokenType } from '../token/token-type.ts'
 
 /** A session to which something happened. */
@@ -17,37 +18,51 @@ export interface SessionNotice {
 export interface AuthEvents {
   /** A token was issued. */
   readonly issued: {
-    /** Which kind. */
+    /** The type of the token. */
     readonly type: TokenType
-    /** For whom. */
+    /** Its subject. */
     readonly sub: string
   }
   /** A request was refused. */
   readonly refused: {
-    /** Why. */
+    /** The code of the error. */
     readonly code: ErrorCode
     /** The method of the request. */
     readonly method: string
-    /** What lies behind it, such as a driver's error; for the server's eyes only. */
+    /** What lies behind the error, such as a driver's error; not for the client. */
     readonly cause: unknown
   }
-  /** An access token was renewed in passing. */
+  /** An access token was renewed during a request. */
   readonly renewed: {
-    /** For whom. */
+    /** Its subject. */
     readonly sub: string
   }
-  /** A login has started a session. */
+  /** A login started a session. */
   readonly started: SessionNotice
   /** A refresh token was exchanged. */
   readonly refreshed: SessionNotice
-  /** The refresh token before the current one came within the overlap: a race or a lost answer. */
+  /** The refresh token before the current one came within the overlap: a race or a lost response. */
   readonly replayed: SessionNotice
-  /** An older refresh token came: somebody has a copy. The session was revoked. */
+  /** An older refresh token came, so it was copied. The session was revoked. */
   readonly reused: SessionNotice
   /** A refresh token was newer than its row: the store has lost writes. */
   readonly healed: SessionNotice
-  /** A user has proved once more who it is. */
+  /** A user authenticated again. */
   readonly steppedUp: SessionNotice
-  /** One session has ended, or all of a subject. */
+  /** One session ended, or all of a subject. */
   readonly ended: SessionNotice
 }
+
+/** The names of all events. */
+export const EVENT_NAMES = keysOf<AuthEvents>({
+  issued: true,
+  refused: true,
+  renewed: true,
+  started: true,
+  refreshed: true,
+  replayed: true,
+  reused: true,
+  healed: true,
+  steppedUp: true,
+  ended: true,
+})

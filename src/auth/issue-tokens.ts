@@ -1,9 +1,11 @@
 /**
- * The ways to ask for a token: for a subject, or carried over from a verified payload; one, or a pair for a login.
- * What one call says becomes a draft in `draft.ts`; building and signing are `token/issue.ts`'s work.
+ * Issues tokens: one for a subject or for a verified payload, or a pair for a login. `token-claims.ts` turns
+ * the options of a call into claims; `token/sign-token.ts` signs them.
  */
 import type { Duration } from '../internal/duration.ts'
 import { emit } from '../internal/listeners.ts'
+import { keysOf } from '../internal/read-options.ts'
+import type { IssuedPair, IssuedToken } from '../token/issued-token.ts'
 import { prepareSignToken, type SignToken, type TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { Settings } from './resolve-options.ts'
@@ -15,10 +17,10 @@ import {
   prepareTokenClaims,
   REFRESH_KEYS,
   type RefreshIssueOptions,
-  SHARED_KEYS,
+  type ToTokenClaims,
 } from './token-claims.ts'
 
-/** What may be said of one half of a pair. */
+/** Options of one token of a pair. */
 export interface HalfOptions {
   /** How long it lives, in place of the configured life. */
   readonly expiresIn?: Duration
@@ -26,7 +28,7 @@ export interface HalfOptions {
   readonly scopes?: readonly string[]
 }
 
-/** What may be said of a pair. */
+/** Options of issuing a pair. */
 export interface PairOptions<C> extends Omit<IssueOptions<C>, 'expiresIn' | 'expiresAt' | 'notBefore'> {
   /** What differs for the access token. */
   readonly access?: HalfOptions
@@ -34,120 +36,103 @@ export interface PairOptions<C> extends Omit<IssueOptions<C>, 'expiresIn' | 'exp
   readonly refresh?: HalfOptions
 }
 
-/** A token pair, as an answer's body has it (RFC 6749 section 5.1). */
-export interface TokenPair {
-  /** The access token. */
-  readonly access_token: string
-  /** The refresh token. */
-  readonly refresh_token: string
-  /** Always `'bearer'`. */
-  readonly token_type: 'bearer'
-  /** How long the access token lives, in seconds. */
-  readonly expires_in: number
-}
+/** What a token grants. */
+export type Grants<C> = Pick<PairOptions<C>, 'scopes' | 'data'>
 
-/** The drafts of a login's tokens. */
+/** The claims of both tokens of a login. */
 export interface PairClaims {
-  /** The access token. */
+  /** Of the access token. */
   readonly access: TokenClaims
-  /** The refresh token. */
+  /** Of the refresh token. */
   readonly refresh: TokenClaims
 }
 
-/** The issuing half of an application. */
-export interface TokenIssuer<C> {
-  /** Issues an access token. */
-  readonly createAccessToken: (
-    subject: string | TokenPayload<C>,
-    options?: IssueOptions<C>,
-  ) => Promise<string>
-  /** Issues a refresh token. */
-  readonly createRefreshToken: (
-    subject: string | TokenPayload<C>,
-    options?: RefreshIssueOptions<C>,
-  ) => Promise<string>
-  /** Issues both. */
-  readonly createTokenPair: (
-    subject: string | TokenPayload<C>,
-    options?: PairOptions<C>,
-  ) => Promise<TokenPair>
-  /** Drafts both tokens of a login. */
-  readonly pairClaims: (subject: string | TokenPayload<C>, options: PairOptions<C>) => Promise<PairClaims>
-  /** Signs a draft. */
-  readonly issue: SignToken
-  /**
-   * Issues an access token that carries everything over but what is given, is not fresh, and lives no longer than `until`,
-   * epoch seconds.
-   */
-  readonly renew: (
-    payload: TokenPayload<C>,
-    until: number,
-    rights: Pick<PairOptions<C>, 'scopes' | 'data'>,
-  ) => string
-}
+const PAIR_KEYS = keysOf<PairOptions<unknown>>({
+  fresh: true,
+  authTime: true,
+  scopes: true,
+  data: true,
+  audience: true,
+  headers: true,
+  amr: true,
+  acr: true,
+  access: true,
+  refresh: true,
+})
 
-/** The options of a pair, and of each half of it. */
-const PAIR_KEYS = ['fresh', 'authTime', ...SHARED_KEYS, 'access', 'refresh']
-const HALF_KEYS = ['expiresIn', 'scopes']
+const HALF_KEYS = keysOf<HalfOptions>({ expiresIn: true, scopes: true })
 
-/** Makes the issuing half of an application. */
-export function createTokenIssuer<C, U>(settings: Settings<C, U>): TokenIssuer<C> {
-  const { clock, lifetimes, on } = settings
-  const toDraft = prepareTokenClaims(settings)
-  const issue = prepareSignToken({
-    ring: settings.ring,
-    issuer: settings.issuer,
-    audience: settings.audience.issued,
-    realm: settings.realm,
-    maxLifetime: settings.limits.lifetime,
-    tokenLength: settings.limits.tokenLength,
-  })
+/** Issues the tokens of one application. Options of the wrong shape reject with a `TypeError`. */
+export class TokenIssuer<C> {
+  readonly #settings: Pick<Settings<C, unknown>, 'clock' | 'lifetimes' | 'on'>
+  readonly #toClaims: ToTokenClaims<C>
+  readonly #sign: SignToken
 
-  const sign: SignToken = (draft) => {
-    const token = issue(draft)
-    emit(on, 'issued', { type: draft.type, sub: draft.sub })
-    return token
+  /** @param settings the options of the application */
+  constructor(settings: Settings<C, unknown>) {
+    this.#settings = settings
+    this.#toClaims = prepareTokenClaims(settings)
+    this.#sign = prepareSignToken({
+      ring: settings.ring,
+      issuer: settings.issuer,
+      audience: settings.audience.issued,
+      realm: settings.realm,
+      maxLifetime: settings.limits.lifetime,
+      tokenLength: settings.limits.tokenLength,
+    })
   }
 
-  async function draftPair(subject: string | TokenPayload<C>, options: PairOptions<C>): Promise<PairClaims> {
+  /** Signs claims. @throws {TypeError} as `SignToken` */
+  issue(claims: TokenClaims): IssuedToken {
+    const text = this.#sign(claims)
+    emit(this.#settings.on, 'issued', { type: claims.type, sub: claims.sub })
+    return { text, claims }
+  }
+
+  /** Issues an access token. */
+  async issueAccess(subject: string | TokenPayload<C>, options: IssueOptions<C> = {}): Promise<IssuedToken> {
+    checkCallOptions(options, ACCESS_KEYS)
+    return this.issue(await this.#toClaims('access', subject, options))
+  }
+
+  /** Issues a refresh token. */
+  async issueRefresh(
+    subject: string | TokenPayload<C>,
+    options: RefreshIssueOptions<C> = {},
+  ): Promise<IssuedToken> {
+    checkCallOptions(options, REFRESH_KEYS)
+    return this.issue(await this.#toClaims('refresh', subject, options))
+  }
+
+  /** Issues both tokens of a login. */
+  async issuePair(subject: string | TokenPayload<C>, options: PairOptions<C> = {}): Promise<IssuedPair> {
+    const { access, refresh } = await this.toPairClaims(subject, options)
+    return { access: this.issue(access), refresh: this.issue(refresh), isRefreshKept: false }
+  }
+
+  /** The claims of both tokens of a login, not yet signed. */
+  async toPairClaims(subject: string | TokenPayload<C>, options: PairOptions<C>): Promise<PairClaims> {
     checkCallOptions(options, PAIR_KEYS)
     const { access = {}, refresh = {}, fresh = false, ...shared } = options
     checkCallOptions(access, HALF_KEYS)
     checkCallOptions(refresh, HALF_KEYS)
-    const first = await toDraft('access', subject, { ...shared, fresh, ...access })
-    const { authTime: _, ...said } = shared
-    const second = await toDraft('refresh', subject, { ...said, ...refresh })
-    // The refresh token carries what the access token says of the login, so that a later access token can say it again.
+    const first = await this.#toClaims('access', subject, { ...shared, fresh, ...access })
+    const { authTime: _, ...others } = shared
+    const second = await this.#toClaims('refresh', subject, { ...others, ...refresh })
+    // The refresh token says what the access token says of the login, so that later access tokens can.
     return { access: first, refresh: { ...second, csrf: first.csrf, auth_time: first.auth_time } }
   }
 
-  return {
-    issue: sign,
-    pairClaims: draftPair,
-    async createAccessToken(subject, options = {}) {
-      checkCallOptions(options, ACCESS_KEYS)
-      const draft = toDraft('access', subject, options)
-      return sign(draft instanceof Promise ? await draft : draft)
-    },
-    async createRefreshToken(subject, options = {}) {
-      checkCallOptions(options, REFRESH_KEYS)
-      const draft = toDraft('refresh', subject, options)
-      return sign(draft instanceof Promise ? await draft : draft)
-    },
-    async createTokenPair(subject, options = {}) {
-      const { access, refresh } = await draftPair(subject, options)
-      return {
-        access_token: sign(access),
-        refresh_token: sign(refresh),
-        token_type: 'bearer',
-        expires_in: access.exp - access.iat,
-      }
-    },
-    renew(payload, until, { scopes, data }) {
-      const iat = Math.floor(clock())
-      const exp = Math.floor(Math.min(iat + lifetimes.access, until))
-      const rights = { ...(scopes && { scopes }), ...(data && { data: data as object }) }
-      return sign({ ...inheritClaims(payload), ...rights, type: 'access', iat, exp, fresh: false })
-    },
+  /**
+   * Issues an access token that inherits everything but `grants`, and is not fresh.
+   *
+   * @param until the latest end of the token, epoch seconds
+   */
+  renew(payload: TokenPayload<C>, until: number, { scopes, data }: Grants<C>): IssuedToken {
+    const { clock, lifetimes } = this.#settings
+    const iat = Math.floor(clock())
+    const exp = Math.floor(Math.min(iat + lifetimes.access, until))
+    const grants = { ...(scopes && { scopes }), ...(data && { data: data as object }) }
+    return this.issue({ ...inheritClaims(payload), ...grants, type: 'access', iat, exp, fresh: false })
   }
 }

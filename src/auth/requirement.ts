@@ -1,15 +1,14 @@
 /**
- * What a route asks: of the token (`token/requirement.ts`), and of the way in which it comes. The public form is checked and
- * turned into numbers and sets once, when the route is made.
+ * What a route requires: of the token (`token/token-requirement.ts`), and of the way in which it comes. The
+ * public form is checked and turned into numbers and sets once, when the route is made.
  */
-
 import { type CsrfMode, type CsrfSettings, withMode } from '../http/csrf.ts'
 import { type ExtractToken, prepareExtractToken } from '../http/extract-token.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
 import { type HandshakeLocation, type Location, resolveLocations } from '../http/token-sources.ts'
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
-import { readFlag } from '../internal/read-options.ts'
+import { keysOf, readFlag, readOptionGroup } from '../internal/read-options.ts'
 import type { RevocationMode } from '../session/revocation-feed.ts'
 import {
   type PreparedTokenRequirement,
@@ -19,7 +18,7 @@ import {
   type TokenRequirementDefaults,
 } from '../token/token-requirement.ts'
 
-/** Renewal in passing, for cookie applications without a client of their own. */
+/** When access tokens are renewed during a request, for cookie applications without the client. */
 export interface RenewOptions {
   /** How close to its expiry an access token is renewed. Default `'5m'`. */
   readonly within?: Duration
@@ -27,25 +26,26 @@ export interface RenewOptions {
   readonly maxAge?: Duration
 }
 
-/** What a route asks. An empty requirement takes any valid access token from the configured locations. */
+/** What a route requires. An empty requirement takes any valid access token from the configured locations. */
 export interface Requirement extends TokenRequirement {
   /**
-   * Where to look for the token, in place of the configured locations; `'protocol'` and `'ticket'` for routes that open WebSockets,
-   * the latter with a session store only.
+   * Where to look for the token, in place of the configured locations. `'protocol'` and `'ticket'` are for
+   * routes that open WebSockets, the latter with a session store only.
    */
   readonly locations?: readonly (Location | HandshakeLocation)[]
   /** CSRF protection of this route, in place of the configured mode. */
   readonly csrf?: CsrfMode
   /**
-   * How revocation is judged on this route: `'strict'` asks the store, `'off'` waits for expiry. Default: the configured mode.
-   * Routes that ask for freshness or a step-up, and refresh tokens, are judged strictly in any case.
+   * How revocation is checked on this route: `'strict'` asks the store, `'off'` waits for expiry. Default:
+   * the configured mode. The store is asked in any case about refresh tokens, and on routes that require
+   * freshness or a step-up.
    */
   readonly revocation?: RevocationMode
-  /** Let a request without a token pass, with null for its payload. A bad token is refused all the same. Default false. */
+  /** Accept a request without a token, with null for its payload. A bad token is still refused. Default false. */
   readonly optional?: boolean
   /**
-   * Renew the access token when it came by cookie and is about to expire: the new one is never fresh and keeps scopes, data,
-   * audience and `auth_time`. A token without `auth_time` is not renewed. Default false.
+   * Renew the access token when it came by cookie and is about to expire. The new one is never fresh and
+   * keeps scopes, data, audience and `auth_time`. A token without `auth_time` is not renewed. Default false.
    */
   readonly renew?: boolean | RenewOptions
 }
@@ -58,7 +58,7 @@ export interface Renewal {
   readonly maxAge: number
 }
 
-/** A requirement, prepared. */
+/** A requirement as numbers, sets and functions. */
 export interface PreparedRequirement extends PreparedTokenRequirement {
   /** Where to look. */
   readonly locations: ReadonlySet<Location | HandshakeLocation>
@@ -68,9 +68,9 @@ export interface PreparedRequirement extends PreparedTokenRequirement {
   readonly isHeaderOnly: boolean
   /** How requests by cookie are protected. */
   readonly csrf: CsrfSettings
-  /** How revocation is judged; `'feed'` stands for the configured mode. */
+  /** How revocation is checked; `'feed'` stands for the configured mode. */
   readonly revocation: RevocationMode
-  /** Whether no token is fine. */
+  /** Whether a request without a token is accepted. */
   readonly optional: boolean
   /** When to renew; null for never. */
   readonly renew: Renewal | null
@@ -84,51 +84,72 @@ export interface RequirementDefaults extends TokenRequirementDefaults {
   readonly issues: boolean
 }
 
-/** Every member of a requirement. */
-const REQUIREMENT_KEYS = [...TOKEN_REQUIREMENT_KEYS, 'locations', 'csrf', 'revocation', 'optional', 'renew']
+/** The defaults of renewal. */
+export const RENEW_DEFAULTS = { within: '5m', maxAge: '12h' } as const satisfies Required<RenewOptions>
 
-/** Windows of renewal are at least this long, in seconds, and as long as anybody likes. */
+const REQUIREMENT_KEYS = [
+  ...TOKEN_REQUIREMENT_KEYS,
+  ...keysOf<Omit<Requirement, keyof TokenRequirement>>({
+    locations: true,
+    csrf: true,
+    revocation: true,
+    optional: true,
+    renew: true,
+  }),
+]
+
+const RENEW_KEYS = keysOf<RenewOptions>({ within: true, maxAge: true })
+
+/** The lengths of renewal are at least a second, without an upper bound. */
 const RENEW_BOUNDS = { min: 1, max: Number.MAX_SAFE_INTEGER } as const
 
-/** Reads when to renew. */
-function toRenewal(
-  renew: Requirement['renew'],
-  { issues }: RequirementDefaults,
-): PreparedRequirement['renew'] {
-  if (renew === undefined || renew === false) return null
-  if (!issues)
-    throw new ConfigurationError('Expected the key ring to hold a `signing` key: `renew` issues tokens')
-  const options: unknown = renew === true ? {} : renew
-  if (!isRecord(options))
-    throw new ConfigurationError(expected('renew', 'true, false or { within, maxAge }', renew))
-  checkKnownKeys('renew', options, ['within', 'maxAge'])
-  return {
-    within: toSeconds('renew.within', options['within'] ?? '5m', RENEW_BOUNDS),
-    maxAge: toSeconds('renew.maxAge', options['maxAge'] ?? '12h', RENEW_BOUNDS),
+/** Prepares requirements. @throws {ConfigurationError} for an unknown or unfit member */
+export type PrepareRequirement = (requirement?: Requirement) => PreparedRequirement
+
+/**
+ * Prepares the requirements of one application. A frozen object is prepared once: it cannot change.
+ *
+ * @param http the configured locations and CSRF protection
+ */
+export function createPrepareRequirement(
+  http: HttpSettings,
+  defaults: RequirementDefaults,
+): PrepareRequirement {
+  const none = prepareRequirement({}, http, defaults)
+  const known = new WeakMap<Requirement, PreparedRequirement>()
+  return (requirement) => {
+    if (requirement === undefined) return none
+    const prepared = known.get(requirement) ?? prepareRequirement(requirement, http, defaults)
+    if (Object.isFrozen(requirement)) known.set(requirement, prepared)
+    return prepared
   }
 }
 
-/** Reads how revocation is judged. Where a recent authentication is asked for, what was known a moment ago is not enough. */
-function toRevocation(
-  mode: unknown,
-  need: PreparedTokenRequirement,
-  { revocable }: RequirementDefaults,
-): RevocationMode {
-  if (mode !== undefined && mode !== 'feed' && mode !== 'strict' && mode !== 'off') {
-    throw new ConfigurationError(expected('revocation', "'feed', 'strict' or 'off'", mode))
-  }
-  if (!revocable && mode !== undefined && mode !== 'off') {
-    throw new ConfigurationError(
-      'Expected `sessions.store` beside `revocation`: without a store nothing is known to be revoked',
-    )
-  }
-  const asksProof =
-    need.freshWithin !== null || need.maxAge !== null || need.acr !== null || need.amr !== null
-  return asksProof && revocable ? 'strict' : (mode ?? 'feed')
+function prepareRequirement(
+  requirement: Requirement,
+  http: HttpSettings,
+  defaults: RequirementDefaults,
+): PreparedRequirement {
+  if (!isRecord(requirement as unknown))
+    throw new ConfigurationError(expected('requirement', 'an object', requirement))
+  checkKnownKeys('', requirement, REQUIREMENT_KEYS)
+  const { csrf, optional = false } = requirement
+  const token = prepareTokenRequirement(requirement, defaults)
+  const locations = resolveRouteLocations(requirement.locations, http, defaults)
+  return Object.freeze({
+    ...token,
+    locations,
+    extract: prepareExtractToken(http.sources, token.type, locations),
+    isHeaderOnly: locations.size === 1 && locations.has('header'),
+    csrf: csrf === undefined ? http.csrf : withMode(http.csrf, csrf),
+    revocation: resolveMode(requirement.revocation, token, defaults),
+    optional: readFlag('optional', optional),
+    renew: resolveRenewal(requirement.renew, defaults),
+  })
 }
 
-/** Reads where to look. A ticket is used once, which only a store can tell over several processes. */
-function toLocations(
+/** A ticket is used once, which only a store can tell across processes. */
+function resolveRouteLocations(
   locations: Requirement['locations'],
   http: HttpSettings,
   { revocable }: RequirementDefaults,
@@ -141,30 +162,42 @@ function toLocations(
   )
 }
 
-/**
- * Prepares a requirement for one application.
- *
- * @throws {ConfigurationError} for an unknown or unfit member
- */
-export function prepareRequirement(
-  requirement: Requirement,
-  http: HttpSettings,
-  defaults: RequirementDefaults,
-): PreparedRequirement {
-  if (!isRecord(requirement as unknown))
-    throw new ConfigurationError(expected('requirement', 'an object', requirement))
-  checkKnownKeys('', requirement, REQUIREMENT_KEYS)
-  const { locations, csrf, optional = false } = requirement
-  const need = prepareTokenRequirement(requirement, defaults)
-  const places = toLocations(locations, http, defaults)
-  return Object.freeze({
-    ...need,
-    locations: places,
-    extract: prepareExtractToken(http.sources, need.type, places),
-    isHeaderOnly: places.size === 1 && places.has('header'),
-    csrf: csrf === undefined ? http.csrf : withMode(http.csrf, csrf),
-    revocation: toRevocation(requirement.revocation, need, defaults),
-    optional: readFlag('optional', optional),
-    renew: toRenewal(requirement.renew, defaults),
-  })
+/** Where a recent authentication is required, what the feed knew a moment ago is not enough. */
+function resolveMode(
+  mode: unknown,
+  token: PreparedTokenRequirement,
+  { revocable }: RequirementDefaults,
+): RevocationMode {
+  if (mode !== undefined && mode !== 'feed' && mode !== 'strict' && mode !== 'off') {
+    throw new ConfigurationError(expected('revocation', "'feed', 'strict' or 'off'", mode))
+  }
+  if (!revocable && mode !== undefined && mode !== 'off') {
+    throw new ConfigurationError(
+      'Expected `sessions.store` beside `revocation`: without a store nothing is known to be revoked',
+    )
+  }
+  const { freshWithin, maxAge, acr, amr } = token
+  const isStepUp = freshWithin !== null || maxAge !== null || acr !== null || amr !== null
+  return isStepUp && revocable ? 'strict' : (mode ?? 'feed')
+}
+
+function resolveRenewal(
+  renew: Requirement['renew'],
+  { issues }: RequirementDefaults,
+): PreparedRequirement['renew'] {
+  if (renew === undefined || renew === false) return null
+  if (!issues)
+    throw new ConfigurationError('Expected the key ring to hold a `signing` key: `renew` issues tokens')
+  const options: unknown = renew === true ? {} : renew
+  if (!isRecord(options))
+    throw new ConfigurationError(expected('renew', 'true, false or { within, maxAge }', renew))
+  const { within = RENEW_DEFAULTS.within, maxAge = RENEW_DEFAULTS.maxAge } = readOptionGroup<RenewOptions>(
+    'renew',
+    options,
+    RENEW_KEYS,
+  )
+  return {
+    within: toSeconds('renew.within', within, RENEW_BOUNDS),
+    maxAge: toSeconds('renew.maxAge', maxAge, RENEW_BOUNDS),
+  }
 }

@@ -1,38 +1,62 @@
 /**
- * Options -> frozen settings: every default filled in, every value checked, every key imported. No option is looked at
- * again after this. Setting up draws no randomness, starts no timer and reads no clock, as some runtimes forbid all three
- * while a module loads.
+ * Options -> frozen settings: every default filled in, every value checked, every key imported. No option is
+ * read again after this. It draws no randomness, starts no timer and reads no clock, as some runtimes forbid
+ * all three while a module loads.
  */
-
 import { type HttpSettings, resolveHttp } from '../http/resolve-http-options.ts'
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
-import { type Clock, systemClock, toSeconds } from '../internal/duration.ts'
+import { type Clock, type Duration, systemClock, toSeconds } from '../internal/duration.ts'
 import type { Listeners } from '../internal/listeners.ts'
-import { readCount, readFlag, readFunction, readOptionGroup, readText } from '../internal/read-options.ts'
+import {
+  keysOf,
+  readCount,
+  readFlag,
+  readFunction,
+  readOptionGroup,
+  readText,
+} from '../internal/read-options.ts'
 import type { StandardSchema } from '../internal/schema.ts'
-import { resolveSessions, type StoreSettings } from '../session/resolve-session-options.ts'
+import {
+  REVOCATION_DEFAULTS,
+  resolveSessions,
+  SESSION_DEFAULTS,
+  type SessionOptions,
+  type StoreSettings,
+} from '../session/resolve-session-options.ts'
 import { createKeyRing, type KeyRing } from '../token/key-ring.ts'
 import type { CacheBounds } from '../token/token-cache.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { MIN_WINDOW } from '../token/token-requirement.ts'
 import type { TokenType } from '../token/token-type.ts'
-import type { AuthEvents } from './events.ts'
-import type { AuthOptions, CacheOptions } from './options.ts'
-import { type LimitSettings, resolveLifetimes } from './resolve-lifetimes.ts'
+import { type AuthEvents, EVENT_NAMES } from './events.ts'
+import type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './options.ts'
 
-/** The audience in both its uses. */
+/** The default of every option that has one, under the option's name. */
+export const DEFAULTS = {
+  access: { expiresIn: '15m' },
+  refresh: { expiresIn: SESSION_DEFAULTS.idle },
+  freshness: { window: '15m' },
+  leeway: 5,
+  interop: false,
+  cache: { entries: 10_000, bytes: 16 * 1024 * 1024 },
+  limits: { tokenLength: 8192, lifetime: '400d' },
+  sessions: SESSION_DEFAULTS,
+  revocation: REVOCATION_DEFAULTS,
+} as const satisfies Partial<Omit<AuthOptions, 'sessions'>> & { readonly sessions: Partial<SessionOptions> }
+
+/** The audience, for issuing and for verifying. */
 export interface AudienceSettings {
   /** What tokens are issued with; undefined for none. */
   readonly issued: string | readonly string[] | undefined
-  /** Of which a token must name one; empty accepts only tokens without an audience. */
+  /** The names of which a token must have one; empty accepts only tokens without an audience. */
   readonly accepted: readonly string[]
 }
 
-/** Every option, checked and with its default: what all of `createAuth` works from. */
+/** Every option, checked and with its default: what all of `createAuth` builds on. */
 export interface Settings<C, U> {
   /** The keys. */
   readonly ring: KeyRing
-  /** The present moment in epoch seconds. */
+  /** The time in epoch seconds. */
   readonly clock: Clock
   /** The `iss` of every token; undefined for none. */
   readonly issuer: string | undefined
@@ -48,80 +72,159 @@ export interface Settings<C, U> {
   readonly leeway: number
   /** Whether other libraries' tokens are accepted. */
   readonly interop: boolean
-  /** Bounds on tokens: characters, and seconds. */
+  /** Bounds on tokens. */
   readonly limits: LimitSettings
   /** Bounds of the verified-token cache; null for none. */
   readonly cache: CacheBounds | null
   /** The schema of the custom claims; null for none. */
   readonly schema: StandardSchema<unknown, C> | null
-  /** What the HTTP floor works from. */
+  /** Where tokens are, cookies, and CSRF protection. */
   readonly http: HttpSettings
-  /** Sessions and revocation; null for none. */
+  /** Sessions and revocation; null without a store. */
   readonly store: StoreSettings<C> | null
   /** The application's own clock; null for the system's. */
   readonly ownClock: Clock | null
-  /** The user's blocklist; null for none. */
+  /** The application's blocklist; null for none. */
   readonly isRevoked: ((payload: TokenPayload<C>) => boolean | Promise<boolean>) | null
-  /** The user's loader of users; null for none. */
+  /** Loads the user of a payload; null for none. */
   readonly subject:
     | ((payload: TokenPayload<C>) => U | null | undefined | Promise<U | null | undefined>)
     | null
-  /** The user's listeners. */
+  /** The application's listeners. */
   readonly on: Listeners<AuthEvents>
 }
 
-/** Every option there is. */
-const OPTION_NAMES = [
-  'sessions',
-  'revocation',
-  'secret',
-  'keys',
-  'issuer',
-  'audience',
-  'access',
-  'refresh',
-  'freshness',
-  'leeway',
-  'locations',
-  'header',
-  'cookies',
-  'query',
-  'body',
-  'csrf',
-  'isRevoked',
-  'interop',
-  'realm',
-  'claims',
-  'cache',
-  'limits',
-  'subject',
-  'clock',
-  'on',
-] as const
-
-/** Every event there is. */
-const EVENT_NAMES = [
-  'issued',
-  'refused',
-  'renewed',
-  'started',
-  'refreshed',
-  'replayed',
-  'reused',
-  'healed',
-  'steppedUp',
-  'ended',
-] as const
-
-/** The secret of the environment, on runtimes that have one. */
-function readEnvironment(): string | undefined {
-  return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[
-    'TOKENWRIGHT_SECRET'
-  ]
+/** The bounds on tokens. */
+export interface LimitSettings {
+  /** The longest token, in characters. */
+  readonly tokenLength: number
+  /** The longest life of a token, in seconds. */
+  readonly lifetime: number
 }
 
-/** Finds the keys: a ring, a secret, or the environment's secret. */
-function toRing(secret: string | Uint8Array | undefined, keys: KeyRing | undefined): KeyRing {
+const OPTION_NAMES = keysOf<AuthOptions>({
+  sessions: true,
+  revocation: true,
+  secret: true,
+  keys: true,
+  issuer: true,
+  audience: true,
+  access: true,
+  refresh: true,
+  freshness: true,
+  leeway: true,
+  locations: true,
+  header: true,
+  cookies: true,
+  query: true,
+  body: true,
+  csrf: true,
+  isRevoked: true,
+  interop: true,
+  realm: true,
+  claims: true,
+  cache: true,
+  limits: true,
+  subject: true,
+  clock: true,
+  on: true,
+})
+
+const LIFETIME_KEYS = keysOf<LifetimeOptions>({ expiresIn: true })
+const FRESHNESS_KEYS = keysOf<FreshnessOptions>({ window: true })
+const LIMIT_KEYS = keysOf<LimitOptions>({ tokenLength: true, lifetime: true })
+const CACHE_KEYS = keysOf<CacheOptions>({ entries: true, bytes: true })
+
+/** Any length of at least a second. */
+const ANY_LENGTH = { min: 1, max: Number.MAX_SAFE_INTEGER } as const
+
+/** `limits.lifetime` is at most a century. */
+const LIFETIME_BOUNDS = { min: 1, max: 100 * 366 * 86_400 } as const
+
+/**
+ * Checks every option, fills in every default and imports every key.
+ *
+ * @throws {ConfigurationError} for the first option that is missing, unknown, of the wrong shape or unsafe
+ */
+export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>): Settings<C, U> {
+  if (!isRecord(options as unknown))
+    throw new ConfigurationError(expected('createAuth(options)', 'an object', options))
+  checkKnownKeys('', options, OPTION_NAMES)
+  const { lifetimes, limits } = resolveLifetimes(options)
+  const leeway = toSeconds('leeway', options.leeway ?? DEFAULTS.leeway, { min: 0, max: 60 })
+  const freshness = readOptionGroup('freshness', options.freshness, FRESHNESS_KEYS)
+  const { window = DEFAULTS.freshness.window } = freshness
+  const realm = readText('realm', options.realm)
+  const context = { accessTtl: lifetimes.access, maxLifetime: limits.lifetime, leeway, realm }
+  // The refresh token's life is the session's idle time: one number under two names.
+  const sessions = options.sessions && { ...options.sessions, idle: lifetimes.refresh }
+  const on = readOptionGroup('on', options.on, EVENT_NAMES)
+  for (const name of EVENT_NAMES) readFunction(`on.${name}`, on[name])
+  return Object.freeze({
+    ring: resolveKeys(options.secret, options.keys),
+    clock: readFunction('clock', options.clock) ?? systemClock,
+    ownClock: options.clock ?? null,
+    issuer: readText('issuer', options.issuer),
+    audience: resolveAudience(options.audience),
+    realm,
+    lifetimes,
+    limits,
+    freshness: toSeconds('freshness.window', window, { min: MIN_WINDOW, max: limits.lifetime }),
+    leeway,
+    interop: readFlag('interop', options.interop ?? DEFAULTS.interop),
+    cache: resolveCache(options.cache),
+    schema: readSchema(options.claims),
+    http: resolveHttp(options, lifetimes.refresh, realm),
+    store: resolveSessions(sessions, options.revocation, context),
+    isRevoked: readFunction('isRevoked', options.isRevoked),
+    subject: readFunction('subject', options.subject),
+    on,
+  })
+}
+
+/** The lives of tokens, in whole seconds, and the bounds on tokens. */
+function resolveLifetimes<I, C extends I, U>(
+  options: AuthOptions<I, C, U>,
+): Pick<Settings<C, U>, 'lifetimes' | 'limits'> {
+  const limits = readOptionGroup('limits', options.limits, LIMIT_KEYS)
+  const { tokenLength = DEFAULTS.limits.tokenLength, lifetime = DEFAULTS.limits.lifetime } = limits
+  const longest = toSeconds('limits.lifetime', lifetime, LIFETIME_BOUNDS)
+  const access = readOptionGroup('access', options.access, LIFETIME_KEYS)
+  const { expiresIn = DEFAULTS.access.expiresIn } = access
+  const bounds = { min: 1, max: longest }
+  return {
+    lifetimes: {
+      access: Math.floor(toSeconds('access.expiresIn', expiresIn, bounds)),
+      refresh: Math.floor(toSeconds('refresh.expiresIn', resolveRefreshLife(options), bounds)),
+    },
+    limits: {
+      tokenLength: readCount('limits.tokenLength', tokenLength, { min: 256, max: 65_536 }),
+      lifetime: longest,
+    },
+  }
+}
+
+/**
+ * The life of a refresh token, which is its session's idle time: `sessions.idle` or `refresh.expiresIn`; both
+ * only where they agree. The default ends no later than the session.
+ */
+function resolveRefreshLife<I, C extends I, U>({ refresh, sessions }: AuthOptions<I, C, U>): Duration {
+  const { expiresIn } = readOptionGroup('refresh', refresh, LIFETIME_KEYS)
+  const idle = sessions?.idle
+  const bothDiffer =
+    idle !== undefined &&
+    expiresIn !== undefined &&
+    toSeconds('sessions.idle', idle, ANY_LENGTH) !== toSeconds('refresh.expiresIn', expiresIn, ANY_LENGTH)
+  if (bothDiffer)
+    throw new ConfigurationError('Expected `sessions.idle` or `refresh.expiresIn`, got both, and they differ')
+  const life = toSeconds('refresh.expiresIn', DEFAULTS.refresh.expiresIn, ANY_LENGTH)
+  const absolute = sessions?.absolute
+  const latest = absolute === undefined ? life : toSeconds('sessions.absolute', absolute, ANY_LENGTH)
+  return idle ?? expiresIn ?? Math.min(life, latest)
+}
+
+/** The keys: a ring, a ring of the secret, or one of the environment's secret. */
+function resolveKeys(secret: string | Uint8Array | undefined, keys: KeyRing | undefined): KeyRing {
   if (keys !== undefined) {
     if (secret !== undefined) throw new ConfigurationError('Expected `secret` or `keys`, got both')
     if (isRecord(keys as unknown) && Array.isArray(keys.keys) && 'signer' in keys) return keys
@@ -143,8 +246,14 @@ function toRing(secret: string | Uint8Array | undefined, keys: KeyRing | undefin
   }
 }
 
-/** Reads the audience in both its forms. */
-function toAudience(value: unknown): AudienceSettings {
+/** The secret of the environment, on runtimes that have one. */
+function readEnvironment(): string | undefined {
+  return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[
+    'TOKENWRIGHT_SECRET'
+  ]
+}
+
+function resolveAudience(value: unknown): AudienceSettings {
   if (value === undefined) return { issued: undefined, accepted: [] }
   const accepted: readonly unknown[] = Array.isArray(value) ? [...value] : [value]
   if (accepted.length > 0 && accepted.every((name) => typeof name === 'string' && name !== '')) {
@@ -156,18 +265,20 @@ function toAudience(value: unknown): AudienceSettings {
   throw new ConfigurationError(expected('audience', 'a non-empty string or a non-empty list of them', value))
 }
 
-/** Reads the bounds of the cache. */
-function toCache(value: CacheOptions | false | undefined): CacheBounds | null {
+function resolveCache(value: CacheOptions | false | undefined): CacheBounds | null {
   if (value === false) return null
-  const { entries = 10_000, bytes = 16 * 1024 * 1024 } = readOptionGroup('cache', value, ['entries', 'bytes'])
+  const { entries = DEFAULTS.cache.entries, bytes = DEFAULTS.cache.bytes } = readOptionGroup(
+    'cache',
+    value,
+    CACHE_KEYS,
+  )
   return {
     entries: readCount('cache.entries', entries, { min: 1, max: 10_000_000 }),
     bytes: readCount('cache.bytes', bytes, { min: 65_536, max: Number.MAX_SAFE_INTEGER }),
   }
 }
 
-/** Reads the schema of the custom claims. */
-function toSchema<I, C extends I>(
+function readSchema<I, C extends I>(
   value: StandardSchema<I, C> | undefined,
 ): StandardSchema<unknown, C> | null {
   if (value === undefined) return null
@@ -175,48 +286,4 @@ function toSchema<I, C extends I>(
   if (typeof inner?.validate !== 'function')
     throw new ConfigurationError(expected('claims', 'a Standard Schema', value))
   return value as unknown as StandardSchema<unknown, C>
-}
-
-/**
- * Checks every option, fills in every default and imports every key.
- *
- * @throws {ConfigurationError} for the first option that is missing, unknown, of the wrong shape or unsafe
- */
-export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>): Settings<C, U> {
-  if (!isRecord(options as unknown))
-    throw new ConfigurationError(expected('createAuth(options)', 'an object', options))
-  checkKnownKeys('', options, OPTION_NAMES)
-  const { lifetimes, limits } = resolveLifetimes(options)
-  const leeway = toSeconds('leeway', options.leeway ?? 5, { min: 0, max: 60 })
-  const { window = '15m' } = readOptionGroup('freshness', options.freshness, ['window'])
-  const realm = readText('realm', options.realm)
-  // The refresh token's life is the session's: one number under two names.
-  const sessions = options.sessions && { ...options.sessions, idle: lifetimes.refresh }
-  const on = readOptionGroup('on', options.on, EVENT_NAMES)
-  for (const name of EVENT_NAMES) readFunction(`on.${name}`, on[name])
-  return Object.freeze({
-    ring: toRing(options.secret, options.keys),
-    clock: readFunction('clock', options.clock) ?? systemClock,
-    ownClock: options.clock ?? null,
-    issuer: readText('issuer', options.issuer),
-    audience: toAudience(options.audience),
-    realm,
-    lifetimes,
-    limits,
-    freshness: toSeconds('freshness.window', window, { min: MIN_WINDOW, max: limits.lifetime }),
-    leeway,
-    interop: readFlag('interop', options.interop ?? false),
-    cache: toCache(options.cache),
-    schema: toSchema(options.claims),
-    http: resolveHttp(options, lifetimes.refresh, realm),
-    store: resolveSessions(sessions, options.revocation, {
-      accessTtl: lifetimes.access,
-      maxLifetime: limits.lifetime,
-      leeway,
-      realm,
-    }),
-    isRevoked: readFunction('isRevoked', options.isRevoked),
-    subject: readFunction('subject', options.subject),
-    on,
-  })
 }

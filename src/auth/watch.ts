@@ -1,71 +1,95 @@
 /**
- * What an application can do with a payload after the request that brought it: judge it again for each message of a socket, follow it
- * until its end, and give a ticket for the handshake of a socket. The doors for sockets are built from these.
+ * What goes on after the request: check a payload again for each message of a socket, follow it until its
+ * end, and create a ticket for the handshake of a socket. The entry points for WebSockets build on these.
  */
-
-import type { AuthError } from '../errors.ts'
+import { AuthError, isAuthError } from '../errors.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import type { Clock } from '../internal/duration.ts'
+import type { RevocationListener } from '../session/feed-reader.ts'
+import type { LogEntry } from '../session/store.ts'
+import { hasEnded } from '../token/claims.ts'
 import type { Ticket, Tickets } from '../token/ticket.ts'
 import { TokenPayload } from '../token/token-payload.ts'
-import type { Guard } from './authenticate.ts'
-import type { TokenFollower } from './follow.ts'
-import type { Requirement } from './requirement.ts'
+import type { Pipeline } from './authenticate.ts'
+import type { PrepareRequirement, Requirement } from './requirement.ts'
 
-/** What can be done with a payload that stands: a member of `Auth`. */
+/** Members of `Auth` for what goes on after the request. */
 export interface AuthWatch<C> {
   /**
-   * Judges a verified payload again, against a requirement: times, type, realm, revocation, freshness, scopes. For what goes on after
-   * the request, such as each message of a socket. `locations` and `csrf` play no part.
+   * Checks a verified payload again, against a requirement: times, type, realm, revocation, freshness,
+   * scopes. For what goes on after the request, such as each message of a socket. `locations` and `csrf` are
+   * not checked.
    *
    * @param requirement default: any valid access token
    * @returns the same payload
-   * @throws {AuthError} the first objection
+   * @throws {AuthError} for the first check that fails
    * @throws {TypeError} for a payload that was not verified here
    */
   recheck(payload: TokenPayload<C>, requirement?: Requirement): Promise<TokenPayload<C>>
   /**
-   * Follows a verified payload for as long as something stays open in its name. Expiry is noticed within half a second of `exp`, without
-   * leeway; a revocation at once in this process and within a second elsewhere; what only `isRevoked` knows, and the end of a token
-   * that lives longer than `access.expiresIn`, within 30 seconds more. It keeps no process alive.
+   * Follows a verified payload for as long as something stays open in its name. Expiry is noticed within half
+   * a second of `exp`, without leeway. A revocation is noticed at once in this process and within a second in
+   * others. What only `isRevoked` knows, and the revocation of a token that lives longer than
+   * `access.expiresIn`, is noticed within 30 seconds. It keeps no process alive.
    *
-   * @param onEnd called at most once: `token_expired`; `token_revoked`; `store_unavailable` when the log of revocations was out of reach
-   *   for longer than `revocation.maxStale` (not with `whenStale: 'allow'`), or when `close()` was called
+   * @param onEnd called at most once: `token_expired`; `token_revoked`; `store_unavailable` when the log of
+   *   revocations was out of reach for longer than `revocation.maxStale` (not with `whenStale: 'allow'`), or
+   *   when `close()` was called
    * @returns stops following
-   * @throws {TypeError} for a payload that was not verified here, or for no function
+   * @throws {TypeError} for a payload that was not verified here, or when `onEnd` is no function
    */
   follow(payload: TokenPayload<C>, onEnd: (error: AuthError) => void): () => void
   /**
-   * Gives a ticket for one handshake of a WebSocket, in place of a token in a URL. It is used once, in the order of arrival and over all
-   * processes of the store, by a route whose `locations` name `'ticket'`, and it shows the claims of the token to whoever reads it.
+   * Creates a ticket for one handshake of a WebSocket, in place of a token in a URL. The first use wins, across
+   * all processes of the store, on a route whose `locations` name `'ticket'`. It shows the claims of the token
+   * to whoever reads it.
    *
-   * @param payload a verified access token's
+   * @param payload of a verified access token
    * @throws {AuthError} `access_token_required`, `token_expired`
    * @throws {ConfigurationError} without a session store
    */
   createTicket(payload: TokenPayload<C>): Promise<Ticket>
 }
 
-/** Takes only what a verifier of ours has made. */
-function requireVerified(payload: unknown): void {
-  if (TokenPayload.isVerified(payload)) return
-  throw new TypeError(expected('payload', 'a payload that `verifyToken` or a guard gave', payload))
+/** What following builds on; lengths in seconds. */
+export interface FollowDependencies<C> {
+  /** The time in epoch seconds. */
+  readonly clock: Clock
+  /** Rejects with what ends a token. */
+  readonly checkRevocation: (payload: TokenPayload<C>) => Promise<void>
+  /** Tells a listener of revocations from now on. */
+  readonly listen: (listener: RevocationListener) => void
+  /** Whether no listener hears of what may end a token, so that it must be checked regularly. */
+  readonly mustPoll: (payload: TokenPayload<C>) => boolean
+  /** How long checks may fail before a token counts as ended; infinite for no end. */
+  readonly patience: number
 }
 
-/** Makes the standing of one application; `tickets` is null without a session store. */
+/** How often the clock is looked at, in seconds. */
+const CHECK_INTERVAL = 0.25
+
+/** How often a token that must be polled is checked, in seconds. */
+const POLL_INTERVAL = 30
+
+/** How soon a check that failed is repeated, in seconds. */
+const RETRY_INTERVAL = 1
+
+/** Creates the members of `AuthWatch`. @param tickets null without a session store */
 export function createWatchApi<C>(
-  guard: Guard<C>,
-  following: TokenFollower<C>,
+  pipeline: Pipeline<C>,
+  prepare: PrepareRequirement,
+  followers: TokenFollowers<C>,
   tickets: Tickets<C> | null,
 ): AuthWatch<C> {
   return {
     async recheck(payload, requirement) {
       requireVerified(payload)
-      return guard.recheck(payload, guard.prepare(requirement))
+      return pipeline.recheck(payload, prepare(requirement))
     },
     follow(payload, onEnd) {
       requireVerified(payload)
       if (typeof onEnd !== 'function') throw new TypeError(expected('onEnd', 'a function', onEnd))
-      return following.follow(payload, onEnd)
+      return followers.follow(payload, onEnd)
     },
     async createTicket(payload) {
       requireVerified(payload)
@@ -75,4 +99,171 @@ export function createWatchApi<C>(
       )
     },
   }
+}
+
+function requireVerified(payload: unknown): void {
+  if (TokenPayload.isVerified(payload)) return
+  throw new TypeError(expected('payload', 'a payload that `verifyToken` or a guard gave', payload))
+}
+
+/** One token that is followed. */
+interface Follower<C> {
+  readonly payload: TokenPayload<C>
+  readonly onEnd: (error: AuthError) => void
+  /** When to check again; infinite for never. */
+  checkAt: number
+  /** When it was last known to be good. */
+  goodAt: number
+}
+
+/** The tokens that one application follows. It starts no timer before the first one. */
+export class TokenFollowers<C> {
+  readonly #deps: FollowDependencies<C>
+  readonly #register = new Register<C>()
+  readonly #listener: RevocationListener = {
+    onRevoked: (entry) => {
+      for (const follower of this.#register.named(entry)) this.#recheck(follower)
+    },
+    onStale: () => this.close(),
+  }
+  #timer: ReturnType<typeof setInterval> | undefined
+  /** No follower expires, and none is checked, before this time. */
+  #nextAt = Number.POSITIVE_INFINITY
+
+  /** @param deps what it builds on */
+  constructor(deps: FollowDependencies<C>) {
+    this.#deps = deps
+  }
+
+  /** How many tokens are followed. */
+  get size(): number {
+    return this.#register.all.size
+  }
+
+  /**
+   * Follows a token.
+   *
+   * @param onEnd called at most once, and never before this returns
+   * @returns stops following: `onEnd` is not called any more
+   */
+  follow(payload: TokenPayload<C>, onEnd: (error: AuthError) => void): () => void {
+    const { clock, listen } = this.#deps
+    const follower = { payload, onEnd, checkAt: Number.POSITIVE_INFINITY, goodAt: clock() }
+    this.#register.add(follower)
+    this.#nextAt = Math.min(this.#nextAt, payload.exp)
+    if (this.#timer === undefined) {
+      this.#timer = setInterval(() => this.#checkTimes(), CHECK_INTERVAL * 1000)
+      this.#timer.unref?.()
+    }
+    listen(this.#listener)
+    // The listener has missed what was revoked between the guard's check and this moment.
+    queueMicrotask(() => this.#recheck(follower))
+    return () => {
+      this.#remove(follower)
+    }
+  }
+
+  /** Ends everything with `store_unavailable`: what is revoked is no longer known. */
+  close(): void {
+    for (const follower of this.#register.all) this.#end(follower, new AuthError('store_unavailable'))
+  }
+
+  #recheck(follower: Follower<C>): void {
+    const { payload } = follower
+    const { clock, checkRevocation } = this.#deps
+    if (!this.#register.all.has(follower)) return
+    if (hasEnded(payload.exp, clock())) {
+      this.#end(follower, new AuthError('token_expired'))
+      return
+    }
+    follower.checkAt = Number.POSITIVE_INFINITY
+    checkRevocation(payload).then(
+      () => this.#confirm(follower),
+      (error: unknown) => this.#refuse(follower, error),
+    )
+  }
+
+  #confirm(follower: Follower<C>): void {
+    const { clock, mustPoll } = this.#deps
+    follower.goodAt = clock()
+    if (mustPoll(follower.payload)) this.#checkLater(follower, POLL_INTERVAL)
+  }
+
+  /** Ends a token, unless the check itself failed and patience remains. */
+  #refuse(follower: Follower<C>, cause: unknown): void {
+    const { clock, patience } = this.#deps
+    const error = isAuthError(cause) ? cause : new AuthError('store_unavailable', { cause })
+    if (error.status === 503 && clock() - follower.goodAt <= patience)
+      this.#checkLater(follower, RETRY_INTERVAL)
+    else this.#end(follower, error)
+  }
+
+  #checkLater(follower: Follower<C>, seconds: number): void {
+    follower.checkAt = this.#deps.clock() + seconds
+    this.#nextAt = Math.min(this.#nextAt, follower.checkAt)
+  }
+
+  #checkTimes(): void {
+    const now = this.#deps.clock()
+    if (now < this.#nextAt) return
+    this.#nextAt = Number.POSITIVE_INFINITY
+    const { all } = this.#register
+    for (const follower of all) {
+      if (hasEnded(Math.min(follower.payload.exp, follower.checkAt), now)) this.#recheck(follower)
+      if (all.has(follower)) this.#nextAt = Math.min(this.#nextAt, follower.payload.exp, follower.checkAt)
+    }
+  }
+
+  #end(follower: Follower<C>, error: AuthError): void {
+    if (!this.#remove(follower)) return
+    try {
+      follower.onEnd(error)
+    } catch {
+      // A defect of one listener must not keep the others from being told.
+    }
+  }
+
+  /** @returns whether it was there */
+  #remove(follower: Follower<C>): boolean {
+    const removed = this.#register.remove(follower)
+    if (this.size > 0) return removed
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#nextAt = Number.POSITIVE_INFINITY
+    return removed
+  }
+}
+
+/** Followers, by what a revocation names. */
+class Register<C> {
+  readonly all: Set<Follower<C>> = new Set()
+  readonly #byName = new Map<string, Set<Follower<C>>>()
+
+  add(follower: Follower<C>): void {
+    this.all.add(follower)
+    for (const name of toNames(follower.payload)) {
+      const named = this.#byName.get(name)
+      if (named === undefined) this.#byName.set(name, new Set([follower]))
+      else named.add(follower)
+    }
+  }
+
+  /** @returns whether it was there */
+  remove(follower: Follower<C>): boolean {
+    for (const name of toNames(follower.payload)) {
+      const named = this.#byName.get(name)
+      named?.delete(follower)
+      if (named?.size === 0) this.#byName.delete(name)
+    }
+    return this.all.delete(follower)
+  }
+
+  named({ kind, key }: LogEntry): readonly Follower<C>[] {
+    return [...(this.#byName.get(`${kind} ${key}`) ?? [])]
+  }
+}
+
+/** The names under which a revocation of a token may come. */
+function toNames({ sid, jti, sub }: TokenPayload<unknown>): readonly string[] {
+  return [`sid ${sid}`, `jti ${jti}`, `sub ${sub}`]
 }

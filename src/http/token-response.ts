@@ -1,43 +1,39 @@
 /**
- * New tokens -> the members of an answer's body, for both ways in which tokens reach a client: by body with everything, or by
- * cookie with what a script may know. A script never reads a token that lives in a cookie (RFC 9700 section 4.14).
+ * Issued tokens -> the members of a response's body: everything where tokens travel by body, and what a script
+ * may know where they travel by cookie. A script never reads a token that lives in a cookie (RFC 9700
+ * section 4.14).
  */
+import type { IssuedToken } from '../token/issued-token.ts'
 import type { CookieSettings } from './cookie-options.ts'
 
 /** How tokens reach the client. */
 export type Delivery = 'cookie' | 'body'
 
-/** Tokens on their way out. */
-export interface IssuedTokens {
+/** The tokens of a response. */
+export interface ResponseTokens {
   /** The access token. */
-  readonly access_token: string
+  readonly access: IssuedToken
   /** The refresh token. */
-  readonly refresh_token: string
-  /** Always `'bearer'`. */
-  readonly token_type: 'bearer'
-  /** How long the access token lives, in seconds. */
-  readonly expires_in: number
-  /** Present where the user has just authenticated. */
+  readonly refresh: Pick<IssuedToken, 'text'>
+  /** Present where the user has just authenticated again. */
   readonly fresh?: true
 }
 
 /**
- * The members of the body (RFC 6749 section 5.1), in the order of the wire.
- *
- * @param csrf the CSRF value that goes with tokens in cookies; undefined when the CSRF token is not in use
+ * The members of the body (RFC 6749 section 5.1), in the order of the wire. By cookie, the CSRF value of the
+ * tokens is among them, where they have one.
  */
 export function toTokenResponse(
   by: Delivery,
-  tokens: IssuedTokens,
+  { access, refresh, fresh }: ResponseTokens,
   cookies: CookieSettings,
-  csrf: string | undefined,
 ): Readonly<Record<string, unknown>> {
-  const { access_token, refresh_token, token_type, fresh, expires_in } = tokens
-  const about = { token_type, ...(fresh && { fresh }), expires_in }
-  if (by === 'body') return { access_token, refresh_token, ...about }
+  const { exp, iat, csrf } = access.claims
+  const about = { token_type: 'bearer', ...(fresh && { fresh }), expires_in: exp - iat }
+  if (by === 'body') return { access_token: access.text, refresh_token: refresh.text, ...about }
   return {
-    ...(!cookies.carry.has('access') && { access_token }),
-    ...(!cookies.carry.has('refresh') && { refresh_token }),
+    ...(!cookies.carry.has('access') && { access_token: access.text }),
+    ...(!cookies.carry.has('refresh') && { refresh_token: refresh.text }),
     ...about,
     ...(csrf !== undefined && { csrf_token: csrf }),
   }

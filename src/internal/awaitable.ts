@@ -6,18 +6,9 @@
 /** A value, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>
 
-/**
- * Whether a value is a promise, or anything else with a `then` method. `instanceof` says no to the promises of another realm, such as
- * that of a test runner, and to the queries of database libraries, which start when `then` is called.
- */
-export function isPromise<T>(value: Awaitable<T>): value is Promise<T> {
-  if (typeof value !== 'object' || value === null) return false
-  return typeof (value as { readonly then?: unknown }).then === 'function'
-}
-
 /** Goes on with a value: at once, or when its promise is kept. */
 export function andThen<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
-  return isPromise(value) ? value.then(next) : next(value)
+  return value instanceof Promise ? value.then(next) : next(value)
 }
 
 /**
@@ -42,7 +33,7 @@ export interface Steps<K, T, R> {
 export function settle<K, T, R>(call: K, steps: Steps<K, T, R>): R | Promise<Awaited<R>> {
   try {
     const value = steps.attempt(call)
-    if (isPromise(value)) return settleLate(value, call, steps)
+    if (value instanceof Promise) return settleLate(value, call, steps)
     steps.attach?.(call, value)
   } catch (error) {
     return steps.refuse(call, error)

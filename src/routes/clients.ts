@@ -1,10 +1,10 @@
 /**
- * Clients of the application, such as resource servers, by HTTP Basic: the one way that every server must support (RFC 6749
- * section 2.3.1, RFC 7617). What a client may do is for the routes; who it is, for the application.
+ * Clients of the application, such as resource servers, that introspect and revoke tokens. They authenticate by
+ * HTTP Basic, the one way that every server must support (RFC 6749 section 2.3.1, RFC 7617).
  */
 import { AuthError } from '../errors.ts'
 
-/** What a client says of itself. */
+/** What a client sends to authenticate. */
 export interface Client {
   /** Its identifier. */
   readonly id: string
@@ -12,16 +12,29 @@ export interface Client {
   readonly secret: string
 }
 
-/** The longest `Authorization` header that is looked at, in characters. */
+/** Checks a client's identifier and secret. */
+export type VerifyClient = (client: Client, request: Request) => boolean | Promise<boolean>
+
+/** The longest `Authorization` header that is read, in characters. */
 const MAX_HEADER = 2048
 
-/** Undoes the form encoding of an identifier or a secret; undefined for bad escapes. */
-function decode(text: string): string | undefined {
+/**
+ * Authenticates the client of a request.
+ *
+ * @throws {AuthError} `client_invalid`, also where the request names no client; `store_unavailable` when
+ *   `verifyClient` fails
+ */
+export async function authenticateClient(verifyClient: VerifyClient | null, request: Request): Promise<void> {
+  const client = readBasic(request.headers.get('authorization'))
+  if (client === undefined || verifyClient === null) throw new AuthError('client_invalid')
+  let isKnown: unknown
   try {
-    return decodeURIComponent(text.replaceAll('+', ' '))
-  } catch {
-    return undefined
+    isKnown = await verifyClient(client, request)
+  } catch (error) {
+    const cause = new Error('The option `verifyClient` could not check the client', { cause: error })
+    throw new AuthError('store_unavailable', { cause })
   }
+  if (isKnown !== true) throw new AuthError('client_invalid')
 }
 
 /** Reads HTTP Basic; undefined for anything else. */
@@ -30,27 +43,16 @@ function readBasic(header: string | null): Client | undefined {
   const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header)?.[1]
   const text = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  const id = decode(text.slice(0, Math.max(0, colon)))
-  const secret = decode(text.slice(colon + 1))
+  const id = decodeForm(text.slice(0, Math.max(0, colon)))
+  const secret = decodeForm(text.slice(colon + 1))
   return colon < 1 || !id || !secret ? undefined : { id, secret }
 }
 
-/** Knows clients. */
-export type VerifyClient = (client: Client, request: Request) => boolean | Promise<boolean>
-
-/**
- * Makes sure that a client is who it says.
- *
- * @throws {AuthError} `client_invalid`, also for a client that says nothing; `store_unavailable` when nobody can tell
- */
-export async function authenticateClient(verifyClient: VerifyClient | null, request: Request): Promise<void> {
-  const client = readBasic(request.headers.get('authorization'))
-  if (client === undefined || verifyClient === null) throw new AuthError('client_invalid')
-  let known: unknown
+/** Undoes the form encoding of an identifier or a secret; undefined for bad escapes. */
+function decodeForm(text: string): string | undefined {
   try {
-    known = await verifyClient(client, request)
-  } catch (cause) {
-    throw new AuthError('store_unavailable', { cause })
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    return undefined
   }
-  if (known !== true) throw new AuthError('client_invalid')
 }

@@ -1,26 +1,25 @@
 /**
- * One request on its way through a route: what every route reads, and the answers that every route gives. It knows nothing of any
- * one route.
+ * What every route builds on: the options of the application, one request, and the responses that several
+ * routes give. It knows no single route.
  */
-import type { FoundToken } from '../auth/authenticator.ts'
-import type { Auth } from '../auth/create-auth.ts'
+import type { Auth } from '../auth/auth.ts'
+import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import { AuthError } from '../errors.ts'
+import { AuthError, isAuthError } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
 import { type RequestInfo, type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
-import type { Location } from '../http/token-sources.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { VerifyClient } from './clients.ts'
 import type { Credentials, VerifiedUser } from './credentials.ts'
 import type { Throttle } from './throttle/throttle.ts'
 
-/** What the routes of one application work from. */
+/** What the routes of one application build on. */
 export interface RouteDependencies<C> {
   /** The application. */
   readonly auth: Auth<C, unknown>
   /** Whether there are sessions. */
-  readonly stateful: boolean
+  readonly hasSessions: boolean
   /** Checks a username and a password. */
   readonly verifyCredentials: (
     credentials: Credentials,
@@ -32,50 +31,54 @@ export interface RouteDependencies<C> {
   readonly address: (request: Request, info: RequestInfo | undefined) => string | undefined
   /** Limits attempts at passwords. */
   readonly throttle: Throttle
-  /** Knows the clients that may introspect and revoke; null for none. */
+  /** Checks the clients that may introspect and revoke; null for none. */
   readonly verifyClient: VerifyClient | null
   /** Whether tokens may come by cookie. */
-  readonly byCookie: boolean
-  /** How a login is answered that does not say. */
+  readonly usesCookies: boolean
+  /** How the tokens of a login travel that does not say. */
   readonly delivery: Delivery
-  /** Where these routes look for tokens: the configured locations, the header and the body. */
-  readonly locations: readonly Location[]
-  /** What the routes ask of a token, prepared. */
-  readonly needs: RouteRequirements
+  /** What the routes require of a token, prepared. */
+  readonly requirements: RouteRequirements
 }
 
-/** What routes ask of a token. */
+/** What routes require of a token. Unless it says otherwise, the token comes by any location of the routes. */
 export interface RouteRequirements {
   /** A valid access token. */
   readonly access: Requirement
   /** A fresh access token. */
   readonly fresh: Requirement
-  /** A valid access token that the store knows of nothing against, wherever it came from. */
-  readonly live: Requirement
-  /** A token that this application issued and that has not expired, revoked or not. */
-  readonly any: Requirement
-  /** A valid refresh token; its session is for the step to judge. */
+  /** A valid refresh token, whose session the route checks. */
   readonly refresh: Requirement
+  /** A refresh token in a cookie. */
+  readonly refreshCookie: Requirement
+  /** A valid access token of which the store knows nothing against, as text. */
+  readonly live: Requirement
+  /** A token of this application that has not expired, revoked or not, as text. */
+  readonly any: Requirement
+  /** The tokens that may name the session of a logout, in order. */
+  readonly logout: readonly Requirement[]
+  /** The cookies that may name the earlier session of a browser that logs in, in order. */
+  readonly earlier: readonly Requirement[]
 }
 
-/** One request on its way through a route. */
+/** One request to a route. */
 export interface RouteContext {
-  /** The request as it came; its body is for `body` to read. */
+  /** The request as it came; its body is read by `body`. */
   readonly request: Request
   /** What the platform knows of it. */
   readonly info: RequestInfo | undefined
-  /** The request for the HTTP floor. */
+  /** The request for `http/`. */
   readonly port: RequestPort
   /** The parsed body; read once. */
   readonly body: () => Promise<Record<string, unknown> | undefined>
-  /** What the path names, such as a session; empty where it names nothing. */
+  /** What the last segment of the path names, such as a session; empty where it names nothing. */
   readonly name: string
 }
 
-/** A route: what it does with a context. */
-export type Route = <C>(parts: RouteDependencies<C>, context: RouteContext) => Response | Promise<Response>
+/** A route: responds to a request. */
+export type Route = <C>(deps: RouteDependencies<C>, context: RouteContext) => Response | Promise<Response>
 
-/** Starts a context. */
+/** Creates the context of one request. */
 export function createRouteContext(
   request: Request,
   info: RequestInfo | undefined,
@@ -89,26 +92,62 @@ export function createRouteContext(
   return { request, info, body, port: { ...toRequestPort(request), body }, name }
 }
 
-/** An answer that no cache may keep. */
+/** Authenticates the request. @throws {AuthError} as `auth.authenticate` */
+export async function authenticateRequest<C>(
+  { auth }: RouteDependencies<C>,
+  { port }: RouteContext,
+  requirement: Requirement,
+): Promise<AuthenticatedRequest<C>> {
+  const found = await auth.internals.requests.authenticate(port, requirement)
+  if (found === null) throw new AuthError('token_missing')
+  return found
+}
+
+/**
+ * Ends the session that a token of the request names. A bad token names none.
+ *
+ * @param candidates the tokens that may name one, in order
+ */
+export async function endSessionOfRequest<C>(
+  { auth }: RouteDependencies<C>,
+  { port }: RouteContext,
+  candidates: readonly Requirement[],
+): Promise<void> {
+  for (const requirement of candidates) {
+    try {
+      const extracted = await auth.internals.requests.extract(port, requirement)
+      if (extracted === null && requirement.type === 'any') return
+      if (extracted === null) continue
+      const { sid } = await auth.verifyToken(extracted.text.slice(extracted.start), requirement)
+      if (sid === undefined) continue
+      await auth.sessions.end(sid)
+      return
+    } catch (error) {
+      if (!isAuthError(error) || error.status === 503) throw error
+    }
+  }
+}
+
+/** A response with JSON, which no cache may store. */
 export function toJson(status: number, body: unknown, cookies: readonly string[] = []): Response {
   const headers = new Headers({ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
   for (const line of cookies) headers.append('Set-Cookie', line)
   return new Response(JSON.stringify(body), { status, headers })
 }
 
-/** An answer without a body; with `cookies` it takes the tokens away. */
+/** A response without a body, which no cache may store. @param cookies `Set-Cookie` lines */
 export function toEmpty(cookies: readonly string[] = []): Response {
   const headers = new Headers({ 'Cache-Control': 'no-store' })
   for (const line of cookies) headers.append('Set-Cookie', line)
   return new Response(null, { status: 204, headers })
 }
 
-/** Answers what is no route of ours, or nothing of the user's, in the form of the other answers. */
+/** The response where there is no route, or nothing of the user's. */
 export function toNotFound(): Response {
   return toJson(404, { message: 'Not found', error_type: 'NotFoundError', code: 'not_found' })
 }
 
-/** Answers a method that a route does not have. */
+/** The response where the route lacks the method. */
 export function toNotAllowed(methods: readonly string[]): Response {
   const body = {
     message: 'Method not allowed',
@@ -118,24 +157,4 @@ export function toNotAllowed(methods: readonly string[]): Response {
   const response = toJson(405, body)
   response.headers.set('Allow', methods.join(', '))
   return response
-}
-
-/** A token that was presented: verified, and as it came. */
-export interface AuthenticatedRequest<C> {
-  /** As it came. */
-  readonly found: FoundToken
-  /** What it says. */
-  readonly payload: TokenPayload<C>
-}
-
-/** The presented token. Throws what the guard throws. */
-export async function authenticateRequest<C>(
-  { auth, locations }: RouteDependencies<C>,
-  { port }: RouteContext,
-  need: Requirement,
-): Promise<AuthenticatedRequest<C>> {
-  const payload: TokenPayload<C> | null = await auth.authenticate(port, need)
-  const found = await auth.findToken(port, need.type, locations)
-  if (payload === null || found === null) throw new AuthError('token_missing')
-  return { found, payload }
 }

@@ -6,7 +6,7 @@ import { AuthError } from '../errors.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { LogEntry } from './store.ts'
 import { monotonic, type StoreClient } from './store-client.ts'
-import { createSuspendDetector } from './suspend-detector.ts'
+import { SuspendDetector } from './suspend-detector.ts'
 
 /** How often the log is read, in seconds: with a round trip on top, staleness stays within 1 s. */
 const POLL_INTERVAL = 0.4
@@ -35,7 +35,7 @@ export class FeedReader {
   readonly #client: StoreClient
   readonly #list: RevocationList
   readonly #listener: RevocationListener
-  readonly #suspendDetector = createSuspendDetector((seconds) => {
+  readonly #suspendDetector = new SuspendDetector((seconds) => {
     if (seconds >= LONG_SUSPENSION) this.#completeAt = Number.NEGATIVE_INFINITY
   })
   readonly #waiting: Waiter[] = []

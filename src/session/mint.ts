@@ -1,24 +1,13 @@
 /**
- * Tokens of a session, minted from its row. A refresh token is a function of its row and of what the presented token said, so
- * that a client whose answer was lost can be handed the same one again. Neither token outlives the session, but for the part of a
- * second that whole seconds cost: the row says when it ends.
+ * Mints the tokens of a session from its row. A refresh token is a function of its row and of what the
+ * presented token said, so that a client whose response was lost can be given the same one again. Neither
+ * token outlives the session by more than the rounding to whole seconds: the row says when it ends.
  */
 import { AuthError } from '../errors.ts'
-import type { SignToken, TokenClaims } from '../token/sign-token.ts'
+import type { IssuedPair, IssuedToken, IssueToken } from '../token/issued-token.ts'
+import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { SessionRow } from './store.ts'
-
-/** A token pair of a session. */
-export interface SessionTokens {
-  /** The access token. */
-  readonly access_token: string
-  /** The refresh token. */
-  readonly refresh_token: string
-  /** Always `'bearer'`. */
-  readonly token_type: 'bearer'
-  /** How long the access token lives, in seconds. */
-  readonly expires_in: number
-}
 
 /** A generation of a session. */
 export interface TokenGeneration {
@@ -31,10 +20,19 @@ export interface TokenGeneration {
 /** The times of a token, epoch seconds. */
 export type TokenTimes = Pick<TokenClaims, 'iat' | 'exp'>
 
+/** What the two tokens of a pair say beyond what their row says; the times of the access token before they are capped. */
+export interface MintClaims {
+  /** Of the access token. */
+  readonly access: Partial<TokenClaims> & TokenTimes
+  /** Of the refresh token. */
+  readonly refresh: Partial<TokenClaims> & TokenTimes
+}
+
 /**
  * The session and the generation that a refresh token names.
  *
- * @throws {AuthError} `refresh_token_required` for an access token, `session_revoked` for a refresh token without a session
+ * @throws {AuthError} `refresh_token_required` for an access token, `session_revoked` for a refresh token
+ *   without a session
  */
 export function toTokenGeneration({ type, sid, jti = '' }: TokenPayload<unknown>): TokenGeneration {
   if (type !== 'refresh') throw new AuthError('refresh_token_required')
@@ -43,7 +41,7 @@ export function toTokenGeneration({ type, sid, jti = '' }: TokenPayload<unknown>
   return { sid, gen: Number(gen) }
 }
 
-/** What a token carries from one generation to the next: all that was said at the authentication behind it. */
+/** The claims that every generation inherits from the one before: what was said at the authentication. */
 export function toSessionClaims({
   csrf,
   aud,
@@ -57,36 +55,30 @@ export function toSessionClaims({
 /** The times of a refresh token: its row's. */
 export function toTimes({ rotatedAt, idleExpiresAt }: SessionRow): TokenTimes {
   const iat = Math.floor(rotatedAt)
-  // In its last second a session would get a token that ends before it begins.
+  // In the last second of its session a token would otherwise end before it begins.
   return { iat, exp: Math.max(iat + 1, Math.floor(idleExpiresAt)) }
 }
 
-/** Mints a refresh token of the row's generation. */
-export function mintRefresh(
-  issue: SignToken,
-  { sid, sub, gen }: SessionRow,
-  said: Partial<TokenClaims>,
-  times: TokenTimes,
-): string {
-  return issue({ ...said, ...times, type: 'refresh', sub, sid, gen, jti: `${sid}.${gen}` })
-}
-
 /**
- * Mints both tokens.
+ * Mints both tokens of a row's generation.
  *
- * @param access what the access token says, with its times as they would be without a session
- * @param refresh the refresh token
+ * @param isRefreshKept whether the refresh token is the one that was presented
  */
 export function mintPair(
-  issue: SignToken,
+  issue: IssueToken,
   row: SessionRow,
-  access: Partial<TokenClaims> & TokenTimes,
-  refresh: string,
-): SessionTokens {
-  const { iat } = access
-  // A login on a node whose clock is ahead of ours must not make tokens from the future, which we would refuse ourselves.
-  const auth_time = access.auth_time === undefined ? undefined : Math.min(access.auth_time, iat)
-  const exp = Math.max(iat + 1, Math.floor(Math.min(access.exp, row.idleExpiresAt, row.absoluteExpiresAt)))
-  const token = issue({ ...access, auth_time, type: 'access', sub: row.sub, sid: row.sid, exp })
-  return { access_token: token, refresh_token: refresh, token_type: 'bearer', expires_in: exp - iat }
+  { access, refresh }: MintClaims,
+  isRefreshKept = false,
+): IssuedPair {
+  const { sid, sub, gen } = row
+  const minted = issue({ ...refresh, type: 'refresh', sub, sid, gen, jti: `${sid}.${gen}` })
+  return { access: mintAccess(issue, row, access), refresh: minted, isRefreshKept }
+}
+
+function mintAccess(issue: IssueToken, row: SessionRow, claims: MintClaims['access']): IssuedToken {
+  const { iat } = claims
+  // A login on a node whose clock is ahead must not make a token from the future, which would be refused.
+  const auth_time = claims.auth_time === undefined ? undefined : Math.min(claims.auth_time, iat)
+  const exp = Math.max(iat + 1, Math.floor(Math.min(claims.exp, row.idleExpiresAt, row.absoluteExpiresAt)))
+  return issue({ ...claims, auth_time, type: 'access', sub: row.sub, sid: row.sid, exp })
 }

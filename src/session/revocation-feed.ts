@@ -1,27 +1,28 @@
 /**
- * Whether a verified token is still good. In `feed` mode every process holds what was revoked lately and follows the store's log:
- * a check is a lookup. In `strict` mode each check asks the store. A process that has not caught up, has slept, or meets
- * a token that lives longer than usual, judges strictly; one that has lost the log for too long refuses to judge.
+ * Whether a verified token is revoked, as this process can tell. In `feed` mode a process follows the
+ * store's log and a check is a look-up. In `strict` mode each check asks the store. A process that has not
+ * caught up, was suspended, or checks a token that lives longer than usual, asks the store too. One that
+ * has not reached the log for too long refuses every token.
  */
 import { AuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { FeedReader, type RevocationListener } from './feed-reader.ts'
-import { createRevocationList } from './revocation-list.ts'
+import { RevocationList } from './revocation-list.ts'
 import type { LogEntry } from './store.ts'
 import type { StoreClient } from './store-client.ts'
 
-/** How revocation is judged. */
+/** How revocation is checked. */
 export type RevocationMode = 'feed' | 'strict' | 'off'
 
-/** What revocation works from; lengths in seconds. */
+/** The rules of revocation; lengths in seconds. */
 export interface RevocationSettings {
-  /** How tokens are judged. */
+  /** How tokens are checked. */
   readonly mode: RevocationMode
   /** How long the log may be out of reach before tokens are refused. */
   readonly maxStale: number
   /** What happens then. */
   readonly whenStale: 'refuse' | 'allow'
-  /** The usual life of an access token: longer ones are judged strictly. */
+  /** The usual life of an access token: the store is asked about longer ones. */
   readonly accessTtl: number
   /** Forgiven clock skew. */
   readonly leeway: number
@@ -37,93 +38,113 @@ export interface FeedState {
   readonly entries: number
 }
 
-/** The judge of liveness in one process. */
-export interface RevocationFeed {
-  /**
-   * Refuses a revoked token.
-   *
-   * @param strict whether to ask the store in any case
-   * @returns a promise only where the store must be asked
-   * @throws {AuthError} `token_revoked`; `store_unavailable` when it cannot be told
-   */
-  checkRevocation(payload: TokenPayload<unknown>, strict: boolean): Promise<void> | undefined
-  /** Whether this process has heard that a token was revoked: a lookup. No says nothing. */
-  hasHeard(payload: TokenPayload<unknown>): boolean
-  /** Lets an listener hear from now on, and follows the log for it, also in strict mode. The latest listener counts. */
-  listen(listener: RevocationListener): void
-  /** Whether a token lives longer than entries are kept for, so that one could be missed. */
-  isLongLived(payload: TokenPayload<unknown>): boolean
-  /** Takes over at once what this process has revoked itself. */
-  note(entry: LogEntry): void
-  /** Reads the log now, where it is followed; a store that cannot be reached is left to the next reading. */
-  catchUp(): Promise<void>
-  /** Waits until the feed has caught up; at once in other modes. Rejects when the store cannot be reached. */
-  ready(): Promise<void>
-  /** Whether the feed has caught up and how old its knowledge is, in seconds; for health checks. */
-  state(): FeedState
-  /** Stops following the log. */
-  close(): void
-}
+/** The revocations of one application, as one process knows them. */
+export class RevocationFeed {
+  readonly #storeClient: StoreClient
+  readonly #settings: RevocationSettings
+  readonly #list: RevocationList
+  readonly #reader: FeedReader
+  #listener: RevocationListener | null = null
 
-/** Creates the revocation feed of one application. */
-export function createRevocationFeed(storeClient: StoreClient, settings: RevocationSettings): RevocationFeed {
-  const { mode, maxStale, whenStale, accessTtl, leeway } = settings
-  let listener: RevocationListener | null = null
-  const revocations = createRevocationList(leeway)
-  const take = (entry: LogEntry): void => {
-    revocations.add(entry)
-    listener?.onRevoked(entry)
+  /** @param storeClient the way to the store whose log is followed */
+  constructor(storeClient: StoreClient, settings: RevocationSettings) {
+    this.#storeClient = storeClient
+    this.#settings = settings
+    this.#list = new RevocationList(settings.leeway)
+    this.#reader = new FeedReader(storeClient, this.#list, {
+      onRevoked: (entry) => this.#take(entry),
+      onStale: () => {
+        if (this.#isStale()) this.#listener?.onStale()
+      },
+    })
   }
-  const feed = new FeedReader(storeClient, revocations, {
-    onRevoked: take,
-    onStale: () => {
-      if (isStale()) listener?.onStale()
-    },
-  })
 
-  /** Whether what is known is too old to be gone by. */
-  const isStale = (): boolean => whenStale === 'refuse' && feed.age() > maxStale
+  /**
+   * Refuses what this process knows to be revoked.
+   *
+   * @param strict whether the store must be asked in any case
+   * @returns whether that is enough; otherwise the store must be asked by `checkStore`
+   * @throws {AuthError} `token_revoked`; `store_unavailable` where the log was out of reach for too long
+   */
+  checkKnown(payload: TokenPayload<unknown>, strict: boolean): boolean {
+    const { mode } = this.#settings
+    if (mode === 'off') return true
+    // What is known counts in any mode: a store that was restored from a backup may have forgotten it.
+    if (this.#list.has(payload)) throw new AuthError('token_revoked')
+    if (mode === 'strict' || strict || this.isLongLived(payload)) return false
+    this.#reader.start()
+    if (!this.#reader.isCaughtUp()) return false
+    if (this.#isStale()) throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
+    return true
+  }
 
-  async function judgeStrictly({ sid, jti, sub, iat }: TokenPayload<unknown>): Promise<void> {
+  /**
+   * Asks the store.
+   *
+   * @throws {AuthError} `token_revoked`, `store_unavailable`
+   */
+  async checkStore({ sid, jti, sub, iat }: TokenPayload<unknown>): Promise<void> {
     const query = {
       sid: sid ?? null,
       jti: jti ?? null,
       sub,
-      iat: iat === undefined ? null : iat - leeway,
-      now: storeClient.now(),
+      iat: iat === undefined ? null : iat - this.#settings.leeway,
+      now: this.#storeClient.now(),
     }
-    if (await storeClient.call((store) => store.isRevoked(query))) throw new AuthError('token_revoked')
+    if (await this.#storeClient.call((store) => store.isRevoked(query))) throw new AuthError('token_revoked')
   }
 
-  /** Whether a token outlives what the feed remembers. */
-  const isLongLived = ({ iat, exp }: TokenPayload<unknown>): boolean =>
-    iat === undefined || exp - iat > accessTtl
+  /** Whether this process knows that a token is revoked. A no proves nothing. */
+  hasHeard(payload: TokenPayload<unknown>): boolean {
+    return this.#list.has(payload)
+  }
 
-  return {
-    checkRevocation(payload, strict) {
-      if (mode === 'off') return undefined
-      // What this process knows counts in any case: a store that was restored from a backup may have forgotten it.
-      if (revocations.holds(payload)) throw new AuthError('token_revoked')
-      if (mode === 'strict' || strict || isLongLived(payload)) return judgeStrictly(payload)
-      feed.start()
-      if (!feed.isCaughtUp()) return judgeStrictly(payload)
-      if (isStale()) throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
-      return undefined
-    },
-    hasHeard: (payload) => revocations.holds(payload),
-    listen(to) {
-      listener = to
-      if (mode !== 'off') feed.start()
-    },
-    isLongLived,
-    note(entry) {
-      revocations.sweep(entry.at)
-      take(entry)
-    },
-    catchUp: () => feed.catchUp(),
-    ready: () =>
-      mode === 'feed' ? feed.ready() : storeClient.call((store) => store.now()).then(() => undefined),
-    state: () => ({ caughtUp: feed.isCaughtUp(), age: feed.age(), entries: revocations.size }),
-    close: () => feed.close(),
+  /** Whether a token lives longer than log entries are kept, so that a revocation of it could be missed. */
+  isLongLived({ iat, exp }: TokenPayload<unknown>): boolean {
+    return iat === undefined || exp - iat > this.#settings.accessTtl
+  }
+
+  /** Tells a listener of revocations from now on, also in strict mode. Only the latest listener is told. */
+  listen(listener: RevocationListener): void {
+    this.#listener = listener
+    if (this.#settings.mode !== 'off') this.#reader.start()
+  }
+
+  /** Adds at once what this process has revoked itself. */
+  note(entry: LogEntry): void {
+    this.#list.sweep(entry.at)
+    this.#take(entry)
+  }
+
+  /** Reads the log now, where it is followed. A store that is down is left to the next reading. */
+  catchUp(): Promise<void> {
+    return this.#reader.catchUp()
+  }
+
+  /** Resolves when the feed has caught up; in other modes when the store responds. Rejects when it does not. */
+  async ready(): Promise<void> {
+    if (this.#settings.mode === 'feed') await this.#reader.ready()
+    else await this.#storeClient.call((store) => store.now())
+  }
+
+  /** How much this process knows, for health checks. */
+  state(): FeedState {
+    const { size } = this.#list
+    return { caughtUp: this.#reader.isCaughtUp(), age: this.#reader.age(), entries: size }
+  }
+
+  /** Stops following the log. */
+  close(): void {
+    this.#reader.close()
+  }
+
+  #take(entry: LogEntry): void {
+    this.#list.add(entry)
+    this.#listener?.onRevoked(entry)
+  }
+
+  #isStale(): boolean {
+    const { whenStale, maxStale } = this.#settings
+    return whenStale === 'refuse' && this.#reader.age() > maxStale
   }
 }

@@ -1,11 +1,12 @@
 /**
- * What is revoked, in memory: sessions, tokens and the cut-offs of subjects, each until no token can be hit any more.
- * A lookup does no I/O. An entry takes 60-100 bytes at a million of them: a string and a number in a `Map`.
+ * What is revoked, in memory: sessions, tokens and the cut-offs of subjects, each until no token can be hit
+ * any more. A look-up does no I/O. An entry takes 60-100 bytes at a million of them: a string and a number
+ * in a `Map`.
  */
 import type { LogEntry } from './store.ts'
 
-/** The tokens that a ledger judges, by what names them. */
-export interface TokenName {
+/** What identifies a token to the list. */
+export interface TokenIdentity {
   /** The token's session. */
   readonly sid: string | undefined
   /** The token's identifier. */
@@ -16,33 +17,58 @@ export interface TokenName {
   readonly iat: number | undefined
 }
 
-/** A set of revocations. */
-export interface RevocationList {
-  /** Takes an entry in; an entry that is known already changes nothing. */
-  add(entry: LogEntry): void
-  /** Whether a token is revoked, as far as is known. */
-  holds(token: TokenName): boolean
-  /** Forgets what no token can be hit by any more. */
-  sweep(now: number): void
-  /** How many entries there are. */
-  readonly size: number
-}
-
-/** Until when an entry is of use, and for a subject the cut-off. */
+/** The revocation of every token of a subject that was issued until `at`. */
 interface CutOff {
   readonly at: number
   readonly until: number
 }
 
-/** Forgets the entries at the front of a map that have had their time. Entries come in the order of their ends, or nearly. */
-function sweepMap<V>(map: Map<string, V>, hasEnded: (value: V) => boolean): void {
-  for (const [key, value] of map) {
-    if (!hasEnded(value)) return
-    map.delete(key)
+/** The revocations that one process knows of. */
+export class RevocationList {
+  readonly #leeway: number
+  readonly #sids = new Map<string, number>()
+  readonly #jtis = new Map<string, number>()
+  readonly #subs = new Map<string, CutOff>()
+
+  /** @param leeway clock skew that is forgiven between issuers and the store, in seconds */
+  constructor(leeway: number) {
+    this.#leeway = leeway
+  }
+
+  /** How many entries there are. */
+  get size(): number {
+    return this.#sids.size + this.#jtis.size + this.#subs.size
+  }
+
+  /** Adds an entry; one that is known already changes nothing. */
+  add({ kind, key, at, until }: LogEntry): void {
+    if (kind !== 'sub') {
+      keepLatest(kind === 'sid' ? this.#sids : this.#jtis, key, until)
+      return
+    }
+    const known = this.#subs.get(key)
+    this.#subs.delete(key)
+    this.#subs.set(key, { at: Math.max(at, known?.at ?? 0), until: Math.max(until, known?.until ?? 0) })
+  }
+
+  /** Whether a token is revoked, as far as is known. */
+  has({ sid, jti, sub, iat }: TokenIdentity): boolean {
+    if (jti !== undefined && this.#jtis.size > 0 && this.#jtis.has(jti)) return true
+    // A cut-off ends the sessions of its subject one by one: a token with a session needs no look at it.
+    if (sid !== undefined) return this.#sids.size > 0 && this.#sids.has(sid)
+    const cutOff = this.#subs.size > 0 ? this.#subs.get(sub) : undefined
+    return cutOff !== undefined && (iat === undefined || iat <= cutOff.at + this.#leeway)
+  }
+
+  /** Deletes the entries that no token can be hit by any more. @param now the store's time */
+  sweep(now: number): void {
+    sweepMap(this.#sids, (until) => until <= now)
+    sweepMap(this.#jtis, (until) => until <= now)
+    sweepMap(this.#subs, ({ until }) => until <= now)
   }
 }
 
-/** Adds an entry at the end of a map, unless it is there already and ends later. */
+/** Adds a key at the end of a map, unless it is there already and ends later. */
 function keepLatest(map: Map<string, number>, key: string, until: number): void {
   const known = map.get(key)
   if (known !== undefined && known >= until) return
@@ -50,37 +76,10 @@ function keepLatest(map: Map<string, number>, key: string, until: number): void 
   map.set(key, until)
 }
 
-/**
- * Makes an empty ledger.
- *
- * @param leeway clock skew that is forgiven between issuers and the store, in seconds
- */
-export function createRevocationList(leeway: number): RevocationList {
-  const sids = new Map<string, number>()
-  const jtis = new Map<string, number>()
-  const subs = new Map<string, CutOff>()
-
-  return {
-    add({ kind, key, at, until }) {
-      if (kind === 'sid') return keepLatest(sids, key, until)
-      if (kind === 'jti') return keepLatest(jtis, key, until)
-      const known = subs.get(key)
-      subs.delete(key)
-      subs.set(key, { at: Math.max(at, known?.at ?? 0), until: Math.max(until, known?.until ?? 0) })
-    },
-    holds({ sid, jti, sub, iat }) {
-      if (jti !== undefined && jtis.size > 0 && jtis.has(jti)) return true
-      if (sid !== undefined) return sids.size > 0 && sids.has(sid)
-      const cutOff = subs.size > 0 ? subs.get(sub) : undefined
-      return cutOff !== undefined && (iat === undefined || iat <= cutOff.at + leeway)
-    },
-    sweep(now) {
-      sweepMap(sids, (until) => until <= now)
-      sweepMap(jtis, (until) => until <= now)
-      sweepMap(subs, ({ until }) => until <= now)
-    },
-    get size() {
-      return sids.size + jtis.size + subs.size
-    },
+/** Deletes from the front until an entry has not ended: entries are nearly in the order of their ends. */
+function sweepMap<V>(map: Map<string, V>, hasEnded: (value: V) => boolean): void {
+  for (const [key, value] of map) {
+    if (!hasEnded(value)) return
+    map.delete(key)
   }
 }

@@ -1,31 +1,24 @@
 /**
- * Sessions: one row per login, and how it lives. Start, refresh, step up. The decision is `rotation.ts`'s, carried out
- * by the store in one atomic step; here the words become tokens and errors.
+ * Sessions: one row per login. Start, refresh, step up. `rotation.ts` decides what a refresh does, and the
+ * store carries it out in one atomic step; here the words of that decision become tokens and errors.
  */
-
 import { AuthError, type ErrorCode } from '../errors.ts'
 import { randomId } from '../internal/bytes.ts'
+import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import type { Rights, SessionDependencies, SessionEvent } from './dependencies.ts'
-import { endSession, noteRevoked } from './end-sessions.ts'
-import {
-  mintPair,
-  mintRefresh,
-  type SessionTokens,
-  type TokenTimes,
-  toSessionClaims,
-  toTimes,
-  toTokenGeneration,
-} from './mint.ts'
+import { mintPair, type TokenTimes, toSessionClaims, toTimes, toTokenGeneration } from './mint.ts'
+import type { Rights, SessionSettings } from './resolve-session-options.ts'
+import type { RevocationFeed } from './revocation-feed.ts'
 import { decideRotation } from './rotation.ts'
+import type { RevokerDependencies, SessionEvent, SessionRevoker } from './session-revoker.ts'
 import type { RotationWord, SessionRow } from './store.ts'
 
-/** A login: the drafts of its two tokens, and what the row keeps beside them. */
+/** A login: the claims of its two tokens, and what the row keeps beside them. */
 export interface NewLogin {
-  /** The access token. */
+  /** The claims of the access token. */
   readonly access: TokenClaims
-  /** The refresh token. */
+  /** The claims of the refresh token. */
   readonly refresh: TokenClaims
   /** The moment before the credentials were checked, epoch seconds; undefined for now. */
   readonly provedAt: number | undefined
@@ -43,6 +36,18 @@ export interface Proof {
   readonly acr?: string
 }
 
+/** What sessions build on. */
+export interface SessionDependencies<C> extends Pick<RevokerDependencies, 'storeClient' | 'clock' | 'emit'> {
+  /** The rules. */
+  readonly settings: SessionSettings<C>
+  /** Signs tokens. */
+  readonly issue: IssueToken
+  /** Knows what this process has heard to be revoked. */
+  readonly revocations: Pick<RevocationFeed, 'hasHeard'>
+  /** Ends sessions. */
+  readonly revoker: SessionRevoker
+}
+
 /** How often a session may try to step up: attempts, and the window in seconds. */
 const STEP_UP_LIMIT = { attempts: 5, window: 900 } as const
 
@@ -50,7 +55,7 @@ const STEP_UP_LIMIT = { attempts: 5, window: 900 } as const
 const MAX_IP = 64
 const MAX_USER_AGENT = 256
 
-/** What a client is told when its session gives it nothing. */
+/** The error of each word that gives no tokens. */
 const REFUSALS: Readonly<Partial<Record<RotationWord, ErrorCode>>> = {
   reused: 'refresh_reused',
   late: 'store_unavailable',
@@ -59,7 +64,7 @@ const REFUSALS: Readonly<Partial<Record<RotationWord, ErrorCode>>> = {
   unknown: 'session_revoked',
 }
 
-/** What listeners are told of each word that gives tokens. */
+/** The event of each word that gives tokens. */
 const EVENTS: Readonly<Partial<Record<RotationWord, SessionEvent['kind']>>> = {
   kept: 'refreshed',
   rotated: 'refreshed',
@@ -67,22 +72,11 @@ const EVENTS: Readonly<Partial<Record<RotationWord, SessionEvent['kind']>>> = {
   healed: 'healed',
 }
 
-/** Cuts a header's text to what is kept of it. */
-function cut(text: string | undefined, length: number): string | null {
-  return text === undefined ? null : text.slice(0, length)
-}
-
-/** What an access token may do: what the user may do now, or what was granted at the login. */
-function toRights(rights: Rights | null, row: SessionRow): Partial<TokenClaims> {
-  const { scopes = [], data = {} } = rights ?? row
-  return { scopes, data }
-}
-
-/** Starts and moves the sessions of one application; `end-sessions.ts` ends them. */
+/** Starts and continues the sessions of one application; the `SessionRevoker` ends them. */
 export class Sessions<C> {
   readonly #deps: SessionDependencies<C>
 
-  /** @param deps what it has at hand */
+  /** @param deps what they build on */
   constructor(deps: SessionDependencies<C>) {
     this.#deps = deps
   }
@@ -92,7 +86,7 @@ export class Sessions<C> {
    *
    * @throws {AuthError} `session_revoked` when the subject was revoked after `provedAt`
    */
-  async start(login: NewLogin): Promise<SessionTokens> {
+  async start(login: NewLogin): Promise<IssuedPair> {
     const { storeClient, settings, clock, issue } = this.#deps
     const { access, refresh } = login
     const sid = randomId()
@@ -118,7 +112,7 @@ export class Sessions<C> {
     )
     if (row === null) throw new AuthError('session_revoked')
     this.#emit('started', row)
-    return mintPair(issue, row, access, mintRefresh(issue, row, refresh, toTimes(row)))
+    return mintPair(issue, row, { access, refresh: { ...refresh, ...toTimes(row) } })
   }
 
   /**
@@ -127,11 +121,11 @@ export class Sessions<C> {
    * @param payload a verified refresh token
    * @throws {AuthError} `refresh_token_required`, `refresh_reused`, `session_expired`, `session_revoked`, `store_unavailable`
    */
-  async refresh(payload: TokenPayload<C>): Promise<SessionTokens> {
+  async refresh(payload: TokenPayload<C>): Promise<IssuedPair> {
     const { storeClient, settings, issue } = this.#deps
     const { sid, gen } = toTokenGeneration(payload)
     this.#throwIfEnded(payload)
-    const rights = await this.askRights(payload)
+    const rights = await this.currentRights(payload)
     const { overlap, idle, rotation, logTtl } = settings
     const { word, row } = await storeClient.callTimed((store, { now, notAfter }) =>
       store.rotate({ sid, gen, overlap, idle, rotation, logTtl, now, notAfter }),
@@ -140,22 +134,18 @@ export class Sessions<C> {
     if (refusal !== undefined || row === null)
       return this.#throwRefused(word, row, refusal ?? 'session_revoked')
     this.#emit(EVENTS[word] ?? 'refreshed', row)
-    const { scopes, data } = payload
-    // A token that is kept keeps its times too; without rotation its end moves with the session's.
-    const kept = word === 'kept' && rotation
-    const times = kept ? { iat: payload.iat ?? 0, exp: payload.exp } : toTimes(row)
-    const next = mintRefresh(issue, row, { ...toSessionClaims(payload), scopes, data: data as object }, times)
+    // A kept token keeps its times too. Without rotation its end moves with the session's.
+    const { iat = 0, exp } = payload
+    const times = word === 'kept' && rotation ? { iat, exp } : toTimes(row)
+    const claims = toSessionClaims(payload)
     const life = settings.accessTtl * (1 - settings.jitter * Math.random())
-    return mintPair(
-      issue,
-      row,
-      { ...toSessionClaims(payload), ...toRights(rights, row), fresh: false, ...this.#toLife(life) },
-      next,
-    )
+    const access = { ...claims, ...toRights(rights, row), fresh: false, ...this.#toLife(life) }
+    const refresh = { ...claims, scopes: payload.scopes, data: payload.data as object, ...times }
+    return mintPair(issue, row, { access, refresh }, row.gen === gen && times.exp === exp)
   }
 
   /**
-   * Judges a refresh token by its row without moving it; a reuse revokes the session as a refresh would.
+   * Checks a refresh token by its row, without a rotation. A reuse revokes the session, as a refresh would.
    *
    * @throws {AuthError} as `refresh`
    */
@@ -173,13 +163,13 @@ export class Sessions<C> {
   }
 
   /**
-   * Proves once more who the user is. The attempt is counted before `verify` runs.
+   * Authenticates the user again. The attempt is counted before `verify` runs.
    *
    * @param payload a verified access token with a session
    * @param verify checks the credentials; null when they are wrong
    * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`, `session_revoked`, `store_unavailable`
    */
-  async stepUp(payload: TokenPayload<C>, verify: () => Promise<Proof | null>): Promise<SessionTokens> {
+  async stepUp(payload: TokenPayload<C>, verify: () => Promise<Proof | null>): Promise<IssuedPair> {
     const { storeClient, settings, clock, issue } = this.#deps
     const { sid, sub } = payload
     if (payload.type !== 'access') throw new AuthError('access_token_required')
@@ -192,7 +182,7 @@ export class Sessions<C> {
     if (!attempt.allowed) throw new AuthError('rate_limited', { detail: { retryAfter: attempt.retryAfter } })
     const proof = await verify()
     if (proof === null) throw new AuthError('credentials_invalid')
-    const rights = await this.askRights(payload)
+    const rights = await this.currentRights(payload)
     const { amr = payload.amr, acr = payload.acr } = proof
     const auth_time = Math.floor(clock())
     const { word, row } = await storeClient.callTimed((store, { now, notAfter }) =>
@@ -201,39 +191,39 @@ export class Sessions<C> {
     if (word !== 'live' || row === null)
       return this.#throwRefused(word === 'live' ? 'unknown' : word, row, 'session_revoked')
     this.#emit('steppedUp', row)
-    const said = { ...toSessionClaims(payload), auth_time, acr, amr }
-    const next = mintRefresh(issue, row, { ...said, scopes: row.scopes, data: row.data }, toTimes(row))
-    const life = this.#toLife(settings.accessTtl)
-    return mintPair(issue, row, { ...said, ...toRights(rights, row), fresh: true, ...life }, next)
+    const claims = { ...toSessionClaims(payload), auth_time, acr, amr }
+    const access = { ...claims, ...toRights(rights, row), fresh: true, ...this.#toLife(settings.accessTtl) }
+    const refresh = { ...claims, scopes: row.scopes, data: row.data, ...toTimes(row) }
+    return mintPair(issue, row, { access, refresh })
   }
 
   /**
-   * Asks for the user's current rights; null when nobody is asked. A user without any has no session any more.
+   * The user's current rights; null without the option `rights`. Ends the session of a user who has none.
    *
    * @throws {AuthError} `session_revoked`, `store_unavailable`
    */
-  async askRights(payload: TokenPayload<C>): Promise<Rights | null> {
+  async currentRights(payload: TokenPayload<C>): Promise<Rights | null> {
     const { rights } = this.#deps.settings
     if (rights === null) return null
-    let answer: Rights | null
+    let current: Rights | null
     try {
-      answer = await rights(payload)
+      current = await rights(payload)
     } catch (cause) {
       throw new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } })
     }
-    if (answer !== null) return answer
-    if (payload.sid !== undefined) await endSession(this.#deps, payload.sid, 'rights_withdrawn')
+    if (current !== null) return current
+    if (payload.sid !== undefined) await this.#deps.revoker.end(payload.sid, 'rights_withdrawn')
     throw new AuthError('session_revoked')
   }
 
-  /** Refuses what this process knows to be over: a store that lost its last writes may have forgotten it. */
+  /** Refuses what this process knows to have ended: a store that lost its last writes may have forgotten it. */
   #throwIfEnded(payload: TokenPayload<C>): void {
-    if (this.#deps.hasHeard(payload)) throw new AuthError('session_revoked')
+    if (this.#deps.revocations.hasHeard(payload)) throw new AuthError('session_revoked')
   }
 
   #throwRefused(word: RotationWord, row: SessionRow | null, code: ErrorCode): never {
     if (word === 'reused' && row !== null) {
-      noteRevoked(this.#deps, 'sid', row.sid)
+      this.#deps.revoker.note('sid', row.sid)
       this.#emit('reused', row)
     }
     throw new AuthError(REFUSALS[word] ?? code)
@@ -248,4 +238,15 @@ export class Sessions<C> {
   #emit(kind: SessionEvent['kind'], { sid, sub }: SessionRow): void {
     this.#deps.emit({ kind, sid, sub })
   }
+}
+
+/** Cuts a header's text to what the row keeps of it. */
+function cut(text: string | undefined, length: number): string | null {
+  return text === undefined ? null : text.slice(0, length)
+}
+
+/** What an access token grants: what the user may do now, or what was granted at the login. */
+function toRights(rights: Rights | null, row: SessionRow): Partial<TokenClaims> {
+  const { scopes = [], data = {} } = rights ?? row
+  return { scopes, data }
 }

@@ -1,54 +1,53 @@
 /**
- * Whether this process has been awake all the time. A machine that sleeps, a debugger or a blocked event loop hold a process up, and
- * the first request that it meets afterwards may come before any timer: what it knows is then older than it seems. The pulse beats often; a
- * beat that is overdue was a nap.
+ * Notices that the process was suspended: the machine slept, a debugger stopped it, or the event loop was
+ * blocked. The first request afterwards may come before any timer, so what the process knows is older than
+ * it seems. The detector looks at the clock often; a look that comes too late follows a suspension.
  */
 import { monotonic } from './store-client.ts'
 
-/** How often it beats by itself, in seconds. */
+/** How often the detector looks by itself, in seconds. */
 const CHECK_INTERVAL = 0.2
 
-/** How far apart two beats are that had a nap between them, in seconds. */
+/** The shortest time between two looks that counts as a suspension, in seconds. */
 const SUSPENSION = 0.5
 
-/** A pulse. It never keeps the process alive. */
-export interface SuspendDetector {
-  /** Lets it beat by itself. */
-  start(): void
-  /** Beats; answers when the last nap ended, in seconds of the monotonic clock: minus infinity for never. */
-  check(): number
-  /** Stops it. */
-  stop(): void
-}
+/** Detects suspensions of one process. Its timer keeps no process alive. */
+export class SuspendDetector {
+  readonly #onWake: (seconds: number) => void
+  #lookedAt = Number.POSITIVE_INFINITY
+  #wokeAt = Number.NEGATIVE_INFINITY
+  #timer: ReturnType<typeof setInterval> | undefined
 
-/**
- * Makes a pulse.
- *
- * @param onWake hears of the end of each nap, and how long it was in seconds
- */
-export function createSuspendDetector(onWake: (seconds: number) => void): SuspendDetector {
-  let beatAt = Number.POSITIVE_INFINITY
-  let wokeAt = Number.NEGATIVE_INFINITY
-  let timer: ReturnType<typeof setInterval> | undefined
-
-  function beat(): number {
-    const now = monotonic()
-    const seconds = now - beatAt
-    beatAt = now
-    if (seconds >= SUSPENSION) {
-      wokeAt = now
-      onWake(seconds)
-    }
-    return wokeAt
+  /** @param onWake called at the end of each suspension, with its length in seconds */
+  constructor(onWake: (seconds: number) => void) {
+    this.#onWake = onWake
   }
 
-  return {
-    start() {
-      clearInterval(timer)
-      timer = setInterval(beat, CHECK_INTERVAL * 1000)
-      timer.unref?.()
-    },
-    check: beat,
-    stop: () => clearInterval(timer),
+  /** Looks regularly from now on. */
+  start(): void {
+    this.stop()
+    this.#timer = setInterval(() => this.check(), CHECK_INTERVAL * 1000)
+    this.#timer.unref?.()
+  }
+
+  /**
+   * Looks at the clock.
+   *
+   * @returns when the last suspension ended, in seconds of the monotonic clock; minus infinity for never
+   */
+  check(): number {
+    const now = monotonic()
+    const seconds = now - this.#lookedAt
+    this.#lookedAt = now
+    if (seconds >= SUSPENSION) {
+      this.#wokeAt = now
+      this.#onWake(seconds)
+    }
+    return this.#wokeAt
+  }
+
+  /** Stops looking. */
+  stop(): void {
+    clearInterval(this.#timer)
   }
 }

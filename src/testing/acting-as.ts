@@ -2,9 +2,10 @@
  * Requests as somebody: for the tests of an application that is guarded, in any framework. The tokens are real ones of the
  * application's own `Auth`, and with a session store behind a real session; nothing is bypassed.
  */
-import type { Auth } from '../auth/create-auth.ts'
-import type { PairOptions, TokenPair } from '../auth/issue-tokens.ts'
+import type { Auth } from '../auth/auth.ts'
+import type { PairOptions } from '../auth/issue-tokens.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
+import type { TokenPair } from '../token/issued-token.ts'
 
 /** Who acts, and what is known of them. */
 export interface ActingOptions<C>

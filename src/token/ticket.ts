@@ -9,7 +9,7 @@ import { AuthError } from '../errors.ts'
 import { decodeText } from '../internal/bytes.ts'
 import { ConfigurationError, isRecord } from '../internal/configuration-error.ts'
 import { parseObject } from '../internal/json.ts'
-import { decideTimes } from './claims.ts'
+import { decideTimes, hasEnded } from './claims.ts'
 import { prepareSignJws, prepareVerifyJws, type VerifyJws } from './jws.ts'
 import type { TokenPayload } from './token-payload.ts'
 import { type AcceptClaims, prepareAcceptClaims, type VerifySettings } from './verify.ts'
@@ -67,7 +67,7 @@ export class Tickets<C> {
     if (members.type !== 'access') throw new AuthError('access_token_required')
     const iat = Math.floor(this.#settings.rules.clock())
     const exp = Math.floor(Math.min(iat + TICKET_TTL, members.exp))
-    if (exp <= iat) throw new AuthError('token_expired')
+    if (hasEnded(exp, iat)) throw new AuthError('token_expired')
     const access = { ...(data as object), ...members }
     const ticket = this.#sign(JSON.stringify({ jti: randomUUID(), iat, exp, access }))
     return { ticket, expires_in: exp - iat }

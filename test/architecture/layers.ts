@@ -40,17 +40,17 @@ const MAY_IMPORT: Record<Layer, { values: readonly Layer[]; types: readonly Laye
 export const AUTH_ORDER: readonly string[] = [
   'events',
   'options',
-  'resolve-lifetimes',
   'resolve-options',
   'requirement',
   'token-claims',
   'issue-tokens',
+  'revocation-check',
   'session-api',
   'authenticate',
   'authenticator',
-  'follow',
   'watch',
   'openapi',
+  'auth',
   'create-auth',
 ]
 
@@ -59,9 +59,6 @@ const ALSO: Partial<Record<Layer, readonly string[]>> = {
   stores: ['src/session/store.ts', 'src/session/rotation.ts'],
   cli: ['src/stores/sql.ts'],
 }
-
-/** Files that the entry points of a folder share, and nobody else imports. */
-const SHARED: readonly string[] = ['src/adapters/guards.ts']
 
 /** Packages that an entry point, and the files behind it, may import at run time. Everything else of a peer is `import type`. */
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
@@ -113,11 +110,10 @@ function refusal(path: string, layer: Layer, entry: Import): string | undefined 
     return `imports ${target}, which is no part of the library`
   const isClient = layer === 'react' && target === 'src/client.ts' && entry.typeOnly
   // A command imports an entry point as its users do.
-  const isShared = SHARED.includes(target) && path.startsWith(target.slice(0, target.lastIndexOf('/') + 1))
-  const isGuest = isClient || isShared || (layer === 'cli' && ALSO.cli?.includes(target))
+  const isGuest = isClient || (layer === 'cli' && ALSO.cli?.includes(target))
   if (ENTRY_POINTS.includes(there) && !isBehind(path, target) && !isGuest)
     return `imports ${target}: no entry point is imported from within`
-  if (isBehind(path, target) || isShared) return undefined
+  if (isBehind(path, target)) return undefined
   if (layer === 'auth' && there === 'auth') return orderRefusal(path, target)
   const { values, types } = MAY_IMPORT[layer]
   if (ALSO[layer]?.includes(target)) return undefined
@@ -211,7 +207,6 @@ function isEntryPointFile(path: string): boolean {
   const layer = layerOf(path)
   // A folder below stores/, adapters/ or testing/ belongs to its entry point.
   const depth = ['stores', 'adapters'].includes(layer ?? '') ? 3 : 2
-  if (SHARED.includes(path)) return false
   return (
     layer !== undefined && layer !== 'cli' && ENTRY_POINTS.includes(layer) && path.split('/').length === depth
   )

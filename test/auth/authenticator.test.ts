@@ -1,4 +1,4 @@
-/** Gates: the journey prepared for one route, which answers at once wherever nothing has to be waited for. */
+/** Authenticators: the pipeline prepared for one route, which returns at once for a cached token. */
 import { describe, expect, it } from 'vitest'
 import type { Requirement } from '../../src/auth/requirement.ts'
 import { type RequestPort, toRequestPort } from '../../src/http/request-port.ts'
@@ -11,29 +11,29 @@ const by = (token: string, init: RequestInit = {}) =>
     new Request('https://app.example/', { headers: { authorization: `Bearer ${token}` }, ...init }),
   )
 
-describe('a gate', () => {
-  it('answers the payload at once, the first time and from the cache', async () => {
+describe('an authenticator', () => {
+  it('returns a promise for a new token, and the payload at once for a cached one', async () => {
     const { auth } = setUp()
-    const gate = auth.authenticator({})
+    const authenticate = auth.authenticator({})
     const request = by(forge(claimsOf()))
-    const first = gate(request)
-    expect(first).not.toBeInstanceOf(Promise)
-    const payload = await auth.authenticate(request)
-    expect(first).toEqual({ auth: payload })
-    const again = gate(request)
+    const first = authenticate(request)
+    expect(first).toBeInstanceOf(Promise)
+    const payload = (await first).auth
+    expect(await auth.authenticate(request)).toBe(payload)
+    const again = authenticate(request)
     expect(again).not.toBeInstanceOf(Promise)
     expect((await again).auth).toBe(payload)
   })
 
-  it('answers the user beside the payload where there is a loader, also of a token from the cache', async () => {
+  it('returns the user beside the payload where there is a loader, also of a cached token', async () => {
     const { auth } = setUp()
-    const gate = auth.authenticator({}, async ({ sub }) => `user ${sub}`)
+    const authenticate = auth.authenticator({}, async ({ sub }) => `user ${sub}`)
     const request = by(forge(claimsOf({ sub: 'a' })))
-    for (const _ of ['verified', 'remembered'])
-      expect(await gate(request)).toMatchObject({ auth: { sub: 'a' }, subject: 'user a' })
+    for (const _ of ['verified', 'cached'])
+      expect(await authenticate(request)).toMatchObject({ auth: { sub: 'a' }, subject: 'user a' })
   })
 
-  it('asks of a remembered token all that a route asks, and tells of a refusal once', () => {
+  it('checks all that a route requires of a cached token, and emits a refusal once', async () => {
     const heard: string[] = []
     const { auth, clock } = setUp({ on: { refused: ({ code }) => heard.push(code) } })
     const request = by(forge(claimsOf({ scopes: ['read'] })))
@@ -43,41 +43,41 @@ describe('a gate', () => {
       [{ type: 'refresh' }, 'refresh_token_required'],
       [{ realm: 'admin' }, 'realm_mismatch'],
     ]
-    void auth.authenticator({})(request)
+    await auth.authenticator({})(request)
     for (const [requirement, code] of refused)
       expect(() => auth.authenticator(requirement)(request)).toThrow(expect.objectContaining({ code }))
     clock.now += 86_400
-    expect(() => auth.authenticator({})(request)).toThrow(expect.objectContaining({ code: 'token_expired' }))
+    await expect(auth.authenticator({})(request)).rejects.toMatchObject({ code: 'token_expired' })
     expect(heard).toEqual([...refused.map(([, code]) => code), 'token_expired'])
   })
 
-  it('knows a header again by the whole of it, whatever it was remembered from', () => {
+  it('finds a header in the cache by the whole of it, whatever it was cached from', async () => {
     const token = forge(claimsOf())
     for (const first of ['Bearer', 'bearer']) {
-      const gate = setUp().auth.authenticator({})
-      const ask = (authorization: string): unknown => gate(by(token, { headers: { authorization } }))
+      const authenticate = setUp().auth.authenticator({})
+      const ask = async (authorization: string) => authenticate(by(token, { headers: { authorization } }))
       for (const scheme of [first, 'Bearer', 'bearer'])
-        expect(ask(`${scheme} ${token}`)).toMatchObject({ auth: { type: 'access' } })
+        expect(await ask(`${scheme} ${token}`)).toMatchObject({ auth: { type: 'access' } })
       for (const scheme of ['Digest', 'Basic', 'BEARER2'])
-        expect(() => ask(`${scheme} ${token}`)).toThrow(expect.objectContaining({ code: 'token_missing' }))
+        await expect(ask(`${scheme} ${token}`)).rejects.toMatchObject({ code: 'token_missing' })
       for (const value of [`Bearer ${token} ${token}`, `Bearer ${token}, Bearer ${token}`])
-        expect(() => ask(value)).toThrow(expect.objectContaining({ code: 'request_invalid' }))
+        await expect(ask(value)).rejects.toMatchObject({ code: 'request_invalid' })
     }
   })
 
-  it('looks at all the places of a route, and at no other, also for a remembered token', () => {
+  it('searches all locations of a route, and no other, also for a cached token', async () => {
     const { auth } = setUp({ locations: ['header', 'query', 'cookie'] })
     const token = forge(claimsOf())
     const headers = { authorization: `Bearer ${token}` }
     const twice = toRequestPort(new Request(`https://app.example/?access_token=${token}`, { headers }))
-    void auth.authenticator({})(by(token))
-    expect(() => auth.authenticator({})(twice)).toThrow(expect.objectContaining({ code: 'request_invalid' }))
-    expect(() => auth.authenticator({ locations: ['cookie'] })(by(token))).toThrow(
-      expect.objectContaining({ code: 'token_missing' }),
-    )
+    await auth.authenticator({})(by(token))
+    await expect(auth.authenticator({})(twice)).rejects.toMatchObject({ code: 'request_invalid' })
+    await expect(auth.authenticator({ locations: ['cookie'] })(by(token))).rejects.toMatchObject({
+      code: 'token_missing',
+    })
   })
 
-  it('reads the header once where nothing is remembered', () => {
+  it('reads the header once where there is no cache', async () => {
     const reads: string[] = []
     const request = by(forge(claimsOf()))
     const counting: RequestPort = {
@@ -88,38 +88,38 @@ describe('a gate', () => {
         return request.header(name)
       },
     }
-    void setUp({ cache: false }).auth.authenticator({})(counting)
+    await setUp({ cache: false }).auth.authenticator({})(counting)
     expect(reads).toEqual(['authorization'])
   })
 
-  it('asks the blocklist about a remembered token, too', async () => {
+  it('asks the blocklist about a cached token, too', async () => {
     const blocked = new Set<string>()
     const { auth } = setUp({ isRevoked: ({ sub }) => blocked.has(sub) })
-    const gate = auth.authenticator({})
+    const authenticate = auth.authenticator({})
     const request = by(forge(claimsOf({ sub: 'a' })))
-    await gate(request)
-    await gate(request)
+    await authenticate(request)
+    await authenticate(request)
     blocked.add('a')
-    await expect(gate(request)).rejects.toMatchObject({ code: 'token_revoked' })
+    await expect(authenticate(request)).rejects.toMatchObject({ code: 'token_revoked' })
   })
 
-  it('throws what it refuses, and tells the listener once', () => {
+  it('rejects with what it refuses, and tells the listener once', async () => {
     const heard: string[] = []
     const { auth } = setUp({ on: { refused: ({ code, method }) => heard.push(`${method} ${code}`) } })
-    const gate = auth.authenticator({ scopes: ['admin'] })
-    expect(() => gate(by(forge(claimsOf())))).toThrow(expect.objectContaining({ code: 'scope_missing' }))
-    expect(() => gate(by('x'))).toThrow(expect.objectContaining({ code: 'token_malformed' }))
+    const authenticate = auth.authenticator({ scopes: ['admin'] })
+    await expect(authenticate(by(forge(claimsOf())))).rejects.toMatchObject({ code: 'scope_missing' })
+    await expect(authenticate(by('x'))).rejects.toMatchObject({ code: 'token_malformed' })
     expect(heard).toEqual(['GET scope_missing', 'GET token_malformed'])
   })
 
-  it('answers null for no token where it is optional, and refuses a bad one', () => {
+  it('returns null for no token where it is optional, and refuses a bad one', async () => {
     const { auth } = setUp()
-    const gate = auth.authenticator({ optional: true })
-    expect(gate(by('', { headers: {} }))).toEqual({ auth: null })
-    expect(() => gate(by('x'))).toThrow(expect.objectContaining({ code: 'token_malformed' }))
+    const authenticate = auth.authenticator({ optional: true })
+    expect(await authenticate(by('', { headers: {} }))).toEqual({ auth: null })
+    await expect(authenticate(by('x'))).rejects.toMatchObject({ code: 'token_malformed' })
   })
 
-  it('answers a promise where a body or a blocklist has to be waited for, and tells of what is refused then', async () => {
+  it('returns a promise where a body or a blocklist is read, and emits what is refused then', async () => {
     const heard: string[] = []
     const { auth } = setUp({
       isRevoked: async ({ sub }) => sub === 'revoked',
@@ -135,27 +135,27 @@ describe('a gate', () => {
     expect(heard).toEqual(['token_revoked', 'token_missing'])
   })
 
-  it('asks a store until its log is known, and nobody from then on', async () => {
+  it('asks a store until its log is known, and the cache from then on', async () => {
     const { auth } = setUp({ sessions: { store: memoryStore() } })
-    const gate = auth.authenticator({})
+    const authenticate = auth.authenticator({})
     const request = by(forge(claimsOf()))
-    expect(gate(request)).toBeInstanceOf(Promise)
-    await gate(request)
+    expect(authenticate(request)).toBeInstanceOf(Promise)
+    await authenticate(request)
     await auth.ready()
-    expect(gate(request)).not.toBeInstanceOf(Promise)
+    expect(authenticate(request)).not.toBeInstanceOf(Promise)
     const strict = auth.authenticator({ revocation: 'strict' })(request)
     expect(strict).toBeInstanceOf(Promise)
     await strict
     await auth.close()
   })
 
-  it('is refused when the route is made for an unfit requirement, and does not follow later changes of it', async () => {
+  it('refuses an unfit requirement when the route is made, and ignores later changes of it', async () => {
     const { auth } = setUp()
     expect(await complaintOf(() => auth.authenticator({ scope: ['a'] } as never))).toMatch(/scope/)
     const requirement = { scopes: ['a'] }
-    const gate = auth.authenticator(requirement)
+    const authenticate = auth.authenticator(requirement)
     requirement.scopes = []
-    expect(() => gate(by(forge(claimsOf())))).toThrow(expect.objectContaining({ code: 'scope_missing' }))
+    await expect(authenticate(by(forge(claimsOf())))).rejects.toMatchObject({ code: 'scope_missing' })
   })
 })
 

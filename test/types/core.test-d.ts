@@ -2,7 +2,8 @@
 import * as valibot from 'valibot'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
-import { type Auth, createAuth, type SubjectOf, type TokenOf } from '../../src/auth/create-auth.ts'
+import type { Auth, SubjectOf, TokenOf } from '../../src/auth/auth.ts'
+import { createAuth } from '../../src/auth/create-auth.ts'
 import type { RequestPort } from '../../src/http/request-port.ts'
 import type { Claims, TokenPayload } from '../../src/token/token-payload.ts'
 

@@ -5,7 +5,8 @@ import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import { guards as fetchGuards } from '../../src/adapters/fetch.ts'
 import { guards as honoGuards } from '../../src/adapters/hono.ts'
-import { createAuth, type TokenOf } from '../../src/auth/create-auth.ts'
+import type { TokenOf } from '../../src/auth/auth.ts'
+import { createAuth } from '../../src/auth/create-auth.ts'
 
 const auth = createAuth({
   secret: 'x',

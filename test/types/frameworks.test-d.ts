@@ -8,7 +8,8 @@ import { z } from 'zod'
 import { guards as expressGuards } from '../../src/adapters/express.ts'
 import { guards as fastifyGuards } from '../../src/adapters/fastify.ts'
 import { guards as koaGuards } from '../../src/adapters/koa.ts'
-import { createAuth, type TokenOf } from '../../src/auth/create-auth.ts'
+import type { TokenOf } from '../../src/auth/auth.ts'
+import { createAuth } from '../../src/auth/create-auth.ts'
 
 const auth = createAuth({
   secret: 'x',

@@ -5,7 +5,8 @@ import { describe, expectTypeOf, it } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { z } from 'zod'
 import { type Connection, chooseProtocol, guards } from '../../src/adapters/ws.ts'
-import { createAuth, type TokenOf } from '../../src/auth/create-auth.ts'
+import type { TokenOf } from '../../src/auth/auth.ts'
+import { createAuth } from '../../src/auth/create-auth.ts'
 
 const auth = createAuth({
   secret: 'x',

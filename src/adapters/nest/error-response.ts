@@ -68,14 +68,9 @@ export class GraphqlAuthError extends HttpException {
   }
 }
 
-/** The members of the response to an error. */
+/** The members of the answer to an error. */
 export function toMembers(error: AuthError, auth: Pick<Auth, 'errorResponse'>): Members {
-  return parseMembers(auth.errorResponse(error))
-}
-
-/** The members of an error response. */
-export function parseMembers({ body }: ResponseData): Members {
-  return JSON.parse(body)
+  return JSON.parse(auth.errorResponse(error).body)
 }
 
 /**
@@ -91,14 +86,9 @@ function toNotice(members: Members): Members {
   return { status: 'error', ...members }
 }
 
-/** Node's response, which Express's is and Fastify's has. */
-export function toServerResponse(response: HttpResponse): ServerResponse {
-  return 'raw' in response ? response.raw : response
-}
-
 /** Answers an HTTP request through its framework; ends the response where a handler has begun one. */
 export function writeHttpError(response: HttpResponse, answer: ResponseData): void {
-  const res = toServerResponse(response)
+  const res = 'raw' in response ? response.raw : response
   if (res.headersSent) res.end()
   else if ('raw' in response) {
     // As bytes: Fastify writes a charset behind the media type of texts.

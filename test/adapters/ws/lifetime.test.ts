@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { guards } from '../../../src/adapters/ws.ts'
-import { TokenFollower } from '../../../src/auth/follow.ts'
+import { TokenFollowers } from '../../../src/auth/watch.ts'
 import { AuthError, type AuthOptions, type Store } from '../../../src/index.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
 import { ROOT } from '../../architecture/source.ts'
@@ -395,11 +395,11 @@ describe('following', () => {
     })
     const { auth, clock } = setUp()
     const payload = await auth.verifyToken(await auth.createAccessToken('u'))
-    const following = new TokenFollower({
+    const following = new TokenFollowers({
       clock,
-      checkRevocation: () => undefined,
+      checkRevocation: async () => undefined,
       listen: () => undefined,
-      mustAsk: () => false,
+      mustPoll: () => false,
       patience: 60,
     })
     const heard: string[] = []

@@ -1,0 +1,157 @@
+/**
+ * The public interface `Auth`, in groups: requests, issuing, sessions, what goes on after a request, and what
+ * adapters need. `create-auth.ts` makes it.
+ */
+import type { AuthError } from '../errors.ts'
+import type { ResponseData } from '../http/error-response.ts'
+import type { HttpSettings } from '../http/resolve-http-options.ts'
+import type { FeedState } from '../session/revocation-feed.ts'
+import type { IssuedPair, IssuedToken, TokenPair } from '../token/issued-token.ts'
+import type { Jwks } from '../token/key-ring.ts'
+import type { Claims, TokenPayload } from '../token/token-payload.ts'
+import type { AuthRequests, RequestInternals } from './authenticator.ts'
+import type { PairOptions } from './issue-tokens.ts'
+import type { OpenApi } from './openapi.ts'
+import type { AuthSessions, SessionIssuing } from './session-api.ts'
+import type { IssueOptions, RefreshIssueOptions } from './token-claims.ts'
+import type { AuthWatch } from './watch.ts'
+
+/** The payload's type of an application: `TokenOf<typeof auth>`. */
+export type TokenOf<A> = A extends Auth<infer C, infer _> ? TokenPayload<C> : never
+
+/** The user's type of an application with a `subject` option: `SubjectOf<typeof auth>`. */
+export type SubjectOf<A> = A extends Auth<infer _, infer U> ? U : never
+
+/** Token authentication for one application. Made by `createAuth`; share one instance. */
+export interface Auth<C = Claims, U = unknown>
+  extends AuthRequests<C>,
+    AuthIssuing<C>,
+    AuthRevocation<C>,
+    AuthWatch<C>,
+    AuthResponses<C, U>,
+    AuthSettings {
+  /** Sessions: start, refresh, step up, list, end. */
+  readonly sessions: AuthSessions<C>
+  /** For the routes and adapters of this package. Not for applications: it may change in any version. */
+  readonly internals: AuthInternals<C>
+}
+
+/** Members of `Auth` that issue tokens. */
+export interface AuthIssuing<C> {
+  /**
+   * Issues an access token.
+   *
+   * @param subject the subject; or a verified payload, whose sub, sid, scopes, data, aud, csrf, auth_time,
+   *   amr and acr the token inherits
+   * @throws {TypeError} for options of the wrong shape, a time in the past, or reserved names in `data`
+   */
+  createAccessToken(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<string>
+  /**
+   * Issues a refresh token. It is never fresh.
+   *
+   * @throws {TypeError} as `createAccessToken`; for `fresh`; and with a session store, where `sessions.start`
+   *   takes its place
+   */
+  createRefreshToken(subject: string | TokenPayload<C>, options?: RefreshIssueOptions<C>): Promise<string>
+  /**
+   * Issues both tokens of one login: one CSRF value, one set of scopes and data, lives of their own. With a
+   * session store it starts a session.
+   *
+   * @throws {TypeError} as `createAccessToken`
+   * @see RFC 6749 section 5.1
+   */
+  createTokenPair(subject: string | TokenPayload<C>, options?: PairOptions<C>): Promise<TokenPair>
+}
+
+/** Members of `Auth` that revoke, and that tell what is known of revocations. */
+export interface AuthRevocation<C> {
+  /**
+   * Revokes one token: an access token by its `jti`, a refresh token by its session.
+   *
+   * @param payload a verified payload
+   * @throws {AuthError} `store_unavailable`: then it is not revoked
+   * @throws {ConfigurationError} without a session store
+   */
+  revoke(payload: TokenPayload<C>): Promise<void>
+  /**
+   * "Log out everywhere": ends every session of a subject, and refuses its tokens without a session that were
+   * issued until now.
+   *
+   * @returns how many sessions were live
+   * @throws {AuthError} `store_unavailable`: then try again
+   * @throws {ConfigurationError} without a session store
+   */
+  revokeSubject(subject: string): Promise<number>
+  /**
+   * Waits until this process knows what is revoked; until then it asks the store each time. At once without a
+   * store.
+   */
+  ready(): Promise<void>
+  /** How much this process knows of what is revoked, for health checks; null without a store. */
+  state(): FeedState | null
+  /** Stops following the store and ends all that is followed. The connection stays yours. */
+  close(): Promise<void>
+}
+
+/** Members of `Auth` that make what a response needs. */
+export interface AuthResponses<C, U> {
+  /**
+   * The `Set-Cookie` lines that set the cookies of a pair; only the types in `cookies.carry`.
+   *
+   * @throws {TypeError} for texts that are no tokens, and for a cookie longer than the 4096 bytes that
+   *   browsers keep
+   */
+  cookies(pair: Partial<Pick<TokenPair, 'access_token' | 'refresh_token'>>): readonly string[]
+  /** The `Set-Cookie` lines that delete the cookies of the tokens. */
+  clearCookies(): readonly string[]
+  /**
+   * Loads the user of a payload by the `subject` option.
+   *
+   * @throws {AuthError} `subject_unknown` when there is none, `store_unavailable` when the option throws
+   * @throws {ConfigurationError} without a `subject` option
+   */
+  loadSubject(payload: TokenPayload<C>): Promise<U>
+  /**
+   * The response to an error, with its challenge, in the form of all others: for error handlers, and for
+   * handlers that throw an `AuthError` of their own.
+   */
+  errorResponse(error: AuthError): ResponseData
+  /** The public keys, for `/.well-known/jwks.json` (RFC 7517 section 5). HMAC secrets are never among them. */
+  jwks(): Jwks
+  /**
+   * Describes the guards for OpenAPI 3.1: `components`, and `route(requirement)` for what a route requires
+   * and how it responds.
+   */
+  openapi(): OpenApi
+}
+
+/** Members of `Auth` that show settings. */
+export interface AuthSettings {
+  /** Locations, cookies and CSRF protection, for adapters and routes. They hold no key. */
+  readonly http: HttpSettings
+  /** The configured lives, in seconds, for responses and pages. */
+  readonly lifetimes: {
+    /** Of an access token. */
+    readonly access: number
+    /** Of a refresh token. */
+    readonly refresh: number
+    /** Of freshness. */
+    readonly freshness: number
+  }
+  /** The time in epoch seconds, by the configured clock. */
+  now(): number
+}
+
+/** What the routes and adapters of this package build on: what is known of a token stays with it. */
+export interface AuthInternals<C> {
+  /** Requests, with the token that was found. */
+  readonly requests: RequestInternals<C>
+  /** Sessions, with all that is known of the tokens. */
+  readonly sessions: SessionIssuing<C>
+  /** As `createAccessToken`. */
+  issueAccess(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<IssuedToken>
+  /** As `createTokenPair` without a session store. */
+  issuePair(subject: string | TokenPayload<C>, options?: PairOptions<C>): Promise<IssuedPair>
+  /** The `Set-Cookie` lines of tokens that were just issued. */
+  toCookies(issued: Pick<IssuedPair, 'access'> & Partial<Pick<IssuedPair, 'refresh'>>): readonly string[]
+}

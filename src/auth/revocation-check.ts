@@ -1,0 +1,103 @@
+/**
+ * Whether a verified token is still good, as far as the store knows: access tokens by its revocations,
+ * refresh tokens by their session. Without a store, a null object refuses nothing.
+ */
+import { AuthError } from '../errors.ts'
+import type { RevocationListener } from '../session/feed-reader.ts'
+import type { FeedState } from '../session/revocation-feed.ts'
+import type { SessionBackend } from '../session/session-backend.ts'
+import { TICKET_TTL } from '../token/ticket.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
+import type { Grants } from './issue-tokens.ts'
+import type { PreparedRequirement } from './requirement.ts'
+import type { Settings } from './resolve-options.ts'
+
+/** Checks tokens against the store. Made with a store, and without one. */
+export interface RevocationCheck<C> {
+  /**
+   * Refuses what this process knows to be revoked. Does no I/O.
+   *
+   * @returns whether that is enough; otherwise `checkStore` decides
+   * @throws {AuthError} `token_revoked`, `store_unavailable`
+   */
+  checkKnown(payload: TokenPayload<C>, requirement: PreparedRequirement): boolean
+  /**
+   * Refuses what the store knows to be revoked.
+   *
+   * @throws {AuthError} `token_revoked`; for refresh tokens what `Sessions.checkSession` throws
+   */
+  checkStore(payload: TokenPayload<C>): Promise<void>
+  /** Makes sure that a token may be renewed; resolves to what it grants from now on, if that changed. */
+  renewGrants(payload: TokenPayload<C>): Promise<Grants<C>>
+  /** Uses up a ticket. @throws {AuthError} `token_revoked` for one that was used before */
+  spendTicket(jti: string): Promise<void>
+  /** Tells a listener of revocations from now on. */
+  listen(listener: RevocationListener): void
+  /** Whether a token lives so long that a listener could miss its revocation. */
+  isLongLived(payload: TokenPayload<C>): boolean
+  /** How long a check may fail before what stays open is ended, in seconds; infinite for no end. */
+  readonly patience: number
+  /** Waits until this process knows what is revoked. */
+  ready(): Promise<void>
+  /** How much this process knows; null without a store. */
+  state(): FeedState | null
+  /** Stops following the store's log. */
+  close(): void
+}
+
+/** The patience of an application without a store, whose blocklist is out of reach; seconds. */
+const DEFAULT_PATIENCE = 60
+
+/** How much longer a used ticket is remembered than it could be used, in seconds: clocks differ. */
+const SPENT_MARGIN = 120
+
+/** Creates the check of one application. @param backend null without a store */
+export function createRevocationCheck<C, U>(
+  backend: SessionBackend<C> | null,
+  { store, leeway }: Settings<C, U>,
+): RevocationCheck<C> {
+  if (backend === null || store === null) return WITHOUT_STORE
+  const { storeClient, revocations, sessions } = backend
+  const { whenStale, maxStale } = store.revocation
+  return {
+    checkKnown: (payload, { revocation }) =>
+      payload.type !== 'refresh' && revocations.checkKnown(payload, revocation === 'strict'),
+    checkStore: (payload) =>
+      payload.type === 'refresh' ? sessions.checkSession(payload) : revocations.checkStore(payload),
+    async renewGrants(payload) {
+      if (!revocations.checkKnown(payload, true)) await revocations.checkStore(payload)
+      const rights = await sessions.currentRights(payload)
+      return rights === null ? {} : ({ scopes: rights.scopes ?? [], data: rights.data ?? {} } as Grants<C>)
+    },
+    async spendTicket(jti) {
+      // One attempt in a window that outlasts the ticket: the store counts it in one atomic step.
+      const window = TICKET_TTL + 2 * leeway + SPENT_MARGIN
+      const attempt = await storeClient.call((calls) =>
+        calls.countAttempt(`ticket ${jti}`, 1, window, storeClient.now()),
+      )
+      if (!attempt.allowed) throw new AuthError('token_revoked')
+    },
+    listen: (listener) => revocations.listen(listener),
+    isLongLived: (payload) => revocations.isLongLived(payload),
+    patience: whenStale === 'allow' ? Number.POSITIVE_INFINITY : maxStale,
+    ready: () => revocations.ready(),
+    state: () => revocations.state(),
+    close: () => revocations.close(),
+  }
+}
+
+/** Nothing is revoked, and there are no tickets. */
+const WITHOUT_STORE: RevocationCheck<never> = {
+  checkKnown: () => true,
+  checkStore: async () => undefined,
+  renewGrants: async () => ({}),
+  spendTicket: async () => {
+    throw new AuthError('token_malformed')
+  },
+  listen: () => undefined,
+  isLongLived: () => false,
+  patience: DEFAULT_PATIENCE,
+  ready: async () => undefined,
+  state: () => null,
+  close: () => undefined,
+}

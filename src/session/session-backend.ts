@@ -1,0 +1,49 @@
+/**
+ * The parts of this folder that work on one store, connected: calls, revocations, sessions and their ends.
+ */
+import type { Clock } from '../internal/duration.ts'
+import type { IssueToken } from '../token/issued-token.ts'
+import type { StoreSettings } from './resolve-session-options.ts'
+import { RevocationFeed } from './revocation-feed.ts'
+import { type SessionEvent, SessionRevoker } from './session-revoker.ts'
+import { Sessions } from './sessions.ts'
+import { StoreClient } from './store-client.ts'
+
+/** The parts that work on one store. */
+export interface SessionBackend<C> {
+  /** Calls the store. */
+  readonly storeClient: StoreClient
+  /** Knows what is revoked. */
+  readonly revocations: RevocationFeed
+  /** Ends sessions and revokes tokens. */
+  readonly revoker: SessionRevoker
+  /** Starts, refreshes and steps up. */
+  readonly sessions: Sessions<C>
+}
+
+/** What the parts need of the application. */
+export interface BackendContext {
+  /** Signs tokens. */
+  readonly issue: IssueToken
+  /** The time in epoch seconds. */
+  readonly clock: Clock
+  /** The application's own clock, which then rules in the store, too; null for the system's. */
+  readonly ownClock: Clock | null
+  /** Tells the application's listeners. */
+  readonly emit: (event: SessionEvent) => void
+}
+
+/** Bounds on the calls of a store: 2 s, and as many at once as a busy process can use. */
+const STORE_CLIENT_BOUNDS = { deadline: 2, inFlight: 256 } as const
+
+/** Connects the parts of one application. It calls nothing: the first use does. */
+export function createSessionBackend<C>(
+  { store, sessions: settings, revocation }: StoreSettings<C>,
+  { issue, clock, ownClock, emit }: BackendContext,
+): SessionBackend<C> {
+  const storeClient = new StoreClient(store, STORE_CLIENT_BOUNDS, ownClock)
+  const revocations = new RevocationFeed(storeClient, revocation)
+  const revoker = new SessionRevoker({ storeClient, revocations, settings, clock, emit })
+  const sessions = new Sessions({ storeClient, revocations, settings, clock, emit, issue, revoker })
+  return { storeClient, revocations, revoker, sessions }
+}

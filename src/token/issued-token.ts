@@ -1,0 +1,57 @@
+/**
+ * Tokens that were just signed, with what is known of them, so that nobody decodes again what this process
+ * has signed; and the public pair, which is made of them.
+ */
+import type { TokenClaims } from './sign-token.ts'
+
+/** A token pair, as the body of a response has it (RFC 6749 section 5.1). */
+export interface TokenPair {
+  /** The access token. */
+  readonly access_token: string
+  /** The refresh token. */
+  readonly refresh_token: string
+  /** Always `'bearer'`. */
+  readonly token_type: 'bearer'
+  /** How long the access token lives, in seconds. */
+  readonly expires_in: number
+}
+
+/** A token and the claims that it was signed with. */
+export interface IssuedToken {
+  /** The compact JWS. */
+  readonly text: string
+  /** Its claims; what signing adds by default, such as `jti` and `iss`, is not among them. */
+  readonly claims: TokenClaims
+}
+
+/** Both tokens of a login, a refresh or a step-up. */
+export interface IssuedPair {
+  /** The access token. */
+  readonly access: IssuedToken
+  /** The refresh token that is good from now on. */
+  readonly refresh: IssuedToken
+  /**
+   * Whether the refresh token is the one that was presented: same generation, same end. The client then
+   * keeps its own copy, which a late response must not replace.
+   */
+  readonly isRefreshKept: boolean
+}
+
+/** The public form of a pair. */
+export function toTokenPair({ access, refresh }: Pick<IssuedPair, 'access' | 'refresh'>): TokenPair {
+  const { exp, iat } = access.claims
+  return {
+    access_token: access.text,
+    refresh_token: refresh.text,
+    token_type: 'bearer',
+    expires_in: exp - iat,
+  }
+}
+
+/**
+ * Signs the claims of one token.
+ *
+ * @throws {TypeError} for claims that no verifier would accept
+ * @throws {ConfigurationError} when the key ring only verifies
+ */
+export type IssueToken = (claims: TokenClaims) => IssuedToken
