@@ -1,8 +1,8 @@
 /**
  * The one class of runtime error and the one table of all of them. A row says what the wire says:
- * the seeds' `error_type` and message, the status, and the OAuth 2.0 error word (RFC 6750 section
- * 3.1, RFC 9470 section 3). Turning an error into a response is `http/respond.ts`'s work. Messages
- * are fixed texts: no token, key, password or claim value ever enters one.
+ * `error_type` and message as AuthX has them, the status, and the OAuth 2.0 error word (RFC 6750
+ * section 3.1, RFC 9470 section 3). Turning an error into a response is the work of `http/error-response.ts`.
+ * Messages are fixed texts: no token, key, password or claim value ever enters one.
  */
 
 /** One row of the table of errors. */

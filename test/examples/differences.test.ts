@@ -1,11 +1,12 @@
 /** The decision page and the data that the replay works with are one list. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ROOT } from '../server/process.ts'
 import { DIFFERENCES, RULES } from './differences.ts'
 
-const PAGE = join(ROOT, 'docs/decisions/0002-answers-that-differ-from-the-seeds.md')
+const FOLDER = join(ROOT, 'docs/decisions')
+const PAGE = join(FOLDER, readdirSync(FOLDER).find((name) => name.startsWith('0002-')) ?? '0002')
 
 /** The page's sections: the rule that a heading names, and the exchanges that the paragraph `Exchanges: ...` lists. */
 const sections = new Map(
@@ -18,12 +19,12 @@ const sections = new Map(
     }),
 )
 
-/** The exchanges of a rule, as the page names them: `seed001_key_handlers` is 001. */
+/** The exchanges of a rule, as the page names them. */
 function exchangesOf(rule: string): string[] {
-  return Object.entries(DIFFERENCES).flatMap(([seed, list]) =>
+  return Object.entries(DIFFERENCES).flatMap(([page, list]) =>
     Object.entries(list)
       .filter(([, { rules }]) => rules.some((name) => name === rule))
-      .map(([id]) => `${seed.slice(4, 7)}/${id}`),
+      .map(([id]) => `${page}/${id}`),
   )
 }
 

@@ -1,7 +1,6 @@
 /**
- * The closed list: every exchange of `seed_transcripts.json` that an example answers otherwise than the seed's program did,
- * by which rules, and with what. What is not here is answered as recorded.
- * `docs/decisions/0002-answers-that-differ-from-the-seeds.md` says the same in words.
+ * The closed list: every exchange of `test/vectors/data/transcripts.json` that an example answers otherwise than the recorded
+ * program did, by which rules, and with what. What is not here is answered as recorded. Decision 0002 says the same in words.
  */
 
 /** The rules; the texts are the page's. */
@@ -92,14 +91,14 @@ const refreshRequired = refusal(401, {
 const notFound: Ours = { status: 404, text: '404 Not Found' }
 const plainNotFound: Ours = { status: 404, text: 'Not Found' }
 
-/** The same difference for several exchanges of one seed. */
+/** The same difference for several exchanges of one page. */
 function each(ids: readonly string[], rules: readonly Rule[], ours: Ours): Record<string, Difference> {
   return Object.fromEntries(ids.map((id) => [id, { rules, ours }]))
 }
 
-/** By the name of the recording and of the exchange. */
+/** By the page and the exchange. */
 export const DIFFERENCES: Readonly<Record<string, Readonly<Record<string, Difference>>>> = {
-  seed000: {
+  '000': {
     ...each(['login-bad'], ['detail-bodies'], badCredentials('Invalid credentials')),
     ...each(
       ['login-missing-field', 'login-no-body', 'login-bad-json', 'login-form', 'login-wrong-type'],
@@ -115,11 +114,11 @@ export const DIFFERENCES: Readonly<Record<string, Readonly<Record<string, Differ
     ...each(['protected-trailing-slash'], ['redirects'], notFound),
     ...each(['openapi', 'docs'], ['generated-pages'], notFound),
   },
-  seed001_key_handlers: {
+  '001': {
     ...each(['login-bad'], ['detail-bodies'], badCredentials('Bad username/password')),
     ...each(['refresh-as-in-doc-GET'], ['framework-404-405', 'detail-bodies'], plainNotFound),
     ...each(['refresh-POST-header'], ['fastjwt-refresh-header'], {
-      like: 'seed002_key_handlers/refresh-POST-header',
+      like: '002/refresh-POST-header',
     }),
     ...each(['refresh-with-access'], ['fastjwt-refresh-header', 'error-members'], refreshRequired),
     ...each(
@@ -135,21 +134,21 @@ export const DIFFERENCES: Readonly<Record<string, Readonly<Record<string, Differ
     ),
     ...each(['protected-garbage'], ['token-401', 'fastjwt-messages', 'error-members'], malformed),
   },
-  seed002_key_handlers: {
+  '002': {
     ...each(['login-bad'], ['detail-bodies'], badCredentials('Bad username/password')),
     ...each(['refresh-as-in-doc-GET'], ['framework-404-405', 'detail-bodies'], notFound),
     ...each(['protected-garbage'], ['token-401', 'error-members'], malformed),
   },
-  seed003_handlers: {
+  '003': {
     ...each(['verify-other-user'], ['detail-bodies'], mismatch),
     ...each(['verify-wrong-password'], ['detail-bodies'], badCredentials('Invalid password')),
     ...each(['verify-token-bad-body'], ['body-400', 'detail-bodies'], badRequest),
     ...each(['refresh-garbage-later'], ['token-401', 'error-members'], malformed),
   },
-  seed004: {
+  '004': {
     ...each(['login-query', 'change-fresh'], ['password-in-body'], badRequest),
     ...each(['login-bad'], ['password-in-body', 'detail-bodies'], badRequest),
-    ...each(['login-json-body'], ['password-in-body', 'detail-bodies'], { like: 'seed004/login-query' }),
+    ...each(['login-json-body'], ['password-in-body', 'detail-bodies'], { like: '004/login-query' }),
     ...each(['login-missing', 'change-missing-param'], ['body-400', 'detail-bodies'], badRequest),
     ...each(
       ['issue-data-over-standard', 'issue-data-over-exp', 'issue-data-scopes'],

@@ -1,5 +1,5 @@
 /**
- * Seeds 001 and 002: the four steps of their pages, on the program with a framework and on the one without.
+ * Pages 001 and 002 of decision 0002: the four steps of their pages, on the program with a framework and on the one without.
  * Two slips of the pages are not followed: their third curl line lacks `-X POST` (their programs answer it with 405, ours
  * with 404), and the fourth says `$FRESH_TOKEN` where the comment above it says "the non fresh token".
  */

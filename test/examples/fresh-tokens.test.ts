@@ -1,4 +1,4 @@
-/** Seed 000: its five steps, with the answers that it shows. */
+/** Page 000 of decision 0002: its five steps, with the answers that it shows. */
 import { expect, it } from 'vitest'
 import { claimsOf, inThePast, send, startExample, tokensOf } from './program.ts'
 

@@ -1,4 +1,4 @@
-/** Seed 004: its routes and every one of its snippets. */
+/** Page 004 of decision 0002: its routes and every one of its snippets. */
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { claimsOf, commandOf, send, startExample, tokensOf } from './program.ts'

@@ -1,12 +1,10 @@
 /**
- * The recorded requests of the seeds' programs, sent to the examples: the recorded status and body come back, byte for byte,
+ * The recorded requests of the Python programs, sent to the examples: the recorded status and body come back, byte for byte,
  * or what the closed list of differences says, and nothing else.
  * Tokens cannot be the recorded ones: a live one of the same kind takes the place of each, in requests and in answers.
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ROOT } from '../server/process.ts'
+import { loadRecording } from '../vectors/load.ts'
 import { ADDED, DIFFERENCES, type Ours, RULES } from './differences.ts'
 import { type Answer, claimsOf, inThePast, receive, startExample } from './program.ts'
 
@@ -22,34 +20,27 @@ interface Exchange {
   readonly body: unknown
 }
 
-const FILE = join(ROOT, '../shared/vectors/seed_transcripts.json')
-
-/** Which example is which seed's program. */
-const EXAMPLES = {
-  seed000: 'fresh-tokens',
-  seed001_key_handlers: 'explicit-refresh-fetch',
-  seed002_key_handlers: 'explicit-refresh',
-  seed003_handlers: 'verify-password',
-  seed004: 'token-types',
-} as const
+/** Which example carries out which page; the keys are the numbers of docs/decisions/0002. */
+const EXAMPLES = new Map([
+  ['000', 'fresh-tokens'],
+  ['001', 'explicit-refresh-fetch'],
+  ['002', 'explicit-refresh'],
+  ['003', 'verify-password'],
+  ['004', 'token-types'],
+] as const)
 
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g
 
 /** The claims that every token has; what else there is in one is custom data. */
 const CLAIMS = ['sub', 'jti', 'iat', 'exp', 'type', 'fresh', 'csrf', 'scopes', 'auth_time']
 
-const recorded = existsSync(FILE) ? readRecording() : undefined
-if (recorded === undefined)
-  console.warn(`\nSKIPPED: no transcripts at ${FILE}; the examples are not compared with the seeds\n`)
-
-function readRecording(): Readonly<Record<string, readonly Exchange[]>> {
-  const file: Record<string, { exchanges: Exchange[] }> = JSON.parse(readFileSync(FILE, 'utf8'))
-  return Object.fromEntries(Object.entries(file).map(([name, { exchanges }]) => [name, exchanges]))
-}
+const { pages: recorded } = loadRecording<{
+  pages: Readonly<Record<string, { readonly exchanges: readonly Exchange[] }>>
+}>('transcripts.json')
 
 function exchangeOf(name: string): Exchange {
-  const [seed = '', id = ''] = name.split('/')
-  const found = recorded?.[seed]?.find((exchange) => exchange.id === id)
+  const [page = '', id = ''] = name.split('/')
+  const found = recorded[page]?.exchanges.find((exchange) => exchange.id === id)
   if (found === undefined) throw new Error(`There is no exchange ${name}`)
   return found
 }
@@ -160,13 +151,13 @@ function expectHeaders({ status, headers, text }: Answer, name: string): void {
   if (/^[{"]/.test(text)) expect.soft(headers.get('content-type'), name).toMatch(/^application\/json/)
 }
 
-describe.skipIf(recorded === undefined)('the recorded exchanges', () => {
-  it.each(Object.entries(EXAMPLES))('%s are those of %s', async (seed, example) => {
+describe('the recorded exchanges', () => {
+  it.each([...EXAMPLES])('of page %s are those of %s', async (page, example) => {
     const { url } = await startExample(example)
     const tokens = new LiveTokens()
-    for (const exchange of recorded?.[seed] ?? []) {
-      const name = `${seed}/${exchange.id}`
-      const ours = DIFFERENCES[seed]?.[exchange.id]?.ours
+    for (const exchange of recorded[page]?.exchanges ?? []) {
+      const name = `${page}/${exchange.id}`
+      const ours = DIFFERENCES[page]?.[exchange.id]?.ours
       const answer = await replay(url, exchange, tokens)
       expectHeaders(answer, name)
       if (ours !== undefined && 'introspection' in ours) {
@@ -181,20 +172,20 @@ describe.skipIf(recorded === undefined)('the recorded exchanges', () => {
   })
 
   it('are all replayed', () => {
-    expect(Object.keys(recorded ?? {}).sort()).toEqual(Object.keys(EXAMPLES).sort())
+    expect(Object.keys(recorded).sort()).toEqual([...EXAMPLES.keys()].sort())
   })
 })
 
-describe.skipIf(recorded === undefined)('the closed list of differences', () => {
-  const entries = Object.entries(DIFFERENCES).flatMap(([seed, list]) =>
-    Object.entries(list).map(([id, difference]) => ({ seed, id, ...difference })),
+describe('the closed list of differences', () => {
+  const entries = Object.entries(DIFFERENCES).flatMap(([page, list]) =>
+    Object.entries(list).map(([id, difference]) => ({ page, id, ...difference })),
   )
 
   it('names exchanges that exist, and only where the answer does differ', () => {
-    for (const { seed, id, ours } of entries) {
-      const exchange = exchangeOf(`${seed}/${id}`)
+    for (const { page, id, ours } of entries) {
+      const exchange = exchangeOf(`${page}/${id}`)
       if ('introspection' in ours) continue
-      expect.soft(expectedOf(exchange, ours), `${seed}/${id}`).not.toEqual(expectedOf(exchange, undefined))
+      expect.soft(expectedOf(exchange, ours), `${page}/${id}`).not.toEqual(expectedOf(exchange, undefined))
     }
   })
 
@@ -203,11 +194,11 @@ describe.skipIf(recorded === undefined)('the closed list of differences', () => 
   })
 
   it('says of what form the recorded body was', () => {
-    for (const { seed, id, rules, ours } of entries) {
-      const body = JSON.stringify(exchangeOf(`${seed}/${id}`).body)
+    for (const { page, id, rules, ours } of entries) {
+      const body = JSON.stringify(exchangeOf(`${page}/${id}`).body)
       const bothRefuse = body.includes('"error_type":') && 'text' in ours
-      expect.soft(rules.includes('detail-bodies'), `${seed}/${id}`).toBe(body.startsWith('{"detail":'))
-      expect.soft(rules.includes('error-members'), `${seed}/${id}`).toBe(bothRefuse)
+      expect.soft(rules.includes('detail-bodies'), `${page}/${id}`).toBe(body.startsWith('{"detail":'))
+      expect.soft(rules.includes('error-members'), `${page}/${id}`).toBe(bothRefuse)
     }
   })
 })

@@ -1,4 +1,4 @@
-/** Seed 003: its four steps, and the end that its renewal lacks. */
+/** Page 003 of decision 0002: its four steps, and the end that its renewal lacks. */
 import { describe, expect, it } from 'vitest'
 import { type Answer, claimsOf, inThePast, send, startExample, tokensOf } from './program.ts'
 

@@ -1,6 +1,6 @@
 /**
- * What AuthX 1.7.1, FastJWT, flask-jwt-extended and the TypeScript peers get wrong, each held against us: the numbers are those of
- * research/demand.md section 0 (D) and research/authx_observed.md section 5 (O). HTTP ones go through the door of fetch and the routes.
+ * What AuthX 1.7.1, FastJWT 0.4.1, flask-jwt-extended 4.7.1 and TypeScript libraries get wrong, each held against us.
+ * `docs/invariants.md` says what each D and O stands for. Requests go through the fetch adapter and the routes.
  */
 import { describe, expect, it } from 'vitest'
 import { guards } from '../../src/adapters/fetch.ts'
@@ -217,7 +217,7 @@ describe('the type of a token', () => {
     }
   })
 
-  it('an access token is not traded for a new one at /refresh (seed 003)', async () => {
+  it('an access token is not traded for a new one at /refresh (AuthX documentation)', async () => {
     const { auth } = setUp()
     const response = await routes(auth)('/refresh', bearer(await auth.createAccessToken('u')))
     expect(await answerOf(response)).toEqual([401, 'refresh_token_required'])
@@ -228,7 +228,7 @@ describe('the type of a token', () => {
     expect(await codeOf(() => setUp({ interop: true }).auth.verifyToken(token))).toBe('token_malformed')
   })
 
-  it('a refresh token in the header refreshes by default: the curl of seed 001 works (D11)', async () => {
+  it('a refresh token in the header refreshes by default: the documented curl works (D11)', async () => {
     const { auth } = setUp()
     const call = routes(auth)
     const login = await call('/login', {
@@ -450,7 +450,7 @@ describe('claims', () => {
     )
   })
 
-  it('the expiry of a token is in the future when it is issued (seed 004)', async () => {
+  it('the expiry of a token is in the future when it is issued (AuthX documentation)', async () => {
     for (const options of [{ expiresIn: 0 }, { expiresIn: -1 }, { expiresAt: NOW - 1 }]) {
       expect(await complaintOf(() => setUp().auth.createAccessToken('u', options))).toMatch(
         /^TypeError: Expected/,

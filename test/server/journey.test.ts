@@ -30,7 +30,7 @@ const login = (server: RunningServer, username: string, password: string) =>
 const changePassword = (server: RunningServer, token: unknown, new_password: unknown) =>
   call(server, 'POST', '/change-password', json({ new_password }, bearer(token)))
 
-describe('the five steps of the seeds', () => {
+describe('the five steps of the documentation of AuthX', () => {
   it('lead where they say', async () => {
     const server = await startServer()
 

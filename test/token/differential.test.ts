@@ -50,7 +50,7 @@ const REASONS: Readonly<Record<string, Reason>> = {
   // RFC 7515 section 2: base64url has one spelling. jose skips white space and ignores unused bits.
   'a part is not canonical base64url': ({ token }) =>
     token.split('.').some((part) => Buffer.from(part, 'base64url').toString('base64url') !== part),
-  // Bounds against denial of service (research/security.md 4.2).
+  // Bounds against denial of service: the default `limits`.
   'the token is longer than 8192 characters': ({ token }) => token.length > 8192,
   'the header is longer than 1024 characters or has more than 16 members': ({ token, header }) =>
     token.indexOf('.') > 1024 || Object.keys(header).length > 16,

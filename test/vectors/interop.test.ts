@@ -7,7 +7,7 @@ import { createAuth } from '../../src/auth/create-auth.ts'
 import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
 import type { TokenPayload } from '../../src/token/token-payload.ts'
 import { codeOf, complaintOf, NOW, read, setUp, stoppedClock } from '../token/forge.ts'
-import { HAVE_VECTORS, loadVectors } from './load.ts'
+import { loadRecording } from './load.ts'
 
 interface PythonToken {
   readonly lib: string
@@ -21,11 +21,7 @@ interface PythonTokens {
   readonly keys: Readonly<Record<string, { readonly public: string }>>
   readonly tokens: readonly PythonToken[]
 }
-const { secret, keys, tokens } = loadVectors<PythonTokens>('python_tokens.json', {
-  secret: '',
-  keys: {},
-  tokens: [],
-})
+const { secret, keys, tokens } = loadRecording<PythonTokens>('python-tokens.json')
 
 /** An application with the key of one algorithm. */
 function setUpFor(alg: string, interop: boolean): ReturnType<typeof createAuth> {
@@ -44,7 +40,7 @@ function toClaims(payload: TokenPayload<unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined))
 }
 
-describe.skipIf(!HAVE_VECTORS)('tokens of the Python libraries', () => {
+describe('tokens of the Python libraries', () => {
   const table = tokens.map((entry) => [`${entry.lib} ${entry.alg} ${entry.kind}`, entry] as const)
 
   it.each(table)('%s: accepted with its claims', async (_, { alg, token, claims }) => {

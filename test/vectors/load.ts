@@ -1,22 +1,29 @@
 /**
- * Where the vectors are: `../shared/vectors` beside the project, or the folder that TOKENWRIGHT_VECTORS names. They are not part
- * of the repository; where the folder is absent, the suites say so and skip.
+ * Reads the test vectors. Our own recordings are in `test/vectors/data/`. Those of Project Wycheproof are other people's:
+ * `npm run vectors` fetches them. Where they are absent, the suite says so and skips.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
+import { join } from 'node:path'
+
+/** The file without which there are no Wycheproof vectors. */
+const FIRST = 'json_web_signature_test.json'
+
+/** Where the Wycheproof vectors may be; the first folder that has them counts. TOKENWRIGHT_VECTORS names another one. */
+const FOLDERS = ['wycheproof', '../../../shared/vectors'].map((path) => join(import.meta.dirname, path))
 
 const named = process.env['TOKENWRIGHT_VECTORS']
-const FOLDER =
-  named === undefined ? new URL('../../../shared/vectors/', import.meta.url) : pathToFileURL(`${named}/`)
+const folder = (named === undefined ? FOLDERS : [named]).find((one) => existsSync(join(one, FIRST)))
 
-/** Whether the vectors are there. */
-export const HAVE_VECTORS = existsSync(FOLDER)
+/** Whether the Wycheproof vectors are there. */
+export const HAVE_WYCHEPROOF = folder !== undefined
 
-if (!HAVE_VECTORS) {
-  console.warn(`\nNO VECTORS: ${FOLDER.href} is absent, so Wycheproof and the Python tokens are NOT tested\n`)
+
+/** Reads one file of Wycheproof; an empty stand-in where there is none, so that a skipped suite can be collected. */
+export function loadWycheproof<T>(name: string, absent: T): T {
+  return folder === undefined ? absent : (JSON.parse(readFileSync(join(folder, name), 'utf8')) as T)
 }
 
-/** Reads one file of vectors; an empty stand-in when the folder is absent. */
-export function loadVectors<T>(name: string, absent: T): T {
-  return HAVE_VECTORS ? (JSON.parse(readFileSync(new URL(name, FOLDER), 'utf8')) as T) : absent
+/** Reads one of our own files in `test/vectors/data/`. */
+export function loadRecording<T>(name: string): T {
+  return JSON.parse(readFileSync(join(import.meta.dirname, 'data', name), 'utf8')) as T
 }

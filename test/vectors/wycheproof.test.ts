@@ -10,7 +10,7 @@ import type { Jwk } from '../../src/token/jwk.ts'
 import { prepareVerifyJws } from '../../src/token/jws.ts'
 import { createKeyRing, type KeyRing } from '../../src/token/key-ring.ts'
 import { NOW, SECRET } from '../token/forge.ts'
-import { HAVE_VECTORS, loadVectors } from './load.ts'
+import { HAVE_WYCHEPROOF, loadWycheproof } from './load.ts'
 
 type KeyGroup = Jwk | { readonly keys: readonly Jwk[] }
 interface Vector {
@@ -89,8 +89,12 @@ function differences({ testGroups }: File): { count: number; differing: Record<n
   return { count: vectors.length, differing: Object.fromEntries(differing) }
 }
 
-describe.skipIf(!HAVE_VECTORS)('Wycheproof', () => {
-  const signatures = loadVectors('json_web_signature_test.json', NONE)
+if (!HAVE_WYCHEPROOF) {
+  console.warn('\nSKIPPED: the Wycheproof vectors are not here. Run `npm run vectors` once to fetch them.\n')
+}
+
+describe.skipIf(!HAVE_WYCHEPROOF)('Wycheproof', () => {
+  const signatures = loadWycheproof('json_web_signature_test.json', NONE)
 
   it('passes 397 of 401 JSON Web Signature vectors, and the other four are wrong in the file', () => {
     const { count, differing } = differences(signatures)
@@ -110,15 +114,15 @@ describe.skipIf(!HAVE_VECTORS)('Wycheproof', () => {
   })
 
   it('passes 26 of 26 JSON Web Key vectors', () => {
-    expect(differences(loadVectors('json_web_key_test.json', NONE))).toEqual({ count: 26, differing: {} })
+    expect(differences(loadWycheproof('json_web_key_test.json', NONE))).toEqual({ count: 26, differing: {} })
   })
 
   it('passes 49 of 49 JWS vectors of JSON Web Crypto', () => {
-    expect(differences(loadVectors('json_web_crypto_test.json', NONE))).toEqual({ count: 49, differing: {} })
+    expect(differences(loadWycheproof('json_web_crypto_test.json', NONE))).toEqual({ count: 49, differing: {} })
   })
 
   it('refuses every JWE of JSON Web Crypto where a JWS is expected', () => {
-    const crypto = loadVectors<{ testGroups: { tests: { jwe?: string | object }[] }[] }>(
+    const crypto = loadWycheproof<{ testGroups: { tests: { jwe?: string | object }[] }[] }>(
       'json_web_crypto_test.json',
       NONE as never,
     )
