@@ -1,9 +1,10 @@
 /**
- * The case file: its types and its reader. A case is a list of steps and what the last answer must be; the conventions are
- * those of the threat model's section on attack cases. Everything in a file is data, also the parts that this
- * runner cannot carry out: those become skipped cases, never errors.
+ * The case files: their types and their reader. A case is a list of steps and what the last response must be;
+ * `attack/cases/README.md` describes the form. Everything in a file is data, also what this runner does not know: such
+ * a case is skipped, with the reason.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 
 /** Any JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
@@ -82,11 +83,26 @@ function toCase(value: Json, index: number): AttackCase {
 }
 
 /**
- * Reads a case file: a JSON list of cases, or an object that holds one under `cases`.
+ * Reads cases: from a file with a JSON list of cases, or an object that holds one under `cases`; or from all such files in
+ * a folder, in the order of their names.
  *
- * @throws {Error} when the file cannot be read or is of another form; the message names the case
+ * @throws {Error} when a file cannot be read or has another form, or two cases have one id; the message names the case
  */
-export function readCases(file: string): AttackCase[] {
+export function readCases(path: string): AttackCase[] {
+  const files = statSync(path).isDirectory() ? jsonFilesIn(path) : [path]
+  const cases = files.flatMap(readFile)
+  const ids = cases.map(({ id }) => id)
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index)
+  if (files.length > 1 && twice !== undefined) throw new Error(`expected one case ${twice}, got two`)
+  return cases
+}
+
+function jsonFilesIn(folder: string): string[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith('.json'))
+  return names.sort().map((name) => join(folder, name))
+}
+
+function readFile(file: string): AttackCase[] {
   const content: Json = JSON.parse(readFileSync(file, 'utf8'))
   const list = isObject(content) ? content['cases'] : content
   if (!isList(list)) throw new Error('expected a list of cases')

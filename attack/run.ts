@@ -1,10 +1,9 @@
 /**
- * `npm run attack -- [FILE] [--verbose] [--door NAME] [--store NAME]`: runs the cases of a file against the library, over HTTP. With
- * `--door all` every case runs on the first door, and on the others those that start no servers of their own.
- * FILE defaults to the project's research folder beside it, then to the environment's ATTACK_CASES. Exit code 1 when a case
- * failed, 2 when the file cannot be read. A file that is merely absent by default is said loudly and is no failure.
+ * `npm run attack -- [FILE] [--verbose] [--door NAME] [--store NAME]`: runs attack cases against the library, over HTTP. FILE
+ * is a file of cases or a folder of such files, `attack/cases` by default. With `--door all` every case runs on the first
+ * door, and on the others those that start no servers of their own. Exit code 1 when a case failed, 2 when there are no
+ * cases or they cannot be read.
  */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type AttackCase, isLight, readCases } from './cases.ts'
@@ -15,10 +14,7 @@ import type { ServerKind } from './servers.ts'
 import { DOORS } from './target.ts'
 
 /** Where the cases are unless the command says otherwise, from the project's root. */
-const DEFAULT_FILE = '../shared/research/attack_cases.json'
-
-/** Environment variable with a case file. */
-const FILE_VARIABLE = 'ATTACK_CASES'
+const CASES = 'attack/cases'
 
 /** The door on which every case runs, and the word for running on all doors. */
 const FIRST = 'fetch'
@@ -51,17 +47,11 @@ function readArguments() {
 
 function load(file: string): AttackCase[] {
   try {
-    return readCases(file)
+    const cases = readCases(file)
+    return cases.length > 0 ? cases : fail(`${file}: expected at least one case`)
   } catch (error) {
     return fail(`${file}: ${error instanceof Error ? error.message : error}`)
   }
-}
-
-/** The file to read; undefined when none was named and the usual one is not there. */
-function findFile(named: string | undefined): string | undefined {
-  if (named !== undefined) return named
-  const usual = join(projectRoot(), DEFAULT_FILE)
-  return existsSync(usual) ? usual : process.env[FILE_VARIABLE]
 }
 
 async function main(): Promise<void> {
@@ -74,13 +64,7 @@ async function main(): Promise<void> {
   // Applications under attack bring their own secrets.
   delete process.env['TOKENWRIGHT_SECRET']
 
-  const file = findFile(positionals[0])
-  if (file === undefined) {
-    say(`SKIPPED: no attack cases. ${DEFAULT_FILE} is not there; name a FILE or set ${FILE_VARIABLE}.`)
-    say(toSummary([]))
-    return
-  }
-  const cases = load(file)
+  const cases = load(positionals[0] ?? join(projectRoot(), CASES))
   const results: CaseResult[] = []
   for (const name of door === ALL ? Object.keys(DOORS) : [door]) {
     if (door === ALL) say(`\n== door ${name}`)

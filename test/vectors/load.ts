@@ -17,10 +17,14 @@ const folder = (named === undefined ? FOLDERS : [named]).find((one) => existsSyn
 /** Whether the Wycheproof vectors are there. */
 export const HAVE_WYCHEPROOF = folder !== undefined
 
-
 /** Reads one file of Wycheproof; an empty stand-in where there is none, so that a skipped suite can be collected. */
 export function loadWycheproof<T>(name: string, absent: T): T {
-  return folder === undefined ? absent : (JSON.parse(readFileSync(join(folder, name), 'utf8')) as T)
+  return HAVE_WYCHEPROOF ? (JSON.parse(loadWycheproofText(name)) as T) : absent
+}
+
+/** Reads the text of one file of Wycheproof. */
+export function loadWycheproofText(name: string): string {
+  return readFileSync(join(folder ?? '', name), 'utf8')
 }
 
 /** Reads one of our own files in `test/vectors/data/`. */

@@ -2,8 +2,8 @@
 import { createPublicKey } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { fromBase64Url } from '../../src/internal/bytes.ts'
-import { prepareVerifyJws } from '../../src/token/jws.ts'
 import { toThumbprint } from '../../src/token/jwk.ts'
+import { prepareVerifyJws } from '../../src/token/jws.ts'
 import { createKeyRing, type KeyRing } from '../../src/token/key-ring.ts'
 import { codeOf, NOW, setUp } from '../token/forge.ts'
 

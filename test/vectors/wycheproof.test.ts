@@ -118,7 +118,10 @@ describe.skipIf(!HAVE_WYCHEPROOF)('Wycheproof', () => {
   })
 
   it('passes 49 of 49 JWS vectors of JSON Web Crypto', () => {
-    expect(differences(loadWycheproof('json_web_crypto_test.json', NONE))).toEqual({ count: 49, differing: {} })
+    expect(differences(loadWycheproof('json_web_crypto_test.json', NONE))).toEqual({
+      count: 49,
+      differing: {},
+    })
   })
 
   it('refuses every JWE of JSON Web Crypto where a JWS is expected', () => {
@@ -127,9 +130,13 @@ describe.skipIf(!HAVE_WYCHEPROOF)('Wycheproof', () => {
       NONE as never,
     )
     const tokens = crypto.testGroups.flatMap(({ tests }) => tests.flatMap(({ jwe }) => jwe ?? []))
-    const verify = prepareVerifyJws(createKeyRing({ verifying: [{ alg: 'HS256', key: SECRET }] }), {
-      tokenLength: 8192,
-    }, fromBase64Url)
+    const verify = prepareVerifyJws(
+      createKeyRing({ verifying: [{ alg: 'HS256', key: SECRET }] }),
+      {
+        tokenLength: 8192,
+      },
+      fromBase64Url,
+    )
     expect(tokens.length).toBe(34)
     for (const token of tokens) expect(() => verify(toText(token), NOW)).toThrow('Invalid Token')
   })
