@@ -2,7 +2,7 @@
  * The attacker at work on one target: what they have saved so far, every answer that they got, and the requests that they
  * can make. One attacker per variant of a case; steps work through one, assertions look at what is left in it.
  */
-import type { AttackCase } from './cases.ts'
+import type { AttackCase, Expectation } from './cases.ts'
 import { COOKIE_NAMES, type Intent, toLoginIntent, toPath } from './intents.ts'
 import { attackerJwk, isSignable, type SigningKey, signWith } from './keys.ts'
 import { fromSegments, readSegment, type Segments, toSegments } from './mutations.ts'
@@ -97,6 +97,8 @@ export class Attacker implements Scope {
   phase: 'whole' | 'broken' | 'healed' = 'whole'
   /** The answers that the case's statuses are about, where that is not the last one. */
   readonly judged: Exchange[] = []
+  /** Responses with an expectation of their own, which their step names. */
+  readonly expected: { what: string; exchange: Exchange; expectation: Expectation }[] = []
   /** What a step found about sentences of the case: complaints, or none. */
   readonly rulings = new Map<string, string[]>()
   /** What a reader of the report must know. */

@@ -14,7 +14,7 @@ export interface JsonObject {
   readonly [name: string]: Json
 }
 
-/** What the answer that a case ends with must be. */
+/** What a response must be. */
 export interface Expectation {
   /** The allowed statuses; `config_error` stands for a setup that is refused. Empty: any. */
   readonly status: readonly (number | string)[]
@@ -22,8 +22,8 @@ export interface Expectation {
   readonly error: readonly string[]
   /** Further assertions, in words. */
   readonly assert: readonly string[]
-  /** Headers and the word that each must contain. */
-  readonly headers: Readonly<Record<string, string>>
+  /** By the name in lower case: a word that the header contains, a `/pattern/`, or null for no such header. */
+  readonly headers: Readonly<Record<string, string | null>>
 }
 
 /** One case. */
@@ -52,16 +52,19 @@ function toTexts(value: Json | undefined): string[] {
   return isList(value) ? value.filter((item) => typeof item === 'string') : []
 }
 
-function toExpectation(value: Json | undefined): Expectation {
-  const expect = isObject(value) ? value : {}
-  const { status, error, headers } = expect
-  const listed = status === undefined || isList(status) ? status : [status]
+/** Reads an expectation: an object, or only a status or a list of statuses. */
+export function toExpectation(value: Json | undefined): Expectation {
+  const expect = isObject(value) ? value : { status: value ?? [] }
+  const { status, error, headers, assert } = expect
+  const listed = isList(status) ? status : [status]
   const entries = isObject(headers) ? Object.entries(headers) : []
   return {
-    status: (listed ?? []).filter((item) => typeof item === 'number' || typeof item === 'string'),
+    status: listed.filter((item) => typeof item === 'number' || typeof item === 'string'),
     error: typeof error === 'string' ? [error] : toTexts(error),
-    assert: toTexts(expect['assert']),
-    headers: Object.fromEntries(entries.map(([name, word]) => [name.toLowerCase(), String(word)])),
+    assert: typeof assert === 'string' ? [assert] : toTexts(assert),
+    headers: Object.fromEntries(
+      entries.map(([name, wanted]) => [name.toLowerCase(), wanted === null ? null : String(wanted)]),
+    ),
   }
 }
 

@@ -3,6 +3,7 @@
  * Assertions that a case makes for itself are in `asserts.ts`.
  */
 import { type Attacker, type Exchange, toText } from './attacker.ts'
+import { hasBody } from './expectations.ts'
 import { holds } from './inspections.ts'
 import type { Intent } from './intents.ts'
 import { secretTexts } from './keys.ts'
@@ -32,7 +33,8 @@ function readBody(answer: Answer): Readonly<Record<string, unknown>> {
 }
 
 function checkRefusalBody(_attacker: Attacker, last: Exchange | undefined): Complaint {
-  if (last === undefined || !isRefusal(last) || last.handling === undefined) return undefined
+  if (last === undefined || !isRefusal(last) || last.handling === undefined || !hasBody(last))
+    return undefined
   const body = readBody(last.answer)
   const missing = ['message', 'error_type', 'code'].filter((name) => typeof body[name] !== 'string')
   return unless(missing.length === 0, `the refusal's body lacks ${missing.join(', ')}`)

@@ -102,7 +102,8 @@ function toFetchHandler(app: Application): FetchHandler {
   return async (request, info) => {
     const { pathname } = new URL(request.url)
     if (isLoginPath(pathname)) return login(request, info)
-    const route = routes.get(`${request.method} ${pathname}`)
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const route = routes.get(`${method} ${pathname}`)
     return route === undefined ? toJsonResponse({ message: 'Not found' }, 404) : route(request)
   }
 }

@@ -27,7 +27,7 @@ async function heal(attacker: Attacker): Promise<void> {
 
 /** The `fault` step. */
 export async function fault({ target, action }: JsonObject, attacker: Attacker): Promise<void> {
-  if (target !== 'store') throw new Unsupported(`fault of ${JSON.stringify(target)}`)
+  if (target !== 'store') throw new Unsupported(`fault of ${JSON.stringify(target ?? null)}`)
   if (action === 'heal') {
     await heal(attacker)
     attacker.phase = 'healed'
@@ -41,6 +41,6 @@ export async function fault({ target, action }: JsonObject, attacker: Attacker):
 /** The `sweep` step. */
 export async function sweep({ over, do: work }: JsonObject, attacker: Attacker): Promise<void> {
   if (over !== 'crash_points' || !isObject(work) || work['refresh'] === undefined)
-    throw new Unsupported(`sweep over ${JSON.stringify(over)}`)
+    throw new Unsupported(`sweep over ${JSON.stringify(over ?? null)}`)
   await sweepCrashes(attacker)
 }

@@ -43,7 +43,7 @@ async function selfPortraits({ target }: Attacker): Promise<string[]> {
 /** The `inspect` step: searches everything that was said since the run began. */
 export async function searchLogs(body: JsonObject, attacker: Attacker): Promise<void> {
   const { what, grep } = body
-  if (what !== 'logs' || !isList(grep)) throw new Unsupported(`inspect ${JSON.stringify(what)}`)
+  if (what !== 'logs' || !isList(grep)) throw new Unsupported(`inspect ${JSON.stringify(what ?? null)}`)
   const secrets = grep.flatMap((name) => wantedTexts(String(name), attacker))
   const texts = [...attacker.suite.said, ...attacker.suite.refusals, ...(await selfPortraits(attacker))].join(
     '\n',

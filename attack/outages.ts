@@ -46,8 +46,9 @@ function isUnavailable({ answer }: Exchange): boolean {
   return answer.status === 503 && /^[1-9]\d*$/.test(wait) && answer.elapsed <= DEADLINE + GRACE
 }
 
-/** Whether the statuses of the case are about what happens during the outage only: after it there is a sentence. */
-const isAboutOutage = ({ attack }: Attacker) => attack.expect.assert.includes(OUTAGE_SENTENCES.healed)
+/** A 503 is what the case expects during the outage; its other statuses are about the time after it. */
+const isAbout = (phase: Attacker['phase'], { attack }: Attacker): boolean =>
+  attack.expect.status.some((status) => (status === 503) === (phase === 'broken'))
 
 /** Asks again until somebody answers who can tell; the last answer counts. */
 async function askUntilTold(intent: Intent, attacker: Attacker): Promise<Exchange> {
@@ -67,15 +68,19 @@ async function askUntilTold(intent: Intent, attacker: Attacker): Promise<Exchang
   }
 }
 
-/** What every kind of guard says while the store is out of reach. */
-async function requestInOutage(token: string, attacker: Attacker): Promise<void> {
+/** The responses that the case's expectation is about in this phase, unless their step has its own. */
+export function expectInPhase(exchanges: readonly Exchange[], attacker: Attacker): void {
+  if (isAbout(attacker.phase, attacker)) attacker.judged.push(...exchanges)
+}
+
+/** What every kind of guard says while the store is out of reach; returns what the strict ones say. */
+async function requestInOutage(token: string, attacker: Attacker): Promise<Exchange[]> {
   const { strict, stateless } = OUTAGE_SENTENCES
   const paths = [...Array.from({ length: CROWD }, () => '/strict'), '/stateless', '/protected']
   const asked = paths.map((path) => attacker.ask(toBearerIntent(token, path)))
   const [login, exchanges] = await Promise.all([attacker.ask(toLoginIntent('bob')), Promise.all(asked)])
   for (const exchange of exchanges) {
     if (exchange.request.path === '/strict') {
-      attacker.judged.push(exchange)
       attacker.rule(strict, isUnavailable(exchange), `/strict: ${toShort(exchange)}`)
     } else {
       // A guard that follows the feed goes on for `maxStale`, which is a minute here.
@@ -84,21 +89,18 @@ async function requestInOutage(token: string, attacker: Attacker): Promise<void>
     }
   }
   attacker.rule(strict, isUnavailable(login), `a login: ${toShort(login)}`)
+  return exchanges.filter(({ request }) => request.path === '/strict')
 }
 
-/** The `request` step while something is broken, or whole again. */
-export async function requestInPhase(token: string, attacker: Attacker): Promise<void> {
-  const { phase, world, judged } = attacker
-  if (world.disturbance !== undefined) {
-    judged.push(await askUntilJudged(token, attacker))
-  } else if (world.server === undefined || world.fleet.length > 0 || world.tap !== undefined) {
-    judged.push(...known([await attacker.ask(toBearerIntent(token))], attacker))
-  } else if (phase === 'broken') {
-    await requestInOutage(token, attacker)
-  } else {
-    const exchange = await askUntilTold(toBearerIntent(token, '/strict'), attacker)
-    if (!isAboutOutage(attacker)) judged.push(exchange)
-  }
+/** The `request` step while something is broken, or whole again; returns the responses that count. */
+export async function requestInPhase(token: string, attacker: Attacker): Promise<Exchange[]> {
+  const { phase, world } = attacker
+  if (world.disturbance !== undefined) return [await askUntilJudged(token, attacker)]
+  if (world.server === undefined || world.fleet.length > 0 || world.tap !== undefined)
+    return [await attacker.ask(toBearerIntent(token))]
+  return phase === 'broken'
+    ? requestInOutage(token, attacker)
+    : [await askUntilTold(toBearerIntent(token, '/strict'), attacker)]
 }
 
 /** A feed that is back needs a reading to know what it missed. */
@@ -108,20 +110,15 @@ async function askUntilJudged(token: string, attacker: Attacker): Promise<Exchan
     : askUntilTold(toBearerIntent(token), attacker)
 }
 
-/** An application that is down answers nothing; only answers are judged. */
-const known = (exchanges: readonly Exchange[], { attack }: Attacker) =>
-  attack.expect.status.length === 0 ? [] : exchanges
-
 /** The `refresh` step while something is broken, or whole again. */
 export async function refreshInPhase(login: Login, attacker: Attacker): Promise<Exchange> {
-  const { phase, world, judged } = attacker
+  const { phase, world } = attacker
   const intent = toRefreshIntent(login.refresh)
   const outage = world.server !== undefined && world.fleet.length === 0 && world.tap === undefined
   const exchange = phase === 'broken' ? await attacker.ask(intent) : await askUntilTold(intent, attacker)
   if (phase === 'broken' && outage) {
     attacker.rule(OUTAGE_SENTENCES.strict, isUnavailable(exchange), `a refresh: ${toShort(exchange)}`)
   }
-  if (phase === 'broken' || !isAboutOutage(attacker)) judged.push(...known([exchange], attacker))
   return exchange
 }
 

@@ -3,11 +3,11 @@
  * moves and rights are taken away.
  */
 import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
-import { isList, isObject, type Json, type JsonObject } from './cases.ts'
+import { isList, isObject, type Json, type JsonObject, toExpectation } from './cases.ts'
 import { measureStaleness } from './feeds.ts'
 import { type Intent, toBearerIntent, toRefreshIntent } from './intents.ts'
 import { floodLogins } from './logins.ts'
-import { refreshInPhase, toShort } from './outages.ts'
+import { expectInPhase, refreshInPhase, toShort } from './outages.ts'
 import { startTap } from './tap.ts'
 import { TIMES } from './target.ts'
 import { textOf, Unsupported } from './values.ts'
@@ -39,15 +39,14 @@ function toSeconds(value: Json | undefined): number {
   }, 0)
 }
 
-/** A step may say itself what it expects, though it is not the last. */
-export function checkOnTheWay(
+/** A step may say itself what its response must be. */
+export function expectOwn(
   { expect }: JsonObject,
   what: string,
-  { answer }: Exchange,
+  exchange: Exchange,
   attacker: Attacker,
 ): void {
-  const allowed = isList(expect) ? expect : expect === undefined ? [answer.status] : [expect]
-  if (!allowed.includes(answer.status)) attacker.findings.set('control', `${what} answers ${answer.status}`)
+  if (expect !== undefined) attacker.expected.push({ what, exchange, expectation: toExpectation(expect) })
 }
 
 async function findLogin(from: string, attacker: Attacker): Promise<Login> {
@@ -61,15 +60,16 @@ export async function refresh(body: JsonObject, attacker: Attacker): Promise<voi
   const from = textOf(body['from'], 'from')
   const login = await findLogin(from, attacker)
   if (body['drop_response'] === true) return loseAnswers(login, attacker)
-  const exchange =
-    attacker.phase === 'whole'
-      ? await attacker.request(toRefreshIntent(login.refresh))
-      : await refreshInPhase(login, attacker)
+  const isWhole = attacker.phase === 'whole'
+  const exchange = isWhole
+    ? await attacker.request(toRefreshIntent(login.refresh))
+    : await refreshInPhase(login, attacker)
+  if (!isWhole && body['expect'] === undefined) expectInPhase([exchange], attacker)
   // Where a case is about forgeries, its refresh shows that the genuine token is as good as ever.
   const isProbe = attacker.attack.expect.assert.includes(GENUINE_WORKS)
   if (isProbe) attacker.findings.set('probe', exchange.answer.status)
   else attacker.exchanges.push(exchange)
-  checkOnTheWay(body, `refresh from ${from}`, exchange, attacker)
+  expectOwn(body, `refresh from ${from}`, exchange, attacker)
   if (exchange.answer.status !== 200) return
   const next = attacker.toLogin(login.user, exchange)
   attacker.saved.set(LATEST, next)

@@ -12,7 +12,7 @@ import { perform } from './steps.ts'
 import type { TargetOptions } from './target.ts'
 import { Absent, Unsupported } from './values.ts'
 import { toVariants, type Variant } from './variants.ts'
-import { judge, type Verdict } from './verdict.ts'
+import { checkRun, type Verdict } from './verdict.ts'
 import { createWorld } from './worlds.ts'
 
 /** How the cases are run. */
@@ -51,7 +51,7 @@ async function runVariant(attack: AttackCase, { steps }: Variant, run: Run): Pro
       await perform(step, attacker)
       if (attacker.setup !== undefined && attacker.setup.status !== 'accepted') break
     }
-    return await judge(attacker)
+    return await checkRun(attacker)
   } finally {
     await world.close()
   }

@@ -14,11 +14,11 @@ import { findKey } from './keys.ts'
 import { bench, flood } from './load.ts'
 import { loginInTime, sample } from './logins.ts'
 import { mutate, toSegments } from './mutations.ts'
-import { requestInPhase } from './outages.ts'
+import { expectInPhase, requestInPhase } from './outages.ts'
 import {
   administrate,
-  checkOnTheWay,
   clock,
+  expectOwn,
   LATEST,
   type Perform,
   refresh,
@@ -187,10 +187,16 @@ function toBearer({ method, path, headers = [] }: Intent): string {
 
 async function request(body: JsonObject, attacker: Attacker): Promise<void> {
   const intent = await toIntent(body, attacker)
-  if (attacker.phase !== 'whole') return requestInPhase(toBearer(intent), attacker)
+  const what = `${intent.method} ${intent.path}`
+  if (attacker.phase !== 'whole') {
+    const exchanges = await requestInPhase(toBearer(intent), attacker)
+    if (body['expect'] === undefined) expectInPhase(exchanges, attacker)
+    for (const exchange of exchanges) expectOwn(body, what, exchange, attacker)
+    return
+  }
   if (intent.path.startsWith('/logout')) attacker.genuine.length = 0
   const exchange = await attacker.attempt(intent)
-  checkOnTheWay(body, `${intent.method} ${intent.path}`, exchange, attacker)
+  expectOwn(body, what, exchange, attacker)
   const save = body['save']
   if (typeof save === 'string' && exchange.answer.status < 300)
     attacker.saved.set(save, attacker.toLogin('alice', exchange))

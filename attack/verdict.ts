@@ -4,27 +4,8 @@
  */
 import { ASSERTIONS } from './asserts.ts'
 import { type Attacker, codeOf, type Exchange } from './attacker.ts'
+import { checkResponse } from './expectations.ts'
 import { CASE_CHECKS } from './families.ts'
-import { headerValues } from './wire.ts'
-
-/** Older names of errors in case files, by the codes that stand for them here. */
-const OLDER_NAMES: Readonly<Record<string, readonly string[]>> = {
-  token_invalid: [
-    'token_malformed',
-    'signature_invalid',
-    'issuer_invalid',
-    'audience_invalid',
-    'token_not_active',
-  ],
-  token_not_yet_valid: ['token_not_active'],
-  token_wrong_type: ['access_token_required', 'refresh_token_required'],
-  refresh_unknown: ['session_revoked', 'session_expired'],
-  invalid_credentials: ['credentials_invalid'],
-  csrf_failed: ['csrf_missing', 'csrf_mismatch'],
-  insufficient_scope: ['scope_missing'],
-  token_not_fresh: ['fresh_token_required'],
-  bad_request: ['request_invalid'],
-}
 
 /** What is wrong after a run; empty when the case passes. */
 export interface Verdict {
@@ -37,32 +18,22 @@ export interface Verdict {
   readonly outcome: string
 }
 
-function checkAnswer({ attack }: Attacker, last: Exchange | undefined): string[] {
-  const { status, error, headers } = attack.expect
-  if (last === undefined) {
-    return status.some((item) => typeof item === 'number')
-      ? [`no answer, expected ${status.join(' or ')}`]
-      : []
-  }
-  const complaints: string[] = []
-  const code = codeOf(last)
-  if (status.length > 0 && !status.includes(last.answer.status)) {
-    complaints.push(
-      `status ${last.answer.status}${code === null ? '' : ` (${code})`}, expected ${status.join(' or ')}`,
-    )
-  }
-  const allowed = error.flatMap((name) => OLDER_NAMES[name] ?? [name])
-  // What Node's HTTP parser refuses by itself never reaches the application and has no body.
-  const judged = last.answer.status >= 400 && last.handling !== undefined && allowed.length > 0
-  if (judged && !allowed.includes(String(code))) {
-    complaints.push(`${last.answer.status} ${code ?? 'without a code'}, expected ${error.join(' or ')}`)
-  }
-  for (const [name, word] of Object.entries(headers)) {
-    const values = headerValues(last.answer, name).join(', ')
-    if (!values.toLowerCase().includes(word.toLowerCase()))
-      complaints.push(`header ${name}: '${values}', expected ${word}`)
-  }
-  return complaints
+function checkLast({ attack }: Attacker, last: Exchange | undefined): string[] {
+  if (last !== undefined) return checkResponse(attack.expect, last)
+  const { status } = attack.expect
+  const isResponse = status.some((item) => typeof item === 'number')
+  return isResponse ? [`no response, expected ${status.join(' or ')}`] : []
+}
+
+/**
+ * The last response. Where its step has an expectation of its own: the last one that has none, logins aside; undefined where
+ * there is none.
+ */
+function findLast({ exchanges, expected }: Attacker): Exchange | undefined {
+  const hasOwn = (one: Exchange): boolean => expected.some(({ exchange }) => exchange === one)
+  const last = exchanges.at(-1)
+  if (last === undefined || !hasOwn(last)) return last
+  return exchanges.findLast((one) => !hasOwn(one) && !one.request.path.endsWith('/login'))
 }
 
 /** How a setup ended. Error words of the case file such as `key_too_weak` are all one class here: `ConfigurationError`. */
@@ -71,29 +42,54 @@ function checkSetup({ attack, setup }: Attacker): string[] {
   return [`setup ${setup.status} (${setup.detail}), expected ${attack.expect.status.join(' or ')}`]
 }
 
-/** Judges a run that has come to its end. */
-export async function judge(attacker: Attacker): Promise<Verdict> {
-  const { attack, setup, exchanges, judged, findings } = attacker
+/** Holds a run that has come to its end against what was expected. */
+export async function checkRun(attacker: Attacker): Promise<Verdict> {
+  const { attack, setup, exchanges, judged, findings, expected } = attacker
   const last = setup === undefined ? (judged.at(-1) ?? exchanges.at(-1)) : undefined
-  const answers = judged.length > 0 ? judged : [last]
-  const complaints =
-    setup === undefined ? answers.flatMap((one) => checkAnswer(attacker, one)) : checkSetup(attacker)
+  const unchecked: string[] = []
+  const complaints = setup === undefined ? checkResponses(attacker) : checkSetup(attacker)
   const control = findings.get('control')
   if (control !== undefined) complaints.push(`control failed: ${control}`)
-  const unchecked: string[] = []
-  for (const sentence of attack.expect.assert) {
-    const checks = Object.hasOwn(ASSERTIONS, sentence) ? ASSERTIONS[sentence] : undefined
-    if (checks === undefined) unchecked.push(sentence)
-    for (const check of checks ?? []) {
-      const complaint = await check(attacker, last)
-      if (complaint !== undefined) complaints.push(`${sentence}: ${complaint}`)
-    }
+  for (const { what, exchange, expectation } of expected) {
+    const found = [
+      ...checkResponse(expectation, exchange),
+      ...(await checkSentences(expectation.assert, attacker, exchange, unchecked)),
+    ]
+    complaints.push(...found.map((complaint) => `${what}: ${complaint}`))
   }
+  complaints.push(...(await checkSentences(attack.expect.assert, attacker, last, unchecked)))
   for (const check of CASE_CHECKS[attack.id] ?? []) {
     const complaint = await check(attacker, last)
     if (complaint !== undefined) complaints.push(`description: ${complaint}`)
   }
   return { complaints, unchecked, notes: attacker.notes, outcome: toOutcome(attacker, last) }
+}
+
+/** The case's expectation, against the responses that it is about. */
+function checkResponses(attacker: Attacker): string[] {
+  const { judged, exchanges } = attacker
+  if (judged.length > 0) return judged.flatMap((one) => checkLast(attacker, one))
+  const last = findLast(attacker)
+  // Where each request has its own expectation, the case needs none.
+  return last === undefined && exchanges.length > 0 ? [] : checkLast(attacker, last)
+}
+
+async function checkSentences(
+  sentences: readonly string[],
+  attacker: Attacker,
+  exchange: Exchange | undefined,
+  unchecked: string[],
+): Promise<string[]> {
+  const complaints: string[] = []
+  for (const sentence of sentences) {
+    const checks = Object.hasOwn(ASSERTIONS, sentence) ? ASSERTIONS[sentence] : undefined
+    if (checks === undefined) unchecked.push(sentence)
+    for (const check of checks ?? []) {
+      const complaint = await check(attacker, exchange)
+      if (complaint !== undefined) complaints.push(`${sentence}: ${complaint}`)
+    }
+  }
+  return complaints
 }
 
 /** How the run ended, and what its steps measured. */

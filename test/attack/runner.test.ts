@@ -4,10 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { Attacker } from '../../attack/attacker.ts'
 import { type AttackCase, type Json, readCases } from '../../attack/cases.ts'
 import { toLines, toSummary } from '../../attack/report.ts'
 import { runCases } from '../../attack/runner.ts'
+import { Servers } from '../../attack/servers.ts'
+import { perform } from '../../attack/steps.ts'
 import { DOORS } from '../../attack/target.ts'
+import { createWorld } from '../../attack/worlds.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'attack-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -124,6 +128,114 @@ describe('runCases', () => {
     expect(result.reasons.join()).toContain(reason)
   })
 
+  describe('expectations', () => {
+    const HEAD = { request: { method: 'HEAD', path: '/protected', bearer: '$t' } }
+    const challenge = (wanted: Json): Json => ({ status: 401, headers: { 'WWW-Authenticate': wanted } })
+
+    it.each<[string, Json, string[]]>([
+      ['a word', 'INVALID_token', []],
+      ['a pattern', '/^Bearer error="invalid_token"/', []],
+      ['a pattern with a flag', '/^BEARER /i', []],
+      ['no such header', null, [expect.stringMatching(/^header www-authenticate: .*, expected none$/)]],
+      ['another pattern', '/^Basic/', [expect.stringMatching(/^header .*, expected \/\^Basic\/$/)]],
+      ['another word', 'Basic', [expect.stringMatching(/^header .*, expected Basic$/)]],
+    ])('a header: %s', async (_what, wanted, reasons) => {
+      expect((await run([LOGIN, NONE, ASK], challenge(wanted))).reasons).toEqual(reasons)
+    })
+
+    it('a header by a pattern that is no regular expression skips the case', async () => {
+      expect(await run([LOGIN, NONE, ASK], challenge('/(/'))).toMatchObject({
+        outcome: 'skipped',
+        reasons: ['unknown here: pattern /(/'],
+      })
+    })
+
+    it('asks for no body and no code in the response to HEAD', async () => {
+      const wanted = { status: 401, error: 'token_malformed', assert: ['default'] }
+      expect(await run([LOGIN, NONE, HEAD], wanted)).toMatchObject({ outcome: 'passed', reasons: [] })
+      expect((await run([LOGIN, NONE, HEAD], { status: 200 })).reasons).toEqual(['status 401, expected 200'])
+    })
+
+    const good = (own: Json): Json => ({
+      request: { method: 'GET', path: '/protected', bearer: '$A.access', expect: own },
+    })
+
+    it.each<[string, Json]>([
+      ['a status', 200],
+      ['statuses', [200, 204]],
+      ['an object', { status: 200, headers: { 'content-type': 'json' }, assert: 'no Set-Cookie' }],
+    ])('that belong to one request are about no other: %s', async (_what, own) => {
+      const wanted = { status: 401, error: 'token_malformed' }
+      for (const steps of [
+        [LOGIN, NONE, good(own), ASK],
+        [LOGIN, NONE, ASK, good(own)],
+      ]) {
+        expect(await run(steps, wanted)).toMatchObject({ outcome: 'passed', reasons: [] })
+      }
+    })
+
+    it('that belong to one request fail by themselves, and say which request', async () => {
+      const own = {
+        status: 401,
+        error: 'token_expired',
+        headers: { 'x-a': 'b' },
+        assert: 'handler not executed',
+      }
+      expect((await run([LOGIN, good(own)], {})).reasons).toEqual([
+        'GET /protected: status 200, expected 401',
+        "GET /protected: header x-a: '', expected b",
+        'GET /protected: handler not executed: the handler ran',
+      ])
+    })
+
+    it('of a refresh belong to it alone', async () => {
+      const steps = [LOGIN, { refresh: { from: 'A', expect: 200 } }, NONE, ASK]
+      expect(await run(steps, { status: 401 })).toMatchObject({ outcome: 'passed', reasons: [] })
+    })
+
+    it('of a case of which each request has its own are none', async () => {
+      expect(await run([LOGIN, good(200)], { status: 401 })).toMatchObject({ outcome: 'passed' })
+    })
+  })
+
+  it.each<[string, Json]>([
+    ['no such store', { store: 'mongodb', signal: 'SIGKILL' }],
+    ['a proxy to no store', { proxy: 'latency' }],
+    ['a proxy to no such store', { proxy: 'cut_sweep', store: 'constructor' }],
+    ['no such disturbance', { inject: 'constructor' }],
+    ['another signal', { signal: 'SIGHUP', store: 'redis' }],
+    ['no action', {}],
+    ['a number', 5],
+  ])('skips a fault that it cannot make, with the reason: %s', async (_what, action) => {
+    const result = await run([LOGIN, { fault: { target: 'store', action } }], { status: 503 })
+    expect(result.outcome).toBe('skipped')
+    expect(result.reasons.join()).toMatch(/^unknown here: (?:store|fault|disturbance|a fault|a step)/)
+  })
+
+  it('refuses no step that a file can hold with an error of the runtime', { timeout: 60_000 }, async () => {
+    const bodies: readonly Json[] = [null, 5, 'x', '$nothing', [5], {}, { a: { b: [] } }]
+    const names = 'login request refresh mint mutate raw_token clock configure fault sweep admin restart run'
+    const more = 'tool tsc inspect repeat parallel bench sample flood rotate_key teleport toString __proto__'
+    const servers = new Servers()
+    const world = await createWorld({ steps: [], target: { alg: 'HS256' }, servers, said: [] })
+    const suite = { said: [], unhandled: [], secrets: new Set<string>(), refusals: new Set<string>() }
+    try {
+      for (const name of `${names} ${more}`.split(' ')) {
+        for (const body of bodies) {
+          const step: Json = JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(body)}}`)
+          const attacker = new Attacker(toCase([], {}), world, suite)
+          const thrown: unknown = await perform(step, attacker).catch((error: unknown) => error)
+          const isPlain =
+            thrown === undefined || (thrown instanceof Error && thrown.constructor !== TypeError)
+          expect.soft([isPlain, String(thrown)], JSON.stringify(step)).toEqual([true, expect.any(String)])
+          expect.soft(String(thrown), JSON.stringify(step)).not.toMatch(/\w undefined|\[object/)
+        }
+      }
+    } finally {
+      await world.close()
+    }
+  })
+
   it('counts', async () => {
     const passed = await run([LOGIN], { status: [200] })
     expect(toSummary([passed, passed, { ...passed, outcome: 'skipped' }])).toBe(
@@ -136,6 +248,24 @@ describe('runCases', () => {
       'passed   T-1  test',
       '         * a short form',
     ])
+  })
+})
+
+describe('readCases', () => {
+  const FOLDER = new URL('../../attack/cases', import.meta.url).pathname
+
+  it('reads the files of a folder, each of their cases once', () => {
+    const cases = readCases(FOLDER)
+    expect(cases.length).toBeGreaterThan(115)
+    expect(new Set(cases.map(({ id }) => id)).size).toBe(cases.length)
+    expect(cases.filter(({ description }) => description === '')).toEqual([])
+  })
+
+  it('refuses a folder in which two files have one id', () => {
+    const twice = mkdtempSync(join(folder, 'twice-'))
+    const one = JSON.stringify([{ id: 'T-1', how: { steps: [] } }])
+    for (const name of ['a.json', 'b.json']) writeFileSync(join(twice, name), one)
+    expect(() => readCases(twice)).toThrow('expected one case T-1, got two')
   })
 })
 
@@ -163,8 +293,9 @@ describe('npm run attack', () => {
     expect(status).toBe(1)
   })
 
-  it('exits 2 for a file that is none', () => {
+  it('exits 2 where there are no cases to read', () => {
     expect(attack(join(folder, 'absent.json'))).toMatchObject({ status: 2, stdout: '' })
+    expect(attack(toFile('empty.json', []))).toMatchObject({ status: 2, stdout: '' })
     expect(attack(toFile('odd.json', { cases: [{ id: 5 }] })).stderr).toContain('case 1')
   })
 })

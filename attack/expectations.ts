@@ -1,0 +1,80 @@
+/** One response against one expectation: its status, its error code and its headers. */
+import { codeOf, type Exchange } from './attacker.ts'
+import type { Expectation } from './cases.ts'
+import { Unsupported } from './values.ts'
+import { headerValues } from './wire.ts'
+
+/** Older names of errors in case files, with the codes that they stand for. */
+const OLDER_NAMES: Readonly<Record<string, readonly string[]>> = {
+  token_invalid: [
+    'token_malformed',
+    'signature_invalid',
+    'issuer_invalid',
+    'audience_invalid',
+    'token_not_active',
+  ],
+  token_not_yet_valid: ['token_not_active'],
+  token_wrong_type: ['access_token_required', 'refresh_token_required'],
+  refresh_unknown: ['session_revoked', 'session_expired'],
+  invalid_credentials: ['credentials_invalid'],
+  csrf_failed: ['csrf_missing', 'csrf_mismatch'],
+  insufficient_scope: ['scope_missing'],
+  token_not_fresh: ['fresh_token_required'],
+  bad_request: ['request_invalid'],
+}
+
+/** Whether a response has a body to read: HEAD has none (RFC 9110 section 9.3.2). */
+export function hasBody({ request }: Exchange): boolean {
+  return request.method !== 'HEAD'
+}
+
+/** What is wrong with a response; empty when it is as expected. */
+export function checkResponse(expect: Expectation, exchange: Exchange): string[] {
+  return [
+    ...checkStatus(expect, exchange),
+    ...checkError(expect, exchange),
+    ...Object.entries(expect.headers).flatMap(([name, wanted]) => checkHeader(name, wanted, exchange)),
+  ]
+}
+
+function checkStatus({ status }: Expectation, exchange: Exchange): string[] {
+  const { answer } = exchange
+  if (status.length === 0 || status.includes(answer.status)) return []
+  const code = codeOf(exchange)
+  const found = `${answer.status}${code === null ? '' : ` (${code})`}`
+  return [`status ${found}, expected ${status.join(' or ')}`]
+}
+
+function checkError({ error }: Expectation, exchange: Exchange): string[] {
+  const { answer, handling } = exchange
+  // What Node's HTTP parser refuses by itself never reaches the application and has no body.
+  const isOurs = answer.status >= 400 && handling !== undefined && hasBody(exchange)
+  if (!isOurs || error.length === 0) return []
+  const code = codeOf(exchange)
+  const allowed = error.flatMap((name) => OLDER_NAMES[name] ?? [name])
+  if (allowed.includes(String(code))) return []
+  return [`${answer.status} ${code ?? 'without a code'}, expected ${error.join(' or ')}`]
+}
+
+function checkHeader(name: string, wanted: string | null, { answer }: Exchange): string[] {
+  const values = headerValues(answer, name)
+  const text = values.join(', ')
+  if (wanted === null) return values.length === 0 ? [] : [`header ${name}: '${text}', expected none`]
+  const pattern = toPattern(wanted)
+  const holds =
+    pattern === undefined
+      ? text.toLowerCase().includes(wanted.toLowerCase())
+      : [text, ...values].some((value) => pattern.test(value))
+  return holds ? [] : [`header ${name}: '${text}', expected ${wanted}`]
+}
+
+/** What stands between slashes is a regular expression. */
+function toPattern(wanted: string): RegExp | undefined {
+  const [, source, flags] = /^\/(.+)\/([dimsuv]*)$/s.exec(wanted) ?? []
+  if (source === undefined) return undefined
+  try {
+    return new RegExp(source, flags)
+  } catch {
+    throw new Unsupported(`pattern ${wanted}`)
+  }
+}
