@@ -1,17 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 
-/** Tests that import a door by its public name get its source file, as the relative imports do. */
+/** Tests that import a package of this repository by its name get its source file, as relative imports do. */
 function sourceAliases(): { find: RegExp; replacement: string }[] {
-  const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
-  const doors = Object.entries<{ default?: string }>(manifest.exports)
-  return doors.flatMap(([door, target]) => {
-    if (!target.default) return []
-    const source = target.default.replace('./dist/', './').replace(/\.js$/, '.ts')
-    return {
-      find: new RegExp(`^${door.replace('.', manifest.name).replaceAll('/', '\\/')}$`),
-      replacement: new URL(source, import.meta.url).pathname,
-    }
+  return ['', 'packages/store-suite/', 'packages/refresh-races/'].flatMap((folder) => {
+    const manifest = JSON.parse(readFileSync(new URL(`${folder}package.json`, import.meta.url), 'utf8'))
+    const entryPoints = Object.entries<{ default?: string }>(manifest.exports)
+    return entryPoints.flatMap(([name, target]) => {
+      if (!target.default) return []
+      const source = folder + target.default.replace(/^\.\/dist\/(src\/)?/, 'src/').replace(/\.js$/, '.ts')
+      return {
+        find: new RegExp(`^${name.replace('.', manifest.name).replaceAll('/', '\\/')}$`),
+        replacement: new URL(source, import.meta.url).pathname,
+      }
+    })
   })
 }
 

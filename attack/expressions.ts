@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads'
 import { type Program, parseSync, Visitor } from 'oxc-parser'
 import type { Attacker } from './attacker.ts'
 import type { JsonObject } from './cases.ts'
-import { projectRoot } from './root.ts'
+import { LIBRARY } from './root.ts'
 import { Unsupported } from './values.ts'
 
 /** One expression of the package. */
@@ -89,7 +89,7 @@ function time(expression: Expression): Promise<number> {
 
 /** Runs every expression of `dist/src` on hostile texts. */
 export async function scanExpressions(_body: JsonObject, attacker: Attacker): Promise<void> {
-  const folder = join(projectRoot(), 'dist', 'src')
+  const folder = join(LIBRARY, 'dist', 'src')
   if (!existsSync(folder)) throw new Unsupported('the built package: dist/src is not there')
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.js'),

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CrashPoint, MemberSettings, Order, Report } from './member.ts'
-import { projectRoot } from './root.ts'
+import { HOME } from './root.ts'
 import { Unsupported } from './values.ts'
 
 /** How a process ended. */
@@ -38,7 +38,7 @@ export interface Member {
 const PATIENCE = 20_000
 
 function findProgram(): string {
-  const file = join(projectRoot(), 'dist', 'attack', 'member.js')
+  const file = join(HOME, 'dist', 'member.js')
   if (!existsSync(file)) throw new Unsupported('several processes: the runner is not built')
   return file
 }

@@ -10,7 +10,7 @@ import { AuthError } from 'tokenwright'
 import type { Attacker } from './attacker.ts'
 import { isList, type JsonObject } from './cases.ts'
 import { secretTexts } from './keys.ts'
-import { projectRoot } from './root.ts'
+import { HOME, LIBRARY } from './root.ts'
 import { USERS } from './target.ts'
 import { Unsupported } from './values.ts'
 
@@ -63,12 +63,11 @@ const unverified = auth.decodeUnverified('')
 
 /** The `tsc` step: an unverified payload must not pass where a verified one is wanted. */
 export async function typeTests(_body: JsonObject, attacker: Attacker): Promise<void> {
-  const root = projectRoot()
-  const compiler = join(root, 'node_modules', '.bin', 'tsc')
-  if (!existsSync(compiler) || !existsSync(join(root, 'dist', 'src', 'index.d.ts'))) {
+  const compiler = join(LIBRARY, 'node_modules', '.bin', 'tsc')
+  if (!existsSync(compiler) || !existsSync(join(LIBRARY, 'dist', 'src', 'index.d.ts'))) {
     throw new Unsupported('types: no compiler, or the package is not built')
   }
-  const folder = join(root, 'dist', 'attack', `types-${process.pid}`)
+  const folder = join(HOME, 'dist', `types-${process.pid}`)
   mkdirSync(folder, { recursive: true })
   const compile = (name: string, code: string) => {
     const file = join(folder, `${name}.ts`)
@@ -76,7 +75,7 @@ export async function typeTests(_body: JsonObject, attacker: Attacker): Promise<
     const options =
       '--ignoreConfig --noEmit --strict --target es2023 --module nodenext --types node --skipLibCheck'
     const { status, stdout } = spawnSync(compiler, [...options.split(' '), file], {
-      cwd: root,
+      cwd: HOME,
       encoding: 'utf8',
     })
     return { compiles: status === 0, output: stdout }

@@ -8,13 +8,13 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type AttackCase, isLight, readCases } from './cases.ts'
 import { type CaseResult, toLines, toSummary } from './report.ts'
-import { projectRoot } from './root.ts'
+import { HOME } from './root.ts'
 import { runCases } from './runner.ts'
 import type { ServerKind } from './servers.ts'
 import { DOORS } from './target.ts'
 
-/** Where the cases are unless the command says otherwise, from the project's root. */
-const CASES = 'attack/cases'
+/** Where the cases are unless the command says otherwise, from the package's folder. */
+const CASES = 'cases'
 
 /** The door on which every case runs, and the word for running on all doors. */
 const FIRST = 'fetch'
@@ -64,7 +64,7 @@ async function main(): Promise<void> {
   // Applications under attack bring their own secrets.
   delete process.env['TOKENWRIGHT_SECRET']
 
-  const cases = load(positionals[0] ?? join(projectRoot(), CASES))
+  const cases = load(positionals[0] ?? join(HOME, CASES))
   const results: CaseResult[] = []
   for (const name of door === ALL ? Object.keys(DOORS) : [door]) {
     if (door === ALL) say(`\n== door ${name}`)

@@ -8,7 +8,7 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import type { AuthClient } from 'tokenwright/client'
 import type { Attacker } from './attacker.ts'
 import type { JsonObject } from './cases.ts'
-import { projectRoot } from './root.ts'
+import { LIBRARY } from './root.ts'
 import { TIMES, USERS } from './target.ts'
 import { Absent } from './values.ts'
 
@@ -47,7 +47,7 @@ async function openTabs(context: BrowserContext, url: string, count: number): Pr
   await context.route(`${url}/tab/**`, (route) => {
     const { pathname } = new URL(route.request().url())
     if (pathname === '/tab/') return route.fulfill({ contentType: 'text/html', body: PAGE })
-    const file = join(projectRoot(), 'dist/src', pathname.replace('/tab/', ''))
+    const file = join(LIBRARY, 'dist/src', pathname.replace('/tab/', ''))
     return route.fulfill({ contentType: 'text/javascript', body: readFileSync(file, 'utf8') })
   })
   const pages: Page[] = []

@@ -39,7 +39,7 @@ export function printEntry({ total, overhead }: EntrySize): void {
 }
 
 /** Prints the memory of one revocation. */
-export function printLedger(bytes: number): void {
+export function printRevocation(bytes: number): void {
   console.log(`\nOne revoked session in memory: ${Math.round(bytes)} bytes.`)
 }
 

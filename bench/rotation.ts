@@ -7,10 +7,10 @@ import { Redis } from 'ioredis'
 import { type Dialect, Kysely, MysqlDialect, PostgresDialect, sql } from 'kysely'
 import { createPool } from 'mysql2'
 import { Pool } from 'pg'
-import type { RotateCall, Store } from '../src/session/store.ts'
-import { memoryStore } from '../src/stores/memory.ts'
-import { redisStore } from '../src/stores/redis.ts'
-import { migrateSql, sqlStore, withDeadlines } from '../src/stores/sql.ts'
+import type { RotateCall, Store } from 'tokenwright/stores/contract'
+import { memoryStore } from 'tokenwright/stores/memory'
+import { redisStore } from 'tokenwright/stores/redis'
+import { migrateSql, sqlStore, withDeadlines } from 'tokenwright/stores/sql'
 
 /** A store to be measured. */
 interface Candidate {

@@ -5,7 +5,7 @@
 import { createAttacks } from './hostile.ts'
 import { type Contestant, type Race, runRace } from './measure.ts'
 import { measureEntry } from './memory.ts'
-import { createApplication, createFloorSigner, createFloorVerifier, createPublicSigner } from './ours.ts'
+import { createApplication, createPublicSigner } from './ours.ts'
 import { createFastVerifier, createPeerSigners, createPeerVerifiers } from './peers.ts'
 import {
   createBareMap,
@@ -15,13 +15,12 @@ import {
   verifyHmac,
   verifyHmacOfOneHeader,
 } from './raw.ts'
-import { printEntry, printLedger, printMachine, printRace, printRotation } from './report.ts'
+import { printEntry, printMachine, printRace, printRevocation, printRotation } from './report.ts'
 import { createRevocationRace } from './revocation.ts'
 import { measureRotation } from './rotation.ts'
 import { createPool, draw, type PairName } from './token.ts'
 
-const PUBLIC = 'tokenwright, public'
-const FLOOR = 'tokenwright, below'
+const OURS = 'tokenwright'
 const LIMIT = 'plain node:crypto'
 const PAIR_NAMES: readonly PairName[] = ['RS256', 'ES256', 'EdDSA']
 
@@ -29,7 +28,6 @@ const pool = createPool(signHmac)
 
 function createHmacRaces(): readonly Race[] {
   const auth = createApplication('HS256', false)
-  const floor = createFloorVerifier('HS256', null)
   return [
     {
       title: 'HS256 verify',
@@ -37,8 +35,7 @@ function createHmacRaces(): readonly Race[] {
       contestants: [
         { name: LIMIT, run: verifyHmac },
         { name: `${LIMIT}, header as text`, run: verifyHmacOfOneHeader },
-        { name: FLOOR, run: (token) => floor(token) },
-        { name: PUBLIC, run: (token) => auth.verifyToken(token) },
+        { name: OURS, run: (token) => auth.verifyToken(token) },
         ...createPeerVerifiers('HS256'),
       ],
     },
@@ -47,8 +44,7 @@ function createHmacRaces(): readonly Race[] {
       draw: () => '',
       contestants: [
         { name: LIMIT, run: signHmac },
-        { name: FLOOR, run: createFloorSigner('HS256') },
-        { name: PUBLIC, run: createPublicSigner(auth) },
+        { name: OURS, run: createPublicSigner(auth) },
         ...createPeerSigners('HS256'),
       ],
     },
@@ -56,16 +52,14 @@ function createHmacRaces(): readonly Race[] {
 }
 
 function createCacheRace(): Race {
-  const auth = createApplication('HS256', true)
-  const floor = createFloorVerifier('HS256', { entries: 10_000, bytes: 16_000_000 })
+  const auth = createApplication('HS256')
   const find = createBareMap(pool.map((bytes) => bytes.toString('latin1')))
   return {
     title: 'find a verified token, cached',
     draw: () => draw(pool),
     contestants: [
       { name: 'bare Map hit by the token', run: find },
-      { name: FLOOR, run: (token) => floor(token) },
-      { name: PUBLIC, run: (token) => auth.verifyToken(token) },
+      { name: OURS, run: (token) => auth.verifyToken(token) },
       createFastVerifier('HS256', true),
     ],
   }
@@ -82,8 +76,7 @@ function createPairRaces(alg: PairName): readonly Race[] {
       batch: 50,
       contestants: [
         { name: LIMIT, run: createPairVerifier(alg) },
-        { name: FLOOR, run: createFloorVerifier(alg, null) },
-        { name: PUBLIC, run: (token) => auth.verifyToken(token) },
+        { name: OURS, run: (token) => auth.verifyToken(token) },
         ...createPeerVerifiers(alg),
       ],
     },
@@ -93,8 +86,7 @@ function createPairRaces(alg: PairName): readonly Race[] {
       batch: 50,
       contestants: [
         { name: LIMIT, run: sign },
-        { name: FLOOR, run: createFloorSigner(alg) },
-        { name: PUBLIC, run: createPublicSigner(auth) },
+        { name: OURS, run: createPublicSigner(auth) },
         ...createPeerSigners(alg),
       ],
     },
@@ -121,12 +113,10 @@ function refusing({ name, run }: Contestant): Contestant {
 }
 
 function createRefusalRaces(): readonly Race[] {
-  const auth = createApplication('HS256', true)
-  const floor = createFloorVerifier('HS256', { entries: 10_000, bytes: 16_000_000 })
+  const auth = createApplication('HS256')
   const contestants = [
     { name: LIMIT, run: verifyHmac },
-    { name: FLOOR, run: (token: string) => floor(token) },
-    { name: PUBLIC, run: (token: string) => auth.verifyToken(token) },
+    { name: OURS, run: (token: string) => auth.verifyToken(token) },
     ...createPeerVerifiers('HS256'),
   ]
   return createAttacks(pool).map(({ title, draw }) => ({
@@ -163,10 +153,11 @@ for (const race of races) {
   await check(race)
   printRace(race.title, await runRace(race))
 }
-if (wanted('memory')) printEntry(measureEntry())
+if (wanted('memory')) printEntry(await measureEntry())
 if (wanted('revocation')) {
-  const { race, bytes } = createRevocationRace()
+  const { race, bytes, close } = await createRevocationRace()
   printRace(race.title, await runRace(race))
-  printLedger(bytes)
+  printRevocation(bytes)
+  await close()
 }
 if (wanted('rotation')) printRotation(await measureRotation())

@@ -20,7 +20,7 @@ function copyTree() {
   const list = ['ls-files', '--cached', '--others', '--exclude-standard', '-z']
   const paths = execFileSync('git', list, { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean)
   for (const path of new Set(paths)) {
-    if (/^(src|server|scripts|package|tsconfig|\.npmrc)/.test(path))
+    if (/^(src|server|scripts|package|tsconfig|\.npmrc)|^[^/]+\/package\.json$|^test\/nest\/eleven\/package/.test(path))
       cpSync(join(root, path), join(folder, path))
   }
 }
@@ -51,7 +51,7 @@ async function startAndStop(environment) {
   const ended = once(server, 'exit')
   const health = `http://127.0.0.1:${port}/healthz`
   let up = false
-  for (let attempt = 0; attempt < 200 && !up && server.exitCode === null; attempt++) {
+  while (!up && server.exitCode === null && performance.now() - started < 60_000) {
     await sleep(50)
     up = await answers(health)
   }
@@ -69,7 +69,7 @@ async function startAndStop(environment) {
 async function startFirst() {
   const cwd = mkdtempSync(join(folder, 'first-'))
   const started = performance.now()
-  const server = spawn(process.execPath, [join(folder, 'dist/server/main.js')], {
+  const server = spawn(process.execPath, [join(folder, 'server/dist/main.js')], {
     cwd,
     env: { ...process.env, NODE_ENV: '', PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],

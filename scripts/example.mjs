@@ -1,7 +1,7 @@
-// npm run example -- <name>: runs dist/examples/<name>.js in this process, so that signals reach it.
+// npm run example -- <name>: runs examples/dist/<name>.js in this process, so that signals reach it.
 import { readdirSync } from 'node:fs'
 
-const folder = new URL('../dist/examples/', import.meta.url)
+const folder = new URL('../examples/dist/', import.meta.url)
 const names = readdirSync(folder)
   .filter((file) => file.endsWith('.js'))
   .map((file) => file.slice(0, -3))

@@ -4,7 +4,7 @@
  * apart: the kind, the host and the name of the database.
  */
 import { resolve } from 'node:path'
-import { ConfigurationError } from '../src/index.ts'
+import { ConfigurationError } from 'tokenwright'
 
 /** A database in a file of this machine. */
 export interface FileLocation {

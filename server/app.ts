@@ -4,10 +4,9 @@
  */
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
-import { guards } from '../src/adapters/hono.ts'
-import { readBody } from '../src/http/body.ts'
-import { type Auth, AuthError } from '../src/index.ts'
-import { authRoutes, type ThrottleOptions } from '../src/routes.ts'
+import { type Auth, AuthError } from 'tokenwright'
+import { guards } from 'tokenwright/hono'
+import { authRoutes, readBody, type ThrottleOptions } from 'tokenwright/routes'
 import type { Health } from './health.ts'
 import { describeApi } from './openapi.ts'
 import { loadPages, type Page } from './pages.ts'

@@ -3,7 +3,7 @@
  * on standard error. No line holds a token, a key, a password or anything that a request brought but a user's name,
  * which is quoted where it could pass for more. Refusals and failures come in floods: one line a second per cause.
  */
-import type { AuthEvents, Listeners } from '../src/index.ts'
+import type { AuthEvents, Listeners } from 'tokenwright'
 import { codeOf } from './reason.ts'
 
 /** The audit of one server. */

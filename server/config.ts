@@ -5,9 +5,7 @@
  * A complaint is one line, names the variable and never shows a secret or a database password.
  */
 
-import { ConfigurationError } from '../src/index.ts'
-import { type DurationBounds, toSeconds } from '../src/internal/duration.ts'
-import { checkSecret } from '../src/token/secret.ts'
+import { ConfigurationError, createKeyRing } from 'tokenwright'
 import {
   type DatabaseLocation,
   DEFAULT_DATABASE_URL,
@@ -96,20 +94,31 @@ function readPort(text = ''): number {
 }
 
 function readSecret(text: string | undefined): string | undefined {
-  if (text !== undefined) checkSecret('TOKENWRIGHT_SECRET', Buffer.from(text), 'HS256', 32)
-  return text
+  if (text === undefined) return undefined
+  try {
+    createKeyRing({ signing: { alg: 'HS256', key: text } })
+    return text
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    // The library names its own option, which is not what was set.
+    throw new ConfigurationError(error.message.replace(/`signing[^`]*`/, '`TOKENWRIGHT_SECRET`'))
+  }
 }
 
-function readDuration(variable: string, bounds: DurationBounds): (text?: string) => number {
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** Reads a duration such as `10s`, `15m`, `2h` or `1d`; `min` and `max` are seconds. */
+function readDuration(
+  variable: string,
+  { min, max }: { min: number; max: number },
+): (text?: string) => number {
   return (text = '') => {
-    try {
-      return toSeconds(variable, text, bounds)
-    } catch {
-      // The library's wording speaks of numbers and objects, which a variable cannot hold.
-      const longest = bounds.max < 86_400 ? `${bounds.max / 60}m` : `${bounds.max / 86_400}d`
-      throw new ConfigurationError(
-        `${variable} must be a duration from ${bounds.min}s to ${longest} such as 10s, 15m or 2h, got ${quote(text)}`,
-      )
-    }
+    const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? []
+    const seconds = Number(number) * (SECONDS[unit] ?? Number.NaN)
+    if (seconds >= min && seconds <= max) return seconds
+    const longest = max < 86_400 ? `${max / 60}m` : `${max / 86_400}d`
+    throw new ConfigurationError(
+      `${variable} must be a duration from ${min}s to ${longest} such as 10s, 15m or 2h, got ${quote(text)}`,
+    )
   }
 }

@@ -3,8 +3,8 @@
  * openers, so that another kind is another row. The tables of the sessions are the library's own affair.
  */
 import { type Dialect, Kysely, sql } from 'kysely'
-import { ConfigurationError } from '../src/index.ts'
-import { retry } from '../src/stores/sql/retry.ts'
+import { ConfigurationError } from 'tokenwright'
+import { retryTransient } from 'tokenwright/stores/sql'
 import { type DatabaseLocation, showLocation } from './address.ts'
 import { openMysql, openPostgres } from './dialects.ts'
 import { codeOf, reasonOf } from './reason.ts'
@@ -57,7 +57,7 @@ export async function openDatabase(location: DatabaseLocation): Promise<Kysely<T
   const { open, nameType } = OPENERS[location.kind] as Opener<DatabaseLocation>
   try {
     const database = new Kysely<Tables>({ dialect: await open(location) })
-    await retry(() => createTables(database, nameType), PATIENCE)
+    await retryTransient(() => createTables(database, nameType), PATIENCE)
     return database
   } catch (error) {
     throw new ConfigurationError(`the database ${showLocation(location)} cannot be used: ${reasonOf(error)}`)

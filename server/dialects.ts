@@ -4,7 +4,7 @@
  * seconds fails, and its connection is closed.
  */
 import { type Dialect, MysqlDialect, PostgresDialect } from 'kysely'
-import { withDeadlines } from '../src/stores/sql.ts'
+import { withDeadlines } from 'tokenwright/stores/sql'
 import type { RemoteLocation } from './address.ts'
 
 /** The most connections of one process. */

@@ -3,8 +3,7 @@
  * address. Requests that ask at the same time share one look, and no look takes longer than two seconds.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Auth } from '../src/index.ts'
-import type { Store } from '../src/session/store.ts'
+import type { Auth, Store } from 'tokenwright'
 import type { ServerConfig } from './config.ts'
 import { VERSION } from './root.ts'
 import type { Users } from './users.ts'

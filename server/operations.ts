@@ -3,8 +3,8 @@
  * takes, what it answers, and its refusals, whose statuses and messages are the library's.
  */
 
-import { describeRefusals } from '../src/auth/openapi.ts'
-import type { ErrorCode } from '../src/errors.ts'
+import type { ErrorCode } from 'tokenwright'
+import { describeErrors } from 'tokenwright'
 import type { Json } from './schemas.ts'
 
 /** What any token can be refused for, before a route asks anything of it. */
@@ -91,7 +91,7 @@ export function describe({
     ...(body && { requestBody: body }),
     responses: {
       ...answers,
-      ...describeRefusals([...new Set(codes)]),
+      ...describeErrors([...new Set(codes)]),
       default: answer('Any other error', 'Error'),
     },
   }

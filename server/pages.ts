@@ -6,10 +6,10 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { extname, join } from 'node:path'
-import { ConfigurationError } from '../src/index.ts'
+import { dirname, extname, join } from 'node:path'
+import { ConfigurationError } from 'tokenwright'
 import { reasonOf } from './reason.ts'
-import { ROOT } from './root.ts'
+import { CLIENT, ROOT } from './root.ts'
 
 /** One answer that is ready to send. */
 export interface Page {
@@ -63,7 +63,7 @@ SwaggerUIBundle({ url: '/openapi.json', dom_id: '#app', validatorUrl: null })
  */
 export function loadPages(openapi: object): ReadonlyMap<string, Page> {
   return new Map([
-    ['/', toPage('.html', fromDisk(join(ROOT, 'server/web/page.html')), PAGE_POLICY)],
+    ['/', toPage('.html', fromDisk(join(ROOT, 'web/page.html')), PAGE_POLICY)],
     ...loadAssets(),
     ...loadClient(),
     ['/docs', toPage('.html', DOCS_PAGE, DOCS_POLICY)],
@@ -75,24 +75,30 @@ export function loadPages(openapi: object): ReadonlyMap<string, Page> {
 
 /** The list comes from the source folder: a stale or foreign file in dist/ is never served. */
 function loadAssets(): [string, Page][] {
-  return readdirSync(join(ROOT, 'server/web')).flatMap((file): [string, Page][] => {
+  return readdirSync(join(ROOT, 'web')).flatMap((file): [string, Page][] => {
     const type = extname(file)
     if (type === '.ts' && !file.endsWith('.d.ts')) {
       const script = file.replace(/\.ts$/, '.js')
-      return [[`/assets/${script}`, toPage('.js', fromDisk(join(ROOT, 'dist/server/web', script)))]]
+      return [[`/assets/${script}`, toPage('.js', toScript(join(ROOT, 'dist/web', script)))]]
     }
     if (type === '.html' || type === '.json' || !Object.hasOwn(TYPES, type)) return []
-    return [[`/assets/${file}`, toPage(type, fromDisk(join(ROOT, 'server/web', file)))]]
+    return [[`/assets/${file}`, toPage(type, fromDisk(join(ROOT, 'web', file)))]]
   })
 }
 
-/** The library's client, at the place where the page's modules import it from. */
+/** The library's client: its entry point, and the modules that this imports from the folder beside it. */
 function loadClient(): [string, Page][] {
-  const rooms = readdirSync(join(ROOT, 'src/client')).map((file) => `client/${file}`)
-  return ['client.ts', ...rooms].map((file): [string, Page] => {
-    const script = `src/${file.replace(/\.ts$/, '.js')}`
-    return [`/${script}`, toPage('.js', fromDisk(join(ROOT, 'dist', script)))]
+  const folder = dirname(CLIENT)
+  const parts = readdirSync(join(folder, 'client')).filter((file) => file.endsWith('.js'))
+  return ['client.js', ...parts.map((file) => `client/${file}`)].map((file): [string, Page] => {
+    return [`/tokenwright/${file}`, toPage('.js', fromDisk(join(folder, file)))]
   })
+}
+
+/** A script of the page. Browsers look up no package names, and an import map would be an inline script. */
+function toScript(path: string): string {
+  const code = new TextDecoder().decode(fromDisk(path))
+  return code.replaceAll("from 'tokenwright/client'", "from '../tokenwright/client.js'")
 }
 
 function loadSwagger(file: string): [string, Page] {

@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { hash, verify } from '@node-rs/argon2'
-import { AuthError } from '../src/index.ts'
+import { AuthError } from 'tokenwright'
 
 /** The largest password, in bytes of UTF-8. */
 export const PASSWORD_MAX_BYTES = 1024

@@ -5,7 +5,7 @@
  * request, and a request can hold a password or a token.
  */
 import type { Context, Hono } from 'hono'
-import { type Auth, isAuthError } from '../src/index.ts'
+import { type Auth, isAuthError } from 'tokenwright'
 import { codeOf } from './reason.ts'
 
 /** The refusals that have nothing to do with tokens, by status; the library's table has the others. */

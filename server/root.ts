@@ -1,26 +1,24 @@
 /**
- * Where the package lies, and its version. The server runs from `dist/server` or, in tests, from `server`:
- * both find the same root, from whatever directory they are started.
+ * Where this package lies, and the library's version. The server runs from `server/dist` or, in
+ * tests, from `server`: both find the same folder, from whatever directory they are started.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
-/** The folder of the package's own package.json; `server/package.json` is the workspace's and is passed by. */
-export const ROOT: string = findRoot(dirname(fileURLToPath(import.meta.url)))
+const require = createRequire(import.meta.url)
 
-/** The package's version. */
-export const VERSION: string = readManifest(ROOT).version ?? '0.0.0'
+/** The folder of the server's own package.json. */
+export const ROOT: string = findRoot(import.meta.dirname)
+
+/** The library's client as it is installed: a module that browsers can load, with others in `client/` beside it. */
+export const CLIENT: string = require.resolve('tokenwright/client')
+
+/** The library's version. */
+export const VERSION: string = JSON.parse(
+  readFileSync(require.resolve('tokenwright/package.json'), 'utf8'),
+).version
 
 function findRoot(folder: string): string {
-  if (readManifest(folder).name === 'tokenwright' || dirname(folder) === folder) return folder
-  return findRoot(dirname(folder))
-}
-
-function readManifest(folder: string): { readonly name?: string; readonly version?: string } {
-  try {
-    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  } catch {
-    return {}
-  }
+  return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder))
 }

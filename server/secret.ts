@@ -17,7 +17,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
-import { ConfigurationError } from '../src/index.ts'
+import { ConfigurationError } from 'tokenwright'
 import type { ServerConfig } from './config.ts'
 import { reasonOf } from './reason.ts'
 

@@ -4,11 +4,11 @@
  */
 import type { Kysely } from 'kysely'
 import { RateLimiterRedis } from 'rate-limiter-flexible'
-import { ConfigurationError } from '../src/index.ts'
-import type { Limiter, LimiterSettings } from '../src/routes.ts'
-import type { Store } from '../src/session/store.ts'
-import { redisStore } from '../src/stores/redis.ts'
-import { migrateSql, sqlStore } from '../src/stores/sql.ts'
+import type { Store } from 'tokenwright'
+import { ConfigurationError } from 'tokenwright'
+import type { Limiter, LimiterSettings } from 'tokenwright/routes'
+import { redisStore } from 'tokenwright/stores/redis'
+import { migrateSql, sqlStore } from 'tokenwright/stores/sql'
 import { type DatabaseLocation, type RedisLocation, showLocation } from './address.ts'
 import { reasonOf } from './reason.ts'
 

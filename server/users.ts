@@ -4,8 +4,8 @@
  * A database that fails is `store_unavailable` (503), never "bad password".
  */
 import type { Kysely } from 'kysely'
-import { AuthError } from '../src/index.ts'
-import { retry } from '../src/stores/sql/retry.ts'
+import { AuthError } from 'tokenwright'
+import { retryTransient } from 'tokenwright/stores/sql'
 import type { Tables, UserRow } from './database.ts'
 import { isPassword, NOBODYS_HASH, type Passwords } from './passwords.ts'
 
@@ -59,7 +59,7 @@ export function createUsers(
   /** Runs a query; its failure is nobody's wrong password. */
   async function ask<T>(query: () => Promise<T>): Promise<T> {
     try {
-      return await retry(query, PATIENCE)
+      return await retryTransient(query, PATIENCE)
     } catch (cause) {
       failed(cause)
       throw new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } })
@@ -110,7 +110,7 @@ export function createUsers(
       }))
       const insert = database.insertInto('users').values(await Promise.all(rows))
       try {
-        await retry(() => insert.execute(), PATIENCE)
+        await retryTransient(() => insert.execute(), PATIENCE)
       } catch (error) {
         // Another server may start at this moment: the first one's rows stay.
         if (await isEmpty()) throw error

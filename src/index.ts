@@ -11,14 +11,15 @@ export type {
 export { createAuth } from './auth/create-auth.ts'
 export type { AuthEvents, SessionNotice } from './auth/events.ts'
 export type { HalfOptions, PairOptions } from './auth/issue-tokens.ts'
-export type {
-  OpenApi,
-  OpenApiExample,
-  OpenApiHeader,
-  OpenApiObject,
-  OpenApiResponse,
-  OpenApiRoute,
-  OpenApiSecurity,
+export {
+  describeErrors,
+  type OpenApi,
+  type OpenApiExample,
+  type OpenApiHeader,
+  type OpenApiObject,
+  type OpenApiResponse,
+  type OpenApiRoute,
+  type OpenApiSecurity,
 } from './auth/openapi.ts'
 export type {
   AuthOptions,
@@ -34,9 +35,11 @@ export type { AuthWatch } from './auth/watch.ts'
 export {
   AuthError,
   type AuthErrorInit,
+  ERRORS,
   type ErrorCode,
   type ErrorDetail,
   type ErrorDetails,
+  type ErrorRow,
   isAuthError,
 } from './errors.ts'
 export type { AuthContext } from './http/auth-context.ts'

@@ -39,6 +39,7 @@ import {
 import { createTicket } from './routes/ticket.ts'
 import type { TokenPayload } from './token/token-payload.ts'
 
+export { readBody } from './http/body.ts'
 export type { Client, VerifyClient } from './routes/clients.ts'
 export type { CorsOptions } from './routes/cors.ts'
 export type { Credentials, VerifiedUser } from './routes/credentials.ts'

@@ -85,8 +85,10 @@ describe('prose', () => {
 const VALUES: readonly string[] = [
   'AuthError',
   'ConfigurationError',
+  'ERRORS',
   'createAuth',
   'createKeyRing',
+  'describeErrors',
   'generateKey',
   'isAuthError',
 ]
@@ -114,6 +116,7 @@ const TYPES: readonly string[] = [
   'ErrorCode',
   'ErrorDetail',
   'ErrorDetails',
+  'ErrorRow',
   'FeedState',
   'FoundToken',
   'FreshnessOptions',

@@ -5,7 +5,7 @@
  * come along are put on show. An application needs no more than `client` and what is passed to it.
  */
 
-import { createAuthClient } from '../../src/client.ts'
+import { createAuthClient } from 'tokenwright/client'
 import type { Offer } from './advice.ts'
 import { type Answer, type Call, type Exchange, send } from './api.ts'
 import { hasSession, type Session } from './session.ts'

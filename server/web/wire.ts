@@ -3,7 +3,7 @@
  * along are put on show once the client has them. Changes nothing and decides nothing.
  */
 
-import { AuthClientError } from '../../src/client.ts'
+import { AuthClientError } from 'tokenwright/client'
 import { type Answer, type Call, type Exchange, type Json, observe } from './api.ts'
 import type { Session } from './session.ts'
 

@@ -136,11 +136,13 @@ function toResponse(codes: readonly ErrorCode[]): OpenApiResponse {
 }
 
 /**
- * The answers to some errors, one for each status.
+ * Describes the responses of some errors for OpenAPI 3.1, one for each status: for routes that
+ * return errors of their own beside those of a guard.
  *
- * @param codes the errors that a route can meet; each once
+ * @param codes the errors that a route can return; each once
+ * @returns the responses by status, such as `{ '401': ... }`
  */
-export function describeRefusals(codes: readonly ErrorCode[]): Record<string, OpenApiResponse> {
+export function describeErrors(codes: readonly ErrorCode[]): Record<string, OpenApiResponse> {
   const statuses = new Set(codes.map((code) => ROWS[code].status))
   return Object.fromEntries(
     [...statuses].map((status) => [
@@ -240,14 +242,14 @@ export function createOpenApi(
   return {
     components: {
       securitySchemes,
-      responses: describeRefusals(Object.keys(ERRORS) as ErrorCode[]),
+      responses: describeErrors(Object.keys(ERRORS) as ErrorCode[]),
     },
     route(requirement, method = 'GET') {
       const need = toNeed(requirement)
       const unsafe = isUnsafe(method.toUpperCase())
       return {
         security: toSecurity(need, securitySchemes, unsafe),
-        responses: describeRefusals(toCodes(need, unsafe, revocable)),
+        responses: describeErrors(toCodes(need, unsafe, revocable)),
       }
     },
   }

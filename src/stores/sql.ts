@@ -34,6 +34,7 @@ export {
 export type { MysqlConnectionLike, MysqlPoolLike, MysqlPoolWithDeadlines } from './sql/mysql-pool.ts'
 export { type NodeSqliteConnection, nodeSqlite } from './sql/node-sqlite.ts'
 export type { PgClientLike, PgPoolLike, PgPoolWithDeadlines } from './sql/pg-pool.ts'
+export { retry as retryTransient } from './sql/retry.ts'
 export type { SqlDialect } from './sql/statement.ts'
 export { withDeadlines } from './sql/with-deadlines.ts'
 

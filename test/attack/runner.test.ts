@@ -272,7 +272,7 @@ describe('readCases', () => {
 describe('npm run attack', () => {
   const attack = (...args: string[]) => {
     const options = { cwd: new URL('../..', import.meta.url), encoding: 'utf8' } as const
-    return spawnSync(process.execPath, ['dist/attack/run.js', ...args], options)
+    return spawnSync(process.execPath, ['attack/dist/run.js', ...args], options)
   }
   const raw = (status: number) => ({
     id: 'T-1',

@@ -4,8 +4,8 @@
  */
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { type RefreshEndpoint, toHttpEndpoint } from 'refresh-races'
 import { randomId } from '../../src/internal/bytes.ts'
-import { type RefreshEndpoint, toHttpEndpoint } from '../../src/testing.ts'
 
 /** The usual lengths, in seconds. */
 const RULES = { overlap: 30, life: 900 }

@@ -3,9 +3,9 @@
  * a server of its own. One whose server is not there is named with the reason, so that its tests are seen to be skipped.
  */
 import { Redis } from 'ioredis'
+import type { OpenStore } from 'tokenwright-store-suite'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { redisStore } from '../../src/stores/redis.ts'
-import type { OpenStore } from '../../src/testing.ts'
 import { HAS_REDIS, startRedis } from '../stores/redis-server.ts'
 import { HAS, openDatabase } from '../stores/sql-databases.ts'
 

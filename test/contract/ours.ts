@@ -2,11 +2,12 @@
  * The library's own routes for the simulator, over real HTTP: tokens in cookies, as a browser has them, or in the body, where the
  * client stores whatever refresh token an answer brings.
  */
+
+import { type RaceTokens, type RefreshEndpoint, toHttpEndpoint } from 'refresh-races'
 import { toNodeHandler } from '../../src/adapters/node.ts'
 import { createAuth } from '../../src/index.ts'
 import { authRoutes } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { type RaceTokens, type RefreshEndpoint, toHttpEndpoint } from '../../src/testing.ts'
 import { serve } from './designs.ts'
 
 /** What is served, and how to stop. */

@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { storeSuite } from 'tokenwright-store-suite'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { storeSuite } from '../../src/testing.ts'
 
-const built = (door: string): string => new URL(`../../dist/src/${door}.js`, import.meta.url).href
+/** The address of a built file. */
+const built = (path: string): string => new URL(`../../${path}`, import.meta.url).href
 
 /** Counts the tests of the suite. */
 function count(): number {
@@ -26,8 +27,8 @@ describe('the store suite', () => {
     writeFileSync(
       file,
       `import { describe, it } from 'node:test'
-      import { memoryStore } from ${JSON.stringify(built('stores/memory'))}
-      import { storeSuite } from ${JSON.stringify(built('testing'))}
+      import { memoryStore } from ${JSON.stringify(built('dist/src/stores/memory.js'))}
+      import { storeSuite } from ${JSON.stringify(built('packages/store-suite/dist/index.js'))}
       storeSuite(async () => ({ store: memoryStore() }), { describe, it })`,
     )
     try {

@@ -3,9 +3,9 @@
  * tests nothing. `TOKENWRIGHT_PROVE=1` runs the whole and writes the table that `docs/sessions/simulator.md` shows.
  */
 import { writeFileSync } from 'node:fs'
+import { formatRaces, type RaceReport, type RefreshEndpoint, simulateRaces } from 'refresh-races'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { createRandom } from '../../src/testing/random.ts'
-import { formatRaces, type RaceReport, type RefreshEndpoint, simulateRaces } from '../../src/testing.ts'
+import { createRandom } from '../../packages/refresh-races/src/random.ts'
 import { DESIGNS, serveDesign } from './designs.ts'
 import { type Closable, serveOurs } from './ours.ts'
 

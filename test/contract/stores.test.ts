@@ -1,6 +1,7 @@
 /** The store suite on every store of the package. */
+
+import { type OpenStore, storeSuite } from 'tokenwright-store-suite'
 import { afterAll, beforeAll, describe, it } from 'vitest'
-import { type OpenStore, storeSuite } from '../../src/testing.ts'
 import { STORES } from './opened.ts'
 
 for (const { name, open, reason } of STORES) {

@@ -2,10 +2,11 @@
  * The suite is held to its purpose: it must refuse a store that reads and then writes, and each store that breaks one
  * sentence of the contract. A mutant that survives is a sentence that nothing tests.
  */
+
+import { type OpenStore, storeSuite } from 'tokenwright-store-suite'
 import { describe, expect, it } from 'vitest'
 import type { LogEntry, Rotation, SessionRow, Store } from '../../src/session/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { type OpenStore, storeSuite } from '../../src/testing.ts'
 import { naiveStore } from './naive.ts'
 
 interface Case {

@@ -21,7 +21,7 @@ export interface Parts {
 
 /** The command that starts an example. */
 export function commandOf(name: string): string[] {
-  return [process.execPath, join(ROOT, 'dist/examples', `${name}.js`)]
+  return [process.execPath, join(ROOT, 'examples/dist', `${name}.js`)]
 }
 
 /** Starts an example; it is stopped after the test. */

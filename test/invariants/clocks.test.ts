@@ -2,8 +2,8 @@
  * S2, S3 and S16 on every store, with a clock that the test moves: what a client keeps, when the window closes, and when sessions end.
  */
 import { expect, it } from 'vitest'
+import { createRandom } from '../../packages/refresh-races/src/random.ts'
 import { createKeyRing, generateKey } from '../../src/index.ts'
-import { createRandom } from '../../src/testing/random.ts'
 import { type Application, attempt, createApplication, newUser } from './application.ts'
 import { openBrowser } from './browser.ts'
 import { describeGrounds, GROUNDS } from './grounds.ts'

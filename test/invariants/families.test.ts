@@ -1,9 +1,9 @@
 /** S4, S6, S8 and S9 on every store: what becomes of families of tokens that are copied, stepped up, set back or forged. */
 import { createHmac } from 'node:crypto'
 import { expect, it } from 'vitest'
+import { createRandom } from '../../packages/refresh-races/src/random.ts'
 import { createAuth } from '../../src/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { createRandom } from '../../src/testing/random.ts'
 import { createApplication, newUser, SECRET } from './application.ts'
 import { openBrowser } from './browser.ts'
 import { describeGrounds, findEntries, GROUNDS } from './grounds.ts'

@@ -19,8 +19,10 @@ const tally = { passed: 0, failed: 0, skipped: 0 }
 function prepare() {
   mkdirSync(join(folder, 'node_modules'))
   symlinkSync(join(here, '../..'), join(folder, 'node_modules/tokenwright'))
+  symlinkSync(join(here, '../../packages/store-suite'), join(folder, 'node_modules/tokenwright-store-suite'))
+  symlinkSync(join(here, 'node_modules/kysely'), join(folder, 'node_modules/kysely'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module","dependencies":{"tokenwright":"*"}}')
-  for (const name of ['suite', 'main', 'serve', 'worker'])
+  for (const name of ['suite', 'main', 'serve', 'worker', 'kysely.test'])
     copyFileSync(join(here, `${name}.mjs`), join(folder, `${name}.mjs`))
 }
 
@@ -50,6 +52,19 @@ function count(name, output) {
   tally.passed += Number(found?.[1] ?? 0)
   tally.failed += found === null ? 1 : Number(found[2])
   console.log(`${name}: ${found?.[0].trim() ?? 'ended without saying how it went'}`)
+}
+
+/** Runs a file of `node:test`, and counts what its summary says. */
+async function runSuite(name, program, file) {
+  const flags = ['--no-warnings', '--test', '--test-reporter=tap', file]
+  const output = await execute(program, flags)
+  const [passed, failed] = ['pass', 'fail'].map(
+    (word) => new RegExp(`^# ${word} (\\d+)$`, 'm').exec(output)?.[1],
+  )
+  count(
+    name,
+    passed === undefined ? output : `${failed === '0' ? '' : output}\n${passed} passed, ${failed} failed`,
+  )
 }
 
 function skip(name) {
@@ -154,6 +169,9 @@ try {
     if (existsSync(program)) count(name, await execute(program, args))
     else skip(name)
   }
+  const node22 = at('node22', 'bin/node')
+  if (existsSync(node22)) await runSuite('Kysely 0.29 on node22', node22, 'kysely.test.mjs')
+  else skip('Kysely 0.29 on node22')
   if (existsSync(bun)) await serve('Bun.serve', bun, ['serve.mjs'])
   if (existsSync(deno)) await serve('Deno.serve', deno, [...rights, '--allow-net', 'serve.mjs'])
   if (existsSync(workerd)) await runWorker(workerd)

@@ -59,13 +59,14 @@ describe('openDatabase', () => {
     const rounds = 30
     const script = `
       const { openDatabase } = await import(process.argv[1])
-      const { retry } = await import(process.argv[1].replace('server/database', 'src/stores/sql/retry'))
+      const sql = process.argv[1].replace('server/dist/database', 'dist/src/stores/sql')
+      const { retryTransient } = await import(sql)
       for (let round = 0; round < ${rounds}; round++) {
         while (Date.now() < ${Date.now() + 2500} + 40 * round);
         const location = { kind: 'sqlite', path: round + '.db', createFolder: false }
         const database = await openDatabase(location)
         const row = { username: String(process.pid), password_hash: '', scopes: '' }
-        await retry(() => database.insertInto('users').values(row).execute(), 5)
+        await retryTransient(() => database.insertInto('users').values(row).execute(), 5)
         await database.destroy()
       }
       console.log('done')`

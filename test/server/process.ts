@@ -15,7 +15,7 @@ export const ROOT: string = new URL('../..', import.meta.url).pathname
 const SERVER = [
   process.execPath,
   '--disable-warning=ExperimentalWarning',
-  join(ROOT, 'dist/server/main.js'),
+  join(ROOT, 'server/dist/main.js'),
 ] as const
 
 /** A process that ended. */
@@ -128,7 +128,7 @@ export async function runAtOnce(
   module: string,
   cwd: string,
 ): Promise<string[]> {
-  const file = join(ROOT, 'dist/server', `${module}.js`)
+  const file = join(ROOT, 'server/dist', `${module}.js`)
   const command = [process.execPath, '--input-type=module', '--eval', script, file]
   const results = await Promise.all(Array.from({ length: count }, () => launch(command, cwd, {}).ended))
   for (const { code, stderr } of results) if (code !== 0) throw new Error(stderr)

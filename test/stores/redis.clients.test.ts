@@ -4,10 +4,10 @@
  */
 import { Redis } from 'ioredis'
 import { createClient, createClientPool, createSentinel, RESP_TYPES } from 'redis'
+import { storeSuite } from 'tokenwright-store-suite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { type RedisClient, redisStore } from '../../src/stores/redis.ts'
-import { storeSuite } from '../../src/testing.ts'
 import {
   HAS_REDIS,
   type RedisServer,

@@ -1,10 +1,10 @@
 /** The store on a real cluster of three masters: the suite over both clients, and what happens while our slot moves. */
 import { Cluster, Redis } from 'ioredis'
 import { createCluster } from 'redis'
+import { storeSuite } from 'tokenwright-store-suite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
-import { storeSuite } from '../../src/testing.ts'
 import { HAS_REDIS, startCluster, tally, toCall, toDraft, together } from './redis-server.ts'
 
 /** Hash tags whose slots lie on the first, the second and the third master. */

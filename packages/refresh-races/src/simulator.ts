@@ -3,15 +3,15 @@
  * endpoint. It counts the sessions that users lose and the refreshes that thieves get. A design that forgives the previous token
  * only loses sessions here; so does strict single use.
  */
-
-import { ConfigurationError, checkKnownKeys, expected } from '../internal/configuration-error.ts'
-import type { Clock } from '../internal/duration.ts'
 import type { RefreshEndpoint } from './endpoint.ts'
 import { createRandom } from './random.ts'
 import { type RaceReport, type ThiefReport, toQuantile } from './report.ts'
 import { type Habit, runThief, type Theft } from './thief.ts'
 import { createRealTimeline, createVirtualTimeline, type Timeline } from './timeline.ts'
 import { createVictim, type NetworkConditions, type Simulation } from './victim.ts'
+
+/** Returns the present moment, in epoch seconds. */
+export type Clock = () => number
 
 /** What `simulateRaces` takes. */
 export interface RaceOptions {
@@ -21,6 +21,8 @@ export interface RaceOptions {
   readonly connect: (clock: Clock) => RefreshEndpoint | Promise<RefreshEndpoint>
   /** How many times an access token ends and the tabs refresh. Default 1000. */
   readonly cycles?: number
+  /** How many users share the cycles, side by side. Default 10. */
+  readonly users?: number
   /** How many thieves of each habit. Default 100. */
   readonly thieves?: number
   /** How many refreshes of a thief are watched; who has not been caught then counts as never. Default 100. */
@@ -48,9 +50,6 @@ const NETWORK: NetworkConditions = {
   accessLife: 900,
 }
 
-/** How many users share the cycles, and live side by side. */
-const USERS = 10
-
 /** After how many cycles a token is stolen: at least, and how many more at most. */
 const CYCLES_BEFORE_THEFT = { least: 2, more: 3 } as const
 
@@ -60,7 +59,16 @@ const SETTLED = 0.15
 /** When virtual time begins: always then, so that runs come again. In January 2027. */
 const START = 1_800_000_000
 
-const OPTIONS = ['connect', 'cycles', 'thieves', 'watched', 'seed', 'speed', 'network'] as const
+const OPTIONS = {
+  connect: true,
+  cycles: true,
+  users: true,
+  thieves: true,
+  watched: true,
+  seed: true,
+  speed: true,
+  network: true,
+} satisfies Record<keyof RaceOptions, true>
 
 /** Calls back whenever an access token has ended, until that says to stop. */
 function onCycles(
@@ -95,22 +103,22 @@ async function addUser(stage: Simulation, cycles: number): Promise<void> {
   )
 }
 
-/** Lets a user be robbed. He loads no pages and refreshes only as tokens end: the quietest victim hides a thief best. */
+/** Adds a user whose refresh token is stolen. He loads no pages and refreshes only as tokens end: the quietest victim hides a thief best. */
 async function addTheft(stage: Simulation, habit: Habit, watched: number): Promise<Theft> {
   const { time, random } = stage
   const { least, more } = CYCLES_BEFORE_THEFT
   const victim = await createVictim(stage)
   const theft: Theft = { granted: 0, elevated: 0, caught: false }
   let before = least + Math.floor(random() * (more + 1))
-  let isRobbed = false
+  let isStolen = false
   onCycles(
     stage,
     () => victim.left(),
     () => {
-      victim.live({ pageLoads: false, stepUps: isRobbed })
+      victim.live({ pageLoads: false, stepUps: isStolen })
       before -= 1
       if (before === 0) {
-        isRobbed = true
+        isStolen = true
         time.after((SETTLED + 0.5 * random()) * victim.period(), () =>
           runThief(stage, victim, { habit, watched, theft }),
         )
@@ -137,7 +145,7 @@ function toThiefReport(thefts: readonly Theft[]): ThiefReport {
 function toCount(name: string, value: number | undefined, usual: number): number {
   if (value === undefined) return usual
   if (Number.isSafeInteger(value) && value >= 0) return value
-  throw new ConfigurationError(expected(name, 'a whole number', value))
+  throw new TypeError(`${name} must be a whole number from 0, got ${String(value)}`)
 }
 
 /**
@@ -147,11 +155,12 @@ function toCount(name: string, value: number | undefined, usual: number): number
  * victim's step-up. It does not check signatures, cookies, CSRF or what happens when a store is down.
  *
  * @returns the report; {@link formatRaces} makes a table of some
- * @throws {ConfigurationError} for an unknown or unfit option; what `connect` and `login` throw
+ * @throws {TypeError} for an unknown or unfit option
+ * @throws what `connect` and `login` throw
  *
  * @example
  * ```ts
- * import { simulateRaces, toHttpEndpoint } from 'tokenwright/testing'
+ * import { simulateRaces, toHttpEndpoint } from 'refresh-races'
  *
  * const report = await simulateRaces({
  *   connect: () => toHttpEndpoint({ url: 'http://127.0.0.1:8000/auth', login: { username: 'test', password: 'test' } }),
@@ -162,12 +171,14 @@ function toCount(name: string, value: number | undefined, usual: number): number
  * ```
  */
 export async function simulateRaces(options: RaceOptions): Promise<RaceReport> {
-  checkKnownKeys('', options, OPTIONS)
   const { speed, connect } = options
-  if (typeof connect !== 'function') throw new ConfigurationError(expected('connect', 'a function', connect))
-  if (speed !== undefined && !(speed > 0))
-    throw new ConfigurationError(expected('speed', 'a number above 0', speed))
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(OPTIONS, name))
+  if (unknown !== undefined)
+    throw new TypeError(`Unknown option ${unknown}. Known: ${Object.keys(OPTIONS).join(', ')}`)
+  if (typeof connect !== 'function') throw new TypeError(`connect must be a function, got ${typeof connect}`)
+  if (speed !== undefined && !(speed > 0)) throw new TypeError(`speed must be a number above 0, got ${speed}`)
   const cycles = toCount('cycles', options.cycles, 1000)
+  const users = Math.max(1, toCount('users', options.users, 10))
   const thieves = toCount('thieves', options.thieves, 100)
   const watched = toCount('watched', options.watched, 100)
   const seed = options.seed ?? 1
@@ -177,7 +188,7 @@ export async function simulateRaces(options: RaceOptions): Promise<RaceReport> {
   const counts = { refreshes: 0, outages: 0, lost: 0 }
   const random = createRandom(seed)
   const stage: Simulation = { endpoint, time, random, network: network, counts, speed: speed ?? 1 }
-  for (let i = 0; i < USERS; i++) await addUser(stage, Math.floor((cycles + i) / USERS))
+  for (let i = 0; i < users; i++) await addUser(stage, Math.floor((cycles + i) / users))
   const quiet = { ...stage, random: createRandom(seed + 1), counts: { ...counts } }
   const thefts: Record<Habit, Theft[]> = { random: [], shadow: [] }
   for (const habit of ['random', 'shadow'] as const) {

@@ -52,7 +52,7 @@ export function createVirtualTimeline(start: number): Timeline {
 }
 
 /** How long it sleeps at most before it looks again, in seconds. */
-const NAP = 0.005
+const LONGEST_SLEEP = 0.005
 
 /**
  * Time that passes.
@@ -85,7 +85,7 @@ export function createRealTimeline(speed: number): Timeline {
         while ((events.at(-1)?.at ?? Number.POSITIVE_INFINITY) <= now())
           happen((events.pop() as Happening).action)
         const wait = ((events.at(-1)?.at ?? Number.POSITIVE_INFINITY) - now()) / speed
-        await new Promise((resolve) => setTimeout(resolve, Math.min(NAP, Math.max(0, wait)) * 1000))
+        await new Promise((resolve) => setTimeout(resolve, Math.min(LONGEST_SLEEP, Math.max(0, wait)) * 1000))
       }
       if (failure !== undefined) throw failure.cause
     },

@@ -1,5 +1,5 @@
 /**
- * The user of the simulator: a browser with a few tabs and one cookie jar, in which the answer that comes last wins. When the
+ * The user of the simulator: a browser with a few tabs and one set of cookies, in which the answer that comes last wins. When the
  * access token ends every tab refreshes; some answers are late, some are lost and asked for again. Nothing here does wrong,
  * so whoever is refused has lost a session without reason.
  */
@@ -56,7 +56,7 @@ export interface VictimActions {
 
 /** One session of the user. */
 export interface Victim {
-  /** The refresh token in the jar. */
+  /** The refresh token in the browser. */
   readonly token: () => string
   /** How long the newest access token still lives, in seconds. */
   readonly left: () => number
@@ -67,7 +67,7 @@ export interface Victim {
   /** Whether the user has stepped up. */
   readonly hasSteppedUp: () => boolean
   /** A cycle: the tabs notice that the access token has ended; what else is done happens in the life of the next one. */
-  readonly live: (doings: VictimActions) => void
+  readonly live: (actions: VictimActions) => void
 }
 
 interface State {
@@ -100,7 +100,7 @@ interface Sending {
   readonly there?: number
 }
 
-/** A tab refreshes with what is in the jar. */
+/** A tab refreshes with the refresh token in the browser. */
 function refresh(stage: Simulation, state: State, { retries = RETRIES, there = 0.05 }: Sending = {}): void {
   const { endpoint, time, random, network, counts } = stage
   const sent = state.refresh
@@ -127,7 +127,7 @@ function refresh(stage: Simulation, state: State, { retries = RETRIES, there = 0
   })
 }
 
-/** The user proves who he is, and the answer comes into the jar. The tabs keep to their schedule: none but one knows of it. */
+/** The user steps up, and the browser takes over the answer. The tabs keep to their schedule: none but one knows of it. */
 async function stepUp(stage: Simulation, state: State): Promise<void> {
   const { random, network } = stage
   const late = random() < network.late ? 1 + 7 * random() : 0

@@ -2,9 +2,8 @@
  * Store suite: counting attempts.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../internal/bytes.ts'
-import type { Attempt } from '../session/store.ts'
-import { type Cases, together } from './fixtures.ts'
+import type { Attempt } from 'tokenwright/stores/contract'
+import { type Cases, randomId, together } from './fixtures.ts'
 
 /** A refusal that says when to come again. */
 function assertRefused({ allowed, retryAfter }: Attempt, wanted: number): void {

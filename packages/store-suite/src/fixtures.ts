@@ -3,8 +3,13 @@
  * server, and comparisons that look at times to the millisecond. Assertions are Node's own; no test runner is imported.
  */
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../internal/bytes.ts'
-import type { LogEntry, NewSession, RotateCall, SessionRow, Store } from '../session/store.ts'
+import { randomBytes } from 'node:crypto'
+import type { LogEntry, NewSession, RotateCall, SessionRow, Store } from 'tokenwright/stores/contract'
+
+/** A random identifier of 128 bits, 22 characters of base64url. */
+export function randomId(): string {
+  return randomBytes(16).toString('base64url')
+}
 
 /** Cases by their names. `t` is a moment to count from, in epoch seconds, where a case brings its own `now`. */
 export type Cases = Readonly<Record<string, (store: Store, t: number) => Promise<void>>>

@@ -2,7 +2,6 @@
  * Store suite: pruning. Only what lies long in the past is pruned here: suites may share a server.
  */
 import { ok, strictEqual } from 'node:assert'
-import { randomId } from '../internal/bytes.ts'
 import {
   assertRow,
   begin,
@@ -10,6 +9,7 @@ import {
   end,
   entriesOf,
   LENGTHS,
+  randomId,
   toCall,
   toDraft,
   toRevoked,

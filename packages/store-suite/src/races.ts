@@ -2,8 +2,7 @@
  * Store suite: steps that race, by the store's own clock. A store that reads and then writes fails here.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../internal/bytes.ts'
-import type { SessionRow } from '../session/store.ts'
+import type { SessionRow } from 'tokenwright/stores/contract'
 import {
   begin,
   type Cases,
@@ -11,6 +10,7 @@ import {
   entriesOf,
   LENGTHS,
   pause,
+  randomId,
   tally,
   toCall,
   toDraft,

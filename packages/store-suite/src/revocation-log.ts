@@ -2,8 +2,7 @@
  * Store suite: the log that other processes follow. What is missed here is a revoked token that goes on working there.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../internal/bytes.ts'
-import type { LogEntry, Store } from '../session/store.ts'
+import type { LogEntry, Store } from 'tokenwright/stores/contract'
 import {
   assertTime,
   begin,
@@ -12,6 +11,7 @@ import {
   entriesOf,
   LENGTHS,
   pause,
+  randomId,
   readOn,
   together,
   toTail,

@@ -2,8 +2,7 @@
  * Store suite: ending sessions, revoking subjects and tokens, and what a strict check hears of it.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../internal/bytes.ts'
-import type { LogEntry, RevocationQuery, RevokeReason } from '../session/store.ts'
+import type { LogEntry, RevocationQuery, RevokeReason } from 'tokenwright/stores/contract'
 import {
   assertRow,
   assertTime,
@@ -12,6 +11,7 @@ import {
   end,
   entriesOf,
   LENGTHS,
+  randomId,
   toDraft,
   together,
   toRevoked,
@@ -132,7 +132,7 @@ function toQuery(over: Partial<RevocationQuery>): RevocationQuery {
 }
 
 /** What `isRevoked` says. */
-export const LIVENESS: Cases = {
+export const STRICT_CHECKS: Cases = {
   'passes a token that nothing speaks against': async (store, t) => {
     const { sid, sub } = await begin(store, t)
     strictEqual(await store.isRevoked(toQuery({ now: t })), false)

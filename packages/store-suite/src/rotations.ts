@@ -2,8 +2,7 @@
  * Store suite: refreshing, with the moment brought by the call. Every word, what it writes, and the edges to the millisecond.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../internal/bytes.ts'
-import { decideRotation } from '../session/rotation.ts'
+import { decideRotation } from 'tokenwright/stores/contract'
 import {
   assertRotation,
   assertTime,
@@ -12,6 +11,7 @@ import {
   end,
   entriesOf,
   LENGTHS,
+  randomId,
   toCall,
   toRevoked,
   toRotated,

@@ -2,14 +2,14 @@
  * Store suite: starting a session, stepping up, and looking sessions up.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { randomId } from '../internal/bytes.ts'
-import type { StepUpCall } from '../session/store.ts'
+import type { StepUpCall } from 'tokenwright/stores/contract'
 import {
   assertRow,
   begin,
   type Cases,
   end,
   LENGTHS,
+  randomId,
   toCall,
   toDraft,
   toRevoked,

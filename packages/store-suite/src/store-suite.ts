@@ -1,16 +1,16 @@
 /**
- * The store suite: what `session/store.ts` says a store must do, as tests that anyone can run on a store of their own, with any
- * runner that has `describe` and `it`. The cases are in the rooms beside this one.
+ * The store suite: what `tokenwright/stores/contract` says a store must do, as tests that anyone can
+ * run on a store of their own, with any runner that has `describe` and `it`. The cases are in the
+ * files beside this one.
  */
-import { ConfigurationError, expected } from '../internal/configuration-error.ts'
-import type { Store } from '../session/store.ts'
+import type { Store } from 'tokenwright/stores/contract'
 import { ATTEMPTS } from './attempts.ts'
 import { CLOCKS } from './clocks.ts'
 import type { Cases } from './fixtures.ts'
 import { PRUNING } from './pruning.ts'
 import { RACES } from './races.ts'
 import { REVOCATION_LOG } from './revocation-log.ts'
-import { LIVENESS, REVOCATIONS } from './revocations.ts'
+import { REVOCATIONS, STRICT_CHECKS } from './revocations.ts'
 import { ENDINGS, ROTATIONS } from './rotations.ts'
 import { LISTS, STARTS, STEP_UPS } from './starts.ts'
 import { SUBJECTS, TEXTS } from './texts.ts'
@@ -42,7 +42,7 @@ const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly 
   { name: 'step-up', cases: STEP_UPS, own: false },
   { name: 'list', cases: LISTS, own: false },
   { name: 'revocation', cases: REVOCATIONS, own: false },
-  { name: 'liveness', cases: LIVENESS, own: false },
+  { name: 'strict checks', cases: STRICT_CHECKS, own: false },
   { name: 'attempts', cases: ATTEMPTS, own: false },
   { name: 'subjects', cases: SUBJECTS, own: true },
   { name: 'texts and data', cases: TEXTS, own: true },
@@ -62,7 +62,9 @@ const EPOCHS = {
 function toGlobals(): Runner {
   const { describe, it } = globalThis as Partial<Runner>
   if (typeof describe === 'function' && typeof it === 'function') return { describe, it }
-  throw new ConfigurationError(expected('runner', '{ describe, it } of your test runner', undefined))
+  throw new TypeError(
+    'storeSuite needs a runner: give { describe, it } of your test runner as the second argument',
+  )
 }
 
 /**
@@ -73,13 +75,13 @@ function toGlobals(): Runner {
  *
  * @param makeStore opens a store whose tables are there
  * @param runner the functions of your test runner; where they are global they may be left out
- * @throws {ConfigurationError} when there is no runner
+ * @throws {TypeError} when there is no runner
  *
  * @example
  * ```ts
  * import { describe, it } from 'node:test'
  * import { memoryStore } from 'tokenwright/stores/memory'
- * import { storeSuite } from 'tokenwright/testing'
+ * import { storeSuite } from 'tokenwright-store-suite'
  *
  * storeSuite(async () => ({ store: memoryStore() }), { describe, it })
  * ```

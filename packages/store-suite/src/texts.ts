@@ -3,8 +3,18 @@
  * blanks, cut at U+0000 and replace what is no UTF-8: each of these would hand one user's sessions to another.
  */
 import { deepStrictEqual, strictEqual } from 'node:assert'
-import { randomId } from '../internal/bytes.ts'
-import { assertRow, begin, type Cases, end, LENGTHS, readOn, toCall, toDraft, toTail } from './fixtures.ts'
+import {
+  assertRow,
+  begin,
+  type Cases,
+  end,
+  LENGTHS,
+  randomId,
+  readOn,
+  toCall,
+  toDraft,
+  toTail,
+} from './fixtures.ts'
 
 const { logTtl } = LENGTHS
 

@@ -1,0 +1,114 @@
+/**
+ * The endpoint that the command races against: a login and a refresh of any server over HTTP. The refresh token goes by JSON body, by
+ * `Authorization` header or by cookies. Cookies are kept as one client keeps them: the newest value of each name.
+ */
+import type { RaceTokens, RefreshEndpoint } from './endpoint.ts'
+
+/** How the refresh token goes to the server. */
+export type RefreshBy = 'body' | 'header' | 'cookie'
+
+/** What is sent where. */
+export interface HttpTarget {
+  /** The URL that refreshes. */
+  readonly refresh: string
+  /** The URL that logs in. */
+  readonly login: string
+  /** The JSON text of a login. */
+  readonly body: string
+  /** How the refresh token goes to the server. */
+  readonly by: RefreshBy
+  /** Where the refresh token is in a JSON answer: member names joined by dots. */
+  readonly tokenPath: string
+  /** The member that carries the refresh token in the JSON of a refresh. */
+  readonly field: string
+  /** Headers of every request. */
+  readonly headers: Readonly<Record<string, string>>
+  /** A cookie whose value goes into a header as well, as CSRF protection asks; undefined for none. */
+  readonly echo: { readonly cookie: string; readonly header: string } | undefined
+}
+
+/** How long a request may take, in milliseconds. */
+const PATIENCE = 30_000
+
+/**
+ * Statuses 400 to 404 of a refresh mean that the token is refused; any other but 2xx is an outage.
+ *
+ * @throws {Error} from `login`, when the server refuses it or answers without a refresh token
+ */
+export function createHttpEndpoint(target: HttpTarget): RefreshEndpoint {
+  const { by, tokenPath, field, echo } = target
+
+  async function post(url: string, headers: Record<string, string>, body: string | null): Promise<Response> {
+    const json = body === null ? {} : { 'Content-Type': 'application/json' }
+    const signal = AbortSignal.timeout(PATIENCE)
+    const init = { method: 'POST', redirect: 'manual', signal, body } as const
+    return fetch(url, {
+      ...init,
+      headers: { Accept: 'application/json', ...json, ...target.headers, ...headers },
+    })
+  }
+
+  async function readTokens(response: Response, cookies: string): Promise<RaceTokens> {
+    const answer: unknown = await response.json().catch(() => undefined)
+    const refresh =
+      by === 'cookie' ? mergeCookies(cookies, response.headers.getSetCookie()) : find(answer, tokenPath)
+    return { access: '', refresh: typeof refresh === 'string' ? refresh : undefined, expiresIn: undefined }
+  }
+
+  function toRefresh(token: string): Promise<Response> {
+    if (by === 'body') return post(target.refresh, {}, JSON.stringify({ [field]: token }))
+    if (by === 'header') return post(target.refresh, { Authorization: `Bearer ${token}` }, null)
+    const twin = echo === undefined ? undefined : parseCookies(token).get(echo.cookie)
+    const csrf = echo === undefined || twin === undefined ? {} : { [echo.header]: twin }
+    return post(target.refresh, { Cookie: token, ...csrf }, null)
+  }
+
+  return {
+    async login() {
+      const response = await post(target.login, {}, target.body)
+      if (!response.ok) throw new Error(`POST ${target.login} refuses the login: status ${response.status}`)
+      const tokens = await readTokens(response, '')
+      if (tokens.refresh) return tokens
+      throw new Error(
+        by === 'cookie'
+          ? `POST ${target.login} sets no cookie`
+          : `POST ${target.login} returns no text at "${tokenPath}" of its JSON: name the place with --token-path`,
+      )
+    },
+    async refresh(token) {
+      const response = await toRefresh(token)
+      if (response.ok) return readTokens(response, token)
+      await response.body?.cancel()
+      if (response.status >= 400 && response.status <= 404) return null
+      throw new Error(`POST ${target.refresh}: status ${response.status}`)
+    },
+  }
+}
+
+/** The member of a JSON value that a path of names leads to. */
+function find(value: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((inner, name) => {
+    return typeof inner === 'object' && inner !== null && Object.hasOwn(inner, name)
+      ? (inner as Record<string, unknown>)[name]
+      : undefined
+  }, value)
+}
+
+function parseCookies(header: string): Map<string, string> {
+  const pairs = header.split('; ').filter(Boolean)
+  return new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
+}
+
+/** The `Cookie` header after an answer's `Set-Cookie` lines; a cookie with an empty value or `Max-Age=0` is gone. */
+function mergeCookies(header: string, lines: readonly string[]): string {
+  const cookies = parseCookies(header)
+  for (const line of lines) {
+    const [pair = '', ...attributes] = line.split(';')
+    const name = pair.slice(0, pair.indexOf('=')).trim()
+    const value = pair.slice(pair.indexOf('=') + 1).trim()
+    const isGone = value === '' || attributes.some((attribute) => /^\s*max-age\s*=\s*(0|-)/i.test(attribute))
+    if (isGone) cookies.delete(name)
+    else cookies.set(name, value)
+  }
+  return [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+}

@@ -1,0 +1,10 @@
+/** The race simulator: users whose tabs race and thieves who copied a token, against any refresh endpoint. */
+export {
+  type HttpEndpointOptions,
+  type RaceTokens,
+  type RefreshEndpoint,
+  toHttpEndpoint,
+} from './endpoint.ts'
+export { formatRaces, type RaceReport, type ThiefReport } from './report.ts'
+export { type Clock, type RaceOptions, simulateRaces } from './simulator.ts'
+export type { NetworkConditions } from './victim.ts'

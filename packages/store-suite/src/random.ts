@@ -1,0 +1,21 @@
+/** Random numbers that come again: the same seed gives the same run. Never for secrets. */
+
+/** Draws a number of [0, 1). */
+export type Random = () => number
+
+/**
+ * Makes a generator (splitmix32).
+ *
+ * @param seed any integer; its lowest 32 bits count
+ */
+export function createRandom(seed: number): Random {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x9e3779b9) | 0
+    let mixed = state ^ (state >>> 16)
+    mixed = Math.imul(mixed, 0x21f0aaad)
+    mixed ^= mixed >>> 15
+    mixed = Math.imul(mixed, 0x735a2d97)
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * Entry point `tokenwright/stores/contract`: what a session store must do, for those who write one. The records, the two
+ * contracts with the atomicity of each method, and the rotation decision as a pure function. It opens no connection and
+ * keeps nothing. `tokenwright-store-suite` has the tests that such a store must pass.
+ */
+export { decideRotation, isWriting, type RotationRecord } from '../session/rotation.ts'
+export type {
+  Attempt,
+  EndAllCall,
+  LogEntry,
+  LogPage,
+  NewSession,
+  RevocationQuery,
+  RevocationStore,
+  RevokeCall,
+  RevokeReason,
+  RotateCall,
+  Rotation,
+  RotationPolicy,
+  RotationWord,
+  SessionRow,
+  SessionStore,
+  StepUp,
+  StepUpCall,
+  Store,
+} from '../session/store.ts'
