@@ -20,7 +20,11 @@ function copyTree() {
   const list = ['ls-files', '--cached', '--others', '--exclude-standard', '-z']
   const paths = execFileSync('git', list, { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean)
   for (const path of new Set(paths)) {
-    if (/^(src|server|scripts|package|tsconfig|\.npmrc)|^[^/]+\/package\.json$|^test\/nest\/eleven\/package/.test(path))
+    if (
+      /^(src|server|scripts|package|tsconfig|\.npmrc)|^[^/]+\/package\.json$|^test\/nest\/eleven\/package/.test(
+        path,
+      )
+    )
       cpSync(join(root, path), join(folder, path))
   }
 }
