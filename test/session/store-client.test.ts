@@ -1,0 +1,138 @@
+/** Calls of a store: the deadline, the places in flight, and what is learned of the store's clock. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Store } from '../../src/session/store.ts'
+import { type Moment, monotonic, StoreClient } from '../../src/session/store-client.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+
+const NOW = 1_700_000_000
+const BOUNDS = { deadline: 2, inFlight: 3 }
+const UNAVAILABLE = { code: 'store_unavailable', detail: { retryAfter: 1 } }
+
+const never = (): Promise<never> => new Promise(() => undefined)
+
+/** A client of a store whose clock is `ahead` seconds ahead of the system's. */
+function setUp(changes: Partial<Store> = {}) {
+  const store: Store = {
+    ...memoryStore(),
+    now: async () => Date.now() / 1000,
+    ...changes,
+  }
+  return new StoreClient(store, BOUNDS, null)
+}
+
+const momentOf = (client: StoreClient): Promise<Moment> => client.callTimed(async (_, moment) => moment)
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: NOW * 1000 })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('a call', () => {
+  it('passes what the store returns', async () => {
+    expect(await setUp().call(async () => 1)).toBe(1)
+  })
+
+  it.each([
+    ['a rejection', () => Promise.reject(new Error('down'))],
+    [
+      'a throw before there is a promise',
+      () => {
+        throw new Error('down')
+      },
+    ],
+  ])('turns %s into store_unavailable', async (_, work) => {
+    const cause = expect.objectContaining({ message: 'down' })
+    await expect(setUp().call(work)).rejects.toMatchObject({ ...UNAVAILABLE, cause })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('fails at the deadline', async () => {
+    const failed = expect(setUp().call(never)).rejects.toMatchObject(UNAVAILABLE)
+    await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 1000)
+    await failed
+  })
+
+  it('fails at once when too many are in flight', async () => {
+    const client = setUp()
+    for (let i = 0; i < BOUNDS.inFlight; i++) client.call(never).catch(() => undefined)
+    await expect(client.call(async () => 1)).rejects.toMatchObject(UNAVAILABLE)
+  })
+
+  it('that never settles keeps its place past the deadline, and gives it back after twice the deadline', async () => {
+    const client = setUp()
+    for (let i = 0; i < BOUNDS.inFlight; i++) client.call(never).catch(() => undefined)
+    await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 2000 - 1)
+    await expect(client.call(async () => 1)).rejects.toMatchObject(UNAVAILABLE)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(await client.call(async () => 1)).toBe(1)
+  })
+
+  it('that settles after twice the deadline gives its place back once', async () => {
+    const client = setUp()
+    let finish: (() => void) | undefined
+    client.call(() => new Promise<void>((resolve) => (finish = resolve))).catch(() => undefined)
+    await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 2000)
+    finish?.()
+    await vi.advanceTimersByTimeAsync(0)
+    for (let i = 0; i < BOUNDS.inFlight; i++) client.call(never).catch(() => undefined)
+    await expect(client.call(async () => 1)).rejects.toMatchObject(UNAVAILABLE)
+  })
+})
+
+describe("the store's clock", () => {
+  /** What a client takes a time of its own for, in the store's time. */
+  const offsetOf = async (client: StoreClient): Promise<number> => {
+    const { toStoreTime } = await momentOf(client)
+    return Math.round((toStoreTime(NOW) - NOW) * 1000) / 1000
+  }
+
+  it('is asked once a minute', async () => {
+    let asked = 0
+    const client = setUp({
+      now: async () => {
+        asked++
+        return Date.now() / 1000 + 100
+      },
+    })
+    expect([await offsetOf(client), await offsetOf(client), asked]).toEqual([100, 100, 1])
+    vi.advanceTimersByTime(60_001)
+    await momentOf(client)
+    expect(asked).toBe(2)
+  })
+
+  it('is known best by the shortest round trip, whichever comes last', async () => {
+    const client = setUp()
+    const storeNow = NOW + 100
+    client.learn(storeNow, monotonic() - 0.5)
+    client.learn(storeNow + 1, monotonic() - 0.1)
+    expect(await offsetOf(client)).toBe(101)
+    client.learn(storeNow + 2, monotonic() - 0.3)
+    expect(await offsetOf(client)).toBe(101)
+    client.learn(storeNow + 3, monotonic() - 0.1)
+    expect(await offsetOf(client)).toBe(103)
+  })
+
+  it('is learned from any round trip where the best one is over a minute old', async () => {
+    const client = setUp()
+    client.learn(NOW + 100, monotonic() - 0.1)
+    vi.advanceTimersByTime(60_001)
+    client.learn(Date.now() / 1000 + 7, monotonic() - 0.5)
+    const { toStoreTime } = await momentOf(client)
+    expect(toStoreTime(Date.now() / 1000) - Date.now() / 1000).toBeCloseTo(7, 3)
+  })
+
+  it('says until when a write is of use: one deadline from now', async () => {
+    const client = setUp({ now: async () => Date.now() / 1000 + 100 })
+    const { now, notAfter } = await momentOf(client)
+    expect(now).toBeNull()
+    expect(notAfter).toBeCloseTo(NOW + 100 + BOUNDS.deadline, 3)
+  })
+
+  it('is replaced by the application’s own', async () => {
+    const client = new StoreClient(memoryStore(), BOUNDS, () => 42)
+    const moment = await momentOf(client)
+    expect([client.now(), moment.now, moment.notAfter, moment.toStoreTime(7)]).toEqual([42, 42, null, 7])
+  })
+})
