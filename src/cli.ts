@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /**
- * The `tokenwright` command: secrets and keys, and the tables of the SQL store. The standard output has what was asked for and nothing else,
- * so that it can be piped; what is wrong is one line on the standard error output, with exit status 1. A database is named by its
- * URL, best in `DATABASE_URL`, and its password is never printed.
+ * The `tokenwright` command: secrets and keys, and the tables of the SQL store. The standard output
+ * has the result and nothing else, so that it can be piped. An error is one line on the standard
+ * error output, with exit status 1. A database is named by its URL, best in `DATABASE_URL`, and its
+ * password is never printed.
  */
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
@@ -38,7 +39,9 @@ const SECRET_BYTES = 64
 /** Something that the user got wrong, told in one line. */
 class UsageError extends Error {}
 
-/** Loads a package of the project that the command is called in; this package depends on no driver. */
+/**
+ * Loads a package of the project that the command is called in; this package depends on no driver.
+ */
 async function load<M>(name: string): Promise<M> {
   let path: string
   try {
@@ -104,7 +107,7 @@ async function migrate(url: string, settings: SqlSettings): Promise<string> {
   }
 }
 
-/** The commands. Each answers what is to be printed. */
+/** The commands. Each returns what is to be printed. */
 const COMMANDS: Readonly<Record<string, (argument: string | undefined, settings: SqlSettings) => unknown>> = {
   secret: () => randomBytes(SECRET_BYTES).toString('base64url'),
   key: (algorithm) => JSON.stringify(generateKey(algorithm as AlgorithmName)),

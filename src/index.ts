@@ -1,5 +1,5 @@
 /**
- * The front door `tokenwright`: everything that a server needs whatever its framework. Re-exports only.
+ * Entry point `tokenwright`: what a server needs with any framework. Re-exports only.
  */
 export type { Auth, SubjectOf, TokenOf } from './auth/auth.ts'
 export type {

@@ -1,7 +1,8 @@
 /**
- * Entry point `tokenwright/routes`: login, refresh, step-up by password, logout, the user's sessions and the key
- * set, as one fetch handler. The application brings one function that knows its users. Without a session store
- * a refresh keeps the refresh token, logout only deletes the cookies, and there are no sessions to list.
+ * Entry point `tokenwright/routes`: login, refresh, step-up by password, logout, the user's
+ * sessions and the key set, as one fetch handler. The application brings one function that knows
+ * its users. Without a session store a refresh keeps the refresh token, logout only deletes the
+ * cookies, and there are no sessions to list.
  */
 import type { Auth } from './auth/auth.ts'
 import { isAuthError } from './errors.ts'
@@ -49,8 +50,9 @@ export type { ThrottleOptions } from './routes/throttle/throttle.ts'
 /** The options of `authRoutes`. */
 export interface AuthRoutesOptions<C> {
   /**
-   * Checks a username and a password; null when they are wrong. Take the same time for unknown users. What it
-   * throws goes to the caller of the handler, except an `AuthError`, which becomes the response.
+   * Checks a username and a password; null when they are wrong. Take the same time for unknown
+   * users. What it throws goes to the caller of the handler, except an `AuthError`, which becomes
+   * the response.
    */
   readonly verifyCredentials: (
     credentials: Credentials,
@@ -59,26 +61,31 @@ export interface AuthRoutesOptions<C> {
   /** The username behind a token, for checking a password again. Default: its `sub`. */
   readonly usernameOf?: (payload: TokenPayload<C>) => string | Promise<string>
   /**
-   * The client's address, for limits by address and for the list of sessions. Default: what `toNodeHandler`
-   * says; behind a proxy, read its header here. Undefined: no limit by address, with one warning.
+   * The client's address, for limits by address and for the list of sessions. Default: what
+   * `toNodeHandler` says; behind a proxy, read its header here. Undefined: no limit by address,
+   * with one warning.
    */
   readonly address?: (request: Request, info: RequestInfo | undefined) => string | undefined
   /**
-   * How often passwords may be tried: 5 failures of an account, then waits that double up to 15 minutes, and
-   * 20 failures a minute of an address. False for no limit. Default: counted in the memory of this process.
+   * How often passwords may be tried: 5 failures of an account, then waits that double up to 15
+   * minutes, and 20 failures a minute of an address. False for no limit. Default: counted in the
+   * memory of this process.
    */
   readonly throttle?: ThrottleOptions | false
   /**
    * Checks the clients that may introspect and revoke tokens: resource servers. With it there are
-   * `POST {base}/introspect` (RFC 7662) and, with a session store, `POST {base}/revoke` (RFC 7009). Compare
-   * secrets in constant time. Default: no such routes.
+   * `POST {base}/introspect` (RFC 7662) and, with a session store, `POST {base}/revoke` (RFC 7009).
+   * Compare secrets in constant time. Default: no such routes.
    */
   readonly verifyClient?: VerifyClient
   /** Which other origins may call the routes from a page. Default none. */
   readonly cors?: CorsOptions
   /** The path of the routes, without a trailing slash. Default `/auth`. */
   readonly basePath?: string
-  /** How tokens reach a client that does not ask for one way. Default `'cookie'` where that location is on. */
+  /**
+   * How tokens reach a client that does not ask for one way. Default `'cookie'` where that location
+   * is on.
+   */
   readonly delivery?: Delivery
 }
 
@@ -100,12 +107,13 @@ const OPTION_NAMES = keysOf<AuthRoutesOptions<unknown>>({
 type Methods = Readonly<Record<string, Route>>
 
 /**
- * Creates the routes of one application: `POST {base}/login`, `/refresh`, `/verify-password`, `/logout`, with a
- * session store `POST {base}/ticket`, `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and
- * `GET /.well-known/jwks.json`. Any other path is a 404, any other method a 405, in the form of all errors.
+ * Creates the routes of one application: `POST {base}/login`, `/refresh`, `/verify-password`,
+ * `/logout`, with a session store `POST {base}/ticket`, `GET` and `DELETE {base}/sessions` and
+ * `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Any other path is a 404, any
+ * other method a 405, in the form of all errors.
  *
- * It checks the origin of every POST and DELETE, login included. It limits how often passwords are tried, by
- * account and by address.
+ * It checks the origin of every POST and DELETE, login included. It limits how often passwords are
+ * tried, by account and by address.
  *
  * @returns a fetch handler; mount it at the base path and at `/.well-known/jwks.json`
  * @throws {ConfigurationError} for an unknown or unfit option

@@ -1,6 +1,6 @@
 /**
- * The public interface `Auth`, in groups: requests, issuing, sessions, what goes on after a request, and what
- * adapters need. `create-auth.ts` makes it.
+ * The public interface `Auth`, in groups: requests, issuing, sessions, what goes on after a
+ * request, and what adapters need. `create-auth.ts` makes it.
  */
 import type { AuthError } from '../errors.ts'
 import type { ResponseData } from '../http/error-response.ts'
@@ -32,7 +32,10 @@ export interface Auth<C = Claims, U = unknown>
     AuthSettings {
   /** Sessions: start, refresh, step up, list, end. */
   readonly sessions: AuthSessions<C>
-  /** For the routes and adapters of this package. Not for applications: it may change in any version. */
+  /**
+   * For the routes and adapters of this package. Not for applications: it may change in any
+   * version.
+   */
   readonly internals: AuthInternals<C>
 }
 
@@ -41,21 +44,22 @@ export interface AuthIssuing<C> {
   /**
    * Issues an access token.
    *
-   * @param subject the subject; or a verified payload, whose sub, sid, scopes, data, aud, csrf, auth_time,
-   *   amr and acr the token inherits
-   * @throws {TypeError} for options of the wrong shape, a time in the past, or reserved names in `data`
+   * @param subject the subject; or a verified payload, whose sub, sid, scopes, data, aud, csrf,
+   *   auth_time, amr and acr the token inherits
+   * @throws {TypeError} for options of the wrong shape, a time in the past, or reserved names in
+   *   `data`
    */
   createAccessToken(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<string>
   /**
    * Issues a refresh token. It is never fresh.
    *
-   * @throws {TypeError} as `createAccessToken`; for `fresh`; and with a session store, where `sessions.start`
-   *   takes its place
+   * @throws {TypeError} as `createAccessToken`; for `fresh`; and with a session store, where
+   *   `sessions.start` takes its place
    */
   createRefreshToken(subject: string | TokenPayload<C>, options?: RefreshIssueOptions<C>): Promise<string>
   /**
-   * Issues both tokens of one login: one CSRF value, one set of scopes and data, lives of their own. With a
-   * session store it starts a session.
+   * Issues both tokens of one login: one CSRF value, one set of scopes and data, lives of their
+   * own. With a session store it starts a session.
    *
    * @throws {TypeError} as `createAccessToken`
    * @see RFC 6749 section 5.1
@@ -74,8 +78,8 @@ export interface AuthRevocation<C> {
    */
   revoke(payload: TokenPayload<C>): Promise<void>
   /**
-   * "Log out everywhere": ends every session of a subject, and refuses its tokens without a session that were
-   * issued until now.
+   * "Log out everywhere": ends every session of a subject, and refuses its tokens without a session
+   * that were issued until now.
    *
    * @returns how many sessions were live
    * @throws {AuthError} `store_unavailable`: then try again
@@ -83,8 +87,8 @@ export interface AuthRevocation<C> {
    */
   revokeSubject(subject: string): Promise<number>
   /**
-   * Waits until this process knows what is revoked; until then it asks the store each time. At once without a
-   * store.
+   * Waits until this process knows what is revoked; until then it asks the store each time. At once
+   * without a store.
    */
   ready(): Promise<void>
   /** How much this process knows of what is revoked, for health checks; null without a store. */
@@ -98,8 +102,8 @@ export interface AuthResponses<C, U> {
   /**
    * The `Set-Cookie` lines that set the cookies of a pair; only the types in `cookies.carry`.
    *
-   * @throws {TypeError} for texts that are no tokens, and for a cookie longer than the 4096 bytes that
-   *   browsers keep
+   * @throws {TypeError} for texts that are no tokens, and for a cookie longer than the 4096 bytes
+   *   that browsers keep
    */
   cookies(pair: Partial<Pick<TokenPair, 'access_token' | 'refresh_token'>>): readonly string[]
   /** The `Set-Cookie` lines that delete the cookies of the tokens. */
@@ -107,20 +111,24 @@ export interface AuthResponses<C, U> {
   /**
    * Loads the user of a payload by the `subject` option.
    *
-   * @throws {AuthError} `subject_unknown` when there is none, `store_unavailable` when the option throws
+   * @throws {AuthError} `subject_unknown` when there is no user, `store_unavailable` when the
+   *   option throws
    * @throws {ConfigurationError} without a `subject` option
    */
   loadSubject(payload: TokenPayload<C>): Promise<U>
   /**
-   * The response to an error, with its challenge, in the form of all others: for error handlers, and for
-   * handlers that throw an `AuthError` of their own.
+   * The response to an error, with its challenge, in the form of all others: for error handlers,
+   * and for handlers that throw an `AuthError` of their own.
    */
   errorResponse(error: AuthError): ResponseData
-  /** The public keys, for `/.well-known/jwks.json` (RFC 7517 section 5). HMAC secrets are never among them. */
+  /**
+   * The public keys, for `/.well-known/jwks.json` (RFC 7517 section 5). HMAC secrets are never
+   * among them.
+   */
   jwks(): Jwks
   /**
-   * Describes the guards for OpenAPI 3.1: `components`, and `route(requirement)` for what a route requires
-   * and how it responds.
+   * Describes the guards for OpenAPI 3.1: `components`, and `route(requirement)` for what a route
+   * requires and how it responds.
    */
   openapi(): OpenApi
 }
@@ -142,7 +150,9 @@ export interface AuthSettings {
   now(): number
 }
 
-/** What the routes and adapters of this package build on: what is known of a token stays with it. */
+/**
+ * What the routes and adapters of this package build on: what is known of a token stays with it.
+ */
 export interface AuthInternals<C> {
   /** Requests, with the token that was found. */
   readonly requests: RequestInternals<C>

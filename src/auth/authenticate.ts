@@ -1,7 +1,7 @@
 /**
- * The pipeline of a request, top to bottom: extract the token, check its origin, verify it, check its CSRF
- * value, check revocation, authorize, return. Each step throws its own `AuthError`. `authenticator.ts` has
- * the entrances, and the shorter way of a cached token.
+ * The pipeline of a request, top to bottom: extract the token, check its origin, verify it, check
+ * its CSRF value, check revocation, authorize, return. Each step throws its own `AuthError`.
+ * `authenticator.ts` has the entrances, and the shorter way of a cached token.
  */
 import { AuthError, isAuthError } from '../errors.ts'
 import { checkRequestCsrf, checkRequestOrigin } from '../http/csrf.ts'
@@ -57,7 +57,7 @@ export class Pipeline<C> {
     this.#deps = deps
   }
 
-  /** Authenticates a request; null only where a token is optional and there is none. */
+  /** Authenticates a request; null only where the token is optional and missing. */
   async authenticate(
     request: RequestPort,
     requirement: PreparedRequirement,

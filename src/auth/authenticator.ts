@@ -1,7 +1,7 @@
 /**
- * The entrances to the pipeline: whole requests, bare tokens, and authenticators that adapters prepare for
- * their routes. A cached token takes a shorter way here, without a promise; this is the only file where a
- * value may have to be awaited or not.
+ * The entrances to the pipeline: whole requests, bare tokens, and authenticators that adapters
+ * prepare for their routes. A cached token takes a shorter way here, without a promise; this is the
+ * only file where a value may have to be awaited or not.
  */
 import { AuthError, isAuthError } from '../errors.ts'
 import type { AuthContext } from '../http/auth-context.ts'
@@ -24,8 +24,8 @@ export type PayloadFor<R, C> = R extends { readonly optional: true }
   : TokenPayload<C>
 
 /**
- * Authenticates the requests of one route. Returns or throws at once for a cached token in the header;
- * otherwise it returns a promise.
+ * Authenticates the requests of one route. Returns or throws at once for a cached token in the
+ * header; otherwise it returns a promise.
  */
 export type Authenticator<R, C, U = never> = (
   request: RequestPort,
@@ -35,7 +35,10 @@ export type Authenticator<R, C, U = never> = (
 export interface FoundToken {
   /** The token as it came, not verified and perhaps no token at all. */
   readonly token: string
-  /** Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is a ticket, not a token. */
+  /**
+   * Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is a ticket, not a
+   * token.
+   */
   readonly location: Location | HandshakeLocation
   /** Its CSRF value, unverified; null when it has none. */
   readonly csrf: string | null
@@ -53,11 +56,13 @@ export interface AuthRequests<C> {
   /**
    * Reads a token without verifying anything: for logs and debugging, never for a decision.
    *
-   * @throws {AuthError} `token_malformed` when it is no compact JWS with a JSON object for its payload
+   * @throws {AuthError} `token_malformed` when it is no compact JWS with a JSON object for its
+   *   payload
    */
   decodeUnverified(token: string): UnverifiedPayload
   /**
-   * Authenticates a request: locate, origin, verify, type, realm, CSRF, revocation, freshness, scopes.
+   * Authenticates a request: extract, origin, verify, type, realm, CSRF, revocation, freshness,
+   * scopes.
    *
    * @param requirement default: any valid access token
    * @returns the payload; null only with `optional: true` and no token
@@ -68,8 +73,8 @@ export interface AuthRequests<C> {
     requirement?: R,
   ): Promise<PayloadFor<R, C>>
   /**
-   * Prepares `authenticate` for one route, when the route is made. For adapters: a cached token costs no
-   * promise.
+   * Prepares `authenticate` for one route, when the route is made. For adapters: a cached token
+   * costs no promise.
    *
    * @param load loads the user, where the route wants one
    * @throws {ConfigurationError} for an unknown or unfit member
@@ -90,7 +95,7 @@ export interface AuthRequests<C> {
    *
    * @param type which token to look for. Default `'access'`
    * @param locations where to look. Default: the configured locations
-   * @returns the token, its location, and its unverified CSRF value; null when there is none
+   * @returns the token, its location, and its unverified CSRF value; null without a token
    * @throws {AuthError} `request_invalid` when there are several
    */
   findToken(
@@ -103,8 +108,8 @@ export interface AuthRequests<C> {
 /** What the public methods return in part. */
 export interface RequestInternals<C> {
   /**
-   * Authenticates a request. Resolves to the token and its place beside the payload; to null only with
-   * `optional: true` and no token.
+   * Authenticates a request. Resolves to the token and its place beside the payload; to null only
+   * with `optional: true` and no token.
    */
   authenticate(request: RequestPort, requirement: Requirement): Promise<AuthenticatedRequest<C> | null>
   /** Extracts the token of a request and reads nothing of it. @param requirement from `prepare` */
@@ -123,7 +128,7 @@ export interface RequestDependencies<C> {
   readonly hasBlocklist: boolean
   /** Prepares requirements. */
   readonly prepare: PrepareRequirement
-  /** The header that carries tokens. */
+  /** The header of the token. */
   readonly header: HeaderRow
   /** The application's listeners. */
   readonly on: Listeners<AuthEvents>
@@ -168,7 +173,8 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
       }
     },
     prepare<const R extends Requirement>(requirement: R): R {
-      // The original is checked before it is copied; the copy cannot change, so it is prepared once.
+      // The original is checked before it is copied; the copy cannot change, so it is prepared
+      // once.
       prepare(requirement)
       const copy: R = Object.freeze({ ...requirement })
       prepare(copy)

@@ -1,6 +1,7 @@
 /**
- * `createAuth(options)` -> `Auth`: the wiring. It connects the parts and decides nothing: what a token must be
- * is in `token/`, where it travels in `http/`, and how a request is authenticated in `authenticate.ts`.
+ * `createAuth(options)` -> `Auth`: the wiring. It connects the parts and decides nothing: what a
+ * token must be is in `token/`, where it travels in `http/`, and how a request is authenticated in
+ * `authenticate.ts`.
  */
 import { AuthError } from '../errors.ts'
 import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
@@ -28,11 +29,12 @@ import { createWatchApi, TokenFollowers } from './watch.ts'
 export type { Auth } from './auth.ts'
 
 /**
- * Creates token authentication for one application: checks and freezes the options, imports the keys,
- * prepares everything. It draws no randomness, starts no timer and reads no clock, so it may be called at
- * module scope of any runtime.
+ * Creates token authentication for one application: checks and freezes the options, imports the
+ * keys, prepares everything. It draws no randomness, starts no timer and reads no clock, so it may
+ * be called at module scope of any runtime.
  *
- * @throws {ConfigurationError} for the first option that is missing, unknown, of the wrong shape or unsafe
+ * @throws {ConfigurationError} for the first option that is missing, unknown, of the wrong shape or
+ *   unsafe
  *
  * @example
  * ```ts
@@ -187,7 +189,7 @@ function decodeCookieToken(token: string): CookieToken {
   return { token, exp, csrf: typeof csrf === 'string' ? csrf : undefined }
 }
 
-/** Loads a user, and distinguishes "there is none" from "the loader failed". */
+/** Loads a user, and distinguishes an unknown one from a loader that failed. */
 async function loadSubject<C, U>(
   payload: TokenPayload<C>,
   load: ((payload: TokenPayload<C>) => U | null | undefined | Promise<U | null | undefined>) | null,

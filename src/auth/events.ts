@@ -1,6 +1,6 @@
 /**
- * The audit events: what happens to tokens and sessions, for the listeners given as `on`. No event holds a
- * token, a key or a password.
+ * The audit events: what happens to tokens and sessions, for the listeners given as `on`. No event
+ * holds a token, a key or a password.
  */
 import type { ErrorCode } from '../errors.ts'
 import { keysOf } from '../internal/read-options.ts'
@@ -41,7 +41,9 @@ export interface AuthEvents {
   readonly started: SessionNotice
   /** A refresh token was exchanged. */
   readonly refreshed: SessionNotice
-  /** The refresh token before the current one came within the overlap: a race or a lost response. */
+  /**
+   * The refresh token before the current one came within the overlap: a race or a lost response.
+   */
   readonly replayed: SessionNotice
   /** An older refresh token came, so it was copied. The session was revoked. */
   readonly reused: SessionNotice

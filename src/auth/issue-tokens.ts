@@ -1,6 +1,6 @@
 /**
- * Issues tokens: one for a subject or for a verified payload, or a pair for a login. `token-claims.ts` turns
- * the options of a call into claims; `token/sign-token.ts` signs them.
+ * Issues tokens: one for a subject or for a verified payload, or a pair for a login.
+ * `token-claims.ts` turns the options of a call into claims; `token/sign-token.ts` signs them.
  */
 import type { Duration } from '../internal/duration.ts'
 import { emit } from '../internal/listeners.ts'
@@ -119,7 +119,8 @@ export class TokenIssuer<C> {
     const first = await this.#toClaims('access', subject, { ...shared, fresh, ...access })
     const { authTime: _, ...others } = shared
     const second = await this.#toClaims('refresh', subject, { ...others, ...refresh })
-    // The refresh token says what the access token says of the login, so that later access tokens can.
+    // The refresh token says what the access token says of the login, so that later access tokens
+    // can.
     return { access: first, refresh: { ...second, csrf: first.csrf, auth_time: first.auth_time } }
   }
 

@@ -1,18 +1,19 @@
 /**
- * The description of guarded routes for OpenAPI 3.1: the security schemes of the locations in use, and for each requirement what a
- * request must bring and every answer of the guard. Made from the one table of errors; nothing here is asked at a request.
+ * The description of guarded routes for OpenAPI 3.1: the security schemes of the locations in use,
+ * and for each requirement what a request must bring and every response of the guard. Made from the
+ * one table of errors.
  */
 import { ERRORS, type ErrorCode, type ErrorRow } from '../errors.ts'
 import { isUnsafe } from '../http/csrf.ts'
 import { CHALLENGE } from '../http/error-response.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
 import type { TokenType } from '../token/token-type.ts'
-import type { PreparedRequirement, Requirement } from './requirement.ts'
+import type { PreparedRequirement, PrepareRequirement, Requirement } from './requirement.ts'
 
 /** A part of an OpenAPI document. */
 export type OpenApiObject = { readonly [name: string]: unknown }
 
-/** What one way in asks for: the schemes that go together, each with the scopes. */
+/** One way to authenticate: the schemes that go together, each with the scopes. */
 export type OpenApiSecurity = { [scheme: string]: string[] }
 
 /** A body as an example. */
@@ -21,7 +22,7 @@ export interface OpenApiExample {
   value: unknown
 }
 
-/** A header of an answer. */
+/** A header of a response. */
 export interface OpenApiHeader {
   /** What it says. */
   description: string
@@ -29,7 +30,7 @@ export interface OpenApiHeader {
   schema: OpenApiObject
 }
 
-/** An answer of a route. */
+/** A response of a route. */
 export interface OpenApiResponse {
   /** The codes that it stands for. */
   description: string
@@ -47,9 +48,9 @@ export interface OpenApiResponse {
   }
 }
 
-/** What a guarded route says of itself. It holds no reference to anything else in a document. */
+/** The description of a guarded route. It refers to nothing else in a document. */
 export interface OpenApiRoute {
-  /** The ways in, each enough; an empty one where a token is optional. */
+  /** The ways to authenticate, each enough; an empty one where a token is optional. */
   security: OpenApiSecurity[]
   /** The refusals, by status. */
   responses: Record<string, OpenApiResponse>
@@ -61,14 +62,18 @@ export interface OpenApi {
   readonly components: {
     /** How tokens come: a scheme for each location in use and each type. */
     readonly securitySchemes: Readonly<Record<string, OpenApiObject>>
-    /** Every refusal there is, by status: for routes that answer errors of their own, such as 429 of a login. */
+    /**
+     * Every refusal there is, by status: for routes with errors of their own, such as 429 of
+     * a login.
+     */
     readonly responses: Readonly<Record<string, OpenApiResponse>>
   }
   /**
    * Describes a route.
    *
-   * @param requirement what its guard asks; default: any valid access token
-   * @param method the route's method: unsafe ones take the CSRF header beside a cookie. Default `'GET'`
+   * @param requirement what its guard requires; default: any valid access token
+   * @param method the route's method: unsafe ones take the CSRF header beside a cookie. Default
+   *   `'GET'`
    * @throws {ConfigurationError} for a requirement that `guard.token` refuses
    */
   route(requirement?: Requirement, method?: string): OpenApiRoute
@@ -77,7 +82,7 @@ export interface OpenApi {
 /** The table of errors as rows of one type. */
 const ROWS: Readonly<Record<ErrorCode, ErrorRow>> = ERRORS
 
-/** What any token can be refused for. */
+/** The codes that any token can be refused with. */
 const ANY_TOKEN: readonly ErrorCode[] = [
   'request_invalid',
   'token_malformed',
@@ -88,7 +93,7 @@ const ANY_TOKEN: readonly ErrorCode[] = [
   'audience_invalid',
 ]
 
-/** What stands in the body of every refusal. */
+/** The members of the body of every refusal. */
 const BODY = {
   message: { type: 'string', description: 'For people' },
   error_type: { type: 'string', description: 'The name of the error' },
@@ -115,7 +120,7 @@ function toExample(code: ErrorCode): OpenApiExample {
   return { value: status === 429 ? { ...value, retry_after: 1 } : value }
 }
 
-/** One answer for all codes of a status. */
+/** One response for all codes of a status. */
 function toResponse(codes: readonly ErrorCode[]): OpenApiResponse {
   const isLimit = codes.some((code) => ROWS[code].status === 429)
   const schema = {
@@ -158,70 +163,75 @@ function toTypes(type: PreparedRequirement['type']): readonly TokenType[] {
 }
 
 /** The security schemes of the configured locations. A token in the body has none in OpenAPI. */
-function toSchemes({ sources: locate, cookies, csrf }: HttpSettings): Record<string, OpenApiObject> {
+function toSchemes({ sources, cookies, csrf }: HttpSettings): Record<string, OpenApiObject> {
   const schemes: Record<string, OpenApiObject> = {}
   for (const type of toTypes('any')) {
     const description = `An ${type} token`.replace('An r', 'A r')
-    const { name, scheme } = locate.header
-    if (locate.locations.has('header')) {
+    const { name, scheme } = sources.header
+    if (sources.locations.has('header')) {
       schemes[`${type}Token`] =
         name === 'authorization' && scheme !== ''
           ? { type: 'http', scheme, bearerFormat: 'JWT', description }
           : { type: 'apiKey', in: 'header', name, description }
     }
-    if (locate.locations.has('query'))
-      schemes[`${type}Query`] = { type: 'apiKey', in: 'query', name: locate.query[type], description }
-    if (locate.locations.has('cookie') && cookies.carry.has(type))
+    if (sources.locations.has('query'))
+      schemes[`${type}Query`] = { type: 'apiKey', in: 'query', name: sources.query[type], description }
+    if (sources.locations.has('cookie') && cookies.carry.has(type))
       schemes[`${type}Cookie`] = { type: 'apiKey', in: 'cookie', name: cookies[type].name, description }
   }
-  if (locate.locations.has('cookie') && csrf.checksToken) {
+  if (sources.locations.has('cookie') && csrf.checksToken) {
     const description = `The value of the cookie \`${cookies.csrf.name}\`; with cookies only`
     schemes['csrfHeader'] = { type: 'apiKey', in: 'header', name: csrf.header, description }
   }
   return schemes
 }
 
-/** The ways in to one route. */
+/** The ways to authenticate for one route. */
 function toSecurity(
-  need: PreparedRequirement,
+  requirement: PreparedRequirement,
   schemes: Readonly<Record<string, OpenApiObject>>,
   unsafe: boolean,
 ): OpenApiSecurity[] {
   const ways: OpenApiSecurity[] = []
-  for (const type of toTypes(need.type)) {
+  for (const type of toTypes(requirement.type)) {
     for (const [location, suffix] of [
       ['header', 'Token'],
       ['query', 'Query'],
       ['cookie', 'Cookie'],
     ] as const) {
       const name = `${type}${suffix}`
-      if (!need.locations.has(location) || schemes[name] === undefined) continue
-      const way: OpenApiSecurity = { [name]: [...(need.scopes ?? [])] }
-      if (location === 'cookie' && unsafe && need.csrf.checksToken) way['csrfHeader'] = []
+      if (!requirement.locations.has(location) || schemes[name] === undefined) continue
+      const way: OpenApiSecurity = { [name]: [...(requirement.scopes ?? [])] }
+      if (location === 'cookie' && unsafe && requirement.csrf.checksToken) way['csrfHeader'] = []
       ways.push(way)
     }
   }
-  return need.optional ? [...ways, {}] : ways
+  return requirement.optional ? [...ways, {}] : ways
 }
 
-/** What a route can be refused for. */
-function toCodes(need: PreparedRequirement, unsafe: boolean, revocable: boolean): ErrorCode[] {
-  const asksProof =
-    need.freshWithin !== null || need.maxAge !== null || need.acr !== null || need.amr !== null
-  const byCookie = need.locations.has('cookie') && unsafe
-  const judged = revocable && need.revocation !== 'off'
-  const refreshes = judged && need.type !== 'access'
+/** The codes that a request to a route can be refused with. */
+function toCodes(requirement: PreparedRequirement, unsafe: boolean, revocable: boolean): ErrorCode[] {
+  const isStepUp =
+    requirement.freshWithin !== null ||
+    requirement.maxAge !== null ||
+    requirement.acr !== null ||
+    requirement.amr !== null
+  const byCookie = requirement.locations.has('cookie') && unsafe
+  const isChecked = revocable && requirement.revocation !== 'off'
+  const refreshes = isChecked && requirement.type !== 'access'
   return [
-    ...(need.optional ? [] : (['token_missing'] as const)),
+    ...(requirement.optional ? [] : (['token_missing'] as const)),
     ...ANY_TOKEN,
-    ...(need.type === 'any' ? [] : ([`${need.type}_token_required`] as const)),
-    ...(need.realm === undefined ? [] : (['realm_mismatch'] as const)),
-    ...(byCookie && need.csrf.checksToken ? (['csrf_missing'] as const) : []),
-    ...(byCookie && (need.csrf.checksToken || need.csrf.checksOrigin) ? (['csrf_mismatch'] as const) : []),
-    ...(judged ? (['token_revoked', 'store_unavailable'] as const) : []),
+    ...(requirement.type === 'any' ? [] : ([`${requirement.type}_token_required`] as const)),
+    ...(requirement.realm === undefined ? [] : (['realm_mismatch'] as const)),
+    ...(byCookie && requirement.csrf.checksToken ? (['csrf_missing'] as const) : []),
+    ...(byCookie && (requirement.csrf.checksToken || requirement.csrf.checksOrigin)
+      ? (['csrf_mismatch'] as const)
+      : []),
+    ...(isChecked ? (['token_revoked', 'store_unavailable'] as const) : []),
     ...(refreshes ? (['session_expired', 'session_revoked', 'refresh_reused'] as const) : []),
-    ...(asksProof ? (['fresh_token_required'] as const) : []),
-    ...(need.scopes === null && need.anyScope === null ? [] : (['scope_missing'] as const)),
+    ...(isStepUp ? (['fresh_token_required'] as const) : []),
+    ...(requirement.scopes === null && requirement.anyScope === null ? [] : (['scope_missing'] as const)),
   ]
 }
 
@@ -229,12 +239,12 @@ function toCodes(need: PreparedRequirement, unsafe: boolean, revocable: boolean)
  * Describes the guards of one application.
  *
  * @param settings where tokens are looked for, and the application's own blocklist
- * @param toNeed prepares a requirement
+ * @param prepare prepares a requirement
  * @param hasStore whether a store knows what is revoked
  */
 export function createOpenApi(
   { http, isRevoked }: { readonly http: HttpSettings; readonly isRevoked: unknown },
-  toNeed: (requirement: Requirement | undefined) => PreparedRequirement,
+  prepare: PrepareRequirement,
   hasStore: boolean,
 ): OpenApi {
   const revocable = hasStore || isRevoked !== null
@@ -245,11 +255,11 @@ export function createOpenApi(
       responses: describeErrors(Object.keys(ERRORS) as ErrorCode[]),
     },
     route(requirement, method = 'GET') {
-      const need = toNeed(requirement)
+      const prepared = prepare(requirement)
       const unsafe = isUnsafe(method.toUpperCase())
       return {
-        security: toSecurity(need, securitySchemes, unsafe),
-        responses: describeErrors(toCodes(need, unsafe, revocable)),
+        security: toSecurity(prepared, securitySchemes, unsafe),
+        responses: describeErrors(toCodes(prepared, unsafe, revocable)),
       }
     },
   }

@@ -1,6 +1,6 @@
 /**
- * The public options of `createAuth`, each with its unit, bounds and default. Rooms own the options that only they
- * understand; `settings.ts` checks them all.
+ * The public options of `createAuth`, each with its unit, bounds and default. `http/` and
+ * `session/` own the options that only they understand; `resolve-options.ts` checks them all.
  */
 
 import type { HttpOptions } from '../http/resolve-http-options.ts'
@@ -35,11 +35,15 @@ export interface CacheOptions {
 
 /** Bounds on tokens, on both sides. */
 export interface LimitOptions {
-  /** The longest token, in characters; 256 to 65 536. Longer ones are refused before anything else is done. Default 8192. */
+  /**
+   * The longest token, in characters; 256 to 65 536. Longer ones are refused before anything else
+   * is done. Default 8192.
+   */
   readonly tokenLength?: number
   /**
-   * The longest life of a token from `iat` to `exp`, issued or accepted. Default `'400d'`, which is also the longest that
-   * browsers keep a cookie (RFC 6265bis section 5.5). Tokens accepted by `interop` are free of it.
+   * The longest life of a token from `iat` to `exp`, issued or accepted. Default `'400d'`, which is
+   * also the longest that browsers keep a cookie (RFC 6265bis section 5.5). Tokens accepted by
+   * `interop` are free of it.
    */
   readonly lifetime?: Duration
 }
@@ -47,15 +51,18 @@ export interface LimitOptions {
 /** The options of `createAuth`. Unknown names are refused. */
 export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends HttpOptions {
   /**
-   * The HS256 secret: text or bytes, at least 32 bytes, random. Default: the environment variable `TOKENWRIGHT_SECRET`.
-   * Not together with `keys`.
+   * The HS256 secret: text or bytes, at least 32 bytes, random. Default: the environment variable
+   * `TOKENWRIGHT_SECRET`. Not together with `keys`.
    */
   readonly secret?: string | Uint8Array
   /** A key ring in place of `secret`, made by `createKeyRing`. */
   readonly keys?: KeyRing
   /** Written into every token as `iss`, and required of every token. Default none. */
   readonly issuer?: string
-  /** Written into tokens as `aud`; of several, one in common suffices. A token with an audience is refused where none is configured. Default none. */
+  /**
+   * Written into tokens as `aud`; of several, one in common suffices. A token with an audience is
+   * refused where none is configured. Default none.
+   */
   readonly audience?: string | readonly string[]
   /** The life of access tokens. Default 15 minutes. */
   readonly access?: LifetimeOptions
@@ -63,22 +70,37 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
   readonly refresh?: LifetimeOptions
   /** How long a fresh token stays fresh. */
   readonly freshness?: FreshnessOptions
-  /** Clock skew that is forgiven for `exp`, `nbf`, `iat` and `auth_time`: 0-60 s. It never widens freshness. Default 5 s. */
+  /**
+   * Clock skew that is forgiven for `exp`, `nbf`, `iat` and `auth_time`: 0-60 s. It never widens
+   * freshness. Default 5 s.
+   */
   readonly leeway?: Duration
   /**
-   * Your own blocklist, asked after verification and before freshness. Whatever it answers but `false` refuses the token with
-   * `token_revoked`; a throw is `store_unavailable`.
+   * Your own blocklist, asked after verification and before freshness. Whatever it returns but
+   * `false` refuses the token with `token_revoked`; a throw is `store_unavailable`.
    */
   readonly isRevoked?: (payload: TokenPayload<C>) => boolean | Promise<boolean>
-  /** Sessions, refresh rotation and revocation, kept in a store. Default off: tokens live until they expire. */
+  /**
+   * Sessions, refresh rotation and revocation, kept in a store. Default off: tokens live until they
+   * expire.
+   */
   readonly sessions?: SessionOptions<C>
   /** How revoked tokens are found out. Default `'feed'` where there is a session store. */
   readonly revocation?: RevocationMode | RevocationOptions
-  /** Accept tokens of AuthX, FastJWT and flask-jwt-extended: relaxes `typ` and the claims that they lack. Default false. */
+  /**
+   * Accept tokens of AuthX, FastJWT and flask-jwt-extended: relaxes `typ` and the claims that they
+   * lack. Default false.
+   */
   readonly interop?: boolean
-  /** AuthX's login type: written as `login_type`; tokens of another realm, or of none, are refused. Also the challenge's `realm`. Default none. */
+  /**
+   * AuthX's login type: written as `login_type`; tokens of another realm, or of none, are refused.
+   * Also the challenge's `realm`. Default none.
+   */
   readonly realm?: string
-  /** A Standard Schema for custom data: checked when issuing and when verifying, and it types `payload.data`. Default none. */
+  /**
+   * A Standard Schema for custom data: checked when issuing and when verifying, and it types
+   * `payload.data`. Default none.
+   */
   readonly claims?: StandardSchema<I, C>
   /** The verified-token cache, or `false` for none. */
   readonly cache?: CacheOptions | false
@@ -86,7 +108,7 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
   readonly limits?: LimitOptions
   /** Loads the user for `guard.subject()`; null or undefined is `subject_unknown`. */
   readonly subject?: (payload: TokenPayload<C>) => U | null | undefined | Promise<U | null | undefined>
-  /** The present moment in epoch seconds. Default: the system's clock. */
+  /** The time in epoch seconds. Default: the system's clock. */
   readonly clock?: Clock
   /** Listeners for audit; they never delay or fail a request. */
   readonly on?: Listeners<AuthEvents>

@@ -1,6 +1,6 @@
 /**
- * What a route requires: of the token (`token/token-requirement.ts`), and of the way in which it comes. The
- * public form is checked and turned into numbers and sets once, when the route is made.
+ * What a route requires: of the token (`token/token-requirement.ts`), and of the way in which it
+ * comes. The public form is checked and turned into numbers and sets once, when the route is made.
  */
 import { type CsrfMode, type CsrfSettings, withMode } from '../http/csrf.ts'
 import { type ExtractToken, prepareExtractToken } from '../http/extract-token.ts'
@@ -22,30 +22,40 @@ import {
 export interface RenewOptions {
   /** How close to its expiry an access token is renewed. Default `'5m'`. */
   readonly within?: Duration
-  /** How long after the last active authentication renewal ends; counted from `auth_time`. Default `'12h'`. */
+  /**
+   * How long after the last active authentication renewal ends; counted from `auth_time`. Default
+   * `'12h'`.
+   */
   readonly maxAge?: Duration
 }
 
-/** What a route requires. An empty requirement takes any valid access token from the configured locations. */
+/**
+ * What a route requires. An empty requirement takes any valid access token from the configured
+ * locations.
+ */
 export interface Requirement extends TokenRequirement {
   /**
-   * Where to look for the token, in place of the configured locations. `'protocol'` and `'ticket'` are for
-   * routes that open WebSockets, the latter with a session store only.
+   * Where to look for the token, in place of the configured locations. `'protocol'` and `'ticket'`
+   * are for routes that open WebSockets, the latter with a session store only.
    */
   readonly locations?: readonly (Location | HandshakeLocation)[]
   /** CSRF protection of this route, in place of the configured mode. */
   readonly csrf?: CsrfMode
   /**
-   * How revocation is checked on this route: `'strict'` asks the store, `'off'` waits for expiry. Default:
-   * the configured mode. The store is asked in any case about refresh tokens, and on routes that require
-   * freshness or a step-up.
+   * How revocation is checked on this route: `'strict'` asks the store, `'off'` waits for expiry.
+   * Default: the configured mode. The store is asked in any case about refresh tokens, and on
+   * routes that require freshness or a step-up.
    */
   readonly revocation?: RevocationMode
-  /** Accept a request without a token, with null for its payload. A bad token is still refused. Default false. */
+  /**
+   * Accept a request without a token, with null for its payload. A bad token is still refused.
+   * Default false.
+   */
   readonly optional?: boolean
   /**
-   * Renew the access token when it came by cookie and is about to expire. The new one is never fresh and
-   * keeps scopes, data, audience and `auth_time`. A token without `auth_time` is not renewed. Default false.
+   * Renew the access token when it came by cookie and is about to expire. The new one is never
+   * fresh and keeps scopes, data, audience and `auth_time`. A token without `auth_time` is not
+   * renewed. Default false.
    */
   readonly renew?: boolean | RenewOptions
 }

@@ -1,7 +1,7 @@
 /**
- * Options -> frozen settings: every default filled in, every value checked, every key imported. No option is
- * read again after this. It draws no randomness, starts no timer and reads no clock, as some runtimes forbid
- * all three while a module loads.
+ * Options -> frozen settings: every default filled in, every value checked, every key imported. No
+ * option is read again after this. It draws no randomness, starts no timer and reads no clock, as
+ * some runtimes forbid all three while a module loads.
  */
 import { type HttpSettings, resolveHttp } from '../http/resolve-http-options.ts'
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
@@ -144,7 +144,8 @@ const LIFETIME_BOUNDS = { min: 1, max: 100 * 366 * 86_400 } as const
 /**
  * Checks every option, fills in every default and imports every key.
  *
- * @throws {ConfigurationError} for the first option that is missing, unknown, of the wrong shape or unsafe
+ * @throws {ConfigurationError} for the first option that is missing, unknown, of the wrong shape or
+ *   unsafe
  */
 export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>): Settings<C, U> {
   if (!isRecord(options as unknown))
@@ -205,8 +206,8 @@ function resolveLifetimes<I, C extends I, U>(
 }
 
 /**
- * The life of a refresh token, which is its session's idle time: `sessions.idle` or `refresh.expiresIn`; both
- * only where they agree. The default ends no later than the session.
+ * The life of a refresh token, which is its session's idle time: `sessions.idle` or
+ * `refresh.expiresIn`; both only where they agree. The default ends no later than the session.
  */
 function resolveRefreshLife<I, C extends I, U>({ refresh, sessions }: AuthOptions<I, C, U>): Duration {
   const { expiresIn } = readOptionGroup('refresh', refresh, LIFETIME_KEYS)

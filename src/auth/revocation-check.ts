@@ -1,6 +1,6 @@
 /**
- * Whether a verified token is still good, as far as the store knows: access tokens by its revocations,
- * refresh tokens by their session. Without a store, a null object refuses nothing.
+ * Whether a verified token is still good, as far as the store knows: access tokens by its
+ * revocations, refresh tokens by their session. Without a store, a null object refuses nothing.
  */
 import { AuthError } from '../errors.ts'
 import type { RevocationListener } from '../session/feed-reader.ts'
@@ -27,7 +27,10 @@ export interface RevocationCheck<C> {
    * @throws {AuthError} `token_revoked`; for refresh tokens what `Sessions.checkSession` throws
    */
   checkStore(payload: TokenPayload<C>): Promise<void>
-  /** Makes sure that a token may be renewed; resolves to what it grants from now on, if that changed. */
+  /**
+   * Makes sure that a token may be renewed; resolves to what it grants from now on, if that
+   * changed.
+   */
   renewGrants(payload: TokenPayload<C>): Promise<Grants<C>>
   /** Uses up a ticket. @throws {AuthError} `token_revoked` for one that was used before */
   spendTicket(jti: string): Promise<void>

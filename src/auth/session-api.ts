@@ -1,6 +1,6 @@
 /**
- * `auth.sessions`, `auth.revoke` and `auth.revokeSubject`: the arguments are checked here, `session/` does the
- * work. Without a store every method rejects: nothing is revoked in silence.
+ * `auth.sessions`, `auth.revoke` and `auth.revokeSubject`: the arguments are checked here,
+ * `session/` does the work. Without a store every method rejects: nothing is revoked in silence.
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import type { SessionBackend } from '../session/session-backend.ts'
@@ -13,8 +13,8 @@ import type { PairOptions, TokenIssuer } from './issue-tokens.ts'
 /** Options of a login that starts a session. */
 export interface StartOptions<C> extends PairOptions<C> {
   /**
-   * The moment before the credentials were checked, epoch seconds: a subject revoked since then gets no
-   * session. Default now, which lets a login in flight survive a change of the password.
+   * The moment before the credentials were checked, epoch seconds: a subject revoked since then
+   * gets no session. Default now, which lets a login in flight survive a change of the password.
    */
   readonly provedAt?: number
   /** The client's address, for the list of sessions; cut to 64 characters. */
@@ -23,34 +23,38 @@ export interface StartOptions<C> extends PairOptions<C> {
   readonly userAgent?: string
 }
 
-/** The sessions of an application. Every method rejects with a `ConfigurationError` without a session store. */
+/**
+ * The sessions of an application. Every method rejects with a `ConfigurationError` without a
+ * session store.
+ */
 export interface AuthSessions<C> {
   /**
    * Starts a session: a row in the store, and both tokens.
    *
-   * @throws {AuthError} `session_revoked` when the subject was revoked after `provedAt`; `store_unavailable`
+   * @throws {AuthError} `session_revoked` when the subject was revoked after `provedAt`;
+   *   `store_unavailable`
    * @throws {TypeError} for options of the wrong shape
    */
   start(subject: string | TokenPayload<C>, options?: StartOptions<C>): Promise<TokenPair>
   /**
-   * Exchanges a verified refresh token for a new access token and the refresh token that is good from now
-   * on, which may be the same one. The access token is not fresh.
+   * Exchanges a verified refresh token for a new access token and the refresh token that is good
+   * from now on, which may be the same one. The access token is not fresh.
    *
-   * @throws {AuthError} `refresh_reused`, `session_expired`, `session_revoked`, `refresh_token_required`,
-   *   `store_unavailable`
+   * @throws {AuthError} `refresh_reused`, `session_expired`, `session_revoked`,
+   *   `refresh_token_required`, `store_unavailable`
    */
   refresh(payload: TokenPayload<C>): Promise<TokenPair>
   /**
-   * Authenticates the user of a verified access token again. Each attempt is counted before `verify` runs:
-   * 5 in 15 minutes for each session.
+   * Authenticates the user of a verified access token again. Each attempt is counted before
+   * `verify` runs: 5 in 15 minutes for each session.
    *
    * @param verify checks the credentials; null when they are wrong
    * @returns a fresh access token, and a refresh token with the new `auth_time`, `acr` and `amr`
-   * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`, `session_revoked`,
-   *   `store_unavailable`
+   * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`,
+   *   `session_revoked`, `store_unavailable`
    */
   stepUp(payload: TokenPayload<C>, verify: () => Promise<Proof | null>): Promise<TokenPair>
-  /** Loads one session; null when there is none. */
+  /** Loads one session; null for an unknown one. */
   get(sid: string): Promise<SessionRow | null>
   /** Lists the live sessions of a subject, newest login first. */
   list(subject: string): Promise<readonly SessionRow[]>

@@ -1,6 +1,6 @@
 /**
- * From the options of one call to the claims of one token. `issue-tokens.ts` says which calls there are, and
- * `token/sign-token.ts` signs the claims.
+ * From the options of one call to the claims of one token. `issue-tokens.ts` says which calls there
+ * are, and `token/sign-token.ts` signs the claims.
  */
 import { randomId } from '../internal/bytes.ts'
 import { ConfigurationError, checkKnownKeys, expected } from '../internal/configuration-error.ts'
@@ -39,8 +39,8 @@ export interface IssueOptions<C> extends RefreshIssueOptions<C> {
   /** The user has just authenticated: the token is fresh, and `auth_time` is now. Default false. */
   readonly fresh?: boolean
   /**
-   * When the user authenticated, where that was earlier: a Date, or epoch seconds, not in the future. For
-   * logins by an identity provider, whose `auth_time` is to be kept.
+   * When the user authenticated, where that was earlier: a Date, or epoch seconds, not in the
+   * future. For logins by an identity provider, whose `auth_time` is to be kept.
    */
   readonly authTime?: Date | number
 }
@@ -48,7 +48,9 @@ export interface IssueOptions<C> extends RefreshIssueOptions<C> {
 /** The claims that a token is about to get; `sub` is known. */
 type BaseClaims = Partial<TokenClaims> & Pick<TokenClaims, 'sub'>
 
-/** The names of the options of a refresh token; `fresh` is not among them, so it is refused there. */
+/**
+ * The names of the options of a refresh token; `fresh` is not among them, so it is refused there.
+ */
 export const REFRESH_KEYS = keysOf<RefreshIssueOptions<unknown>>({
   expiresIn: true,
   expiresAt: true,
@@ -67,7 +69,11 @@ export const ACCESS_KEYS = [
   ...keysOf<Omit<IssueOptions<unknown>, keyof RefreshIssueOptions<unknown>>>({ fresh: true, authTime: true }),
 ]
 
-/** Checks the names of one call's options. @throws {TypeError} for an unknown one: the mistake is the caller's */
+/**
+ * Checks the names of one call's options.
+ *
+ * @throws {TypeError} for an unknown one: the mistake is the caller's
+ */
 export function checkCallOptions(options: object, known: readonly string[]): void {
   for (const key in options) {
     if (known.includes(key)) continue
@@ -76,13 +82,18 @@ export function checkCallOptions(options: object, known: readonly string[]): voi
   }
 }
 
-/** The claims that a new token inherits from a payload: all that do not make a token that one token. */
+/**
+ * The claims that a new token inherits from a payload: all that do not make a token that one token.
+ */
 export function inheritClaims(payload: TokenPayload<unknown>): BaseClaims {
   const { sub, sid, scopes, data, aud, csrf, auth_time, amr, acr } = payload
   return { sub, sid, scopes, data: data as object, aud, csrf, auth_time, amr, acr }
 }
 
-/** Turns the options of one call into claims. Rejects with a `TypeError` for options of the wrong shape. */
+/**
+ * Turns the options of one call into claims. Rejects with a `TypeError` for options of the wrong
+ * shape.
+ */
 export type ToTokenClaims<C> = (
   type: TokenType,
   subject: string | TokenPayload<C>,

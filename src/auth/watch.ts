@@ -1,6 +1,7 @@
 /**
- * What goes on after the request: check a payload again for each message of a socket, follow it until its
- * end, and create a ticket for the handshake of a socket. The entry points for WebSockets build on these.
+ * What goes on after the request: check a payload again for each message of a socket, follow it
+ * until its end, and create a ticket for the handshake of a socket. The entry points for WebSockets
+ * build on these.
  */
 import { AuthError, isAuthError } from '../errors.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
@@ -16,9 +17,9 @@ import type { PrepareRequirement, Requirement } from './requirement.ts'
 /** Members of `Auth` for what goes on after the request. */
 export interface AuthWatch<C> {
   /**
-   * Checks a verified payload again, against a requirement: times, type, realm, revocation, freshness,
-   * scopes. For what goes on after the request, such as each message of a socket. `locations` and `csrf` are
-   * not checked.
+   * Checks a verified payload again, against a requirement: times, type, realm, revocation,
+   * freshness, scopes. For what goes on after the request, such as each message of a socket.
+   * `locations` and `csrf` are not checked.
    *
    * @param requirement default: any valid access token
    * @returns the same payload
@@ -27,22 +28,22 @@ export interface AuthWatch<C> {
    */
   recheck(payload: TokenPayload<C>, requirement?: Requirement): Promise<TokenPayload<C>>
   /**
-   * Follows a verified payload for as long as something stays open in its name. Expiry is noticed within half
-   * a second of `exp`, without leeway. A revocation is noticed at once in this process and within a second in
-   * others. What only `isRevoked` knows, and the revocation of a token that lives longer than
-   * `access.expiresIn`, is noticed within 30 seconds. It keeps no process alive.
+   * Follows a verified payload for as long as something stays open in its name. Expiry is noticed
+   * within half a second of `exp`, without leeway. A revocation is noticed at once in this process
+   * and within a second in others. What only `isRevoked` knows, and the revocation of a token that
+   * lives longer than `access.expiresIn`, is noticed within 30 seconds. It keeps no process alive.
    *
-   * @param onEnd called at most once: `token_expired`; `token_revoked`; `store_unavailable` when the log of
-   *   revocations was out of reach for longer than `revocation.maxStale` (not with `whenStale: 'allow'`), or
-   *   when `close()` was called
+   * @param onEnd called at most once: `token_expired`; `token_revoked`; `store_unavailable` when
+   *   the log of revocations was out of reach for longer than `revocation.maxStale` (not with
+   *   `whenStale: 'allow'`), or when `close()` was called
    * @returns stops following
    * @throws {TypeError} for a payload that was not verified here, or when `onEnd` is no function
    */
   follow(payload: TokenPayload<C>, onEnd: (error: AuthError) => void): () => void
   /**
-   * Creates a ticket for one handshake of a WebSocket, in place of a token in a URL. The first use wins, across
-   * all processes of the store, on a route whose `locations` name `'ticket'`. It shows the claims of the token
-   * to whoever reads it.
+   * Creates a ticket for one handshake of a WebSocket, in place of a token in a URL. The first use
+   * wins, across all processes of the store, on a route whose `locations` name `'ticket'`. It shows
+   * the claims of the token to whoever reads it.
    *
    * @param payload of a verified access token
    * @throws {AuthError} `access_token_required`, `token_expired`
@@ -59,7 +60,7 @@ export interface FollowDependencies<C> {
   readonly checkRevocation: (payload: TokenPayload<C>) => Promise<void>
   /** Tells a listener of revocations from now on. */
   readonly listen: (listener: RevocationListener) => void
-  /** Whether no listener hears of what may end a token, so that it must be checked regularly. */
+  /** Whether no listener is told of what may end a token, so that it must be checked regularly. */
   readonly mustPoll: (payload: TokenPayload<C>) => boolean
   /** How long checks may fail before a token counts as ended; infinite for no end. */
   readonly patience: number

@@ -8,10 +8,12 @@ import { authenticateClient } from './clients.ts'
 import type { RouteContext, RouteDependencies } from './context.ts'
 
 /**
- * Verifies the token that a client asks about. `token_type_hint` changes nothing: every token says its type.
+ * Verifies the token that a client asks about. `token_type_hint` changes nothing: every token says
+ * its type.
  *
  * @returns null for a bad token
- * @throws {AuthError} `client_invalid`, `request_invalid`; `store_unavailable`, which says nothing of the token
+ * @throws {AuthError} `client_invalid`, `request_invalid`; `store_unavailable`, which says nothing
+ *   of the token
  */
 export async function readClientToken<C>(
   { auth, verifyClient }: RouteDependencies<C>,

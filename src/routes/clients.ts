@@ -1,6 +1,7 @@
 /**
- * Clients of the application, such as resource servers, that introspect and revoke tokens. They authenticate by
- * HTTP Basic, the one way that every server must support (RFC 6749 section 2.3.1, RFC 7617).
+ * Clients of the application, such as resource servers, that introspect and revoke tokens. They
+ * authenticate by HTTP Basic, the one way that every server must support (RFC 6749 section 2.3.1,
+ * RFC 7617).
  */
 import { AuthError } from '../errors.ts'
 
@@ -21,8 +22,8 @@ const MAX_HEADER = 2048
 /**
  * Authenticates the client of a request.
  *
- * @throws {AuthError} `client_invalid`, also where the request names no client; `store_unavailable` when
- *   `verifyClient` fails
+ * @throws {AuthError} `client_invalid`, also where the request names no client; `store_unavailable`
+ *   when `verifyClient` fails
  */
 export async function authenticateClient(verifyClient: VerifyClient | null, request: Request): Promise<void> {
   const client = readBasic(request.headers.get('authorization'))

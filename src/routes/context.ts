@@ -1,6 +1,6 @@
 /**
- * What every route builds on: the options of the application, one request, and the responses that several
- * routes give. It knows no single route.
+ * What every route builds on: the options of the application, one request, and the responses that
+ * several routes give. It knows no single route.
  */
 import type { Auth } from '../auth/auth.ts'
 import type { AuthenticatedRequest } from '../auth/authenticate.ts'
@@ -41,7 +41,10 @@ export interface RouteDependencies<C> {
   readonly requirements: RouteRequirements
 }
 
-/** What routes require of a token. Unless it says otherwise, the token comes by any location of the routes. */
+/**
+ * What routes require of a token. Unless it says otherwise, the token comes by any location of the
+ * routes.
+ */
 export interface RouteRequirements {
   /** A valid access token. */
   readonly access: Requirement

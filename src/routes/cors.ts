@@ -1,7 +1,8 @@
 /**
- * Cross-origin requests to the routes, for applications whose pages live on another origin than their API: named origins only,
- * with credentials, and with the headers that a client needs in order to tell answers apart. Never `*` (Fetch standard, "HTTP-network
- * protocol extensions": a wildcard and credentials exclude each other).
+ * Cross-origin requests to the routes, for applications whose pages live on another origin than
+ * their API: named origins only, with credentials, and with the headers that a client needs to
+ * distinguish responses. Never `*`: a wildcard and credentials exclude each other (Fetch standard,
+ * "HTTP-network protocol extensions").
  */
 
 import type { CsrfSettings } from '../http/csrf.ts'
@@ -10,15 +11,18 @@ import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../inter
 
 /** Which other origins may call the routes. */
 export interface CorsOptions {
-  /** Origins as browsers spell them, such as `https://app.example.com`. Each must be among `csrf.origins` where the origin is checked. */
+  /**
+   * Origins as browsers spell them, such as `https://app.example.com`. Each must be among
+   * `csrf.origins` where the origin is checked.
+   */
   readonly origins: readonly string[]
 }
 
-/** Cross-origin answers. */
+/** The headers of cross-origin responses. */
 export interface Cors {
-  /** Answers a preflight request for a path that has these methods. */
+  /** The response to a preflight request for a path that has these methods. */
   preflight(request: Request, methods: readonly string[]): Response
-  /** Adds to an answer what lets a page on a welcome origin read it. */
+  /** Adds the headers that let a page on an accepted origin read a response. */
   expose(request: Request, response: Response): Response
 }
 
@@ -31,11 +35,12 @@ function isOrigin(text: unknown): text is string {
 }
 
 /**
- * Checks and prepares the cross-origin answers.
+ * Checks and prepares the headers of cross-origin responses.
  *
- * @param csrf the origin check, which must welcome the same origins
+ * @param csrf the origin check, which must accept the same origins
  * @returns null for none
- * @throws {ConfigurationError} for `*`, for what is no origin, and for an origin that the origin check would refuse
+ * @throws {ConfigurationError} for `*`, for what is no origin, and for an origin that the origin
+ *   check would refuse
  */
 export function resolveCors(options: CorsOptions | undefined, csrf: CsrfSettings): Cors | null {
   if (options === undefined) return null

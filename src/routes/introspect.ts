@@ -1,7 +1,7 @@
 /**
- * `POST /introspect` (RFC 7662), for resource servers that do not verify tokens themselves: what an access
- * token says, if it is good now. Every other token gets the same response. So does a refresh token, as a
- * resource server must not take it for an access token.
+ * `POST /introspect` (RFC 7662), for resource servers that do not verify tokens themselves: what an
+ * access token says, if it is good now. Every other token gets the same response. So does a refresh
+ * token, as a resource server must not take it for an access token.
  */
 import type { TokenPayload } from '../token/token-payload.ts'
 import { readClientToken } from './client-token.ts'
@@ -13,7 +13,10 @@ export async function introspect<C>(deps: RouteDependencies<C>, context: RouteCo
   return toJson(200, payload === null ? { active: false } : toClaims(payload))
 }
 
-/** The members of RFC 7662 section 2.2 and RFC 9470 section 6.2. Custom claims stay with the application. */
+/**
+ * The members of RFC 7662 section 2.2 and RFC 9470 section 6.2. Custom claims stay with the
+ * application.
+ */
 function toClaims({ scopes, ...payload }: TokenPayload<unknown>): Readonly<Record<string, unknown>> {
   const { sub, exp, iat, nbf, iss, aud, jti, sid, auth_time, acr, amr } = payload
   const scope = scopes.join(' ')

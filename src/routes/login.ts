@@ -1,6 +1,6 @@
 /**
- * `POST /login`: a username and a password for both tokens, the access token fresh. With a store it starts a
- * session, and ends the one that the browser had before.
+ * `POST /login`: a username and a password for both tokens, the access token fresh. With a store it
+ * starts a session, and ends the one that the browser had before.
  */
 import { AuthError } from '../errors.ts'
 import type { Delivery } from '../http/token-response.ts'
@@ -28,7 +28,11 @@ function readDelivery<C>(value: unknown, { delivery, usesCookies }: RouteDepende
   throw new AuthError('request_invalid')
 }
 
-/** Checks a password within the limits. @throws {AuthError} `credentials_invalid`, `rate_limited` */
+/**
+ * Checks a password within the limits.
+ *
+ * @throws {AuthError} `credentials_invalid`, `rate_limited`
+ */
 export function checkPassword<C>(
   { throttle, address, verifyCredentials }: RouteDependencies<C>,
   { request, info }: RouteContext,

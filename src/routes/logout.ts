@@ -1,6 +1,6 @@
 /**
- * `POST /logout`: ends the session that a token of the request names and deletes the cookies; also without a
- * good token.
+ * `POST /logout`: ends the session that a token of the request names and deletes the cookies; also
+ * without a good token.
  */
 import { endSessionOfRequest, type RouteContext, type RouteDependencies, toEmpty } from './context.ts'
 

@@ -1,6 +1,6 @@
 /**
- * `POST /refresh`: a refresh token for a new access token that is not fresh, and the refresh token that is good
- * from now on. Without a session store that is the one that came.
+ * `POST /refresh`: a refresh token for a new access token that is not fresh, and the refresh token
+ * that is good from now on. Without a session store that is the one that came.
  */
 import { authenticateRequest, type RouteContext, type RouteDependencies } from './context.ts'
 import { deliverTokens, toDelivery } from './token-delivery.ts'

@@ -1,6 +1,6 @@
 /**
- * `POST /revoke` (RFC 7009): revokes an access token by itself, a refresh token with its session. The response
- * is 200 for any token, known or not (section 2.2).
+ * `POST /revoke` (RFC 7009): revokes an access token by itself, a refresh token with its session.
+ * The response is 200 for any token, known or not (section 2.2).
  */
 import { readClientToken } from './client-token.ts'
 import { type RouteContext, type RouteDependencies, toJson } from './context.ts'

@@ -1,6 +1,6 @@
 /**
- * `/sessions`: the user's own sessions, listed and ended. Only the end of one's own session deletes the
- * cookies: any refusal may be a late response to an older session.
+ * `/sessions`: the user's own sessions, listed and ended. Only the end of one's own session deletes
+ * the cookies: any refusal may be a late response to an older session.
  */
 import type { SessionRow } from '../session/store.ts'
 import {

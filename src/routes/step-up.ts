@@ -1,6 +1,6 @@
 /**
- * `POST /verify-password`: an access token and the password for fresh tokens of the same session. A session
- * counts the attempts itself, so that no login is blocked by them.
+ * `POST /verify-password`: an access token and the password for fresh tokens of the same session. A
+ * session counts the attempts itself, so that no login is blocked by them.
  */
 import { AuthError } from '../errors.ts'
 import type { IssuedPair } from '../token/issued-token.ts'

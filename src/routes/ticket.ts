@@ -1,6 +1,6 @@
 /**
- * `POST /ticket`: an access token for a ticket that opens one WebSocket, for pages that cannot send the token
- * there.
+ * `POST /ticket`: an access token for a ticket that opens one WebSocket, for pages that cannot send
+ * the token there.
  */
 import { authenticateRequest, type RouteContext, type RouteDependencies, toJson } from './context.ts'
 

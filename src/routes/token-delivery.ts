@@ -1,6 +1,7 @@
 /**
- * How issued tokens leave: by body, or by cookie. Delivery follows arrival: a token that came by cookie is
- * answered with cookies, so that no script ever reads a refresh token that lives in one.
+ * How issued tokens leave: by body, or by cookie. Delivery follows arrival: a token that came by
+ * cookie gets a response with cookies, so that no script ever reads a refresh token that lives in
+ * one.
  */
 import { type Delivery, toTokenResponse } from '../http/token-response.ts'
 import type { ExtractedToken } from '../http/token-sources.ts'
@@ -11,7 +12,9 @@ import { type RouteContext, type RouteDependencies, toJson } from './context.ts'
 export interface DeliveredTokens {
   /** The access token. */
   readonly access: IssuedToken
-  /** A new refresh token; or the text of the one that the client keeps, which gets no `Set-Cookie`. */
+  /**
+   * A new refresh token; or the text of the one that the client keeps, which gets no `Set-Cookie`.
+   */
   readonly refresh: IssuedToken | string
   /** Present where the user has just authenticated again. */
   readonly fresh?: true
@@ -30,7 +33,10 @@ export function deliverTokens<C>(
   return toJson(200, body, auth.internals.toCookies(isKept ? { access } : { access, refresh }))
 }
 
-/** Delivery as the token came. In the hybrid, by cookie also where only the refresh token lies in one. */
+/**
+ * Delivery as the token came. In the hybrid, by cookie also where only the refresh token lies in
+ * one.
+ */
 export async function toDelivery<C>(
   { auth, usesCookies, requirements }: RouteDependencies<C>,
   { port }: RouteContext,

@@ -1,6 +1,6 @@
 /**
- * Reads the revocation log of a store again and again. It knows how complete its knowledge is; what a
- * stale feed means for a request is decided in `revocation-feed.ts`.
+ * Reads the revocation log of a store again and again. It knows how complete its knowledge is; what
+ * a stale feed means for a request is decided in `revocation-feed.ts`.
  */
 import { AuthError } from '../errors.ts'
 import type { RevocationList } from './revocation-list.ts'
@@ -11,13 +11,15 @@ import { SuspendDetector } from './suspend-detector.ts'
 /** How often the log is read, in seconds: with a round trip on top, staleness stays within 1 s. */
 const POLL_INTERVAL = 0.4
 
-/** The suspension after which known entries count no longer, even while the store is down; seconds. */
+/**
+ * The suspension after which known entries count no longer, even while the store is down; seconds.
+ */
 const LONG_SUSPENSION = 5
 
 /** How many entries are read at once. */
 const PAGE_SIZE = 1000
 
-/** Who hears of the log. */
+/** A listener to the log. */
 export interface RevocationListener {
   /** A revocation was read, or made in this process. */
   onRevoked(entry: LogEntry): void
@@ -62,8 +64,8 @@ export class FeedReader {
   }
 
   /**
-   * Whether the whole log has been read since the process last woke from a suspension. While the log
-   * is lost only the age of what is known counts.
+   * Whether the whole log has been read since the process last woke from a suspension. While the
+   * log is lost only the age of what is known counts.
    */
   isCaughtUp(): boolean {
     const wokeAt = this.#suspendDetector.check()
@@ -118,11 +120,12 @@ export class FeedReader {
     }
   }
 
-  #finish(askedAt: number, lost: boolean, settle: (waiter: Waiter) => void): void {
+  #finish(askedAt: number, lost: boolean, finish: (waiter: Waiter) => void): void {
     this.#triedAt = askedAt
-    // A reading that a suspension interrupted fails by its deadline, which says nothing of the store.
+    // A reading that a suspension interrupted fails by its deadline, which says nothing of the
+    // store.
     this.#isLost = lost && (this.#isLost || askedAt >= this.#suspendDetector.check())
-    for (const waiter of this.#waiting.splice(0)) settle(waiter)
+    for (const waiter of this.#waiting.splice(0)) finish(waiter)
     if (this.#isLost && this.#isRunning) this.#listener.onStale()
     if (!this.#isRunning) return
     this.#timer = setTimeout(() => this.#tick(), POLL_INTERVAL * 1000)

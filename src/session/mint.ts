@@ -1,7 +1,8 @@
 /**
- * Mints the tokens of a session from its row. A refresh token is a function of its row and of what the
- * presented token said, so that a client whose response was lost can be given the same one again. Neither
- * token outlives the session by more than the rounding to whole seconds: the row says when it ends.
+ * Mints the tokens of a session from its row. A refresh token is a function of its row and of what
+ * the refresh token before it said, so that a client whose response was lost can be given the same
+ * one again. Neither token outlives the session by more than the rounding to whole seconds: the row
+ * says when it ends.
  */
 import { AuthError } from '../errors.ts'
 import type { IssuedPair, IssuedToken, IssueToken } from '../token/issued-token.ts'
@@ -20,7 +21,10 @@ export interface TokenGeneration {
 /** The times of a token, epoch seconds. */
 export type TokenTimes = Pick<TokenClaims, 'iat' | 'exp'>
 
-/** What the two tokens of a pair say beyond what their row says; the times of the access token before they are capped. */
+/**
+ * What the two tokens of a pair say beyond what their row says; the times of the access token
+ * before they are capped.
+ */
 export interface MintClaims {
   /** Of the access token. */
   readonly access: Partial<TokenClaims> & TokenTimes
@@ -31,8 +35,8 @@ export interface MintClaims {
 /**
  * The session and the generation that a refresh token names.
  *
- * @throws {AuthError} `refresh_token_required` for an access token, `session_revoked` for a refresh token
- *   without a session
+ * @throws {AuthError} `refresh_token_required` for an access token, `session_revoked` for a refresh
+ *   token without a session
  */
 export function toTokenGeneration({ type, sid, jti = '' }: TokenPayload<unknown>): TokenGeneration {
   if (type !== 'refresh') throw new AuthError('refresh_token_required')
@@ -41,7 +45,10 @@ export function toTokenGeneration({ type, sid, jti = '' }: TokenPayload<unknown>
   return { sid, gen: Number(gen) }
 }
 
-/** The claims that every generation inherits from the one before: what was said at the authentication. */
+/**
+ * The claims that every generation inherits from the one before: what was said at the
+ * authentication.
+ */
 export function toSessionClaims({
   csrf,
   aud,
@@ -62,7 +69,7 @@ export function toTimes({ rotatedAt, idleExpiresAt }: SessionRow): TokenTimes {
 /**
  * Mints both tokens of a row's generation.
  *
- * @param isRefreshKept whether the refresh token is the one that was presented
+ * @param isRefreshKept whether the refresh token is the one that came
  */
 export function mintPair(
   issue: IssueToken,
@@ -77,7 +84,8 @@ export function mintPair(
 
 function mintAccess(issue: IssueToken, row: SessionRow, claims: MintClaims['access']): IssuedToken {
   const { iat } = claims
-  // A login on a node whose clock is ahead must not make a token from the future, which would be refused.
+  // A login on a node whose clock is ahead must not make a token from the future, which would be
+  // refused.
   const auth_time = claims.auth_time === undefined ? undefined : Math.min(claims.auth_time, iat)
   const exp = Math.max(iat + 1, Math.floor(Math.min(claims.exp, row.idleExpiresAt, row.absoluteExpiresAt)))
   return issue({ ...claims, auth_time, type: 'access', sub: row.sub, sid: row.sid, exp })

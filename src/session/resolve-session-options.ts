@@ -1,6 +1,6 @@
 /**
- * The options of sessions and revocation, checked and prepared. What needs a store is refused without one:
- * a protection that is silently off is worse than none.
+ * The options of sessions and revocation, checked and prepared. What needs a store is refused
+ * without one: a protection that is silently off is worse than none.
  */
 import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
@@ -17,30 +17,31 @@ export interface SessionOptions<C = Claims> {
    */
   readonly store: Store
   /**
-   * How long the refresh token before the current one stays good after a rotation, so that two tabs or a
-   * lost response log no user out. 0 is strict single use; at most 5 minutes. Default `'30s'`.
+   * How long the refresh token before the current one stays good after a rotation, so that two tabs
+   * or a lost response log no user out. 0 is strict single use; at most 5 minutes. Default `'30s'`.
    */
   readonly overlap?: Duration
   /**
-   * When an unused session ends; takes the place of `refresh.expiresIn`. Default `'20d'`, or `absolute`
-   * where that is shorter.
+   * When an unused session ends; takes the place of `refresh.expiresIn`. Default `'20d'`, or
+   * `absolute` where that is shorter.
    */
   readonly idle?: Duration
   /** When a session ends in any case; not before `idle`. Default `'90d'`. */
   readonly absolute?: Duration
   /**
-   * The largest share of an access token's life that a refresh takes off at random, so that clients do not
-   * refresh all at once; 0-0.5. Default 0.1.
+   * The largest share of an access token's life that a refresh takes off at random, so that clients
+   * do not refresh all at once; 0-0.5. Default 0.1.
    */
   readonly jitter?: number
   /**
-   * False for plain refresh: the session is checked, and the refresh token stays the same. Default true.
+   * False for plain refresh: the session is checked, and the refresh token stays the same. Default
+   * true.
    */
   readonly rotation?: boolean
   /**
-   * The user's current scopes and custom claims, read at refresh, renewal and step-up in place of those of
-   * the login; null when the user is gone or blocked, which ends the session. A throw, or no result within
-   * 2 s, is `store_unavailable`.
+   * The user's current scopes and custom claims, read at refresh, renewal and step-up in place of
+   * those of the login; null when the user is gone or blocked, which ends the session. A throw, or
+   * no result within 2 s, is `store_unavailable`.
    */
   readonly rights?: (subject: string, payload: TokenPayload<C>) => Rights | null | Promise<Rights | null>
 }
@@ -56,13 +57,18 @@ export interface Rights {
 /** How revoked tokens are found out. */
 export interface RevocationOptions {
   /**
-   * `'feed'` follows the store's log and looks up; `'strict'` asks the store each time; `'off'` waits for
-   * expiry. Default `'feed'`.
+   * `'feed'` follows the store's log and looks up; `'strict'` asks the store each time; `'off'`
+   * waits for expiry. Default `'feed'`.
    */
   readonly mode?: RevocationMode
-  /** How long the feed may be out of reach before tokens are refused; 1 s to 1 h. Default `'60s'`. */
+  /**
+   * How long the feed may be out of reach before tokens are refused; 1 s to 1 h. Default `'60s'`.
+   */
   readonly maxStale?: Duration
-  /** What happens then: `'refuse'` responds 503, `'allow'` goes on with what is known. Default `'refuse'`. */
+  /**
+   * What happens then: `'refuse'` responds 503, `'allow'` goes on with what is known. Default
+   * `'refuse'`.
+   */
   readonly whenStale?: 'refuse' | 'allow'
 }
 
@@ -170,8 +176,8 @@ const STORE_METHODS = keysOf<Omit<Store, 'name'>>({
  * Checks and prepares sessions and revocation.
  *
  * @returns null when there are no sessions
- * @throws {ConfigurationError} for a value that is no store, a rule out of bounds, or revocation without a
- *   store
+ * @throws {ConfigurationError} for a value that is no store, a rule out of bounds, or revocation
+ *   without a store
  */
 export function resolveSessions<C>(
   sessions: SessionOptions<C> | undefined,
@@ -259,7 +265,7 @@ function withDeadline<C>(
     let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new Error(`No answer of \`rights\` within ${RIGHTS_DEADLINE} s`)),
+        () => reject(new Error(`No result of \`rights\` within ${RIGHTS_DEADLINE} s`)),
         RIGHTS_DEADLINE * 1000,
       )
     })

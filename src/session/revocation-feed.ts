@@ -1,8 +1,8 @@
 /**
- * Whether a verified token is revoked, as this process can tell. In `feed` mode a process follows the
- * store's log and a check is a look-up. In `strict` mode each check asks the store. A process that has not
- * caught up, was suspended, or checks a token that lives longer than usual, asks the store too. One that
- * has not reached the log for too long refuses every token.
+ * Whether a verified token is revoked, as this process can tell. In `feed` mode a process follows
+ * the store's log and a check is a look-up. In `strict` mode each check asks the store. A process
+ * that has not caught up, was suspended, or checks a token that lives longer than usual, asks the
+ * store too. One that has not reached the log for too long refuses every token.
  */
 import { AuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -64,12 +64,14 @@ export class RevocationFeed {
    *
    * @param strict whether the store must be asked in any case
    * @returns whether that is enough; otherwise the store must be asked by `checkStore`
-   * @throws {AuthError} `token_revoked`; `store_unavailable` where the log was out of reach for too long
+   * @throws {AuthError} `token_revoked`; `store_unavailable` where the log was out of reach for too
+   *   long
    */
   checkKnown(payload: TokenPayload<unknown>, strict: boolean): boolean {
     const { mode } = this.#settings
     if (mode === 'off') return true
-    // What is known counts in any mode: a store that was restored from a backup may have forgotten it.
+    // What is known counts in any mode: a store that was restored from a backup may have forgotten
+    // it.
     if (this.#list.has(payload)) throw new AuthError('token_revoked')
     if (mode === 'strict' || strict || this.isLongLived(payload)) return false
     this.#reader.start()
@@ -95,16 +97,22 @@ export class RevocationFeed {
   }
 
   /** Whether this process knows that a token is revoked. A no proves nothing. */
-  hasHeard(payload: TokenPayload<unknown>): boolean {
+  knowsRevoked(payload: TokenPayload<unknown>): boolean {
     return this.#list.has(payload)
   }
 
-  /** Whether a token lives longer than log entries are kept, so that a revocation of it could be missed. */
+  /**
+   * Whether a token lives longer than log entries are kept, so that a revocation of it could be
+   * missed.
+   */
   isLongLived({ iat, exp }: TokenPayload<unknown>): boolean {
     return iat === undefined || exp - iat > this.#settings.accessTtl
   }
 
-  /** Tells a listener of revocations from now on, also in strict mode. Only the latest listener is told. */
+  /**
+   * Tells a listener of revocations from now on, also in strict mode. Only the latest listener is
+   * told.
+   */
   listen(listener: RevocationListener): void {
     this.#listener = listener
     if (this.#settings.mode !== 'off') this.#reader.start()
@@ -121,7 +129,10 @@ export class RevocationFeed {
     return this.#reader.catchUp()
   }
 
-  /** Resolves when the feed has caught up; in other modes when the store responds. Rejects when it does not. */
+  /**
+   * Resolves when the feed has caught up; in other modes when the store responds. Rejects when it
+   * does not.
+   */
   async ready(): Promise<void> {
     if (this.#settings.mode === 'feed') await this.#reader.ready()
     else await this.#storeClient.call((store) => store.now())

@@ -1,7 +1,7 @@
 /**
- * What is revoked, in memory: sessions, tokens and the cut-offs of subjects, each until no token can be hit
- * any more. A look-up does no I/O. An entry takes 60-100 bytes at a million of them: a string and a number
- * in a `Map`.
+ * What is revoked, in memory: sessions, tokens and the cut-offs of subjects, each until no token
+ * can be hit any more. A look-up does no I/O. An entry takes 60-100 bytes at a million of them: a
+ * string and a number in a `Map`.
  */
 import type { LogEntry } from './store.ts'
 
@@ -54,7 +54,8 @@ export class RevocationList {
   /** Whether a token is revoked, as far as is known. */
   has({ sid, jti, sub, iat }: TokenIdentity): boolean {
     if (jti !== undefined && this.#jtis.size > 0 && this.#jtis.has(jti)) return true
-    // A cut-off ends the sessions of its subject one by one: a token with a session needs no look at it.
+    // A cut-off ends the sessions of its subject one by one: a token with a session needs no look
+    // at it.
     if (sid !== undefined) return this.#sids.size > 0 && this.#sids.has(sid)
     const cutOff = this.#subs.size > 0 ? this.#subs.get(sub) : undefined
     return cutOff !== undefined && (iat === undefined || iat <= cutOff.at + this.#leeway)
@@ -76,7 +77,10 @@ function keepLatest(map: Map<string, number>, key: string, until: number): void 
   map.set(key, until)
 }
 
-/** Deletes from the front until an entry has not ended: entries are nearly in the order of their ends. */
+/**
+ * Deletes from the front until an entry has not ended: entries are nearly in the order of their
+ * ends.
+ */
 function sweepMap<V>(map: Map<string, V>, hasEnded: (value: V) => boolean): void {
   for (const [key, value] of map) {
     if (!hasEnded(value)) return

@@ -1,5 +1,6 @@
 /**
- * The parts of this folder that work on one store, connected: calls, revocations, sessions and their ends.
+ * The parts of this folder that work on one store, connected: calls, revocations, sessions and
+ * their ends.
  */
 import type { Clock } from '../internal/duration.ts'
 import type { IssueToken } from '../token/issued-token.ts'

@@ -1,7 +1,7 @@
 /**
- * Ends sessions: one, all of a subject, or everything that a subject holds; and revokes single tokens. An
- * ending that could not be stored is a failure. One that was stored is known in this process at once, and
- * in other processes when they have read the log.
+ * Ends sessions: one, all of a subject, or everything that a subject holds; and revokes single
+ * tokens. An ending that could not be stored is a failure. One that was stored is known in this
+ * process at once, and in other processes when they have read the log.
  */
 import type { Clock } from '../internal/duration.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -64,8 +64,8 @@ export class SessionRevoker {
   /**
    * Ends every session of a subject.
    *
-   * @param options `except`: a session that is spared; `everything`: also end its tokens without a session,
-   *   and logins in flight
+   * @param options `except`: a session that is spared; `everything`: also end its tokens without a
+   *   session, and logins in flight
    * @returns how many sessions were live
    * @throws {AuthError} `store_unavailable`: then try again
    */
@@ -84,7 +84,8 @@ export class SessionRevoker {
   }
 
   /**
-   * Revokes one token: a refresh token of a session by its session, any other by its `jti` until it expires.
+   * Revokes one token: a refresh token of a session by its session, any other by its `jti` until it
+   * expires.
    *
    * @param leeway forgiven clock skew in seconds: the token is accepted for so much longer
    * @throws {AuthError} `store_unavailable`: then it is not revoked

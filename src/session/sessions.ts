@@ -1,6 +1,7 @@
 /**
- * Sessions: one row per login. Start, refresh, step up. `rotation.ts` decides what a refresh does, and the
- * store carries it out in one atomic step; here the words of that decision become tokens and errors.
+ * Sessions: one row per login. Start, refresh, step up. `rotation.ts` decides what a refresh does,
+ * and the store carries it out in one atomic step; here the words of that decision become tokens
+ * and errors.
  */
 import { AuthError, type ErrorCode } from '../errors.ts'
 import { randomId } from '../internal/bytes.ts'
@@ -42,8 +43,8 @@ export interface SessionDependencies<C> extends Pick<RevokerDependencies, 'store
   readonly settings: SessionSettings<C>
   /** Signs tokens. */
   readonly issue: IssueToken
-  /** Knows what this process has heard to be revoked. */
-  readonly revocations: Pick<RevocationFeed, 'hasHeard'>
+  /** Knows what is revoked, as far as this process was told. */
+  readonly revocations: Pick<RevocationFeed, 'knowsRevoked'>
   /** Ends sessions. */
   readonly revoker: SessionRevoker
 }
@@ -119,7 +120,8 @@ export class Sessions<C> {
    * Exchanges a refresh token for the tokens that follow it.
    *
    * @param payload a verified refresh token
-   * @throws {AuthError} `refresh_token_required`, `refresh_reused`, `session_expired`, `session_revoked`, `store_unavailable`
+   * @throws {AuthError} `refresh_token_required`, `refresh_reused`, `session_expired`,
+   *   `session_revoked`, `store_unavailable`
    */
   async refresh(payload: TokenPayload<C>): Promise<IssuedPair> {
     const { storeClient, settings, issue } = this.#deps
@@ -145,7 +147,8 @@ export class Sessions<C> {
   }
 
   /**
-   * Checks a refresh token by its row, without a rotation. A reuse revokes the session, as a refresh would.
+   * Checks a refresh token by its row, without a rotation. A reuse revokes the session, as a
+   * refresh would.
    *
    * @throws {AuthError} as `refresh`
    */
@@ -167,7 +170,8 @@ export class Sessions<C> {
    *
    * @param payload a verified access token with a session
    * @param verify checks the credentials; null when they are wrong
-   * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`, `session_revoked`, `store_unavailable`
+   * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`,
+   *   `session_revoked`, `store_unavailable`
    */
   async stepUp(payload: TokenPayload<C>, verify: () => Promise<Proof | null>): Promise<IssuedPair> {
     const { storeClient, settings, clock, issue } = this.#deps
@@ -198,7 +202,8 @@ export class Sessions<C> {
   }
 
   /**
-   * The user's current rights; null without the option `rights`. Ends the session of a user who has none.
+   * The user's current rights; null without the option `rights`. Ends the session of a user who has
+   * none.
    *
    * @throws {AuthError} `session_revoked`, `store_unavailable`
    */
@@ -216,9 +221,12 @@ export class Sessions<C> {
     throw new AuthError('session_revoked')
   }
 
-  /** Refuses what this process knows to have ended: a store that lost its last writes may have forgotten it. */
+  /**
+   * Refuses what this process knows to have ended: a store that lost its last writes may have
+   * forgotten it.
+   */
   #throwIfEnded(payload: TokenPayload<C>): void {
-    if (this.#deps.revocations.hasHeard(payload)) throw new AuthError('session_revoked')
+    if (this.#deps.revocations.knowsRevoked(payload)) throw new AuthError('session_revoked')
   }
 
   #throwRefused(word: RotationWord, row: SessionRow | null, code: ErrorCode): never {

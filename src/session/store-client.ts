@@ -1,7 +1,7 @@
 /**
- * Every call of a store goes through the `StoreClient`. Drivers have no deadline by default, and no client
- * can withdraw a command that it has sent. So the deadline, the bound on calls in flight and the moment
- * after which a write is of no use are ours. A store that is down, hung or crowded is
+ * Every call of a store goes through the `StoreClient`. Drivers have no deadline by default, and no
+ * client can withdraw a command that it has sent. So the deadline, the bound on calls in flight and
+ * the moment after which a write is of no use are ours. A store that is down, hung or crowded is
  * `store_unavailable`; it never says anything about a token.
  */
 import { AuthError, isAuthError } from '../errors.ts'
@@ -71,10 +71,10 @@ export class StoreClient {
     const release = this.#occupy()
     return new Promise<T>((resolve, reject) => {
       const late = setTimeout(
-        () => reject(toUnavailable(new Error(`No answer of the store within ${deadline} s`))),
+        () => reject(toUnavailable(new Error(`No response of the store within ${deadline} s`))),
         deadline * 1000,
       )
-      // A call that never settles gives its place back after twice the deadline.
+      // A call that never ends gives its place back after twice the deadline.
       const lost = setTimeout(release, deadline * 2000)
       lost.unref?.()
       // `work` may throw before it returns a promise.
@@ -89,14 +89,17 @@ export class StoreClient {
     })
   }
 
-  /** Calls the store with the moment of the call. Learns the store's time first where it is unknown. */
+  /**
+   * Calls the store with the moment of the call. Learns the store's time first where it is unknown.
+   */
   async callTimed<T>(work: (store: Store, moment: Moment) => Promise<T>): Promise<T> {
     const moment = await this.#toMoment()
     return this.call((store) => work(store, moment))
   }
 
   /**
-   * Learns the store's time. Of the measurements of one minute the one with the shortest round trip counts.
+   * Learns the store's time. Of the measurements of one minute the one with the shortest round trip
+   * counts.
    *
    * @param storeNow what the store returned
    * @param sentAt when it was asked, in seconds of the monotonic clock

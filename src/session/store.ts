@@ -1,17 +1,30 @@
 /**
- * The one page that a store must obey: the records, and the two contracts. A store keeps sessions, one row per login, and a log
- * of what was revoked. It speaks in domain verbs; each method says what must happen in one atomic step. Nothing secret is stored:
- * no token can be made out of a stolen database.
+ * The one page that a store must obey: the records, and the two contracts. A store keeps sessions,
+ * one row per login, and a log of what was revoked. It speaks in domain verbs; each method says
+ * what must happen in one atomic step. Nothing secret is stored: no token can be made out of a
+ * stolen database.
  *
- * Times named `...At` are epoch seconds, to the millisecond; lengths are seconds. A store reads its own clock inside the
- * atomic step, after any wait for a lock, unless the call brings `now`: then that moment rules.
+ * Times named `...At` are epoch seconds, to the millisecond; lengths are seconds. A store reads its
+ * own clock inside the atomic step, after any wait for a lock, unless the call brings `now`: then
+ * that moment rules.
  */
+
+/** How long a row is kept after its absolute end before it is pruned, in seconds: a day. */
+export const KEPT_AFTER_END = 86_400
+
+/** The most sessions that `list` returns. */
+export const MOST_LISTED = 1000
 
 /** One login: what its refresh tokens are minted from. */
 export interface SessionRow {
-  /** The session's identifier: 22 characters of base64url; its first 8 bits of randomness may pick a shard. */
+  /**
+   * The session's identifier: 22 random characters of base64url.
+   */
   readonly sid: string
-  /** The subject. Compared by its exact code units: no collation may fold case, accents or trailing blanks. */
+  /**
+   * The subject. Compared by its exact code units: no collation may fold case, accents or trailing
+   * blanks.
+   */
   readonly sub: string
   /** The realm; null for none. */
   readonly realm: string | null
@@ -33,7 +46,7 @@ export interface SessionRow {
   readonly createdAt: number
   /** When it was last started, refreshed with a write, or stepped up. */
   readonly lastUsedAt: number
-  /** When it ends if nobody uses it. Never after `absoluteExpiresAt`. */
+  /** When it ends unless it is used. Never after `absoluteExpiresAt`. */
   readonly idleExpiresAt: number
   /** When it ends in any case. */
   readonly absoluteExpiresAt: number
@@ -51,29 +64,16 @@ export interface SessionRow {
 export type RevokeReason = 'refresh_reused' | 'ended' | 'subject_revoked' | 'rights_withdrawn'
 
 /** What a session is started with; everything else follows from the moment of the step. */
-export interface NewSession {
-  /** As in the row. */
-  readonly sid: string
-  /** As in the row. */
-  readonly sub: string
-  /** As in the row. */
-  readonly realm: string | null
-  /** The moment before the password was checked, in the store's time; a subject revoked at or after it gets no session. */
+export interface NewSession
+  extends Pick<
+    SessionRow,
+    'sid' | 'sub' | 'realm' | 'authTime' | 'acr' | 'amr' | 'scopes' | 'data' | 'ip' | 'userAgent'
+  > {
+  /**
+   * The moment before the password was checked, in the store's time; a subject revoked at or after
+   * it gets no session.
+   */
   readonly provedAt: number
-  /** As in the row. */
-  readonly authTime: number | null
-  /** As in the row. */
-  readonly acr: string | null
-  /** As in the row. */
-  readonly amr: readonly string[] | null
-  /** As in the row. */
-  readonly scopes: readonly string[]
-  /** As in the row. */
-  readonly data: Readonly<Record<string, unknown>>
-  /** As in the row. */
-  readonly ip: string | null
-  /** As in the row. */
-  readonly userAgent: string | null
   /** Seconds from now until the session ends unused. */
   readonly idle: number
   /** Seconds from now until it ends in any case. */
@@ -81,14 +81,16 @@ export interface NewSession {
 }
 
 /**
- * What became of a presented generation; exactly one word.
+ * What a refresh did, by the generation of its token; exactly one word.
  *
- * - `kept` it is the row's and was made, or handed out by a step-up, a short while ago: nothing is written
+ * - `kept` it is the row's and was made, or handed out by a step-up, a short while ago: nothing is
+ *   written
  * - `rotated` it is the row's: the generation advances, the idle end moves
  * - `replayed` it is the one before the row's, within the overlap: nothing is written
- * - `reused` it is older than that: the session is revoked and the log entry written in the same step
+ * - `reused` it is older than that: the session is revoked and the log entry written in the same
+ *   step
  * - `healed` it is in front of the row, which lost writes: the row takes it over, then as `rotated`
- * - `late` nobody waits any longer and it would have written: nothing is written
+ * - `late` the caller waits no longer and it would have written: nothing is written
  * - `expired`, `revoked`, `unknown` the session is no more: nothing is written
  */
 export type RotationWord =
@@ -104,11 +106,17 @@ export type RotationWord =
 
 /** The rules of rotation. */
 export interface RotationPolicy {
-  /** How long the generation before stays good, in seconds; a generation is kept twice as long. 0 is strict single use. */
+  /**
+   * How long the generation before stays good, in seconds; a generation is kept twice as long. 0 is
+   * strict single use.
+   */
   readonly overlap: number
   /** Seconds until an unused session ends; counted anew by every rotation. */
   readonly idle: number
-  /** False for plain refresh: the generation never advances, and `kept` moves the idle end (the one `kept` that writes). */
+  /**
+   * False for plain refresh: the generation never advances, and `kept` moves the idle end (the one
+   * `kept` that writes).
+   */
   readonly rotation: boolean
 }
 
@@ -116,9 +124,12 @@ export interface RotationPolicy {
 export interface RotateCall extends RotationPolicy {
   /** The session. */
   readonly sid: string
-  /** The generation of the presented token, whose signature held. */
+  /** The generation of the token, whose signature held. */
   readonly gen: number
-  /** The last moment, in the store's time, at which a write is still of use; null for no such moment. */
+  /**
+   * The last moment, in the store's time, at which a write is still of use; null for no such
+   * moment.
+   */
   readonly notAfter: number | null
   /** The moment that rules, where the application brings its own clock; null for the store's. */
   readonly now: number | null
@@ -126,7 +137,7 @@ export interface RotateCall extends RotationPolicy {
   readonly logTtl: number
 }
 
-/** What a store answers to a refresh. */
+/** The result of a refresh. */
 export interface Rotation {
   /** What became of it. */
   readonly word: RotationWord
@@ -146,21 +157,21 @@ export interface StepUpCall {
   readonly acr: string | null
   /** Its methods. */
   readonly amr: readonly string[] | null
-  /** As in `RotateCall`. */
+  /** The last moment at which a write is of use, as for a refresh. */
   readonly notAfter: number | null
-  /** As in `RotateCall`. */
+  /** The moment that rules; null for the store's clock. */
   readonly now: number | null
 }
 
-/** What a store answers to a step-up. */
+/** The result of a step-up. */
 export interface StepUp {
-  /** `live` when it was written; `late` when nobody waits any longer. */
+  /** `live` when it was written; `late` when the caller waits no longer. */
   readonly word: 'live' | 'late' | 'expired' | 'revoked' | 'unknown'
   /** The row after the step; null only for `unknown`. */
   readonly row: SessionRow | null
 }
 
-/** What a store answers about one more attempt. */
+/** The result of counting one more attempt. */
 export interface Attempt {
   /** Whether it may be made. */
   readonly allowed: boolean
@@ -192,7 +203,9 @@ export interface LogEntry {
 
 /** A stretch of the log. */
 export interface LogPage {
-  /** The entries after the cursor, oldest first. Entries whose `until` has passed may be left out. */
+  /**
+   * The entries after the cursor, oldest first. Entries whose `until` has passed may be left out.
+   */
   readonly entries: readonly LogEntry[]
   /** Where to read on; opaque, at most 1024 characters. */
   readonly cursor: string
@@ -210,44 +223,61 @@ export interface RevocationQuery {
   readonly jti: string | null
   /** The token's subject. */
   readonly sub: string
-  /** When it was issued, less the forgiven skew; null when it does not say, which a subject's cut-off always hits. */
+  /**
+   * When it was issued, less the forgiven skew; null when it does not say, which a subject's
+   * cut-off always hits.
+   */
   readonly iat: number | null
-  /** As in `RotateCall`. */
+  /** The moment that rules; null for the store's clock. */
   readonly now: number | null
 }
 
-/** Keeps sessions. Every method is one atomic step; a failure is a rejection, and then nothing or all of it has happened. */
+/**
+ * Keeps sessions. Every method is one atomic step; a failure is a rejection, and then nothing or
+ * all of it has happened.
+ */
 export interface SessionStore {
   /** The store's time: one round trip. */
   now(): Promise<number>
   /**
-   * Starts a session, unless its subject was revoked at or after `provedAt`. Atomic against `revokeSubject`: of a start and a
-   * revocation that race, either the start sees the cut-off or the revocation ends the session.
+   * Starts a session, unless its subject was revoked at or after `provedAt`. Atomic against
+   * `endAll` with a cut-off: of a start and a revocation that race, either the start sees the
+   * cut-off or the revocation ends the session.
    *
    * @returns the row; null when the subject was revoked
    */
-  start(draft: NewSession, now: number | null): Promise<SessionRow | null>
-  /** Decides one refresh and carries it out. One atomic step, with the log entry of a reuse inside it. */
+  start(session: NewSession, now: number | null): Promise<SessionRow | null>
+  /**
+   * Decides one refresh and carries it out. One atomic step, with the log entry of a reuse inside
+   * it.
+   */
   rotate(call: RotateCall): Promise<Rotation>
   /** Records an active authentication, if the session is live. One atomic step. */
   stepUp(call: StepUpCall): Promise<StepUp>
   /**
-   * Counts one more attempt of `key` in a window that starts with its first attempt. One atomic step; parallel attempts never
-   * exceed the limit.
+   * Counts one more attempt of `key` in a window that starts with its first attempt. One atomic
+   * step; parallel attempts never exceed the limit.
    */
   countAttempt(key: string, limit: number, window: number, now: number | null): Promise<Attempt>
-  /** What is counted of `key`; where attempts were refused it may be one more than the limit. Only reads. */
+  /**
+   * What is counted of `key`; where attempts were refused it may be one more than the limit. Only
+   * reads.
+   */
   readAttempts(key: string, now: number | null): Promise<CountedAttempts>
   /**
-   * Takes back `count` attempts of `key`, all of them for null. One atomic step. Where none is left the window is over: the next
-   * attempt starts another. A key of which nothing is counted stays as it is.
+   * Takes back `count` attempts of `key`, all of them for null. One atomic step. Where none is left
+   * the window is over: the next attempt starts another. A key of which nothing is counted stays as
+   * it is.
    */
   forgetAttempts(key: string, count: number | null, now: number | null): Promise<void>
   /** One row, revoked and expired ones included until they are pruned; null for none. */
   get(sid: string): Promise<SessionRow | null>
   /** The live rows of a subject, newest login first, at most 1000. */
   list(sub: string, now: number | null): Promise<readonly SessionRow[]>
-  /** Whether a token's session, identifier or subject is revoked, or its session gone. One round trip. */
+  /**
+   * Whether a token's session, identifier or subject is revoked, or its session gone. One round
+   * trip.
+   */
   isRevoked(query: RevocationQuery): Promise<boolean>
 }
 
@@ -260,21 +290,25 @@ export interface RevocationStore {
    */
   end(sid: string, reason: RevokeReason, call: RevokeCall): Promise<boolean>
   /**
-   * Revokes every live session of a subject but `except`, with a log entry each; with `cutOff` also every token of the subject
-   * that names no session, and every start whose proof is older. One atomic step.
+   * Revokes every live session of a subject but `except`, with a log entry each; with `cutOff` also
+   * every token of the subject that names no session, and every start whose proof is older. One
+   * atomic step.
    *
    * @returns how many sessions were live before
    */
   endAll(sub: string, reason: RevokeReason, call: EndAllCall): Promise<number>
-  /** Revokes one token by its identifier until `until`, and writes the log entry. One atomic step. */
+  /**
+   * Revokes one token by its identifier until `until`, and writes the log entry. One atomic step.
+   */
   revokeToken(jti: string, until: number, now: number | null): Promise<void>
   /**
-   * Reads the log after a cursor; null from its beginning. No entry is ever missed: what is committed later comes later,
-   * also when writers overlap.
+   * Reads the log after a cursor; null from its beginning. No entry is ever missed: what is
+   * committed later comes later, also when writers overlap.
    */
   readLog(cursor: string | null, limit: number): Promise<LogPage>
   /**
-   * Deletes what nobody asks for any more: rows a day after their absolute end, log entries, cut-offs and attempts after theirs.
+   * Deletes what is no longer needed: rows a day after their absolute end, log entries,
+   * cut-offs and attempts after theirs.
    *
    * @returns how many records went
    */
@@ -285,7 +319,7 @@ export interface RevocationStore {
 export interface RevokeCall {
   /** How long the log entry must live, in seconds. */
   readonly logTtl: number
-  /** As in `RotateCall`. */
+  /** The moment that rules; null for the store's clock. */
   readonly now: number | null
 }
 
@@ -293,7 +327,10 @@ export interface RevokeCall {
 export interface EndAllCall extends RevokeCall {
   /** The session that is spared; null for none. */
   readonly except: string | null
-  /** Whether to store a cut-off; it outlives every session, and any token of `cutOff` seconds' life. Null for none. */
+  /**
+   * Whether to store a cut-off; it outlives every session, and any token of `cutOff` seconds' life.
+   * Null for none.
+   */
   readonly cutOff: number | null
 }
 
@@ -301,6 +338,9 @@ export interface EndAllCall extends RevokeCall {
 export interface Store extends SessionStore, RevocationStore {
   /** A short name for messages, such as `'postgres'`. */
   readonly name: string
-  /** What is worth a warning at start, such as a Redis that keeps nothing on disk; empty when nothing is. */
+  /**
+   * What is worth a warning at start, such as a Redis that keeps nothing on disk; empty when
+   * nothing is.
+   */
   inspect(): Promise<readonly string[]>
 }

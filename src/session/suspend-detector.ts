@@ -1,7 +1,8 @@
 /**
- * Notices that the process was suspended: the machine slept, a debugger stopped it, or the event loop was
- * blocked. The first request afterwards may come before any timer, so what the process knows is older than
- * it seems. The detector looks at the clock often; a look that comes too late follows a suspension.
+ * Notices that the process was suspended: the machine slept, a debugger stopped it, or the event
+ * loop was blocked. The first request afterwards may come before any timer, so what the process
+ * knows is older than it seems. The detector looks at the clock often; a look that comes too late
+ * follows a suspension.
  */
 import { monotonic } from './store-client.ts'
 
@@ -33,7 +34,8 @@ export class SuspendDetector {
   /**
    * Looks at the clock.
    *
-   * @returns when the last suspension ended, in seconds of the monotonic clock; minus infinity for never
+   * @returns when the last suspension ended, in seconds of the monotonic clock; minus infinity for
+   *   never
    */
   check(): number {
     const now = monotonic()

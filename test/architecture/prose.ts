@@ -142,6 +142,8 @@ const USUAL: readonly RegExp[] = [
   /Internet-Drafts?|\bdraft-[a-z]+-[\w-]+/gi,
   /reference\/answers\.md/g,
   /long-standing|notwithstanding/gi,
+  // Public names: what `findToken` returns, and an option of `cookies`. The status 404 is called so.
+  /\bFoundToken\b|\btoNotFound\b|\bNotFoundError\b|\bcookies\.carry\b/g,
   // Redis calls it so.
   /\bno-?eviction\b|\beviction polic(?:y|ies)\b/gi,
 ]

@@ -45,7 +45,7 @@ const ORDER: readonly (readonly [string, string])[] = [
   ['nothing wrong', 'accepted'],
 ]
 
-describe('who is judged as forged', () => {
+describe('what counts as forged', () => {
   it.each(['cookie', 'header', 'query', 'body'] as const)(
     'a foreign POST without a CSRF header passes with its token anywhere but in a cookie: %s',
     async (location) => {
@@ -191,7 +191,7 @@ describe('the blocklist', () => {
     },
   )
 
-  it('is a store that is down when it throws: 503, with the cause for the log and not for the answer', async () => {
+  it('is a store that is down when it throws: 503, with the cause for the log and not for the response', async () => {
     const cause = new Error('redis://user:pass@host is down')
     const { auth } = setUp({ isRevoked: () => Promise.reject(cause) })
     const error = await errorOf(() => auth.verifyToken(token()))
@@ -292,7 +292,7 @@ describe('findToken', () => {
 
 type Handler = (auth: Auth, cookies: readonly string[]) => Response
 /** Runs one request through a door with a requirement; the handler may set cookies of its own. */
-const DOORS: readonly (readonly [
+const ENTRY_POINTS: readonly (readonly [
   string,
   (auth: Auth, need: Requirement, request: Request, own?: readonly string[]) => Promise<Response>,
 ])[] = [
@@ -334,7 +334,7 @@ const DUE = {
 }
 const OPTIONS: AuthOptions = { locations: ['header', 'cookie'], audience: 'api' }
 
-describe.each(DOORS)('renewal in passing by the door of %s', (_, pass) => {
+describe.each(ENTRY_POINTS)('renewal during a request to %s', (_, pass) => {
   const renewalOf = (response: Response): string | undefined =>
     response.headers
       .getSetCookie()

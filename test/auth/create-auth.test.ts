@@ -415,7 +415,7 @@ describe('a pair', () => {
   })
 })
 
-describe('a verified payload carries over', () => {
+describe('a token issued for a verified payload inherits', () => {
   const CLAIMS = {
     type: 'refresh',
     sid: 's-1',
@@ -686,7 +686,7 @@ describe('the rest of Auth', () => {
     expect(JSON.stringify(auth)).not.toContain(SECRET)
   })
 
-  it('loadSubject tells nobody from a failure', async () => {
+  it('loadSubject distinguishes an unknown user from a failure', async () => {
     const payloadOf = async (auth: Auth) => auth.verifyToken(forge(claimsOf()))
     const load = async (subject?: AuthOptions['subject']): Promise<unknown> => {
       const { auth } = setUp(subject === undefined ? {} : { subject })
@@ -706,7 +706,7 @@ describe('the rest of Auth', () => {
     expect(await complaintOf(() => load())).toMatch(/^ConfigurationError: Expected the option `subject`/)
   })
 
-  it('now answers by the configured clock', () => {
+  it('now returns the time of the configured clock', () => {
     const { auth, clock } = setUp()
     clock.now = NOW + 5
     expect(auth.now()).toBe(NOW + 5)

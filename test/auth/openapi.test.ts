@@ -136,7 +136,7 @@ describe('a route', () => {
     expect(() => describeAuth().route({ scope: 'a' } as never)).toThrow(ConfigurationError)
   })
 
-  it('gives examples that are the answers themselves, headers included', () => {
+  it('gives examples that are the responses themselves, headers included', () => {
     const { responses } = describeAuth().components
     for (const code of Object.keys(ERRORS) as ErrorCode[]) {
       const { status, headers, body } = createErrorResponse(new AuthError(code))

@@ -52,7 +52,7 @@ const RACES = [
 ]
 
 describe('a store that reads and then writes', () => {
-  it('passes every test in which calls come one after the other, and fails where they meet', async () => {
+  it('passes every test in which calls come one after the other, and fails where they overlap', async () => {
     const cases = collect(naiveStore)
     const failed = new Set(await failures(cases))
     // Whether a race is lost is chance: a naive store that wins one once must lose it in one of five runs.

@@ -67,7 +67,7 @@ describeGrounds(GROUNDS, (ground, name) => {
    * of an overlap, the one that comes last wins, and one that is lost is asked for again.
    */
   for (const way of ['cookies', 'body'] as const) {
-    it(`S2: whatever answers a client keeps, its next refresh works, by ${way}`, async () => {
+    it(`S2: whichever responses a client keeps, its next refresh works, by ${way}`, async () => {
       const cycles = size(40, 400)
       const random = createRandom(11)
       const app = createApplication(ground().store, { sessions: { overlap: OVERLAP, absolute: '400d' } })
@@ -98,7 +98,7 @@ describeGrounds(GROUNDS, (ground, name) => {
   }
 
   for (const way of ['cookies', 'body'] as const) {
-    it(`S2: a late answer that repeats the token harms nobody who has gone on, by ${way}`, async () => {
+    it(`S2: a late response that repeats the token harms no client that has gone on, by ${way}`, async () => {
       const app = createApplication(ground().store)
       const client = await (way === 'cookies' ? openCookieClient(app) : openBodyClient(app))
       const first = await client()
@@ -117,7 +117,7 @@ describeGrounds(GROUNDS, (ground, name) => {
     })
   }
 
-  it('S2: an answer by body that keeps the token repeats it byte for byte, whatever signs', async () => {
+  it('S2: a response by body that keeps the token repeats it byte for byte, whatever signs', async () => {
     // ECDSA signs the same text differently each time.
     const keys = createKeyRing({ signing: generateKey('ES256') })
     const app = createApplication(ground().store, { keys })

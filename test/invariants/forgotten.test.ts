@@ -9,7 +9,7 @@ import { HAS_REDIS, startRedis, waitFor } from '../stores/redis-server.ts'
 import { attempt, createApplication } from './application.ts'
 
 describe.skipIf(!HAS_REDIS)('redis without AOF', () => {
-  it('revives no session for a process that has heard of its end', async () => {
+  it('revives no session for a process that knows of its end', async () => {
     const server = await startRedis()
     onTestFinished(() => server.close())
     const { store, close } = connect({ kind: 'redis', port: server.port })

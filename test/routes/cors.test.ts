@@ -35,7 +35,7 @@ describe('without the option', () => {
 describe('with origins', () => {
   const handle = setUp({ origins: [APP] })
 
-  it('answers the preflight of a welcome origin', async () => {
+  it('responds to the preflight of an accepted origin', async () => {
     const { status, headers } = await ask(handle, 'OPTIONS', '/auth/login', APP)
     expect(status).toBe(204)
     expect(Object.fromEntries(headers)).toEqual({
@@ -63,7 +63,7 @@ describe('with origins', () => {
     }
   })
 
-  it('lets a welcome origin read every answer, refusals and their challenge included', async () => {
+  it('lets an accepted origin read every response, refusals and their challenge included', async () => {
     const answers = await Promise.all([
       ask(handle, 'POST', '/auth/login', APP),
       ask(handle, 'POST', '/auth/refresh', APP),

@@ -161,7 +161,7 @@ describe('a client', () => {
     expect(asked).toEqual(['a:b c d\u00e9:e'])
   })
 
-  it('that nobody can look up is 503', async () => {
+  it('that cannot be looked up is 503', async () => {
     const broken = `Basic ${Buffer.from('broken:x').toString('base64')}`
     expect((await setUp().ask('introspect', 'token=x', broken)).status).toBe(503)
   })

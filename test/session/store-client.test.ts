@@ -60,7 +60,7 @@ describe('a call', () => {
     await expect(client.call(async () => 1)).rejects.toMatchObject(UNAVAILABLE)
   })
 
-  it('that never settles keeps its place past the deadline, and gives it back after twice the deadline', async () => {
+  it('that never ends keeps its place past the deadline, and gives it back after twice the deadline', async () => {
     const client = setUp()
     for (let i = 0; i < BOUNDS.inFlight; i++) client.call(never).catch(() => undefined)
     await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 2000 - 1)
@@ -69,7 +69,7 @@ describe('a call', () => {
     expect(await client.call(async () => 1)).toBe(1)
   })
 
-  it('that settles after twice the deadline gives its place back once', async () => {
+  it('that ends after twice the deadline gives its place back once', async () => {
     const client = setUp()
     let finish: (() => void) | undefined
     client.call(() => new Promise<void>((resolve) => (finish = resolve))).catch(() => undefined)

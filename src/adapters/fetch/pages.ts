@@ -53,24 +53,31 @@ export async function peek<C, U>(
   }
 }
 
+/** When a page is refreshed, and by which tokens. */
+interface RefreshRules {
+  /** Seconds before the end of the access token. */
+  readonly within: number
+  readonly access: Requirement
+  readonly refresh: Requirement
+}
+
 /** New cookies for a request whose access token is over or nearly so; none where there is nothing to refresh. */
 async function refresh<C, U>(
   auth: Auth<C, U>,
   request: Request,
-  { within, need }: { readonly within: number; readonly need: Requirement },
+  { within, access, refresh: required }: RefreshRules,
 ): Promise<readonly string[]> {
   const port = toRequestPort(request)
   try {
-    const access = await auth.findToken(port, 'access', ['cookie'])
-    const exp = access === null ? 0 : Number(auth.decodeUnverified(access.token).payload['exp'])
+    const { requests, sessions, toCookies } = auth.internals
+    const current = await requests.extract(port, access)
+    const exp = current === null ? 0 : Number(auth.decodeUnverified(current.text).payload['exp'])
     if (exp - auth.now() > within) return []
-    const payload = (await auth.authenticate(port, need)) as TokenPayload<C> | null
-    if (payload === null) return []
-    const { access_token, refresh_token } = await auth.sessions.refresh(payload)
-    // Only a new refresh token takes the place of the one that is there: an answer that repeats it may be late.
-    const next = auth.decodeUnverified(refresh_token).payload
-    const isKept = next['jti'] === payload.jti && next['exp'] === payload.exp
-    return auth.cookies(isKept ? { access_token } : { access_token, refresh_token })
+    const found = await requests.authenticate(port, required)
+    if (found === null) return []
+    const pair = await sessions.refresh(found.payload)
+    // Only a new refresh token replaces the one that is there: a response that repeats it may be late.
+    return toCookies(pair.isRefreshKept ? { access: pair.access } : pair)
   } catch (error) {
     // A page is rendered all the same, for whoever the cookies that are there say it is; its guards decide.
     if (isAuthError(error)) return []
@@ -129,7 +136,8 @@ export function createRefreshing<C, U>(
     }
     const settings = {
       within: toSeconds('within', within, BOUNDS),
-      need: auth.prepare({
+      access: auth.prepare({ locations: ['cookie'] }),
+      refresh: auth.prepare({
         type: 'refresh',
         locations: ['cookie'],
         optional: true,

@@ -52,7 +52,7 @@ async function modelOf(example: Case): Promise<Answer> {
   return answer
 }
 
-describe('the fetch door', () => {
+describe('the entry point fetch', () => {
   it.each(CASES.map((example) => [example.name, example] as const))('%s', async (_, example) => {
     const answer = await modelOf(example)
     const { code } = answer.status === 200 || example.request.method === 'HEAD' ? {} : membersOf(answer)
@@ -96,7 +96,7 @@ describe.each([MODEL, ...DOORS].map((door) => [door.name, door] as const))('conn
     expect(answer.status).toBe(200)
   })
 
-  it('answers the next request on a connection whose body was too large, refused or taken', async () => {
+  it('responds to the next request on a connection whose body was too large, refused or taken', async () => {
     const next = toBytes({ target: '/access', headers: [bearer] })
     const large = { method: 'POST', target: '/body', headers: [JSON_TYPE], chunked: true } as const
     const messages = [
