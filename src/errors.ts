@@ -1,8 +1,9 @@
 /**
  * The one class of runtime error and the one table of all of them. A row says what the wire says:
  * `error_type` and message as AuthX has them, the status, and the OAuth 2.0 error word (RFC 6750
- * section 3.1, RFC 9470 section 3). Turning an error into a response is the work of `http/error-response.ts`.
- * Messages are fixed texts: no token, key, password or claim value ever enters one.
+ * section 3.1, RFC 9470 section 3). Turning an error into a response is the work of
+ * `http/error-response.ts`. Messages are fixed texts: no token, key, password or claim value ever
+ * enters one.
  */
 
 /** One row of the table of errors. */

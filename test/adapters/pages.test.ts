@@ -97,6 +97,21 @@ describe('refreshing', () => {
     }
   })
 
+  it('sets no refresh token again that the session keeps: such a response may be late', async () => {
+    const { login, visit, move } = setUp()
+    const names = (lines: readonly string[]) => lines.map((pair) => pair.split('=', 1)[0])
+    const before = await login()
+    move(2000)
+    const rotated = await visit(before)
+    expect(names(rotated.lines)).toContain('__Host-refresh_token')
+    const cookies = keep(before, rotated.lines).filter((pair) => !pair.startsWith('__Host-access_token='))
+    move(5)
+    const kept = await visit(cookies)
+    expect(kept.sub).toBe('alice')
+    expect(names(kept.lines)).toContain('__Host-access_token')
+    expect(names(kept.lines)).not.toContain('__Host-refresh_token')
+  })
+
   it('survives any number of pages at once, whichever answer the browser keeps', async () => {
     const { login, visit, move } = setUp()
     let cookies = await login()

@@ -1,4 +1,4 @@
-import { createPrivateKey, sign as signBytes } from 'node:crypto'
+import { createHmac, createPrivateKey, sign as signBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isAuthError } from '../../src/errors.ts'
@@ -354,5 +354,22 @@ describe('readUnverified', () => {
     for (const value of [undefined, null, 5, {}, ['e30.e30.']])
       expect(readUnverified(value as never)).toBeUndefined()
     expect(readUnverified(`e30.${encode(`{"x":"${'y'.repeat(60_000)}"}`)}.`)).toBeUndefined()
+  })
+})
+
+describe('remembered headers', () => {
+  it('are bounded, however many spellings of a header the holder of a key signs', () => {
+    const check = prepareVerifyJws(ring, LIMITS, fromBase64Url)
+    const tokens = Array.from({ length: 200 }, (_, spelling) => {
+      const header = encode(JSON.stringify({ alg: 'HS256', kid: 'k', typ: 'at+jwt', spelling }))
+      const input = `${header}.${encode('{}')}`
+      return `${input}.${createHmac('sha256', SECRET).update(input).digest('base64url')}`
+    })
+    const first = tokens.map((token) => check(token, NOW).header)
+    // A remembered header is the same object; another one is read again.
+    const again = tokens.map((token) => check(token, NOW).header)
+    const remembered = again.filter((header, index) => header === first[index]).length
+    expect(remembered).toBeGreaterThan(1)
+    expect(remembered).toBeLessThanOrEqual(65)
   })
 })
