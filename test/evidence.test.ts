@@ -56,9 +56,34 @@ describe('ids in test titles', () => {
   })
 })
 
+describe('the tables of docs/security/', () => {
+  const rows = list('docs/security').flatMap((page) => {
+    const text = readFileSync(join(ROOT, page), 'utf8')
+    const lines = text.split('\n').filter((line) => /^\| .*\| (?:met|part|not|yours|n\/a) +\|/.test(line))
+    return lines.map((line) => ({ page, line }))
+  })
+
+  it('have a test or a reason in each row', () => {
+    expect(rows.length).toBeGreaterThan(60)
+    const cells = rows.map(({ page, line }) => [page, line.split('|').at(-2)?.trim()] as const)
+    expect(cells.filter(([, reason]) => !reason)).toEqual([])
+  })
+
+  it('name a test, an attack case or a page wherever a row says "met"', () => {
+    const bare = rows.filter(({ line }) => / met +\|/.test(line) && !/`test\/|[A-Z]{3}-\d\d|\]\(/.test(line))
+    expect(bare).toEqual([])
+  })
+
+  it('name attack cases that exist', () => {
+    const named = rows.flatMap(({ line }) => line.match(/\b[A-Z]{3}-\d\d\b/g) ?? [])
+    const explained = explainedIds()
+    expect(named.filter((id) => !explained.has(id))).toEqual([])
+  })
+})
+
 describe('documents', () => {
-  const pages = ['attack/cases/README.md', 'docs/invariants.md', 'docs/threat-model.md']
-  it.each(pages)('%s names files that exist', (page) => {
+  const pages = ['SECURITY.md', 'attack/cases/README.md', 'docs/invariants.md', 'docs/threat-model.md']
+  it.each([...pages, ...list('docs/security')])('%s names files that exist', (page) => {
     const text = readFileSync(join(ROOT, page), 'utf8')
     const named = [...text.matchAll(/`((?:test|src|attack|server|docs|scripts)\/[^`\s]*)`/g)]
     const missing = named.flatMap(([, path = '']) => (isThere(path) ? [] : [path]))
