@@ -5,10 +5,11 @@ import { defineConfig } from 'vitest/config'
 function sourceAliases(): { find: RegExp; replacement: string }[] {
   return ['', 'packages/store-suite/', 'packages/refresh-races/'].flatMap((folder) => {
     const manifest = JSON.parse(readFileSync(new URL(`${folder}package.json`, import.meta.url), 'utf8'))
-    const entryPoints = Object.entries<{ default?: string }>(manifest.exports)
+    const entryPoints = Object.entries<{ default?: string | { default: string } }>(manifest.exports)
     return entryPoints.flatMap(([name, target]) => {
-      if (!target.default) return []
-      const source = folder + target.default.replace(/^\.\/dist\/(src\/)?/, 'src/').replace(/\.js$/, '.ts')
+      const output = typeof target.default === 'object' ? target.default.default : target.default
+      if (!output) return []
+      const source = folder + output.replace(/^\.\/dist\/(src\/)?/, 'src/').replace(/\.js$/, '.ts')
       return {
         find: new RegExp(`^${name.replace('.', manifest.name).replaceAll('/', '\\/')}$`),
         replacement: new URL(source, import.meta.url).pathname,

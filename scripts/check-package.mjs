@@ -1,111 +1,138 @@
-// npm run check:package: packs the library as `npm publish` would, then uses it as its users do.
-// Prints one line per check and ends with "N passed, N failed, 0 skipped".
-import { spawnSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+// npm run check:package: packs the library as `npm publish` would, then uses it as its users do, in
+// empty projects. Prints one line per check and ends with "N passed, N failed, 0 skipped".
+// Dependencies of the projects come from the registry, and are kept in node_modules/.cache.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { checkInstalls } from './check-package/installs.mjs'
+import { checkJest } from './check-package/jest.mjs'
+import { check, count, prepareProject, ROOT, run, tally, write } from './check-package/project.mjs'
+import { checkTypes } from './check-package/types.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-const doors = Object.keys(manifest.exports)
-  .filter((door) => door !== './package.json')
-  .map((door) => door.replace('.', manifest.name))
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+const entryPoints = Object.keys(manifest.exports)
+  .filter((name) => name !== './package.json')
+  .map((name) => name.replace('.', manifest.name))
+/** What entry points import at run time, and the development dependencies that they are imported from here. */
+const PEERS = { '@nestjs/common': '11.2.10', react: '19.3.1', 'reflect-metadata': '0.2.2', rxjs: '7.8.2' }
+
 const folder = mkdtempSync(join(tmpdir(), 'tokenwright-package-'))
-const user = join(folder, 'user')
-const tally = { passed: 0, failed: 0 }
-
-/** Runs a program to its end; counts it, and shows its output when it fails. */
-function check(title, command, ...args) {
-  const options = { cwd: user, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } }
-  const { status, stdout, stderr, error } = spawnSync(command, args, options)
-  const right = status === 0
-  tally[right ? 'passed' : 'failed']++
-  console.log(`${right ? 'ok    ' : 'FAILED'} ${title}`)
-  if (!right) console.log(`${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`)
-  return right
-}
+const wanted = process.argv.slice(2)
+const wants = (part) => wanted.length === 0 || wanted.includes(part)
 
 function bin(name) {
-  return join(root, 'node_modules/.bin', name)
+  return join(ROOT, 'node_modules/.bin', name)
 }
 
-function tarball() {
-  const name = readdirSync(folder).find((file) => file.endsWith('.tgz'))
-  return name ? join(folder, name) : join(folder, 'missing.tgz')
+function pack(from) {
+  const target = mkdtempSync(join(folder, 'pack-'))
+  const { isRight, output } = run(ROOT, 'npm', [
+    'pack',
+    from,
+    '--pack-destination',
+    target,
+    '--ignore-scripts',
+  ])
+  count(`npm pack ${from}`, isRight, output)
+  return join(target, readdirSync(target)[0] ?? 'missing.tgz')
 }
 
-/** The peers come from our own node_modules: the check is about our package, and runs without a network. */
-function linkPeers() {
-  const peers = Object.keys(manifest.peerDependencies)
-  const types = peers
-    .map((peer) => `@types/${peer}`)
-    .filter((name) => existsSync(join(root, 'node_modules', name)))
-  for (const peer of [...peers, ...types, '@types/node', 'undici-types']) {
-    const link = join(user, 'node_modules', peer)
-    mkdirSync(dirname(link), { recursive: true })
-    symlinkSync(join(root, 'node_modules', peer), link)
-  }
-}
-
-function writePrograms() {
-  const names = doors.map((door, index) => [door, `door${index}`])
-  const imports = names.map(([door, name]) => `import * as ${name} from '${door}'\n`).join('')
-  const uses = names.map(([, name]) => `console.log(Object.keys(${name}).length)\n`).join('')
-  writeFileSync(join(user, 'modules.mjs'), `${imports}${uses}`)
-  writeFileSync(join(user, 'program.ts'), `${imports}${uses}`)
-  writeFileSync(join(user, 'required.cjs'), doors.map((door) => `require('${door}')\n`).join(''))
-  const deep = `import('${manifest.name}/dist/src/auth/create-auth.js').then(() => process.exit(1), (e) => process.exit(e.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' ? 0 : 1))`
-  writeFileSync(join(user, 'deep.mjs'), deep)
-}
-
-/** Complaints about our own declarations, which `skipLibCheck` would hide. Other people's are not ours to mend. */
-function checkDeclarations() {
-  const args = ['program.ts', '--noEmit', '--strict', '--exactOptionalPropertyTypes', '--module', 'nodenext']
-  const options = { cwd: user, encoding: 'utf8' }
-  const { stdout, error } = spawnSync(bin('tsc'), [...args, '--target', 'es2023', '--types', 'node'], options)
-  const ours = `${stdout ?? ''}${error?.message ?? ''}`
-    .split('\n')
-    .filter((line) => line.startsWith(`node_modules/${manifest.name}/`) || line.startsWith('program.ts'))
-  tally[ours.length === 0 && !error ? 'passed' : 'failed']++
-  console.log(
-    `${ours.length === 0 && !error ? 'ok    ' : 'FAILED'} a strict program compiles against every door`,
+/** Imports, the command, and what must not be reached. */
+function checkUse(tarball) {
+  const user = prepareProject('user', PEERS, tarball, { type: 'module' })
+  const names = entryPoints.map((name, index) => [name, `part${index}`])
+  const imports = names.map(([name, part]) => `import * as ${part} from '${name}'`)
+  const alike = names.map(
+    ([name, part]) => `if (require('${name}') !== ${part} && !Object.keys(${part}).every(
+    (key) => require('${name}')[key] === ${part}[key])) throw new Error('two copies of ${name}')`,
   )
-  for (const line of ours) console.log(line)
+  write(user, {
+    'modules.mjs': [...imports, ...names.map(([, part]) => `console.log(Object.keys(${part}).length)`)].join(
+      '\n',
+    ),
+    'required.cjs': entryPoints.map((name) => `require('${name}')`).join('\n'),
+    'both.mjs': [
+      "import { createRequire } from 'node:module'",
+      ...imports,
+      'const require = createRequire(import.meta.url)',
+      ...alike,
+    ].join('\n'),
+    'copies.cjs': entryPoints
+      .map((name) => manifest.exports[name.replace(manifest.name, '.')].require.default)
+      .map((path) => `require('./node_modules/tokenwright/${path}')`)
+      .join('\n'),
+    'deep.mjs': `import('${manifest.name}/dist/src/auth/create-auth.js').then(() => process.exit(1),
+      (error) => process.exit(error.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' ? 0 : 1))`,
+  })
+  const node = process.execPath
+  check(`import of ${entryPoints.join(', ')}`, user, node, ['modules.mjs'])
+  check('require() of the same', user, node, ['--no-warnings', 'required.cjs'])
+  check('import and require() give one copy', user, node, ['--no-warnings', 'both.mjs'])
+  check('the CommonJS files load', user, node, ['copies.cjs'])
+  check('no import of what is not exported', user, node, ['deep.mjs'])
+  check('the command', user, node, ['node_modules/tokenwright/dist/src/cli.js', 'secret'])
+  checkLinks(join(user, 'node_modules/tokenwright'))
+  checkDeclarations(join(user, 'node_modules/tokenwright'))
+}
+
+/** Every relative link of the packed documents leads to a packed file. */
+function checkLinks(home) {
+  const documents = readdirSync(home, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.md'),
+  )
+  const dead = documents.flatMap((path) => {
+    const text = readFileSync(join(home, path), 'utf8').replace(/```[\s\S]*?```/g, '')
+    const targets = [...text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, target = '']) => target)
+    return targets
+      .filter((target) => !existsSync(join(home, dirname(path), target)))
+      .map((target) => `${path}: ${target}`)
+  })
+  count('links of the packed documents lead to packed files', dead.length === 0, dead.join('\n'))
+}
+
+function checkDeclarations(home) {
+  const files = readdirSync(join(home, 'dist'), { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.d.ts'),
+  )
+  const odd = files.filter((path) =>
+    /from '\.[^']*\.ts'/.test(readFileSync(join(home, 'dist', path), 'utf8')),
+  )
+  count('declarations import .js files', files.length > 0 && odd.length === 0, odd.join('\n'))
+}
+
+/** The packages that are published by themselves. */
+function checkPackages(tarball) {
+  const [suite, races] = [pack('./packages/store-suite'), pack('./packages/refresh-races')]
+  const home = join(folder, 'packages')
+  mkdirSync(home)
+  write(home, {
+    'package.json': { name: 'user', private: true, type: 'module' },
+    'suite.mjs': `import { describe, it } from 'node:test'
+import { storeSuite } from 'tokenwright-store-suite'
+import { memoryStore } from 'tokenwright/stores/memory'
+storeSuite(async () => ({ store: memoryStore() }), { describe, it })`,
+  })
+  const flags = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--strict-peer-deps']
+  if (!check('npm install of the three packages', home, 'npm', [...flags, tarball, suite, races])) return
+  check('the store suite passes the memory store', home, process.execPath, ['--test', 'suite.mjs'], {
+    NODE_TEST_CONTEXT: undefined,
+  })
+  check('refresh-races --help', home, join(home, 'node_modules/.bin/refresh-races'), ['--help'])
+  for (const packed of [suite, races])
+    check(`publint ${packed.split('/').at(-1)}`, folder, bin('publint'), ['run', packed, '--strict'])
 }
 
 try {
-  mkdirSync(user)
-  writeFileSync(join(user, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }))
-  if (check('npm pack', 'npm', 'pack', root, '--pack-destination', folder, '--ignore-scripts')) {
-    check('publint --strict', bin('publint'), 'run', tarball(), '--strict')
-    check(
-      'are the types wrong (esm-only)',
-      bin('attw'),
-      tarball(),
-      '--profile',
-      'esm-only',
-      '--no-definitely-typed',
-    )
-    const install = ['install', tarball(), '--ignore-scripts', '--no-audit', '--no-fund', '--omit=peer']
-    check('npm install of the tarball', 'npm', ...install)
-    linkPeers()
-    writePrograms()
-    check(`import of ${doors.join(', ')}`, process.execPath, 'modules.mjs')
-    check('require() of the same', process.execPath, '--no-warnings', 'required.cjs')
-    check('no import of what is not exported', process.execPath, 'deep.mjs')
-    check('the command', join(user, 'node_modules/.bin/tokenwright'), 'secret')
-    checkDeclarations()
+  const tarball = pack('.')
+  if (wants('use')) {
+    check('publint --strict', folder, bin('publint'), ['run', tarball, '--strict'])
+    check('are the types wrong', folder, bin('attw'), [tarball, '--no-definitely-typed'])
+    checkUse(tarball)
   }
+  if (wants('packages')) checkPackages(tarball)
+  if (wants('installs')) checkInstalls(folder, tarball)
+  if (wants('types')) checkTypes(tarball, entryPoints)
+  if (wants('jest')) checkJest(tarball)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

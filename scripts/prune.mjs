@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Every folder of output, and the folder of its sources. */
 const OUTPUTS = {
   dist: '.',
+  'dist/cjs': 'src',
   'packages/store-suite/dist': 'packages/store-suite/src',
   'packages/refresh-races/dist': 'packages/refresh-races/src',
   'server/dist': 'server',
@@ -31,6 +32,8 @@ const changed = Math.max(...settings.map((file) => statSync(file).mtimeMs))
 for (const [output, sources] of Object.entries(OUTPUTS)) {
   const dist = join(root, output)
   for (const path of existsSync(dist) ? readdirSync(dist, { recursive: true, encoding: 'utf8' }) : []) {
+    // dist/cjs has a row of its own.
+    if (output === 'dist' && path.startsWith('cjs')) continue
     const file = join(dist, path)
     const made = /^(.+?)(\.d\.ts|\.js)$/.exec(path)
     const isOrphan = made && !existsSync(join(root, sources, `${made[1]}.ts`))

@@ -270,13 +270,19 @@ describe('the rules themselves', () => {
   })
 
   it('entry points: a missing entry, a stray entry and a wrong file', () => {
-    const door = { types: './dist/src/index.d.ts', default: './dist/src/index.js' }
-    const store = { types: './dist/src/stores/sql.d.ts', default: './dist/src/stores/sql.js' }
+    const entry = (name: string): object => {
+      const [esm, cjs] = ['src', 'cjs'].map((folder) => ({
+        types: `./dist/${folder}/${name}.d.ts`,
+        default: `./dist/${folder}/${name}.js`,
+      }))
+      return { 'module-sync': esm, require: cjs, default: esm }
+    }
+    const [main, store] = [entry('index'), entry('stores/sql')]
     const files = ['src/index.ts', 'src/stores/sql.ts', 'src/auth/create-auth.ts', 'src/cli.ts']
     expect(
-      checkEntryPoints(files, { '.': door, './stores/sql': store, './package.json': './package.json' }),
+      checkEntryPoints(files, { '.': main, './stores/sql': store, './package.json': './package.json' }),
     ).toEqual([])
-    expect(checkEntryPoints(files, { '.': door, './hono': door })).toEqual([
+    expect(checkEntryPoints(files, { '.': main, './hono': main })).toEqual([
       expect.stringContaining('should have "./stores/sql"'),
       expect.stringContaining('has ./hono, but no file'),
     ])

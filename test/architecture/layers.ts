@@ -186,7 +186,10 @@ export function checkEntryPoints(
   const problems: string[] = []
   for (const [name, path] of entryPoints) {
     const file = path.replace(/^src\//, './dist/src/').replace(/\.ts$/, '')
-    const wanted = JSON.stringify({ types: `${file}.d.ts`, default: `${file}.js` })
+    const esm = { types: `${file}.d.ts`, default: `${file}.js` }
+    const cjs = JSON.parse(JSON.stringify(esm).replaceAll('./dist/src/', './dist/cjs/'))
+    // Node takes the ES module for `import` and for `require`: there is one copy of the library in a process.
+    const wanted = JSON.stringify({ 'module-sync': esm, require: cjs, default: esm })
     const found = JSON.stringify(exports[name])
     if (found !== wanted)
       problems.push(`package.json: "exports" should have "${name}": ${wanted}, has ${found}`)

@@ -1,0 +1,74 @@
+// Projects of users for check-package: folders with a package.json and what it depends on, kept
+// between runs under a name that changes with the dependencies. And the count of what passed.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const CACHE = join(ROOT, 'node_modules/.cache/check-package')
+
+/** How long one program may take, in milliseconds. */
+const LIMIT = 300_000
+
+export const tally = { passed: 0, failed: 0 }
+
+/** Counts a check, and shows what it printed when it failed. */
+export function count(title, isRight, output = '') {
+  tally[isRight ? 'passed' : 'failed']++
+  console.log(`${isRight ? 'ok    ' : 'FAILED'} ${title}`)
+  if (!isRight) console.log(output.trimEnd().split('\n').slice(-25).join('\n'))
+  return isRight
+}
+
+/** Runs a program to its end. */
+export function run(cwd, command, args, env = {}) {
+  const options = { cwd, encoding: 'utf8', timeout: LIMIT, env: { ...process.env, NO_COLOR: '1', ...env } }
+  const { status, stdout, stderr, error } = spawnSync(command, args, options)
+  return { isRight: status === 0, output: `${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}` }
+}
+
+/** Runs a program to its end, and counts it. */
+export function check(title, cwd, command, args, env) {
+  const { isRight, output } = run(cwd, command, args, env)
+  return count(title, isRight, output)
+}
+
+export function write(folder, files) {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(
+      join(folder, path),
+      typeof content === 'string' ? content : JSON.stringify(content, null, 2),
+    )
+  }
+}
+
+/**
+ * A project with these dependencies and the packed library, whose dependencies are installed once
+ * and kept. The library is unpacked and not installed: of its installation other checks say more.
+ */
+export function prepareProject(name, dependencies, tarball, manifest = {}) {
+  const digest = createHash('sha256').update(JSON.stringify(dependencies)).digest('hex').slice(0, 8)
+  const folder = join(CACHE, `${name}-${digest}`)
+  if (!existsSync(folder)) {
+    const half = `${folder}.half`
+    rmSync(half, { recursive: true, force: true })
+    write(half, { 'package.json': { name: 'user', private: true, dependencies } })
+    const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--legacy-peer-deps', '--prefer-offline']
+    const { isRight, output } = run(half, 'npm', ['install', ...flags])
+    if (!isRight) throw new Error(`npm install for ${name} fails:\n${output.slice(-2000)}`)
+    renameSync(half, folder)
+  }
+  write(folder, { 'package.json': { name: 'user', private: true, dependencies, ...manifest } })
+  unpack(tarball, join(folder, 'node_modules/tokenwright'))
+  return folder
+}
+
+function unpack(tarball, folder) {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const { isRight, output } = run(folder, 'tar', ['xzf', tarball, '--strip-components=1'])
+  if (!isRight) throw new Error(output)
+}

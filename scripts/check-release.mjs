@@ -1,0 +1,66 @@
+// Before `npm publish`: refuses to publish packages that do not say where the project lives.
+//
+//   node scripts/check-release.mjs                                    checks
+//   node scripts/check-release.mjs --home https://host/owner/name     enters the address, in all packages
+//
+// The address is entered by this command and nowhere else.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const PACKAGES = ['.', 'packages/store-suite', 'packages/refresh-races']
+const { values } = parseArgs({ options: { home: { type: 'string' } } })
+
+const read = (folder) => JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
+
+/** What a package.json says of the project's home. */
+function toFields(home, folder) {
+  const place = folder === '.' ? {} : { directory: folder }
+  return {
+    homepage: `${home}#readme`,
+    bugs: { url: `${home}/issues` },
+    repository: { type: 'git', url: `git+${home}.git`, ...place },
+  }
+}
+
+function enter(home) {
+  if (!/^https:\/\/[^/\s]+\/\S*[^/\s]$/.test(home)) {
+    throw new Error(`--home must be an https address without a slash at its end, got ${JSON.stringify(home)}`)
+  }
+  for (const folder of PACKAGES) {
+    const manifest = { ...read(folder), ...toFields(home, folder) }
+    writeFileSync(join(root, folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  }
+}
+
+/** What is missing or does not agree, one line each. */
+function findProblems() {
+  const main = read('.')
+  const home = /^git\+(https:\/\/.+)\.git$/.exec(main.repository?.url ?? '')?.[1]
+  if (home === undefined)
+    return ['package.json has no home: run node scripts/check-release.mjs --home <address>']
+  return PACKAGES.flatMap((folder) => {
+    const manifest = read(folder)
+    const wanted = toFields(home, folder)
+    const odd = Object.keys(wanted).filter(
+      (name) => JSON.stringify(manifest[name]) !== JSON.stringify(wanted[name]),
+    )
+    const version =
+      manifest.version === main.version ? [] : [`version ${manifest.version} is not ${main.version}`]
+    return [...odd.map((name) => `"${name}" is missing or names another home`), ...version].map(
+      (problem) => `${join(folder, 'package.json')}: ${problem}`,
+    )
+  })
+}
+
+try {
+  if (values.home !== undefined) enter(values.home)
+  const problems = findProblems()
+  for (const problem of problems) console.error(problem)
+  process.exitCode = problems.length === 0 ? 0 : 1
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 2
+}
