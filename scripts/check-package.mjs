@@ -65,12 +65,12 @@ function checkUse(tarball) {
       (error) => process.exit(error.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' ? 0 : 1))`,
   })
   const node = process.execPath
-  check(`import of ${entryPoints.join(', ')}`, user, node, ['modules.mjs'])
-  check('require() of the same', user, node, ['--no-warnings', 'required.cjs'])
-  check('import and require() give one copy', user, node, ['--no-warnings', 'both.mjs'])
-  check('the CommonJS files load', user, node, ['copies.cjs'])
-  check('no import of what is not exported', user, node, ['deep.mjs'])
-  check('the command', user, node, ['node_modules/tokenwright/dist/src/cli.js', 'secret'])
+  check(`import of ${entryPoints.join(', ')}`, user, [node, 'modules.mjs'])
+  check('require() of the same', user, [node, '--no-warnings', 'required.cjs'])
+  check('import and require() give one copy', user, [node, '--no-warnings', 'both.mjs'])
+  check('the CommonJS files load', user, [node, 'copies.cjs'])
+  check('no import of what is not exported', user, [node, 'deep.mjs'])
+  check('the command', user, [node, 'node_modules/tokenwright/dist/src/cli.js', 'secret'])
   checkLinks(join(user, 'node_modules/tokenwright'))
   checkDeclarations(join(user, 'node_modules/tokenwright'))
 }
@@ -113,20 +113,20 @@ import { memoryStore } from 'tokenwright/stores/memory'
 storeSuite(async () => ({ store: memoryStore() }), { describe, it })`,
   })
   const flags = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--strict-peer-deps']
-  if (!check('npm install of the three packages', home, 'npm', [...flags, tarball, suite, races])) return
-  check('the store suite passes the memory store', home, process.execPath, ['--test', 'suite.mjs'], {
+  if (!check('npm install of the three packages', home, ['npm', ...flags, tarball, suite, races])) return
+  check('the store suite passes the memory store', home, [process.execPath, '--test', 'suite.mjs'], {
     NODE_TEST_CONTEXT: undefined,
   })
-  check('refresh-races --help', home, join(home, 'node_modules/.bin/refresh-races'), ['--help'])
+  check('refresh-races --help', home, [join(home, 'node_modules/.bin/refresh-races'), '--help'])
   for (const packed of [suite, races])
-    check(`publint ${packed.split('/').at(-1)}`, folder, bin('publint'), ['run', packed, '--strict'])
+    check(`publint ${packed.split('/').at(-1)}`, folder, [bin('publint'), 'run', packed, '--strict'])
 }
 
 try {
   const tarball = pack('.')
   if (wants('use')) {
-    check('publint --strict', folder, bin('publint'), ['run', tarball, '--strict'])
-    check('are the types wrong', folder, bin('attw'), [tarball, '--no-definitely-typed'])
+    check('publint --strict', folder, [bin('publint'), 'run', tarball, '--strict'])
+    check('are the types wrong', folder, [bin('attw'), tarball, '--no-definitely-typed'])
     checkUse(tarball)
   }
   if (wants('packages')) checkPackages(tarball)

@@ -42,12 +42,12 @@ export function checkInstalls(folder, tarball) {
     '--prefer-offline',
   ]
   const both = [tarball, ...OLD, ...BESIDE_NEST]
-  if (!check(`npm install beside ${OLD.join(', ')}`, beside, 'npm', [...npm, ...both])) {
+  if (!check(`npm install beside ${OLD.join(', ')}`, beside, ['npm', ...npm, ...both])) {
     for (const old of OLD)
-      check(`npm install beside ${old}`, project(folder, old), 'npm', [...npm, tarball, old, ...BESIDE_NEST])
+      check(`npm install beside ${old}`, project(folder, old), ['npm', ...npm, tarball, old, ...BESIDE_NEST])
   }
   const registry = run(folder, 'npm', ['config', 'get', 'registry']).output.trim()
-  for (const [name, [program, ...args]] of Object.entries(MANAGERS)) {
+  for (const [name, command] of Object.entries(MANAGERS)) {
     const home = project(folder, name.replaceAll(/\W+/g, '-'))
     const env = {
       npm_config_registry: registry,
@@ -58,11 +58,11 @@ export function checkInstalls(folder, tarball) {
       YARN_ENABLE_SCRIPTS: 'false',
     }
     const given = name.startsWith('yarn') ? `tokenwright@file:${tarball}` : tarball
-    if (!check(`${name} adds it to an empty project`, home, program, [...args, given], env)) continue
+    if (!check(`${name} adds it to an empty project`, home, [...command, given], env)) continue
     const node =
       name === 'yarn, plug and play' ? ['npx', ...MANAGERS[name].slice(1, 5), 'node'] : [process.execPath]
     for (const file of ['program.mjs', 'program.cjs'])
-      check(`${name}: ${file} runs`, home, node[0], [...node.slice(1), '--no-warnings', file], env)
+      check(`${name}: ${file} runs`, home, [...node, '--no-warnings', file], env)
   }
 }
 

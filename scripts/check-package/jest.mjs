@@ -69,9 +69,9 @@ export function checkJest(tarball) {
     const jest = join(folder, 'node_modules/jest/bin/jest.js')
     for (const [line, program] of nodes()) {
       const title = `Jest ${version} on Node ${line}`
-      check(`${title}, CommonJS by ts-jest`, join(folder, 'commonjs'), program, [jest, '--no-cache'])
+      check(`${title}, CommonJS by ts-jest`, join(folder, 'commonjs'), [program, jest, '--no-cache'])
       const flags = ['--experimental-vm-modules', '--no-warnings', jest]
-      check(`${title}, ES modules`, join(folder, 'modules'), program, flags)
+      check(`${title}, ES modules`, join(folder, 'modules'), [program, ...flags])
     }
   }
 }

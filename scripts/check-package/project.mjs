@@ -30,7 +30,7 @@ export function run(cwd, command, args, env = {}) {
 }
 
 /** Runs a program to its end, and counts it. */
-export function check(title, cwd, command, args, env) {
+export function check(title, cwd, [command, ...args], env) {
   const { isRight, output } = run(cwd, command, args, env)
   return count(title, isRight, output)
 }
