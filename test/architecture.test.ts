@@ -3,13 +3,13 @@
  * The first half runs them on this repository, the second half on small bad sources, so that each rule is seen to fail.
  */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { checkDocumented } from './architecture/documentation.ts'
 import { checkExportedOnce, checkRoot } from './architecture/exports.ts'
 import { checkCycles, checkEntryPoints, checkLayers, entryPointsOf, layerOf } from './architecture/layers.ts'
-import { checkRetiredWords, checkWidths, type TextFile, titlesOf } from './architecture/prose.ts'
+import { checkLinks, checkRetiredWords, checkWidths, type TextFile, titlesOf } from './architecture/prose.ts'
 import {
   checkAny,
   checkAugmentation,
@@ -79,6 +79,9 @@ describe('prose', () => {
   it('is wrapped at 100 columns', () => expectClean(checkWidths(finished.filter(isProse))))
   it('uses the words of the field', () => expectClean(checkRetiredWords(finished.filter(isProse))))
   it('uses them in the titles of tests', () => expectClean(checkRetiredWords(titles)))
+  it('links to files that exist', () => {
+    expectClean(checkLinks(trackedFiles(), (path) => existsSync(join(ROOT, path))))
+  })
 })
 
 /** The names that `tokenwright` exports. A change here is a change of the public interface: say it in CHANGELOG.md. */
@@ -416,6 +419,14 @@ describe('the rules themselves', () => {
       'a.md:8',
     ])
     expect(checkWidths([{ path: 'a.md', text: 'ä'.repeat(100) }])).toEqual([])
+  })
+
+  it('links: relative ones of Markdown pages', () => {
+    const text = '[a](b.md#c) [d](../e/) [f](https://example.com/x.md)\n[g](#h) [i](gone.md)'
+    const exists = (path: string): boolean => ['docs/b.md', 'e/'].includes(path)
+    expect(checkLinks([{ path: 'docs/a.md', text }], exists)).toEqual([
+      'docs/a.md:2 links to docs/gone.md, which is not there',
+    ])
   })
 
   it('retired words: in prose and inside names, but not where they mean what they usually mean', () => {

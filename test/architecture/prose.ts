@@ -2,6 +2,7 @@
  * The rules of prose: no comment and no line of Markdown over 100 columns, and no word that this project retired.
  * `test/architecture/unfinished.ts` lists the files that these rules do not look at yet.
  */
+import { posix } from 'node:path'
 import { parseSync } from 'oxc-parser'
 
 export interface TextFile {
@@ -69,6 +70,20 @@ function markdownProse(lines: readonly Line[]): Line[] {
 
 function isTooWide(line: string): boolean {
   return [...line.replace(/\]\([^)\s]*\)|https?:\/\/\S+/g, '')].length > WIDTH
+}
+
+/** Relative links of Markdown pages that lead to no file of the repository. */
+export function checkLinks(files: Iterable<TextFile>, exists: (path: string) => boolean): string[] {
+  return [...files]
+    .filter(({ path }) => path.endsWith('.md'))
+    .flatMap(({ path, text }) =>
+      text.split('\n').flatMap((line, index) =>
+        [...line.matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)/g)]
+          .map(([, target = '']) => posix.join(posix.dirname(path), target))
+          .filter((target) => !exists(target))
+          .map((target) => `${path}:${index + 1} links to ${target}, which is not there`),
+      ),
+    )
 }
 
 interface RetiredWord {
@@ -142,15 +157,22 @@ const USUAL: readonly RegExp[] = [
   /Internet-Drafts?|\bdraft-[a-z]+-[\w-]+/gi,
   /reference\/answers\.md/g,
   /long-standing|notwithstanding/gi,
-  // Public names: what `findToken` returns, and an option of `cookies`. The status 404 is called so.
-  /\bFoundToken\b|\btoNotFound\b|\bNotFoundError\b|\bcookies\.carry\b/g,
+  // A public name: what `findToken` returns. The status 404 is called so.
+  /\bFoundToken\b|\btoNotFound\b|\bNotFoundError\b/g,
+  // Python's, and the cookie option of that name.
+  /\bis None\b/g,
+  /\bcarry(?=\??:)|\bcookies\.carry\b/g,
   // Redis calls it so.
   /\bno-?eviction\b|\beviction polic(?:y|ies)\b/gi,
 ]
 
+/** The page that lists the old names. */
+const OLD_NAMES = 'docs/decisions/0018-public-names.md'
+
 /** Lines that say a retired word, each with the word of the field. */
 export function checkRetiredWords(files: Iterable<TextFile>): string[] {
-  return [...files].flatMap(({ path, text }) =>
+  const others = [...files].filter(({ path }) => path !== OLD_NAMES)
+  return others.flatMap(({ path, text }) =>
     text.split('\n').flatMap((line, index) => {
       const words = SCRIPT.test(path) ? [...RETIRED, ...RETIRED_NAMES] : RETIRED
       return retiredIn(line, words).map(

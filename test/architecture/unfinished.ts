@@ -6,7 +6,15 @@
 export const UNFINISHED: readonly string[] = [
   'attack/',
   'bench/',
-  'docs/',
+  'docs/guide/cookies.md',
+  'docs/guide/frameworks.md',
+  'docs/guide/keys.md',
+  'docs/guide/login.md',
+  'docs/guide/nest.md',
+  'docs/guide/sessions.md',
+  'docs/guide/websockets.md',
+  'docs/reference/answers.md',
+  'docs/threat-model.md',
   'examples/',
   'packages/',
   'scripts/',
@@ -23,9 +31,6 @@ export const UNFINISHED: readonly string[] = [
   'src/testing',
   'src/token/',
   'test/',
-  'CHANGELOG.md',
-  'CONTRIBUTING.md',
-  'README.md',
 ]
 
 /** Names that two files still export with two meanings. The list ends empty. */

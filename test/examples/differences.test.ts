@@ -1,12 +1,11 @@
 /** The decision page and the data that the replay works with are one list. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ROOT } from '../server/process.ts'
 import { DIFFERENCES, RULES } from './differences.ts'
 
-const FOLDER = join(ROOT, 'docs/decisions')
-const PAGE = join(FOLDER, readdirSync(FOLDER).find((name) => name.startsWith('0002-')) ?? '0002')
+const PAGE = join(ROOT, 'docs/reference/differences.md')
 
 /** The page's sections: the rule that a heading names, and the exchanges that the paragraph `Exchanges: ...` lists. */
 const sections = new Map(

@@ -1,6 +1,7 @@
 /**
- * The closed list: every exchange of `test/vectors/data/transcripts.json` that an example answers otherwise than the recorded
- * program did, by which rules, and with what. What is not here is answered as recorded. Decision 0002 says the same in words.
+ * The closed list: every exchange of `test/vectors/data/transcripts.json` to which an example responds
+ * differently than the recorded program, by which rules, and with what. Whatever is not here is as
+ * recorded. `docs/reference/differences.md` says the same in words.
  */
 
 /** The rules; the texts are the page's. */
