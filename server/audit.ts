@@ -66,7 +66,7 @@ function word(event: string, facts: Readonly<Record<string, string | null>>): st
   return ['audit', event, ...words].join(' ')
 }
 
-/** A value as it is, or, where it could break the line or its neighbours, as JSON in plain ASCII. */
+/** A value as it is, or, where it could break the line or its neighbors, as JSON in plain ASCII. */
 function quote(value: string): string {
   if (/^[\w.:@+-]+$/.test(value)) return value
   return JSON.stringify(value).replace(

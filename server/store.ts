@@ -27,7 +27,7 @@ export interface OpenStore {
 const DEADLINE = 2000
 const LONGEST_PAUSE = 500
 
-/** Milliseconds between two prunings. */
+/** Milliseconds between two prunes. */
 const PRUNE_INTERVAL = 300_000
 
 /**

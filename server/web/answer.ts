@@ -68,7 +68,7 @@ export function createStatus(status: number): HTMLElement {
   )
 }
 
-/** The colour family of a status: never the only sign, the number stands beside it. */
+/** The color family of a status: never the only sign, the number stands beside it. */
 export function toneOf(status: number): 'good' | 'warn' | 'bad' {
   if (status >= 200 && status < 300) return 'good'
   return status === 401 || status === 429 ? 'warn' : 'bad'

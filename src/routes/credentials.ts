@@ -5,7 +5,7 @@ import { AuthError } from '../errors.ts'
 
 /** A username and a password as they came, within their bounds. */
 export interface Credentials {
-  /** The username, 1-320 characters; not normalised in any way. */
+  /** The username, 1-320 characters; not normalized in any way. */
   readonly username: string
   /** The password, 1-1024 bytes of UTF-8. */
   readonly password: string
