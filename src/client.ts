@@ -1,7 +1,8 @@
 /**
- * Door `tokenwright/client`: the browser half. A `fetch` that attaches the token, refreshes it once for all calls and all tabs,
- * asks for a step-up once when routes want one and goes on with the calls that were refused, and tells every tab when
- * the session is over. Goes with `tokenwright/routes`. No dependency, no import of Node's; also runs in Node, Bun, Deno.
+ * Entry point `tokenwright/client`: the client for browsers, to use with `tokenwright/routes`. Its
+ * `fetch` attaches the token and refreshes it once for all calls and all tabs. When routes require
+ * a step-up it asks the user once and repeats the refused calls. When the session is over it tells
+ * every tab. No dependency and no Node API; also runs in Node, Bun and Deno.
  */
 import { call, createStepUpCoordinator } from './client/calls.ts'
 import { readFailure } from './client/client-error.ts'
@@ -19,7 +20,7 @@ import { openTokenPersistence } from './client/storage.ts'
 import { openTabs } from './client/tabs.ts'
 import { createTransport } from './client/transport.ts'
 
-export type { Challenge, ClientErrorCode, FailureParts } from './client/client-error.ts'
+export type { AuthClientErrorInit, Challenge, ClientErrorCode } from './client/client-error.ts'
 export { AuthClientError } from './client/client-error.ts'
 export type {
   AuthClientOptions,
@@ -34,54 +35,56 @@ export type {
 } from './client/options.ts'
 export type { Platform, TabChannel, TabLocks, TokenStorage } from './client/platform.ts'
 
-/** The browser half of an application. Its functions can be taken off it and passed around. */
+/** The client of an application. Its functions need no `this`: you may pass them around. */
 export interface AuthClient {
   /**
-   * `fetch`, with the token. Relative addresses start from `baseUrl`; requests to another origin go out untouched. Rejects with
-   * what `fetch` rejects with, and with `AuthClientError` when the token ended and no new one can be had, the session is over, or
-   * the user cancelled a step-up; any other refusal is a `Response` like any other.
+   * `fetch` with the token. Relative URLs start from `baseUrl`. Requests to another origin are sent
+   * unchanged. Rejects as `fetch` does, and with `AuthClientError` when the token has expired and
+   * cannot be refreshed, when the session is over, and when the user cancels a step-up. Any other
+   * refusal is a `Response`.
    */
   readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
   /** Signs in. Rejects with the server's code, such as `credentials_invalid` or `rate_limited`. */
   readonly login: (credentials: ClientCredentials) => Promise<void>
-  /** Signs out at the server and in all tabs; when the server cannot be asked it rejects, and nobody is signed out. */
+  /**
+   * Signs out at the server and in all tabs. When the server is out of reach it rejects and signs
+   * no one out.
+   */
   readonly logout: () => Promise<void>
-  /** Proves who the user is, for fresh tokens. Rejects with `credentials_invalid`, `rate_limited`, ... */
+  /**
+   * Gets fresh tokens for the user's password. Rejects with `credentials_invalid`, `rate_limited`,
+   * ...
+   */
   readonly stepUp: (password: string) => Promise<void>
-  /** Refreshes now. Rarely needed: `fetch` does so in time. Rejects with `signed_out`, `unreachable`, `store_unavailable`, ... */
+  /**
+   * Refreshes now. You rarely need it: `fetch` refreshes in time. Rejects with `signed_out`,
+   * `unreachable`, `store_unavailable`, ...
+   */
   readonly refresh: () => Promise<void>
-  /** A good access token, for what is no fetch, such as a WebSocket; null when nobody is signed in or it lies in a cookie. */
+  /**
+   * A valid access token for what is not a fetch, such as a WebSocket; null when no user is signed
+   * in or the token is in a cookie.
+   */
   readonly getToken: () => Promise<string | null>
   /** The user's sessions. */
   readonly sessions: ClientSessions
-  /** What is known of the user: the same object until something changes. */
+  /** What the client knows of the user: the same object until something changes. */
   readonly state: AuthClientState
-  /** Calls back after each change of `state`; what it returns ends that. */
+  /** Calls back after each change of `state`. Returns a function that ends this. */
   readonly subscribe: (listener: () => void) => () => void
-  /** Sets the handler of step-ups in place of `onStepUp`, for dialogs that appear later; what it returns takes it away. */
+  /**
+   * Replaces `onStepUp`, for dialogs that appear later. Returns a function that puts `onStepUp`
+   * back.
+   */
   readonly handleStepUp: (handler: StepUpHandler) => () => void
-  /** Leaves the other tabs and forgets the listeners. */
+  /** Leaves the other tabs and removes the listeners. */
   readonly close: () => void
 }
 
-/** The user's sessions over the transport. */
-function createSessions(fetch: AuthClient['fetch'], url: string): ClientSessions {
-  const ask = async (path: string, method: string): Promise<Response> => {
-    const response = await fetch(url + path, { method })
-    if (!response.ok) throw readFailure(response, await response.text())
-    return response
-  }
-  return {
-    list: async () => ((await (await ask('', 'GET')).json()) as { sessions: ClientSession[] }).sessions,
-    end: async (id) => void (await ask(`/${encodeURIComponent(id)}`, 'DELETE')),
-    endOthers: async () => void (await ask('', 'DELETE')),
-  }
-}
-
 /**
- * Makes the client of one application; one per page, at module scope. It sends nothing until it is asked to.
+ * Creates the client of an application: one per page, at module scope. It sends nothing by itself.
  *
- * @throws {TypeError} without `baseUrl` outside a page, or with one that is no URL
+ * @throws {TypeError} without `baseUrl` outside a page, or with one that is not a URL
  *
  * @example
  * ```ts
@@ -106,15 +109,15 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const { byCookie, authUrl } = transport
   const { storage = byCookie ? platform.storage() : undefined, onSignedOut, onStepUp } = options
   const name = `tokenwright ${authUrl}`
-  // Without cookies and storage the tokens are this client's alone, and so is its queue.
-  const around = byCookie || storage ? platform : { after: platform.after }
-  const session = new Session(transport, openTokenPersistence(name, storage), onSignedOut, (hear) =>
-    openTabs<TabMessage>(name, around, hear),
+  // Without cookies and storage no other tab has these tokens: no lock and no messages.
+  const shared = byCookie || storage ? platform : { after: platform.after }
+  const session = new Session(transport, openTokenPersistence(name, storage), onSignedOut, (onMessage) =>
+    openTabs<TabMessage>(name, shared, onMessage),
   )
   let handler = onStepUp
   const stepUp = createStepUpCoordinator(session, () => handler)
   const fetch: AuthClient['fetch'] = (input, init) =>
-    call({ session, transport: transport, stepUp: handler && stepUp }, input, init)
+    call({ session, transport, stepUp: handler && stepUp }, input, init)
   return {
     fetch,
     login: (credentials) => session.login(credentials),
@@ -134,5 +137,18 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
       }
     },
     close: () => session.close(),
+  }
+}
+
+function createSessions(fetch: AuthClient['fetch'], url: string): ClientSessions {
+  const ask = async (path: string, method: string): Promise<Response> => {
+    const response = await fetch(url + path, { method })
+    if (!response.ok) throw readFailure(response, await response.text())
+    return response
+  }
+  return {
+    list: async () => ((await (await ask('', 'GET')).json()) as { sessions: ClientSession[] }).sessions,
+    end: async (id) => void (await ask(`/${encodeURIComponent(id)}`, 'DELETE')),
+    endOthers: async () => void (await ask('', 'DELETE')),
   }
 }

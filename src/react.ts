@@ -1,6 +1,7 @@
 /**
- * Door `tokenwright/react`: the client of `tokenwright/client` in React 18 or later (tested with 19), as one provider and two hooks. No component that
- * is seen: the dialog is the application's. It runs on a server too, where nobody is known to be signed in.
+ * Entry point `tokenwright/react`: the client of `tokenwright/client` in React 18 or later (tested
+ * with 19), as one provider and two hooks. It renders nothing: the dialog is the application's. On
+ * a server it runs too, with the status `unknown`.
  */
 import {
   createContext,
@@ -14,42 +15,46 @@ import {
 } from 'react'
 import type { AuthClient, AuthClientError, AuthClientState, StepUpRequest } from './client.ts'
 
-/** What `AuthProvider` takes. */
+/** The props of `AuthProvider`. */
 export interface AuthProviderProps {
-  /** The client, made once at module scope. */
+  /** The client, created once at module scope. */
   readonly client: AuthClient
-  /** What may use it. */
+  /** The components that may use it. */
   readonly children?: ReactNode
 }
 
-/** What `useAuth` gives: the state, and the client for everything else. */
+/** What `useAuth` returns: the state, and the client for everything else. */
 export interface AuthValue extends AuthClientState {
   /** The client. */
   readonly auth: AuthClient
 }
 
-/** What a dialog of step-up needs. */
+/** The state of a step-up dialog, and its two buttons. */
 export interface StepUpDialog {
-  /** What is asked for; null while nothing is, and the dialog is closed. */
+  /** What a route requires; null while the dialog is closed. */
   readonly request: StepUpRequest | null
-  /** Why the last password did not do; null at first. */
+  /** Why the last password failed; null at first. */
   readonly problem: AuthClientError | null
-  /** Tries a password. When it is right the dialog closes and the calls go on. */
+  /** Tries a password. When it is right, the dialog closes and the calls go on. */
   readonly confirm: (password: string) => Promise<void>
-  /** Gives up: the calls reject with `step_up_cancelled`. */
+  /** Closes the dialog: the calls reject with `step_up_cancelled`. */
   readonly cancel: () => void
 }
 
 const Context = createContext<AuthClient | null>(null)
 
-/** Makes a client known to the components within. */
+/** Provides a client to the components inside. */
 export const AuthProvider: FunctionComponent<AuthProviderProps> = ({ client, children }) =>
   createElement(Context.Provider, { value: client }, children)
 
-/** On a server nothing is known. */
+/** The state on a server. */
 const UNKNOWN: AuthClientState = { status: 'unknown', expiresAt: null, fresh: false, login: null }
 
-/** The client and its state; renders anew when that changes. Throws an Error outside an `AuthProvider`. */
+/**
+ * The client and its state. The component renders again when the state changes.
+ *
+ * @throws {Error} outside an `AuthProvider`
+ */
 export function useAuth(): AuthValue {
   const auth = useContext(Context)
   if (auth === null) throw new Error('useAuth() needs an <AuthProvider>')
@@ -61,16 +66,18 @@ export function useAuth(): AuthValue {
   return { ...state, auth }
 }
 
-/** A question and how it is answered. */
-interface Question {
+interface OpenDialog {
   readonly request: StepUpRequest
   readonly cancel: () => void
 }
 
-/** The step-up of this client, for one dialog. While no component uses it the client's own `onStepUp` is asked. */
+/**
+ * The step-up of this client, for one dialog. While no component uses it, the client calls its
+ * `onStepUp`.
+ */
 export function useStepUp(): StepUpDialog {
   const { auth } = useAuth()
-  const [question, setQuestion] = useState<Question | null>(null)
+  const [dialog, setDialog] = useState<OpenDialog | null>(null)
   const [problem, setProblem] = useState<AuthClientError | null>(null)
   useEffect(() => {
     let cancel: (() => void) | undefined
@@ -79,8 +86,8 @@ export function useStepUp(): StepUpDialog {
         new Promise((resolve) => {
           cancel = () => resolve(false)
           setProblem(null)
-          setQuestion({ request, cancel })
-          request.signal.addEventListener('abort', () => setQuestion(null))
+          setDialog({ request, cancel })
+          request.signal.addEventListener('abort', () => setDialog(null))
         }),
     )
     return () => {
@@ -89,10 +96,10 @@ export function useStepUp(): StepUpDialog {
     }
   }, [auth])
   return {
-    request: question?.request ?? null,
+    request: dialog?.request ?? null,
     problem,
-    // A step-up settles the question by itself; only what went wrong is left to tell.
+    // A successful step-up closes the dialog by itself; only a failure is left to show.
     confirm: (password) => auth.stepUp(password).catch(setProblem),
-    cancel: () => question?.cancel(),
+    cancel: () => dialog?.cancel(),
   }
 }

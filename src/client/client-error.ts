@@ -1,57 +1,71 @@
 /**
- * What goes wrong at the client, as one class of error, and how an answer is read into one: by the `code` of its body, never
- * by its status alone (a 401 may mean five things). Where a body has no code, the OAuth word of the challenge decides
- * (RFC 6750 section 3.1, RFC 9470 section 3); where there is neither, the answer is none of ours.
+ * The one class of errors of the client, and how a response is read into one: by the `code` of its
+ * body, never by its status alone (a 401 has five meanings). Without a code the OAuth error of the
+ * challenge decides (RFC 6750 section 3.1, RFC 9470 section 3). Without either, the response is not
+ * from Tokenwright and the code is `http_<status>`.
  */
 import type { ErrorCode } from '../errors.ts'
 
 /**
- * The stable name of a failure: the server's `code`, or one of the client's own. `unreachable`: no answer came, or not in
- * time. `signed_out`: there is no session any more. `step_up_cancelled`: the user did not prove who they are.
- * `answer_invalid`: an auth route answered 200 with something else than tokens. `http_<status>`: the answer had no code.
+ * The stable name of a failure: the server's `code`, or one of the client's own.
+ *
+ * - `unreachable`: no response came, or not in time
+ * - `signed_out`: there is no session any more
+ * - `step_up_cancelled`: the user did not prove who they are
+ * - `response_invalid`: an auth route responded with 200 and no tokens
+ * - `http_<status>`: the response had no code
  */
 export type ClientErrorCode =
   | ErrorCode
   | 'unreachable'
   | 'signed_out'
   | 'step_up_cancelled'
-  | 'answer_invalid'
+  | 'response_invalid'
   | 'not_found'
   | 'method_not_allowed'
   | `http_${number}`
 
-/** What a route asks of the user before it opens (RFC 9470 section 3). */
+/** The authentication that a route requires of the user (RFC 9470 section 3). */
 export interface Challenge {
-  /** The largest accepted age of the user's last proof, in seconds; undefined when the answer did not say or could not be read. */
+  /**
+   * The largest accepted age of the user's last authentication, in seconds; undefined when the
+   * response did not say or could not be read.
+   */
   readonly maxAge: number | undefined
   /** The accepted authentication context classes; empty when any will do. */
   readonly acrValues: readonly string[]
 }
 
-/** What an error is made with beside its code. */
-export interface FailureParts {
-  /** The HTTP status. Default 0: there was no answer. */
+/** What `AuthClientError` is made of, beside its code. */
+export interface AuthClientErrorInit {
+  /** The HTTP status. Default 0: there was no response. */
   readonly status?: number
   /** A text to show. Default the code. */
   readonly message?: string | undefined
   /** When to try again, in seconds from now. */
   readonly retryAfter?: number | undefined
-  /** What the route asks for. */
+  /** What the route requires. */
   readonly challenge?: Challenge | undefined
-  /** What lies behind it. */
+  /** The error behind it. */
   readonly cause?: unknown
 }
 
-/** What the client rejects with. Its `code` is stable; its message is the server's and safe to show. Never holds a token. */
+/**
+ * What the client rejects with. Its `code` is stable. Its message is the server's and safe to show.
+ * It never holds a token.
+ */
 export class AuthClientError extends Error {
   override readonly name = 'AuthClientError'
   /** The stable name of the failure. */
   declare readonly code: ClientErrorCode
-  /** The HTTP status; 0 when there was no answer. */
+  /** The HTTP status; 0 when there was no response. */
   declare readonly status: number
-  /** When to try again, in seconds from when the error was made; undefined when nobody said. */
+  /**
+   * When to try again, in seconds from when the error was made; undefined when the server did not
+   * say.
+   */
   declare readonly retryAfter: number | undefined
-  /** With `fresh_token_required` and `step_up_cancelled`: what the route asks for. */
+  /** With `fresh_token_required` and `step_up_cancelled`: what the route requires. */
   declare readonly challenge: Challenge | undefined
 
   /**
@@ -60,17 +74,17 @@ export class AuthClientError extends Error {
    */
   constructor(
     code: ClientErrorCode,
-    { message = code, cause, status = 0, retryAfter, challenge }: FailureParts = {},
+    { message = code, cause, status = 0, retryAfter, challenge }: AuthClientErrorInit = {},
   ) {
     super(message, { cause })
     Object.assign(this, { code, status, retryAfter, challenge })
   }
 }
 
-/** The code of a route that wants the user to step up. */
+/** The code of a route that requires a step-up. */
 export const FRESH = 'fresh_token_required'
 
-/** Parses a JSON object; anything else is empty. */
+/** Parses a JSON object; anything else gives an empty one. */
 export function readObject(text: string): Readonly<Record<string, unknown>> {
   try {
     return Object(JSON.parse(text))
@@ -79,11 +93,14 @@ export function readObject(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** Reads a refusal. Any status and any body make an error; the caller decides whether it is one. */
+/**
+ * Reads an error response. It makes an error of any status and any body: the caller checks the
+ * status.
+ */
 export function readFailure({ status, headers }: Response, text: string): AuthClientError {
   const body = readObject(text)
   const challenge = headers.get('WWW-Authenticate') ?? ''
-  /** One parameter of the challenge; ours has no escapes in these. */
+  // The server never escapes the values of these parameters.
   const read = (name: string): string => new RegExp(`\\b${name}="?([^",]*)`).exec(challenge)?.[1] ?? ''
   const word = /error="inv/.test(challenge) ? 'token_expired' : /error="insuff/.test(challenge) ? FRESH : ''
   const code = typeof body['code'] === 'string' ? body['code'] : word || `http_${status}`
@@ -98,12 +115,14 @@ export function readFailure({ status, headers }: Response, text: string): AuthCl
   })
 }
 
-/** There is no session any more. */
 export function toSignedOut(cause?: unknown): AuthClientError {
   return new AuthClientError('signed_out', { status: 401, cause })
 }
 
-/** Whether a code says that another access token may open the door: it is missing, expired, revoked or not for these keys. */
+/**
+ * Whether another access token may pass: this one is missing, expired, revoked or not for these
+ * keys.
+ */
 export function isStale(code: ClientErrorCode): boolean {
   return /^(token|signature)_/.test(code)
 }

@@ -1,15 +1,17 @@
-/**
- * One at a time: over all tabs by a Web Lock, or where there are none within this tab by a queue.
- */
+/** Runs work one at a time: over all tabs with a Web Lock, else within this tab with a queue. */
 import type { Platform } from './platform.ts'
 
-/** Runs work while no other runs. Never call it from within. */
+/**
+ * Runs work while no other work runs. Not reentrant: calling it inside the work would wait forever.
+ */
 export type Lock = <T>(work: () => Promise<T>) => Promise<T>
 
-/** Seconds to wait for the lock before going on without it: a tab that the system suspended must not stop the others. */
+/**
+ * Seconds to wait for the lock before going on without it: a tab that the system suspended must not
+ * stop the others.
+ */
 const PATIENCE = 30
 
-/** Makes the lock of a name. */
 export function createLock(
   name: string,
   { locks, after }: Pick<Platform, 'after'> & Partial<Pick<Platform, 'locks'>>,

@@ -1,46 +1,50 @@
 /**
- * What the client takes from its surroundings: fetch, a clock, a timer, and in browsers Web Locks, BroadcastChannel, cookies
- * and storage. What a runtime does not have is undefined, and the client does without: one process is one tab. Times are
- * epoch seconds by the wall clock, because that one goes on while a laptop sleeps.
+ * What the client uses of its runtime: fetch, a clock, a timer, and in browsers Web Locks,
+ * BroadcastChannel, cookies and storage. What a runtime lacks is undefined and the client works
+ * without it: one process is one tab. Times are epoch seconds by the wall clock, because a
+ * monotonic clock may stop while a laptop sleeps.
  */
 
-/** Web Locks, as far as they are used. */
+/** The part of Web Locks that the client uses. */
 export interface TabLocks {
-  /** Runs the work while nobody else of this origin holds the lock of that name. */
+  /** Runs the work while no other tab of this origin holds the lock of that name. */
   request<T>(name: string, options: { readonly signal?: AbortSignal }, work: () => Promise<T>): Promise<T>
-  /** Which locks are held now. */
+  /** Lists the locks that are held now. */
   query(): Promise<{ readonly held?: readonly { readonly name?: string }[] }>
 }
 
-/** A BroadcastChannel, as far as it is used. */
+/** The part of BroadcastChannel that the client uses. */
 export interface TabChannel {
   /** Called with what another tab posts. */
   onmessage: ((event: { readonly data: unknown }) => void) | null
   /** Posts to every other tab of this origin. */
   postMessage(message: unknown): void
-  /** Ends it. */
+  /** Closes it. */
   close(): void
   /** Node: lets the process end though the channel is open. */
   unref?(): void
 }
 
-/** Where something is kept between page loads: `localStorage`, `sessionStorage`, React Native's AsyncStorage, or your own. */
+/**
+ * Storage that outlives a page: `localStorage`, `sessionStorage`, React Native's AsyncStorage, or
+ * your own.
+ */
 export interface TokenStorage {
-  /** Reads; null when there is nothing. */
+  /** Reads a value; null without one. */
   getItem(key: string): string | null | Promise<string | null>
-  /** Writes. */
+  /** Writes a value. */
   setItem(key: string, value: string): unknown
-  /** Removes. */
+  /** Removes a value. */
   removeItem(key: string): unknown
 }
 
-/** The surroundings. */
+/** What the client uses of its runtime. */
 export interface Platform {
   /** Sends a request. */
   readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
   /** The wall clock, in epoch seconds. */
   readonly now: () => number
-  /** Runs something once after so many seconds; what it returns takes that back. */
+  /** Runs a function once, after the given seconds. Returns a function that cancels it. */
   readonly after: (seconds: number, run: () => void) => () => void
   /** Web Locks; undefined outside secure contexts and browsers. */
   readonly locks: TabLocks | undefined
@@ -48,13 +52,16 @@ export interface Platform {
   readonly open: ((name: string) => TabChannel) | undefined
   /** The page's address; undefined outside browsers. */
   readonly location: string | undefined
-  /** The cookies that scripts may read, as `document.cookie` has them. */
+  /** The cookies that scripts may read, in the form of `document.cookie`. */
   readonly cookies: () => string
-  /** The page's `localStorage`; undefined where there is none or it is forbidden. */
+  /** The page's `localStorage`; undefined without one, or when it is forbidden. */
   readonly storage: () => TokenStorage | undefined
 }
 
-/** What is looked up among the globals; types of browsers and of Node differ, so it is written down here. */
+/**
+ * The globals that are looked up. The types of browsers and of Node differ, so they are declared
+ * here.
+ */
 interface Globals {
   readonly navigator?: { readonly locks?: TabLocks }
   readonly document?: { readonly cookie: string }
@@ -63,7 +70,9 @@ interface Globals {
   readonly BroadcastChannel?: new (name: string) => TabChannel
 }
 
-/** Reads the surroundings. Global functions are looked up at each call, so that whoever replaces `fetch` later is heard. */
+/**
+ * Reads the globals. `fetch` is looked up at each call, so that replacing it later takes effect.
+ */
 export function readPlatform(): Platform {
   const globals = globalThis as unknown as Globals
   const { BroadcastChannel: Channel, document, location, navigator } = globals

@@ -1,8 +1,8 @@
 /**
- * The session of one client: its tokens, and the four things that change them, one at a time over all tabs: login, step-up,
- * refresh and logout. Only an answer of the server ends it: 401 with a code from the refresh route. A server that is down,
- * busy or out of reach ends nothing; the failure is shared by the tabs and holds for as long as the server asks (`Retry-After`),
- * a second otherwise, so that nobody refreshes in a loop.
+ * The session of one client: its tokens and what changes them, one at a time over all tabs: login,
+ * step-up, refresh and logout. Only the server ends it, with a 401 and a code from the refresh
+ * route. A server that is down, busy or out of reach ends nothing. The tabs share such a failure
+ * and do not refresh again for as long as the server asks (`Retry-After`), or for a second.
  */
 import { AuthClientError, type ClientErrorCode, isStale, toSignedOut } from './client-error.ts'
 import type { AuthClientOptions, AuthClientState, ClientCredentials, SignOutReason } from './options.ts'
@@ -11,9 +11,8 @@ import type { TokenPersistence, Tokens } from './storage.ts'
 import { type Tabs, toId } from './tabs.ts'
 import type { Transport } from './transport.ts'
 
-/** What tabs tell each other: exactly one of these. Refresh tokens are not among it. */
+/** What tabs send each other: exactly one of these members. Never a refresh token. */
 export interface TabMessage {
-  /** New tokens. */
   readonly tokens?: Tokens
   /** The session is over. */
   readonly ended?: SignOutReason
@@ -21,7 +20,6 @@ export interface TabMessage {
   readonly failure?: Failure
 }
 
-/** A failed refresh. */
 interface Failure {
   readonly code: ClientErrorCode
   readonly status: number
@@ -29,19 +27,21 @@ interface Failure {
   readonly retryAfter: number | undefined
 }
 
-/** A refresh is sent this often while no answer comes, and so many seconds pass between. */
+/** How often a refresh is sent when no response comes, and the first pause between, in seconds. */
 const TRIES = 3
 const PAUSE = 0.5
 
 /** The one route that takes an access token. */
 const STEP_UP = '/verify-password'
 
-/** So many seconds before its end an access token is refreshed: a tenth of its life, a minute at most. */
+/**
+ * How long before its end an access token is refreshed, in seconds: a tenth of its life, a minute
+ * at most.
+ */
 function ahead({ life }: Tokens): number {
   return Math.min(60, life / 10)
 }
 
-/** The session. */
 export class Session {
   readonly #transport: Transport
   readonly #persistence: TokenPersistence
@@ -50,48 +50,47 @@ export class Session {
   readonly #tabs: Tabs<TabMessage>
   readonly #loaded: Promise<void>
   readonly #listeners = new Set<() => void>()
-  /** The tokens as they are, whether they still are good or not. */
+  /** The tokens, expired or not. */
   tokens: Tokens | null = null
-  /** What is known of the user. */
   state: AuthClientState = { status: 'unknown', expiresAt: null, fresh: false, login: null }
   #failure: { readonly error: AuthClientError; readonly at: number } | undefined
   #refreshing: Promise<void> | undefined
 
-  /**
-   * @param onSignedOut told when the session is over
-   * @param join joins the other tabs
-   */
+  /** @param join joins the other tabs */
   constructor(
     transport: Transport,
     persistence: TokenPersistence,
     onSignedOut: AuthClientOptions['onSignedOut'],
-    join: (hear: (news: TabMessage) => void) => Tabs<TabMessage>,
+    join: (onMessage: (message: TabMessage) => void) => Tabs<TabMessage>,
   ) {
     this.#transport = transport
     this.#persistence = persistence
     this.#platform = transport.platform
     this.#onSignedOut = onSignedOut
-    this.#tabs = join((news) => this.#hear(news))
+    this.#tabs = join((message) => this.#onMessage(message))
     this.#loaded = this.#load()
   }
 
-  /** Calls back at each change of the state; what it returns ends that. */
+  /** Calls back at each change of the state. Returns a function that ends this. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
   }
 
-  /** The tokens, refreshed when they are about to end; null when nobody is signed in. Rejects when they ended and no new ones can be had. */
+  /**
+   * The tokens, refreshed when they are about to end; null when no user is signed in. Rejects when
+   * they have ended and the refresh failed.
+   */
   async current(): Promise<Tokens | null> {
     await this.#loaded
     const used = this.tokens
     if (used === null || this.#left(used) > ahead(used)) return used
     const renewed = this.refresh(used).catch((error) => {
-      // One that still is good does as well.
+      // The old token is still good: use it.
       if (this.tokens !== used || this.#left(used) <= 0) throw error
     })
     if (this.#left(used) > ahead(used) / 4) {
-      // In good time nobody waits; whoever comes after that does.
+      // There is time left: this caller need not wait for the refresh. A later one does.
       renewed.catch(() => undefined)
       return used
     }
@@ -99,7 +98,10 @@ export class Session {
     return this.tokens
   }
 
-  /** Replaces tokens, those of now by default; does nothing when they have been replaced already. One request for any number of callers in any number of tabs. */
+  /**
+   * Replaces the given tokens, by default the current ones. Does nothing when they have been
+   * replaced already. All callers in all tabs share one request.
+   */
   async refresh(given?: Tokens | null): Promise<void> {
     await this.#loaded
     const used = given ?? this.tokens
@@ -115,17 +117,16 @@ export class Session {
     if (this.tokens === null) throw toSignedOut()
   }
 
-  /** Starts a session. */
   async login(credentials: ClientCredentials): Promise<void> {
     await this.#loaded
     const body = { ...credentials, delivery: this.#transport.byCookie ? 'cookie' : 'body' }
-    await this.#tabs.exclusive(() => this.#receive('/login', body, true, toId()))
+    await this.#tabs.exclusive(() => this.#requestTokens('/login', body, true, toId()))
   }
 
-  /** Proves who the user is. */
   async stepUp(password: string): Promise<void> {
     const used = await this.current()
-    const prove = (): Promise<void> => this.#tabs.exclusive(() => this.#receive(STEP_UP, { password }, true))
+    const prove = (): Promise<void> =>
+      this.#tabs.exclusive(() => this.#requestTokens(STEP_UP, { password }, true))
     try {
       await prove()
     } catch (error) {
@@ -135,38 +136,42 @@ export class Session {
     }
   }
 
-  /** Ends the session at the server and then here; rejects, and ends nothing, when the server cannot be asked. */
+  /**
+   * Ends the session at the server, then here. Rejects, and ends nothing, when the server is out of
+   * reach.
+   */
   async logout(): Promise<void> {
     await this.#loaded
     await this.#tabs.exclusive(async () => {
-      await this.#transport.post('/logout', await this.#present(), { csrf: this.tokens?.csrf })
+      await this.#transport.post('/logout', await this.#refreshBody(), { csrf: this.tokens?.csrf })
       await this.#end('logout')
     })
   }
 
-  /** Leaves the other tabs and forgets the listeners. */
+  /** Leaves the other tabs and removes the listeners. */
   close(): void {
     this.#listeners.clear()
     this.#tabs.close()
   }
 
-  /** Reads what the page before knew. */
+  /** Reads what an earlier page stored. */
   async #load(): Promise<void> {
-    const kept = await this.#persistence.read()
+    const stored = await this.#persistence.read()
     if (this.state.status !== 'unknown') return
-    // Signed in by somebody else, such as a form: the first refresh tells the rest.
-    const found = { expiresAt: 0, life: 0, fresh: false, login: '' }
-    this.#settle(kept ?? (this.#transport.byCookie && this.#transport.readCsrf() ? found : null))
+    // A form or another page has signed the user in: the first refresh tells the rest.
+    const unknown = { expiresAt: 0, life: 0, fresh: false, login: '' }
+    this.#setTokens(stored ?? (this.#transport.byCookie && this.#transport.readCsrf() ? unknown : null))
   }
 
-  /** The refresh under the lock. */
+  /** Refreshes; the caller holds the lock. */
   async #renew(used: Tokens): Promise<void> {
     if (this.tokens !== used) return
     this.#refuseEarly()
     try {
-      await this.#retry(async () => this.#receive('/refresh', await this.#present(), false))
+      await this.#retry(async () => this.#requestTokens('/refresh', await this.#refreshBody(), false))
     } catch (cause) {
-      // Without Web Locks a login in another tab may have come between: then the refusal was the old session's.
+      // Without Web Locks another tab may have logged in meanwhile: the refusal is about the old
+      // session.
       if (this.tokens !== used) return
       const error = cause as AuthClientError
       if (error.status === 401 && !error.code.startsWith('http_')) {
@@ -179,7 +184,9 @@ export class Session {
     }
   }
 
-  /** Sends again what got no answer: within the overlap the server gives the same successor. */
+  /**
+   * Sends again when no response came: within the overlap the server returns the same successor.
+   */
   async #retry(send: () => Promise<void>): Promise<void> {
     for (let tried = 1; ; tried++) {
       try {
@@ -191,15 +198,15 @@ export class Session {
     }
   }
 
-  /** The refresh token for a body; empty when it goes by cookie. */
-  async #present(): Promise<{ readonly refresh_token?: string }> {
+  /** The body with the refresh token; empty when a cookie holds it. */
+  async #refreshBody(): Promise<{ readonly refresh_token?: string }> {
     if (this.#transport.byCookie) return {}
     const refresh_token = (await this.#persistence.read())?.refresh ?? this.tokens?.refresh
     return refresh_token === undefined ? {} : { refresh_token }
   }
 
-  /** Posts, and takes the tokens of the answer. */
-  async #receive(
+  /** Posts, and takes the tokens from the response. */
+  async #requestTokens(
     path: string,
     body: object,
     fresh: boolean,
@@ -207,11 +214,14 @@ export class Session {
   ): Promise<void> {
     const sentAt = this.#platform.now()
     const own = this.tokens
-    // Only a step-up shows the access token. A login and a refresh must not: it would be taken for the refresh token.
-    const answer = await this.#transport.post(path, body, path === STEP_UP ? own : { csrf: own?.csrf })
-    const { access_token, refresh_token, csrf_token, expires_in } = answer as Readonly<Record<string, string>>
+    // Only a step-up sends the access token: with a login or a refresh it would pass for the
+    // refresh token.
+    const response = await this.#transport.post(path, body, path === STEP_UP ? own : { csrf: own?.csrf })
+    const { access_token, refresh_token, csrf_token, expires_in } = response as Readonly<
+      Record<string, string>
+    >
     const life = Number(expires_in)
-    if (!(life >= 0)) throw new AuthClientError('answer_invalid', { status: 200 })
+    if (!(life >= 0)) throw new AuthClientError('response_invalid', { status: 200 })
     const tokens: Tokens = {
       access: access_token,
       refresh: this.#transport.byCookie ? undefined : (refresh_token ?? own?.refresh),
@@ -223,39 +233,40 @@ export class Session {
     }
     this.#failure = undefined
     await this.#persistence.write(tokens)
-    this.#settle(tokens)
+    this.#setTokens(tokens)
     await this.#tabs.publish({ tokens: { ...tokens, refresh: undefined } })
   }
 
   /** Ends the session in all tabs. */
   async #end(reason: SignOutReason): Promise<void> {
     await this.#persistence.write(null)
-    this.#leave(reason)
+    this.#signOut(reason)
     await this.#tabs.publish({ ended: reason })
   }
 
-  /** Ends it in this one. */
-  #leave(reason: SignOutReason): void {
+  /** Ends the session in this tab. */
+  #signOut(reason: SignOutReason): void {
     const wasIn = this.tokens !== null
-    this.#settle(null)
-    // Later, so that what it throws is reported as its own and stops nothing here.
+    this.#setTokens(null)
+    // In a microtask, so that an error that it throws is reported as its own and stops nothing
+    // here.
     if (wasIn) queueMicrotask(() => this.#onSignedOut?.(reason))
   }
 
-  #hear({ tokens, ended, failure }: TabMessage): void {
+  #onMessage({ tokens, ended, failure }: TabMessage): void {
     const own = this.tokens
-    if (ended !== undefined) this.#leave(ended)
+    if (ended !== undefined) this.#signOut(ended)
     else if (failure) this.#fail(new AuthClientError(failure.code, failure))
     else if (tokens) {
-      // A tab that was just stepped up keeps its fresh token; another tab's refresh is none of its business.
+      // After a step-up a tab keeps its fresh token when another tab refreshes.
       const isFresher = own?.access && own.fresh && !tokens.fresh && own.login === tokens.login
       if (isFresher && !this.#refreshing && this.#left(own) > ahead(own)) return
       this.#failure = undefined
-      this.#settle({ ...tokens, refresh: own?.refresh })
+      this.#setTokens({ ...tokens, refresh: own?.refresh })
     }
   }
 
-  /** How long an access token is good for, in seconds. */
+  /** Seconds until the access token ends. */
   #left({ expiresAt }: Tokens): number {
     return expiresAt - this.#platform.now()
   }
@@ -264,21 +275,20 @@ export class Session {
     this.#failure = { error, at: this.#platform.now() }
   }
 
-  /** Throws the last failure while it holds. */
+  /** Throws the last failure until it is time to try again. */
   #refuseEarly(): void {
     const { error, at = 0 } = this.#failure ?? {}
     const age = this.#platform.now() - at
-    // A clock that was set back must not make it hold for ever.
+    // A clock that was set back must not make the failure last.
     if (error && age >= 0 && age < (error.retryAfter ?? 1)) throw error
   }
 
-  /** Takes new tokens, or none. */
-  #settle(tokens: Tokens | null): void {
+  #setTokens(tokens: Tokens | null): void {
     this.tokens = tokens
     const status = tokens ? 'signed-in' : 'signed-out'
     const { expiresAt = null, fresh = false, login = null } = tokens ?? {}
     this.state = { status, expiresAt, fresh, login }
-    // Later, for the same reason as in `#leave`.
+    // In a microtask, for the same reason as in `#signOut`.
     for (const listener of this.#listeners) queueMicrotask(listener)
   }
 }

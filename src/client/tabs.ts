@@ -1,70 +1,75 @@
 /**
- * The tabs of one origin as one client: a single lock over everything that changes the session, and news of what came of it.
- * A lock alone is not enough: the next tab may get it before the news has reached it, and would refresh again. So whoever
- * publishes holds a second lock named after the news for a while; who gets the first one sees from its name that news is on
- * its way, and asks for it. (Without that, four tabs in Chromium refreshed twice once in some fifty expiries.) Where there are
- * no Web Locks, work queues within this tab, and the server's overlap does the rest.
+ * The tabs of one origin as one client: one lock over everything that changes the session, and a
+ * message about the result. A lock alone is not enough: the next tab may get it before the message
+ * arrives, and would refresh again. So the sender holds a second lock for a while, named after the
+ * message's id. The tab that gets the first lock sees that name and asks for the message if it has
+ * not arrived. Without Web Locks, work queues within this tab, and the server's overlap handles the
+ * rest.
  */
 import { createLock, type Lock } from './lock.ts'
 import type { Platform } from './platform.ts'
 
-/** The tabs, seen from one of them. `N` is what they tell each other. */
-export interface Tabs<N> {
-  /** Runs the work while no other tab runs any, and once we know what they published before. Never call it from within. */
+/** The tabs, seen from one of them. `M` is the message that they send each other. */
+export interface Tabs<M> {
+  /**
+   * Runs the work while no other tab runs any, after all earlier messages have arrived. Not
+   * reentrant.
+   */
   readonly exclusive: Lock
-  /** Tells the other tabs. Call it within `exclusive`. */
-  publish(news: N): Promise<void>
-  /** Leaves the others. */
+  /** Sends a message to the other tabs. Call it inside `exclusive`. */
+  publish(message: M): Promise<void>
+  /** Leaves the other tabs. */
   close(): void
 }
 
-/** Seconds for which news is announced by a lock. */
-const CHANNEL_OPENED = 5
+/** Seconds for which a lock announces a message. */
+const ANNOUNCED_FOR = 5
 
-/** Seconds to wait for news that was announced; its tab may be gone. */
-const ATTENTION = 1
+/** Seconds to wait for an announced message; its tab may be gone. */
+const MESSAGE_TIMEOUT = 1
 
-/** What goes over the channel: news, or without any the wish to be sent that letter again. */
-interface TabEnvelope<N> {
+/** What goes over the channel: a message, or without one the request to send that message again. */
+interface TabEnvelope<M> {
   readonly id: string
-  readonly news?: N
+  readonly message?: M
 }
 
 /**
  * Joins the tabs of a name.
  *
- * @param hear called with what another tab published
+ * @param onMessage called with what another tab published
  */
-export function openTabs<N>(
+export function openTabs<M>(
   name: string,
   { locks, open, after }: Partial<Platform> & Pick<Platform, 'after'>,
-  hear: (news: N) => void,
-): Tabs<N> {
+  onMessage: (message: M) => void,
+): Tabs<M> {
   let channel = open?.(name)
   const known = new Map<string, (() => void) | true>()
-  let last: TabEnvelope<N> | undefined
-  /** Ends the announcement of our last letter: a newer one, ours or not, is what the others should ask for. */
+  let last: TabEnvelope<M> | undefined
+  // Ends the announcement of our last message: the others should ask for the newest one, ours or
+  // not.
   let withdraw: (() => void) | undefined
   const lock = createLock(name, { locks, after })
   channel?.unref?.()
 
-  const take = ({ id, news }: TabEnvelope<N>): void => {
+  const take = ({ id, message }: TabEnvelope<M>): void => {
     const waiting = known.get(id)
-    if (news === undefined) {
+    if (message === undefined) {
       if (id === last?.id) channel?.postMessage(last)
     } else if (waiting !== true) {
       known.set(id, true)
       withdraw?.()
-      hear(news)
+      onMessage(message)
       waiting?.()
     }
   }
-  if (channel) channel.onmessage = ({ data }) => take(data as TabEnvelope<N>)
+  if (channel) channel.onmessage = ({ data }) => take(data as TabEnvelope<M>)
 
-  /** Waits for one letter. */
+  /** Asks for one message and waits for it. */
   const receive = (id: string): Promise<void> =>
     new Promise((resolve) => {
-      const stop = after(ATTENTION, resolve)
+      const stop = after(MESSAGE_TIMEOUT, resolve)
       known.set(id, () => {
         stop()
         resolve()
@@ -72,7 +77,7 @@ export function openTabs<N>(
       channel?.postMessage({ id })
     })
 
-  /** Waits for what others published before we got the lock; a second at most. */
+  /** Waits for what other tabs published before we got the lock, a second at most. */
   const catchUp = async (): Promise<void> => {
     const { held = [] } = (await locks?.query()) ?? {}
     const ids = held.map((lock) => lock.name?.split(`${name} `)[1])
@@ -85,10 +90,10 @@ export function openTabs<N>(
         await catchUp()
         return work()
       }),
-    async publish(news) {
+    async publish(message) {
       const id = toId()
       known.set(id, true)
-      last = { id, news }
+      last = { id, message }
       channel?.postMessage(last)
       if (!channel || !locks) return
       await new Promise<void>((resolve) => {
@@ -97,7 +102,7 @@ export function openTabs<N>(
           withdraw?.()
           return new Promise((end) => {
             withdraw = end
-            after(CHANNEL_OPENED, end)
+            after(ANNOUNCED_FOR, end)
           })
         }
         locks.request(`${name} ${id}`, {}, announce).catch(resolve)
@@ -105,13 +110,13 @@ export function openTabs<N>(
     },
     close() {
       channel?.close()
-      // Whoever goes on after that is alone.
+      // Work that goes on after this is this tab's alone.
       channel = undefined
     },
   }
 }
 
-/** An id that no other tab has. It guards nothing. */
+/** An id that no other tab has. It is no secret. */
 export function toId(): string {
   return Math.random().toString(36).slice(2)
 }

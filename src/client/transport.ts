@@ -1,38 +1,40 @@
 /**
- * The client's own requests to the auth routes, and what a token adds to any request: the header, or for tokens in cookies the
- * CSRF header on unsafe methods. Auth routes are never redirected: a password or a refresh token would travel on in the body.
+ * The client's own requests to the auth routes, and what a token adds to any request: the
+ * `Authorization` header, or with cookies the CSRF header on unsafe methods. Redirects of auth
+ * routes are refused: they would send a password or a refresh token on in the body.
  */
 import { AuthClientError, readFailure, readObject } from './client-error.ts'
 import type { AuthClientOptions } from './options.ts'
 import type { Platform } from './platform.ts'
 
-/** What a request needs of a token. */
-export interface Bearer {
-  /** The access token; undefined when it lies in a cookie. */
+/** What a request takes of the tokens. */
+export interface RequestTokens {
+  /** The access token; undefined when it is in a cookie. */
   readonly access?: string | undefined
-  /** The CSRF value as the server last said it. */
+  /** The CSRF value that the server sent last. */
   readonly csrf?: string | undefined
 }
 
-/** The way to the server. */
 export interface Transport {
-  /** The surroundings. */
   readonly platform: Platform
-  /** The server. */
+  /** The server's address. */
   readonly base: URL
   /** The address of the auth routes. */
   readonly authUrl: string
-  /** Whether refresh tokens come by cookie. */
+  /** Whether refresh tokens are in a cookie. */
   readonly byCookie: boolean
-  /** The CSRF cookie's value; empty when there is none that this page can read. */
+  /** The CSRF cookie's value; empty when this page can read none. */
   readCsrf(): string
-  /** The request with what the token adds. */
-  attach(request: Request, bearer: Bearer | null): Request
-  /** Posts to an auth route and reads the answer. Throws `AuthClientError` for everything but success. */
-  post(path: string, body: object, bearer: Bearer | null): Promise<Readonly<Record<string, unknown>>>
+  /** Adds the token, or the CSRF value, to the request. */
+  attach(request: Request, tokens: RequestTokens | null): Request
+  /**
+   * Posts to an auth route and reads the response. Throws `AuthClientError` for everything but
+   * success.
+   */
+  post(path: string, body: object, tokens: RequestTokens | null): Promise<Readonly<Record<string, unknown>>>
 }
 
-/** Prepares the way. Throws a TypeError without an address. */
+/** @throws {TypeError} without an address */
 export function createTransport(options: AuthClientOptions, platform: Platform): Transport {
   const { location } = platform
   const { baseUrl = location, basePath = '/auth', timeout = 10, csrf = {} } = options
@@ -43,15 +45,15 @@ export function createTransport(options: AuthClientOptions, platform: Platform):
   const { cookie = 'csrf_token', header = 'X-CSRF-Token' } = csrf
   const pattern = new RegExp(`(?:^|; )(?:__\\w+-)?${cookie}=([^;]*)`)
   const readCsrf = (): string => pattern.exec(platform.cookies())?.[1] ?? ''
-  // The cookie of this page's own host may be another server's; then what the server said is right.
+  // This page's CSRF cookie may come from another server; then the value in the response is right.
   const isOwn = location?.startsWith(`${base.origin}/`)
 
-  const attach: Transport['attach'] = (request, bearer) => {
+  const attach: Transport['attach'] = (request, tokens) => {
     const { headers, method } = request
-    if (bearer?.access) headers.set('Authorization', `Bearer ${bearer.access}`)
+    if (tokens?.access) headers.set('Authorization', `Bearer ${tokens.access}`)
     else if (byCookie && !/^(GET|HEAD|OPTIONS)$/.test(method)) {
-      const said = bearer?.csrf
-      const value = isOwn ? readCsrf() || said : said || readCsrf()
+      const sent = tokens?.csrf
+      const value = isOwn ? readCsrf() || sent : sent || readCsrf()
       if (value) headers.set(header, value)
     }
     return request
@@ -64,7 +66,7 @@ export function createTransport(options: AuthClientOptions, platform: Platform):
     byCookie,
     readCsrf,
     attach,
-    async post(path, body, bearer) {
+    async post(path, body, tokens) {
       const controller = new AbortController()
       const stop = platform.after(timeout, () => controller.abort())
       const request = new Request(authUrl + path, {
@@ -78,7 +80,7 @@ export function createTransport(options: AuthClientOptions, platform: Platform):
       let response: Response
       let text: string
       try {
-        response = await platform.fetch(attach(request, bearer))
+        response = await platform.fetch(attach(request, tokens))
         text = await response.text()
       } catch (cause) {
         throw new AuthClientError('unreachable', { cause })

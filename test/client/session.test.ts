@@ -202,7 +202,7 @@ describe.each(WAYS)('tokens in $way', ({ options, client: settings }) => {
     await expect(auth.fetch('/protected')).rejects.toMatchObject({ code: 'http_401' })
     origin.fault = () => new Response('<h1>Welcome to the hotel</h1>')
     await device.pass(1)
-    await expect(auth.fetch('/protected')).rejects.toMatchObject({ code: 'answer_invalid' })
+    await expect(auth.fetch('/protected')).rejects.toMatchObject({ code: 'response_invalid' })
     expect(device.signedOut).toEqual([])
   })
 
