@@ -6,7 +6,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { type Auth, AuthError } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
-import { authRoutes, readBody, type ThrottleOptions } from 'tokenwright/routes'
+import { authRoutes, readBody } from 'tokenwright/routes'
 import type { Health } from './health.ts'
 import { describeApi } from './openapi.ts'
 import { loadPages, type Page } from './pages.ts'
@@ -20,8 +20,6 @@ export interface AppParts {
   readonly users: Users
   /** How the server is. */
   readonly health: () => Promise<Health>
-  /** Makes limiters that processes share; undefined for the memory of this one. */
-  readonly createLimiter?: ThrottleOptions['createLimiter'] | undefined
 }
 
 /**
@@ -29,7 +27,7 @@ export interface AppParts {
  *
  * @throws {ConfigurationError} when a page's file is missing
  */
-export function createApp({ auth, users, health, createLimiter }: AppParts): Hono {
+export function createApp({ auth, users, health }: AppParts): Hono {
   const app = new Hono()
   app.onError(createAnswerError(auth))
   app.notFound((context) => answerUnrouted(app, context))
@@ -42,7 +40,6 @@ export function createApp({ auth, users, health, createLimiter }: AppParts): Hon
   const answerAuth = authRoutes(auth, {
     verifyCredentials: users.verifyCredentials,
     delivery: 'body',
-    throttle: createLimiter ? { createLimiter } : {},
   })
   const handleAuth = (context: Context) => answerAuth(context.req.raw, { address: addressOf(context) })
   app.all('/auth/*', handleAuth)

@@ -59,7 +59,7 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     demo: !config.production && demoUsers.length > 0,
   })
   const server = createAdaptorServer({
-    fetch: createApp({ auth, users, health, createLimiter: sessions.createLimiter }).fetch,
+    fetch: createApp({ auth, users, health }).fetch,
   }) as Server
   const drain = prepareDrain(server)
   // From here on a check is a lookup; a request that comes earlier asks the store.

@@ -3,10 +3,8 @@
  * what is over from time to time, and tells of every call that fails. What a store does is the library's affair.
  */
 import type { Kysely } from 'kysely'
-import { RateLimiterRedis } from 'rate-limiter-flexible'
 import type { Store } from 'tokenwright'
 import { ConfigurationError } from 'tokenwright'
-import type { Limiter, LimiterSettings } from 'tokenwright/routes'
 import { redisStore } from 'tokenwright/stores/redis'
 import { migrateSql, sqlStore } from 'tokenwright/stores/sql'
 import { type DatabaseLocation, type RedisLocation, showLocation } from './address.ts'
@@ -17,8 +15,6 @@ export interface OpenStore {
   readonly store: Store
   /** What is worth a warning at start. */
   readonly warnings: readonly string[]
-  /** Makes limiters beside the sessions, where their store is shared by processes. */
-  readonly createLimiter?: (settings: LimiterSettings) => Limiter
   /** Closes the connection, where the sessions have one of their own. */
   close(): void
 }
@@ -79,7 +75,6 @@ async function openRedis({ url }: RedisLocation): Promise<Omit<OpenStore, 'warni
   }
   return {
     store: redisStore(client),
-    createLimiter: (settings) => new RateLimiterRedis({ storeClient: client, ...settings }),
     close: () => client.disconnect(),
   }
 }

@@ -10,8 +10,9 @@ import { checkOrigin, isUnsafe } from './http/csrf.ts'
 import type { RequestInfo } from './http/request-port.ts'
 import type { Delivery } from './http/token-response.ts'
 import type { Location } from './http/token-sources.ts'
-import { ConfigurationError, checkKnownKeys, expected, isRecord } from './internal/configuration-error.ts'
+import { ConfigurationError, checkKnownKeys, expected } from './internal/configuration-error.ts'
 import { keysOf } from './internal/read-options.ts'
+import { type ClientAddress, createClientAddress } from './routes/client-address.ts'
 import type { VerifyClient } from './routes/clients.ts'
 import {
   createRouteContext,
@@ -20,19 +21,22 @@ import {
   type RouteRequirements,
   toNotAllowed,
   toNotFound,
+  toServerError,
 } from './routes/context.ts'
 import { type CorsOptions, resolveCors } from './routes/cors.ts'
-import type { Credentials, VerifiedUser } from './routes/credentials.ts'
+import type { VerifyCredentials } from './routes/credentials.ts'
 import { introspect } from './routes/introspect.ts'
 import { jwks } from './routes/jwks.ts'
 import { login } from './routes/login.ts'
 import { logout } from './routes/logout.ts'
+import { createPasswordCheck } from './routes/password-check.ts'
 import { refresh } from './routes/refresh.ts'
 import { revoke } from './routes/revoke.ts'
 import { endOthers, endSession, listSessions } from './routes/sessions.ts'
 import { verifyPassword } from './routes/step-up.ts'
+import { resolveThrottle } from './routes/throttle/resolve-throttle.ts'
 import {
-  createThrottle,
+  type AccountName,
   type Throttle,
   type ThrottleOptions,
   UNTHROTTLED,
@@ -41,35 +45,34 @@ import { createTicket } from './routes/ticket.ts'
 import type { TokenPayload } from './token/token-payload.ts'
 
 export { readBody } from './http/body.ts'
+export type { ClientAddress } from './routes/client-address.ts'
 export type { Client, VerifyClient } from './routes/clients.ts'
 export type { CorsOptions } from './routes/cors.ts'
-export type { Credentials, VerifiedUser } from './routes/credentials.ts'
-export type { Limiter, LimiterResult, LimiterSettings } from './routes/throttle/memory-limiter.ts'
-export type { ThrottleOptions } from './routes/throttle/throttle.ts'
+export type { Credentials, LoginContext, VerifiedUser, VerifyCredentials } from './routes/credentials.ts'
+export type { CreateLimiter, Limiter, LimiterResult, LimiterSettings } from './routes/throttle/limiter.ts'
+export type { AccountName, CountAgainst, ThrottleOptions } from './routes/throttle/throttle.ts'
 
 /** The options of `authRoutes`. */
 export interface AuthRoutesOptions<C> {
   /**
-   * Checks a username and a password; null when they are wrong. Take the same time for unknown
-   * users. What it throws goes to the caller of the handler, except an `AuthError`, which becomes
-   * the response.
+   * Checks a username and a password; null when they are wrong. Take the same time for unknown users. What it
+   * throws goes to the caller of the handler, except an `AuthError`, which becomes the response. Any other
+   * result is a `ConfigurationError`: the response is 500, the attempt counts as a failure, and the process
+   * warns once. After 10 s without a result the response is 503 `store_unavailable`.
    */
-  readonly verifyCredentials: (
-    credentials: Credentials,
-    request: Request,
-  ) => VerifiedUser<C> | null | Promise<VerifiedUser<C> | null>
+  readonly verifyCredentials: VerifyCredentials<C>
   /** The username behind a token, for checking a password again. Default: its `sub`. */
   readonly usernameOf?: (payload: TokenPayload<C>) => string | Promise<string>
   /**
-   * The client's address, for limits by address and for the list of sessions. Default: what
-   * `toNodeHandler` says; behind a proxy, read its header here. Undefined: no limit by address,
-   * with one warning.
+   * The client's address, for limits by address and for the list of sessions. Default: what `toNodeHandler`
+   * says; behind a proxy, read its header here. Undefined: no limit by address, with one warning. 5 s at most.
    */
-  readonly address?: (request: Request, info: RequestInfo | undefined) => string | undefined
+  readonly address?: ClientAddress
   /**
-   * How often passwords may be tried: 5 failures of an account, then waits that double up to 15
-   * minutes, and 20 failures a minute of an address. False for no limit. Default: counted in the
-   * memory of this process.
+   * How often passwords may be tried, at login and step-up together: 5 failures of an account from one address,
+   * then waits that double up to 15 minutes; 100 consecutive failures of an account; 20 failures a minute of an
+   * address (docs/guide/login.md). False for no limit. Default: counted in the session store, or without one in
+   * the memory of this process.
    */
   readonly throttle?: ThrottleOptions | false
   /**
@@ -90,7 +93,20 @@ export interface AuthRoutesOptions<C> {
 }
 
 /** The routes as one handler. */
-export type AuthHandler = (request: Request, info?: RequestInfo) => Promise<Response>
+export interface AuthHandler {
+  (request: Request, info?: RequestInfo): Promise<Response>
+  /** The limits of attempts at passwords. */
+  readonly throttle: {
+    /**
+     * Forgets the failures of an account, for administrators and after a password was set anew. An address that
+     * must wait may try again.
+     *
+     * @param account a username as it is written at the login, or the subject that `countAgainst` was told
+     * @throws {AuthError} `store_unavailable`
+     */
+    reset(account: AccountName): Promise<void>
+  }
+}
 
 const OPTION_NAMES = keysOf<AuthRoutesOptions<unknown>>({
   verifyCredentials: true,
@@ -137,11 +153,27 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
   const { basePath = '/auth' } = options
   if (!/^(?:\/[^/?#]+)*$/.test(basePath))
     throw new ConfigurationError(expected('basePath', "a path such as '/auth'", basePath))
-  const deps = resolveDependencies(auth, options)
+  const throttle = resolveThrottle(options.throttle, {
+    attempts: auth.internals.attempts,
+    hasStore: auth.state() !== null,
+    realm: auth.http.realm,
+    now: auth.now,
+  })
+  const deps = resolveDependencies(auth, options, throttle)
   const table = createTable(basePath, deps.hasSessions, deps.verifyClient !== null)
   const { csrf } = auth.http
   const checksOrigin = csrf.checksOrigin || csrf.checksToken
   const cors = resolveCors(options.cors, csrf)
+
+  const told = new Set<string>()
+
+  /** Tells the operator once what is wrong with the application. The client learns only that something is. */
+  function respondMisconfigured({ message }: ConfigurationError): Response {
+    if (!told.has(message))
+      process.emitWarning(message, { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_MISCONFIGURED' })
+    told.add(message)
+    return toServerError()
+  }
 
   async function respond(request: Request, info: RequestInfo | undefined): Promise<Response> {
     const found = findRoute(table, new URL(request.url).pathname)
@@ -150,29 +182,36 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
     if (cors !== null && request.method === 'OPTIONS') return cors.preflight(request, Object.keys(methods))
     const route = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
     if (route === undefined) return toNotAllowed(Object.keys(methods))
-    const context = createRouteContext(request, info, name)
+    const context = createRouteContext(request, name, () => deps.address(request, info))
     try {
       if (checksOrigin && isUnsafe(request.method)) checkOrigin(context.port, csrf)
       return await route(deps, context)
     } catch (error) {
+      if (error instanceof ConfigurationError) return respondMisconfigured(error)
       if (!isAuthError(error)) throw error
       const { status, headers, body } = auth.errorResponse(error)
       return new Response(body, { status, headers })
     }
   }
-  if (cors === null) return respond
-  return async (request, info) => {
+  async function handle(request: Request, info?: RequestInfo): Promise<Response> {
     const response = await respond(request, info)
-    return request.method === 'OPTIONS' ? response : cors.expose(request, response)
+    return cors === null || request.method === 'OPTIONS' ? response : cors.expose(request, response)
   }
+  return Object.assign(handle, { throttle: Object.freeze({ reset: throttle.reset }) })
 }
 
 /** Checks the options and fills in the defaults. */
-function resolveDependencies<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): RouteDependencies<C> {
-  const { verifyCredentials, usernameOf = ({ sub }) => sub, address = (_, info) => info?.address } = options
+function resolveDependencies<C, U>(
+  auth: Auth<C, U>,
+  options: AuthRoutesOptions<C>,
+  throttle: Throttle,
+): RouteDependencies<C> {
+  const { verifyCredentials, usernameOf = ({ sub }) => sub, address } = options
   if (typeof verifyCredentials !== 'function') {
     throw new ConfigurationError(expected('verifyCredentials', 'a function', verifyCredentials))
   }
+  if (address !== undefined && typeof address !== 'function')
+    throw new ConfigurationError(expected('address', 'a function', address))
   const { verifyClient = null } = options
   if (verifyClient !== null && typeof verifyClient !== 'function')
     throw new ConfigurationError(expected('verifyClient', 'a function', verifyClient))
@@ -183,15 +222,13 @@ function resolveDependencies<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<
       expected('delivery', "'body', or 'cookie' with 'cookie' among `locations`", delivery),
     )
   }
-  const throttle = resolveThrottle(options.throttle)
   const hasSessions = auth.state() !== null
   return {
     auth,
     hasSessions,
-    verifyCredentials,
+    checkPassword: createPasswordCheck(verifyCredentials, throttle),
     usernameOf,
-    address: throttle === UNTHROTTLED ? address : warnOnce(address),
-    throttle,
+    address: createClientAddress(address, throttle !== UNTHROTTLED),
     verifyClient,
     usesCookies,
     delivery,
@@ -249,31 +286,4 @@ function findRoute(
   const end = path.lastIndexOf('/') + 1
   const methods = end < path.length ? table.get(path.slice(0, end)) : undefined
   return methods === undefined ? null : { methods, name: path.slice(end) }
-}
-
-function resolveThrottle(options: unknown): Throttle {
-  if (options === false) return UNTHROTTLED
-  const { createLimiter, ...others } = (options ?? {}) as Record<string, unknown>
-  const isFit = createLimiter === undefined || typeof createLimiter === 'function'
-  if ((options !== undefined && !isRecord(options)) || !isFit) {
-    throw new ConfigurationError(expected('throttle', 'false or { createLimiter }', options))
-  }
-  checkKnownKeys('throttle', { ...others, createLimiter }, ['createLimiter'])
-  return createThrottle(createLimiter === undefined ? {} : (options as ThrottleOptions))
-}
-
-/** Warns of the first request whose address is unknown. */
-function warnOnce(address: RouteDependencies<never>['address']): RouteDependencies<never>['address'] {
-  let hasWarned = false
-  return (request, info) => {
-    const found = address(request, info)
-    if (found === undefined && !hasWarned) {
-      hasWarned = true
-      process.emitWarning(
-        '`authRoutes` does not learn the address of a client: no limit by address. Give `address`.',
-        { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_NO_ADDRESS' },
-      )
-    }
-    return found
-  }
 }

@@ -5,6 +5,7 @@
 import type { AuthError } from '../errors.ts'
 import type { ResponseData } from '../http/error-response.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
+import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { FeedState } from '../session/revocation-feed.ts'
 import type { IssuedPair, IssuedToken, TokenPair } from '../token/issued-token.ts'
 import type { Jwks } from '../token/key-ring.ts'
@@ -158,6 +159,8 @@ export interface AuthInternals<C> {
   readonly requests: RequestInternals<C>
   /** Sessions, with all that is known of the tokens. */
   readonly sessions: SessionIssuing<C>
+  /** Counts attempts in the session store; null without a store, and for one that cannot take any back. */
+  readonly attempts: AttemptCounter | null
   /** As `createAccessToken`. */
   issueAccess(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<IssuedToken>
   /** As `createTokenPair` without a session store. */

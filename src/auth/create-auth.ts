@@ -94,6 +94,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
     internals: Object.freeze({
       requests: requests.internals,
       sessions: sessionApi.issuing,
+      attempts: parts.attempts,
       issueAccess: (subject, options) => issuer.issueAccess(subject, options),
       issuePair: (subject, options) => issuer.issuePair(subject, options),
       toCookies: ({ access, refresh }) =>
@@ -147,7 +148,19 @@ function connect<C, U>(settings: Settings<C, U>) {
     mustPoll: (payload) => hasBlocklist || revocation.isLongLived(payload),
     patience: revocation.patience,
   })
-  return { hasStore, issuer, revocation, sessionApi, tickets, prepare, pipeline, requests, followers }
+  const attempts = backend?.attempts ?? null
+  return {
+    hasStore,
+    attempts,
+    issuer,
+    revocation,
+    sessionApi,
+    tickets,
+    prepare,
+    pipeline,
+    requests,
+    followers,
+  }
 }
 
 function connectBackend<C, U>(settings: Settings<C, U>, issuer: TokenIssuer<C>): SessionBackend<C> | null {

@@ -4,7 +4,7 @@
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import type { SessionBackend } from '../session/session-backend.ts'
-import type { Proof } from '../session/sessions.ts'
+import type { Proof, StepUpOptions } from '../session/sessions.ts'
 import type { SessionRow } from '../session/store.ts'
 import { type IssuedPair, type TokenPair, toTokenPair } from '../token/issued-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -45,16 +45,21 @@ export interface AuthSessions<C> {
    */
   refresh(payload: TokenPayload<C>): Promise<TokenPair>
   /**
-   * Authenticates the user of a verified access token again. Each attempt is counted before
-   * `verify` runs: 5 in 15 minutes for each session.
+   * Authenticates the user of a verified access token again. Each attempt is counted before `verify` runs, and
+   * taken back when it was right: 5 failures in 15 minutes for each session.
    *
    * @param verify checks the credentials; null when they are wrong
+   * @param options `limit: false` where `verify` counts the attempts itself
    * @returns a fresh access token, and a refresh token with the new `auth_time`, `acr` and `amr`
    * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`,
    *   `session_revoked`, `store_unavailable`
    */
-  stepUp(payload: TokenPayload<C>, verify: () => Promise<Proof | null>): Promise<TokenPair>
-  /** Loads one session; null for an unknown one. */
+  stepUp(
+    payload: TokenPayload<C>,
+    verify: () => Promise<Proof | null>,
+    options?: StepUpOptions,
+  ): Promise<TokenPair>
+  /** Loads one session; null when there is none. */
   get(sid: string): Promise<SessionRow | null>
   /** Lists the live sessions of a subject, newest login first. */
   list(subject: string): Promise<readonly SessionRow[]>
@@ -71,7 +76,11 @@ export interface SessionIssuing<C> {
   /** As `AuthSessions.refresh`. */
   refresh(payload: TokenPayload<C>): Promise<IssuedPair>
   /** As `AuthSessions.stepUp`. */
-  stepUp(payload: TokenPayload<C>, verify: () => Promise<Proof | null>): Promise<IssuedPair>
+  stepUp(
+    payload: TokenPayload<C>,
+    verify: () => Promise<Proof | null>,
+    options?: StepUpOptions,
+  ): Promise<IssuedPair>
 }
 
 /** Everything of an application that needs a session store. */
@@ -117,12 +126,12 @@ export function createSessionApi<C>(
       return sessions.start({ ...(await issuer.toPairClaims(subject, pair)), provedAt, ip, userAgent })
     },
     refresh: async (payload) => requireBackend().sessions.refresh(payload),
-    stepUp: async (payload, verify) => requireBackend().sessions.stepUp(payload, verify),
+    stepUp: async (payload, verify, options) => requireBackend().sessions.stepUp(payload, verify, options),
   }
   const sessions: AuthSessions<C> = {
     start: async (subject, options) => toTokenPair(await issuing.start(subject, options)),
     refresh: async (payload) => toTokenPair(await issuing.refresh(payload)),
-    stepUp: async (payload, verify) => toTokenPair(await issuing.stepUp(payload, verify)),
+    stepUp: async (payload, verify, options) => toTokenPair(await issuing.stepUp(payload, verify, options)),
     async get(sid) {
       const { storeClient } = requireBackend()
       requireName('sid', sid)

@@ -4,6 +4,7 @@
  * RFC 7617).
  */
 import { AuthError } from '../errors.ts'
+import { withDeadline } from '../internal/with-deadline.ts'
 
 /** What a client sends to authenticate. */
 export interface Client {
@@ -15,6 +16,9 @@ export interface Client {
 
 /** Checks a client's identifier and secret. */
 export type VerifyClient = (client: Client, request: Request) => boolean | Promise<boolean>
+
+/** How long `verifyClient` may take, in seconds. */
+const DEADLINE = 5
 
 /** The longest `Authorization` header that is read, in characters. */
 const MAX_HEADER = 2048
@@ -30,7 +34,7 @@ export async function authenticateClient(verifyClient: VerifyClient | null, requ
   if (client === undefined || verifyClient === null) throw new AuthError('client_invalid')
   let isKnown: unknown
   try {
-    isKnown = await verifyClient(client, request)
+    isKnown = await withDeadline('verifyClient', DEADLINE, () => verifyClient(client, request))
   } catch (error) {
     const cause = new Error('The option `verifyClient` could not check the client', { cause: error })
     throw new AuthError('store_unavailable', { cause })

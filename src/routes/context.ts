@@ -7,12 +7,12 @@ import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { AuthError, isAuthError } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
-import { type RequestInfo, type RequestPort, toRequestPort } from '../http/request-port.ts'
+import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
+import type { ClientAddress } from './client-address.ts'
 import type { VerifyClient } from './clients.ts'
-import type { Credentials, VerifiedUser } from './credentials.ts'
-import type { Throttle } from './throttle/throttle.ts'
+import type { PasswordCheck } from './password-check.ts'
 
 /** What the routes of one application build on. */
 export interface RouteDependencies<C> {
@@ -20,17 +20,12 @@ export interface RouteDependencies<C> {
   readonly auth: Auth<C, unknown>
   /** Whether there are sessions. */
   readonly hasSessions: boolean
-  /** Checks a username and a password. */
-  readonly verifyCredentials: (
-    credentials: Credentials,
-    request: Request,
-  ) => VerifiedUser<C> | null | Promise<VerifiedUser<C> | null>
+  /** Checks a username and a password within the limits. */
+  readonly checkPassword: PasswordCheck<C>
   /** The username behind a token. */
   readonly usernameOf: (payload: TokenPayload<C>) => string | Promise<string>
   /** The client's address. */
-  readonly address: (request: Request, info: RequestInfo | undefined) => string | undefined
-  /** Limits attempts at passwords. */
-  readonly throttle: Throttle
+  readonly address: ClientAddress
   /** Checks the clients that may introspect and revoke; null for none. */
   readonly verifyClient: VerifyClient | null
   /** Whether tokens may come by cookie. */
@@ -68,8 +63,8 @@ export interface RouteRequirements {
 export interface RouteContext {
   /** The request as it came; its body is read by `body`. */
   readonly request: Request
-  /** What the platform knows of it. */
-  readonly info: RequestInfo | undefined
+  /** The client's address; undefined where it is unknown. Found out once. */
+  readonly address: () => Promise<string | undefined>
   /** The request for `http/`. */
   readonly port: RequestPort
   /** The parsed body; read once. */
@@ -84,15 +79,20 @@ export type Route = <C>(deps: RouteDependencies<C>, context: RouteContext) => Re
 /** Creates the context of one request. */
 export function createRouteContext(
   request: Request,
-  info: RequestInfo | undefined,
   name: string,
+  findAddress: () => string | undefined | Promise<string | undefined>,
 ): RouteContext {
+  let found: Promise<string | undefined> | undefined
+  const address = async (): Promise<string | undefined> => {
+    found ??= Promise.resolve(findAddress())
+    return found
+  }
   let parsed: ReturnType<typeof readBody> | undefined
   const body = (): ReturnType<typeof readBody> => {
     parsed ??= readBody(request, BODY_LIMIT)
     return parsed
   }
-  return { request, info, body, port: { ...toRequestPort(request), body }, name }
+  return { request, address, body, port: { ...toRequestPort(request), body }, name }
 }
 
 /** Authenticates the request. @throws {AuthError} as `auth.authenticate` */
@@ -143,6 +143,15 @@ export function toEmpty(cookies: readonly string[] = []): Response {
   const headers = new Headers({ 'Cache-Control': 'no-store' })
   for (const line of cookies) headers.append('Set-Cookie', line)
   return new Response(null, { status: 204, headers })
+}
+
+/** The response where the application is at fault. */
+export function toServerError(): Response {
+  return toJson(500, {
+    message: 'Internal server error',
+    error_type: 'ConfigurationError',
+    code: 'configuration_invalid',
+  })
 }
 
 /** The response where there is no route, or nothing of the user's. */

@@ -2,6 +2,8 @@
  * Usernames and passwords as they come over the wire, and what the application says of a user whose password was right.
  */
 import { AuthError } from '../errors.ts'
+import { ConfigurationError, isRecord } from '../internal/configuration-error.ts'
+import type { CountAgainst } from './throttle/throttle.ts'
 
 /** A username and a password as they came, within their bounds. */
 export interface Credentials {
@@ -23,6 +25,48 @@ export interface VerifiedUser<C> {
   readonly amr?: readonly string[]
   /** The authentication context class. */
   readonly acr?: string
+}
+
+/** What `verifyCredentials` learns beside the credentials. */
+export interface LoginContext {
+  /** The client's address, as the option `address` says it. */
+  readonly address: string | undefined
+  /** The client's user agent. */
+  readonly userAgent: string | undefined
+  /**
+   * Counts this attempt against a subject as well. Where several names lead to one user (a name and an address of electronic
+   * mail), call it with the user's identifier before the password is compared. Rejects with `rate_limited`, which is the
+   * answer of the route.
+   */
+  readonly countAgainst: CountAgainst
+}
+
+/** Checks a username and a password; null when they are wrong. */
+export type VerifyCredentials<C> = (
+  credentials: Credentials,
+  request: Request,
+  context: LoginContext,
+) => VerifiedUser<C> | null | Promise<VerifiedUser<C> | null>
+
+/**
+ * Checks what `verifyCredentials` returned: a user, or null for a wrong password.
+ *
+ * @throws {ConfigurationError} for anything else: a forgotten `return` must let nobody in and hide nothing
+ */
+export function checkVerifiedUser<C>(result: unknown): VerifiedUser<C> | null {
+  if (result === null) return null
+  const subject = isRecord(result) ? result['subject'] : undefined
+  if (typeof subject === 'string' && subject !== '') return result as unknown as VerifiedUser<C>
+  const got = isRecord(result) ? 'an object without it' : describe(result)
+  throw new ConfigurationError(
+    'Expected `verifyCredentials` to return a user with a `subject` that is a text, or null where name or password are wrong; ' +
+      `got ${got}. The attempt counts as a failure.`,
+  )
+}
+
+/** What came, without its text: it may be a password. */
+function describe(value: unknown): string {
+  return value === undefined || typeof value === 'boolean' ? String(value) : `a value of type ${typeof value}`
 }
 
 /** The largest credentials: characters of a username, bytes of a password; hashing costs by the byte. */

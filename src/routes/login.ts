@@ -6,7 +6,7 @@ import { AuthError } from '../errors.ts'
 import type { Delivery } from '../http/token-response.ts'
 import type { IssuedPair } from '../token/issued-token.ts'
 import { endSessionOfRequest, type RouteContext, type RouteDependencies } from './context.ts'
-import { type Credentials, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
+import { toPassword, toUsername, type VerifiedUser } from './credentials.ts'
 import { deliverTokens } from './token-delivery.ts'
 
 /** `POST /login`. */
@@ -15,7 +15,7 @@ export async function login<C>(deps: RouteDependencies<C>, context: RouteContext
   const credentials = { username: toUsername(body['username']), password: toPassword(body['password']) }
   const by = readDelivery(body['delivery'], deps)
   const provedAt = deps.auth.now()
-  const user = await checkPassword(deps, context, credentials)
+  const user = await deps.checkPassword(credentials, context)
   // A session that was planted in this browser must not show the user to whoever planted it.
   if (deps.hasSessions && deps.usesCookies)
     await endSessionOfRequest(deps, context, deps.requirements.earlier)
@@ -28,24 +28,9 @@ function readDelivery<C>(value: unknown, { delivery, usesCookies }: RouteDepende
   throw new AuthError('request_invalid')
 }
 
-/**
- * Checks a password within the limits.
- *
- * @throws {AuthError} `credentials_invalid`, `rate_limited`
- */
-export function checkPassword<C>(
-  { throttle, address, verifyCredentials }: RouteDependencies<C>,
-  { request, info }: RouteContext,
-  credentials: Credentials,
-): Promise<VerifiedUser<C>> {
-  return throttle.run(credentials.username, address(request, info), () =>
-    verifyCredentials(credentials, request),
-  )
-}
-
 async function issue<C>(
-  { auth, hasSessions, address }: RouteDependencies<C>,
-  { request, info }: RouteContext,
+  { auth, hasSessions }: RouteDependencies<C>,
+  { request, address }: RouteContext,
   { subject, scopes, data, amr, acr }: VerifiedUser<C>,
   provedAt: number,
 ): Promise<IssuedPair> {
@@ -57,7 +42,7 @@ async function issue<C>(
     ...(acr && { acr }),
   }
   if (!hasSessions) return auth.internals.issuePair(subject, options)
-  const ip = address(request, info)
+  const ip = await address()
   const userAgent = request.headers.get('user-agent')
   return auth.internals.sessions.start(subject, {
     ...options,

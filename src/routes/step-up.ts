@@ -1,14 +1,18 @@
 /**
- * `POST /verify-password`: an access token and the password for fresh tokens of the same session. A
- * session counts the attempts itself, so that no login is blocked by them.
+ * `POST /verify-password`: an access token and the password for fresh tokens of the same session. The limits of
+ * logins hold here too.
  */
 import { AuthError } from '../errors.ts'
+import { withDeadline } from '../internal/with-deadline.ts'
+import type { Proof } from '../session/sessions.ts'
 import type { IssuedPair } from '../token/issued-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { authenticateRequest, type RouteContext, type RouteDependencies } from './context.ts'
 import { type Credentials, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
-import { checkPassword } from './login.ts'
 import { deliverTokens, toDelivery } from './token-delivery.ts'
+
+/** How long `usernameOf` may take, in seconds. */
+const DEADLINE = 5
 
 /** `POST /verify-password`. */
 export async function verifyPassword<C>(
@@ -17,7 +21,7 @@ export async function verifyPassword<C>(
 ): Promise<Response> {
   const { payload, extracted } = await authenticateRequest(deps, context, deps.requirements.access)
   const body = (await context.body()) ?? {}
-  const username = await deps.usernameOf(payload)
+  const username = await withDeadline('usernameOf', DEADLINE, () => deps.usernameOf(payload))
   const given = body['username']
   if (given !== undefined && toUsername(given) !== username) throw new AuthError('subject_mismatch')
   const credentials = { username, password: toPassword(body['password']) }
@@ -31,22 +35,15 @@ async function authenticateAgain<C>(
   payload: TokenPayload<C>,
   credentials: Credentials,
 ): Promise<IssuedPair> {
-  const { auth, hasSessions, verifyCredentials } = deps
-  if (hasSessions) {
-    return auth.internals.sessions.stepUp(payload, async () => {
-      const user = await verifyCredentials(credentials, context.request)
-      return user === null ? null : toProof(user, payload)
-    })
-  }
-  const proof = toProof(await checkPassword(deps, context, credentials), payload)
-  return auth.internals.issuePair(payload, { fresh: true, ...proof })
+  const { auth, hasSessions, checkPassword } = deps
+  const verify = async (): Promise<Proof> => toProof(await checkPassword(credentials, context), payload)
+  // The password is counted by the limits of logins: the session needs none of its own.
+  if (hasSessions) return auth.internals.sessions.stepUp(payload, verify, { limit: false })
+  return auth.internals.issuePair(payload, { fresh: true, ...(await verify()) })
 }
 
 /** What the right password proves, if it is the password of the token's user. */
-function toProof<C>(
-  { subject, amr, acr }: VerifiedUser<C>,
-  { sub }: TokenPayload<C>,
-): { readonly amr?: readonly string[]; readonly acr?: string } {
+function toProof<C>({ subject, amr, acr }: VerifiedUser<C>, { sub }: TokenPayload<C>): Proof {
   if (subject !== sub) throw new AuthError('subject_mismatch')
   return { ...(amr && { amr }), ...(acr && { acr }) }
 }

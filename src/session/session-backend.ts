@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../internal/duration.ts'
 import type { IssueToken } from '../token/issued-token.ts'
+import { AttemptCounter } from './attempt-counter.ts'
 import type { StoreSettings } from './resolve-session-options.ts'
 import { RevocationFeed } from './revocation-feed.ts'
 import { type SessionEvent, SessionRevoker } from './session-revoker.ts'
@@ -18,6 +19,8 @@ export interface SessionBackend<C> {
   readonly revocations: RevocationFeed
   /** Ends sessions and revokes tokens. */
   readonly revoker: SessionRevoker
+  /** Counts attempts; null for a store that cannot take any back. */
+  readonly attempts: AttemptCounter | null
   /** Starts, refreshes and steps up. */
   readonly sessions: Sessions<C>
 }
@@ -46,5 +49,7 @@ export function createSessionBackend<C>(
   const revocations = new RevocationFeed(storeClient, revocation)
   const revoker = new SessionRevoker({ storeClient, revocations, settings, clock, emit })
   const sessions = new Sessions({ storeClient, revocations, settings, clock, emit, issue, revoker })
-  return { storeClient, revocations, revoker, sessions }
+  const takesBack = typeof store.forgetAttempts === 'function'
+  const attempts = takesBack ? new AttemptCounter(storeClient) : null
+  return { storeClient, revocations, revoker, attempts, sessions }
 }

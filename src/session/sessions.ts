@@ -49,6 +49,12 @@ export interface SessionDependencies<C> extends Pick<RevokerDependencies, 'store
   readonly revoker: SessionRevoker
 }
 
+/** How a step-up is carried out. */
+export interface StepUpOptions {
+  /** False where `verify` counts its attempts itself. Default true: 5 failures of a session in 15 minutes. */
+  readonly limit?: boolean
+}
+
 /** How often a session may try to step up: attempts, and the window in seconds. */
 const STEP_UP_LIMIT = { attempts: 5, window: 900 } as const
 
@@ -173,18 +179,17 @@ export class Sessions<C> {
    * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`,
    *   `session_revoked`, `store_unavailable`
    */
-  async stepUp(payload: TokenPayload<C>, verify: () => Promise<Proof | null>): Promise<IssuedPair> {
+  async stepUp(
+    payload: TokenPayload<C>,
+    verify: () => Promise<Proof | null>,
+    { limit = true }: StepUpOptions = {},
+  ): Promise<IssuedPair> {
     const { storeClient, settings, clock, issue } = this.#deps
     const { sid, sub } = payload
     if (payload.type !== 'access') throw new AuthError('access_token_required')
     if (sid === undefined) throw new AuthError('session_revoked')
     this.#throwIfEnded(payload)
-    const { attempts, window } = STEP_UP_LIMIT
-    const attempt = await storeClient.call((store) =>
-      store.countAttempt(`step-up ${sid} ${sub}`, attempts, window, storeClient.now()),
-    )
-    if (!attempt.allowed) throw new AuthError('rate_limited', { detail: { retryAfter: attempt.retryAfter } })
-    const proof = await verify()
+    const proof = await (limit ? this.#verifyLimited(`step-up ${sid} ${sub}`, verify) : verify())
     if (proof === null) throw new AuthError('credentials_invalid')
     const rights = await this.currentRights(payload)
     const { amr = payload.amr, acr = payload.acr } = proof
@@ -221,10 +226,24 @@ export class Sessions<C> {
     throw new AuthError('session_revoked')
   }
 
-  /**
-   * Refuses what this process knows to have ended: a store that lost its last writes may have
-   * forgotten it.
-   */
+  /** Counts an attempt before it is verified, and takes a right one back. */
+  async #verifyLimited(key: string, verify: () => Promise<Proof | null>): Promise<Proof | null> {
+    const { storeClient } = this.#deps
+    const { attempts, window } = STEP_UP_LIMIT
+    const { allowed, retryAfter } = await storeClient.call((store) =>
+      store.countAttempt(key, attempts, window, storeClient.now()),
+    )
+    if (!allowed) throw new AuthError('rate_limited', { detail: { retryAfter } })
+    const proof = await verify()
+    // What cannot be taken back makes the next attempts fewer; it is no reason to refuse this one.
+    if (proof !== null)
+      await storeClient
+        .call((store) => store.forgetAttempts(key, 1, storeClient.now()))
+        .catch(() => undefined)
+    return proof
+  }
+
+  /** Refuses what this process knows to have ended: a store that lost its last writes may have forgotten it. */
   #throwIfEnded(payload: TokenPayload<C>): void {
     if (this.#deps.revocations.knowsRevoked(payload)) throw new AuthError('session_revoked')
   }

@@ -64,7 +64,6 @@ const ALSO: Partial<Record<Layer, readonly string[]>> = {
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
   'src/adapters/nest.ts': ['@nestjs/common'],
   'src/react.ts': ['react'],
-  'src/routes/throttle/memory-limiter.ts': ['rate-limiter-flexible'],
 }
 
 const BUILTINS = new Set(builtinModules)

@@ -26,8 +26,9 @@ const limited = (seconds: number): string => `rate_limited {"retryAfter":${secon
 
 describe('an account', () => {
   it('has five failures for free, then waits that double up to 15 minutes', async () => {
-    const throttle = createThrottle({})
-    const fail = (): Promise<string> => outcome(throttle.run('alice', undefined, () => null))
+    const throttle = createThrottle(createMemoryLimiter)
+    const fail = (): Promise<string> =>
+      outcome(throttle.run({ username: 'alice', address: undefined }, () => null))
     for (let i = 0; i < 5; i++) expect(await fail()).toBe('credentials_invalid')
     for (const wait of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]) {
       expect(await fail()).toBe(limited(wait))
@@ -41,21 +42,22 @@ describe('an account', () => {
   })
 
   it('is forgiven everything by the right password', async () => {
-    const throttle = createThrottle({})
-    const fail = (): Promise<string> => outcome(throttle.run('alice', undefined, () => null))
+    const throttle = createThrottle(createMemoryLimiter)
+    const fail = (): Promise<string> =>
+      outcome(throttle.run({ username: 'alice', address: undefined }, () => null))
     for (let i = 0; i < 5; i++) await fail()
     vi.advanceTimersByTime(1000)
-    expect(await throttle.run('alice', undefined, () => 'alice')).toBe('alice')
+    expect(await throttle.run({ username: 'alice', address: undefined }, () => 'alice')).toBe('alice')
     for (let i = 0; i < 5; i++) expect(await fail()).toBe('credentials_invalid')
     expect(await fail()).toBe(limited(1))
   })
 
   it('lets exactly five of a thousand attempts at once reach the password', async () => {
-    const throttle = createThrottle({})
+    const throttle = createThrottle(createMemoryLimiter)
     let looked = 0
     const attempts = Array.from({ length: 1000 }, () =>
       outcome(
-        throttle.run('alice', undefined, async () => {
+        throttle.run({ username: 'alice', address: undefined }, async () => {
           looked += 1
           await Promise.resolve()
           return null
@@ -67,21 +69,25 @@ describe('an account', () => {
     expect(new Set(ends)).toEqual(new Set(['credentials_invalid', limited(1)]))
     // And the flood has made nobody wait longer than one second.
     vi.advanceTimersByTime(1000)
-    expect(await throttle.run('alice', undefined, () => 'alice')).toBe('alice')
+    expect(await throttle.run({ username: 'alice', address: undefined }, () => 'alice')).toBe('alice')
   })
 
   it('is charged where the application itself says that the password is wrong', async () => {
-    const throttle = createThrottle({})
+    const throttle = createThrottle(createMemoryLimiter)
     const wrong = (): Promise<string> =>
-      outcome(throttle.run('alice', ADDRESS, () => Promise.reject(new AuthError('credentials_invalid'))))
+      outcome(
+        throttle.run({ username: 'alice', address: ADDRESS }, () =>
+          Promise.reject(new AuthError('credentials_invalid')),
+        ),
+      )
     for (let i = 0; i < 5; i++) expect(await wrong()).toBe('credentials_invalid')
     expect(await wrong()).toBe(limited(1))
   })
 
   it('takes any number of right passwords at once', async () => {
-    const throttle = createThrottle({})
+    const throttle = createThrottle(createMemoryLimiter)
     const attempts = Array.from({ length: 100 }, (_, i) =>
-      throttle.run('alice', undefined, async () => {
+      throttle.run({ username: 'alice', address: undefined }, async () => {
         await Promise.resolve()
         return i
       }),
@@ -90,11 +96,11 @@ describe('an account', () => {
   })
 
   it('lets a right password at the same moment as many wrong ones open no door for them but the usual', async () => {
-    const throttle = createThrottle({})
+    const throttle = createThrottle(createMemoryLimiter)
     let looked = 0
     const attempts = Array.from({ length: 200 }, (_, i) =>
       outcome(
-        throttle.run('alice', undefined, async () => {
+        throttle.run({ username: 'alice', address: undefined }, async () => {
           looked += 1
           await Promise.resolve()
           return i === 2 ? 'alice' : null
@@ -107,52 +113,69 @@ describe('an account', () => {
   })
 
   it('is one account however its name is written', async () => {
-    const throttle = createThrottle({})
+    const throttle = createThrottle(createMemoryLimiter)
     for (const name of ['alice', 'Alice', 'ALICE', ' alice ', '\uff41lice'])
-      await outcome(throttle.run(name, undefined, () => null))
-    expect(await outcome(throttle.run('aLiCe', undefined, () => null))).toBe(limited(1))
-    expect(await outcome(throttle.run('bob', undefined, () => null))).toBe('credentials_invalid')
+      await outcome(throttle.run({ username: name, address: undefined }, () => null))
+    expect(await outcome(throttle.run({ username: 'aLiCe', address: undefined }, () => null))).toBe(
+      limited(1),
+    )
+    expect(await outcome(throttle.run({ username: 'bob', address: undefined }, () => null))).toBe(
+      'credentials_invalid',
+    )
   })
 
   it('does not pay for an attempt that nobody could judge', async () => {
-    const throttle = createThrottle({})
+    const throttle = createThrottle(createMemoryLimiter)
     const broken = (): Promise<string> =>
       outcome(
-        throttle.run('alice', ADDRESS, () => Promise.reject(Object.assign(new Error('down'), { code: 'X' }))),
+        throttle.run({ username: 'alice', address: ADDRESS }, () =>
+          Promise.reject(Object.assign(new Error('down'), { code: 'X' })),
+        ),
       )
     for (let i = 0; i < 50; i++) expect(await broken()).toBe('X')
-    expect(await throttle.run('alice', ADDRESS, () => 'alice')).toBe('alice')
+    expect(await throttle.run({ username: 'alice', address: ADDRESS }, () => 'alice')).toBe('alice')
   })
 })
 
 describe('an address', () => {
   it('has twenty failures a minute over all accounts', async () => {
-    const throttle = createThrottle({})
-    const fail = (name: string): Promise<string> => outcome(throttle.run(name, ADDRESS, () => null))
+    const throttle = createThrottle(createMemoryLimiter)
+    const fail = (name: string): Promise<string> =>
+      outcome(throttle.run({ username: name, address: ADDRESS }, () => null))
     for (let i = 0; i < 20; i++) expect(await fail(`user-${i}`)).toBe('credentials_invalid')
     vi.advanceTimersByTime(30_000)
     expect(await fail('another')).toBe(limited(30))
-    expect(await outcome(throttle.run('another', '198.51.100.7', () => null))).toBe('credentials_invalid')
+    expect(await outcome(throttle.run({ username: 'another', address: '198.51.100.7' }, () => null))).toBe(
+      'credentials_invalid',
+    )
     vi.advanceTimersByTime(30_000)
     expect(await fail('another')).toBe('credentials_invalid')
   })
 
   it('is not limited in what succeeds', async () => {
-    const throttle = createThrottle({})
-    for (let i = 0; i < 100; i++) expect(await throttle.run(`user-${i}`, ADDRESS, () => i)).toBe(i)
+    const throttle = createThrottle(createMemoryLimiter)
+    for (let i = 0; i < 100; i++)
+      expect(await throttle.run({ username: `user-${i}`, address: ADDRESS }, () => i)).toBe(i)
   })
 
-  it('is not charged for attempts that its account refused', async () => {
-    const throttle = createThrottle({})
-    for (let i = 0; i < 100; i++) await outcome(throttle.run('alice', ADDRESS, () => null))
-    expect(await throttle.run('bob', ADDRESS, () => 'bob')).toBe('bob')
+  it('pays for polls that its account refused', async () => {
+    const throttle = createThrottle(createMemoryLimiter)
+    for (let i = 0; i < 100; i++)
+      await outcome(throttle.run({ username: 'alice', address: ADDRESS }, () => null))
+    const bob = { username: 'bob', address: ADDRESS }
+    expect(await outcome(throttle.run(bob, () => 'bob'))).toBe(limited(60))
+    vi.advanceTimersByTime(60_000)
+    expect(await throttle.run(bob, () => 'bob')).toBe('bob')
   })
 
   it('that is used up leaves the accounts alone', async () => {
-    const throttle = createThrottle({})
-    for (let i = 0; i < 100; i++) await outcome(throttle.run(`user-${i}`, ADDRESS, () => null))
-    expect(await outcome(throttle.run('alice', ADDRESS, () => 'alice'))).toBe(limited(60))
-    expect(await throttle.run('alice', '198.51.100.7', () => 'alice')).toBe('alice')
+    const throttle = createThrottle(createMemoryLimiter)
+    for (let i = 0; i < 100; i++)
+      await outcome(throttle.run({ username: `user-${i}`, address: ADDRESS }, () => null))
+    expect(await outcome(throttle.run({ username: 'alice', address: ADDRESS }, () => 'alice'))).toBe(
+      limited(60),
+    )
+    expect(await throttle.run({ username: 'alice', address: '198.51.100.7' }, () => 'alice')).toBe('alice')
   })
 
   it.each([
@@ -166,24 +189,28 @@ describe('an address', () => {
     ['::1', '0:0:0:0::/64'],
     ['::', '0:0:0:0::/64'],
     ['64:ff9b::203.0.113.9', '64:ff9b:0:0::/64'],
-    ['nonsense', 'nonsense'],
-    ['', ''],
-    [':::::::::::', '0:0:0:0::/64'],
+    ['203.0.113.9:40000', '203.0.113.9'],
+    ['[2001:db8:1:2::7]:40000', '2001:db8:1:2::/64'],
+    ['[2001:db8:1:2::7]', '2001:db8:1:2::/64'],
+    ['203.0.113.9, 10.0.0.7', 'unknown'],
+    ['203.0.113.256', 'unknown'],
+    ['2001:db8::1::2', 'unknown'],
+    ['1:2:3:4:5:6:7:8:9', 'unknown'],
+    ['nonsense', 'unknown'],
+    ['', 'unknown'],
+    [':::::::::::', 'unknown'],
   ])('%s is counted as %s', (address, network) => expect(toIpPrefix(address)).toBe(network))
 
   it('of hostile length is cut', () => expect(toIpPrefix('1'.repeat(100_000)).length).toBeLessThan(100))
 })
 
 describe('a limiter that is out of order', () => {
+  const down = (): Promise<never> => Promise.reject(new Error('connection refused'))
+
   it('lets nobody try: 503', async () => {
-    const broken: Limiter = {
-      consume: () => Promise.reject(new Error('connection refused')),
-      reward: () => Promise.reject(new Error('connection refused')),
-      delete: () => Promise.reject(new Error('connection refused')),
-    }
     let looked = false
-    const throttle = createThrottle({ createLimiter: () => broken })
-    const attempt = throttle.run('alice', undefined, () => {
+    const throttle = createThrottle(() => ({ consume: down, get: down, reward: down, delete: down }))
+    const attempt = throttle.run({ username: 'alice', address: undefined }, () => {
       looked = true
       return 'alice'
     })
@@ -194,38 +221,45 @@ describe('a limiter that is out of order', () => {
   it('after the password was right refuses nobody', async () => {
     const forgetful: Limiter = {
       consume: async () => ({ consumedPoints: 1, msBeforeNext: 1000 }),
-      reward: () => Promise.reject(new Error('gone')),
-      delete: () => Promise.reject(new Error('gone')),
+      get: down,
+      reward: down,
+      delete: down,
     }
-    const throttle = createThrottle({ createLimiter: () => forgetful })
-    expect(await throttle.run('alice', ADDRESS, () => 'alice')).toBe('alice')
+    const throttle = createThrottle(() => forgetful)
+    expect(await throttle.run({ username: 'alice', address: ADDRESS }, () => 'alice')).toBe('alice')
   })
+
+  it.each([[undefined], ['redis'], [{}], [{ consume() {}, reward() {}, delete() {} }]])(
+    'is refused at start where it is none: %j',
+    (limiter) =>
+      expect(() =>
+        authRoutes(createAuth({ secret: SECRET }), {
+          verifyCredentials: () => null,
+          throttle: { createLimiter: () => limiter as never },
+        }),
+      ).toThrow(/throttle\.createLimiter.*rate-limiter-flexible/),
+  )
 })
 
 describe('the memory of a process', () => {
   const settings = { keyPrefix: 'x', points: 1_000_000, duration: 3600 }
-  const isOut = (attempt: Promise<unknown>): Promise<boolean> =>
-    attempt.then(
-      () => false,
-      () => true,
-    )
 
-  it('keeps no more keys than it says', async () => {
-    const limiter = createMemoryLimiter(settings, 100)
-    for (let i = 0; i < 1000; i++) expect(await isOut(limiter.consume(`key-${i}`))).toBe(false)
-    // The newest is known, the oldest is forgotten.
+  it('keeps no more keys than it says, and forgets those with the fewest attempts', async () => {
+    const limiter = createMemoryLimiter(settings, Date.now, 100)
+    for (let i = 0; i < 10; i++) for (let n = 0; n < 5; n++) await limiter.consume(`attacked-${i}`)
+    for (let i = 0; i < 1000; i++) await limiter.consume(`key-${i}`)
     expect((await limiter.consume('key-999')).consumedPoints).toBe(2)
-    expect((await limiter.consume('key-0')).consumedPoints).toBe(1)
-    expect(vi.getTimerCount()).toBeLessThanOrEqual(100)
+    expect(await limiter.get('key-0')).toBeNull()
+    for (let i = 0; i < 10; i++) expect((await limiter.get(`attacked-${i}`))?.consumedPoints).toBe(5)
   })
 
-  it('never forgets a key that may be blocked, and refuses new ones when it is full of them', async () => {
-    const limiter = createMemoryLimiter(settings, 10)
-    for (let i = 0; i < 10; i++) for (let n = 0; n < 5; n++) await limiter.consume(`blocked-${i}`)
-    for (let i = 0; i < 200; i++) expect(await isOut(limiter.consume(`key-${i}`))).toBe(true)
-    for (let i = 0; i < 10; i++) expect((await limiter.consume(`blocked-${i}`)).consumedPoints).toBe(6)
+  it('says that it is full, and has room again when the time of its keys is over', async () => {
+    const limiter = createMemoryLimiter(settings, Date.now, 10)
+    for (let i = 0; i < 10; i++) expect((await limiter.consume(`key-${i}`)).isFull).toBe(false)
+    expect((await limiter.consume('last')).isFull).toBe(true)
     vi.advanceTimersByTime(3_600_000)
-    expect(await isOut(limiter.consume('key'))).toBe(false)
+    expect(await limiter.get('last')).toBeNull()
+    expect((await limiter.consume('another')).isFull).toBe(false)
   })
 })
 
@@ -293,23 +327,30 @@ describe('authRoutes', () => {
     expect((await handle(request('right'))).status).toBe(200)
   })
 
-  it('limits step-up without sessions by the account, with sessions by the session', async () => {
-    for (const stateful of [false, true]) {
-      const { auth, handle } = toRoutes({}, stateful)
-      const { access_token } = await auth.createTokenPair('alice')
-      const prove = (password: string): Promise<Response> =>
-        handle(
-          new Request('http://localhost/auth/verify-password', {
-            method: 'POST',
-            headers: { 'content-type': 'application/json', authorization: `Bearer ${access_token}` },
-            body: JSON.stringify({ password }),
-          }),
-        )
-      for (let i = 0; i < 5; i++) expect((await prove('wrong')).status).toBe(401)
-      expect((await prove('right')).status).toBe(429)
-      // A thief's tries at the step-up keep nobody from logging in.
-      expect((await handle(request('right'))).status).toBe(stateful ? 200 : 429)
-    }
+  it.each([[true], [false]])('lets login and step-up share their limits (sessions: %s)', async (stateful) => {
+    const { auth, handle } = toRoutes({}, stateful)
+    const { access_token } = await auth.createTokenPair('alice')
+    const stepUp = (password: string, address: string): Promise<Response> =>
+      handle(
+        new Request('http://localhost/auth/verify-password', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${access_token}` },
+          body: JSON.stringify({ password }),
+        }),
+        { address },
+      )
+    // The owner has signed in from home. A run of right answers costs nothing.
+    const home = '198.51.100.7'
+    for (let i = 0; i < 20; i++) expect((await handle(request('right'), { address: home })).status).toBe(200)
+    for (let i = 0; i < 20; i++) expect((await stepUp('right', home)).status).toBe(200)
+    // A thief with the token.
+    for (let i = 0; i < 3; i++) expect((await stepUp('wrong', ADDRESS)).status).toBe(401)
+    for (let i = 0; i < 2; i++)
+      expect((await handle(request('wrong'), { address: ADDRESS })).status).toBe(401)
+    expect((await stepUp('right', ADDRESS)).status).toBe(429)
+    expect((await handle(request('right'), { address: ADDRESS })).status).toBe(429)
+    expect((await stepUp('right', home)).status).toBe(200)
+    expect((await handle(request('right'), { address: home })).status).toBe(200)
   })
 
   it('warns once of an address that it does not learn', async () => {
@@ -325,6 +366,62 @@ describe('authRoutes', () => {
     warn.mockClear()
     await toRoutes({ throttle: false }).handle(request('right'))
     expect(warn).not.toHaveBeenCalled()
+  })
+
+  it('warns once of a proxy whose address everybody has', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const forwarded = () => {
+      const forwardedRequest = request('right')
+      forwardedRequest.headers.set('x-forwarded-for', '192.0.2.1')
+      return forwardedRequest
+    }
+    const { handle } = toRoutes()
+    for (let i = 0; i < 3; i++) await handle(forwarded(), { address: ADDRESS })
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('x-forwarded-for'),
+      expect.objectContaining({ code: 'TOKENWRIGHT_PROXY_ADDRESS' }),
+    )
+    warn.mockClear()
+    await toRoutes({ address: () => ADDRESS }).handle(forwarded())
+    await toRoutes({ throttle: false }).handle(forwarded())
+    expect(warn).not.toHaveBeenCalled()
+  })
+
+  it.each([
+    [undefined, 'undefined'],
+    [false, 'false'],
+    [true, 'true'],
+    ['alice', 'a value of type string'],
+    [{}, 'an object without it'],
+    [{ subject: '' }, 'an object without it'],
+    [{ subject: 7 }, 'an object without it'],
+    [[], 'a value of type object'],
+  ])(
+    'tells the operator once that `verifyCredentials` returned %j, and counts a failure',
+    async (result, got) => {
+      const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+      const { handle } = toRoutes({ verifyCredentials: () => result as never })
+      for (let i = 0; i < 5; i++) {
+        const answer = await handle(request('wrong'), { address: ADDRESS })
+        expect(answer.status).toBe(500)
+        expect(await answer.json()).toMatchObject({ code: 'configuration_invalid' })
+      }
+      expect((await handle(request('wrong'), { address: ADDRESS })).status).toBe(429)
+      expect(warn).toHaveBeenCalledExactlyOnceWith(
+        expect.stringContaining(got),
+        expect.objectContaining({ code: 'TOKENWRIGHT_MISCONFIGURED' }),
+      )
+    },
+  )
+
+  it.each([
+    ['verifyCredentials', 10],
+    ['address', 5],
+  ] as const)('gives up on `%s` after %d s: 503', async (name, seconds) => {
+    const { handle } = toRoutes({ [name]: () => new Promise<never>(() => undefined) })
+    const answer = handle(request('right'), { address: ADDRESS })
+    await vi.advanceTimersByTimeAsync(seconds * 1000)
+    expect((await answer).status).toBe(503)
   })
 
   it('limits nothing with `throttle: false`', async () => {

@@ -1,35 +1,39 @@
 /**
- * Attempts at passwords that are being looked at in this process. They count as failures until they turn out to be none, so several right ones
- * of one user at the same moment would be in each other's way.
+ * Attempts at passwords that are being looked at in this process. They count as failures until they turn out to be none, so
+ * several right ones of one user at the same moment would be in each other's way.
  */
 
 /** The attempts that are being looked at. */
 export interface InFlight {
-  /** Remembers an attempt until it is over; success says that the password was right and the failures are forgotten. */
-  track<T>(account: string, work: Promise<T>): Promise<T>
-  /** Waits for what becomes of the attempts at an account; whether one of them succeeded. */
-  isForgiven(account: string): Promise<boolean>
+  /** Remembers an attempt until it ends; whoever waits for the account learns how. */
+  begin(account: string): (isRight: boolean) => void
+  /** The attempts at an account that run now: waits for what becomes of them, and says whether one was right. */
+  watch(account: string): () => Promise<boolean>
 }
 
 /** Makes an empty set of attempts. */
 export function createInFlight(): InFlight {
   const byAccount = new Map<string, Set<Promise<boolean>>>()
   return {
-    track(account, work) {
+    begin(account) {
       const known = byAccount.get(account) ?? new Set()
-      const outcome = work.then(
-        () => true,
-        () => false,
-      )
-      byAccount.set(account, known.add(outcome))
-      void outcome.then(() => {
-        known.delete(outcome)
-        if (known.size === 0 && byAccount.get(account) === known) byAccount.delete(account)
+      let end: (isRight: boolean) => void = () => undefined
+      const attempt = new Promise<boolean>((resolve) => {
+        end = resolve
       })
-      return work
+      byAccount.set(account, known.add(attempt))
+      return (isRight) => {
+        known.delete(attempt)
+        if (known.size === 0 && byAccount.get(account) === known) byAccount.delete(account)
+        end(isRight)
+      }
     },
-    async isForgiven(account) {
-      return (await Promise.all(byAccount.get(account) ?? [])).includes(true)
+    watch(account) {
+      const running = [...(byAccount.get(account) ?? [])]
+      return async () => {
+        const later = byAccount.get(account) ?? []
+        return (await Promise.all([...running, ...later])).includes(true)
+      }
     },
   }
 }

@@ -6,21 +6,54 @@
 /** The longest text that is taken for an address, in characters. */
 const MAX_ADDRESS = 64
 
-/** The eight groups of an IPv6 address, without leading zeros; whatever is written wrongly stays as it is. */
-function toGroups(address: string): string[] {
-  const [head = '', tail] = address.split('::', 2)
-  const read = (part: string): string[] =>
-    part.split(':').flatMap((group) => (group === '' ? [] : toSixteenBits(group)))
-  const left = read(head)
-  const right = tail === undefined ? [] : read(tail)
-  const gap = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length)
-  return [...left, ...Array<string>(gap).fill('0'), ...right]
+/** What every text is counted by that is no address: whoever can vary it would never be limited. */
+export const UNKNOWN_NETWORK: string = 'unknown'
+
+/**
+ * The network that an address is counted by.
+ *
+ * @param address IPv4 or IPv6, with or without a zone, a port or brackets
+ * @returns `UNKNOWN_NETWORK` for any other text
+ */
+export function toIpPrefix(address: string): string {
+  const text = address.length > MAX_ADDRESS ? '' : address.trim().toLowerCase()
+  const [, bracketed = text] = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(text) ?? []
+  const [bare = ''] = bracketed.split('%', 1)
+  if (!bare.includes(':') || /^[\d.]+:\d{1,5}$/.test(bare)) return toIpv4(bare.split(':', 1)[0] ?? '')
+  const groups = toGroups(bare)
+  if (groups === null) return UNKNOWN_NETWORK
+  const isMapped = groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff'
+  return isMapped ? toDotted(groups[6] ?? '', groups[7] ?? '') : `${groups.slice(0, 4).join(':')}::/64`
+}
+
+function toIpv4(text: string): string {
+  return readIpv4(text) === null ? UNKNOWN_NETWORK : text
+}
+
+/** The four bytes of an IPv4 address; null for anything else. */
+function readIpv4(text: string): readonly number[] | null {
+  const parts = /^\d{1,3}(?:\.\d{1,3}){3}$/.test(text) ? text.split('.').map(Number) : []
+  return parts.length === 4 && parts.every((part) => part <= 255) ? parts : null
+}
+
+/** The eight groups of an IPv6 address, without leading zeros; null for anything else. */
+function toGroups(address: string): readonly string[] | null {
+  const halves = address.split('::')
+  if (halves.length > 2) return null
+  const [left = [], right] = halves.map((half) =>
+    half === '' ? [] : half.split(':').flatMap((group) => toSixteenBits(group)),
+  )
+  const gap = right === undefined ? 0 : 8 - left.length - right.length
+  if (gap < (right === undefined ? 0 : 1)) return null
+  const groups = [...left, ...Array<string>(gap).fill('0'), ...(right ?? [])]
+  return groups.length === 8 && groups.every((group) => /^[\da-f]{1,4}$/.test(group)) ? groups : null
 }
 
 /** A group as it is, and the dotted end of an address as two groups. */
-function toSixteenBits(group: string): string[] {
-  if (!group.includes('.')) return [group.replace(/^0+(?=.)/, '')]
-  const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
+function toSixteenBits(group: string): readonly string[] {
+  const ipv4 = readIpv4(group)
+  if (ipv4 === null) return [group.replace(/^0+(?=.)/, '')]
+  const [a = 0, b = 0, c = 0, d = 0] = ipv4
   return [(a * 256 + b).toString(16), (c * 256 + d).toString(16)]
 }
 
@@ -28,17 +61,4 @@ function toSixteenBits(group: string): string[] {
 function toDotted(high: string, low: string): string {
   const bits = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
   return bits.flatMap((group) => [group >> 8, group & 255]).join('.')
-}
-
-/**
- * The network that an address is counted by.
- *
- * @param address IPv4 or IPv6, with or without a zone; any other text stands for itself
- */
-export function toIpPrefix(address: string): string {
-  const [bare = ''] = address.slice(0, MAX_ADDRESS).trim().toLowerCase().split('%', 1)
-  if (!bare.includes(':')) return bare
-  const groups = toGroups(bare)
-  const isMapped = groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff' && groups.length === 8
-  return isMapped ? toDotted(groups[6] ?? '', groups[7] ?? '') : `${groups.slice(0, 4).join(':')}::/64`
 }

@@ -1,58 +1,21 @@
 /**
- * The limiter that needs nothing: the memory of this process. `rate-limiter-flexible` counts, and keeps a record and a timer
- * for every key, as many as come; here their number is bounded. What is blocked is never forgotten to make room.
+ * A limiter in the memory of this process. The number of its keys is bounded: whoever makes up names can fill it, so a key that is new
+ * always finds a place, in that of the key whose loss costs least. Nobody is refused because others have filled it.
  */
-import { RateLimiterMemory } from 'rate-limiter-flexible'
-
-/** How things stand after an attempt was counted; `RateLimiterRes` of `rate-limiter-flexible` is one. */
-export interface LimiterResult {
-  /** Milliseconds until the count begins anew. */
-  readonly msBeforeNext: number
-  /** How many attempts were counted, this one included. */
-  readonly consumedPoints: number
-}
-
-/** A counter of attempts by key. Every limiter of `rate-limiter-flexible` is one. */
-export interface Limiter {
-  /**
-   * Counts an attempt, atomically.
-   *
-   * @param options `customDuration`: seconds until the count begins anew, for a key that has none
-   * @returns how things stand; rejects with a `LimiterResult` that is no `Error` when there were too many
-   */
-  consume(
-    key: string,
-    points?: number,
-    options?: { readonly customDuration?: number },
-  ): Promise<LimiterResult>
-  /** Takes attempts back. */
-  reward(key: string, points?: number): Promise<unknown>
-  /** Forgets a key. */
-  delete(key: string): Promise<unknown>
-}
-
-/** What a limiter is made from. */
-export interface LimiterSettings {
-  /** What its keys begin with. */
-  readonly keyPrefix: string
-  /** How many attempts are let through. */
-  readonly points: number
-  /** Seconds until a key's count begins anew, from its first attempt. */
-  readonly duration: number
-}
+import type { Limiter, LimiterResult, LimiterSettings } from './limiter.ts'
 
 /** The most keys that one limiter remembers. */
 export const MOST_KEYS: number = 50_000
 
-/** From how many counts on a key may be blocked, in whatever limiter: such a key stays. */
-const BLOCKING = 5
+/** How many keys are looked at for one to forget. */
+const SAMPLE = 64
 
-/** How many keys are looked at for one that may go. */
-const TRIES = 64
+/** How long a limiter counts as full after a new key took the place of one that was of use, in milliseconds. */
+const FULL_TTL = 60_000
 
 /** What is known of a key. */
-interface Known {
-  readonly isBlocking: boolean
+interface Entry {
+  count: number
   /** Until when, epoch milliseconds. */
   readonly until: number
 }
@@ -60,48 +23,78 @@ interface Known {
 /**
  * Makes a limiter in memory.
  *
+ * @param now the present moment, epoch milliseconds
  * @param most the most keys it remembers
  */
-export function createMemoryLimiter(settings: LimiterSettings, most: number = MOST_KEYS): Limiter {
-  const limiter = new RateLimiterMemory(settings)
-  const known = new Map<string, Known>()
-  const blocking = Math.min(settings.points, BLOCKING)
+export function createMemoryLimiter(
+  settings: LimiterSettings,
+  now: () => number = Date.now,
+  most: number = MOST_KEYS,
+): Limiter {
+  const entries = new Map<string, Entry>()
+  /** Until when it counts as full, epoch milliseconds. */
+  let fullUntil = 0
 
-  /** Forgets one key that may go; false when there was none among those that were looked at. */
-  async function makeRoom(): Promise<boolean> {
-    let tries = 0
-    for (const [key, { isBlocking, until }] of known) {
-      if (tries++ === TRIES) return false
-      known.delete(key)
-      if (!isBlocking || until <= Date.now()) {
-        await limiter.delete(key)
-        return true
-      }
+  function find(key: string): Entry | undefined {
+    const entry = entries.get(key)
+    if (entry === undefined || now() < entry.until) return entry
+    entries.delete(key)
+    return undefined
+  }
+
+  /** Forgets keys whose time is over; where there is none, the one with the fewest attempts, of those the first to end. */
+  function makeRoom(): void {
+    if (entries.size < most) return
+    let weakest: readonly [string, Entry] | undefined
+    let looked = 0
+    const size = entries.size
+    for (const [key, entry] of entries) {
+      if (looked++ === SAMPLE) break
       // To the end of the line: the next search begins behind it.
-      known.set(key, { isBlocking, until })
+      entries.delete(key)
+      if (entry.until <= now()) continue
+      entries.set(key, entry)
+      if (weakest === undefined || isWeaker(entry, weakest[1])) weakest = [key, entry]
     }
-    return false
+    if (weakest === undefined || entries.size < size) return
+    entries.delete(weakest[0])
+    fullUntil = now() + FULL_TTL
   }
 
-  function remember(key: string, { consumedPoints, msBeforeNext }: LimiterResult): void {
-    known.delete(key)
-    known.set(key, { isBlocking: consumedPoints >= blocking, until: Date.now() + msBeforeNext })
-  }
+  const toResult = ({ count, until }: Entry): LimiterResult => ({
+    consumedPoints: count,
+    msBeforeNext: Math.max(0, until - now()),
+    isFull: now() < fullUntil,
+  })
 
   return {
-    async consume(key, points, options) {
-      // Full of what is blocked: whoever is new must wait. The accounts under attack stay protected.
-      if (!known.has(key) && known.size >= most && !(await makeRoom())) {
-        return Promise.reject({ msBeforeNext: 1000, consumedPoints: 0 })
+    async consume(key, points = 1, options = {}) {
+      let entry = find(key)
+      if (entry === undefined) {
+        makeRoom()
+        entry = { count: 0, until: now() + (options.customDuration ?? settings.duration) * 1000 }
+        entries.set(key, entry)
       }
-      const result = await limiter.consume(key, points, options)
-      remember(key, result)
-      return result
+      entry.count += points
+      const result = toResult(entry)
+      return entry.count <= settings.points ? result : Promise.reject(result)
     },
-    reward: (key, points) => limiter.reward(key, points),
+    async get(key) {
+      const entry = find(key)
+      return entry === undefined ? null : toResult(entry)
+    },
+    async reward(key, points = 1) {
+      const entry = find(key)
+      if (entry === undefined) return
+      entry.count -= points
+      if (entry.count <= 0) entries.delete(key)
+    },
     async delete(key) {
-      known.delete(key)
-      return limiter.delete(key)
+      return entries.delete(key)
     },
   }
+}
+
+function isWeaker(a: Entry, b: Entry): boolean {
+  return a.count < b.count || (a.count === b.count && a.until < b.until)
 }

@@ -1,0 +1,46 @@
+/**
+ * The one deadline for functions that the application gives: a query that hangs must not hang every request that waits for it.
+ */
+import { AuthError } from '../errors.ts'
+
+/**
+ * Runs a function of the application's, and gives up on it after a while. What it does after that has no effect.
+ *
+ * @param name the option, for the message
+ * @param seconds how long a result is waited for
+ * @returns its result; a value that is no promise is returned without a timer
+ * @throws {AuthError} `store_unavailable` when no result came in time; its cause names the option
+ * @throws whatever the function throws
+ */
+export async function withDeadline<T>(
+  name: string,
+  seconds: number,
+  work: () => T | PromiseLike<T>,
+): Promise<T> {
+  const result = work()
+  if (!isThenable(result)) return result
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const cause = new Error(`No result of \`${name}\` within ${seconds} s`)
+      reject(new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } }))
+    }, seconds * 1000)
+  })
+  try {
+    return await Promise.race([result, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * Whether a value is to be awaited: asked by its shape, for promises of other realms and lazy queries of query builders are no
+ * instances of `Promise`.
+ */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value !== null &&
+    (typeof value === 'object' || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+  )
+}

@@ -1,0 +1,71 @@
+/**
+ * Accounts as limits see them. A name is looked up by the rules of the application's database, which may take many spellings for
+ * one name: the usual collations of MySQL fold case, accents, width, invisible characters and trailing spaces. All of them
+ * share one count. Two names that fold alike may be two accounts all the same, so a success is known by the exact spelling.
+ */
+import { createHash } from 'node:crypto'
+import { COLLATION_EQUALS } from './collation-equals.ts'
+
+/** An account under the names that it is counted by. Both are hashes: no name can stretch them or break out. */
+export interface AccountKey {
+  /** Shared by all spellings. */
+  readonly folded: string
+  /** Of this spelling only. */
+  readonly exact: string
+}
+
+/** The account that a username names in a realm. */
+export function toAccountKey(username: string, realm: string | null): AccountKey {
+  return {
+    folded: toHash('name', realm, foldName(username)),
+    exact: toHash('spelling', realm, username),
+  }
+}
+
+/** The account of a subject in a realm: it has one spelling. */
+export function toSubjectKey(subject: string, realm: string | null): AccountKey {
+  const key = toHash('subject', realm, subject)
+  return { folded: key, exact: key }
+}
+
+/** One key out of several texts: 132 bits of SHA-256 in base64url. */
+export function toHash(...parts: readonly (string | null)[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)
+}
+
+const EQUALS: ReadonlyMap<string, string> = new Map(
+  Object.entries(COLLATION_EQUALS).flatMap(([letter, points]) =>
+    points.split(' ').map((point) => [String.fromCodePoint(Number.parseInt(point, 16)), letter] as const),
+  ),
+)
+
+const IGNORED = /[\p{M}\p{Default_Ignorable_Code_Point}\p{Cc}]/gu
+
+/** One spelling for all that the usual collations take for one name. It may also join a few that they tell apart. */
+export function foldName(name: string): string {
+  const plain = /^[ -~]*$/.test(name) ? name.toLowerCase() : foldUnicode(name)
+  // A sharp s equals `s` in one collation and `ss` in another.
+  return plain.replace(/s+/g, 's').trim()
+}
+
+function foldUnicode(name: string): string {
+  const letters = replaceEquals(replaceEquals(name).normalize('NFKD')).replace(IGNORED, '')
+  // By way of upper case: some letters share only that.
+  const cased = letters.toLowerCase().toUpperCase().toLowerCase()
+  return cased
+    .normalize('NFKD')
+    .replace(IGNORED, '')
+    .replace(/\p{Nd}/gu, toAsciiDigit)
+}
+
+function replaceEquals(text: string): string {
+  return Array.from(text, (character) => EQUALS.get(character) ?? character).join('')
+}
+
+/** The value of a decimal digit: Unicode has them in runs of ten. */
+function toAsciiDigit(digit: string): string {
+  const point = digit.codePointAt(0) ?? 0
+  let zero = point
+  while (point - zero < 9 && /\p{Nd}/u.test(String.fromCodePoint(zero - 1))) zero--
+  return String(point - zero)
+}

@@ -1,0 +1,92 @@
+/**
+ * Characters that MySQL's and MariaDB's usual collations (`utf8mb4_unicode_ci`, `_unicode_520_ci`, `_uca1400_ai_ci`; `_0900_ai_ci` is
+ * alike) take for a Latin letter, a digit or nothing, although their compatibility decomposition does not say so. A test asks a
+ * server about every code point. Code points in hexadecimal, by what they are taken for.
+ */
+export const COLLATION_EQUALS: Readonly<Record<string, string>> = {
+  a: '363 1dd3 1df2 a79a a79b a7c0 a7c1 1f150 1f170',
+  b: '1de8 1f151 1f171',
+  c: '368 1dd7 1f152 1f172',
+  d: 'd0 f0 110 111 369 1d9e 1dd8 1dd9 a779 a77a 1f153 1f173 1f1a5',
+  e: '364 1f154 1f174',
+  f: '1deb a77b a77c 1f155 1f175',
+  g: '1acc 1d79 1dda a77d a7a0 a7a1 1f156 1f176',
+  h: '126 127 36a 210f a7f8 10795 1f157 1f177',
+  i: '365 1f158 1f178',
+  j: '1f159 1f179',
+  k: '1ddc a7a2 a7a3 1f15a 1f17a',
+  l: '13f 140 141 142 1ddd 1f15b 1f17b',
+  m: '36b 1f15c 1f17c',
+  n: '1de0 a7a4 a7a5 1f15d 1f17d',
+  o: 'd8 f8 1fe 1ff 366 1ded 1df3 a79c a79d 107a2 1f15e 1f17e',
+  p: '1dee 1f15f 1f17f 1f18a',
+  q: '1f160 1f180',
+  r: '36c 1acd 1dca 1de3 a75a a75b a782 a783 a7a6 a7a7 1f161 1f181',
+  s: '1de4 1de5 a784 a785 a7a8 a7a9 a7d8 a7d9 1f162 1f182',
+  t: '36d 1ace a786 a787 1f163 1f183',
+  u: '367 1df0 1df4 a79e a79f 1f164 1f184',
+  v: '36e 1f165 1f185',
+  w: '1abf 1df1 a7c2 a7c3 1f166 1f186',
+  x: '36f 1f167 1f187',
+  y: '1f168 1f188',
+  z: '1de6 1f169 1f189',
+  '': [
+    '600 601 602 603 604 605 640 6dd 6de 70f 7fa 824 828 890 891 8e2 180a 1cd3 1cf2 1cf3 fcf2',
+    'fcf3 fcf4 fe71 fe73 fe77 fe79 fe7b fe7d fe7f fff9 fffa fffb 110bd 110cd 13430 13431',
+    '13432 13433 13434 13435 13436 13437 13438',
+  ].join(' '),
+  0: 'c78 f33 17f0 24ff 3007 1018a 16e80 1d2e0 1f10b 1f10c',
+  1: [
+    '9f4 c79 c7c f2a 1369 17f1 19da 24f5 2776 2780 278a 3021 10107 10142 10158 10159 1015a',
+    '102e1 10320 103d1 10858 10879 108a7 108fb 10916 109c0 10a40 10a7d 10a9d 10aeb 10b58',
+    '10b78 10ba9 10cfa 10e60 10f1d 10f51 10fc5 11052 111e1 11c5a 12415 1241e 1242c 12434',
+    '1244f 12458 16e81 16e94 1d2e1 1d360 1d372 1d377 1e8c7 1ec71 1eca3 1ecb1 1ed01',
+  ].join(' '),
+  2: [
+    '9f5 c7a c7d f2b 136a 17f2 24f6 2777 2781 278b 3022 10108 1015b 1015c 1015d 1015e 102e2',
+    '103d2 10859 1087a 108a8 1091a 109c1 10a41 10b59 10b79 10baa 10e61 10f1e 10fc6 11053',
+    '111e2 11c5b 12400 12416 1241f 12423 1242d 12435 1244a 12450 12456 12459 16e82 16e95',
+    '1d2e2 1d361 1d373 1e8c8 1ec72 1eca4 1ecb2 1ed02 1ed2f',
+  ].join(' '),
+  3: [
+    '9f6 c7b c7e f2c 136b 17f3 24f7 2778 2782 278c 3023 10109 102e3 1085a 1087b 108a9 1091b',
+    '109c2 10a42 10b5a 10b7a 10bab 10e62 10f1f 10fc7 11054 111e3 11c5c 12401 12408 12417',
+    '12420 12424 12425 1242e 1242f 12436 12437 1243a 1243b 1244b 12451 12457 16e83 16e96',
+    '1d2e3 1d362 1d374 1e8c9 1ec73 1eca5 1ed03 1ed30',
+  ].join(' '),
+  4: [
+    '9f7 f2d 136c 17f4 24f8 2779 2783 278d 3024 1010a 102e4 1087c 108aa 108ab 109c3 10a43',
+    '10b5b 10b7b 10bac 10e63 10f20 10fc8 11055 111e4 11c5d 12402 12409 1240f 12418 12421',
+    '12426 12430 12438 1243c 1243d 1243e 1243f 1244c 12452 12453 12469 16e84 1d2e4 1d363',
+    '1d375 1e8ca 1ec74 1eca6 1ed04 1ed31',
+  ].join(' '),
+  5: [
+    'f2e 136d 17f5 24f9 277a 2784 278e 3025 1010b 10143 10148 1014f 1015f 10173 102e5 10321',
+    '1087d 108ac 108fc 109c4 10aec 10cfb 10e64 10f21 11056 111e5 11c5e 12403 1240a 12410',
+    '12419 12422 12427 12431 12439 1244d 12454 12455 1246a 16e85 1d2e5 1d364 1d376 1d378',
+    '1e8cb 1ec75 1eca7 1ed05 1ed32',
+  ].join(' '),
+  6: [
+    'f2f 136e 17f6 2185 24fa 277b 2785 278f 3026 1010c 102e6 109c5 10e65 11057 111e6 11c5f',
+    '12404 1240b 12411 1241a 12428 12440 1244e 1246b 16e86 1d2e6 1d365 1e8cc 1ec76 1eca8',
+    '1ed06 1ed33',
+  ].join(' '),
+  7: [
+    'f30 136f 17f7 24fb 277c 2786 2790 3027 1010d 102e7 109c6 10e66 11058 111e7 11c60 12405',
+    '1240c 12412 1241b 12429 12441 12442 12443 1246c 16e87 1d2e7 1d366 1e8cd 1ec77 1eca9',
+    '1ed07 1ed34',
+  ].join(' '),
+  8: [
+    'f31 1370 17f8 24fc 277d 2787 2791 3028 1010e 102e8 109c7 10e67 11059 111e8 11c61 12406',
+    '1240d 12413 1241c 1242a 12444 12445 1246d 16e88 1d2e8 1d367 1e8ce 1ec78 1ecaa 1ed08',
+    '1ed35',
+  ].join(' '),
+  9: [
+    'f32 1371 17f9 24fd 277e 2788 2792 3029 1010f 102e9 109c8 10e68 1105a 111e9 11c62 12407',
+    '1240e 12414 1241d 1242b 12446 12447 12448 12449 1246e 16e89 1d2e9 1d368 1e8cf 1ec79',
+    '1ecab 1ed09 1ed36',
+  ].join(' '),
+  ae: 'c6 e6 1d2d 10783',
+  oe: '152 153 a7f9',
+  ss: '1f14d',
+}
