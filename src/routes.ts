@@ -94,6 +94,11 @@ export interface AuthRoutesOptions<C> {
 
 /** The routes as one handler. */
 export interface AuthHandler {
+  /**
+   * Responds to a request.
+   *
+   * @param info what the platform knows of it, such as its address
+   */
   (request: Request, info?: RequestInfo): Promise<Response>
   /** The limits of attempts at passwords. */
   readonly throttle: {

@@ -28,7 +28,10 @@ export interface PasswordRequest {
  * @throws {AuthError} `rate_limited`, `credentials_invalid`, `store_unavailable` also when no result came in time
  * @throws {ConfigurationError} when the application's function returned neither a user nor null; the attempt is counted
  */
-export type PasswordCheck<C> = (credentials: Credentials, context: RouteContext) => Promise<VerifiedUser<C>>
+export type PasswordCheck<C> = (
+  credentials: Credentials,
+  attempt: PasswordRequest,
+) => Promise<VerifiedUser<C>>
 
 /** Prepares the check of passwords. */
 export function createPasswordCheck<C>(

@@ -44,7 +44,7 @@ export interface CountedAttempt {
 }
 
 /** Who tries. */
-export interface Client {
+export interface Requester {
   /** The network of the address; undefined where it is unknown. */
   readonly network: string | undefined
   /** Whether the account was used from there before. */
@@ -76,8 +76,8 @@ export class AccountLimits {
    *
    * @throws {AuthError} `rate_limited`, and then nothing is counted; `store_unavailable`
    */
-  async enter(account: AccountKey, client: Client): Promise<CountedAttempt> {
-    const pair = await this.#toPair(account, client)
+  async enter(account: AccountKey, requester: Requester): Promise<CountedAttempt> {
+    const pair = await this.#toPair(account, requester)
     const undo: (() => Promise<unknown>)[] = []
     const takeBack = async (): Promise<void> => {
       for (const step of undo.reverse()) await forgive(step())
@@ -106,17 +106,17 @@ export class AccountLimits {
       const key = toShare(account.folded, false)
       const failures = (await take(this.#accounts, key)).consumedPoints
       if (failures > STRANGERS_FAILURES) throw await toRefusalUntil(this.#accounts, key)
-      if (client.network !== undefined && failures > STRANGERS_FREE) await wait(key, STRANGERS_INTERVAL)
+      if (requester.network !== undefined && failures > STRANGERS_FREE) await wait(key, STRANGERS_INTERVAL)
     }
 
     try {
       const counted = await take(this.#pairs, pair)
-      const delay = toWait(counted, client.isKnown)
+      const delay = toWait(counted, requester.isKnown)
       // The wait that begins now is the next attempt's; this one must have sat out the wait before.
       if (delay > 0) await wait(pair, delay)
-      const isStranger = client.network !== undefined && !client.isKnown
+      const isStranger = requester.network !== undefined && !requester.isKnown
       if (isStranger && counted.consumedPoints > PAIR_FAILURES) throw await toRefusalUntil(this.#pairs, pair)
-      const isOwners = client.isKnown && (await takeOwners())
+      const isOwners = requester.isKnown && (await takeOwners())
       if (!isOwners) await takeStrangers()
       return {
         takeBack,
@@ -141,7 +141,7 @@ export class AccountLimits {
   }
 
   /** What an account and an address are counted by. A reset begins it anew, wherever the address is. */
-  async #toPair({ folded }: AccountKey, { network }: Client): Promise<string> {
+  async #toPair({ folded }: AccountKey, { network }: Requester): Promise<string> {
     const resets = await this.#accounts.get(toResets(folded)).catch(() => null)
     return toHash(folded, network ?? null, String(resets?.consumedPoints ?? 0))
   }

@@ -6,7 +6,7 @@
 import { AuthError, isAuthError } from '../../errors.ts'
 import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { type AccountKey, toAccountKey, toSubjectKey } from './account-key.ts'
-import { AccountLimits, type Client, type CountedAttempt } from './account-limits.ts'
+import { AccountLimits, type CountedAttempt, type Requester } from './account-limits.ts'
 import { AddressLimits } from './address-limits.ts'
 import { createInFlight } from './in-flight.ts'
 import { toIpPrefix } from './ip-prefix.ts'
@@ -22,11 +22,11 @@ export interface ThrottleOptions {
   readonly createLimiter?: CreateLimiter
 }
 
-/** Names an account. */
-export type AccountName = { readonly username: string } | { readonly subject: string }
+/** Names an account: a username as it is written at the login, or a subject. */
+export type AccountName = Readonly<Record<'username', string>> | Readonly<Record<'subject', string>>
 
 /** One attempt. */
-export interface Attempt {
+export interface PasswordAttempt {
   /** The username as it came. */
   readonly username: string
   /** The client's address; undefined for no limit by address. */
@@ -44,7 +44,10 @@ export interface Throttle {
    * @param verify checks the password; null when it is wrong. A `ConfigurationError` that it throws counts as a failure
    * @throws {AuthError} `rate_limited`, `credentials_invalid`, `store_unavailable`, and what `verify` throws
    */
-  run<T>(attempt: Attempt, verify: (countAgainst: CountAgainst) => T | null | Promise<T | null>): Promise<T>
+  run<T>(
+    attempt: PasswordAttempt,
+    verify: (countAgainst: CountAgainst) => T | null | Promise<T | null>,
+  ): Promise<T>
   /**
    * Forgets the failures of an account.
    *
@@ -70,81 +73,22 @@ export const UNTHROTTLED: Throttle = {
  */
 export function createThrottle(createLimiter: CreateLimiter, realm: string | null = null): Throttle {
   const accounts = new AccountLimits(createLimiter)
-  const addresses = new AddressLimits(createLimiter)
-  const inFlight = createInFlight()
-
-  /** Counts an attempt; where others at the same moment are in its way, it waits for what becomes of them. */
-  async function enterAccount(key: AccountKey, client: Client): Promise<CountedAccount> {
-    for (;;) {
-      const isForgiven = inFlight.watch(key.folded)
-      const end = inFlight.begin(key.folded)
-      try {
-        return { key, attempt: await accounts.enter(key, client), end }
-      } catch (refusal) {
-        end(false)
-        if (!(await isForgiven())) throw refusal
-      }
-    }
-  }
-
-  /** Counts an attempt of an address; where others behind it are in its way, it waits for them as well. */
-  async function enterAddress({ network, isKnown }: Client): Promise<(isRight: boolean) => void> {
-    for (;;) {
-      const isForgiven = inFlight.watch(`network ${network}`)
-      const end = inFlight.begin(`network ${network}`)
-      try {
-        await addresses.enter(network, isKnown)
-        return end
-      } catch (refusal) {
-        end(false)
-        if (!(await isForgiven())) throw refusal
-        await addresses.takeBack(network)
-      }
-    }
-  }
-
+  const entrance = new Entrance(accounts, new AddressLimits(createLimiter))
   return {
     async run({ username, address }, verify) {
       const network = address === undefined ? undefined : toIpPrefix(address)
       const name = toAccountKey(username, realm)
-      const isKnown = await addresses.isKnown(name, network)
-      const endAddress = await enterAddress({ network, isKnown })
-      const counted: CountedAccount[] = []
-      let refusal: unknown
-
-      async function count(key: AccountKey, client: Client): Promise<void> {
-        try {
-          counted.push(await enterAccount(key, client))
-        } catch (error) {
-          refusal = error
-          throw error
-        }
-      }
-
-      async function countAgainst(subject: string): Promise<void> {
-        const key = toSubjectKey(subject, realm)
-        if (counted.some((account) => account.key.exact === key.exact)) return
-        await count(key, { network, isKnown: isKnown || (await addresses.isKnown(key, network)) })
-      }
-
-      const end = async (how: keyof CountedAttempt): Promise<void> => {
-        await Promise.all(counted.map(({ attempt }) => attempt[how]()))
-        for (const account of counted) account.end(how === 'succeed')
-        endAddress(how === 'succeed')
-      }
+      const entered = await entrance.enter(name, network)
       try {
-        await count(name, { network, isKnown })
-        const result = await verify(countAgainst)
+        await entered.count(name)
+        const result = await verify((subject) => entered.count(toSubjectKey(subject, realm)))
         // Also where the application has swallowed it.
-        if (refusal !== undefined) throw refusal
+        if (entered.refusal !== undefined) throw entered.refusal
         if (result === null) throw new AuthError('credentials_invalid')
-        await addresses.succeed(network, counted)
-        await end('succeed')
+        await entered.end('succeed')
         return result
       } catch (error) {
-        await end(isFailure(error) ? 'fail' : 'takeBack')
-        // Only what failed, and what asked too often, costs the address.
-        if (!isFailure(error) && error !== refusal) await addresses.takeBack(network)
+        await entered.end(isFailure(error) ? 'fail' : 'takeBack', error)
         throw error
       }
     },
@@ -153,6 +97,88 @@ export function createThrottle(createLimiter: CreateLimiter, realm: string | nul
         'subject' in account ? toSubjectKey(account.subject, realm) : toAccountKey(account.username, realm),
       )
     },
+  }
+}
+
+/** An attempt whose address was counted. */
+interface EnteredAttempt {
+  /** What refused the attempt at an account; undefined while nothing has. */
+  readonly refusal: unknown
+  /** Counts it against an account, once. @throws {AuthError} `rate_limited`, `store_unavailable` */
+  count(key: AccountKey): Promise<void>
+  /** Ends it. @param error what it ended with */
+  end(how: keyof CountedAttempt, error?: unknown): Promise<void>
+}
+
+/** Counts attempts. Where others at the same moment are in the way of one, it waits for what becomes of them. */
+class Entrance {
+  readonly #accounts: AccountLimits
+  readonly #addresses: AddressLimits
+  readonly #inFlight = createInFlight()
+
+  constructor(accounts: AccountLimits, addresses: AddressLimits) {
+    this.#accounts = accounts
+    this.#addresses = addresses
+  }
+
+  /** Counts an attempt of an address. @throws {AuthError} `rate_limited`, `store_unavailable` */
+  async enter(name: AccountKey, network: string | undefined): Promise<EnteredAttempt> {
+    const addresses = this.#addresses
+    const isKnown = await addresses.isKnown(name, network)
+    const endAddress = await this.#enterAddress({ network, isKnown })
+    const counted: CountedAccount[] = []
+    let refusal: unknown
+    return {
+      get refusal() {
+        return refusal
+      },
+      count: async (key) => {
+        if (counted.some((account) => account.key.exact === key.exact)) return
+        try {
+          const isKnownHere = isKnown || (await addresses.isKnown(key, network))
+          counted.push(await this.#enterAccount(key, { network, isKnown: isKnownHere }))
+        } catch (error) {
+          refusal = error
+          throw error
+        }
+      },
+      async end(how, error) {
+        if (how === 'succeed') await addresses.succeed(network, counted)
+        // What failed costs the address, and so does what asked too often.
+        else if (how === 'takeBack' && error !== refusal) await addresses.takeBack(network)
+        await Promise.all(counted.map(({ attempt }) => attempt[how]()))
+        for (const account of counted) account.end(how === 'succeed')
+        endAddress(how === 'succeed')
+      },
+    }
+  }
+
+  async #enterAccount(key: AccountKey, requester: Requester): Promise<CountedAccount> {
+    for (;;) {
+      const isForgiven = this.#inFlight.watch(key.folded)
+      const end = this.#inFlight.begin(key.folded)
+      try {
+        return { key, attempt: await this.#accounts.enter(key, requester), end }
+      } catch (refusal) {
+        end(false)
+        if (!(await isForgiven())) throw refusal
+      }
+    }
+  }
+
+  async #enterAddress({ network, isKnown }: Requester): Promise<(isRight: boolean) => void> {
+    for (;;) {
+      const isForgiven = this.#inFlight.watch(`network ${network}`)
+      const end = this.#inFlight.begin(`network ${network}`)
+      try {
+        await this.#addresses.enter(network, isKnown)
+        return end
+      } catch (refusal) {
+        end(false)
+        if (!(await isForgiven())) throw refusal
+        await this.#addresses.takeBack(network)
+      }
+    }
   }
 }
 
