@@ -55,24 +55,26 @@ export type { AccountName, CountAgainst, ThrottleOptions } from './routes/thrott
 /** The options of `authRoutes`. */
 export interface AuthRoutesOptions<C> {
   /**
-   * Checks a username and a password; null when they are wrong. Take the same time for unknown users. What it
-   * throws goes to the caller of the handler, except an `AuthError`, which becomes the response. Any other
-   * result is a `ConfigurationError`: the response is 500, the attempt counts as a failure, and the process
-   * warns once. After 10 s without a result the response is 503 `store_unavailable`.
+   * Checks a username and a password; null when they are wrong. Take the same time for unknown
+   * users. What it throws goes to the caller of the handler, except an `AuthError`, which becomes
+   * the response. Any other result is a `ConfigurationError`: the response is 500, the attempt
+   * counts as a failure, and the process warns once. After 10 s without a result the response is
+   * 503 `store_unavailable`.
    */
   readonly verifyCredentials: VerifyCredentials<C>
   /** The username behind a token, for checking a password again. Default: its `sub`. */
   readonly usernameOf?: (payload: TokenPayload<C>) => string | Promise<string>
   /**
-   * The client's address, for limits by address and for the list of sessions. Default: what `toNodeHandler`
-   * says; behind a proxy, read its header here. Undefined: no limit by address, with one warning. 5 s at most.
+   * The client's address, for limits by address and for the list of sessions. Default: what
+   * `toNodeHandler` says; behind a proxy, read its header here. Undefined: no limit by address,
+   * with one warning. 5 s at most.
    */
   readonly address?: ClientAddress
   /**
-   * How often passwords may be tried, at login and step-up together: 5 failures of an account from one address,
-   * then waits that double up to 15 minutes; 100 consecutive failures of an account; 20 failures a minute of an
-   * address (docs/guide/login.md). False for no limit. Default: counted in the session store, or without one in
-   * the memory of this process.
+   * How often passwords may be tried, at login and step-up together: 5 failures of an account from
+   * one address, then waits that double up to 15 minutes; 100 consecutive failures of an account;
+   * 20 failures a minute of an address (docs/guide/login.md). False for no limit. Default: counted
+   * in the session store, or without one in the memory of this process.
    */
   readonly throttle?: ThrottleOptions | false
   /**
@@ -103,10 +105,11 @@ export interface AuthHandler {
   /** The limits of attempts at passwords. */
   readonly throttle: {
     /**
-     * Forgets the failures of an account, for administrators and after a password was set anew. An address that
-     * must wait may try again.
+     * Forgets the failures of an account, for administrators and after a password was set anew. An
+     * address that must wait may try again.
      *
-     * @param account a username as it is written at the login, or the subject that `countAgainst` was told
+     * @param account a username as it is written at the login, or the subject that `countAgainst`
+     *   was told
      * @throws {AuthError} `store_unavailable`
      */
     reset(account: AccountName): Promise<void>
@@ -172,7 +175,10 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
 
   const told = new Set<string>()
 
-  /** Tells the operator once what is wrong with the application. The client learns only that something is. */
+  /**
+   * Tells the operator once what is wrong with the application. The client learns only that
+   * something is.
+   */
   function respondMisconfigured({ message }: ConfigurationError): Response {
     if (!told.has(message))
       process.emitWarning(message, { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_MISCONFIGURED' })

@@ -159,7 +159,10 @@ export interface AuthInternals<C> {
   readonly requests: RequestInternals<C>
   /** Sessions, with all that is known of the tokens. */
   readonly sessions: SessionIssuing<C>
-  /** Counts attempts in the session store; null without a store, and for one that cannot take any back. */
+  /**
+   * Counts attempts in the session store; null without a store, and for one that cannot take any
+   * back.
+   */
   readonly attempts: AttemptCounter | null
   /** As `createAccessToken`. */
   issueAccess(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<IssuedToken>

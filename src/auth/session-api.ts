@@ -45,8 +45,8 @@ export interface AuthSessions<C> {
    */
   refresh(payload: TokenPayload<C>): Promise<TokenPair>
   /**
-   * Authenticates the user of a verified access token again. Each attempt is counted before `verify` runs, and
-   * taken back when it was right: 5 failures in 15 minutes for each session.
+   * Authenticates the user of a verified access token again. Each attempt is counted before
+   * `verify` runs, and taken back when it was right: 5 failures in 15 minutes for each session.
    *
    * @param verify checks the credentials; null when they are wrong
    * @param options `limit: false` where `verify` counts the attempts itself

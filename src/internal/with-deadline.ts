@@ -1,10 +1,12 @@
 /**
- * The one deadline for functions that the application gives: a query that hangs must not hang every request that waits for it.
+ * The one deadline for functions that the application gives: a query that hangs must not hang every
+ * request that waits for it.
  */
 import { AuthError } from '../errors.ts'
 
 /**
- * Runs a function of the application's, and gives up on it after a while. What it does after that has no effect.
+ * Runs a function of the application's, and gives up on it after a while. What it does after that
+ * has no effect.
  *
  * @param name the option, for the message
  * @param seconds how long a result is waited for
@@ -34,8 +36,8 @@ export async function withDeadline<T>(
 }
 
 /**
- * Whether a value is to be awaited: asked by its shape, for promises of other realms and lazy queries of query builders are no
- * instances of `Promise`.
+ * Whether a value is to be awaited: asked by its shape, for promises of other realms and lazy
+ * queries of query builders are no instances of `Promise`.
  */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (

@@ -13,7 +13,10 @@ export type ClientAddress = (
 /** How long the application's function may take, in seconds. */
 const DEADLINE = 5
 
-/** What proxies set: where one of these comes and the address is the connection's, everybody has the proxy's. */
+/**
+ * What proxies set: where one of these comes and the address is the connection's, everybody has the
+ * proxy's.
+ */
 const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'cf-connecting-ip'] as const
 
 /**

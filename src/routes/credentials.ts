@@ -1,5 +1,6 @@
 /**
- * Usernames and passwords as they come over the wire, and what the application says of a user whose password was right.
+ * Usernames and passwords as they come over the wire, and what the application says of a user whose
+ * password was right.
  */
 import { AuthError } from '../errors.ts'
 import { ConfigurationError, isRecord } from '../internal/configuration-error.ts'
@@ -34,9 +35,9 @@ export interface LoginContext {
   /** The client's user agent. */
   readonly userAgent: string | undefined
   /**
-   * Counts this attempt against a subject as well. Where several names lead to one user (a name and an address of electronic
-   * mail), call it with the user's identifier before the password is compared. Rejects with `rate_limited`, which is the
-   * answer of the route.
+   * Counts this attempt against a subject as well. Where several names lead to one user (a name and
+   * an address of electronic mail), call it with the user's identifier before the password is
+   * compared. Rejects with `rate_limited`, which is the answer of the route.
    */
   readonly countAgainst: CountAgainst
 }
@@ -51,7 +52,8 @@ export type VerifyCredentials<C> = (
 /**
  * Checks what `verifyCredentials` returned: a user, or null for a wrong password.
  *
- * @throws {ConfigurationError} for anything else: a forgotten `return` must let nobody in and hide nothing
+ * @throws {ConfigurationError} for anything else: a forgotten `return` must let nobody in and hide
+ *   nothing
  */
 export function checkVerifiedUser<C>(result: unknown): VerifiedUser<C> | null {
   if (result === null) return null
@@ -69,7 +71,10 @@ function describe(value: unknown): string {
   return value === undefined || typeof value === 'boolean' ? String(value) : `a value of type ${typeof value}`
 }
 
-/** The largest credentials: characters of a username, bytes of a password; hashing costs by the byte. */
+/**
+ * The largest credentials: characters of a username, bytes of a password; hashing costs by the
+ * byte.
+ */
 const MAX_USERNAME = 320
 const MAX_PASSWORD_BYTES = 1024
 

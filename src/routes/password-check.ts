@@ -1,6 +1,6 @@
 /**
- * The one place where a password is tried: within the limits, within a deadline, and with a look at what the application's
- * function returned. Login and step-up share it, and so share the limits.
+ * The one place where a password is tried: within the limits, within a deadline, and with a look at
+ * what the application's function returned. Login and step-up share it, and so share the limits.
  */
 import { withDeadline } from '../internal/with-deadline.ts'
 import {
@@ -25,8 +25,10 @@ export interface PasswordRequest {
 /**
  * Tries a username and a password.
  *
- * @throws {AuthError} `rate_limited`, `credentials_invalid`, `store_unavailable` also when no result came in time
- * @throws {ConfigurationError} when the application's function returned neither a user nor null; the attempt is counted
+ * @throws {AuthError} `rate_limited`, `credentials_invalid`, `store_unavailable` also when no
+ *   result came in time
+ * @throws {ConfigurationError} when the application's function returned neither a user nor null;
+ *   the attempt is counted
  */
 export type PasswordCheck<C> = (
   credentials: Credentials,

@@ -1,6 +1,6 @@
 /**
- * `POST /verify-password`: an access token and the password for fresh tokens of the same session. The limits of
- * logins hold here too.
+ * `POST /verify-password`: an access token and the password for fresh tokens of the same session.
+ * The limits of logins hold here too.
  */
 import { AuthError } from '../errors.ts'
 import { withDeadline } from '../internal/with-deadline.ts'

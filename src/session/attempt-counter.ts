@@ -4,7 +4,9 @@
 import type { Attempt, CountedAttempts } from './store.ts'
 import type { StoreClient } from './store-client.ts'
 
-/** Counts attempts. Every method rejects with `store_unavailable` when the store cannot be asked. */
+/**
+ * Counts attempts. Every method rejects with `store_unavailable` when the store cannot be asked.
+ */
 export class AttemptCounter {
   readonly #client: StoreClient
 

@@ -51,7 +51,10 @@ export interface SessionDependencies<C> extends Pick<RevokerDependencies, 'store
 
 /** How a step-up is carried out. */
 export interface StepUpOptions {
-  /** False where `verify` counts its attempts itself. Default true: 5 failures of a session in 15 minutes. */
+  /**
+   * False where `verify` counts its attempts itself. Default true: 5 failures of a session in 15
+   * minutes.
+   */
   readonly limit?: boolean
 }
 
@@ -243,7 +246,10 @@ export class Sessions<C> {
     return proof
   }
 
-  /** Refuses what this process knows to have ended: a store that lost its last writes may have forgotten it. */
+  /**
+   * Refuses what this process knows to have ended: a store that lost its last writes may have
+   * forgotten it.
+   */
   #throwIfEnded(payload: TokenPayload<C>): void {
     if (this.#deps.revocations.knowsRevoked(payload)) throw new AuthError('session_revoked')
   }

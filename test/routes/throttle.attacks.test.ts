@@ -91,7 +91,8 @@ describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) 
     }
     expect(looked() - before).toBeLessThanOrEqual(80)
     expect(await login('alice', 'right', HOTEL)).toBe('rate_limited')
-    // The owner's own address still has its share, and more failures there do not add up to more than 100.
+    // The owner's own address still has its share, and more failures there do not add up to more
+    // than 100.
     for (let i = 0; i < 40; i++) {
       await login('alice', 'wrong', HOME)
       vi.advanceTimersByTime(HOUR)

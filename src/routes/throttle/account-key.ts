@@ -1,12 +1,16 @@
 /**
- * Accounts as limits see them. A name is looked up by the rules of the application's database, which may take many spellings for
- * one name: the usual collations of MySQL fold case, accents, width, invisible characters and trailing spaces. All of them
- * share one count. Two names that fold alike may be two accounts all the same, so a success is known by the exact spelling.
+ * Accounts as limits see them. A name is looked up by the rules of the application's database,
+ * which may take many spellings for one name: the usual collations of MySQL fold case, accents,
+ * width, invisible characters and trailing spaces. All of them share one count. Two names that fold
+ * alike may be two accounts all the same, so a success is known by the exact spelling.
  */
 import { createHash } from 'node:crypto'
 import { COLLATION_EQUALS } from './collation-equals.ts'
 
-/** An account under the names that it is counted by. Both are hashes: no name can stretch them or break out. */
+/**
+ * An account under the names that it is counted by. Both are hashes: no name can stretch them or
+ * break out.
+ */
 export interface AccountKey {
   /** Shared by all spellings. */
   readonly folded: string
@@ -41,7 +45,10 @@ const EQUALS: ReadonlyMap<string, string> = new Map(
 
 const IGNORED = /[\p{M}\p{Default_Ignorable_Code_Point}\p{Cc}]/gu
 
-/** One spelling for all that the usual collations take for one name. It may also join a few that they tell apart. */
+/**
+ * One spelling for all that the usual collations take for one name. It may also join a few that
+ * they tell apart.
+ */
 export function foldName(name: string): string {
   const plain = /^[ -~]*$/.test(name) ? name.toLowerCase() : foldUnicode(name)
   // A sharp s equals `s` in one collation and `ss` in another.

@@ -1,6 +1,7 @@
 /**
- * The limits of one account: by the address that tries, and as a whole. An attempt is counted before the password is looked at, so that
- * a thousand at once are no way around, and taken back when it was right.
+ * The limits of one account: by the address that tries, and as a whole. An attempt is counted
+ * before the password is looked at, so that a thousand at once are no way around, and taken back
+ * when it was right.
  */
 import { type AccountKey, toHash } from './account-key.ts'
 import {
@@ -13,7 +14,10 @@ import {
   UNLIMITED,
 } from './limiter.ts'
 
-/** Failures of an account from one address that cost no waiting, and the longest wait after them in seconds. */
+/**
+ * Failures of an account from one address that cost no waiting, and the longest wait after them in
+ * seconds.
+ */
 const FREE_FAILURES = 5
 const LONGEST_WAIT = 900
 
@@ -22,8 +26,9 @@ const PAIR_TTL = 86_400
 const PAIR_FAILURES = 20
 
 /**
- * The most consecutive failures of an account (NIST SP 800-63B-4 section 3.2.2): 100, most of them for addresses from which it was
- * never used. The rest is the owner's, whom strangers cannot keep out. How long they are known, in seconds.
+ * The most consecutive failures of an account (NIST SP 800-63B-4 section 3.2.2): 100, most of them
+ * for addresses from which it was never used. The rest is the owner's, whom strangers cannot keep
+ * out. How long they are known, in seconds.
  */
 const STRANGERS_FAILURES = 80
 const OWNERS_FAILURES = 20
@@ -53,7 +58,9 @@ export interface Requester {
 
 /** The limits of the accounts of one application. */
 export class AccountLimits {
-  /** Failures of an account since its last success, by all spellings; and how often it was reset. */
+  /**
+   * Failures of an account since its last success, by all spellings; and how often it was reset.
+   */
   readonly #accounts: Limiter
   /** Those that were made under one spelling: a success takes these back. */
   readonly #spellings: Limiter
@@ -140,13 +147,18 @@ export class AccountLimits {
     await Promise.all([...forgotten, this.#accounts.consume(toResets(folded))])
   }
 
-  /** What an account and an address are counted by. A reset begins it anew, wherever the address is. */
+  /**
+   * What an account and an address are counted by. A reset begins it anew, wherever the address is.
+   */
   async #toPair({ folded }: AccountKey, { network }: Requester): Promise<string> {
     const resets = await this.#accounts.get(toResets(folded)).catch(() => null)
     return toHash(folded, network ?? null, String(resets?.consumedPoints ?? 0))
   }
 
-  /** Forgets failures under the spelling that was right, this attempt included. Those under others may be of another account. */
+  /**
+   * Forgets failures under the spelling that was right, this attempt included. Those under others
+   * may be of another account.
+   */
   async #forgive({ folded, exact }: AccountKey, pair: string, wasOwners: boolean): Promise<void> {
     const forgetShare = async (isOwners: boolean): Promise<void> => {
       const key = toShare(exact, isOwners)
@@ -170,7 +182,10 @@ function toResets(folded: string): string {
   return `${folded}.resets`
 }
 
-/** The wait that an attempt begins, in seconds. Where the table is full of made-up names, strangers have no free failures. */
+/**
+ * The wait that an attempt begins, in seconds. Where the table is full of made-up names, strangers
+ * have no free failures.
+ */
 function toWait({ consumedPoints, isFull = false }: LimiterResult, isKnown: boolean): number {
   const excess = consumedPoints - (isFull && !isKnown ? 1 : FREE_FAILURES)
   return excess < 0 ? 0 : Math.min(LONGEST_WAIT, 2 ** excess)

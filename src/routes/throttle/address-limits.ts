@@ -9,10 +9,16 @@ import { type CreateLimiter, consume, forgive, type Limiter, toRefusalUntil, UNL
 const MOST_FAILURES = 20
 const WINDOW = 60
 
-/** How long an address stays known for an account, in seconds. It is renewed once half of that is over. */
+/**
+ * How long an address stays known for an account, in seconds. It is renewed once half of that is
+ * over.
+ */
 const KNOWN_TTL = 90 * 86_400
 
-/** The limits of addresses. A network is undefined where the address is unknown: then nothing is counted and nothing known. */
+/**
+ * The limits of addresses. A network is undefined where the address is unknown: then nothing is
+ * counted and nothing known.
+ */
 export class AddressLimits {
   readonly #addresses: Limiter
   readonly #known: Limiter
@@ -33,7 +39,8 @@ export class AddressLimits {
   /**
    * Counts an attempt. What is refused stays counted, so that asking all the time costs something.
    *
-   * @param isKnown an account that is known here has a count of its own for this address: others behind it keep no owner out
+   * @param isKnown an account that is known here has a count of its own for this address: others
+   *   behind it keep no owner out
    * @throws {AuthError} `rate_limited`, `store_unavailable`
    */
   async enter(network: string | undefined, isKnown: boolean): Promise<void> {

@@ -1,13 +1,17 @@
 /**
- * Attempts at passwords that are being looked at in this process. They count as failures until they turn out to be none, so
- * several right ones of one user at the same moment would be in each other's way.
+ * Attempts at passwords that are being looked at in this process. They count as failures until they
+ * turn out to be none, so several right ones of one user at the same moment would be in each
+ * other's way.
  */
 
 /** The attempts that are being looked at. */
 export interface InFlight {
   /** Remembers an attempt until it ends; whoever waits for the account learns how. */
   begin(account: string): (isRight: boolean) => void
-  /** The attempts at an account that run now: waits for what becomes of them, and says whether one was right. */
+  /**
+   * The attempts at an account that run now: waits for what becomes of them, and says whether one
+   * was right.
+   */
   watch(account: string): () => Promise<boolean>
 }
 

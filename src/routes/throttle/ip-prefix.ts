@@ -1,6 +1,7 @@
 /**
- * Addresses as limits see them: an IPv4 address by itself, an IPv6 address by its /64, which is what one customer has at the least
- * (RFC 6177). An IPv4 address in IPv6 form is the IPv4 address (RFC 4291 section 2.5.5.2).
+ * Addresses as limits see them: an IPv4 address by itself, an IPv6 address by its /64, which is
+ * what one customer has at the least (RFC 6177). An IPv4 address in IPv6 form is the IPv4 address
+ * (RFC 4291 section 2.5.5.2).
  */
 
 /** The longest text that is taken for an address, in characters. */

@@ -1,6 +1,7 @@
 /**
- * Counters of attempts, as `rate-limiter-flexible` has them: the seam between what is counted and where. The counters are the memory
- * of this process, the session store, or a limiter that the application brings.
+ * Counters of attempts, as `rate-limiter-flexible` has them: the seam between what is counted and
+ * where. The counters are the memory of this process, the session store, or a limiter that the
+ * application brings.
  */
 import { AuthError, isAuthError } from '../../errors.ts'
 import { ConfigurationError, expected, isRecord } from '../../internal/configuration-error.ts'
@@ -21,7 +22,8 @@ export interface Limiter {
    * Counts an attempt, atomically.
    *
    * @param options `customDuration`: seconds until the count begins anew, for a key that has none
-   * @returns how things stand; rejects with a `LimiterResult` that is no `Error` when there were too many
+   * @returns how things stand; rejects with a `LimiterResult` that is no `Error` when there were
+   *   too many
    */
   consume(
     key: string,
@@ -49,7 +51,10 @@ export interface LimiterSettings {
 /** Makes a limiter. */
 export type CreateLimiter = (settings: LimiterSettings) => Limiter
 
-/** The `points` of a limiter that counts and lets everything through: what the count means is said elsewhere. */
+/**
+ * The `points` of a limiter that counts and lets everything through: what the count means is said
+ * elsewhere.
+ */
 export const UNLIMITED: number = 1_000_000_000
 
 /** The longest time that a refusal tells, in seconds: until then much can change. */
@@ -57,7 +62,10 @@ const LONGEST_TOLD = 86_400
 
 const METHODS = ['consume', 'get', 'reward', 'delete'] as const satisfies readonly (keyof Limiter)[]
 
-/** Checks what the application's `createLimiter` makes. @throws {ConfigurationError} for what is no limiter */
+/**
+ * Checks what the application's `createLimiter` makes. @throws {ConfigurationError} for what is no
+ * limiter
+ */
 export function checkLimiters(createLimiter: CreateLimiter): CreateLimiter {
   return (settings) => {
     const limiter: unknown = createLimiter(settings)
@@ -90,14 +98,17 @@ export async function toRefusalUntil(limiter: Limiter, key: string): Promise<Aut
 }
 
 /**
- * Waits for what gives a count back. What cannot be given back makes the next attempt wait; it is no reason to refuse this
- * one.
+ * Waits for what gives a count back. What cannot be given back makes the next attempt wait; it is
+ * no reason to refuse this one.
  */
 export async function forgive(work: Promise<unknown>): Promise<void> {
   await work.catch(() => undefined)
 }
 
-/** Says when to try again, or that the limiter itself is out of order: then nobody tries, for nobody counts. */
+/**
+ * Says when to try again, or that the limiter itself is out of order: then nobody tries, for nobody
+ * counts.
+ */
 function toRefusal(cause: unknown): AuthError {
   if (isAuthError(cause)) return cause
   if (cause instanceof Error || typeof cause !== 'object' || cause === null) {

@@ -1,6 +1,7 @@
 /**
- * A limiter in the memory of this process. The number of its keys is bounded: whoever makes up names can fill it, so a key that is new
- * always finds a place, in that of the key whose loss costs least. Nobody is refused because others have filled it.
+ * A limiter in the memory of this process. The number of its keys is bounded: whoever makes up
+ * names can fill it, so a key that is new always finds a place, in that of the key whose loss costs
+ * least. Nobody is refused because others have filled it.
  */
 import type { Limiter, LimiterResult, LimiterSettings } from './limiter.ts'
 
@@ -10,7 +11,10 @@ export const MOST_KEYS: number = 50_000
 /** How many keys are looked at for one to forget. */
 const SAMPLE = 64
 
-/** How long a limiter counts as full after a new key took the place of one that was of use, in milliseconds. */
+/**
+ * How long a limiter counts as full after a new key took the place of one that was of use, in
+ * milliseconds.
+ */
 const FULL_TTL = 60_000
 
 /** What is known of a key. */
@@ -42,7 +46,10 @@ export function createMemoryLimiter(
     return undefined
   }
 
-  /** Forgets keys whose time is over; where there is none, the one with the fewest attempts, of those the first to end. */
+  /**
+   * Forgets keys whose time is over; where there is none, the one with the fewest attempts, of
+   * those the first to end.
+   */
   function makeRoom(): void {
     if (entries.size < most) return
     let weakest: readonly [string, Entry] | undefined

@@ -1,5 +1,6 @@
 /**
- * The option `throttle`, and where attempts are counted without it: in the session store where there is one, else in memory.
+ * The option `throttle`, and where attempts are counted without it: in the session store where
+ * there is one, else in memory.
  */
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../../internal/configuration-error.ts'
 import type { AttemptCounter } from '../../session/attempt-counter.ts'

@@ -1,5 +1,6 @@
 /**
- * A limiter in the session store: one count for all processes that share it. The store counts in one atomic step.
+ * A limiter in the session store: one count for all processes that share it. The store counts in
+ * one atomic step.
  */
 import type { AttemptCounter } from '../../session/attempt-counter.ts'
 import type { Limiter, LimiterResult, LimiterSettings } from './limiter.ts'

@@ -1,7 +1,7 @@
 /**
- * How often a password may be tried: by account and address, by account, and by address (OWASP ASVS 6.3.1). Nobody can keep an owner
- * out: an address from which an account was used before has a count of its own, and failures from elsewhere do not touch it
- * (docs/decisions/0015).
+ * How often a password may be tried: by account and address, by account, and by address (OWASP ASVS
+ * 6.3.1). Nobody can keep an owner out: an address from which an account was used before has a
+ * count of its own, and failures from elsewhere do not touch it (docs/decisions/0015).
  */
 import { AuthError, isAuthError } from '../../errors.ts'
 import { ConfigurationError } from '../../internal/configuration-error.ts'
@@ -15,9 +15,10 @@ import type { CreateLimiter } from './limiter.ts'
 /** How attempts at passwords are limited. */
 export interface ThrottleOptions {
   /**
-   * Makes a limiter in a store of yours: for example `(settings) => new RateLimiterRedis({ storeClient, ...settings })` of
-   * `rate-limiter-flexible`. Called six times at start. Default: the session store, so that the limits hold over all
-   * processes; without one the memory of this process, 50 000 keys for each limiter.
+   * Makes a limiter in a store of yours: for example `(settings) => new RateLimiterRedis({
+   * storeClient, ...settings })` of `rate-limiter-flexible`. Called six times at start. Default:
+   * the session store, so that the limits hold over all processes; without one the memory of this
+   * process, 50 000 keys for each limiter.
    */
   readonly createLimiter?: CreateLimiter
 }
@@ -33,7 +34,10 @@ export interface PasswordAttempt {
   readonly address: string | undefined
 }
 
-/** Counts the attempt that runs against a subject as well. Rejects with `rate_limited`, also later on. */
+/**
+ * Counts the attempt that runs against a subject as well. Rejects with `rate_limited`, also later
+ * on.
+ */
 export type CountAgainst = (subject: string) => Promise<void>
 
 /** Limits of attempts at passwords. */
@@ -41,8 +45,10 @@ export interface Throttle {
   /**
    * Runs one attempt within the limits.
    *
-   * @param verify checks the password; null when it is wrong. A `ConfigurationError` that it throws counts as a failure
-   * @throws {AuthError} `rate_limited`, `credentials_invalid`, `store_unavailable`, and what `verify` throws
+   * @param verify checks the password; null when it is wrong. A `ConfigurationError` that it throws
+   *   counts as a failure
+   * @throws {AuthError} `rate_limited`, `credentials_invalid`, `store_unavailable`, and what
+   *   `verify` throws
    */
   run<T>(
     attempt: PasswordAttempt,
@@ -110,7 +116,10 @@ interface EnteredAttempt {
   end(how: keyof CountedAttempt, error?: unknown): Promise<void>
 }
 
-/** Counts attempts. Where others at the same moment are in the way of one, it waits for what becomes of them. */
+/**
+ * Counts attempts. Where others at the same moment are in the way of one, it waits for what becomes
+ * of them.
+ */
 class Entrance {
   readonly #accounts: AccountLimits
   readonly #addresses: AddressLimits
@@ -190,8 +199,8 @@ interface CountedAccount {
 }
 
 /**
- * Whether an attempt failed by its password, also where the application says so by an error of its own. A check that gives no
- * usable result counts as well: it may have meant no.
+ * Whether an attempt failed by its password, also where the application says so by an error of its
+ * own. A check that gives no usable result counts as well: it may have meant no.
  */
 function isFailure(error: unknown): boolean {
   return (isAuthError(error) && error.code === 'credentials_invalid') || error instanceof ConfigurationError
