@@ -3,6 +3,7 @@
  */
 export type { Auth, SubjectOf, TokenOf } from './auth/auth.ts'
 export type {
+  AuthContext,
   Authenticator,
   AuthRequests,
   FoundToken,
@@ -42,7 +43,7 @@ export {
   type ErrorRow,
   isAuthError,
 } from './errors.ts'
-export type { AuthContext } from './http/auth-context.ts'
+
 export type { CookieOptions, CookieRowOptions } from './http/cookie-options.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
 export type { ResponseData } from './http/error-response.ts'

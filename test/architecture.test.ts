@@ -223,6 +223,8 @@ describe('the rules themselves', () => {
       'anything but types (import type) from auth',
     ],
     ['src/adapters/a.ts', "import { b } from './b.ts'", 'no entry point is imported from within'],
+    ['src/routes.ts', "import { b } from './adapters/guards.ts'", 'no entry point is imported from within'],
+    ['src/http/a.ts', "import { b } from '../adapters/guards.ts'", 'no entry point is imported from within'],
     [
       'src/stores/a.ts',
       "import { b } from '../session/sessions.ts'",
@@ -250,6 +252,8 @@ describe('the rules themselves', () => {
         "import type { Store } from '../session/store.ts'\nimport type { Kysely } from 'kysely'",
       ),
       source('src/adapters/nest.ts', "import { createParamDecorator } from '@nestjs/common'"),
+      source('src/adapters/koa.ts', "import { prepareGuard } from './guards.ts'"),
+      source('src/adapters/nest/guard.ts', "import { prepareGuard } from '../guards.ts'"),
       source(
         'src/adapters/hono.ts',
         "import type { Auth } from '../auth/create-auth.ts'\nimport { createErrorResponse } from '../http/error-response.ts'",

@@ -1,23 +1,26 @@
 /**
- * Door `tokenwright/fetch`: guards around handlers that take a fetch `Request` and answer a `Response`: Bun, Deno, Workers,
+ * Entry point `tokenwright/fetch`: guards around handlers that take a fetch `Request` and return a `Response`: Bun, Deno, Workers,
  * Next.js route handlers, h3 and anything else that speaks the web's own types. Further arguments of the platform flow through.
  */
-import type { Authenticator, PayloadFor } from '../auth/authenticator.ts'
-import type { Auth } from '../auth/create-auth.ts'
+import type { PayloadFor } from '../auth/authenticator.ts'
+import type { Auth } from '../auth/auth.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import { isAuthError } from '../errors.ts'
-import type { AuthContext } from '../http/auth-context.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
+import { withTokenCookies } from '../http/token-cookies.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
+import { createRefreshing, type HeaderSource, peek, type RefreshingOptions } from './fetch/pages.ts'
 import {
-  createRefreshing,
-  type HeaderSource,
-  peek,
-  type RefreshingOptions,
-  withCookies,
-} from './fetch/pages.ts'
+  checkGuardArguments,
+  createGuardTable,
+  type GuardOptions,
+  type GuardPlan,
+  type GuardTable,
+  prepareAuthenticator,
+  prepareGuard,
+} from './guards.ts'
 
 export type { HeaderSource, RefreshingOptions } from './fetch/pages.ts'
+export type { GuardOptions } from './guards.ts'
 
 /** A guard: wraps a handler that wants the payload as its second argument. */
 export type FetchGuard<P> = <Rest extends readonly unknown[]>(
@@ -29,28 +32,16 @@ export type FetchSubjectGuard<P, U> = <Rest extends readonly unknown[]>(
   handler: (request: Request, payload: P, subject: U, ...rest: Rest) => Response | Promise<Response>,
 ) => (request: Request, ...rest: Rest) => Promise<Response>
 
-/** How guards answer. */
-export interface GuardOptions {
-  /** Answer errors here, or throw the `AuthError` to the caller. Default `'respond'`. */
-  readonly errors?: 'respond' | 'throw'
-}
-
 /** The guards of one application. */
-export interface FetchGuards<C, U> {
-  /** Any valid access token. */
-  access(): FetchGuard<TokenPayload<C>>
-  /** A refresh token. */
-  refresh(): FetchGuard<TokenPayload<C>>
-  /** A fresh access token: the user authenticated no longer ago than `freshness.window`. */
-  fresh(): FetchGuard<TokenPayload<C>>
-  /** An access token that covers all of these scopes. */
-  scopes(...scopes: readonly string[]): FetchGuard<TokenPayload<C>>
+export interface FetchGuards<C, U>
+  extends GuardTable<
+    () => FetchGuard<TokenPayload<C>>,
+    FetchGuard<TokenPayload<C>>,
+    () => FetchSubjectGuard<TokenPayload<C>, U>,
+    () => FetchGuard<TokenPayload<C> | null>
+  > {
   /** A token that meets a requirement. */
   token<const R extends Requirement>(requirement: R): FetchGuard<PayloadFor<R, C>>
-  /** A valid access token, and the user that the `subject` option loads for it. */
-  subject(): FetchSubjectGuard<TokenPayload<C>, U>
-  /** A valid access token or none; the payload is null for none. */
-  optional(): FetchGuard<TokenPayload<C> | null>
   /**
    * Reads who is signed in, for server components and whatever else can set no cookie: nothing is renewed, and null where nobody is, or not
    * well enough. The origin and the CSRF header are not checked: it is for rendering, not for changing.
@@ -67,6 +58,21 @@ export interface FetchGuards<C, U> {
     handler: (request: Request, ...rest: Rest) => Response | Promise<Response>,
     options?: RefreshingOptions,
   ): (request: Request, ...rest: Rest) => Promise<Response>
+}
+
+/** A handler of any guard. */
+type Handler = (request: Request, ...rest: readonly unknown[]) => Response | Promise<Response>
+
+/** A guard of any kind. */
+type Wrap = (handler: Handler) => (request: Request, ...rest: readonly unknown[]) => Promise<Response>
+
+/** One call of a guarded handler. */
+interface Call {
+  readonly request: Request
+  readonly rest: readonly unknown[]
+  readonly handler: Handler
+  /** The cookies of a token that was renewed in passing. */
+  renewed: readonly string[]
 }
 
 /**
@@ -86,57 +92,38 @@ export interface FetchGuards<C, U> {
  * ```
  */
 export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): FetchGuards<C, U> {
-  const throws = options.errors === 'throw'
+  checkGuardArguments(auth, options)
 
-  /** Runs `handle` with what a gate has found. */
-  async function run<R extends Requirement>(
-    request: Request,
-    gate: Authenticator<R, C, U>,
-    handle: (found: AuthContext<PayloadFor<R, C>, U>) => Response | Promise<Response>,
-  ): Promise<Response> {
-    let renewed: readonly string[] = []
-    const port: RequestPort = {
-      ...toRequestPort(request),
-      setCookies(lines) {
-        renewed = lines
+  function make(plan: GuardPlan): Wrap {
+    const authenticate = prepareAuthenticator(auth, plan)
+    const run = prepareGuard<Call, Promise<Response>>(auth, options, {
+      authenticate: (call) => authenticate(toPort(call)),
+      async next(call, { auth: payload, subject }) {
+        const found = plan.loadsSubject ? [payload, subject] : [payload]
+        return withTokenCookies(await call.handler(call.request, ...found, ...call.rest), call.renewed)
       },
-    }
-    let found: AuthContext<PayloadFor<R, C>, U>
-    try {
-      found = await gate(port)
-    } catch (error) {
-      return answer(error)
-    }
-    return withCookies(await handle(found), renewed)
-  }
-
-  function answer(error: unknown): Response {
-    if (throws || !isAuthError(error)) throw error
-    const { status, headers, body } = auth.errorResponse(error)
-    return new Response(body, { status, headers })
-  }
-
-  function guard<const R extends Requirement>(requirement: R): FetchGuard<PayloadFor<R, C>> {
-    const gate = auth.authenticator<R, U>(requirement)
+      respond: async (_call, { status, headers, body }) => new Response(body, { status, headers }),
+      async reject(_call, error) {
+        throw error
+      },
+    })
     return (handler) =>
       (request, ...rest) =>
-        run(request, gate, (found) => handler(request, found.auth, ...rest))
+        run({ request, rest, handler, renewed: [] })
   }
 
   return {
-    access: () => guard({}),
-    refresh: () => guard({ type: 'refresh' }),
-    fresh: () => guard({ fresh: true }),
-    scopes: (...scopes) => guard({ scopes }),
-    token: (requirement) => guard(requirement),
-    optional: () => guard({ optional: true }),
+    ...(createGuardTable(make) as unknown as Omit<FetchGuards<C, U>, 'peek' | 'refreshing'>),
     peek: (source, requirement) => peek(auth, source, requirement ?? {}),
-    refreshing: (handler, options) => createRefreshing(auth)(handler, options),
-    subject() {
-      const gate = auth.authenticator({}, auth.loadSubject)
-      return (handler) =>
-        (request, ...rest) =>
-          run(request, gate, (found) => handler(request, found.auth, found.subject as U, ...rest))
+    refreshing: (handler, refreshing) => createRefreshing(auth)(handler, refreshing),
+  }
+}
+
+function toPort(call: Call): RequestPort {
+  return {
+    ...toRequestPort(call.request),
+    setCookies(lines) {
+      call.renewed = lines
     },
   }
 }

@@ -1,16 +1,24 @@
 /**
- * Door `tokenwright/hono`: guards as Hono middleware (Hono 4). It makes three moves: fill the request port, call `authenticate`,
- * write the payload or the answer. Types come from the guard itself, so `c.var.auth` is typed on guarded routes and absent on others.
+ * Entry point `tokenwright/hono`: guards as Hono middleware (Hono 4). Types come from the guard itself, so `c.var.auth` is typed on
+ * guarded routes and absent on others.
  */
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { PayloadFor } from '../auth/authenticator.ts'
-import type { Auth } from '../auth/create-auth.ts'
+import type { Auth } from '../auth/auth.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import { isAuthError } from '../errors.ts'
-import type { AuthContext } from '../http/auth-context.ts'
-import { type Steps, settle } from '../internal/awaitable.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
+import {
+  checkGuardArguments,
+  createGuardTable,
+  type GuardOptions,
+  type GuardPlan,
+  type GuardTable,
+  prepareAuthenticator,
+  prepareGuard,
+} from './guards.ts'
 import { ContextPort } from './hono/request-port.ts'
+
+export type { GuardOptions } from './guards.ts'
 
 /** A middleware that puts the payload at `c.var.auth`. */
 export type HonoGuard<P> = MiddlewareHandler<{ Variables: { auth: P } }>
@@ -18,35 +26,23 @@ export type HonoGuard<P> = MiddlewareHandler<{ Variables: { auth: P } }>
 /** A middleware that puts the payload at `c.var.auth` and the user at `c.var.subject`. */
 export type HonoSubjectGuard<P, U> = MiddlewareHandler<{ Variables: { auth: P; subject: U } }>
 
+/** The guards of one application. */
+export interface HonoGuards<C, U>
+  extends GuardTable<
+    () => HonoGuard<TokenPayload<C>>,
+    HonoGuard<TokenPayload<C>>,
+    () => HonoSubjectGuard<TokenPayload<C>, U>,
+    () => HonoGuard<TokenPayload<C> | null>
+  > {
+  /** A token that meets a requirement. */
+  token<const R extends Requirement>(requirement: R): HonoGuard<PayloadFor<R, C>>
+}
+
 /** What a middleware is called with. */
 interface Call {
   readonly c: Context
   readonly next: Next
   readonly port: ContextPort
-}
-
-/** How guards answer. */
-export interface GuardOptions {
-  /** Answer errors here, or throw the `AuthError` to the application's error handler. Default `'respond'`. */
-  readonly errors?: 'respond' | 'throw'
-}
-
-/** The guards of one application. */
-export interface HonoGuards<C, U> {
-  /** Any valid access token. */
-  access(): HonoGuard<TokenPayload<C>>
-  /** A refresh token. */
-  refresh(): HonoGuard<TokenPayload<C>>
-  /** A fresh access token: the user authenticated no longer ago than `freshness.window`. */
-  fresh(): HonoGuard<TokenPayload<C>>
-  /** An access token that covers all of these scopes. */
-  scopes(...scopes: readonly string[]): HonoGuard<TokenPayload<C>>
-  /** A token that meets a requirement. */
-  token<const R extends Requirement>(requirement: R): HonoGuard<PayloadFor<R, C>>
-  /** A valid access token, and the user that the `subject` option loads for it. */
-  subject(): HonoSubjectGuard<TokenPayload<C>, U>
-  /** A valid access token or none; the payload is null for none. */
-  optional(): HonoGuard<TokenPayload<C> | null>
 }
 
 /**
@@ -68,39 +64,24 @@ export interface HonoGuards<C, U> {
  * ```
  */
 export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): HonoGuards<C, U> {
-  const throws = options.errors === 'throw'
+  checkGuardArguments(auth, options)
 
-  /** The types of what it sets are in the table of guards below. */
-  function guard(
-    requirement: Requirement,
-    load?: (payload: TokenPayload<C>) => Promise<U>,
-  ): MiddlewareHandler {
-    const gate = auth.authenticator(requirement, load)
-
-    const steps: Steps<Call, AuthContext, Promise<void> | Promise<Response>> = {
-      attempt: ({ port }) => gate(port),
-      attach({ c }, found) {
-        c.set('auth', found.auth)
-        if ('subject' in found) c.set('subject', found.subject)
+  function make(plan: GuardPlan): MiddlewareHandler {
+    const authenticate = prepareAuthenticator(auth, plan)
+    const run = prepareGuard<Call, Promise<void> | Promise<Response>>(auth, options, {
+      authenticate: ({ port }) => authenticate(port),
+      attach({ c }, context) {
+        c.set('auth', context.auth)
+        if ('subject' in context) c.set('subject', context.subject)
       },
-      enter: ({ port, next }) => port.proceed(next),
-      async refuse(_call, error) {
-        if (throws || !isAuthError(error)) throw error
-        const { status, headers, body } = auth.errorResponse(error)
-        return new Response(body, { status, headers })
+      next: ({ port, next }) => port.proceed(next),
+      respond: async (_call, { status, headers, body }) => new Response(body, { status, headers }),
+      async reject(_call, error) {
+        throw error
       },
-    }
-
-    return (c, next) => settle({ c, next, port: new ContextPort(c) }, steps)
+    })
+    return (c, next) => run({ c, next, port: new ContextPort(c) })
   }
 
-  return {
-    access: () => guard({}),
-    refresh: () => guard({ type: 'refresh' }),
-    fresh: () => guard({ fresh: true }),
-    scopes: (...scopes) => guard({ scopes }),
-    token: (requirement) => guard(requirement),
-    subject: () => guard({}, auth.loadSubject),
-    optional: () => guard({ optional: true }),
-  }
+  return createGuardTable<MiddlewareHandler>(make)
 }

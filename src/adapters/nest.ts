@@ -1,48 +1,30 @@
 /**
- * Door `tokenwright/nest`: guards for Nest 11 and 12, on Express and on Fastify, for HTTP, GraphQL and WebSocket contexts.
- * The payload is at `request.auth`, and handlers get it by `@CurrentToken()`. The one door that imports its framework at run time
+ * Entry point `tokenwright/nest`: guards for Nest 11 and 12, on Express and on Fastify, for HTTP, GraphQL and WebSocket contexts.
+ * The payload is at `request.auth`, and handlers get it by `@CurrentToken()`. The one entry point of a framework that imports it at run time
  * (`@nestjs/common`, for parameter decorators); everything else of Nest is read by its shape.
  */
 import type { Type } from '@nestjs/common'
-import type { Auth } from '../auth/create-auth.ts'
+import type { Auth } from '../auth/auth.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import { type GuardOptions, type GuardPlan, type NestGuard, RequestGuard } from './nest/guard.ts'
+import {
+  checkGuardArguments,
+  checkGuardOptions,
+  createGuardTable,
+  type GuardOptions,
+  type GuardTable,
+} from './guards.ts'
+import { type NestGuard, RequestGuard } from './nest/guard.ts'
 import { toInjectable } from './nest/module.ts'
 
+export type { GuardOptions } from './guards.ts'
 export { CurrentSubject, CurrentToken, Public } from './nest/decorators.ts'
-export type { GuardOptions, NestGuard } from './nest/guard.ts'
+export type { NestGuard } from './nest/guard.ts'
 export { type AsyncOptions, AUTH, AuthErrorFilter, TokenwrightModule } from './nest/module.ts'
 
 /** The guards of one application: objects by `guards(auth)`, classes by `injectedGuards()`. */
-export interface NestGuards<G> {
-  /** Any valid access token. */
-  access(): G
-  /** A refresh token. */
-  refresh(): G
-  /** A fresh access token: the user authenticated no longer ago than `freshness.window`. */
-  fresh(): G
-  /** An access token that covers all of these scopes. */
-  scopes(...scopes: readonly string[]): G
+export interface NestGuards<G> extends GuardTable<() => G, G, () => G, () => G> {
   /** A token that meets a requirement. */
   token(requirement: Requirement): G
-  /** A valid access token, and the user that the `subject` option loads for it. */
-  subject(): G
-  /** A valid access token or none; the payload is null for none. */
-  optional(): G
-}
-
-/** The table of guards. */
-function toGuards<G>(options: GuardOptions, make: (plan: GuardPlan) => G): NestGuards<G> {
-  const guard = (requirement: Requirement, loads = false): G => make({ requirement, loads, options })
-  return {
-    access: () => guard({}),
-    refresh: () => guard({ type: 'refresh' }),
-    fresh: () => guard({ fresh: true }),
-    scopes: (...scopes) => guard({ scopes }),
-    token: (requirement) => guard(requirement),
-    subject: () => guard({}, true),
-    optional: () => guard({ optional: true }),
-  }
 }
 
 /**
@@ -61,7 +43,8 @@ function toGuards<G>(options: GuardOptions, make: (plan: GuardPlan) => G): NestG
  * ```
  */
 export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): NestGuards<NestGuard> {
-  return toGuards(options, (plan) => new RequestGuard(auth, plan))
+  checkGuardArguments(auth, options)
+  return createGuardTable((plan) => new RequestGuard(auth, plan, options))
 }
 
 /**
@@ -79,5 +62,6 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Nest
  * ```
  */
 export function injectedGuards(options: GuardOptions = {}): NestGuards<Type<NestGuard>> {
-  return toGuards(options, toInjectable)
+  checkGuardOptions(options)
+  return createGuardTable((plan) => toInjectable(plan, options))
 }

@@ -1,12 +1,12 @@
 /**
- * Door `tokenwright/ws`: guards for WebSockets, at the handshake and for as long as the socket is open. A refused handshake is a plain
- * HTTP answer; an open socket is closed with 4401 when its token expires or is revoked; each message can ask for more by the
+ * Entry point `tokenwright/ws`: guards for WebSockets, at the handshake and for as long as the socket is open. A refused handshake is a
+ * plain HTTP response; an open socket is closed with 4401 when its token expires or is revoked; each message can ask for more by the
  * requirement of every route. Works on the sockets of the package `ws`, and of Hono and Fastify, which use that package.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { PayloadFor } from '../auth/authenticator.ts'
-import type { Auth } from '../auth/create-auth.ts'
+import type { Auth } from '../auth/auth.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { isAuthError } from '../errors.ts'
 import { readHttpHeader } from '../http/node-request.ts'
@@ -16,6 +16,14 @@ import type { HandshakeLocation, Location } from '../http/token-sources.ts'
 import { chooseProtocol, PROTOCOL_HEADER, withoutTokens } from '../http/websocket-handshake.ts'
 import { ConfigurationError } from '../internal/configuration-error.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
+import {
+  checkGuardArguments,
+  createGuardTable,
+  type GuardPlan,
+  type GuardTable,
+  prepareAuthenticator,
+  prepareGuard,
+} from './guards.ts'
 import { type Connection, closeFor, connect, type SocketPort } from './ws/connection.ts'
 
 export type { Connection, SocketPort } from './ws/connection.ts'
@@ -40,21 +48,15 @@ export type SocketGuard<P, U = undefined> = <S extends SocketPort>(
 ) => UpgradeListener
 
 /** The guards of one application. */
-export interface SocketGuards<C, U> {
-  /** Any valid access token. */
-  access(): SocketGuard<TokenPayload<C>>
-  /** A refresh token. */
-  refresh(): SocketGuard<TokenPayload<C>>
-  /** A fresh access token: the user authenticated no longer ago than `freshness.window`. */
-  fresh(): SocketGuard<TokenPayload<C>>
-  /** An access token that covers all of these scopes. */
-  scopes(...scopes: readonly string[]): SocketGuard<TokenPayload<C>>
+export interface SocketGuards<C, U>
+  extends GuardTable<
+    () => SocketGuard<TokenPayload<C>>,
+    SocketGuard<TokenPayload<C>>,
+    () => SocketGuard<TokenPayload<C>, U>,
+    () => SocketGuard<TokenPayload<C> | null>
+  > {
   /** A token that meets a requirement. `locations` default to those of `locations` below. */
   token<const R extends Requirement>(requirement: R): SocketGuard<PayloadFor<R, C>>
-  /** A valid access token, and the user that the `subject` option loads for it, at `connection.subject`. */
-  subject(): SocketGuard<TokenPayload<C>, U>
-  /** A valid access token or none; the payload is null for none. */
-  optional(): SocketGuard<TokenPayload<C> | null>
   /**
    * Where a handshake may carry its token: the configured locations but the body, `'protocol'`, and with a session store `'ticket'`. For
    * the guards of frameworks that open sockets: `guard.token({ locations: sockets.locations })`.
@@ -77,29 +79,16 @@ export interface SocketGuards<C, U> {
   readonly size: number
 }
 
-/** Fills the request port. Nothing can be added to the answer of a handshake, so nothing is renewed in passing. */
-function toPort(request: IncomingMessage): RequestPort {
-  return {
-    method: request.method ?? 'GET',
-    url: request.url ?? '/',
-    header: (name) => readHttpHeader(request, name),
-  }
+/** One handshake on its way through a guard. */
+interface Call {
+  readonly request: IncomingMessage
+  readonly raw: Duplex
+  readonly head: Buffer
+  readonly server: UpgradingServer<SocketPort>
+  readonly handler: Handler
 }
 
-/** Takes tokens from among the offered protocols, so that nobody behind the guard chooses one for the answer. */
-function hideTokens({ headers }: IncomingMessage): void {
-  const offered = headers[PROTOCOL_HEADER]
-  if (offered === undefined) return
-  const plain = withoutTokens(offered)
-  if (plain === undefined) delete headers[PROTOCOL_HEADER]
-  else headers[PROTOCOL_HEADER] = plain
-}
-
-/** A connection that breaks while it is judged is nobody's error. */
-const ignore = (): void => undefined
-
-/** The answer to a defect, which says nothing of it. */
-const DEFECT = { status: 500, headers: {}, body: '' }
+type Handler = Parameters<SocketGuard<never, never>>[1]
 
 /**
  * Makes the guards of one application.
@@ -128,6 +117,7 @@ const DEFECT = { status: 500, headers: {}, body: '' }
  * ```
  */
 export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
+  checkGuardArguments(auth, {})
   const configured = [...auth.http.sources.locations].filter((location) => location !== 'body')
   const locations = Object.freeze([
     ...configured,
@@ -137,51 +127,42 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
   const open = new Set<SocketPort>()
   const prepare = (requirement: Requirement): Requirement => auth.prepare({ locations, ...requirement })
 
-  /** The types of what it hands over are in the table of guards below. */
-  function guard<P extends TokenPayload<C> | null, V>(
-    requirement: Requirement,
-    load: (payload: P) => Promise<V>,
-  ): SocketGuard<P, V> {
-    const need = prepare(requirement)
-
-    return (server, handler) => {
-      async function admit(request: IncomingMessage, raw: Duplex, head: Buffer): Promise<void> {
-        let payload: P
-        let subject: V
-        try {
-          payload = (await auth.authenticate(toPort(request), need)) as P
-          subject = await load(payload)
-        } catch (error) {
-          rejectUpgrade(raw, isAuthError(error) ? auth.errorResponse(error) : DEFECT)
-          return
-        }
-        raw.off('error', ignore)
-        hideTokens(request)
-        server.handleUpgrade(request, raw, head, (socket) => {
-          const connection = connect({ auth, open, need }, socket, payload, subject)
-          void run(socket, () => handler(socket, connection, request))
-        })
-      }
-
-      return (request, raw, head) => {
-        raw.on('error', ignore)
-        void admit(request, raw, head)
-      }
+  function make(plan: GuardPlan): SocketGuard<never, never> {
+    const need = prepare(plan.requirement)
+    const authenticate = prepareAuthenticator(auth, { ...plan, requirement: need })
+    const run = prepareGuard<Call, void>(
+      auth,
+      {},
+      {
+        authenticate: ({ request }) => authenticate(toPort(request)),
+        next({ request, raw, head, server, handler }, { auth: payload, subject }) {
+          raw.off('error', noop)
+          hideTokens(request)
+          server.handleUpgrade(request, raw, head, (socket) => {
+            const connection = connect(
+              { auth, open, need },
+              socket,
+              payload as TokenPayload<C> | null,
+              subject,
+            )
+            void callHandler(socket, () => handler(socket, connection as never, request))
+          })
+        },
+        respond: ({ raw }, response) => rejectUpgrade(raw, response),
+        reject({ raw }, error) {
+          console.error(error)
+          rejectUpgrade(raw, INTERNAL_ERROR)
+        },
+      },
+    )
+    return (server, handler) => (request, raw, head) => {
+      raw.on('error', noop)
+      void run({ request, raw, head, server: server as never, handler: handler as Handler })
     }
   }
 
-  async function nothing(): Promise<undefined> {
-    return undefined
-  }
-
   return {
-    access: () => guard({}, nothing),
-    refresh: () => guard({ type: 'refresh' }, nothing),
-    fresh: () => guard({ fresh: true }, nothing),
-    scopes: (...scopes) => guard({ scopes }, nothing),
-    token: (requirement) => guard(requirement, nothing) as ReturnType<SocketGuards<C, U>['token']>,
-    subject: () => guard({}, auth.loadSubject),
-    optional: () => guard({ optional: true }, nothing),
+    ...(createGuardTable(make) as unknown as Omit<SocketGuards<C, U>, 'locations' | 'follow' | 'size'>),
     locations,
     follow(socket, payload, requirement = {}) {
       if (socket !== undefined)
@@ -194,8 +175,29 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
   }
 }
 
-/** Runs a handler. What it refuses closes its socket; its defects stay its own. */
-async function run(socket: SocketPort, handler: () => void | Promise<void>): Promise<void> {
+/** Nothing can be added to the response to a handshake, so nothing is renewed in passing. */
+function toPort(request: IncomingMessage): RequestPort {
+  return {
+    method: request.method ?? 'GET',
+    url: request.url ?? '/',
+    header: (name) => readHttpHeader(request, name),
+  }
+}
+
+/** A connection may break while its token is verified. */
+function noop(): void {}
+
+/** Takes tokens from among the offered protocols, so that nobody behind the guard chooses one for the response. */
+function hideTokens({ headers }: IncomingMessage): void {
+  const offered = headers[PROTOCOL_HEADER]
+  if (offered === undefined) return
+  const plain = withoutTokens(offered)
+  if (plain === undefined) delete headers[PROTOCOL_HEADER]
+  else headers[PROTOCOL_HEADER] = plain
+}
+
+/** Calls a handler. An `AuthError` of its closes its socket; a defect stays its own. */
+async function callHandler(socket: SocketPort, handler: () => void | Promise<void>): Promise<void> {
   try {
     await handler()
   } catch (error) {
@@ -203,3 +205,6 @@ async function run(socket: SocketPort, handler: () => void | Promise<void>): Pro
     closeFor(socket, error)
   }
 }
+
+/** The response to a defect, which says nothing of it. */
+const INTERNAL_ERROR = { status: 500, headers: {}, body: '' }

@@ -117,6 +117,8 @@ export interface AuthResponses<C, U> {
    * @throws {ConfigurationError} without a `subject` option
    */
   loadSubject(payload: TokenPayload<C>): Promise<U>
+  /** Whether there is a `subject` option to load users by. */
+  readonly loadsSubject: boolean
   /**
    * The response to an error, with its challenge, in the form of all others: for error handlers,
    * and for handlers that throw an `AuthError` of their own.

@@ -4,7 +4,6 @@
  * only file where a value may have to be awaited or not.
  */
 import { AuthError, isAuthError } from '../errors.ts'
-import type { AuthContext } from '../http/auth-context.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { ExtractedToken, HandshakeLocation, HeaderRow, Location } from '../http/token-sources.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
@@ -22,6 +21,14 @@ import type { RevocationCheck } from './revocation-check.ts'
 export type PayloadFor<R, C> = R extends { readonly optional: true }
   ? TokenPayload<C> | null
   : TokenPayload<C>
+
+/** What a guard has found: the payload and, where there is a loader, the user. */
+export interface AuthContext<P = unknown, U = unknown> {
+  /** The payload; null behind an optional guard that let a request without a token pass. */
+  readonly auth: P
+  /** The user. */
+  readonly subject?: U
+}
 
 /**
  * Authenticates the requests of one route. Returns or throws at once for a cached token in the

@@ -85,6 +85,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       }),
     clearCookies: () => clearCookies(http.cookies),
     loadSubject: (payload) => loadSubject(payload, settings.subject),
+    loadsSubject: settings.subject !== null,
     errorResponse: (error) => createErrorResponse(error, http.realm),
     jwks: () => ring.jwks,
     openapi: () => createOpenApi(settings, prepare, hasStore),

@@ -18,7 +18,7 @@ import type {
   TokenSourceSettings,
   WantedType,
 } from './token-sources.ts'
-import { readProtocolToken } from './websocket-handshake.ts'
+import { PROTOCOL_HEADER, readProtocolToken } from './websocket-handshake.ts'
 
 /** Finds the token of a request: the token, or null when there is none. A promise only where the body is one of the places. */
 export type ExtractToken = (request: RequestPort) => Awaitable<ExtractedToken | null>
@@ -93,7 +93,7 @@ type Reader = (request: RequestPort, settings: TokenSourceSettings, type: Wanted
 /** The readers of the places that are looked at in turn. */
 const READERS: { readonly [L in (typeof EXPLICIT)[number]]: Reader } = {
   query: extractFromQuery,
-  protocol: readProtocolToken,
+  protocol: (request) => readProtocolToken(request.header(PROTOCOL_HEADER)),
   ticket: extractTicket,
 }
 

@@ -5,8 +5,8 @@
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { setsAnyOf } from './cookies.ts'
 import type { ResponseData } from './error-response.ts'
+import { addTokenCookies, isCacheHeader, type ResponseHeaders } from './token-cookies.ts'
 
 /** Writes an answer, and keeps the headers that others have set before. */
 export function writeResponse(res: ServerResponse, { status, headers, body }: ResponseData): void {
@@ -30,23 +30,58 @@ export function rejectUpgrade(socket: Duplex, { status, headers, body }: Respons
   socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'))
 }
 
-/**
- * Adds `Set-Cookie` lines when the headers are written, unless the handler has set or cleared one of these cookies itself.
- * Every framework ends in `writeHead`: with headers that were set before, that are given along, or both.
- */
+/** Adds the cookies of tokens when the headers are written, unless the handler has set or cleared one of these cookies itself. */
 export function addCookies(res: ServerResponse, lines: readonly string[]): void {
+  beforeHeaders(res, () => {
+    addTokenCookies(toNodeHeaders(res), lines)
+    lockCacheHeaders(res)
+  })
+}
+
+/**
+ * Sets the headers of an error response, such as the challenge, where somebody else writes a response with the same status and
+ * has not set them.
+ */
+export function addErrorHeaders(res: ServerResponse, { status, headers }: ResponseData): void {
+  beforeHeaders(res, (written) => {
+    if (written !== status) return
+    for (const [name, value] of Object.entries(headers)) if (!res.hasHeader(name)) res.setHeader(name, value)
+  })
+}
+
+/**
+ * Calls a function when the headers are about to be written. Every framework ends in `writeHead`: with headers that were set before,
+ * that are given along, or both.
+ */
+function beforeHeaders(res: ServerResponse, change: (status: unknown) => void): void {
   const writeHead = res.writeHead as (...args: readonly unknown[]) => ServerResponse
   const late = (...args: readonly unknown[]): ServerResponse => {
     res.writeHead = writeHead
     for (const arg of args) if (typeof arg === 'object' && arg !== null) setHeaders(res, arg)
-    const own = [res.getHeader('set-cookie') ?? []].flat().map(String)
-    if (!setsAnyOf(own, lines)) res.setHeader('set-cookie', [...own, ...lines])
+    change(args[0])
     return writeHead.apply(
       res,
       args.filter((arg) => typeof arg !== 'object'),
     )
   }
   res.writeHead = late as ServerResponse['writeHead']
+}
+
+function toNodeHeaders(res: ServerResponse): ResponseHeaders {
+  return {
+    names: () => res.getHeaderNames(),
+    get: (name) => res.getHeader(name)?.toString(),
+    set: (name, value) => res.setHeader(name, value),
+    delete: (name) => res.removeHeader(name),
+    cookies: () => [res.getHeader('set-cookie') ?? []].flat().map(String),
+    addCookies: (added) => res.appendHeader('set-cookie', added),
+  }
+}
+
+/** A middleware that stands further out may have wrapped `writeHead` too, and sets its headers last. */
+function lockCacheHeaders(res: ServerResponse): void {
+  const { setHeader } = res
+  res.setHeader = (name, value) => (isCacheHeader(name) ? res : setHeader.call(res, name, value))
 }
 
 /** Sets headers that `writeHead` was given: by name, or as a list of names and values in turns or in pairs. */

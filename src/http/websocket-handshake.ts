@@ -40,8 +40,7 @@ function toProtocols(value: string): readonly string[] {
  *
  * @throws {AuthError} request_invalid when there are several, when one is empty, or when the header is malformed
  */
-export function readProtocolToken(request: RequestPort): string | null {
-  const header = request.header(PROTOCOL_HEADER)
+export function readProtocolToken(header: string | readonly string[] | undefined): string | null {
   // Several headers are one list (RFC 6455 section 11.3.4).
   const value = typeof header === 'object' ? header.join(',') : readOnce(header)
   if (value === undefined || value === null) return null

@@ -60,6 +60,9 @@ const ALSO: Partial<Record<Layer, readonly string[]>> = {
   cli: ['src/stores/sql.ts'],
 }
 
+/** Files that the entry points of a folder share, and nobody else imports. */
+const SHARED: readonly string[] = ['src/adapters/guards.ts']
+
 /** Packages that an entry point, and the files behind it, may import at run time. Everything else of a peer is `import type`. */
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {
   'src/adapters/nest.ts': ['@nestjs/common'],
@@ -109,10 +112,11 @@ function refusal(path: string, layer: Layer, entry: Import): string | undefined 
     return `imports ${target}, which is no part of the library`
   const isClient = layer === 'react' && target === 'src/client.ts' && entry.typeOnly
   // A command imports an entry point as its users do.
-  const isGuest = isClient || (layer === 'cli' && ALSO.cli?.includes(target))
+  const isShared = SHARED.includes(target) && path.startsWith(target.slice(0, target.lastIndexOf('/') + 1))
+  const isGuest = isClient || isShared || (layer === 'cli' && ALSO.cli?.includes(target))
   if (ENTRY_POINTS.includes(there) && !isBehind(path, target) && !isGuest)
     return `imports ${target}: no entry point is imported from within`
-  if (isBehind(path, target)) return undefined
+  if (isBehind(path, target) || isShared) return undefined
   if (layer === 'auth' && there === 'auth') return orderRefusal(path, target)
   const { values, types } = MAY_IMPORT[layer]
   if (ALSO[layer]?.includes(target)) return undefined
@@ -209,6 +213,7 @@ function isEntryPointFile(path: string): boolean {
   const layer = layerOf(path)
   // A folder below stores/, adapters/ or testing/ belongs to its entry point.
   const depth = ['stores', 'adapters'].includes(layer ?? '') ? 3 : 2
+  if (SHARED.includes(path)) return false
   return (
     layer !== undefined && layer !== 'cli' && ENTRY_POINTS.includes(layer) && path.split('/').length === depth
   )

@@ -2,12 +2,12 @@
  * Pages that a server renders: reading who is signed in where nothing can be written, and refreshing before a page is rendered, where
  * a response can be. A server component cannot set a cookie, so a token that was rotated there would be lost.
  */
-import type { Auth } from '../../auth/create-auth.ts'
+import type { Auth } from '../../auth/auth.ts'
 import type { Requirement } from '../../auth/requirement.ts'
 import { isAuthError } from '../../errors.ts'
-import { setsAnyOf } from '../../http/cookies.ts'
 import { isUnsafe } from '../../http/csrf.ts'
 import { type RequestPort, toRequestPort } from '../../http/request-port.ts'
+import { withTokenCookies } from '../../http/token-cookies.ts'
 import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../../internal/duration.ts'
 import type { TokenPayload } from '../../token/token-payload.ts'
@@ -104,19 +104,6 @@ function withNewCookies(request: Request, lines: readonly string[]): Request {
 }
 
 /**
- * Adds `Set-Cookie` lines to a response, unless its handler has just set or cleared one of these cookies itself.
- *
- * @param lines the lines; none leaves the response as it is
- */
-export function withCookies(response: Response, lines: readonly string[]): Response {
-  if (lines.length === 0 || setsAnyOf(response.headers.getSetCookie(), lines)) return response
-  // The headers of a response that came from `fetch` or `Response.redirect` cannot be changed.
-  const copy = new Response(response.body, response)
-  for (const line of lines) copy.headers.append('Set-Cookie', line)
-  return copy
-}
-
-/**
  * Refreshes the session of a page's visitor before the page is rendered: GET and HEAD only.
  *
  * @throws {ConfigurationError} without a session store or the cookie location, and for a `within` that is no length of time
@@ -147,7 +134,7 @@ export function createRefreshing<C, U>(
     return async (request, ...rest) => {
       const lines = isUnsafe(request.method) ? [] : await refresh(auth, request, settings)
       if (lines.length === 0) return handler(request, ...rest)
-      return withCookies(await handler(withNewCookies(request, lines), ...rest), lines)
+      return withTokenCookies(await handler(withNewCookies(request, lines), ...rest), lines)
     }
   }
 }

@@ -10,8 +10,8 @@ import {
   TOKEN_BODY_LIMIT,
   toBodyMembers,
 } from '../../http/body.ts'
-import { setsAnyOf } from '../../http/cookies.ts'
 import type { RequestPort } from '../../http/request-port.ts'
+import { addTokenCookies, toResponseHeaders } from '../../http/token-cookies.ts'
 
 /** The body that a middleware before has read through Hono, which keeps it. */
 async function recallBody({ req }: Context): Promise<Record<string, unknown> | undefined> {
@@ -66,7 +66,18 @@ export class ContextPort implements RequestPort {
 
   #addCookies(lines: readonly string[]): void {
     const c = this.#c
-    if (setsAnyOf(c.res.headers.getSetCookie(), lines)) return
-    for (const line of lines) c.header('Set-Cookie', line, { append: true })
+    addTokenCookies(
+      {
+        // Hono makes a new response where the headers of the one that is there cannot be changed.
+        ...toResponseHeaders(c.res.headers),
+        get: (name) => c.res.headers.get(name) ?? undefined,
+        set: (name, value) => c.header(name, value),
+        delete: (name) => c.header(name),
+        addCookies(added) {
+          for (const line of added) c.header('Set-Cookie', line, { append: true })
+        },
+      },
+      lines,
+    )
   }
 }

@@ -4,16 +4,12 @@
  */
 import { IncomingMessage } from 'node:http'
 import type { ArgumentsHost } from '@nestjs/common'
-import {
-  type AuthContext,
-  type AuthContextName,
-  attachContext,
-  readContext,
-} from '../../http/auth-context.ts'
+import type { AuthContext } from '../../auth/authenticator.ts'
 import { NodeRequestPort, type NodeResponse } from '../../http/node-request.ts'
 import type { RequestPort } from '../../http/request-port.ts'
 import type { HttpSettings } from '../../http/resolve-http-options.ts'
 import { ConfigurationError } from '../../internal/configuration-error.ts'
+import { type AuthContextName, attachContext, readContext } from '../guards.ts'
 import { toHandshakePort } from './websocket-handshake.ts'
 
 /** The kinds of context that carry a request. */

@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import { HttpException } from '@nestjs/common'
-import type { Auth } from '../../auth/create-auth.ts'
+import type { Auth } from '../../auth/auth.ts'
 import type { AuthError } from '../../errors.ts'
 import type { ResponseData } from '../../http/error-response.ts'
 import { writeResponse } from '../../http/node-response.ts'
@@ -68,9 +68,14 @@ export class GraphqlAuthError extends HttpException {
   }
 }
 
-/** The members of the answer to an error. */
+/** The members of the response to an error. */
 export function toMembers(error: AuthError, auth: Pick<Auth, 'errorResponse'>): Members {
-  return JSON.parse(auth.errorResponse(error).body)
+  return parseMembers(auth.errorResponse(error))
+}
+
+/** The members of an error response. */
+export function parseMembers({ body }: ResponseData): Members {
+  return JSON.parse(body)
 }
 
 /**
@@ -86,9 +91,14 @@ function toNotice(members: Members): Members {
   return { status: 'error', ...members }
 }
 
+/** Node's response, which Express's is and Fastify's has. */
+export function toServerResponse(response: HttpResponse): ServerResponse {
+  return 'raw' in response ? response.raw : response
+}
+
 /** Answers an HTTP request through its framework; ends the response where a handler has begun one. */
 export function writeHttpError(response: HttpResponse, answer: ResponseData): void {
-  const res = 'raw' in response ? response.raw : response
+  const res = toServerResponse(response)
   if (res.headersSent) res.end()
   else if ('raw' in response) {
     // As bytes: Fastify writes a charset behind the media type of texts.

@@ -1,15 +1,23 @@
 /**
- * One guard of Nest's: fill the request port, call `authenticate`, put the payload on the request or let the refusal leave in the
- * form of its context. It decides nothing of tokens.
+ * One guard of Nest's: it puts the payload on the request, or lets the refusal leave in the form of its context. It decides nothing
+ * of tokens.
  */
 import type { IncomingMessage } from 'node:http'
 import type { CanActivate, ExecutionContext } from '@nestjs/common'
 import type { Authenticator } from '../../auth/authenticator.ts'
-import type { Auth } from '../../auth/create-auth.ts'
+import type { Auth } from '../../auth/auth.ts'
 import type { Requirement } from '../../auth/requirement.ts'
-import { isAuthError } from '../../errors.ts'
-import { type AuthContext, attachContext } from '../../http/auth-context.ts'
-import { type Awaitable, type Steps, settle } from '../../internal/awaitable.ts'
+import { type AuthError, isAuthError } from '../../errors.ts'
+import type { ResponseData } from '../../http/error-response.ts'
+import { addErrorHeaders } from '../../http/node-response.ts'
+import type { Awaitable } from '../../internal/awaitable.ts'
+import {
+  attachContext,
+  type GuardOptions,
+  type GuardPlan,
+  prepareAuthenticator,
+  prepareGuard,
+} from '../guards.ts'
 import { attachFound, type Call, kindOf, toCall, toPort } from './context.ts'
 import { PublicHandlers } from './decorators.ts'
 import {
@@ -17,20 +25,13 @@ import {
   GraphqlAuthError,
   type HttpResponse,
   notify,
+  parseMembers,
   toMembers,
+  toServerResponse,
   toWsError,
   writeHttpError,
 } from './error-response.ts'
 import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './websocket-handshake.ts'
-
-/** How guards answer. */
-export interface GuardOptions {
-  /**
-   * Answer HTTP requests and word GraphQL errors here, or throw the bare `AuthError` to Nest's exception filters. Default
-   * `'respond'`. Messages of a WebSocket are refused by an `AuthError` in any case: see `AuthErrorFilter`.
-   */
-  readonly errors?: 'respond' | 'throw'
-}
 
 /** A guard for `@UseGuards()`, `APP_GUARD` and `useGlobalGuards()`; for gateways also one of connections. */
 export interface NestGuard extends CanActivate {
@@ -53,45 +54,31 @@ export interface NestGuard extends CanActivate {
   admit(client: object, request?: IncomingMessage): Promise<boolean>
 }
 
-/** What a guard is made of. */
-export interface GuardPlan {
-  /** What it asks of a token. */
-  readonly requirement: Requirement
-  /** Whether it loads the user as well. */
-  readonly loads?: boolean
-  /** How it answers. */
-  readonly options: GuardOptions
-}
-
 /** The guard itself; a class, so that `@UseGuards()` and `@Public()` can tell one from another. */
 export class RequestGuard<C, U> implements NestGuard {
   readonly #auth: Auth<C, U>
-  readonly #gates: Readonly<Record<'request' | 'handshake', Authenticator<Requirement, C, U>>>
-  readonly #throws: boolean
+  readonly #handshake: Authenticator<Requirement, C, U>
   readonly #publicHandlers: PublicHandlers
-  readonly #steps: Steps<Call, AuthContext, Awaitable<boolean>> = {
-    attempt: (call) => {
-      const gate = call.kind === 'ws' ? this.#gates.handshake : this.#gates.request
-      return gate(toPort(call, this.#auth.http))
-    },
-    attach: attachFound,
-    enter: () => true,
-    refuse: (call, error) => this.#refuse(call, error),
-  }
+  readonly #run: (call: Call) => Awaitable<boolean>
 
   /**
    * @param self what `@UseGuards()` was given, where that is a class around this one
    * @throws {ConfigurationError} when the requirement is unfit
    */
-  constructor(auth: Auth<C, U>, { requirement, loads = false, options }: GuardPlan, self?: object) {
+  constructor(auth: Auth<C, U>, plan: GuardPlan, options: GuardOptions, self?: object) {
     this.#auth = auth
     this.#publicHandlers = new PublicHandlers(self ?? this)
-    const load = loads ? auth.loadSubject : undefined
-    this.#gates = {
-      request: auth.authenticator(requirement, load),
-      handshake: auth.authenticator(toHandshakeRequirement(requirement, auth.http), load),
-    }
-    this.#throws = options.errors === 'throw'
+    const request = prepareAuthenticator(auth, plan)
+    const requirement = toHandshakeRequirement(plan.requirement, auth.http)
+    const handshake = prepareAuthenticator(auth, { ...plan, requirement })
+    this.#handshake = handshake
+    this.#run = prepareGuard<Call, Awaitable<boolean>>(auth, options, {
+      authenticate: (call) => (call.kind === 'ws' ? handshake : request)(toPort(call, auth.http)),
+      attach: attachFound,
+      next: () => true,
+      respond,
+      reject: (call, error) => reject(call, error, auth),
+    })
   }
 
   /**
@@ -101,7 +88,7 @@ export class RequestGuard<C, U> implements NestGuard {
    */
   canActivate(context: ExecutionContext): Awaitable<boolean> {
     const kind = kindOf(context)
-    return this.#publicHandlers.has(context) || settle(toCall(context, kind), this.#steps)
+    return this.#publicHandlers.has(context) || this.#run(toCall(context, kind))
   }
 
   /** Verifies the handshake of a WebSocket client. @throws {ConfigurationError} for a client of `ws` without its request */
@@ -109,7 +96,7 @@ export class RequestGuard<C, U> implements NestGuard {
     if (request !== undefined) rememberHandshake(client, request)
     try {
       const port = toHandshakePort(client, this.#auth.http)
-      attachContext(client, await this.#gates.handshake(port))
+      attachContext(client, await this.#handshake(port))
       return true
     } catch (error) {
       if (!isAuthError(error)) {
@@ -121,16 +108,28 @@ export class RequestGuard<C, U> implements NestGuard {
       return false
     }
   }
+}
 
-  #refuse({ kind, response }: Call, error: unknown): Promise<never> {
-    if (!isAuthError(error)) throw error
-    const members = toMembers(error, this.#auth)
-    if (kind === 'ws') throw toWsError(error, members)
-    if (this.#throws) throw error
-    if (kind === 'graphql') throw new GraphqlAuthError(error, members)
-    writeHttpError(response as HttpResponse, this.#auth.errorResponse(error))
-    // Nest turns false, and whatever is thrown, into an answer of its own, and shows it to the application's filters. One that
-    // never settles ends here and is collected with its request. It must be a new one: a shared one would keep them all.
-    return new Promise<never>(() => undefined)
-  }
+/** Refuses in the form of the context. */
+async function respond({ kind, response }: Call, data: ResponseData, error: AuthError): Promise<never> {
+  const members = parseMembers(data)
+  if (kind === 'ws') throw toWsError(error, members)
+  if (kind === 'graphql') throw new GraphqlAuthError(error, members)
+  writeHttpError(response as HttpResponse, data)
+  // Nest turns false, and whatever is thrown, into an answer of its own, and shows it to the application's filters. One that
+  // never settles ends here and is collected with its request. It must be a new one: a shared one would keep them all.
+  return new Promise<never>(() => undefined)
+}
+
+/** Throws the bare error to Nest's exception filters. Nest's own one knows no headers, so the challenge is set here. */
+async function reject(
+  { kind, response }: Call,
+  error: unknown,
+  auth: Pick<Auth, 'errorResponse'>,
+): Promise<never> {
+  if (!isAuthError(error)) throw error
+  const data = auth.errorResponse(error)
+  if (kind === 'ws') throw toWsError(error, parseMembers(data))
+  if (kind === 'http') addErrorHeaders(toServerResponse(response as HttpResponse), data)
+  throw error
 }

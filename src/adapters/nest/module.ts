@@ -18,13 +18,14 @@ import {
   type OnApplicationShutdown,
   type Type,
 } from '@nestjs/common'
-import type { Auth } from '../../auth/create-auth.ts'
+import type { Auth } from '../../auth/auth.ts'
 import { AuthError } from '../../errors.ts'
 import type { Awaitable } from '../../internal/awaitable.ts'
 import type { Claims } from '../../token/token-payload.ts'
+import type { GuardOptions, GuardPlan } from '../guards.ts'
 import { kindOf } from './context.ts'
 import { GraphqlAuthError, notify, toMembers, writeHttpError } from './error-response.ts'
-import { type GuardPlan, type NestGuard, RequestGuard } from './guard.ts'
+import { type NestGuard, RequestGuard } from './guard.ts'
 
 /** Under what Nest's container knows the `Auth`: `@Inject(AUTH) auth: Auth`. */
 export const AUTH: unique symbol = Symbol('tokenwright.auth')
@@ -100,12 +101,12 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError> {
 }
 
 /** Makes a class of a guard, whose `Auth` comes out of the container. */
-export function toInjectable(plan: GuardPlan): Type<NestGuard> {
+export function toInjectable(plan: GuardPlan, options: GuardOptions): Type<NestGuard> {
   class InjectedGuard implements NestGuard {
     readonly #guard: RequestGuard<Claims, unknown>
 
     constructor(auth: Auth) {
-      this.#guard = new RequestGuard(auth, plan, this)
+      this.#guard = new RequestGuard(auth, plan, options, this)
     }
 
     canActivate(context: ExecutionContext): Awaitable<boolean> {

@@ -8,6 +8,7 @@ import type { Requirement } from '../../auth/requirement.ts'
 import { readHttpHeader } from '../../http/node-request.ts'
 import type { RequestPort } from '../../http/request-port.ts'
 import type { HttpSettings } from '../../http/resolve-http-options.ts'
+import { PROTOCOL_HEADER, readProtocolToken } from '../../http/websocket-handshake.ts'
 import { ConfigurationError } from '../../internal/configuration-error.ts'
 
 /** A Socket.IO client, as far as it matters: it keeps its handshake. */
@@ -15,9 +16,6 @@ interface SocketIoClient {
   readonly request?: IncomingMessage
   readonly handshake?: { readonly auth?: { readonly token?: unknown } }
 }
-
-/** How a token is announced among the subprotocols. */
-const PROTOCOL = 'bearer.'
 
 /** The handshakes of clients that do not keep theirs. */
 const handshakes = new WeakMap<object, IncomingMessage>()
@@ -55,20 +53,11 @@ export function toHandshakePort(client: object, { sources: locate }: HttpSetting
     header(wanted) {
       const own = readHttpHeader(request, wanted)
       if (wanted !== name) return own
-      const carried = [...readProtocols(request), ...readAuth(handshake?.auth?.token)]
-      const all = [...(own === undefined ? [] : [own]), ...carried.map((token) => `${prefix}${token}`)]
+      const protocol = readProtocolToken(readHttpHeader(request, PROTOCOL_HEADER))
+      const token = handshake?.auth?.token
+      const tokens = [protocol, token].filter((each) => typeof each === 'string')
+      const all = [...(own === undefined ? [] : [own]), ...tokens.map((each) => `${prefix}${each}`)]
       return all.length < 2 ? all[0] : all
     },
   }
-}
-
-/** The tokens among the subprotocols; a JWT has no character that a subprotocol must not have (RFC 6455 section 4.1). */
-function readProtocols(request: IncomingMessage): readonly string[] {
-  const names = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
-  return names.filter((name) => name.startsWith(PROTOCOL)).map((name) => name.slice(PROTOCOL.length))
-}
-
-/** The token in Socket.IO's `auth`, which may hold anything. */
-function readAuth(token: unknown): readonly string[] {
-  return typeof token === 'string' ? [token] : []
 }

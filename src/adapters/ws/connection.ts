@@ -2,7 +2,7 @@
  * An open socket and the token in whose name it is open: it is closed when the token ends, each message may ask for more than the
  * handshake did, and a newer token prolongs it (RFC 6455 sections 5.5.1 and 7.4). It reads and sends nothing.
  */
-import type { Auth } from '../../auth/create-auth.ts'
+import type { Auth } from '../../auth/auth.ts'
 import type { Requirement } from '../../auth/requirement.ts'
 import { AuthError } from '../../errors.ts'
 import type { TokenPayload } from '../../token/token-payload.ts'

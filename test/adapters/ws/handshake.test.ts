@@ -267,7 +267,7 @@ describe('a hostile handshake', () => {
   it('breaks no server when its socket fails while the refusal is written', async () => {
     const { url, server } = await serve()
     server.prependListener('upgrade', (_request, socket) => {
-      queueMicrotask(() => socket.destroy(new Error('broken')))
+      socket.destroy(new Error('broken'))
     })
     expect(await shout(url, rawHandshake(url))).toBe('')
     expect(await shout(url, 'GET / HTTP/1.0\r\n\r\n')).toMatch(/plain$/)
