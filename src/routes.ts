@@ -8,6 +8,7 @@ import type { Auth } from './auth/auth.ts'
 import { isAuthError } from './errors.ts'
 import { checkOrigin, isUnsafe } from './http/csrf.ts'
 import type { RequestInfo } from './http/request-port.ts'
+import { readPath } from './http/request-target.ts'
 import type { Delivery } from './http/token-response.ts'
 import type { Location } from './http/token-sources.ts'
 import { ConfigurationError, checkKnownKeys, expected } from './internal/configuration-error.ts'
@@ -187,7 +188,8 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
   }
 
   async function respond(request: Request, info: RequestInfo | undefined): Promise<Response> {
-    const found = findRoute(table, new URL(request.url).pathname)
+    const path = readPath(request.url)
+    const found = path === null ? null : findRoute(table, path)
     if (found === null) return toNotFound()
     const { methods, name } = found
     if (cors !== null && request.method === 'OPTIONS') return cors.preflight(request, Object.keys(methods))

@@ -71,7 +71,9 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
   function make(plan: GuardPlan): FastifyGuard {
     const authenticate = prepareAuthenticator(auth, plan)
     const run = prepareGuard<Call, void>(auth, options, {
-      authenticate: ({ request, reply }) => authenticate(new NodeRequestPort(request.raw, reply, request)),
+      // Fastify's own parser hangs on a body that somebody has read before it.
+      authenticate: ({ request, reply }) =>
+        authenticate(new NodeRequestPort(request.raw, reply, request, false)),
       attach: ({ request }, context) => attachContext(request, context),
       next: ({ done }) => done(),
       respond({ reply }, { status, headers, body }) {

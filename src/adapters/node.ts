@@ -1,78 +1,158 @@
 /**
- * Door `tokenwright/node`: a `node:http` handler out of a fetch handler, so that `authRoutes` and any other `(Request) => Response`
- * mounts in `http.createServer`, Express, Koa and Fastify. It translates and decides nothing.
+ * Entry point `tokenwright/node`: a `node:http` handler out of a fetch handler, so that `authRoutes` and any other
+ * `(Request) => Response` mounts in `http.createServer`, Express, Koa and Fastify. It translates and decides nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { isUnread, readHttpHeader } from '../http/node-request.ts'
+import { BODILESS_METHODS } from '../http/body.ts'
+import { discard, isUnread, readHttpHeader } from '../http/node-request.ts'
 import type { RequestInfo } from '../http/request-port.ts'
+import { parseTarget } from '../http/request-target.ts'
+import { toFailure } from './guards.ts'
 
 /** A handler of fetch requests that may want to know where they come from. */
 export type FetchHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>
 
-/** A handler of `node:http` requests; `next` is called where the surroundings have one and the handler throws. */
+/** A handler of `node:http` requests; `next` is called where the framework has one and the handler throws. */
 export type NodeHandler = (
   req: IncomingMessage,
   res: ServerResponse,
   next?: (error?: unknown) => void,
 ) => void
 
+/** What happens with errors. */
+export interface NodeHandlerOptions {
+  /**
+   * Is told what the handler throws where there is no `next` to tell; the response is a bare 500. Default: `console.error`.
+   */
+  readonly onError?: (error: unknown, req: IncomingMessage) => void
+}
+
 /** The body that a framework's parser has left behind when it used the stream up: Express's and others' `req.body`. */
-interface ParsedRequest {
+type ParsedRequest = IncomingMessage & {
   readonly body?: unknown
   readonly originalUrl?: string
 }
 
-/** Methods whose requests have no body in the fetch standard. */
-const BODILESS = ['GET', 'HEAD']
-
 /** Methods that the fetch standard has no request for. */
-const FORBIDDEN = ['CONNECT', 'TRACE', 'TRACK']
+const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
 
-/** What a fetch `Request` takes for its body. */
-type RequestBody = ReadableStream<Uint8Array> | Uint8Array | string | null
+/**
+ * Makes a `node:http` handler out of a fetch handler.
+ *
+ * A request whose path a URL parser would change (`/a/../b`, `/%2e/b`, a backslash) is a 404, and one whose `Host` is none a 400: the
+ * rules that a framework in front has for a path see it as it was sent.
+ *
+ * @param handler gets the request, and the peer's address for limits by address
+ * @returns a handler for `http.createServer`, `app.use` and the like
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http'
+ * import { toNodeHandler } from 'tokenwright/node'
+ *
+ * createServer(toNodeHandler((request) => new Response(new URL(request.url).pathname)))
+ * ```
+ */
+export function toNodeHandler(handler: FetchHandler, options: NodeHandlerOptions = {}): NodeHandler {
+  const { onError = (error: unknown) => console.error(error) } = options
 
-/** Turns the headers into fetch's, keeping those that came several times. */
+  async function run(req: ParsedRequest, res: ServerResponse, url: URL): Promise<void> {
+    const source = new BodySource(req)
+    // Node takes the rest of a body off the wire itself, but not of one that was begun.
+    res.once('close', () => void source.discard())
+    const response = await handler(toRequest(req, url, source), { address: req.socket.remoteAddress })
+    await write(response, res, req.method !== 'HEAD')
+  }
+
+  return (req, res, next) => {
+    const { originalUrl, url: target = '/', socket } = req as ParsedRequest
+    const scheme = 'encrypted' in socket ? 'https' : 'http'
+    const host = readHttpHeader(req, 'host') ?? ''
+    const url = parseTarget(scheme, host, originalUrl ?? target)
+    if (FORBIDDEN_METHODS.has(req.method?.toUpperCase() ?? '')) res.writeHead(405).end()
+    else if (url === null) res.writeHead(parseTarget(scheme, host, '/') === null ? 400 : 404).end()
+    else {
+      run(req, res, url).catch((error: unknown) => {
+        if (next !== undefined && !res.headersSent) {
+          next(toFailure(error))
+          return
+        }
+        onError(error, req)
+        if (res.headersSent) res.destroy()
+        else res.writeHead(500).end()
+      })
+    }
+  }
+}
+
+/** Turns a `node:http` request into a fetch `Request`. */
+function toRequest(req: ParsedRequest, url: URL, source: BodySource): Request {
+  const headers = toHeaders(req)
+  const body = toBody(req, headers, source)
+  const init = { method: req.method ?? 'GET', headers, ...(body !== null && { body, duplex: 'half' }) }
+  return new Request(url, init as RequestInit)
+}
+
+/**
+ * Turns the headers into fetch's. What `req.headers` says counts: a middleware may have set, replaced or removed one, and some
+ * platforms know no other.
+ */
 function toHeaders(req: IncomingMessage): Headers {
   const headers = new Headers()
-  for (let i = 0; i + 1 < req.rawHeaders.length; i += 2) {
-    const name = req.rawHeaders[i] ?? ''
-    // HTTP/2 pseudo-headers are no headers of the request.
-    if (!name.startsWith(':')) headers.append(name, req.rawHeaders[i + 1] ?? '')
+  // HTTP/2 pseudo-headers are no headers of the request.
+  for (const name of Object.keys(req.headers)) {
+    const value = name.startsWith(':') ? undefined : readHttpHeader(req, name)
+    if (value !== undefined) headers.set(name, value)
   }
   const host = readHttpHeader(req, 'host')
-  if (host !== undefined && !headers.has('host')) headers.set('host', host)
+  if (host !== undefined) headers.set('host', host)
   return headers
 }
 
 /** The request's body: the stream, or what a parser before us has made of it. */
-function toBody(req: IncomingMessage & ParsedRequest, headers: Headers): RequestBody {
-  if (BODILESS.includes(req.method ?? 'GET')) return null
-  if (isUnread(req)) return Readable.toWeb(req) as ReadableStream<Uint8Array>
+function toBody(
+  req: ParsedRequest,
+  headers: Headers,
+  source: BodySource,
+): ReadableStream<Uint8Array> | ArrayBufferView | string | null {
+  if (BODILESS_METHODS.has(req.method ?? 'GET')) return null
+  if (isUnread(req)) return source.toStream()
   if (req.body === undefined || req.body === null) return null
-  if (typeof req.body === 'string' || req.body instanceof Uint8Array) return req.body
+  if (typeof req.body === 'string' || ArrayBuffer.isView(req.body)) return req.body
   headers.set('content-type', 'application/json')
   headers.delete('content-length')
   return JSON.stringify(req.body)
 }
 
-/** Turns a `node:http` request into a fetch `Request`. */
-function toRequest(req: IncomingMessage & ParsedRequest): Request {
-  const headers = toHeaders(req)
-  const body = toBody(req, headers)
-  const scheme = 'encrypted' in req.socket ? 'https' : 'http'
-  const authority = headers.get('host') ?? 'localhost'
-  // A fragment is none of a server's business; the URL standard would make it a part of the query.
-  const [target = ''] = (req.originalUrl ?? req.url ?? '/').split('#', 1)
-  const url = new URL(
-    URL.canParse(`${scheme}://${authority}`) ? `${scheme}://${authority}` : `${scheme}://localhost`,
-  )
-  const mark = target.indexOf('?')
-  url.pathname = mark === -1 ? target : target.slice(0, mark)
-  url.search = mark === -1 ? '' : target.slice(mark)
-  const init = { method: req.method ?? 'GET', headers, ...(body !== null && { body, duplex: 'half' }) }
-  return new Request(url, init as RequestInit)
+/** A body that is not touched before somebody reads it: Node leaves a connection alone whose body was begun and forgotten. */
+class BodySource {
+  readonly #req: IncomingMessage
+  #chunks: AsyncIterator<Uint8Array> | undefined
+
+  constructor(req: IncomingMessage) {
+    this.#req = req
+  }
+
+  toStream(): ReadableStream<Uint8Array> {
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+      this.#chunks ??= this.#req.iterator({ destroyOnReturn: false })
+      const { done, value } = await this.#chunks.next()
+      if (done === true) controller.close()
+      else controller.enqueue(value)
+    }
+    return new ReadableStream({ pull }, { highWaterMark: 0 })
+  }
+
+  /** Lets go of a body that was begun and not read to its end. */
+  async discard(): Promise<void> {
+    const isBegun = this.#chunks !== undefined && !this.#req.readableEnded && !this.#req.destroyed
+    if (!isBegun) return
+    discard(this.#req)
+    await this.#chunks?.return?.()
+    this.#req.resume()
+  }
 }
 
 /** Writes a fetch `Response`. */
@@ -87,36 +167,4 @@ async function write(response: Response, res: ServerResponse, withBody: boolean)
     return
   }
   await pipeline(Readable.fromWeb(response.body as import('node:stream/web').ReadableStream), res)
-}
-
-/**
- * Makes a `node:http` handler out of a fetch handler.
- *
- * @param handler gets the request, and the peer's address for limits by address
- * @returns a handler for `http.createServer`, `app.use` and the like; what the fetch handler throws goes to `next`, or is a bare 500
- *
- * @example
- * ```ts
- * import { createServer } from 'node:http'
- * import { toNodeHandler } from 'tokenwright/node'
- *
- * createServer(toNodeHandler((request) => new Response(new URL(request.url).pathname)))
- * ```
- */
-export function toNodeHandler(handler: FetchHandler): NodeHandler {
-  const run = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const response = await handler(toRequest(req), { address: req.socket.remoteAddress })
-    await write(response, res, req.method !== 'HEAD')
-  }
-  return (req, res, next) => {
-    if (FORBIDDEN.includes(req.method?.toUpperCase() ?? '')) {
-      res.writeHead(405).end()
-      return
-    }
-    run(req, res).catch((error: unknown) => {
-      if (res.headersSent) res.destroy()
-      else if (next !== undefined) next(error)
-      else res.writeHead(500).end()
-    })
-  }
 }

@@ -1,8 +1,8 @@
 /**
- * The one reader of request bodies: JSON and forms, limited in size while they stream in, as a bag without prototype.
- * Whatever is wrong with a body is `request_invalid`. What the members mean is for the doors to say, and a body of
- * another media type is left unread for whoever it is meant for (RFC 9110 section 8.3, RFC 8259, the URL standard's
- * `application/x-www-form-urlencoded`).
+ * The one reader of request bodies: JSON and forms, limited in size while they stream in. Two callers want different things. A
+ * route of ours reads a body that is meant for it: what is wrong with that is `request_invalid`, with the reason. A guard only looks
+ * for a token in passing: a body that cannot hold one holds none, and goes on to its handler. What the members mean is for the callers to
+ * say (RFC 9110 section 8, RFC 8259, the URL standard's `application/x-www-form-urlencoded`).
  */
 
 import { AuthError } from '../errors.ts'
@@ -15,93 +15,121 @@ export const BODY_LIMIT: number = 16_384
 /** The largest body of a guarded route that is searched for a token, in bytes: 1 MiB. */
 export const TOKEN_BODY_LIMIT: number = 1_048_576
 
+/** How much of an unread body is still taken off the wire, in bytes, so that its connection can be used again. */
+export const DRAIN_LIMIT: number = 1_048_576
+
 /** What is wrong with bodies, wherever they are read. */
 export const TOO_LARGE: string = 'Request body is too large'
-/** The body was used up by somebody else. */
-export const READ_BEFORE: string = 'Request body has been read before'
 /** The body broke off. */
 export const UNREADABLE: string = 'Request body could not be read'
 
+/** Methods whose requests have no body in the fetch standard, nor by RFC 6750 section 2.2. */
+export const BODILESS_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
+
 /** The media types that are read, and how. */
-const PARSERS: ReadonlyMap<string, (text: string) => Record<string, unknown>> = new Map([
+const PARSERS: ReadonlyMap<string, (text: string) => unknown> = new Map([
   ['application/json', parseJson],
   ['application/x-www-form-urlencoded', parseForm],
 ])
 
-/** The parser for a `Content-Type`, whatever its parameters and its case. */
-function findParser(
-  contentType: string | undefined,
-): ((text: string) => Record<string, unknown>) | undefined {
+/** The headers that say what a body is. */
+export interface BodyHeaders {
+  /** `Content-Type`. */
+  readonly type: string | undefined
+  /** `Content-Encoding`. */
+  readonly encoding: string | undefined
+  /** `Content-Length`. */
+  readonly length: string | undefined
+}
+
+/** Reads the headers that say what a body is. @param header returns a header by its name in lower case */
+export function readBodyHeaders(header: (name: string) => string | undefined): BodyHeaders {
+  return {
+    type: header('content-type'),
+    encoding: header('content-encoding'),
+    length: header('content-length'),
+  }
+}
+
+/** The media type in lower case, without its parameters. */
+export function toMediaType(contentType: string | undefined): string {
   const [mediaType = ''] = (contentType ?? '').split(';', 1)
-  return PARSERS.get(mediaType.trim().toLowerCase())
+  return mediaType.trim().toLowerCase()
 }
 
 /**
- * Parses a body of JSON or of form fields.
+ * Whether a body may hold a token: JSON or a form that is not compressed and announces no more than the limit. Asked before anything
+ * touches the body: once its stream exists, some servers can only drop the connection.
+ *
+ * @param limit the largest size in bytes
+ */
+export function isSearchable({ type, encoding, length }: BodyHeaders, limit: number): boolean {
+  return PARSERS.has(toMediaType(type)) && !isEncoded(encoding) && Number(length ?? 0) <= limit
+}
+
+function isEncoded(encoding: string | undefined): boolean {
+  return encoding !== undefined && !['', 'identity'].includes(encoding.trim().toLowerCase())
+}
+
+/**
+ * Parses a body of JSON or of form fields, for a route of ours.
  *
  * @param contentType the `Content-Type` header
  * @param text the body; an empty one is no body
  * @returns the members, or undefined when there is no body or it is of another media type
- * @throws {AuthError} request_invalid for JSON that does not parse or is no object, and for a form field that comes twice
+ * @throws {AuthError} request_invalid for JSON that does not parse or is no object
  */
 export function parseBody(
   contentType: string | undefined,
   text: string,
 ): Record<string, unknown> | undefined {
-  const parse = findParser(contentType)
-  return parse === undefined || text === '' ? undefined : parse(text)
+  const value = parseText(contentType, text)
+  if (value === undefined) return undefined
+  return isRecord(value) ? toMembers(Object.entries(value)) : rejectBody('Request body is not a JSON object')
 }
 
 /**
- * Parses the bytes of a body of JSON or of form fields.
+ * What a body says, for a guard that looks for a token in it: any JSON value, or form fields.
  *
  * @param contentType the `Content-Type` header
- * @param bytes the body; an empty one is no body
- * @returns the members, or undefined when there is no body or it is of another media type
- * @throws {AuthError} request_invalid as `parseBody` does, and for bytes that are no UTF-8
+ * @param raw the bytes, or what another parser has left of them: text, or its own value, which is returned
+ * @returns undefined when there is no body or it is of another media type
+ * @throws {AuthError} request_invalid for JSON that does not parse, and for bytes that are no UTF-8
  */
-export function parseBytes(
-  contentType: string | undefined,
-  bytes: Uint8Array,
-): Record<string, unknown> | undefined {
-  const text = fromUtf8(bytes)
-  return text === undefined ? rejectBody('Request body is not UTF-8') : parseBody(contentType, text)
+export function parseRaw(contentType: string | undefined, raw: unknown): unknown {
+  if (ArrayBuffer.isView(raw)) return parseText(contentType, decode(raw))
+  return typeof raw === 'string' ? parseText(contentType, raw) : raw
 }
 
-/**
- * The members of what another parser has made of a body; undefined for nothing at all.
- *
- * @param contentType the `Content-Type` header, for bodies that the other parser left as bytes or as text
- * @throws {AuthError} request_invalid as `parseBytes` does, and for a value that is no object
- */
-export function toBodyMembers(
-  contentType: string | undefined,
-  parsed: unknown,
-): Record<string, unknown> | undefined {
-  if (parsed instanceof Uint8Array) return parseBytes(contentType, parsed)
-  if (typeof parsed === 'string') return parseBody(contentType, parsed)
-  return isRecord(parsed)
-    ? toMembers(Object.entries(parsed))
-    : rejectBody('Request body is not a JSON object')
+function parseText(contentType: string | undefined, text: string): unknown {
+  const parse = PARSERS.get(toMediaType(contentType))
+  // Windows tools begin a text with a byte order mark, which RFC 8259 section 8.1 lets parsers ignore.
+  const bare = text.startsWith('\ufeff') ? text.slice(1) : text
+  return parse === undefined || bare === '' ? undefined : parse(bare)
 }
 
-/** Parses a JSON object. */
-function parseJson(text: string): Record<string, unknown> {
-  let value: unknown
+function decode({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
+  return fromUtf8(new Uint8Array(buffer, byteOffset, byteLength)) ?? rejectBody('Request body is not UTF-8')
+}
+
+function parseJson(text: string): unknown {
   try {
-    value = JSON.parse(text)
+    return JSON.parse(text)
   } catch {
     // The parser's own message quotes the body, which may hold a password: it is no cause to keep.
     return rejectBody('Request body is not valid JSON')
   }
-  return isRecord(value) ? toMembers(Object.entries(value)) : rejectBody('Request body is not a JSON object')
 }
 
-/** Parses form fields. */
+/** Parses form fields; a field that comes several times, such as a group of check boxes, is a list. */
 function parseForm(text: string): Record<string, unknown> {
-  const fields = [...new URLSearchParams(text)]
-  if (new Set(fields.map(([name]) => name)).size < fields.length) rejectBody('A form field came twice')
-  return toMembers(fields)
+  const fields = new Map<string, string | string[]>()
+  for (const [name, value] of new URLSearchParams(text)) {
+    const before = fields.get(name)
+    if (Array.isArray(before)) before.push(value)
+    else fields.set(name, before === undefined ? value : [before, value])
+  }
+  return toMembers([...fields])
 }
 
 /** Collects members where `__proto__` is no setter, and leaves that name out for those who copy them elsewhere. */
@@ -116,59 +144,42 @@ function toMembers(entries: readonly (readonly [string, unknown])[]): Record<str
  *
  * @param limit the largest size in bytes
  * @returns the members, or undefined when there is no body or it is of another media type
- * @throws {AuthError} request_invalid when it was read before, breaks off, is too large, no UTF-8, or does not parse
+ * @throws {AuthError} request_invalid when it was read before, breaks off, is too large, compressed, no UTF-8, does not parse, or is a
+ *   multipart form
  */
 export async function readBody(
   request: Request,
   limit: number = BODY_LIMIT,
 ): Promise<Record<string, unknown> | undefined> {
-  if (!isReadable(request, limit) || request.body === null) return undefined
-  const bytes = await readBytes(request.body, limit)
-  return parseBytes(request.headers.get('content-type') ?? undefined, bytes)
-}
-
-/**
- * Reads and parses a copy of the body of a request, which is left unread for whoever comes next.
- *
- * @param limit the largest size in bytes
- * @returns the members, or undefined when there is no body or it is of another media type
- * @throws {AuthError} request_invalid as `readBody` does
- */
-export async function peekBody(
-  request: Request,
-  limit: number = BODY_LIMIT,
-): Promise<Record<string, unknown> | undefined> {
-  // Asked before the copy is made: copying a used body throws, and the copy of an upload would fill the memory.
-  return isReadable(request, limit) ? readBody(request.clone(), limit) : undefined
-}
-
-/**
- * Whether a request announces a body that is read here. Asked before anything touches the body: once its stream exists,
- * some servers can only drop the connection.
- *
- * @param limit the largest size in bytes
- * @throws {AuthError} request_invalid when the announced size is larger
- */
-export function isAnnounced(
-  contentType: string | undefined,
-  contentLength: string | undefined,
-  limit: number,
-): boolean {
-  if (findParser(contentType) === undefined) return false
-  return Number(contentLength ?? 0) > limit ? rejectBody(TOO_LARGE) : true
-}
-
-/** Whether there is a body of ours to read; refuses one that can be read no more, or announces that it is too large. */
-function isReadable(request: Request, limit: number): boolean {
-  const { headers } = request
-  const contentType = headers.get('content-type') ?? undefined
-  if (!isAnnounced(contentType, headers.get('content-length') ?? undefined, limit)) return false
+  const headers = readBodyHeaders((name) => request.headers.get(name) ?? undefined)
+  const mediaType = toMediaType(headers.type)
+  if (mediaType === 'multipart/form-data')
+    rejectBody('multipart/form-data is not read: send application/json or application/x-www-form-urlencoded')
+  if (!PARSERS.has(mediaType)) return undefined
+  if (isEncoded(headers.encoding)) rejectBody('A compressed request body is not read')
+  if (Number(headers.length ?? 0) > limit) rejectBody(TOO_LARGE)
   // Not before this line: the mere getter makes a stream, and one that nobody reads holds up its connection.
   const { body } = request
-  if (body === null) return false
+  if (body === null) return undefined
   // A used body never yields another chunk on some platforms: waiting for it would hang.
-  if (request.bodyUsed || body.locked) rejectBody(READ_BEFORE)
-  return true
+  if (request.bodyUsed || body.locked) rejectBody('Request body has been read before')
+  return parseBody(headers.type, decode(await readBytes(body, limit)))
+}
+
+/**
+ * What a copy of the body of a request says, for a guard; the request is left unread for whoever comes next.
+ *
+ * @param limit the largest size in bytes
+ * @returns undefined for a body that cannot hold a token, or that can be read no more
+ * @throws {AuthError} request_invalid as `parseRaw` does, and for a body that breaks off or turns out to be too large
+ */
+export async function peekBody(request: Request, limit: number = TOKEN_BODY_LIMIT): Promise<unknown> {
+  const headers = readBodyHeaders((name) => request.headers.get(name) ?? undefined)
+  // Asked before the copy is made: the copy of an upload would fill the memory.
+  if (!isSearchable(headers, limit) || request.bodyUsed || request.body === null || request.body.locked)
+    return undefined
+  const { body } = request.clone()
+  return body === null ? undefined : parseRaw(headers.type, await readBytes(body, limit))
 }
 
 /** Collects a stream's bytes, and lets go of it as soon as they are too many. */
@@ -186,18 +197,15 @@ async function readBytes(body: ReadableStream<Uint8Array>, limit: number): Promi
     return rejectBody(UNREADABLE, cause)
   }
   if (size <= limit) return Buffer.concat(chunks, size)
-  // Not awaited: a client that is slow to send must not hold up the answer.
-  drain(reader, DRAIN_LIMIT).catch(() => undefined)
+  // Not awaited: a client that is slow to send must not hold up the response.
+  discard(reader).catch(() => undefined)
   return rejectBody(TOO_LARGE)
 }
 
-/** How much of a body that is too large is still taken off the wire, in bytes, so that its connection can be used again. */
-export const DRAIN_LIMIT: number = 1_048_576
-
 /** Reads on and forgets, up to a limit; then lets go of the stream. */
-async function drain(reader: ReadableStreamDefaultReader<Uint8Array>, limit: number): Promise<void> {
+async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
   let size = 0
-  for (let chunk = await reader.read(); !chunk.done && size <= limit; chunk = await reader.read()) {
+  for (let chunk = await reader.read(); !chunk.done && size <= DRAIN_LIMIT; chunk = await reader.read()) {
     size += chunk.value.byteLength
   }
   await reader.cancel()

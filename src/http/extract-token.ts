@@ -59,9 +59,10 @@ export function prepareExtractToken(
   return (request) => {
     let found = takesHeader ? extractFromHeader(request, settings) : null
     for (const { location, read } of places) found = only(found, read(request, settings, type), location)
-    if (!takesBody) return orCookie(request, found)
+    // A body is not looked at in passing: what it holds beside a token in its place may be meant for the handler.
+    if (!takesBody || found !== null) return orCookie(request, found)
     return extractFromBody(request, settings, type).then((token) =>
-      orCookie(request, only(found, token, 'body')),
+      orCookie(request, only(null, token, 'body')),
     )
   }
 }
@@ -135,6 +136,8 @@ function readCredentials(text: string, scheme: string): string | null {
   }
   let start = end
   while (text[start] === ' ') start++
+  // What clients send who have no token: as little as an empty header.
+  if (start === text.length) return null
   return start > end && isOneWord(text, start) ? text.slice(start) : throwInvalid('Malformed token header')
 }
 

@@ -1,18 +1,18 @@
 /**
  * A `node:http` request as a request port, for every framework that is built on it: Express, Fastify, Koa. Headers mean what they
- * mean in fetch's `Headers`, so that every door answers the same, and the body is peeked at, so that whoever comes next can
- * still read it. Nothing here decides anything (RFC 9110 sections 5.3 and 9.3, RFC 9113 section 8.3.1).
+ * mean in fetch's `Headers`, so that every adapter responds alike. Nothing here decides anything (RFC 9110 sections 5.3 and 9.3,
+ * RFC 9113 section 8.3.1).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { AuthError } from '../errors.ts'
 import {
+  BODILESS_METHODS,
   DRAIN_LIMIT,
-  isAnnounced,
-  parseBytes,
-  READ_BEFORE,
-  rejectBody,
+  isSearchable,
+  parseRaw,
+  readBodyHeaders,
   TOKEN_BODY_LIMIT,
   TOO_LARGE,
-  toBodyMembers,
   UNREADABLE,
 } from './body.ts'
 import { addCookies } from './node-response.ts'
@@ -32,23 +32,28 @@ export type NodeResponse =
       readonly raw: ServerResponse
     }
 
-/** Methods whose requests have no body in the fetch standard, nor by RFC 6750 section 2.2. */
-const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
-
-/** Requests whose body was read and put back. */
-const peeked = new WeakSet<IncomingMessage>()
+/** Where a framework has the body that its parser has parsed. */
+interface BodyHolder {
+  body?: unknown
+  _body?: boolean
+}
 
 /** The request port over a `node:http` request and its response. A class, because one is made for every request. */
 export class NodeRequestPort implements RequestPort {
   readonly #req: NodeRequest
   readonly #res: NodeResponse
-  readonly #parsed: object
+  readonly #holder: BodyHolder
+  readonly #readsStream: boolean
 
-  /** @param parsed the framework's request, whose `body` is what a parser has made of the body */
-  constructor(req: NodeRequest, res: NodeResponse, parsed: object) {
+  /**
+   * @param holder the framework's request, whose `body` is what a parser has made of the body
+   * @param readsStream whether a body that nobody has parsed is read here. Not where the framework will read it itself
+   */
+  constructor(req: NodeRequest, res: NodeResponse, holder: object, readsStream = true) {
     this.#req = req
     this.#res = res
-    this.#parsed = parsed
+    this.#holder = holder
+    this.#readsStream = readsStream
   }
 
   /** The method in upper case, as it is on the wire. */
@@ -66,15 +71,25 @@ export class NodeRequestPort implements RequestPort {
     return readHttpHeader(this.#req, name)
   }
 
-  /** The members of a JSON or form body, parsed by the framework or peeked at. @throws {AuthError} request_invalid */
+  /**
+   * What a JSON or form body says: as the framework's parser has parsed it, or else as it is read here. What is read here is put
+   * where the parser would have put it, at `body` of the framework's request, as the stream is used up.
+   *
+   * @throws {AuthError} request_invalid
+   */
   async body(): Promise<unknown> {
     const req = this.#req
-    const contentType = readHttpHeader(req, 'content-type')
-    if (!isAnnounced(contentType, readHttpHeader(req, 'content-length'), TOKEN_BODY_LIMIT)) return undefined
-    if (BODILESS.has(this.method) || !hasBody(req)) return undefined
-    if (isUnread(req)) return parseBytes(contentType, await peekBytes(req, TOKEN_BODY_LIMIT))
-    const { body } = this.#parsed as { readonly body?: unknown }
-    return body === undefined ? rejectBody(READ_BEFORE) : toBodyMembers(contentType, body)
+    const headers = readBodyHeaders((name) => readHttpHeader(req, name))
+    if (!isSearchable(headers, TOKEN_BODY_LIMIT) || BODILESS_METHODS.has(this.method)) return undefined
+    const holder = this.#holder
+    if (holder.body !== undefined) return parseRaw(headers.type, holder.body)
+    if (!hasBody(req) || !isUnread(req)) return undefined
+    if (!this.#readsStream) return warnUnparsed()
+    const value = parseRaw(headers.type, await readStream(req, TOKEN_BODY_LIMIT))
+    holder.body = value
+    // By this the parsers of Express 4 know that a body has been parsed.
+    holder._body = true
+    return value
   }
 
   /** Adds `Set-Cookie` lines to the answer unless the handler sets or clears one of these cookies itself. */
@@ -96,7 +111,8 @@ export function readHttpHeader(req: IncomingMessage, name: string): string | und
   // HTTP/2 has the host in a pseudo-header (RFC 9113 section 8.3.1).
   if (value === undefined)
     return name === 'host' ? (req.headers[':authority'] as string | undefined) : undefined
-  return joinRepeated(req.rawHeaders, name, value)
+  // Platforms without a parser of Node's, such as adapters for Lambda, have no raw headers.
+  return joinRepeated((req.rawHeaders as readonly string[] | undefined) ?? [], name, value)
 }
 
 /** Joins what came several times and Node kept once: then the value that is known is the first one of it. <https://nodejs.org/api/http.html#messageheaders> */
@@ -113,6 +129,18 @@ function joinRepeated(raw: readonly string[], name: string, known: string): stri
   return joined
 }
 
+let warned = false
+
+/** Says once that a guard runs before the framework has parsed the body that the guard is to look at. */
+function warnUnparsed(): undefined {
+  if (warned) return
+  warned = true
+  process.emitWarning(
+    'A guard that looks for tokens in bodies runs before the body is parsed, and finds none there: use `preValidation` or `preHandler`.',
+    { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_BODY_NOT_PARSED' },
+  )
+}
+
 /** Whether the request announces a body (RFC 9112 section 6). HTTP/2 need not announce one. */
 function hasBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
   if (headers['content-length'] === '0') return false
@@ -123,79 +151,40 @@ function hasBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
   )
 }
 
-/** Whether nobody has read the body, except by a peek that put it back. */
+/** Whether nobody has read from the body, or is about to. */
 export function isUnread(req: IncomingMessage): boolean {
-  if (req.readableEnded || req.readableFlowing === true || req.readableEncoding !== null) return false
-  return !req.readableDidRead || peeked.has(req)
+  return !req.readableDidRead && !req.readableEnded && req.readableFlowing !== true && !req.destroyed
 }
 
-/** Whether all of a request has arrived. `complete` says so of HTTP/1 only, and of no request that a test makes up. */
-function hasArrived(
-  req: IncomingMessage & { readonly _readableState?: { readonly ended?: boolean } },
-): boolean {
-  return req._readableState?.ended ?? req.complete
-}
-
-/**
- * Reads a body and puts it back. A stream takes bytes back as long as its end was not told to anybody, and it tells only
- * when somebody reads on from an empty buffer. So nothing is read from an empty buffer here, and what was read
- * goes back in the same turn in which the last of it came.
- */
-async function peekBytes(req: IncomingMessage, limit: number): Promise<Uint8Array> {
-  // What came in one packet with the headers is parsed in this very turn.
-  await undefined
-  peeked.add(req)
-  const chunks: Buffer[] = []
-  let size = 0
-  const take = (): boolean => {
-    while (req.readableLength > 0 && size <= limit) {
-      const chunk: Buffer | null = req.read()
-      if (chunk === null) break
-      chunks.push(chunk)
-      size += chunk.byteLength
-    }
-    return hasArrived(req) || size > limit
-  }
-  if (!take()) await untilArrived(req, take)
-  if (size > limit) {
-    drain(req)
-    return rejectBody(TOO_LARGE)
-  }
-  const bytes = Buffer.concat(chunks, size)
-  if (size > 0) req.unshift(bytes)
-  return bytes
-}
-
-/** Waits until `take` has taken everything. */
-function untilArrived(req: IncomingMessage, take: () => boolean): Promise<void> {
+/** Reads a body to its end. @throws {AuthError} request_invalid when it breaks off or is larger than the limit, in bytes */
+function readStream(req: IncomingMessage, limit: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      req.off('readable', onReadable).off('error', onBreak).off('close', onBreak)
+    const chunks: Buffer[] = []
+    let size = 0
+    const onData = (chunk: Buffer): void => {
+      size += chunk.byteLength
+      if (size <= limit) chunks.push(chunk)
+      else settle(() => reject(new AuthError('request_invalid', { message: TOO_LARGE })))
     }
-    const onBreak = (cause?: unknown): void => {
-      stop()
-      try {
-        rejectBody(UNREADABLE, cause)
-      } catch (error) {
-        reject(error)
-      }
+    const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, size)))
+    const onBreak = (cause?: unknown): void =>
+      settle(() => reject(new AuthError('request_invalid', { message: UNREADABLE, cause })))
+    const settle = (report: () => void): void => {
+      req.off('data', onData).off('end', onEnd).off('error', onBreak).off('close', onBreak)
+      if (!req.readableEnded) discard(req)
+      report()
     }
-    const onReadable = (): void => {
-      if (!take()) return
-      stop()
-      resolve()
-    }
-    if (req.destroyed) onBreak()
-    else req.on('readable', onReadable).on('error', onBreak).on('close', onBreak)
+    req.on('data', onData).on('end', onEnd).on('error', onBreak).on('close', onBreak)
   })
 }
 
-/** Takes the rest of a body that is too large off the wire, up to a limit, so that its connection can be used again. */
-function drain(req: IncomingMessage): void {
+/** Takes the rest of a body off the wire and forgets it, up to a limit, so that its connection can be used again. */
+export function discard(req: IncomingMessage): void {
   let size = 0
   req.on('error', () => undefined)
   req.on('data', (chunk: Buffer) => {
     size += chunk.byteLength
     if (size > DRAIN_LIMIT) req.destroy()
   })
+  req.resume()
 }

@@ -52,12 +52,6 @@ export function flatten(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1')
 }
 
-/** Encodes bytes, or a string as UTF-8, in base64url without padding. */
-export function toBase64Url(value: string | Uint8Array): string {
-  const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value)
-  return bytes.toString('base64url')
-}
-
 /**
  * Decodes UTF-8 and refuses what is none, where `TextDecoder` and `toString` would put U+FFFD in silence.
  *

@@ -2,24 +2,20 @@
  * Hono's context as a request port, and the cookies of a renewed token on their way out through it. It decides nothing.
  */
 import type { Context } from 'hono'
-import {
-  isAnnounced,
-  peekBody,
-  READ_BEFORE,
-  rejectBody,
-  TOKEN_BODY_LIMIT,
-  toBodyMembers,
-} from '../../http/body.ts'
+import { isSearchable, peekBody, readBodyHeaders, TOKEN_BODY_LIMIT, toMediaType } from '../../http/body.ts'
 import type { RequestPort } from '../../http/request-port.ts'
 import { addTokenCookies, toResponseHeaders } from '../../http/token-cookies.ts'
 
-/** The body that a middleware before has read through Hono, which keeps it. */
-async function recallBody({ req }: Context): Promise<Record<string, unknown> | undefined> {
-  const contentType = req.header('content-type')
-  if (!isAnnounced(contentType, req.header('content-length'), TOKEN_BODY_LIMIT)) return undefined
-  const isForm = /form-urlencoded/i.test(contentType ?? '')
-  const recalled: Promise<unknown> = isForm ? req.parseBody({ all: true }) : req.json()
-  return toBodyMembers(contentType, await recalled.catch((cause: unknown) => rejectBody(READ_BEFORE, cause)))
+/** What a middleware before has read through Hono, which keeps it; undefined for what was read past Hono. */
+async function readKeptBody({ req }: Context): Promise<unknown> {
+  const headers = readBodyHeaders((name) => req.header(name))
+  if (!isSearchable(headers, TOKEN_BODY_LIMIT)) return undefined
+  try {
+    const isForm = toMediaType(headers.type) === 'application/x-www-form-urlencoded'
+    return await (isForm ? req.parseBody({ all: true }) : req.json())
+  } catch {
+    return undefined
+  }
 }
 
 /** The request port over Hono's context. A class, because one is made for every request. */
@@ -50,7 +46,7 @@ export class ContextPort implements RequestPort {
   /** The members of a JSON or form body, read from a copy, so that the handler can still read it. @throws {AuthError} request_invalid */
   body(): Promise<unknown> {
     const { raw } = this.#c.req
-    return raw.bodyUsed ? recallBody(this.#c) : peekBody(raw, TOKEN_BODY_LIMIT)
+    return raw.bodyUsed ? readKeptBody(this.#c) : peekBody(raw, TOKEN_BODY_LIMIT)
   }
 
   /** Keeps the cookies of a renewed token until there is a response. */

@@ -127,7 +127,8 @@ function toIncoming(request: object): IncomingMessage {
 
 /** The port over Node's request. Without a response nothing can be renewed in passing. */
 function toHttpPort(request: object, response: unknown): RequestPort {
-  const port = new NodeRequestPort(toIncoming(request), response as NodeResponse, request)
+  const req = toIncoming(request)
+  const port = new NodeRequestPort(req, response as NodeResponse, request, req === request)
   if (typeof response === 'object' && response !== null) return port
   return {
     method: port.method,

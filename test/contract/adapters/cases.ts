@@ -1,4 +1,5 @@
 /** The table of requests, and what the fetch door must answer: 200, another status, or the code of a refusal. */
+import { gzipSync } from 'node:zlib'
 import { claimsOf, forge, NOW } from '../../token/forge.ts'
 import { BROKEN, GHOST, REVOKED, UNSURE } from './routes.ts'
 import type { WireRequest } from './wire.ts'
@@ -73,7 +74,8 @@ const HEADERS: readonly Row[] = [
   ['no token', get('/access'), 'token_missing'],
   ['another scheme', get('/access', ['Authorization', 'Basic dXNlcjpwYXNz']), 'token_missing'],
   ['an empty header', get('/access', ['Authorization', '']), 'token_missing'],
-  ['the scheme alone', get('/access', ['Authorization', 'Bearer']), 'request_invalid'],
+  ['the scheme alone', get('/access', ['Authorization', 'Bearer']), 'token_missing'],
+  ['the scheme alone, optional', get('/optional', ['Authorization', 'Bearer ']), 200, { body: NOBODY }],
   ['two words', get('/access', ['Authorization', 'Bearer a b']), 'request_invalid'],
   ['the header twice', get('/access', bearer(good), bearer(good)), 'request_invalid'],
   ['twice, in two cases', get('/access', bearer(good), ['authorization', 'Bearer x']), 'request_invalid'],
@@ -292,15 +294,29 @@ const BODIES: readonly Row[] = [
   ['no token in it', json('/body', { note }), 'token_missing'],
   ['no text', json('/body', { access_token: 7 }), 'request_invalid'],
   ['empty text', json('/body', { access_token: '' }), 'request_invalid'],
-  ['beside a header', json('/body', { access_token: good }, bearer(good)), 'request_invalid'],
+  ['beside a header, unread', json('/body', { access_token: 'ghp_x' }, bearer(good)), 200],
+  ['a list beside a header', json('/body', [{ op: 1 }], bearer(good)), 200],
+  ['a list beside a cookie', json('/body', [{ op: 1 }], cookie(good), CSRF), 200, { unparsed: true }],
+  ['a field that comes twice beside a cookie', form('/access', 'tags=a&tags=b', cookie(good), CSRF), 200],
+  ['a byte order mark', json('/access', `\ufeff{"access_token":"${good}"}`), 200, { unparsed: true }],
+  [
+    'compressed',
+    {
+      ...json('/access', ''),
+      headers: [JSON_TYPE, ['Content-Encoding', 'gzip'], cookie(good), CSRF],
+      body: gzipSync('{"a":1}'),
+    },
+    200,
+    { unparsed: true },
+  ],
   ['beside a cookie, which it beats', json('/body', { access_token: good }, cookie('x')), 200],
   [
     'a bad one beside a good cookie',
     json('/body', { access_token: 'x' }, cookie(good), CSRF),
     'token_malformed',
   ],
-  ['a list', json('/body', [good]), 'request_invalid'],
-  ['null', json('/body', 'null'), 'request_invalid', { unparsed: true }],
+  ['a list', json('/body', [good]), 'token_missing'],
+  ['null', json('/body', 'null'), 'token_missing', { unparsed: true }],
   ['no JSON', json('/body', '{"access_token":'), 'request_invalid', { unparsed: true }],
   [
     'no UTF-8',
@@ -323,7 +339,7 @@ const BODIES: readonly Row[] = [
   [
     'too large, announced',
     json('/body', { access_token: good, filler: 'x'.repeat(1_100_000) }),
-    'request_invalid',
+    'token_missing',
   ],
   [
     'too large, in chunks',

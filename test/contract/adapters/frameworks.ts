@@ -65,7 +65,7 @@ export interface Plan {
   readonly routes: readonly Route[]
 }
 
-/** When the framework's body parser runs; `none` leaves the stream to the handler. */
+/** When the framework's body parser runs; without one a guard that looks into the body leaves what it has read at `body`. */
 export type Parsing = 'before' | 'after' | 'none'
 
 /** A door with its routes, not listening yet. */
@@ -73,6 +73,8 @@ export interface Door {
   readonly name: string
   /** Whether a parser of the framework's runs first, and answers bad bodies in its own way. */
   readonly parsesFirst: boolean
+  /** Whether guards run before there is a body, and find no token there. */
+  readonly seesNoBody?: boolean
   open(plan: Plan): Promise<Server>
 }
 
@@ -209,7 +211,8 @@ function openExpress(express: typeof express5, { auth, routes }: Plan, parsing: 
     const steps = guards.map((step) => call<ReturnType<typeof guard.access>>(guard, step))
     const last = async (req: ExpressRequest, res: ExpressResponse): Promise<void> => {
       const type = req.headers['content-type']
-      const read = async (): Promise<unknown> => (isParsed(type, parsing) ? req.body : readStream(req, type))
+      const isRead = (): boolean => isParsed(type, req.body === undefined ? parsing : 'before')
+      const read = async (): Promise<unknown> => (isRead() ? req.body : readStream(req, type))
       const { auth: payload, subject } = req as unknown as Seen
       const { status = 200, cookies = [], body } = await handle({ auth: payload, subject, read })
       for (const line of cookies) res.append('Set-Cookie', line)
@@ -234,7 +237,9 @@ function openExpress(express: typeof express5, { auth, routes }: Plan, parsing: 
   return createServer(app as unknown as (req: IncomingMessage, res: ServerResponse) => void)
 }
 
-async function openFastify({ auth, routes }: Plan, hook: 'onRequest' | 'preHandler'): Promise<Server> {
+type FastifyHook = 'onRequest' | 'preValidation' | 'preHandler'
+
+async function openFastify({ auth, routes }: Plan, hook: FastifyHook): Promise<Server> {
   const app = fastify({ bodyLimit: LIMIT })
   await app.register(fastifyForms, { bodyLimit: LIMIT })
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
@@ -296,7 +301,9 @@ function openKoa({ auth, routes }: Plan, parsing: Parsing): Server {
         async (ctx) => {
           const type = ctx.req.headers['content-type']
           const read = async (): Promise<unknown> =>
-            isParsed(type, parsing) ? (ctx.request as { body?: unknown }).body : readStream(ctx.req, type)
+            isParsed(type, bodyOf(ctx.request) === undefined ? parsing : 'before')
+              ? bodyOf(ctx.request)
+              : readStream(ctx.req, type)
           const { auth: payload, subject } = ctx.state as unknown as Seen
           const { status = 200, cookies = [], body } = await handle({ auth: payload, subject, read })
           for (const line of cookies) ctx.append('Set-Cookie', line)
@@ -309,6 +316,10 @@ function openKoa({ auth, routes }: Plan, parsing: Parsing): Server {
   }
   app.use(router.routes())
   return createServer(app.callback())
+}
+
+function bodyOf(request: { body?: unknown }): unknown {
+  return request.body
 }
 
 /** Express 4 under its other name, for which there are no types. */
@@ -342,9 +353,10 @@ export const DOORS: readonly Door[] = [
       open: async (plan: Plan) => openExpress(express, plan, parsing),
     })),
   ),
-  ...(['onRequest', 'preHandler'] as const).map((hook) => ({
+  ...(['onRequest', 'preValidation', 'preHandler'] as const).map((hook) => ({
     name: `fastify, ${hook}`,
-    parsesFirst: hook === 'preHandler',
+    parsesFirst: hook !== 'onRequest',
+    seesNoBody: hook === 'onRequest',
     open: (plan: Plan) => openFastify(plan, hook),
   })),
   ...PARSINGS.map((parsing) => ({

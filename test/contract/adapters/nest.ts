@@ -66,8 +66,8 @@ function toHandlers(nest: Nest, { auth }: Plan, route: Route, parsing: Parsing):
     async handle(request: Seen & IncomingMessage & { body?: unknown }, out: Out) {
       const type = request.headers['content-type']
       const stream = (request.body ?? request) as AsyncIterable<Uint8Array>
-      const read = async (): Promise<unknown> =>
-        isParsed(type, parsing) ? request.body : readStream(stream, type)
+      const isRead = isParsed(type, parsing) || typeof stream[Symbol.asyncIterator] !== 'function'
+      const read = async (): Promise<unknown> => (isRead ? request.body : readStream(stream, type))
       write(out, await handle({ auth: request.auth, subject: request.subject, read }))
     },
   }))
