@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Requirement } from '../../src/auth/requirement.ts'
 import { type RequestPort, toRequestPort } from '../../src/http/request-port.ts'
-import { andThen, type Steps, settle } from '../../src/internal/awaitable.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { claimsOf, complaintOf, forge, setUp } from '../token/forge.ts'
 
@@ -156,89 +155,5 @@ describe('an authenticator', () => {
     const authenticate = auth.authenticator(requirement)
     requirement.scopes = []
     await expect(authenticate(by(forge(claimsOf())))).rejects.toMatchObject({ code: 'scope_missing' })
-  })
-})
-
-describe('settling', () => {
-  const fail = (): never => {
-    throw new Error('attempt')
-  }
-
-  /** Steps that note what they are told. */
-  function toSteps(attempt: () => unknown, changes: Partial<Steps<unknown[], unknown, unknown>> = {}) {
-    return {
-      attempt,
-      attach: (heard: unknown[], value: unknown) => void heard.push(value),
-      enter: (heard: unknown[]) => `entered with ${heard}`,
-      refuse: (heard: unknown[], error: unknown) => `refused with ${heard}: ${(error as Error).message}`,
-      ...changes,
-    }
-  }
-
-  it('goes on with a value or an error, thrown or rejected', async () => {
-    expect(
-      settle(
-        [],
-        toSteps(() => 1),
-      ),
-    ).toBe('entered with 1')
-    expect(settle([], toSteps(fail))).toBe('refused with : attempt')
-    expect(
-      await settle(
-        [],
-        toSteps(async () => 1),
-      ),
-    ).toBe('entered with 1')
-    expect(
-      await settle(
-        [],
-        toSteps(async () => fail()),
-      ),
-    ).toBe('refused with : attempt')
-  })
-
-  it('refuses what cannot be attached, at once and after a wait', async () => {
-    expect(
-      settle(
-        [],
-        toSteps(() => 1, { attach: fail }),
-      ),
-    ).toBe('refused with : attempt')
-    expect(
-      await settle(
-        [],
-        toSteps(async () => 1, { attach: fail }),
-      ),
-    ).toBe('refused with : attempt')
-  })
-
-  it('lets pass what the next step throws: nobody is refused for it', async () => {
-    const refused: unknown[] = []
-    const refuse = (_call: unknown, error: unknown): void => void refused.push(error)
-    const throwing = { enter: fail, refuse }
-    expect(() =>
-      settle(
-        [],
-        toSteps(() => 1, throwing),
-      ),
-    ).toThrow('attempt')
-    await expect(
-      settle(
-        [],
-        toSteps(async () => 1, throwing),
-      ),
-    ).rejects.toThrow('attempt')
-    await expect(
-      settle(
-        [],
-        toSteps(() => 1, { enter: async () => fail(), refuse }),
-      ),
-    ).rejects.toThrow('attempt')
-    expect(refused).toEqual([])
-  })
-
-  it('goes on at once where there is nothing to wait for', async () => {
-    expect(andThen(1, (value) => value + 1)).toBe(2)
-    expect(await andThen(Promise.resolve(1), (value) => value + 1)).toBe(2)
   })
 })
