@@ -104,7 +104,7 @@ const MAKERS = Object.entries({
   koa,
   nest,
   ws,
-}) as [string, Maker][]
+}) as unknown as [string, Maker][]
 
 describe.each(MAKERS)('guards of %s', (_, make) => {
   it.each([undefined, null, {}, { secret: 'x' }, setUp, Promise.resolve(auth)])(
