@@ -5,8 +5,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/auth.ts'
+import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { NodeRequestPort } from '../http/node-request.ts'
 import { writeResponse } from '../http/node-response.ts'

@@ -2,8 +2,9 @@
  * Entry point `tokenwright/fetch`: guards around handlers that take a fetch `Request` and return a `Response`: Bun, Deno, Workers,
  * Next.js route handlers, h3 and anything else that speaks the web's own types. Further arguments of the platform flow through.
  */
-import type { PayloadFor } from '../auth/authenticator.ts'
+
 import type { Auth } from '../auth/auth.ts'
+import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import { withTokenCookies } from '../http/token-cookies.ts'

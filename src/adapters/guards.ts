@@ -2,8 +2,9 @@
  * The guards that all adapters share: their options, their table, and the way of one call through a guard. Adapters differ in how
  * a request is read and how a response is written; each gives that as a few functions. Private to `adapters/`.
  */
-import type { AuthContext } from '../auth/authenticator.ts'
+
 import type { Auth } from '../auth/auth.ts'
+import type { AuthContext } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { type AuthError, isAuthError } from '../errors.ts'
 import type { ResponseData } from '../http/error-response.ts'

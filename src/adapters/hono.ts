@@ -3,8 +3,8 @@
  * guarded routes and absent on others.
  */
 import type { Context, MiddlewareHandler, Next } from 'hono'
-import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/auth.ts'
+import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {

@@ -3,8 +3,8 @@
  * types can tell.
  */
 import type { Context, Middleware, Next } from 'koa'
-import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/auth.ts'
+import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { NodeRequestPort } from '../http/node-request.ts'
 import type { Awaitable } from '../internal/awaitable.ts'

@@ -5,8 +5,8 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Auth } from '../auth/auth.ts'
+import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { isAuthError } from '../errors.ts'
 import { readHttpHeader } from '../http/node-request.ts'

@@ -4,6 +4,7 @@
  * some runtimes forbid all three while a module loads.
  */
 import { type HttpSettings, resolveHttp } from '../http/resolve-http-options.ts'
+import { isBytes } from '../internal/bytes.ts'
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
 import { type Clock, type Duration, systemClock, toSeconds } from '../internal/duration.ts'
 import type { Listeners } from '../internal/listeners.ts'
@@ -232,7 +233,7 @@ function resolveKeys(secret: string | Uint8Array | undefined, keys: KeyRing | un
     throw new ConfigurationError(expected('keys', 'a key ring made by createKeyRing', keys))
   }
   const key = secret ?? readEnvironment()
-  if (typeof key !== 'string' && !(key instanceof Uint8Array)) {
+  if (typeof key !== 'string' && !isBytes(key)) {
     const wanted = 'a string or bytes (or set TOKENWRIGHT_SECRET, or give `keys`); make one with: '
     throw new ConfigurationError(
       expected('secret', `${wanted}node -p "crypto.randomBytes(48).toString('base64url')"`, key),

@@ -4,7 +4,7 @@
  */
 import { randomId } from '../internal/bytes.ts'
 import { ConfigurationError, checkKnownKeys, expected } from '../internal/configuration-error.ts'
-import { type Duration, toSeconds } from '../internal/duration.ts'
+import { type Duration, toEpochSeconds, toSeconds } from '../internal/duration.ts'
 import { keysOf } from '../internal/read-options.ts'
 import { validateData } from '../token/custom-claims.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
@@ -163,8 +163,8 @@ function readLifetime(expiresIn: Duration): number {
 }
 
 function readMoment(name: string, value: Date | number): number {
-  const seconds = value instanceof Date ? value.getTime() / 1000 : value
-  if (typeof seconds === 'number' && Number.isFinite(seconds)) return Math.floor(seconds)
+  const seconds = toEpochSeconds(value)
+  if (seconds !== undefined && Number.isFinite(seconds)) return Math.floor(seconds)
   throw new TypeError(expected(name, 'a Date or a number of epoch seconds', value))
 }
 

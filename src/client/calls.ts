@@ -25,7 +25,8 @@ export async function call(
 ): Promise<Response> {
   const { session, transport, stepUp } = dependencies
   const { platform } = transport
-  const given = input instanceof Request ? input : undefined
+  // A request of another realm, such as that of a frame, is no instance of this one's class.
+  const given = typeof input === 'object' && 'clone' in input ? input : undefined
   const url = new URL(given?.url ?? (input as string | URL), transport.base)
   if (url.origin !== transport.base.origin) return platform.fetch(given ?? url, init)
   const streams = isStream(init.body)

@@ -1,6 +1,6 @@
 /**
- * Values that may have to be waited for. What can be answered at once is answered at once: a promise costs a request one or two turns
- * of the microtask queue, which is more than all checks of a remembered token together.
+ * Values that may have to be waited for. What is known at once is returned at once: a promise costs a request one or two turns of
+ * the microtask queue, which is more than all checks of a cached token together.
  */
 
 /** A value, or a promise of it. */
@@ -11,11 +11,11 @@ export type Awaitable<T> = T | Promise<T>
  * that of a test runner, and to the queries of database libraries, which start when `then` is called.
  */
 export function isPromise<T>(value: Awaitable<T>): value is Promise<T> {
-  if (typeof value !== 'object' || value === null) return false
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
   return typeof (value as { readonly then?: unknown }).then === 'function'
 }
 
 /** Goes on with a value: at once, or when its promise is kept. */
 export function andThen<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
-  return isPromise(value) ? value.then(next) : next(value)
+  return isPromise(value) ? Promise.resolve(value).then(next) : next(value)
 }

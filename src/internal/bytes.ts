@@ -6,6 +6,11 @@
 import { isUtf8 } from 'node:buffer'
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 
+/** Whether a value is bytes: a `Uint8Array` or a `Buffer`, also one of another realm. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return Object.prototype.toString.call(value) === '[object Uint8Array]'
+}
+
 /**
  * Decodes canonical base64url.
  *

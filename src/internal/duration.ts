@@ -70,6 +70,21 @@ function read(value: unknown): number {
 }
 
 /**
+ * Reads a moment: a `Date`, also one of another realm, or a number of epoch seconds.
+ *
+ * @returns epoch seconds; undefined for anything else
+ */
+export function toEpochSeconds(value: unknown): number | undefined {
+  if (typeof value === 'number') return value
+  return isDate(value) ? value.getTime() / 1000 : undefined
+}
+
+/** Whether a value is a `Date`, also one of another realm. */
+export function isDate(value: unknown): value is Date {
+  return Object.prototype.toString.call(value) === '[object Date]'
+}
+
+/**
  * Turns an option into seconds.
  *
  * @param name the option as the developer writes it

@@ -3,6 +3,8 @@
  * or hangs neither delays nor fails a request.
  */
 
+import { isPromise } from './awaitable.ts'
+
 /** A listener for one kind of event. */
 export type Listener<E> = (event: E) => unknown
 
@@ -18,8 +20,9 @@ export function emit<Events extends object, K extends keyof Events>(
   const listener = listeners[name]
   if (listener === undefined) return
   try {
-    const answer = listener(event)
-    if (answer instanceof Promise) answer.catch(() => undefined)
+    const result = listener(event)
+    // A query of a database library starts when it is waited for, and what it rejects with must be caught.
+    if (isPromise(result)) Promise.resolve(result).catch(() => undefined)
   } catch {
     // A listener's defect is its own.
   }

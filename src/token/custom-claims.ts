@@ -2,6 +2,7 @@
  * Custom claims and the user's schema for them. The schema checks when a token is issued and again
  * when it is verified, so its output must be valid input: a transforming schema does not compile.
  */
+import { andThen } from '../internal/awaitable.ts'
 import type { SchemaResult, StandardSchema } from '../internal/schema.ts'
 
 /**
@@ -17,5 +18,5 @@ export function validateData<C>(
   const read = (result: SchemaResult<C>): C | undefined =>
     result.issues === undefined ? result.value : undefined
   const result = schema['~standard'].validate(value)
-  return result instanceof Promise ? result.then(read) : read(result)
+  return andThen(result, read)
 }

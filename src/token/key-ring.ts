@@ -9,9 +9,12 @@ import {
   createSecretKey,
   generateKeyPairSync,
   generateKeySync,
-  KeyObject,
+  type KeyObject,
 } from 'node:crypto'
+import { types } from 'node:util'
+import { isBytes } from '../internal/bytes.ts'
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
+import { toEpochSeconds } from '../internal/duration.ts'
 import { ALGORITHMS, type Algorithm, type AlgorithmName, type Sign, type Verify } from './algorithms.ts'
 import { checkJwk, checkStrength, type Jwk, toPublicJwk, toThumbprint } from './jwk.ts'
 import { checkSecret } from './secret.ts'
@@ -114,8 +117,8 @@ function copyKey(key: KeyObject): KeyObject {
  * might be.
  */
 function toKeyObject(at: string, source: Key['key'], algorithm: Algorithm): KeyObject {
-  if (source instanceof KeyObject) return copyKey(source)
-  if (algorithm.kty === 'oct' && (typeof source === 'string' || source instanceof Uint8Array)) {
+  if (types.isKeyObject(source)) return copyKey(source)
+  if (algorithm.kty === 'oct' && (typeof source === 'string' || isBytes(source))) {
     return createSecretKey(typeof source === 'string' ? Buffer.from(source, 'utf8') : source)
   }
   if (typeof source === 'string') {
@@ -169,8 +172,8 @@ const LATEST_MOMENT = 100_000_000_000
 /** Reads the moment after which a key verifies nothing. */
 function toNotAfter(at: string, value: unknown): number {
   if (value === undefined) return Number.POSITIVE_INFINITY
-  const seconds = value instanceof Date ? value.getTime() / 1000 : value
-  if (typeof seconds === 'number' && seconds <= LATEST_MOMENT) return seconds
+  const seconds = toEpochSeconds(value)
+  if (seconds !== undefined && seconds <= LATEST_MOMENT) return seconds
   throw new ConfigurationError(expected(`${at}.notAfter`, 'a Date or a number of epoch seconds', value))
 }
 

@@ -4,8 +4,8 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { CanActivate, ExecutionContext } from '@nestjs/common'
-import type { Authenticator } from '../../auth/authenticator.ts'
 import type { Auth } from '../../auth/auth.ts'
+import type { Authenticator } from '../../auth/authenticator.ts'
 import type { Requirement } from '../../auth/requirement.ts'
 import { type AuthError, isAuthError } from '../../errors.ts'
 import type { ResponseData } from '../../http/error-response.ts'

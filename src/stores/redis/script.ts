@@ -86,7 +86,7 @@ export function createRunner(send: Send): Runner {
     const rest = [String(keys.length), ...keys, moment, ...args.map(toText)]
     const reply = await send(keys[0], ['EVALSHA', script.sha, ...rest]).catch((error: unknown) => {
       // After a restart, SCRIPT FLUSH, or on a node that has not seen the script. Nothing has run.
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
+      if (!String((error as Error | null)?.message).startsWith('NOSCRIPT')) throw error
       return send(keys[0], ['EVAL', script.text, ...rest])
     })
     if (!Array.isArray(reply)) throw new Error('Expected an array from a script in Redis')

@@ -6,6 +6,7 @@
  */
 import type { Kysely } from 'kysely'
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
+import { isDate } from '../../internal/duration.ts'
 import { type Compile, createCompiler, type SqlDialect, type Statement, type Values } from './statement.ts'
 
 /** The result of a statement. */
@@ -178,7 +179,7 @@ function checkShape(row: Record<string, unknown> | undefined): void {
 }
 
 function isPlainObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !(value instanceof Date)
+  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !isDate(value)
 }
 
 /**
