@@ -1,5 +1,6 @@
 /**
- * Hostile inputs: what one refusal costs. Nothing here should cost more than an honest token does, whatever its size.
+ * Hostile inputs: what one refusal costs. Nothing here should cost more than an honest token does,
+ * whatever its size.
  */
 import { draw, type PairName, signByHand, toHeader } from './token.ts'
 

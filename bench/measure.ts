@@ -1,7 +1,8 @@
 /**
- * Races: contestants do the same work in turns, a few milliseconds each, many rounds, in one process. What a contestant costs is
- * the median of its rounds; its ratio is the median of its ratios to the limit in the same round, so that noise
- * from the machine hits both. The slices are timed by mitata; inputs are made outside of the timed part.
+ * Races: contestants do the same work in turns, a few milliseconds each, many rounds, in one
+ * process. What a contestant costs is the median of its rounds; its ratio is the median of its
+ * ratios to the limit in the same round, so that noise from the machine hits both. The slices are
+ * timed by mitata; inputs are made outside of the timed part.
  */
 import { do_not_optimize, measure } from 'mitata'
 
@@ -47,7 +48,10 @@ export function median(values: readonly number[]): number {
   return sorted[sorted.length >> 1] ?? Number.NaN
 }
 
-/** One turn of one contestant, in microseconds per operation; collections that fall into it are part of it. */
+/**
+ * One turn of one contestant, in microseconds per operation; collections that fall into it are part
+ * of it.
+ */
 async function runSlice({ run }: Contestant, draw: () => string, batch: number): Promise<number> {
   const bench = (input: string): unknown => {
     const result = run(input)
@@ -65,7 +69,10 @@ async function runSlice({ run }: Contestant, draw: () => string, batch: number):
   return stats.avg / 1000
 }
 
-/** Lets everybody take turns; the order moves by one every round, so that nobody always follows the same one. */
+/**
+ * Lets everybody take turns; the order moves by one every round, so that nobody always follows the
+ * same one.
+ */
 export async function runRace({ draw, contestants, batch = 500 }: Race): Promise<readonly Result[]> {
   const costs = contestants.map((): number[] => [])
   for (let round = -1; round < ROUNDS; round++) {

@@ -1,6 +1,7 @@
 /**
- * Memory per entry of the verified-token cache: what the heap grows by when a verifier remembers many tokens, less the token's own
- * characters. `ENTRY_OVERHEAD` in src/token/token-cache.ts is set from it, with room for custom claims.
+ * Memory per entry of the verified-token cache: what the heap grows by when a verifier remembers
+ * many tokens, less the token's own characters. `ENTRY_OVERHEAD` in src/token/token-cache.ts is set
+ * from it, with room for custom claims.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'

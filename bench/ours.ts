@@ -9,7 +9,10 @@ export function createRing(alg: 'HS256' | PairName): KeyRing {
   return createKeyRing({ signing: { alg, key, kid: KID } })
 }
 
-/** An application with the usual settings; with `cache: false` where verification itself is measured. */
+/**
+ * An application with the usual settings; with `cache: false` where verification itself is
+ * measured.
+ */
 export function createApplication(alg: 'HS256' | PairName, cache?: AuthOptions['cache']): Auth {
   return createAuth({
     keys: createRing(alg),

@@ -1,6 +1,7 @@
 /**
- * The peers, each as its documentation says it is fastest: keys imported once, algorithms pinned, and the same claims checked.
- * fast-jwt runs with and without its cache. jsonwebtoken knows no EdDSA.
+ * The peers, each as its documentation says it is fastest: keys imported once, algorithms pinned,
+ * and the same claims checked. fast-jwt runs with and without its cache. jsonwebtoken knows no
+ * EdDSA.
  */
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { createSigner, createVerifier } from 'fast-jwt'

@@ -1,8 +1,9 @@
 /**
- * The limit: what a careful engineer writes by hand on `node:crypto` for one algorithm, one key and one kind of token.
- * Keys are prepared, the header's `alg` and `typ` are checked, the signature is compared in constant time, and exp, nbf, iss, aud and
- * type are checked. It is honest, and less strict than a library must be: it freezes nothing, bounds nothing, accepts
- * more than one spelling of base64url and replaces bad UTF-8.
+ * The limit: what a careful engineer writes by hand on `node:crypto` for one algorithm, one key and
+ * one kind of token. Keys are prepared, the header's `alg` and `typ` are checked, the signature is
+ * compared in constant time, and exp, nbf, iss, aud and type are checked. It is honest, and less
+ * strict than a library must be: it freezes nothing, bounds nothing, accepts more than one spelling
+ * of base64url and replaces bad UTF-8.
  */
 import {
   createHmac,
@@ -95,7 +96,9 @@ export function createPairSigner(alg: PairName): () => string {
   }
 }
 
-/** Finds a token again in a bare `Map` with the token as its key: what any cache must at least do. */
+/**
+ * Finds a token again in a bare `Map` with the token as its key: what any cache must at least do.
+ */
 export function createBareMap(tokens: readonly string[]): (token: string) => Claims | undefined {
   const map = new Map(tokens.map((token) => [token, verifyHmac(token)]))
   return (token) => map.get(token)

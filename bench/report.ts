@@ -1,5 +1,6 @@
 /**
- * The table: microseconds per operation and the ratio to the limit, in Markdown, so that it can be kept in README.md.
+ * The table: microseconds per operation and the ratio to the limit, in Markdown, so that it can be
+ * kept in README.md.
  */
 import { cpus } from 'node:os'
 import { type Result, ROUNDS } from './measure.ts'

@@ -1,6 +1,6 @@
 /**
- * What a revocation check costs: a remembered token without a store, with an empty revocation list, and with a list of a million.
- * And how much memory an entry of the list takes.
+ * What a revocation check costs: a remembered token without a store, with an empty revocation list,
+ * and with a list of a million. And how much memory an entry of the list takes.
  */
 import { randomBytes } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
@@ -14,7 +14,10 @@ import { AUDIENCE, createClaims, createPool, draw, ISSUER, signByHand, toHeader 
 /** How many tokens are revoked. */
 const ENTRIES = 1_000_000
 
-/** An application whose store knows of as many revoked tokens, and what each takes in its list in bytes. */
+/**
+ * An application whose store knows of as many revoked tokens, and what each takes in its list in
+ * bytes.
+ */
 async function open(entries: number): Promise<{ readonly auth: Auth; readonly bytes: number }> {
   const store = memoryStore()
   const until = Date.now() / 1000 + 86_400

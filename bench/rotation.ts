@@ -1,6 +1,7 @@
 /**
- * Refreshes per second for each store whose server runs here, as a share of the store's own simplest atomic write through the same
- * driver in the same run: `HSET` on Redis, an `UPDATE` of one row by its key on SQL. Servers that are absent are left out, and said so.
+ * Refreshes per second for each store whose server runs here, as a share of the store's own
+ * simplest atomic write through the same driver in the same run: `HSET` on Redis, an `UPDATE` of
+ * one row by its key on SQL. Servers that are absent are left out, and said so.
  */
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
@@ -31,7 +32,10 @@ export interface RotationResult {
   readonly rotations: number
 }
 
-/** How many calls are under way at once, how long a slice lasts in milliseconds, and how many slices there are. */
+/**
+ * How many calls are under way at once, how long a slice lasts in milliseconds, and how many slices
+ * there are.
+ */
 const LANES = 16
 const SLICE = 400
 const ROUNDS = 5

@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- <filter>]`: every race whose title contains the filter, such as `HS256`, `cached`, `refuse` or `memory`.
- * Before anything is timed, every contestant must have accepted what it is to verify, or refused what it is to refuse.
+ * `npm run bench [-- <filter>]`: every race whose title contains the filter, such as `HS256`,
+ * `cached`, `refuse` or `memory`. Before anything is timed, every contestant must have accepted
+ * what it is to verify, or refused what it is to refuse.
  */
 import { createAttacks } from './hostile.ts'
 import { type Contestant, type Race, runRace } from './measure.ts'

@@ -1,7 +1,7 @@
 /**
- * Explicit refresh without a framework: `tokenwright/fetch` wraps handlers of the web's own `Request` and `Response`, as Bun,
- * Deno, Workers and route handlers of Next.js have them. A guard answers every refusal by itself, so nothing
- * has to be switched on for a 401 to be a 401.
+ * Explicit refresh without a framework: `tokenwright/fetch` wraps handlers of the web's own
+ * `Request` and `Response`, as Bun, Deno, Workers and route handlers of Next.js have them. A guard
+ * answers every refusal by itself, so nothing has to be switched on for a 401 to be a 401.
  *
  *     npm run example -- explicit-refresh-fetch
  *
@@ -20,7 +20,8 @@ const guard = guards(auth)
 
 async function login(request: Request): Promise<Response> {
   const { username, password } = await readTexts(request, 'username', 'password')
-  // A real application compares with a slow hash (argon2id, scrypt) and limits how often one may try.
+  // A real application compares with a slow hash (argon2id, scrypt) and limits how often one may
+  // try.
   if (username !== 'test' || password !== 'test') {
     throw new AuthError('credentials_invalid', { message: 'Bad username/password' })
   }

@@ -1,7 +1,7 @@
 /**
- * Explicit refresh: access tokens live for minutes, a refresh token for days, and the client trades it for the next access
- * token at one route. Who it is for and what was granted is carried over; freshness is not. A refresh token opens nothing
- * else.
+ * Explicit refresh: access tokens live for minutes, a refresh token for days, and the client trades
+ * it for the next access token at one route. Who it is for and what was granted is carried over;
+ * freshness is not. A refresh token opens nothing else.
  *
  *     npm run example -- explicit-refresh
  *
@@ -29,7 +29,8 @@ app.onError(answerError)
 
 app.post('/login', async (c) => {
   const { username, password } = await readTexts(c.req.raw, 'username', 'password')
-  // A real application compares with a slow hash (argon2id, scrypt) and limits how often one may try.
+  // A real application compares with a slow hash (argon2id, scrypt) and limits how often one may
+  // try.
   if (username !== 'test' || password !== 'test') {
     throw new AuthError('credentials_invalid', { message: 'Bad username/password' })
   }
@@ -39,7 +40,8 @@ app.post('/login', async (c) => {
   return c.json({ access_token, refresh_token }, 200, NO_STORE)
 })
 
-// Given a verified payload instead of a username, the new token carries its subject, scopes and data over.
+// Given a verified payload instead of a username, the new token carries its subject, scopes and
+// data over.
 app.post('/refresh', guard.refresh(), async (c) =>
   c.json({ access_token: await auth.createAccessToken(c.var.auth) }, 200, NO_STORE),
 )

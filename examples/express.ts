@@ -1,6 +1,7 @@
 /**
- * Express: login, refresh, step-up, logout and sessions out of the box, guards beside your own routes. The payload is typed in a
- * wrapped handler (`guard.access(handler)`), and anywhere by `guard.payload(req)`.
+ * Express: login, refresh, step-up, logout and sessions out of the box, guards beside your own
+ * routes. The payload is typed in a wrapped handler (`guard.access(handler)`), and anywhere by
+ * `guard.payload(req)`.
  *
  *     npm run example -- express
  */
@@ -27,7 +28,8 @@ app.get(
   guard.access((req, res) => res.json({ message: 'You have access', sub: req.auth.sub })),
 )
 
-// As a middleware it leaves the handlers behind it as they are: `req.params.id` is still inferred from the path.
+// As a middleware it leaves the handlers behind it as they are: `req.params.id` is still inferred
+// from the path.
 app.get('/posts/:id', guard.scopes('posts:read'), (req, res) => {
   res.json({ id: req.params.id, reader: guard.payload(req).sub })
 })

@@ -1,6 +1,6 @@
 /**
- * Fastify: guards as hooks. `onRequest` refuses before a body is received. `guard.payload(request)` is typed, without augmenting
- * Fastify's own types.
+ * Fastify: guards as hooks. `onRequest` refuses before a body is received. `guard.payload(request)`
+ * is typed, without augmenting Fastify's own types.
  *
  *     npm run example -- fastify
  */

@@ -1,6 +1,7 @@
 /**
- * No framework: a guard wraps a handler of requests, for `Bun.serve`, `Deno.serve`, Workers, Next.js route handlers, h3 and
- * whatever else speaks the fetch standard. The payload is the second argument.
+ * No framework: a guard wraps a handler of requests, for `Bun.serve`, `Deno.serve`, Workers,
+ * Next.js route handlers, h3 and whatever else speaks the fetch standard. The payload is the second
+ * argument.
  *
  *     npm run example -- fetch
  */

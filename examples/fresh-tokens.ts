@@ -1,6 +1,6 @@
 /**
- * Fresh tokens: a token is fresh only when the user has just given a password. Regular routes take any access token,
- * sensitive ones only a fresh one; a refreshed token is not fresh.
+ * Fresh tokens: a token is fresh only when the user has just given a password. Regular routes take
+ * any access token, sensitive ones only a fresh one; a refreshed token is not fresh.
  *
  *     npm run example -- fresh-tokens
  *
@@ -24,8 +24,8 @@ app.onError(answerError)
 
 app.post('/login', async (c) => {
   const { username, password } = await readTexts(c.req.raw, 'username', 'password')
-  // A real application looks the user up, compares with a slow hash (argon2id, scrypt), takes as long for a user that
-  // it does not know, and limits how often one may try.
+  // A real application looks the user up, compares with a slow hash (argon2id, scrypt), takes as
+  // long for a user that it does not know, and limits how often one may try.
   if (username !== 'test' || password !== 'test') {
     throw new AuthError('credentials_invalid', { message: 'Invalid credentials' })
   }
@@ -35,7 +35,8 @@ app.post('/login', async (c) => {
 })
 
 app.post('/refresh', guard.refresh(), async (c) => {
-  // Not fresh, because no password was entered: `fresh: false` is the default and could be left out.
+  // Not fresh, because no password was entered: `fresh: false` is the default and could be left
+  // out.
   const access_token = await auth.createAccessToken(c.var.auth, { fresh: false })
   return c.json({ access_token }, 200, NO_STORE)
 })

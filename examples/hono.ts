@@ -15,7 +15,8 @@ const auth = createAuth({ secret: secretOfThisRun(), sessions: { store: memorySt
 const guard = guards(auth)
 const app = new Hono()
 
-// On Node give the address as `{ address: getConnInfo(c).remote.address }`; here what surrounds the example does not tell it.
+// On Node give the address as `{ address: getConnInfo(c).remote.address }`; here what surrounds the
+// example does not tell it.
 const routes = authRoutes(auth, { verifyCredentials, address: () => '127.0.0.1' })
 app.all('/auth/*', (c) => routes(c.req.raw))
 app.get('/.well-known/jwks.json', (c) => routes(c.req.raw))

@@ -1,5 +1,6 @@
 /**
- * Koa: guards as middleware. The payload is at `ctx.state.auth`, typed where the guard stands in the chain.
+ * Koa: guards as middleware. The payload is at `ctx.state.auth`, typed where the guard stands in
+ * the chain.
  *
  *     npm run example -- koa
  */

@@ -1,6 +1,7 @@
 /**
- * NestJS: login, refresh, step-up, logout and sessions out of the box, a guard for the whole application, and what is open or asks
- * for more said where the handler is. How to have the `Auth` in Nest's container is in `docs/guide/nest.md`.
+ * NestJS: login, refresh, step-up, logout and sessions out of the box, a guard for the whole
+ * application, and what is open or asks for more said where the handler is. How to have the `Auth`
+ * in Nest's container is in `docs/guide/nest.md`.
  *
  *     npm run example -- nest
  */

@@ -1,7 +1,8 @@
 /**
- * Pages that a server renders, as in Next.js: `peek` reads who is signed in where no cookie can be set, and `refreshing` stands in
- * front, where one can. In Next.js the first is called in server components, `guard.peek({ headers: await headers() })`, and the
- * second wraps what the middleware does.
+ * Pages that a server renders, as in Next.js: `peek` reads who is signed in where no cookie can be
+ * set, and `refreshing` stands in front, where one can. In Next.js the first is called in server
+ * components, `guard.peek({ headers: await headers() })`, and the second wraps what the middleware
+ * does.
  *
  *     npm run example -- pages
  */
@@ -28,7 +29,10 @@ async function renderHello(request: Request): Promise<string> {
   return visitor === null ? '<a href="/login">Sign in</a>' : `<p>Hello ${visitor.sub}</p>`
 }
 
-/** Everything that is rendered. A visitor whose access token is over is refreshed on the way, and never sees it. */
+/**
+ * Everything that is rendered. A visitor whose access token is over is refreshed on the way, and
+ * never sees it.
+ */
 const page = guard.refreshing(async (request) => {
   const body = `<!doctype html><title>Hello</title>${await renderHello(request)}`
   return new Response(body, { headers: { 'Content-Type': 'text/html', 'Cache-Control': 'private' } })

@@ -1,5 +1,6 @@
 /**
- * Token payloads: what can be put into a token, and what a verified one can be asked. Prints and ends; no server.
+ * Token payloads: what can be put into a token, and what a verified one can be asked. Prints and
+ * ends; no server.
  *
  *     npm run example -- token-payload
  */
@@ -12,7 +13,8 @@ const auth = createAuth({
   refresh: { expiresIn: { days: 20 } },
 })
 
-// Custom expiration: a length, or a moment. The shorter a token lives, the less a stolen one is worth.
+// Custom expiration: a length, or a moment. The shorter a token lives, the less a stolen one is
+// worth.
 const anHour = await auth.createAccessToken('user123', { expiresIn: { hours: 1 } })
 console.log(`Lives ${Math.round((await auth.verifyToken(anHour)).timeUntilExpiry / 60)} minutes`)
 const inAMonth = new Date(Date.now() + 30 * 86_400_000) // or new Date('2026-12-31T23:59:59Z'); the past is an error
@@ -28,11 +30,13 @@ const fresh = await auth.verifyToken(await auth.createAccessToken('user123', { f
 const refreshed = await auth.verifyToken(await auth.createAccessToken('user123', { fresh: false }))
 console.log(`Fresh after the login: ${fresh.fresh}; after a refresh: ${refreshed.fresh}`)
 
-// The members of a payload: the registered claims, then ours. What a token does not have is undefined.
+// The members of a payload: the registered claims, then ours. What a token does not have is
+// undefined.
 const { sub, jti, iat, exp, nbf, iss, aud, type, csrf, scopes } = fresh
 console.log('Payload:', { sub, jti, iat, exp, nbf, iss, aud, type, fresh: fresh.fresh, csrf, scopes })
 
-// Custom data is read without a database. Keep it small, and no secret: a token is signed, not encrypted.
+// Custom data is read without a database. Keep it small, and no secret: a token is signed, not
+// encrypted.
 const data = { email: 'user@example.com', role: 'admin', department: 'engineering' }
 const withData = await auth.verifyToken(await auth.createAccessToken('user123', { data }))
 console.log(`Custom data: ${withData.data['email']}`)

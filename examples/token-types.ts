@@ -1,6 +1,7 @@
 /**
- * Token types: an access token opens routes and lives for minutes, a refresh token gets the next access token and lives for
- * days; neither passes for the other. Prints first what `token-payload.ts` shows of their content.
+ * Token types: an access token opens routes and lives for minutes, a refresh token gets the next
+ * access token and lives for days; neither passes for the other. Prints first what
+ * `token-payload.ts` shows of their content.
  *
  *     npm run example -- token-types
  *
@@ -28,7 +29,8 @@ app.onError(answerError)
 app.post('/auth/login', async (c) => {
   // In the body: addresses end up in logs and histories, where a password does not belong.
   const { username, password } = await readTexts(c.req.raw, 'username', 'password')
-  // A real application compares with a slow hash (argon2id, scrypt) and limits how often one may try.
+  // A real application compares with a slow hash (argon2id, scrypt) and limits how often one may
+  // try.
   if (username !== 'test' || password !== 'test') {
     throw new AuthError('credentials_invalid', { message: 'Invalid credentials' })
   }
@@ -52,12 +54,14 @@ app.post('/api/change-password', guard.fresh(), async (c) => {
 
 app.post('/api/delete-account', guard.fresh(), (c) => c.json({ message: 'Account deleted' }))
 
-// `guard.token` takes any requirement, such as `{ fresh: '5m' }` or `{ scopes: ['admin:*'], maxAge: '12h' }`.
+// `guard.token` takes any requirement, such as `{ fresh: '5m' }` or `{ scopes: ['admin:*'], maxAge:
+// '12h' }`.
 app.post('/api/sensitive-operation', guard.token({ fresh: true }), (c) =>
   c.json({ message: 'Operation completed' }),
 )
 
-// For trying things out: a token to order. A real application never lets a client say what is in its token.
+// For trying things out: a token to order. A real application never lets a client say what is in
+// its token.
 app.post('/issue', async (c) => {
   const { expiry, ...rest } = await readObject(c.req.raw)
   const life = typeof expiry === 'string' ? { expiresAt: new Date(expiry) } : { expiresIn: expiry as number }
@@ -68,7 +72,8 @@ app.post('/issue', async (c) => {
     })
     return c.json({ access_token }, 200, NO_STORE)
   } catch (error) {
-    // Unfit options are a TypeError, because they are a mistake of the code; here they came from the client.
+    // Unfit options are a TypeError, because they are a mistake of the code; here they came from
+    // the client.
     throw error instanceof TypeError ? new AuthError('request_invalid', { cause: error }) : error
   }
 })

@@ -1,6 +1,7 @@
 /**
- * Step-up: a user who is logged in gives the password once more and gets a fresh token for one sensitive operation.
- * There is no refresh token: an access token renews itself, but only within twelve hours of the last password.
+ * Step-up: a user who is logged in gives the password once more and gets a fresh token for one
+ * sensitive operation. There is no refresh token: an access token renews itself, but only within
+ * twelve hours of the last password.
  *
  *     npm run example -- verify-password
  *
@@ -17,7 +18,10 @@ import { guards } from 'tokenwright/hono'
 import { answerError, NO_STORE, readTexts } from './surroundings/answers.ts'
 import { secretOfThisRun, serve } from './surroundings/serve.ts'
 
-/** Passwords in the clear, for the example. A real application keeps slow hashes (argon2id, scrypt) and limits attempts. */
+/**
+ * Passwords in the clear, for the example. A real application keeps slow hashes (argon2id, scrypt)
+ * and limits attempts.
+ */
 const PASSWORDS = new Map([
   ['user1', 'password1'],
   ['user2', 'password2'],
@@ -43,7 +47,8 @@ app.post('/account/change-password', guard.fresh(), (c) =>
   c.json({ message: 'Password changed', username: c.var.auth.sub }),
 )
 
-// `maxAge` looks at when the password was given, which every renewal carries over: a stolen token cannot renew itself for ever.
+// `maxAge` looks at when the password was given, which every renewal carries over: a stolen token
+// cannot renew itself for ever.
 app.post('/refresh', guard.token({ maxAge: '12h' }), async (c) => {
   const access_token = await auth.createAccessToken(c.var.auth)
   return c.json({ access_token, token_type: 'bearer' }, 200, NO_STORE)

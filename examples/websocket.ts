@@ -1,6 +1,7 @@
 /**
- * WebSockets: a room in which everybody hears what everybody says. The socket opens with an access token or with a one-time ticket, is
- * closed with 4401 when the token ends or the user logs out, and for one kind of message the password must have been given lately.
+ * WebSockets: a room in which everybody hears what everybody says. The socket opens with an access
+ * token or with a one-time ticket, is closed with 4401 when the token ends or the user logs out,
+ * and for one kind of message the password must have been given lately.
  *
  *     npm run example -- websocket
  *
@@ -19,7 +20,9 @@ import { type Connection, guards } from 'tokenwright/ws'
 import { WebSocketServer } from 'ws'
 import { secretOfThisRun, serve } from './surroundings/serve.ts'
 
-/** Passwords in the clear, for the example. A real application keeps slow hashes (argon2id, scrypt). */
+/**
+ * Passwords in the clear, for the example. A real application keeps slow hashes (argon2id, scrypt).
+ */
 const PASSWORDS = new Map([
   ['user1', 'password1'],
   ['user2', 'password2'],

@@ -13,7 +13,10 @@ const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const entryPoints = Object.keys(manifest.exports)
   .filter((name) => name !== './package.json')
   .map((name) => name.replace('.', manifest.name))
-/** What entry points import at run time, and the development dependencies that they are imported from here. */
+/**
+ * What entry points import at run time, and the development dependencies that they are imported
+ * from here.
+ */
 const PEERS = { '@nestjs/common': '11.2.10', react: '19.3.1', 'reflect-metadata': '0.2.2', rxjs: '7.8.2' }
 
 const folder = mkdtempSync(join(tmpdir(), 'tokenwright-package-'))

@@ -1,7 +1,7 @@
 // Before `npm publish`: refuses to publish packages that do not say where the project lives.
 //
-//   node scripts/check-release.mjs                                    checks
-//   node scripts/check-release.mjs --home https://host/owner/name     enters the address, in all packages
+// node scripts/check-release.mjs                                    checks node
+// scripts/check-release.mjs --home https://host/owner/name     enters the address, in all packages
 //
 // The address is entered by this command and nowhere else.
 import { readFileSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,7 @@
-// The README's promise: `npm ci && npm start` is all it takes, also where dev dependencies are left out.
-// Copies the tree's own files to a new folder, installs for production, starts, asks /healthz, sends SIGTERM. And what is built starts in
-// an empty folder in less than a second: that is measured here, where nothing runs beside it, and not among the tests.
+// The README's promise: `npm ci && npm start` is all it takes, also where dev dependencies are left
+// out. Copies the tree's own files to a new folder, installs for production, starts, asks /healthz,
+// sends SIGTERM. And what is built starts in an empty folder in less than a second: that is
+// measured here, where nothing runs beside it, and not among the tests.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
@@ -69,7 +70,10 @@ async function startAndStop(environment) {
   return (await answers(health)) ? 'the server outlives npm start' : undefined
 }
 
-/** Starts what is built in an empty folder, until it has said all it says; says what went wrong, or undefined. */
+/**
+ * Starts what is built in an empty folder, until it has said all it says; says what went wrong, or
+ * undefined.
+ */
 async function startFirst() {
   const cwd = mkdtempSync(join(folder, 'first-'))
   const started = performance.now()

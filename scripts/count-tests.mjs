@@ -1,4 +1,5 @@
-// Reads vitest's JSON report for .ci/run: prints "passed failed skipped", and on stderr what was skipped and what failed.
+// Reads vitest's JSON report for .ci/run: prints "passed failed skipped", and on stderr what was
+// skipped and what failed.
 import { readFileSync } from 'node:fs'
 
 /** The most that is said of one failure. */

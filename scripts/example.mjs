@@ -1,4 +1,5 @@
-// npm run example -- <name>: runs examples/dist/<name>.js in this process, so that signals reach it.
+// npm run example -- <name>: runs examples/dist/<name>.js in this process, so that signals reach
+// it.
 import { readdirSync } from 'node:fs'
 
 const folder = new URL('../examples/dist/', import.meta.url)

@@ -1,7 +1,8 @@
 /**
- * `npm run vectors`: fetches the test vectors of Project Wycheproof (C2SP, Apache License 2.0) into `test/vectors/wycheproof/`.
- * They are other people's and not part of this repository. The commit is pinned, and a file counts only with the SHA-256
- * digest below. TOKENWRIGHT_VECTORS_URL names a mirror of the folder. Exit code 1 when a file is missing afterwards.
+ * `npm run vectors`: fetches the test vectors of Project Wycheproof (C2SP, Apache License 2.0) into
+ * `test/vectors/wycheproof/`. They are other people's and not part of this repository. The commit
+ * is pinned, and a file counts only with the SHA-256 digest below. TOKENWRIGHT_VECTORS_URL names a
+ * mirror of the folder. Exit code 1 when a file is missing afterwards.
  */
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'

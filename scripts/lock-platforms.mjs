@@ -1,9 +1,11 @@
-// Run after `npm install` when a dependency with one binary package per platform was added or updated.
+// Run after `npm install` when a dependency with one binary package per platform was added or
+// updated.
 //
-// npm locks an optional platform package only if the registry it asked could serve it. A registry that holds
-// part of the platforms therefore gives a lock file that `npm ci` refuses ("Missing: … from lock file") and
-// that installs no binary elsewhere. This adds the missing entries: the version comes from the parent's
-// optionalDependencies, the platform from the package's name. They carry no checksum.
+// npm locks an optional platform package only if the registry it asked could serve it. A registry
+// that holds part of the platforms therefore gives a lock file that `npm ci` refuses ("Missing: …
+// from lock file") and that installs no binary elsewhere. This adds the missing entries: the
+// version comes from the parent's optionalDependencies, the platform from the package's name. They
+// carry no checksum.
 import { readFileSync, writeFileSync } from 'node:fs'
 
 const file = new URL('../package-lock.json', import.meta.url)

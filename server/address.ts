@@ -1,7 +1,7 @@
 /**
- * The addresses of databases, read out of `DATABASE_URL` and `REDIS_URL`. Pure: nothing is looked up.
- * Such an address may hold a password, so that no complaint quotes one, and what may be shown of it is written
- * apart: the kind, the host and the name of the database.
+ * The addresses of databases, read out of `DATABASE_URL` and `REDIS_URL`. Pure: nothing is looked
+ * up. Such an address may hold a password, so that no complaint quotes one, and what may be shown
+ * of it is written apart: the kind, the host and the name of the database.
  */
 import { resolve } from 'node:path'
 import { ConfigurationError } from 'tokenwright'
@@ -11,7 +11,10 @@ export interface FileLocation {
   readonly kind: 'sqlite'
   /** An absolute path, or `:memory:`. */
   readonly path: string
-  /** Whether a missing folder may be made: only for the default place, since elsewhere it is likely a typo. */
+  /**
+   * Whether a missing folder may be made: only for the default place, since elsewhere it is likely
+   * a typo.
+   */
   readonly createFolder: boolean
 }
 
@@ -70,7 +73,10 @@ export function showLocation(location: DatabaseLocation | RedisLocation): string
   return location.kind === 'sqlite' ? location.path : location.shown
 }
 
-/** `sqlite:x.db`, `sqlite:/x.db` and `sqlite:///x.db` (the empty authority of a URL); `sqlite::memory:`. */
+/**
+ * `sqlite:x.db`, `sqlite:/x.db` and `sqlite:///x.db` (the empty authority of a URL);
+ * `sqlite::memory:`.
+ */
 function readFile(text: string, cwd: string): FileLocation {
   const rest = text.slice('sqlite:'.length)
   if (rest === ':memory:') return { kind: 'sqlite', path: rest, createFolder: false }

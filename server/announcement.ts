@@ -1,4 +1,7 @@
-/** What the server says when it is up: the few lines that someone who just started it needs. No secret is shown. */
+/**
+ * What the server says when it is up: the few lines that someone who just started it needs. No
+ * secret is shown.
+ */
 import type { AddressInfo } from 'node:net'
 import { showLocation } from './address.ts'
 import type { ServerConfig } from './config.ts'
@@ -8,8 +11,8 @@ import { VERSION } from './root.ts'
 export interface News {
   readonly config: ServerConfig
   /**
-   * The demo users who can still sign in: asked of the database and not of the settings, since one that was made for
-   * trying things out may be in production now.
+   * The demo users who can still sign in: asked of the database and not of the settings, since one
+   * that was made for trying things out may be in production now.
    */
   readonly demoUsers: readonly string[]
   /** Where the secret came from. */

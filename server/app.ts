@@ -1,6 +1,7 @@
 /**
- * The routes: the library's own under /auth, the demo API, health, and the pages. Each route is a line that says
- * what it asks of a token; what the library does is not repeated here. Knows nothing of processes and sockets.
+ * The routes: the library's own under /auth, the demo API, health, and the pages. Each route is a
+ * line that says what it asks of a token; what the library does is not repeated here. Knows nothing
+ * of processes and sockets.
  */
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
@@ -54,7 +55,9 @@ export function createApp({ auth, users, health }: AppParts): Hono {
   return app
 }
 
-/** The client's address, for its list of sessions; undefined where no socket is behind the request. */
+/**
+ * The client's address, for its list of sessions; undefined where no socket is behind the request.
+ */
 function addressOf({ env }: Context): string | undefined {
   const { incoming }: Partial<HttpBindings> = env ?? {}
   return incoming?.socket.remoteAddress
@@ -73,7 +76,8 @@ function addDemo(app: Hono, auth: Auth, users: Users): void {
   app.post('/change-password', guard.fresh(), async (context) => {
     const { sub, sid = null } = context.var.auth
     await users.changePassword(sub, await readNewPassword(context.req.raw))
-    // Whoever is in with the old password is out; a failure here is one of the whole change, to be tried again.
+    // Whoever is in with the old password is out; a failure here is one of the whole change, to be
+    // tried again.
     await auth.sessions.endAll(sub, { except: sid })
     return context.json({ message: 'Password changed' })
   })

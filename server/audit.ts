@@ -1,7 +1,8 @@
 /**
- * What happened, for whoever keeps watch: one line per event of a session on standard output, and what failed
- * on standard error. No line holds a token, a key, a password or anything that a request brought but a user's name,
- * which is quoted where it could pass for more. Refusals and failures come in floods: one line a second per cause.
+ * What happened, for whoever keeps watch: one line per event of a session on standard output, and
+ * what failed on standard error. No line holds a token, a key, a password or anything that a
+ * request brought but a user's name, which is quoted where it could pass for more. Refusals and
+ * failures come in floods: one line a second per cause.
  */
 import type { AuthEvents, Listeners } from 'tokenwright'
 import { codeOf } from './reason.ts'
@@ -80,7 +81,10 @@ function count(held: number): string | null {
   return held === 0 ? null : String(held)
 }
 
-/** Lets one line a second pass for each cause: answers how many were held back before it, or null to hold it back. */
+/**
+ * Lets one line a second pass for each cause: answers how many were held back before it, or null to
+ * hold it back.
+ */
 function createLimit(now: () => number): (cause: string) => number | null {
   const lines = new Map<string, { at: number; held: number }>()
   return (cause) => {

@@ -1,8 +1,9 @@
 /**
- * The environment, read once into a frozen configuration. Pure: touches no file and no network, so that every
- * bad value is found before anything is created. One row per setting; an empty variable counts as not set,
- * except the secret: an empty secret is a mistake that must not pass as "make one for me".
- * A complaint is one line, names the variable and never shows a secret or a database password.
+ * The environment, read once into a frozen configuration. Pure: touches no file and no network, so
+ * that every bad value is found before anything is created. One row per setting; an empty variable
+ * counts as not set, except the secret: an empty secret is a mistake that must not pass as "make
+ * one for me". A complaint is one line, names the variable and never shows a secret or a database
+ * password.
  */
 
 import { ConfigurationError, createKeyRing } from 'tokenwright'
@@ -30,7 +31,10 @@ export interface ServerConfig {
   readonly accessTtl: number
   /** How long a fresh token stays fresh after its login, in seconds. */
   readonly freshnessWindow: number
-  /** How long the refresh token before the current one stays good after a rotation, in seconds; 0 is strict single use. */
+  /**
+   * How long the refresh token before the current one stays good after a rotation, in seconds; 0 is
+   * strict single use.
+   */
   readonly overlap: number
   /** Whether `NODE_ENV` is `production`: then no demo users are made. */
   readonly production: boolean
@@ -43,7 +47,9 @@ interface Setting<T> {
   readonly read: (text: string | undefined, cwd: string) => T
 }
 
-/** The longest access token and freshness: 30 days; and the longest overlap that the library takes. */
+/**
+ * The longest access token and freshness: 30 days; and the longest overlap that the library takes.
+ */
 const LONGEST = 30 * 86_400
 const LONGEST_OVERLAP = 300
 

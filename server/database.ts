@@ -1,6 +1,7 @@
 /**
- * Opens the database and makes the table of users. Kysely speaks to it; which database it is stands in one table of
- * openers, so that another kind is another row. The tables of the sessions are the library's own affair.
+ * Opens the database and makes the table of users. Kysely speaks to it; which database it is stands
+ * in one table of openers, so that another kind is another row. The tables of the sessions are the
+ * library's own affair.
  */
 import { type Dialect, Kysely, sql } from 'kysely'
 import { ConfigurationError } from 'tokenwright'
@@ -12,7 +13,9 @@ import { openSqlite } from './sqlite.ts'
 
 /** One user. */
 export interface UserRow {
-  /** At most 320 characters, without U+0000 (which SQLite would cut at). Also the tokens' subject. */
+  /**
+   * At most 320 characters, without U+0000 (which SQLite would cut at). Also the tokens' subject.
+   */
   readonly username: string
   /** An argon2id hash in PHC form. */
   readonly password_hash: string
@@ -25,7 +28,9 @@ export interface Tables {
   readonly users: UserRow
 }
 
-/** How a kind of database is opened, and how it writes the type of a name that is compared as it is. */
+/**
+ * How a kind of database is opened, and how it writes the type of a name that is compared as it is.
+ */
 interface Opener<L> {
   readonly open: (location: L) => Promise<Dialect>
   readonly nameType: string

@@ -1,7 +1,7 @@
 /**
- * Databases at the other end of a connection: PostgreSQL, and MySQL with MariaDB. The drivers are loaded only when
- * an address asks for them, so that the others do not wait for it at start. A call that gets no answer within two
- * seconds fails, and its connection is closed.
+ * Databases at the other end of a connection: PostgreSQL, and MySQL with MariaDB. The drivers are
+ * loaded only when an address asks for them, so that the others do not wait for it at start. A call
+ * that gets no answer within two seconds fails, and its connection is closed.
  */
 import { type Dialect, MysqlDialect, PostgresDialect } from 'kysely'
 import { withDeadlines } from 'tokenwright/stores/sql'

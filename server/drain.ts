@@ -1,6 +1,7 @@
 /**
- * Stops an HTTP server without breaking a request: no new connection is taken, running requests end, and what is
- * still open at the deadline is cut off. Node's own `close()` waits for as long as any client likes.
+ * Stops an HTTP server without breaking a request: no new connection is taken, running requests
+ * end, and what is still open at the deadline is cut off. Node's own `close()` waits for as long as
+ * any client likes.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'

@@ -1,6 +1,7 @@
 /**
- * The state of the server for `GET /healthz`: whether it can work, and the settings that a page may show. Names no
- * address. Requests that ask at the same time share one look, and no look takes longer than two seconds.
+ * The state of the server for `GET /healthz`: whether it can work, and the settings that a page may
+ * show. Names no address. Requests that ask at the same time share one look, and no look takes
+ * longer than two seconds.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Auth, Store } from 'tokenwright'

@@ -1,7 +1,8 @@
 /**
- * The reference server's process: configuration, databases, secret, app, listening, and a clean end.
- * A bad setting, or a database that cannot be reached, is one line on standard error and exit 1. SIGTERM and SIGINT
- * let running requests finish, close what is open and exit 0. Run it with `npm start`.
+ * The reference server's process: configuration, databases, secret, app, listening, and a clean
+ * end. A bad setting, or a database that cannot be reached, is one line on standard error and exit
+ * 1. SIGTERM and SIGINT let running requests finish, close what is open and exit 0. Run it with
+ * `npm start`.
  */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -22,7 +23,10 @@ import { findSecret } from './secret.ts'
 import { openStore, pruneRegularly, watchStore } from './store.ts'
 import { createUsers, type Users } from './users.ts'
 
-/** How long running requests may take after a signal, and the closing of connections after that, in milliseconds. */
+/**
+ * How long running requests may take after a signal, and the closing of connections after that, in
+ * milliseconds.
+ */
 const DRAIN_DEADLINE = 10_000
 const CLOSE_DEADLINE = 2000
 

@@ -1,6 +1,7 @@
 /**
- * The description of the API (OpenAPI 3.1), served as `/openapi.json` and shown at `/docs`. Written by hand: its routes
- * stand in `paths.ts`, the shapes of bodies in `schemas.ts`. A test holds it against the running server.
+ * The description of the API (OpenAPI 3.1), served as `/openapi.json` and shown at `/docs`. Written
+ * by hand: its routes stand in `paths.ts`, the shapes of bodies in `schemas.ts`. A test holds it
+ * against the running server.
  */
 import { DEMO, SERVER, SESSIONS, SIGN_IN } from './paths.ts'
 import { VERSION } from './root.ts'

@@ -1,6 +1,7 @@
 /**
- * The words that operations of the API's description are put together from: what a route asks of a token, what it
- * takes, what it answers, and its refusals, whose statuses and messages are the library's.
+ * The words that operations of the API's description are put together from: what a route asks of a
+ * token, what it takes, what it answers, and its refusals, whose statuses and messages are the
+ * library's.
  */
 
 import type { ErrorCode } from 'tokenwright'
@@ -28,7 +29,10 @@ export const SESSION: readonly ErrorCode[] = ['session_expired', 'session_revoke
 export const CSRF: readonly ErrorCode[] = ['csrf_missing', 'csrf_mismatch']
 export const CREDENTIALS: readonly ErrorCode[] = ['request_invalid', 'credentials_invalid', 'rate_limited']
 
-/** The ways in, by what a route asks for. A list's entries are alternatives; an entry's members go together. */
+/**
+ * The ways in, by what a route asks for. A list's entries are alternatives; an entry's members go
+ * together.
+ */
 export const SECURITY = {
   none: [],
   read: [{ accessToken: [] }, { accessCookie: [] }],
@@ -46,7 +50,10 @@ export function answer(description: string, schema = 'Message', other?: string):
   return { description, content: { 'application/json': { schema: shape } } }
 }
 
-/** An answer that hands over tokens: by body, or by cookie where the request's own came so or the login asks for it. */
+/**
+ * An answer that hands over tokens: by body, or by cookie where the request's own came so or the
+ * login asks for it.
+ */
 export function tokens(pair: string): Json {
   const cookies = {
     'Set-Cookie': { description: 'The tokens, where they go by cookie', schema: { type: 'string' } },

@@ -1,7 +1,8 @@
 /**
- * Everything that a browser is shown: the web page, its assets and the API's documentation. All files are read
- * once at start into a fixed list of paths, so that no request ever names a file, and nothing comes from another
- * host. Scripts come from this list only: no page has an inline one (CSP level 3, Trusted Types).
+ * Everything that a browser is shown: the web page, its assets and the API's documentation. All
+ * files are read once at start into a fixed list of paths, so that no request ever names a file,
+ * and nothing comes from another host. Scripts come from this list only: no page has an inline one
+ * (CSP level 3, Trusted Types).
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -27,7 +28,10 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
-/** The web page's policy: only our own files, no inline script or style, and no string ever becomes markup. */
+/**
+ * The web page's policy: only our own files, no inline script or style, and no string ever becomes
+ * markup.
+ */
 export const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
   "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -86,7 +90,10 @@ function loadAssets(): [string, Page][] {
   })
 }
 
-/** The library's client: its entry point, and the modules that this imports from the folder beside it. */
+/**
+ * The library's client: its entry point, and the modules that this imports from the folder beside
+ * it.
+ */
 function loadClient(): [string, Page][] {
   const folder = dirname(CLIENT)
   const parts = readdirSync(join(folder, 'client')).filter((file) => file.endsWith('.js'))
@@ -95,7 +102,10 @@ function loadClient(): [string, Page][] {
   })
 }
 
-/** A script of the page. Browsers look up no package names, and an import map would be an inline script. */
+/**
+ * A script of the page. Browsers look up no package names, and an import map would be an inline
+ * script.
+ */
 function toScript(path: string): string {
   const code = new TextDecoder().decode(fromDisk(path))
   return code.replaceAll("from 'tokenwright/client'", "from '../tokenwright/client.js'")

@@ -1,7 +1,8 @@
 /**
- * Hashing and checking of passwords with argon2id (RFC 9106), in the OWASP strength that the package defaults to:
- * 19 MiB, two passes, one lane. At most one hash per core runs at a time, and only so many may wait: a flood of
- * logins then meets 429 at the door instead of taking all memory and minutes of queue.
+ * Hashing and checking of passwords with argon2id (RFC 9106), in the OWASP strength that the
+ * package defaults to: 19 MiB, two passes, one lane. At most one hash per core runs at a time, and
+ * only so many may wait: a flood of logins then meets 429 at the door instead of taking all memory
+ * and minutes of queue.
  */
 import { availableParallelism } from 'node:os'
 import { hash, verify } from '@node-rs/argon2'
@@ -13,12 +14,14 @@ export const PASSWORD_MAX_BYTES = 1024
 /** The smallest new password, in bytes of UTF-8. */
 export const PASSWORD_MIN_BYTES = 8
 
-/** Algorithm 2 is argon2id; the package's enum cannot be imported where each file is compiled alone. */
+/**
+ * Algorithm 2 is argon2id; the package's enum cannot be imported where each file is compiled alone.
+ */
 const STRENGTH = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const
 
 /**
- * The hash of a random password that nobody kept, of the same strength as all others: checked for a user who
- * does not exist, so that the answer takes as long as for one who does.
+ * The hash of a random password that nobody kept, of the same strength as all others: checked for a
+ * user who does not exist, so that the answer takes as long as for one who does.
  */
 export const NOBODYS_HASH =
   '$argon2id$v=19$m=19456,t=2,p=1$7qcuMU+HBijl04hkMKBlMg$O+fDxgv22W2c0w+io12FonWaZV0N2SjOqw0V5qy/8iY'
@@ -39,7 +42,9 @@ export interface PasswordLimits {
   readonly waiting?: number
 }
 
-/** Prepares hashing. Its functions throw an `AuthError` `rate_limited` when too many already wait. */
+/**
+ * Prepares hashing. Its functions throw an `AuthError` `rate_limited` when too many already wait.
+ */
 export function createPasswords(limits: PasswordLimits = {}): Passwords {
   const running = limits.running ?? availableParallelism()
   const inTurn = createTurnstile(running, limits.waiting ?? 64 * running)
@@ -50,8 +55,8 @@ export function createPasswords(limits: PasswordLimits = {}): Passwords {
 }
 
 /**
- * Whether text can be a password at all: its UTF-8 fits, and it has no lone surrogate, which hashing would turn
- * into U+FFFD and so make different passwords one.
+ * Whether text can be a password at all: its UTF-8 fits, and it has no lone surrogate, which
+ * hashing would turn into U+FFFD and so make different passwords one.
  */
 export function isPassword(value: unknown, minBytes = 0): value is string {
   if (typeof value !== 'string' || /\p{Surrogate}/u.test(value)) return false

@@ -1,6 +1,6 @@
 /**
- * The routes of the API's description, one operation each: what it asks of a token, what it takes and every error
- * code that it answers.
+ * The routes of the API's description, one operation each: what it asks of a token, what it takes
+ * and every error code that it answers.
  */
 import {
   ACCESS,

@@ -1,6 +1,6 @@
 /**
- * Why the system refused something, in words for the person at the terminal.
- * Only what stands in this table or in an error's own code is said: messages of foreign errors may carry values.
+ * Why the system refused something, in words for the person at the terminal. Only what stands in
+ * this table or in an error's own code is said: messages of foreign errors may carry values.
  */
 
 /** The one table of refusals, of the system and of databases, that a wrong setting leads to. */
@@ -57,7 +57,10 @@ const SQLITE_CODES: Readonly<Record<number, string>> = {
   26: 'SQLITE_NOTADB',
 }
 
-/** The name of a refusal such as `EACCES` or `SQLITE_BUSY`; the error's own name where it has no code. */
+/**
+ * The name of a refusal such as `EACCES` or `SQLITE_BUSY`; the error's own name where it has no
+ * code.
+ */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }

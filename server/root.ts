@@ -11,7 +11,10 @@ const require = createRequire(import.meta.url)
 /** The folder of the server's own package.json. */
 export const ROOT: string = findRoot(import.meta.dirname)
 
-/** The library's client as it is installed: a module that browsers can load, with others in `client/` beside it. */
+/**
+ * The library's client as it is installed: a module that browsers can load, with others in
+ * `client/` beside it.
+ */
 export const CLIENT: string = require.resolve('tokenwright/client')
 
 /** The library's version. */

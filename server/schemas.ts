@@ -1,6 +1,7 @@
 /**
- * The shapes of bodies and answers, as JSON Schema (OpenAPI 3.1 takes draft 2020-12 as it is).
- * The error body's codes come from the library's one table of errors and from the server's own refusals.
+ * The shapes of bodies and answers, as JSON Schema (OpenAPI 3.1 takes draft 2020-12 as it is). The
+ * error body's codes come from the library's one table of errors and from the server's own
+ * refusals.
  */
 import { ERRORS } from 'tokenwright'
 import { PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from './passwords.ts'

@@ -1,8 +1,9 @@
 /**
- * The signing secret of a server that was given none: generated on first start and kept in a file beside the
- * database, or in `.data` for a database elsewhere, mode 0600. The file comes into being complete and under its final mode, by a hard link, which fails
- * when the name exists: so two servers that start at once agree, and no reader ever sees a half-written secret.
- * The secret never enters a message.
+ * The signing secret of a server that was given none: generated on first start and kept in a file
+ * beside the database, or in `.data` for a database elsewhere, mode 0600. The file comes into being
+ * complete and under its final mode, by a hard link, which fails when the name exists: so two
+ * servers that start at once agree, and no reader ever sees a half-written secret. The secret never
+ * enters a message.
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -63,7 +64,8 @@ function makeFolder(folder: string): void {
  *
  * @param path the file; its folder must exist
  * @returns the secret, at least 32 bytes
- * @throws {ConfigurationError} when the file cannot be read or made, is open to others, or is too short
+ * @throws {ConfigurationError} when the file cannot be read or made, is open to others, or is too
+ *   short
  */
 export function keepSecret(path: string): string {
   try {

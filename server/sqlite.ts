@@ -1,6 +1,7 @@
 /**
- * SQLite, inside this process: its calls are synchronous and take microseconds, since the tables are small.
- * It never waits for another process's write: that would stop everything here. Whoever asks tries again.
+ * SQLite, inside this process: its calls are synchronous and take microseconds, since the tables
+ * are small. It never waits for another process's write: that would stop everything here. Whoever
+ * asks tries again.
  */
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -28,8 +29,8 @@ interface SqliteConnection {
 /** Opens the file, made if need be, for its owner only. */
 export async function openSqlite({ path, createFolder }: FileLocation): Promise<Dialect> {
   if (createFolder) mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  // Made here and not by SQLite, which would let others read the password hashes. Its -wal and -shm files
-  // take over the mode.
+  // Made here and not by SQLite, which would let others read the password hashes. Its -wal and -shm
+  // files take over the mode.
   if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
   const { DatabaseSync } = await loadSqlite()
   const connection = new DatabaseSync(path, { timeout: 0 })
@@ -37,8 +38,9 @@ export async function openSqlite({ path, createFolder }: FileLocation): Promise<
   return new SqliteDialect({
     database: {
       close() {
-        // Kysely's statements stay open until they are collected, and so does the log: after this it is empty,
-        // and the one file holds everything, for whoever copies it. Nobody waits for this process any more.
+        // Kysely's statements stay open until they are collected, and so does the log: after this
+        // it is empty, and the one file holds everything, for whoever copies it. Nobody waits for
+        // this process any more.
         connection.exec('PRAGMA busy_timeout = 1000; PRAGMA wal_checkpoint(TRUNCATE)')
         connection.close()
       },
@@ -62,8 +64,8 @@ async function loadSqlite(): Promise<SqliteModule> {
 }
 
 /**
- * Lets readers and a writer work side by side. The switch ends with SQLITE_BUSY at once when two servers make the
- * same database at the same moment: hence the retries.
+ * Lets readers and a writer work side by side. The switch ends with SQLITE_BUSY at once when two
+ * servers make the same database at the same moment: hence the retries.
  */
 async function useWriteAheadLog(connection: SqliteConnection): Promise<void> {
   for (let attempt = 1; ; attempt++) {

@@ -1,6 +1,7 @@
 /**
- * Where the sessions are kept: in Redis if one is given, else beside the users. Opens it, looks at it, takes away
- * what is over from time to time, and tells of every call that fails. What a store does is the library's affair.
+ * Where the sessions are kept: in Redis if one is given, else beside the users. Opens it, looks at
+ * it, takes away what is over from time to time, and tells of every call that fails. What a store
+ * does is the library's affair.
  */
 import type { Kysely } from 'kysely'
 import type { Store } from 'tokenwright'
@@ -57,7 +58,8 @@ async function openRedis({ url }: RedisLocation): Promise<Omit<OpenStore, 'warni
     // A server that hangs is left for a new connection.
     socketTimeout: DEADLINE,
     retryStrategy: (attempt) => Math.min(50 * attempt, LONGEST_PAUSE),
-    // While it is away requests get 503 at once; no command waits to be carried out when nobody asks any more.
+    // While it is away requests get 503 at once; no command waits to be carried out when nobody
+    // asks any more.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

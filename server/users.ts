@@ -1,7 +1,7 @@
 /**
- * Who may sign in: looks users up, checks and changes their passwords, and makes the two demo users.
- * A user's name is also the subject of the tokens. Nothing here knows of tokens.
- * A database that fails is `store_unavailable` (503), never "bad password".
+ * Who may sign in: looks users up, checks and changes their passwords, and makes the two demo
+ * users. A user's name is also the subject of the tokens. Nothing here knows of tokens. A database
+ * that fails is `store_unavailable` (503), never "bad password".
  */
 import type { Kysely } from 'kysely'
 import { AuthError } from 'tokenwright'
@@ -15,7 +15,10 @@ const DEMO_USERS = [
   { username: 'admin', scopes: ['admin:*'] },
 ] as const
 
-/** The longest user name, in characters; as long as an e-mail address can be (RFC 5321 section 4.5.3.1). */
+/**
+ * The longest user name, in characters; as long as an e-mail address can be (RFC 5321 section
+ * 4.5.3.1).
+ */
 export const USERNAME_MAX = 320
 
 /** What a correct login proves. */
@@ -26,7 +29,10 @@ export interface Identity {
 
 /** The users and what can be done with them. */
 export interface Users {
-  /** Checks a password in the same time whether or not the user exists. Null: one of the two is wrong. */
+  /**
+   * Checks a password in the same time whether or not the user exists. Null: one of the two is
+   * wrong.
+   */
   verifyCredentials(credentials: {
     readonly username: string
     readonly password: string
@@ -128,7 +134,10 @@ export function createUsers(
   }
 }
 
-/** Whether text can be a user's name; U+0000 would be cut at by SQLite, and lone surrogates fold into one. */
+/**
+ * Whether text can be a user's name; U+0000 would be cut at by SQLite, and lone surrogates fold
+ * into one.
+ */
 export function isUsername(value: unknown): value is string {
   if (typeof value !== 'string' || value === '' || value.length > USERNAME_MAX) return false
   return !value.includes('\0') && !/\p{Surrogate}/u.test(value)

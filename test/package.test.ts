@@ -1,4 +1,7 @@
-/** What `npm publish` would send: only the built library and its papers, no install script, no dependency. */
+/**
+ * What `npm publish` would send: only the built library and its papers, no install script, no
+ * dependency.
+ */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

@@ -1,6 +1,7 @@
 /**
- * The applications: for each framework one with a middleware that does nothing, and the same one behind each library. All
- * answer the same JSON to `GET /`, and all that guard check signature, exp, nbf, iss and aud of an HS256 token in the header.
+ * The applications: for each framework one with a middleware that does nothing, and the same one
+ * behind each library. All answer the same JSON to `GET /`, and all that guard check signature,
+ * exp, nbf, iss and aud of an HS256 token in the header.
  */
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import fastifyJwt from '@fastify/jwt'
@@ -43,10 +44,16 @@ export interface App {
 /** The application whose middleware does nothing. */
 export const BARE = 'nothing'
 
-/** The application whose middleware reads the header and leaves it to the handler: what any guard does at least. */
+/**
+ * The application whose middleware reads the header and leaves it to the handler: what any guard
+ * does at least.
+ */
 export const LEAST = 'reading and attaching'
 
-/** The application whose middleware remembers by hand what was verified: a bare `Map` from the header's value to the payload, and `exp`. */
+/**
+ * The application whose middleware remembers by hand what was verified: a bare `Map` from the
+ * header's value to the payload, and `exp`.
+ */
 const BY_HAND = 'a Map by hand'
 
 const OURS = 'tokenwright'
@@ -109,7 +116,10 @@ class Refusal extends Error {
   }
 }
 
-/** The application of one framework behind nothing, behind a reader of the header, and behind our guard. */
+/**
+ * The application of one framework behind nothing, behind a reader of the header, and behind our
+ * guard.
+ */
 interface Plain {
   readonly bare: App['create']
   readonly reading: (read: Read) => ReturnType<App['create']>
@@ -139,7 +149,10 @@ function rememberByHand(secret: string): Read {
   }
 }
 
-/** Rows of one framework: nothing, the least, a cache by hand, ours with and without its cache, and the framework's own. */
+/**
+ * Rows of one framework: nothing, the least, a cache by hand, ours with and without its cache, and
+ * the framework's own.
+ */
 function rows(
   framework: string,
   { bare, reading, ours }: Plain,

@@ -1,7 +1,8 @@
 /**
- * The load: keep-alive connections, one request in flight on each, a token at random from the pool in every request. Requests
- * are made ready before, so that the load costs the machine as little as it can. And it never sleeps: to wake a sleeping client costs
- * the kernel some 6 us of the server's time, more often the slower the server is, which would be charged to the guards.
+ * The load: keep-alive connections, one request in flight on each, a token at random from the pool
+ * in every request. Requests are made ready before, so that the load costs the machine as little as
+ * it can. And it never sleeps: to wake a sleeping client costs the kernel some 6 us of the server's
+ * time, more often the slower the server is, which would be charged to the guards.
  */
 import { connect, type Socket } from 'node:net'
 

@@ -1,6 +1,7 @@
 /**
- * Nest on Express, behind any guard; and the two guards that Nest's own documentation teaches: one that calls `@nestjs/jwt`, and
- * `AuthGuard('jwt')` of `@nestjs/passport` with `passport-jwt`. Both end in `jsonwebtoken`, which makes a key of the secret each time.
+ * Nest on Express, behind any guard; and the two guards that Nest's own documentation teaches: one
+ * that calls `@nestjs/jwt`, and `AuthGuard('jwt')` of `@nestjs/passport` with `passport-jwt`. Both
+ * end in `jsonwebtoken`, which makes a key of the secret each time.
  */
 import type { RequestListener } from 'node:http'
 import {

@@ -1,9 +1,12 @@
 /**
- * `npm run bench:http [-- <framework>]`: an application with a middleware that does nothing, as a share of the same one behind a guard. What counts
- * is the processor time of the server's process for each request, so that neither the load nor the rest of the machine is in it. Each
- * application has a process of its own, as users run it. Two processes of one program differ by some percent for as long as they
- * live, by how V8 came to compile them and where their data lies: so each application is given many, of which the middle one counts. They come
- * in blocks of one process each, which take turns, and count by the pace of their block, as a machine is now faster and now slower.
+ * `npm run bench:http [-- <framework>]`: an application with a middleware that does nothing, as a
+ * share of the same one behind a guard. What counts is the processor time of the server's process
+ * for each request, so that neither the load nor the rest of the machine is in it. Each application
+ * has a process of its own, as users run it. Two processes of one program differ by some percent
+ * for as long as they live, by how V8 came to compile them and where their data lies: so each
+ * application is given many, of which the middle one counts. They come in blocks of one process
+ * each, which take turns, and count by the pace of their block, as a machine is now faster and now
+ * slower.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -16,7 +19,10 @@ import { pin } from './pin.ts'
 
 const TOKENS = 1_000
 const BLOCKS = 9
-/** Who costs far more than the rest takes part in every so many blocks: their figures need no such care. */
+/**
+ * Who costs far more than the rest takes part in every so many blocks: their figures need no such
+ * care.
+ */
 const SELDOM = 3
 /** Turns of each process before anything is measured: V8 compiles what is hot. */
 const WARM_UP = 4
@@ -56,7 +62,9 @@ async function readUsed(child: ChildProcess): Promise<number> {
   return (await ask<{ used: number }>(child)).used
 }
 
-/** Whoever guards must accept the pool's tokens and refuse another; otherwise nothing is compared. */
+/**
+ * Whoever guards must accept the pool's tokens and refuse another; otherwise nothing is compared.
+ */
 async function checkAnswers(app: App, port: number, requests: readonly Buffer[]): Promise<void> {
   const good = requests[0] ?? Buffer.alloc(0)
   const bad = Buffer.from(good.toString('latin1').replace(/.{8}\r\n\r\n$/, 'AAAAAAAA\r\n\r\n'))

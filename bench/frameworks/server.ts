@@ -1,6 +1,7 @@
 /**
- * One application in a process of its own. It says where it listens, and tells how much processor time the process has used whenever it
- * is asked. Before it does so it clears away short-lived garbage, so that a turn pays for its own.
+ * One application in a process of its own. It says where it listens, and tells how much processor
+ * time the process has used whenever it is asked. Before it does so it clears away short-lived
+ * garbage, so that a turn pays for its own.
  */
 import type { AddressInfo } from 'node:net'
 import { APPS, serveApp } from './apps.ts'

@@ -1,6 +1,7 @@
 /**
- * What the examples' own handlers need beside the library: text members out of a JSON body, and answers to the errors
- * that they throw, in the form of the guards' answers. Guards answer their errors themselves.
+ * What the examples' own handlers need beside the library: text members out of a JSON body, and
+ * answers to the errors that they throw, in the form of the guards' answers. Guards answer their
+ * errors themselves.
  */
 import { AuthError, isAuthError } from 'tokenwright'
 
@@ -15,7 +16,10 @@ export async function readObject(request: Request): Promise<Record<string, unkno
   throw new AuthError('request_invalid')
 }
 
-/** Reads the named members of a JSON object, which must be texts. @throws {AuthError} request_invalid */
+/**
+ * Reads the named members of a JSON object, which must be texts. @throws {AuthError}
+ * request_invalid
+ */
 export async function readTexts<K extends string>(
   request: Request,
   ...names: K[]
@@ -25,7 +29,10 @@ export async function readTexts<K extends string>(
   throw new AuthError('request_invalid')
 }
 
-/** Answers what a handler threw: an `AuthError` by what it says, anything else by a bare 500 and a line in the log. */
+/**
+ * Answers what a handler threw: an `AuthError` by what it says, anything else by a bare 500 and a
+ * line in the log.
+ */
 export function answerError(error: unknown): Response {
   if (!isAuthError(error)) {
     console.error(error)
@@ -34,7 +41,8 @@ export function answerError(error: unknown): Response {
   const { message, name: error_type, code, status } = error
   const word = code === 'request_invalid' ? { error: 'invalid_request' } : {}
   const headers = new Headers(NO_STORE)
-  // RFC 9110 section 15.5.2: every 401 names a scheme. RFC 6750 section 3.1: without an error word where nothing was wrong with a token.
+  // RFC 9110 section 15.5.2: every 401 names a scheme. RFC 6750 section 3.1: without an error word
+  // where nothing was wrong with a token.
   if (status === 401) headers.set('WWW-Authenticate', 'Bearer')
   if (status === 400)
     headers.set('WWW-Authenticate', `Bearer error="invalid_request", error_description="${message}"`)

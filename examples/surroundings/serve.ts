@@ -1,6 +1,7 @@
 /**
- * What surrounds every example and is not its idea: a secret, a port, a clean end.
- * `PORT` (default 8000; 0 takes a free one) and `HOST` (default 127.0.0.1: the examples know nobody but demo users).
+ * What surrounds every example and is not its idea: a secret, a port, a clean end. `PORT` (default
+ * 8000; 0 takes a free one) and `HOST` (default 127.0.0.1: the examples know nobody but demo
+ * users).
  */
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
@@ -9,17 +10,17 @@ import { toNodeHandler } from 'tokenwright/node'
 import type { UpgradeListener } from 'tokenwright/ws'
 
 /**
- * A random secret for this run, so that an example starts without any setting; tokens end with the process. A real
- * application makes one secret, keeps it outside the code and gives it as `TOKENWRIGHT_SECRET`: `createAuth()` reads that
- * by itself.
+ * A random secret for this run, so that an example starts without any setting; tokens end with the
+ * process. A real application makes one secret, keeps it outside the code and gives it as
+ * `TOKENWRIGHT_SECRET`: `createAuth()` reads that by itself.
  */
 export function secretOfThisRun(): string {
   return process.env['TOKENWRIGHT_SECRET'] || randomBytes(32).toString('base64url')
 }
 
 /**
- * Serves a fetch handler, such as a Hono app's, and WebSockets where `upgrade` opens them, until SIGTERM or SIGINT; then lets running
- * requests finish and exits 0.
+ * Serves a fetch handler, such as a Hono app's, and WebSockets where `upgrade` opens them, until
+ * SIGTERM or SIGINT; then lets running requests finish and exits 0.
  */
 export function serve(
   fetch: (request: Request) => Response | Promise<Response>,

@@ -1,6 +1,6 @@
 /**
- * The one user of the examples for frameworks. A real application looks the user up and compares with a slow hash (argon2id, scrypt), in
- * the same time for a user that it does not know.
+ * The one user of the examples for frameworks. A real application looks the user up and compares
+ * with a slow hash (argon2id, scrypt), in the same time for a user that it does not know.
  */
 import type { Credentials, VerifiedUser } from 'tokenwright/routes'
 

@@ -4,7 +4,10 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { check, run, write } from './project.mjs'
 
-/** Versions that are older than those that we work with: who uses none of our adapters may have them. */
+/**
+ * Versions that are older than those that we work with: who uses none of our adapters may have
+ * them.
+ */
 const OLD = [
   'redis@4',
   'koa@2',

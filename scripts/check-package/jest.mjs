@@ -1,4 +1,5 @@
-// Whether Jest runs it: 29 and 30, CommonJS through ts-jest as `nest new` sets it up, and ES modules.
+// Whether Jest runs it: 29 and 30, CommonJS through ts-jest as `nest new` sets it up, and ES
+// modules.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { check, prepareProject, ROOT, write } from './project.mjs'

@@ -1,7 +1,7 @@
 /*
- * What an error means for the person in front of the page, and what could be done about it: one row per
- * `code` of the server. Codes without a row of their own get one by status. Clients should key on
- * `code`, never on the status alone: seven kinds of 401 want four kinds of help.
+ * What an error means for the person in front of the page, and what could be done about it: one row
+ * per `code` of the server. Codes without a row of their own get one by status. Clients should key
+ * on `code`, never on the status alone: seven kinds of 401 want four kinds of help.
  */
 
 import type { Answer } from './api.ts'

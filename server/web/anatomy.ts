@@ -1,7 +1,8 @@
 /*
- * The token panel: the access token as it travels, in three colors, and below it what each part says.
- * After a refresh or a step-up the claims that differ from the token before are marked. The signature
- * is shown shortened: the page may be on a projector, and without it nobody can use the token.
+ * The token panel: the access token as it travels, in three colors, and below it what each part
+ * says. After a refresh or a step-up the claims that differ from the token before are marked. The
+ * signature is shown shortened: the page may be on a projector, and without it nobody can use the
+ * token.
  */
 
 import type { Json } from './api.ts'

@@ -1,6 +1,6 @@
 /*
- * Shows the last answer in plain words: what the server said, what it means, and a button for the way
- * out where there is one. The box is a live region, so a screen reader hears each answer once.
+ * Shows the last answer in plain words: what the server said, what it means, and a button for the
+ * way out where there is one. The box is a live region, so a screen reader hears each answer once.
  */
 
 import { adviseOn, type Offer } from './advice.ts'
@@ -18,7 +18,10 @@ const LABELS: Readonly<Record<Offer, (wish: Wish) => string>> = {
   retry: () => 'Try again',
 }
 
-/** Wires #answer; `follow` is called when the user takes an offer. A sign-in starts with an empty box. */
+/**
+ * Wires #answer; `follow` is called when the user takes an offer. A sign-in starts with an empty
+ * box.
+ */
 export function createAnswerBox(
   session: Session,
   follow: Follow,

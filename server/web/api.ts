@@ -1,8 +1,8 @@
 /*
- * One request to the server and its answer as plain data: never throws, a failed network is an answer
- * too (status 0, code `unreachable`). Tokens travel in the Authorization header only and cookies are
- * left out, so what this page holds in memory is all there is. Reads the challenge of RFC 6750
- * section 3 and RFC 9470 out of `WWW-Authenticate`.
+ * One request to the server and its answer as plain data: never throws, a failed network is an
+ * answer too (status 0, code `unreachable`). Tokens travel in the Authorization header only and
+ * cookies are left out, so what this page holds in memory is all there is. Reads the challenge of
+ * RFC 6750 section 3 and RFC 9470 out of `WWW-Authenticate`.
  */
 
 export type Json = Readonly<Record<string, unknown>>

@@ -1,8 +1,10 @@
 /*
- * Everything that this page says to the server goes through here, one thing at a time, and the library's own client says it: it attaches
- * the token, refreshes one that is about to end, asks for the password once where a route wants a fresh one, and repeats the
- * call as if nothing had happened. Here its requests are only looked at, for the journal, the journey and the panels, and the tokens that
- * come along are put on show. An application needs no more than `client` and what is passed to it.
+ * Everything that this page says to the server goes through here, one thing at a time, and the
+ * library's own client says it: it attaches the token, refreshes one that is about to end, asks for
+ * the password once where a route wants a fresh one, and repeats the call as if nothing had
+ * happened. Here its requests are only looked at, for the journal, the journey and the panels, and
+ * the tokens that come along are put on show. An application needs no more than `client` and what
+ * is passed to it.
  */
 
 import { createAuthClient } from 'tokenwright/client'
@@ -39,7 +41,10 @@ export interface Conversation {
   expire(): Promise<Answer | undefined>
   /** Calls with the access token and shows nothing: for panels that keep themselves up to date. */
   look(wish: Wish): Promise<Answer>
-  /** Refreshes with a refresh token that is not the current one, past the client, and shows what comes of it. */
+  /**
+   * Refreshes with a refresh token that is not the current one, past the client, and shows what
+   * comes of it.
+   */
   present(refreshToken: string, success: string): Promise<Answer | undefined>
   logout(): Promise<Answer | undefined>
   /** Follows the way out that an answer offered, then repeats the call that was refused. */
@@ -66,7 +71,8 @@ export function createConversation(session: Session, stage: Stage): Conversation
   let asked: Wish = ANYTHING
 
   const client = createAuthClient({
-    // This page shows tokens, so it must have them; a page that shows none leaves them in cookies, which is the default.
+    // This page shows tokens, so it must have them; a page that shows none leaves them in cookies,
+    // which is the default.
     delivery: 'body',
     platform: { fetch: wire.fetch, now: () => Date.now() / 1000 + ahead },
     onSignedOut: () => session.clear(),

@@ -1,7 +1,8 @@
 /*
- * The two clocks of an access token: how long it is valid and how long it stays fresh. `readClock` is
- * pure (claims, settings and now in; plain data out). `createClock` draws it as a dial with two arcs
- * and two lines of text, ticks, and says the turning points aloud to a screen reader, not each second.
+ * The two clocks of an access token: how long it is valid and how long it stays fresh. `readClock`
+ * is pure (claims, settings and now in; plain data out). `createClock` draws it as a dial with two
+ * arcs and two lines of text, ticks, and says the turning points aloud to a screen reader, not each
+ * second.
  */
 
 import type { Json } from './api.ts'

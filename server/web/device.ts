@@ -1,5 +1,6 @@
 /*
- * A user agent as a person would say it: "Firefox on Linux". A guess for a list, and nothing to decide by.
+ * A user agent as a person would say it: "Firefox on Linux". A guess for a list, and nothing to
+ * decide by.
  */
 
 /** Browsers, the more particular before those whose words they borrow. */

@@ -1,7 +1,7 @@
 /*
- * The step-up dialog: a native <dialog> that says what was refused and why, asks for the password, and
- * stays open while the password is wrong. It ends with the answer of a check that is no longer about
- * the password, or with undefined when the user closes it (Esc, Cancel). Keeps no password.
+ * The step-up dialog: a native <dialog> that says what was refused and why, asks for the password,
+ * and stays open while the password is wrong. It ends with the answer of a check that is no longer
+ * about the password, or with undefined when the user closes it (Esc, Cancel). Keeps no password.
  */
 
 import { adviseOn } from './advice.ts'

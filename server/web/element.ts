@@ -1,7 +1,7 @@
 /*
- * Small hands for the DOM: make an element, find one that page.html promises, replace what is inside.
- * Text goes in as text nodes only. Nothing here reads markup out of a string, so the page works under
- * `require-trusted-types-for 'script'`, and no answer of a server can become markup.
+ * Small hands for the DOM: make an element, find one that page.html promises, replace what is
+ * inside. Text goes in as text nodes only. Nothing here reads markup out of a string, so the page
+ * works under `require-trusted-types-for 'script'`, and no answer of a server can become markup.
  */
 
 export type Child = Node | string | false | null | undefined
@@ -9,7 +9,10 @@ export type Attributes = Readonly<Record<string, string | number | boolean | und
 
 const SVG = 'http://www.w3.org/2000/svg'
 
-/** Makes an HTML element. An attribute that is `true` is set empty; `false` and `undefined` are left out. */
+/**
+ * Makes an HTML element. An attribute that is `true` is set empty; `false` and `undefined` are left
+ * out.
+ */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -27,7 +30,9 @@ export function drawing<K extends keyof SVGElementTagNameMap>(
   return fill(document.createElementNS(SVG, tag), attributes, children)
 }
 
-/** Finds the element of that id and class, which page.html promises; throws when it is not there. */
+/**
+ * Finds the element of that id and class, which page.html promises; throws when it is not there.
+ */
 export function find<E extends Element>(id: string, kind: new () => E): E {
   const found = document.getElementById(id)
   if (found instanceof kind) return found
@@ -39,7 +44,10 @@ export function replace(parent: Element, ...children: readonly Child[]): void {
   parent.replaceChildren(...children.filter(isShown))
 }
 
-/** Writes text only when it differs, so that a clock that ticks does not disturb layout or a screen reader. */
+/**
+ * Writes text only when it differs, so that a clock that ticks does not disturb layout or a screen
+ * reader.
+ */
 export function write(node: Node, text: string): void {
   if (node.textContent !== text) node.textContent = text
 }

@@ -1,6 +1,6 @@
 /*
- * The exchange log: each request and its answer, newest first. What is written down is chosen field by
- * field: of a request body the names only, never a value; tokens by their first and last six
+ * The exchange log: each request and its answer, newest first. What is written down is chosen field
+ * by field: of a request body the names only, never a value; tokens by their first and last six
  * characters, wherever in an answer they turn up.
  */
 

@@ -1,7 +1,7 @@
 /*
- * A picture of one sign-in over time, for a visitor who has no token yet: the session that goes on, the
- * access tokens that follow one another in it, and when the one in hand is fresh. Columns are moments,
- * rows are things; it is read out as a list of three sentences.
+ * A picture of one sign-in over time, for a visitor who has no token yet: the session that goes on,
+ * the access tokens that follow one another in it, and when the one in hand is fresh. Columns are
+ * moments, rows are things; it is read out as a list of three sentences.
  */
 
 import { element } from './element.ts'

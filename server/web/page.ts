@@ -1,8 +1,8 @@
 /*
- * The web page of the reference server: the journey of a token, live. This file only wires: a session
- * (tokens, in memory), a conversation (every call, by the library's client), and the panels that show both.
- * To add a panel: a section in page.html, a module with `createX(session, conversation)` that calls
- * `session.watch` and `conversation.perform`, one line here.
+ * The web page of the reference server: the journey of a token, live. This file only wires: a
+ * session (tokens, in memory), a conversation (every call, by the library's client), and the panels
+ * that show both. To add a panel: a section in page.html, a module with `createX(session,
+ * conversation)` that calls `session.watch` and `conversation.perform`, one line here.
  */
 
 import { createAccount, focusSignIn } from './account.ts'

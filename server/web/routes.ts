@@ -1,7 +1,7 @@
 /*
- * The calls that a visitor can try, one row each: what it asks of a token, what its success means, and
- * the status of the last try. Changing the password is the same thing with a form. A new route on the
- * page is a new row.
+ * The calls that a visitor can try, one row each: what it asks of a token, what its success means,
+ * and the status of the last try. Changing the password is the same thing with a form. A new route
+ * on the page is a new row.
  */
 
 import { createStatus } from './answer.ts'

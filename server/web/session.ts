@@ -1,7 +1,8 @@
 /*
- * The one place where this page keeps tokens: a variable. No storage, no cookie, nothing that outlives
- * a reload. Panels watch it; whoever gets a token pair puts it here. Also keeps how far this computer's
- * clock is from the server's, so that countdowns are right on a computer that is wrong.
+ * The one place where this page keeps tokens: a variable. No storage, no cookie, nothing that
+ * outlives a reload. Panels watch it; whoever gets a token pair puts it here. Also keeps how far
+ * this computer's clock is from the server's, so that countdowns are right on a computer that is
+ * wrong.
  */
 
 import type { Json } from './api.ts'
@@ -74,12 +75,17 @@ export function createSession(): Session {
   }
 }
 
-/** Whether the server keeps a session for these tokens, so that it can end it: then they name it. */
+/**
+ * Whether the server keeps a session for these tokens, so that it can end it: then they name it.
+ */
 export function hasSession(session: Session): boolean {
   return typeof session.tokens?.accessToken?.claims['sid'] === 'string'
 }
 
-/** How many seconds this clock is ahead, by a token issued just now. Below 2 s it is travel and rounding. */
+/**
+ * How many seconds this clock is ahead, by a token issued just now. Below 2 s it is travel and
+ * rounding.
+ */
 function measureAhead(issuedAt: unknown): number {
   const ahead = typeof issuedAt === 'number' ? Date.now() / 1000 - issuedAt : 0
   return Math.abs(ahead) < 2 ? 0 : ahead

@@ -1,6 +1,7 @@
 /*
- * The user's sessions: where they are signed in, ending one or all others (which asks for a fresh token, and so for the
- * password), and what becomes of a refresh token that comes a second time: forgiven while the overlap lasts, taken for theft later.
+ * The user's sessions: where they are signed in, ending one or all others (which asks for a fresh
+ * token, and so for the password), and what becomes of a refresh token that comes a second time:
+ * forgiven while the overlap lasts, taken for theft later.
  */
 
 import type { Json } from './api.ts'
@@ -132,7 +133,10 @@ function createReplay(session: Session, conversation: Conversation): void {
   tell()
 }
 
-/** Whether a refresh token is of an earlier generation than the current one: a step-up replaces it by one of the same. */
+/**
+ * Whether a refresh token is of an earlier generation than the current one: a step-up replaces it
+ * by one of the same.
+ */
 function isOlder(token: string, session: Session): boolean {
   const before =
     session.previous?.refresh === token ? session.previous.refreshToken?.claims['jti'] : undefined

@@ -1,7 +1,8 @@
 /*
- * A token as something to look at: its three segments, its claims, and what each claim says in plain
- * words. Reads only. The signature is not checked here and cannot be: a browser has no business with
- * the key. RFC 7515 section 3.1 (compact form), RFC 7519 section 4.1 and OpenID Connect (claims).
+ * A token as something to look at: its three segments, its claims, and what each claim says in
+ * plain words. Reads only. The signature is not checked here and cannot be: a browser has no
+ * business with the key. RFC 7515 section 3.1 (compact form), RFC 7519 section 4.1 and OpenID
+ * Connect (claims).
  */
 
 import type { Json } from './api.ts'

@@ -1,6 +1,7 @@
 /*
- * What the library's client sends and receives, looked at on its way: for the journal, the journey and the panels. The tokens that come
- * along are put on show once the client has them. Changes nothing and decides nothing.
+ * What the library's client sends and receives, looked at on its way: for the journal, the journey
+ * and the panels. The tokens that come along are put on show once the client has them. Changes
+ * nothing and decides nothing.
  */
 
 import { AuthClientError } from 'tokenwright/client'

@@ -1,6 +1,7 @@
 /**
- * Requests as somebody: for the tests of an application that is guarded, in any framework. The tokens are real ones of the
- * application's own `Auth`, and with a session store behind a real session; nothing is bypassed.
+ * Requests as somebody: for the tests of an application that is guarded, in any framework. The
+ * tokens are real ones of the application's own `Auth`, and with a session store behind a real
+ * session; nothing is bypassed.
  */
 import type { Auth } from '../auth/auth.ts'
 import type { PairOptions } from '../auth/issue-tokens.ts'
@@ -20,9 +21,14 @@ export interface Actor {
   token(): Promise<string>
   /** The refresh token. */
   refreshToken(): Promise<string>
-  /** The header that carries the token, `authorization` by default, for `fetch`, supertest, Fastify's `inject` and whatever else takes headers. */
+  /**
+   * The header that carries the token, `authorization` by default, for `fetch`, supertest,
+   * Fastify's `inject` and whatever else takes headers.
+   */
   headers(): Promise<Record<string, string>>
-  /** The `Cookie` header with both tokens, and the CSRF header that unsafe methods need beside it. */
+  /**
+   * The `Cookie` header with both tokens, and the CSRF header that unsafe methods need beside it.
+   */
   cookies(): Promise<Record<string, string>>
   /**
    * A request that carries the token in the application's first location, header or cookie.

@@ -7,7 +7,10 @@ import { DIFFERENCES, RULES } from './differences.ts'
 
 const PAGE = join(ROOT, 'docs/reference/differences.md')
 
-/** The page's sections: the rule that a heading names, and the exchanges that the paragraph `Exchanges: ...` lists. */
+/**
+ * The page's sections: the rule that a heading names, and the exchanges that the paragraph
+ * `Exchanges: ...` lists.
+ */
 const sections = new Map(
   readFileSync(PAGE, 'utf8')
     .split(/^#{2,3} /m)

@@ -1,7 +1,7 @@
 /**
- * The closed list: every exchange of `test/vectors/data/transcripts.json` to which an example responds
- * differently than the recorded program, by which rules, and with what. Whatever is not here is as
- * recorded. `docs/reference/differences.md` says the same in words.
+ * The closed list: every exchange of `test/vectors/data/transcripts.json` to which an example
+ * responds differently than the recorded program, by which rules, and with what. Whatever is not
+ * here is as recorded. `docs/reference/differences.md` says the same in words.
  */
 
 /** The rules; the texts are the page's. */
@@ -23,7 +23,10 @@ export const RULES = [
 
 export type Rule = (typeof RULES)[number]
 
-/** What an example answers: exactly this; or as recorded for another exchange; or the payload in our form. */
+/**
+ * What an example answers: exactly this; or as recorded for another exchange; or the payload in our
+ * form.
+ */
 export type Ours =
   | { readonly status: number; readonly text: string }
   | { readonly like: string }

@@ -1,7 +1,8 @@
 /**
- * Pages 001 and 002 of decision 0002: the four steps of their pages, on the program with a framework and on the one without.
- * Two slips of the pages are not followed: their third curl line lacks `-X POST` (their programs answer it with 405, ours
- * with 404), and the fourth says `$FRESH_TOKEN` where the comment above it says "the non fresh token".
+ * Pages 001 and 002 of decision 0002: the four steps of their pages, on the program with a
+ * framework and on the one without. Two slips of the pages are not followed: their third curl line
+ * lacks `-X POST` (their programs answer it with 405, ours with 404), and the fourth says
+ * `$FRESH_TOKEN` where the comment above it says "the non fresh token".
  */
 import { describe, expect, it } from 'vitest'
 import { claimsOf, send, startExample, tokensOf } from './program.ts'

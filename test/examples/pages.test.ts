@@ -1,4 +1,7 @@
-/** Pages that a server renders: a visitor whose access token is over sees his page, and gets the next one. */
+/**
+ * Pages that a server renders: a visitor whose access token is over sees his page, and gets the
+ * next one.
+ */
 import { expect, it } from 'vitest'
 import { send, startExample } from './program.ts'
 

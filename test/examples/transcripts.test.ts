@@ -1,7 +1,8 @@
 /**
- * The recorded requests of the Python programs, sent to the examples: the recorded status and body come back, byte for byte,
- * or what the closed list of differences says, and nothing else.
- * Tokens cannot be the recorded ones: a live one of the same kind takes the place of each, in requests and in answers.
+ * The recorded requests of the Python programs, sent to the examples: the recorded status and body
+ * come back, byte for byte, or what the closed list of differences says, and nothing else. Tokens
+ * cannot be the recorded ones: a live one of the same kind takes the place of each, in requests and
+ * in answers.
  */
 import { describe, expect, it } from 'vitest'
 import { loadRecording } from '../vectors/load.ts'
@@ -45,7 +46,10 @@ function exchangeOf(name: string): Exchange {
   return found
 }
 
-/** What can be compared in two tokens: everything but identifiers, times and signature. Lives in minutes. */
+/**
+ * What can be compared in two tokens: everything but identifiers, times and signature. Lives in
+ * minutes.
+ */
 function kindOf(token: string): string {
   const claims = claimsOf(token)
   const { sub, type, fresh = false, scopes = [], iat, exp } = claims
@@ -87,7 +91,10 @@ class LiveTokens {
   }
 }
 
-/** Moves a recorded date to where it lies from now, so that this test does not end with the recorded year. */
+/**
+ * Moves a recorded date to where it lies from now, so that this test does not end with the recorded
+ * year.
+ */
 function moveDate(body: string, { body: answer }: Exchange): string {
   const { access_token = '' } = (answer ?? {}) as { access_token?: string }
   return body.replace(/"(\d{4}-\d\d-\d\dT[\d:]{8})(\+00:00)?"/, (_date, time: string, zone = '') => {

@@ -52,7 +52,10 @@ it('refuses another user’s name before it looks at the password', async () => 
 })
 
 describe('renewal by the access token itself', () => {
-  /** A renewal with a token whose password was given so long ago; the token itself has an hour to go. */
+  /**
+   * A renewal with a token whose password was given so long ago; the token itself has an hour to
+   * go.
+   */
   async function renewAfter(seconds: number): Promise<Answer> {
     const { url } = await startExample('verify-password')
     const token = await inThePast(seconds).createAccessToken('user1', {

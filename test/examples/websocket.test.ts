@@ -1,4 +1,7 @@
-/** The room of the example: two users, a ticket, a step-up on an open socket, and a logout that closes it. */
+/**
+ * The room of the example: two users, a ticket, a step-up on an open socket, and a logout that
+ * closes it.
+ */
 import { expect, it } from 'vitest'
 import { open, outcome } from '../adapters/ws/sockets.ts'
 import { inThePast, send, startExample, tokensOf } from './program.ts'

@@ -1,5 +1,6 @@
 /**
- * Nest applications without decorators: a controller is a table of handlers, so that one program runs on every version and platform.
+ * Nest applications without decorators: a controller is a table of handlers, so that one program
+ * runs on every version and platform.
  */
 import type { CanActivate, INestApplication, ModuleMetadata, Type } from '@nestjs/common'
 import type { Nest, PLATFORMS } from './versions.ts'

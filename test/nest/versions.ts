@@ -1,6 +1,7 @@
 /**
- * Nest 12, which is installed at the root, and Nest 11 out of `test/nest/eleven`, each with the door as its users would have it:
- * of 12 the source, of 11 the built package in a folder of its own, where `@nestjs/common` is 11 and a CommonJS module.
+ * Nest 12, which is installed at the root, and Nest 11 out of `test/nest/eleven`, each with the
+ * door as its users would have it: of 12 the source, of 11 the built package in a folder of its
+ * own, where `@nestjs/common` is 11 and a CommonJS module.
  */
 import { cpSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -40,7 +41,8 @@ async function loadTwelve(): Promise<Nest> {
 /**
  * Puts the built package beside Nest 11, as an installation would.
  *
- * @returns the folder of the package, in the `node_modules` of a folder that is gone when the run ends
+ * @returns the folder of the package, in the `node_modules` of a folder that is gone when the run
+ *   ends
  */
 export function installBesideEleven(): string {
   const folder = mkdtempSync(join(process.env['TOKENWRIGHT_TEST_FOLDER'] ?? tmpdir(), 'nest-'))

@@ -1,4 +1,7 @@
-/** The command `refresh-races` as its users run it: on the reference server, on an endpoint that loses sessions, and with bad arguments. */
+/**
+ * The command `refresh-races` as its users run it: on the reference server, on an endpoint that
+ * loses sessions, and with bad arguments.
+ */
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -26,7 +29,10 @@ function run(...args: readonly string[]): Promise<Ended> {
   })
 }
 
-/** Ten users refresh once each, with their tabs; everything 15 times as fast, so an overlap of 2 s stands for 30 s. */
+/**
+ * Ten users refresh once each, with their tabs; everything 15 times as fast, so an overlap of 2 s
+ * stands for 30 s.
+ */
 const SHORT = ['--cycles', '10', '--thieves', '0', '--speed', '15'] as const
 
 describe('on the reference server', () => {

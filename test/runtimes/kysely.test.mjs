@@ -1,4 +1,5 @@
-// Kysely 0.29, which needs Node 22: the store suite on SQLite, and its migrator. Run by `node --test` on node22.
+// Kysely 0.29, which needs Node 22: the store suite on SQLite, and its migrator. Run by `node
+// --test` on node22.
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'

@@ -1,5 +1,6 @@
-// npm run test:runtimes: the suite on every runtime that test/runtimes/package.json installs, and on the Node that runs this.
-// The last line is "N passed, N failed, N skipped". A runtime that is absent is skipped, and said so.
+// npm run test:runtimes: the suite on every runtime that test/runtimes/package.json installs, and
+// on the Node that runs this. The last line is "N passed, N failed, N skipped". A runtime that is
+// absent is skipped, and said so.
 import { spawn } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -26,7 +27,10 @@ function prepare() {
     copyFileSync(join(here, `${name}.mjs`), join(folder, `${name}.mjs`))
 }
 
-/** Bundles the Worker with all that it imports, but for what the runtime brings: workerd reads no packages, and has no file to be at. */
+/**
+ * Bundles the Worker with all that it imports, but for what the runtime brings: workerd reads no
+ * packages, and has no file to be at.
+ */
 async function bundle() {
   const build = await rolldown({ input: join(folder, 'worker.mjs'), platform: 'node', external: /^node:/ })
   const { output } = await build.generate({ format: 'esm', codeSplitting: false })
@@ -158,7 +162,8 @@ try {
   const bun = at('bun', 'bin/bun')
   const deno = at('deno', 'deno')
   const workerd = at('workerd', 'bin/workerd')
-  // Files and environment: the rights that importing packages and reading `TOKENWRIGHT_SECRET` take, and no others.
+  // Files and environment: the rights that importing packages and reading `TOKENWRIGHT_SECRET`
+  // take, and no others.
   const rights = ['run', '--allow-read', '--allow-env']
   count(`node ${process.versions.node}`, await execute(process.execPath, ['main.mjs']))
   for (const [name, program, args] of [

@@ -1,4 +1,5 @@
-// One server for `Bun.serve` and `Deno.serve`: a fetch handler is all that either wants. Prints its port.
+// One server for `Bun.serve` and `Deno.serve`: a fetch handler is all that either wants. Prints its
+// port.
 import { handle } from './suite.mjs'
 
 if (globalThis.Bun) {

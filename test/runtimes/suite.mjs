@@ -1,5 +1,6 @@
-// What the library must do on every runtime: plain functions that throw, run one after the other. `createAuth` and the rest stand at
-// module scope on purpose: there Workers allow neither randomness, nor timers, nor a clock.
+// What the library must do on every runtime: plain functions that throw, run one after the other.
+// `createAuth` and the rest stand at module scope on purpose: there Workers allow neither
+// randomness, nor timers, nor a clock.
 import assert from 'node:assert/strict'
 import { AuthError, createAuth, createKeyRing, generateKey, isAuthError } from 'tokenwright'
 import { createAuthClient } from 'tokenwright/client'
@@ -224,7 +225,10 @@ export const TESTS = {
   },
 }
 
-/** Runs them all, but those whose names begin so; `report` hears of each as it ends, so that a run that hangs tells where. */
+/**
+ * Runs them all, but those whose names begin so; `report` hears of each as it ends, so that a run
+ * that hangs tells where.
+ */
 export async function run(report, without = []) {
   const tally = { passed: 0, failed: 0 }
   for (const [name, test] of Object.entries(TESTS)) {

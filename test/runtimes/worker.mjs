@@ -1,4 +1,5 @@
-// Runs the suite in a Worker: everything but the tests themselves happens at module scope, the tests in a request.
+// Runs the suite in a Worker: everything but the tests themselves happens at module scope, the
+// tests in a request.
 import { handle, run } from './suite.mjs'
 
 // Workers refuse `redirect: 'error'`, by which the client keeps passwords from being sent on.

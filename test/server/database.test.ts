@@ -55,7 +55,8 @@ describe('openDatabase', () => {
 
   it('is made by processes that open it at the same moment', async () => {
     const cwd = temporaryFolder()
-    // A common start and a common beat: the clash lasts a fraction of a millisecond, and not every round has one.
+    // A common start and a common beat: the clash lasts a fraction of a millisecond, and not every
+    // round has one.
     const rounds = 30
     const script = `
       const { openDatabase } = await import(process.argv[1])

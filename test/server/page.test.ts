@@ -1,6 +1,6 @@
 /**
- * The page in a real browser: the whole journey of a token, sessions on another device, and no error on the console.
- * Without Chromium it says so and skips.
+ * The page in a real browser: the whole journey of a token, sessions on another device, and no
+ * error on the console. Without Chromium it says so and skips.
  */
 import { existsSync } from 'node:fs'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -24,7 +24,10 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
   })
   afterAll(() => browser?.close())
 
-  /** Opens the page on a device of its own; `errors` hears of everything on the console but refused requests. */
+  /**
+   * Opens the page on a device of its own; `errors` hears of everything on the console but refused
+   * requests.
+   */
   async function open(url: string, errors: string[]): Promise<Page> {
     const context = await browser.newContext({ viewport: { width: 390, height: 844 } })
     const page = await context.newPage()

@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { DOCS_POLICY, loadPages, PAGE_POLICY } from '../../server/pages.ts'
 import { ROOT, startServer } from './process.ts'
 
-/** An address of another host, in markup or in a script of ours; XML namespaces are names, not addresses. */
+/**
+ * An address of another host, in markup or in a script of ours; XML namespaces are names, not
+ * addresses.
+ */
 const FOREIGN = /(?:https?:)?\/\/(?!www\.w3\.org\/)[a-z0-9-]+\.[a-z]/i
 
 const text = (path: string) => new TextDecoder().decode(loadPages({}).get(path)?.body)

@@ -1,6 +1,6 @@
 /**
- * Runs the built server as a process of its own, in a folder of its own, and talks to it over real HTTP.
- * Also short scripts that several processes run at the same moment.
+ * Runs the built server as a process of its own, in a folder of its own, and talks to it over real
+ * HTTP. Also short scripts that several processes run at the same moment.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -81,7 +81,10 @@ export async function runServer(
   return result
 }
 
-/** Starts the server and waits until it has said everything it says at start. It is stopped after the test. */
+/**
+ * Starts the server and waits until it has said everything it says at start. It is stopped after
+ * the test.
+ */
 export async function startServer(
   env: Readonly<Record<string, string>> = {},
   cwd: string = temporaryFolder(),

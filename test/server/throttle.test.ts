@@ -1,4 +1,7 @@
-/** How often the reference server lets passwords be tried: over one process, and over two that share a Redis. */
+/**
+ * How often the reference server lets passwords be tried: over one process, and over two that share
+ * a Redis.
+ */
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { HAS_REDIS, startRedis } from '../stores/redis-server.ts'
 import { type RunningServer, startServer, temporaryFolder } from './process.ts'

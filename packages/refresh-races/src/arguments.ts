@@ -94,7 +94,8 @@ const WAYS: readonly RefreshBy[] = ['body', 'header', 'cookie']
  * Reads the arguments.
  *
  * @returns the command, or what is to be printed instead
- * @throws {Error} with one line that names the argument and what it must be; it never quotes the login
+ * @throws {Error} with one line that names the argument and what it must be; it never quotes the
+ *   login
  */
 export function readArguments(args: readonly string[]): Command | 'help' | 'version' {
   const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })

@@ -1,13 +1,16 @@
 /**
- * What the simulator runs against: a login and a refresh, ours or anyone's. An adapter is a few functions; for endpoints that take
- * and give JSON over HTTP there is one here.
+ * What the simulator runs against: a login and a refresh, ours or anyone's. An adapter is a few
+ * functions; for endpoints that take and give JSON over HTTP there is one here.
  */
 
 /** What an endpoint answers. */
 export interface RaceTokens {
   /** The access token. */
   readonly access: string
-  /** The refresh token; undefined where the client keeps the one it has, as when an answer sets no cookie. */
+  /**
+   * The refresh token; undefined where the client keeps the one it has, as when an answer sets no
+   * cookie.
+   */
   readonly refresh: string | undefined
   /** How long the access token lives, in seconds; undefined where the endpoint does not say. */
   readonly expiresIn: number | undefined
@@ -19,7 +22,10 @@ export interface RefreshEndpoint {
   login(): Promise<RaceTokens>
   /** Refreshes; null when the token is refused. */
   refresh(token: string): Promise<RaceTokens | null>
-  /** Proves once more who the user is; null when that is refused. Without it nothing is said of elevated tokens. */
+  /**
+   * Proves once more who the user is; null when that is refused. Without it nothing is said of
+   * elevated tokens.
+   */
   stepUp?(access: string, refresh: string): Promise<RaceTokens | null>
   /** Whether an access token has what only a step-up gives. */
   isElevated?(access: string): boolean | Promise<boolean>
@@ -27,7 +33,10 @@ export interface RefreshEndpoint {
 
 /** Where an endpoint's routes stand and what they are sent. */
 export interface HttpEndpointOptions {
-  /** The origin and path that the routes' paths are added to, such as `'http://127.0.0.1:8000/auth'`. */
+  /**
+   * The origin and path that the routes' paths are added to, such as
+   * `'http://127.0.0.1:8000/auth'`.
+   */
   readonly url: string
   /** The JSON body of a login. */
   readonly login: unknown
@@ -40,8 +49,9 @@ export interface HttpEndpointOptions {
 }
 
 /**
- * An endpoint that takes tokens as `Authorization: Bearer` and answers JSON as OAuth 2.0 does: `access_token`, `refresh_token`,
- * `expires_in`. Statuses 400-404 refuse; any other but 2xx is an outage.
+ * An endpoint that takes tokens as `Authorization: Bearer` and answers JSON as OAuth 2.0 does:
+ * `access_token`, `refresh_token`, `expires_in`. Statuses 400-404 refuse; any other but 2xx is an
+ * outage.
  *
  * @see RFC 6749 section 5.1
  */

@@ -1,6 +1,7 @@
 /**
- * The endpoint that the command races against: a login and a refresh of any server over HTTP. The refresh token goes by JSON body, by
- * `Authorization` header or by cookies. Cookies are kept as one client keeps them: the newest value of each name.
+ * The endpoint that the command races against: a login and a refresh of any server over HTTP. The
+ * refresh token goes by JSON body, by `Authorization` header or by cookies. Cookies are kept as one
+ * client keeps them: the newest value of each name.
  */
 import type { RaceTokens, RefreshEndpoint } from './endpoint.ts'
 
@@ -23,7 +24,9 @@ export interface HttpTarget {
   readonly field: string
   /** Headers of every request. */
   readonly headers: Readonly<Record<string, string>>
-  /** A cookie whose value goes into a header as well, as CSRF protection asks; undefined for none. */
+  /**
+   * A cookie whose value goes into a header as well, as CSRF protection asks; undefined for none.
+   */
   readonly echo: { readonly cookie: string; readonly header: string } | undefined
 }
 
@@ -99,7 +102,10 @@ function parseCookies(header: string): Map<string, string> {
   return new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
 }
 
-/** The `Cookie` header after an answer's `Set-Cookie` lines; a cookie with an empty value or `Max-Age=0` is gone. */
+/**
+ * The `Cookie` header after an answer's `Set-Cookie` lines; a cookie with an empty value or
+ * `Max-Age=0` is gone.
+ */
 function mergeCookies(header: string, lines: readonly string[]): string {
   const cookies = parseCookies(header)
   for (const line of lines) {

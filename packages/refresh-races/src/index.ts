@@ -1,4 +1,7 @@
-/** The race simulator: users whose tabs race and thieves who copied a token, against any refresh endpoint. */
+/**
+ * The race simulator: users whose tabs race and thieves who copied a token, against any refresh
+ * endpoint.
+ */
 export {
   type HttpEndpointOptions,
   type RaceTokens,

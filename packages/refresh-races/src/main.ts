@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The command `refresh-races`: reads its arguments, races, prints a table or JSON, and exits with 0, 1 or 2. */
+/**
+ * The command `refresh-races`: reads its arguments, races, prints a table or JSON, and exits with
+ * 0, 1 or 2.
+ */
 import { readFileSync } from 'node:fs'
 import { type Command, HELP, readArguments } from './arguments.ts'
 import { createHttpEndpoint } from './http-endpoint.ts'

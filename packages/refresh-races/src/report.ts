@@ -6,7 +6,10 @@ export interface ThiefReport {
   readonly thieves: number
   /** How many were refused while they were watched. */
   readonly caught: number
-  /** How often half of them had been given tokens before they were refused; Infinity where half never were. */
+  /**
+   * How often half of them had been given tokens before they were refused; Infinity where half
+   * never were.
+   */
   readonly median: number
   /** The same for nine of ten. */
   readonly p90: number
@@ -30,7 +33,9 @@ export interface RaceReport {
   readonly random: ThiefReport
   /** Thieves who refresh a moment after the victim. */
   readonly shadow: ThiefReport
-  /** Elevated tokens in a thief's hands; null where the endpoint has no step-up or does not tell. */
+  /**
+   * Elevated tokens in a thief's hands; null where the endpoint has no step-up or does not tell.
+   */
   readonly elevated: number | null
 }
 

@@ -1,7 +1,8 @@
 /**
- * The race simulator: users whose tabs, late answers and retries race, and thieves who copied a token, against any refresh
- * endpoint. It counts the sessions that users lose and the refreshes that thieves get. A design that forgives the previous token
- * only loses sessions here; so does strict single use.
+ * The race simulator: users whose tabs, late answers and retries race, and thieves who copied a
+ * token, against any refresh endpoint. It counts the sessions that users lose and the refreshes
+ * that thieves get. A design that forgives the previous token only loses sessions here; so does
+ * strict single use.
  */
 import type { RefreshEndpoint } from './endpoint.ts'
 import { createRandom } from './random.ts'
@@ -16,7 +17,8 @@ export type Clock = () => number
 /** What `simulateRaces` takes. */
 export interface RaceOptions {
   /**
-   * Connects to the endpoint. Give it the clock and time is virtual: a month passes in seconds. Where it cannot take one, set `speed`.
+   * Connects to the endpoint. Give it the clock and time is virtual: a month passes in seconds.
+   * Where it cannot take one, set `speed`.
    */
   readonly connect: (clock: Clock) => RefreshEndpoint | Promise<RefreshEndpoint>
   /** How many times an access token ends and the tabs refresh. Default 1000. */
@@ -25,13 +27,20 @@ export interface RaceOptions {
   readonly users?: number
   /** How many thieves of each habit. Default 100. */
   readonly thieves?: number
-  /** How many refreshes of a thief are watched; who has not been caught then counts as never. Default 100. */
+  /**
+   * How many refreshes of a thief are watched; who has not been caught then counts as never.
+   * Default 100.
+   */
   readonly watched?: number
-  /** The seed; the same one gives the same run, as far as the endpoint draws no randomness of its own. Default 1. */
+  /**
+   * The seed; the same one gives the same run, as far as the endpoint draws no randomness of its
+   * own. Default 1.
+   */
   readonly seed?: number
   /**
-   * Seconds of the simulation per second of the world, for an endpoint with a clock of its own, whose overlap and lifetimes must
-   * be as many times shorter. Users then live side by side. Default: virtual time.
+   * Seconds of the simulation per second of the world, for an endpoint with a clock of its own,
+   * whose overlap and lifetimes must be as many times shorter. Users then live side by side.
+   * Default: virtual time.
    */
   readonly speed?: number
   /** How things go, where it should not be the usual. */
@@ -53,7 +62,10 @@ const NETWORK: NetworkConditions = {
 /** After how many cycles a token is stolen: at least, and how many more at most. */
 const CYCLES_BEFORE_THEFT = { least: 2, more: 3 } as const
 
-/** When a cycle is over in any case, in shares of an access token's life: late answers have come, lost ones were asked for again. */
+/**
+ * When a cycle is over in any case, in shares of an access token's life: late answers have come,
+ * lost ones were asked for again.
+ */
 const SETTLED = 0.15
 
 /** When virtual time begins: always then, so that runs come again. In January 2027. */
@@ -103,7 +115,10 @@ async function addUser(stage: Simulation, cycles: number): Promise<void> {
   )
 }
 
-/** Adds a user whose refresh token is stolen. He loads no pages and refreshes only as tokens end: the quietest victim hides a thief best. */
+/**
+ * Adds a user whose refresh token is stolen. He loads no pages and refreshes only as tokens end:
+ * the quietest victim hides a thief best.
+ */
 async function addTheft(stage: Simulation, habit: Habit, watched: number): Promise<Theft> {
   const { time, random } = stage
   const { least, more } = CYCLES_BEFORE_THEFT
@@ -151,8 +166,9 @@ function toCount(name: string, value: number | undefined, usual: number): number
 /**
  * Runs users and thieves against a refresh endpoint and reports what each design must answer for.
  *
- * It does check that no race, late or lost answer costs a session, that a thief is found out, and that he gains nothing by the
- * victim's step-up. It does not check signatures, cookies, CSRF or what happens when a store is down.
+ * It does check that no race, late or lost answer costs a session, that a thief is found out, and
+ * that he gains nothing by the victim's step-up. It does not check signatures, cookies, CSRF or
+ * what happens when a store is down.
  *
  * @returns the report; {@link formatRaces} makes a table of some
  * @throws {TypeError} for an unknown or unfit option

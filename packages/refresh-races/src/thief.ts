@@ -1,7 +1,8 @@
 /**
- * The thief of the simulator. He has copied a refresh token once and lives from it. He is caught when he is refused.
- * `random` refreshes when he feels like it; `shadow` does so a second or two after the victim, to pass for another tab. He knows
- * when the token that he stole ends and how long the victim's cycles are on average; only the jitter of each he cannot know.
+ * The thief of the simulator. He has copied a refresh token once and lives from it. He is caught
+ * when he is refused. `random` refreshes when he feels like it; `shadow` does so a second or two
+ * after the victim, to pass for another tab. He knows when the token that he stole ends and how
+ * long the victim's cycles are on average; only the jitter of each he cannot know.
  */
 import type { Simulation, Victim } from './victim.ts'
 

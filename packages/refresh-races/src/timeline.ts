@@ -1,6 +1,7 @@
 /**
- * Time for the simulator. Virtual: it jumps from event to event, hours pass in seconds, and whatever reads its clock lives in it.
- * Real, at a speed: for a target that has a clock of its own. Events of the same instant happen together.
+ * Time for the simulator. Virtual: it jumps from event to event, hours pass in seconds, and
+ * whatever reads its clock lives in it. Real, at a speed: for a target that has a clock of its own.
+ * Events of the same instant happen together.
  */
 
 /** What happens at a moment. */

@@ -1,7 +1,8 @@
 /**
- * The user of the simulator: a browser with a few tabs and one set of cookies, in which the answer that comes last wins. When the
- * access token ends every tab refreshes; some answers are late, some are lost and asked for again. Nothing here does wrong,
- * so whoever is refused has lost a session without reason.
+ * The user of the simulator: a browser with a few tabs and one set of cookies, in which the answer
+ * that comes last wins. When the access token ends every tab refreshes; some answers are late, some
+ * are lost and asked for again. Nothing here does wrong, so whoever is refused has lost a session
+ * without reason.
  */
 import type { RaceTokens, RefreshEndpoint } from './endpoint.ts'
 import type { Random } from './random.ts'
@@ -66,7 +67,10 @@ export interface Victim {
   readonly isRefused: () => boolean
   /** Whether the user has stepped up. */
   readonly hasSteppedUp: () => boolean
-  /** A cycle: the tabs notice that the access token has ended; what else is done happens in the life of the next one. */
+  /**
+   * A cycle: the tabs notice that the access token has ended; what else is done happens in the life
+   * of the next one.
+   */
   readonly live: (actions: VictimActions) => void
 }
 
@@ -127,7 +131,10 @@ function refresh(stage: Simulation, state: State, { retries = RETRIES, there = 0
   })
 }
 
-/** The user steps up, and the browser takes over the answer. The tabs keep to their schedule: none but one knows of it. */
+/**
+ * The user steps up, and the browser takes over the answer. The tabs keep to their schedule: none
+ * but one knows of it.
+ */
 async function stepUp(stage: Simulation, state: State): Promise<void> {
   const { random, network } = stage
   const late = random() < network.late ? 1 + 7 * random() : 0
