@@ -70,7 +70,7 @@ async function runSlice({ run }: Contestant, draw: () => string, batch: number):
 }
 
 /**
- * Lets everybody take turns; the order moves by one every round, so that nobody always follows the
+ * Lets all contestants take turns; the order moves by one every round, so that no one always follows the
  * same one.
  */
 export async function runRace({ draw, contestants, batch = 500 }: Race): Promise<readonly Result[]> {

@@ -94,7 +94,7 @@ function createPairRaces(alg: PairName): readonly Race[] {
   ]
 }
 
-/** Answers what a contestant refuses with, instead of throwing it. */
+/** Returns what a contestant refuses with, instead of throwing it. */
 function refusing({ name, run }: Contestant): Contestant {
   const accepted = (): never => {
     throw new Error(`${name} accepted a bad token`)
@@ -128,7 +128,7 @@ function createRefusalRaces(): readonly Race[] {
   }))
 }
 
-/** Lets every contestant do the work once, so that nobody is timed while failing. */
+/** Lets every contestant do the work once, so that no one is timed while failing. */
 async function check({ contestants, draw }: Race): Promise<void> {
   for (const { run } of contestants) await run(draw())
 }

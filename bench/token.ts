@@ -1,7 +1,7 @@
 /**
- * The token that everybody signs and verifies: 472 characters with `sub jti iat exp nbf type fresh
+ * The token that all sign and verify: 472 characters with `sub jti iat exp nbf type fresh
  * scopes[3] iss aud`. Every verifier checks exp, nbf, iss and aud. The verifiers get strings that
- * nobody has hashed before, as a server does: V8 keeps a string's hash, so a string that is used
+ * no one has hashed before, as a server does: V8 keeps a string's hash, so a string that is used
  * twice makes every `Map` look faster than it is.
  */
 import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto'

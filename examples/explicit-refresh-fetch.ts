@@ -1,7 +1,7 @@
 /**
  * Explicit refresh without a framework: `tokenwright/fetch` wraps handlers of the web's own
  * `Request` and `Response`, as Bun, Deno, Workers and route handlers of Next.js have them. A guard
- * answers every refusal by itself, so nothing has to be switched on for a 401 to be a 401.
+ * responds every refusal by itself, so nothing has to be switched on for a 401 to be a 401.
  *
  *     npm run example -- explicit-refresh-fetch
  *
@@ -12,7 +12,7 @@
  */
 import { AuthError, createAuth } from 'tokenwright'
 import { guards } from 'tokenwright/fetch'
-import { answerError, NO_STORE, readTexts } from './surroundings/answers.ts'
+import { NO_STORE, readTexts, toErrorResponse } from './surroundings/responses.ts'
 import { secretOfThisRun, serve } from './surroundings/serve.ts'
 
 const auth = createAuth({ secret: secretOfThisRun() })
@@ -30,7 +30,7 @@ async function login(request: Request): Promise<Response> {
 }
 
 const routes = new Map<string, (request: Request) => Promise<Response>>([
-  ['POST /login', (request) => login(request).catch(answerError)],
+  ['POST /login', (request) => login(request).catch(toErrorResponse)],
   [
     'POST /refresh',
     guard.refresh()(async (_request, payload) =>

@@ -1,6 +1,6 @@
 /**
  * Explicit refresh: access tokens live for minutes, a refresh token for days, and the client trades
- * it for the next access token at one route. Who it is for and what was granted is carried over;
+ * it for the next access token at one route. Who it is for and what was granted is kept;
  * freshness is not. A refresh token opens nothing else.
  *
  *     npm run example -- explicit-refresh
@@ -14,7 +14,7 @@
 import { Hono } from 'hono'
 import { AuthError, createAuth } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
-import { answerError, NO_STORE, readTexts } from './surroundings/answers.ts'
+import { NO_STORE, readTexts, toErrorResponse } from './surroundings/responses.ts'
 import { secretOfThisRun, serve } from './surroundings/serve.ts'
 
 const auth = createAuth({
@@ -25,7 +25,7 @@ const auth = createAuth({
 })
 const guard = guards(auth)
 const app = new Hono()
-app.onError(answerError)
+app.onError(toErrorResponse)
 
 app.post('/login', async (c) => {
   const { username, password } = await readTexts(c.req.raw, 'username', 'password')
@@ -40,7 +40,7 @@ app.post('/login', async (c) => {
   return c.json({ access_token, refresh_token }, 200, NO_STORE)
 })
 
-// Given a verified payload instead of a username, the new token carries its subject, scopes and
+// Given a verified payload instead of a username, the new token holds its subject, scopes and
 // data over.
 app.post('/refresh', guard.refresh(), async (c) =>
   c.json({ access_token: await auth.createAccessToken(c.var.auth) }, 200, NO_STORE),

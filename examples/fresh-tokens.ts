@@ -14,13 +14,13 @@
 import { Hono } from 'hono'
 import { AuthError, createAuth } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
-import { answerError, NO_STORE, readTexts } from './surroundings/answers.ts'
+import { NO_STORE, readTexts, toErrorResponse } from './surroundings/responses.ts'
 import { secretOfThisRun, serve } from './surroundings/serve.ts'
 
 const auth = createAuth({ secret: secretOfThisRun() })
 const guard = guards(auth)
 const app = new Hono()
-app.onError(answerError)
+app.onError(toErrorResponse)
 
 app.post('/login', async (c) => {
   const { username, password } = await readTexts(c.req.raw, 'username', 'password')

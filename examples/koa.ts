@@ -24,7 +24,7 @@ const routes = toNodeHandler(authRoutes(auth, { verifyCredentials }))
 const handled = ['/auth/', '/.well-known/jwks.json']
 app.use(async (ctx, next) => {
   if (!handled.some((path) => ctx.path.startsWith(path))) return next()
-  // The routes answer by Node's own response.
+  // The routes respond through Node's own response.
   ctx.respond = false
   routes(ctx.req, ctx.res)
 })

@@ -17,14 +17,14 @@
 import { Hono } from 'hono'
 import { AuthError, createAuth } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
-import { answerError, NO_STORE, readObject, readTexts } from './surroundings/answers.ts'
+import { NO_STORE, readObject, readTexts, toErrorResponse } from './surroundings/responses.ts'
 import { secretOfThisRun, serve } from './surroundings/serve.ts'
 import './token-payload.ts'
 
 const auth = createAuth({ secret: secretOfThisRun() })
 const guard = guards(auth)
 const app = new Hono()
-app.onError(answerError)
+app.onError(toErrorResponse)
 
 app.post('/auth/login', async (c) => {
   // In the body: addresses end up in logs and histories, where a password does not belong.

@@ -15,7 +15,7 @@
 import { Hono } from 'hono'
 import { AuthError, createAuth } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
-import { answerError, NO_STORE, readTexts } from './surroundings/answers.ts'
+import { NO_STORE, readTexts, toErrorResponse } from './surroundings/responses.ts'
 import { secretOfThisRun, serve } from './surroundings/serve.ts'
 
 /**
@@ -30,7 +30,7 @@ const PASSWORDS = new Map([
 const auth = createAuth({ secret: secretOfThisRun() })
 const guard = guards(auth)
 const app = new Hono()
-app.onError(answerError)
+app.onError(toErrorResponse)
 
 app.post('/login', async (c) => {
   const { username, password } = await readTexts(c.req.raw, 'username', 'password')
@@ -47,8 +47,8 @@ app.post('/account/change-password', guard.fresh(), (c) =>
   c.json({ message: 'Password changed', username: c.var.auth.sub }),
 )
 
-// `maxAge` looks at when the password was given, which every renewal carries over: a stolen token
-// cannot renew itself for ever.
+// `maxAge` looks at when the password was given, which every renewal keeps: a stolen token
+// cannot renew itself forever.
 app.post('/refresh', guard.token({ maxAge: '12h' }), async (c) => {
   const access_token = await auth.createAccessToken(c.var.auth)
   return c.json({ access_token, token_type: 'bearer' }, 200, NO_STORE)
@@ -56,7 +56,7 @@ app.post('/refresh', guard.token({ maxAge: '12h' }), async (c) => {
 
 app.post('/auth/verify-password', guard.access(), async (c) => {
   const { username, password } = await readTexts(c.req.raw, 'username', 'password')
-  // Somebody else's name is refused before any password is looked at.
+  // The name of another user is refused before any password is looked at.
   if (username !== c.var.auth.sub) throw new AuthError('subject_mismatch')
   if (PASSWORDS.get(username) !== password) {
     throw new AuthError('credentials_invalid', { message: 'Invalid password' })

@@ -1,5 +1,5 @@
 /**
- * WebSockets: a room in which everybody hears what everybody says. The socket opens with an access
+ * WebSockets: a chat in which all users read what all write. The socket opens with an access
  * token or with a one-time ticket, is closed with 4401 when the token ends or the user logs out,
  * and for one kind of message the password must have been given lately.
  *
@@ -36,7 +36,7 @@ const routes = authRoutes(auth, {
 const room = new WebSocketServer({ noServer: true, maxPayload: 4096 })
 const RECENT = auth.prepare({ fresh: '5m' })
 
-/** Carries out one message; answers what the room hears of it. */
+/** Carries out one message; returns what the others read of it. */
 async function hear(connection: Connection<{ readonly sub: string }>, text: string): Promise<string> {
   if (text.startsWith('/token ')) return `${(await connection.renew(text.slice(7))).sub} stays`
   const clears = text === '/clear'
@@ -50,7 +50,7 @@ const open = guards(auth).access()(room, (socket, connection) => {
       const heard = await hear(connection, String(data))
       for (const client of room.clients) client.send(heard)
     } catch (error) {
-      // The answer that any route would give; what is no refusal is a defect.
+      // The response that any route would give; what is no refusal is a defect.
       socket.send(isAuthError(error) ? auth.errorResponse(error).body : 'Internal error')
     }
   })

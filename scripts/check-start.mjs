@@ -39,7 +39,7 @@ async function freePort() {
   return port
 }
 
-async function answers(url) {
+async function responds(url) {
   try {
     return (await fetch(url)).ok
   } catch {
@@ -58,16 +58,16 @@ async function startAndStop(environment) {
   let up = false
   while (!up && server.exitCode === null && performance.now() - started < 60_000) {
     await sleep(50)
-    up = await answers(health)
+    up = await responds(health)
   }
-  console.log(up ? `answers after ${Math.round(performance.now() - started)} ms` : 'never answered')
+  console.log(up ? `responds after ${Math.round(performance.now() - started)} ms` : 'no response')
   server.kill('SIGTERM')
   const stopped = await Promise.race([ended, sleep(15_000, undefined, { ref: false })])
   if (!stopped) server.kill('SIGKILL')
-  if (!up) return `npm start does not answer at /healthz`
+  if (!up) return `npm start does not respond at /healthz`
   if (!stopped) return 'npm start does not end within 15 s of SIGTERM'
   if (stopped[0] !== 0) return `npm start ends with ${stopped[0] ?? stopped[1]} after SIGTERM, not with 0`
-  return (await answers(health)) ? 'the server outlives npm start' : undefined
+  return (await responds(health)) ? 'the server outlives npm start' : undefined
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * The applications: for each framework one with a middleware that does nothing, and the same one
- * behind each library. All answer the same JSON to `GET /`, and all that guard check signature,
+ * behind each library. All respond with the same JSON to `GET /`, and all that guard check signature,
  * exp, nbf, iss and aud of an HS256 token in the header.
  */
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
@@ -58,14 +58,14 @@ const BY_HAND = 'a Map by hand'
 
 const OURS = 'tokenwright'
 const UNCACHED = 'tokenwright, no cache'
-const ANSWER = { hello: 'world' }
+const RESPONSE = { hello: 'world' }
 
 async function toFastify(
   hook: (app: FastifyInstance) => onRequestHookHandler | Promise<onRequestHookHandler>,
 ): Promise<RequestListener> {
   const app = fastify()
   const onRequest = await hook(app)
-  app.get('/', { onRequest }, async () => ANSWER)
+  app.get('/', { onRequest }, async () => RESPONSE)
   await app.ready()
   return (request: IncomingMessage, response: ServerResponse) => app.routing(request, response)
 }
@@ -84,20 +84,20 @@ function fastifyPeer(cache: boolean): App['create'] {
 function toExpress(middleware: express.RequestHandler): RequestListener {
   const app = express()
   app.get('/', middleware, (_request, response) => {
-    response.json(ANSWER)
+    response.json(RESPONSE)
   })
   return app
 }
 
 function toHono(middleware: MiddlewareHandler): RequestListener {
-  const app = new Hono().get('/', middleware, (c) => c.json(ANSWER))
+  const app = new Hono().get('/', middleware, (c) => c.json(RESPONSE))
   return getRequestListener(app.fetch)
 }
 
 function toKoa(middleware: Koa.Middleware): RequestListener {
   const app = new Koa()
   app.use(middleware).use((ctx) => {
-    ctx.body = ANSWER
+    ctx.body = RESPONSE
   })
   return app.callback()
 }
@@ -105,7 +105,7 @@ function toKoa(middleware: Koa.Middleware): RequestListener {
 /** What a middleware makes of the header for the handler. @throws {Refusal} */
 type Read = (header: string | undefined) => unknown
 
-/** What every one of the frameworks answers with 401 when a middleware throws it. */
+/** What every one of the frameworks responds with 401 when a middleware throws it. */
 class Refusal extends Error {
   readonly status = 401
   readonly statusCode = 401
@@ -234,7 +234,7 @@ export const APPS: readonly App[] = [
   ...rows(
     'nest',
     {
-      bare: () => toNest({ canActivate: () => true }, ANSWER),
+      bare: () => toNest({ canActivate: () => true }, RESPONSE),
       reading: (read) =>
         toNest(
           {
@@ -244,15 +244,15 @@ export const APPS: readonly App[] = [
               return true
             },
           },
-          ANSWER,
+          RESPONSE,
         ),
-      ours: (auth) => toNest(nestGuards(auth).access(), ANSWER),
+      ours: (auth) => toNest(nestGuards(auth).access(), RESPONSE),
     },
     {
-      '@nestjs/jwt': (secret) => toNest(toJwtGuard({ secret, issuer, audience }), ANSWER),
+      '@nestjs/jwt': (secret) => toNest(toJwtGuard({ secret, issuer, audience }), RESPONSE),
       '@nestjs/passport': (secret) => {
         const { guard, strategy } = toPassport({ secret, issuer, audience })
-        return toNest(guard, ANSWER, [strategy])
+        return toNest(guard, RESPONSE, [strategy])
       },
     },
   ),

@@ -18,7 +18,7 @@ export function toRequests(tokens: readonly string[]): readonly Buffer[] {
   )
 }
 
-/** Sends one request and answers the status. */
+/** Sends one request and returns the status. */
 export async function probe(port: number, request: Uint8Array): Promise<number> {
   const socket = connect(port, '127.0.0.1')
   try {
@@ -66,7 +66,7 @@ function keepBusy(socket: Socket, next: () => Buffer | undefined): Promise<void>
     let text = ''
     const onData = (bytes: Buffer): void => {
       text += bytes.toString('latin1')
-      // The same short JSON in every answer: it has come when its last character has.
+      // The same short JSON in every response: it has come when its last character has.
       if (!text.endsWith('"world"}')) return
       if (!text.startsWith('HTTP/1.1 200')) reject(new Error(`answered ${text.slice(0, 40)}`))
       text = ''

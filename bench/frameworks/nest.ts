@@ -30,12 +30,12 @@ export interface Rules {
 /** The application, behind one guard. */
 export async function toNest(
   guard: CanActivate | Type<CanActivate>,
-  answer: object,
+  response: object,
   providers: readonly Type[] = [],
 ): Promise<RequestListener> {
   class Root {
     get(): object {
-      return answer
+      return response
     }
   }
   const descriptor = Object.getOwnPropertyDescriptor(Root.prototype, 'get') ?? {}

@@ -10,7 +10,7 @@ import { cpus } from 'node:os'
 const PROCESSORS = { load: 0, application: cpus().length - 1 } as const
 
 /**
- * Keeps all threads of a process on the processor of its part; answers whether that could be done.
+ * Keeps all threads of a process on the processor of its part; returns whether that could be done.
  */
 export function pin(pid: number, part: keyof typeof PROCESSORS): boolean {
   return spawnSync('taskset', ['-acp', String(PROCESSORS[part]), String(pid)]).status === 0

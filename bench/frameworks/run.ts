@@ -71,7 +71,7 @@ async function checkAnswers(app: App, port: number, requests: readonly Buffer[])
   const expected = app.guard === BARE || app.guard === LEAST ? [200, 200] : [200, 401]
   const statuses = [await probe(port, good), await probe(port, bad)]
   if (String(statuses) === String(expected)) return
-  throw new Error(`${app.framework} behind ${app.guard} answers ${statuses} instead of ${expected}`)
+  throw new Error(`${app.framework} behind ${app.guard} responds ${statuses} instead of ${expected}`)
 }
 
 /** Loads one application for a turn. */
@@ -81,7 +81,7 @@ async function takeTurn({ child, load, costs }: Server): Promise<void> {
   costs.push(((await readUsed(child)) - before) / REQUESTS)
 }
 
-/** Measures one process of each application; answers the median of each. */
+/** Measures one process of each application; returns the median of each. */
 async function measureBlock(
   apps: readonly App[],
   secret: string,

@@ -1,6 +1,6 @@
 /**
  * What surrounds every example and is not its idea: a secret, a port, a clean end. `PORT` (default
- * 8000; 0 takes a free one) and `HOST` (default 127.0.0.1: the examples know nobody but demo
+ * 8000; 0 takes a free one) and `HOST` (default 127.0.0.1: the examples know no one but demo
  * users).
  */
 import { randomBytes } from 'node:crypto'

@@ -1,5 +1,5 @@
 /**
- * Requests as somebody: for the tests of an application that is guarded, in any framework. The
+ * Requests as a user: for the tests of an application that is guarded, in any framework. The
  * tokens are real ones of the application's own `Auth`, and with a session store behind a real
  * session; nothing is bypassed.
  */
@@ -11,18 +11,18 @@ import type { TokenPair } from '../token/issued-token.ts'
 /** Who acts, and what is known of them. */
 export interface ActingOptions<C>
   extends Pick<PairOptions<C>, 'scopes' | 'data' | 'audience' | 'amr' | 'acr' | 'fresh'> {
-  /** How long ago the user authenticated. Default: with `fresh` just now, else nobody knows. */
+  /** How long ago the user authenticated. Default: with `fresh` just now, else no one knows. */
   readonly age?: Duration
 }
 
-/** Somebody who acts. All tokens are of one login, which is made when the first is asked for. */
+/** A user who acts. All tokens are of one login, which is made when the first is asked for. */
 export interface Actor {
   /** The access token. */
   token(): Promise<string>
   /** The refresh token. */
   refreshToken(): Promise<string>
   /**
-   * The header that carries the token, `authorization` by default, for `fetch`, supertest,
+   * The header that holds the token, `authorization` by default, for `fetch`, supertest,
    * Fastify's `inject` and whatever else takes headers.
    */
   headers(): Promise<Record<string, string>>
@@ -31,7 +31,7 @@ export interface Actor {
    */
   cookies(): Promise<Record<string, string>>
   /**
-   * A request that carries the token in the application's first location, header or cookie.
+   * A request that holds the token in the application's first location, header or cookie.
    *
    * @param input a path such as `/posts?page=2`, or a whole URL
    * @param init as for `new Request`; headers of the same names win
@@ -56,7 +56,7 @@ function login<C, U>(
 }
 
 /**
- * Acts as somebody.
+ * Acts as a user.
  *
  * @param auth the application's own
  * @param subject whom the tokens are about

@@ -13,7 +13,7 @@ Where and what is sent
   --login <URL>         where to log in       default: the refresh URL, ending in /login
   --body <JSON>         the JSON of a login   (also --login-body)
   --refresh-by <way>    body, header or cookie: how the refresh token goes   default: body
-  --token-path <path>   where the refresh token is in a JSON answer, such as
+  --token-path <path>   where the refresh token is in a JSON response, such as
                         data.tokens.refresh   default: refresh_token
   --field <name>        its member in the JSON of a refresh
                         default: the last name of --token-path

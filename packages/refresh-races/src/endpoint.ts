@@ -3,12 +3,12 @@
  * functions; for endpoints that take and give JSON over HTTP there is one here.
  */
 
-/** What an endpoint answers. */
+/** What an endpoint returns. */
 export interface RaceTokens {
   /** The access token. */
   readonly access: string
   /**
-   * The refresh token; undefined where the client keeps the one it has, as when an answer sets no
+   * The refresh token; undefined where the client keeps the one it has, as when a response sets no
    * cookie.
    */
   readonly refresh: string | undefined
@@ -49,7 +49,7 @@ export interface HttpEndpointOptions {
 }
 
 /**
- * An endpoint that takes tokens as `Authorization: Bearer` and answers JSON as OAuth 2.0 does:
+ * An endpoint that takes tokens as `Authorization: Bearer` and returns JSON as OAuth 2.0 does:
  * `access_token`, `refresh_token`, `expires_in`. Statuses 400-404 refuse; any other but 2xx is an
  * outage.
  *
@@ -61,9 +61,9 @@ export function toHttpEndpoint(options: HttpEndpointOptions): RefreshEndpoint {
     const headers: Record<string, string> = { 'Content-Type': 'application/json' }
     if (token !== null) headers['Authorization'] = `Bearer ${token}`
     const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body ?? {}) })
-    const answer = (await response.json().catch(() => ({}))) as Record<string, unknown>
+    const members = (await response.json().catch(() => ({}))) as Record<string, unknown>
     if (response.status >= 400 && response.status <= 404) return null
-    const { access_token: access, refresh_token: refresh, expires_in: expiresIn } = answer
+    const { access_token: access, refresh_token: refresh, expires_in: expiresIn } = members
     if (!response.ok || typeof access !== 'string')
       throw new Error(`The endpoint answered ${response.status}`)
     return {

@@ -18,9 +18,9 @@ export interface HttpTarget {
   readonly body: string
   /** How the refresh token goes to the server. */
   readonly by: RefreshBy
-  /** Where the refresh token is in a JSON answer: member names joined by dots. */
+  /** Where the refresh token is in a JSON response: member names joined by dots. */
   readonly tokenPath: string
-  /** The member that carries the refresh token in the JSON of a refresh. */
+  /** The member that holds the refresh token in the JSON of a refresh. */
   readonly field: string
   /** Headers of every request. */
   readonly headers: Readonly<Record<string, string>>
@@ -36,7 +36,7 @@ const PATIENCE = 30_000
 /**
  * Statuses 400 to 404 of a refresh mean that the token is refused; any other but 2xx is an outage.
  *
- * @throws {Error} from `login`, when the server refuses it or answers without a refresh token
+ * @throws {Error} from `login`, when the server refuses it or responds without a refresh token
  */
 export function createHttpEndpoint(target: HttpTarget): RefreshEndpoint {
   const { by, tokenPath, field, echo } = target
@@ -52,9 +52,9 @@ export function createHttpEndpoint(target: HttpTarget): RefreshEndpoint {
   }
 
   async function readTokens(response: Response, cookies: string): Promise<RaceTokens> {
-    const answer: unknown = await response.json().catch(() => undefined)
+    const members: unknown = await response.json().catch(() => undefined)
     const refresh =
-      by === 'cookie' ? mergeCookies(cookies, response.headers.getSetCookie()) : find(answer, tokenPath)
+      by === 'cookie' ? mergeCookies(cookies, response.headers.getSetCookie()) : find(members, tokenPath)
     return { access: '', refresh: typeof refresh === 'string' ? refresh : undefined, expiresIn: undefined }
   }
 
@@ -103,7 +103,7 @@ function parseCookies(header: string): Map<string, string> {
 }
 
 /**
- * The `Cookie` header after an answer's `Set-Cookie` lines; a cookie with an empty value or
+ * The `Cookie` header after a response's `Set-Cookie` lines; a cookie with an empty value or
  * `Max-Age=0` is gone.
  */
 function mergeCookies(header: string, lines: readonly string[]): string {

@@ -22,7 +22,7 @@ async function run(command: Command | 'help' | 'version'): Promise<0 | 1> {
   if (typeof command === 'string') return 0
   const report = await race(command)
   if (report.outages === report.refreshes)
-    throw new Error(`none of ${report.refreshes} refreshes got an answer from ${command.target.refresh}`)
+    throw new Error(`none of ${report.refreshes} refreshes got a response from ${command.target.refresh}`)
   if (command.json) console.log(JSON.stringify(report, null, 2))
   else console.log(toText(command, report))
   return report.lost === 0 ? 0 : 1
@@ -44,7 +44,7 @@ function toText({ target, every, speed }: Command, report: RaceReport): string {
   return [
     formatRaces({ [new URL(target.refresh).host]: report }),
     '',
-    `${summary} ${refreshes} refreshes, ${outages} without an answer.`,
+    `${summary} ${refreshes} refreshes, ${outages} without a response.`,
     `A cycle each ${every / speed} s, seed ${seed}. "2 / 5" says: half of the thieves were refused after`,
     '2 refreshes, nine of ten after 5.',
   ].join('\n')

@@ -1,5 +1,5 @@
 /**
- * The race simulator: users whose tabs, late answers and retries race, and thieves who copied a
+ * The race simulator: users whose tabs, late responses and retries race, and thieves who copied a
  * token, against any refresh endpoint. It counts the sessions that users lose and the refreshes
  * that thieves get. A design that forgives the previous token only loses sessions here; so does
  * strict single use.
@@ -63,7 +63,7 @@ const NETWORK: NetworkConditions = {
 const CYCLES_BEFORE_THEFT = { least: 2, more: 3 } as const
 
 /**
- * When a cycle is over in any case, in shares of an access token's life: late answers have come,
+ * When a cycle is over in any case, in shares of an access token's life: late responses have come,
  * lost ones were asked for again.
  */
 const SETTLED = 0.15
@@ -164,9 +164,9 @@ function toCount(name: string, value: number | undefined, usual: number): number
 }
 
 /**
- * Runs users and thieves against a refresh endpoint and reports what each design must answer for.
+ * Runs users and thieves against a refresh endpoint and reports what each design costs them.
  *
- * It does check that no race, late or lost answer costs a session, that a thief is found out, and
+ * It does check that no race, late or lost response costs a session, that a thief is found out, and
  * that he gains nothing by the victim's step-up. It does not check signatures, cookies, CSRF or
  * what happens when a store is down.
  *

@@ -23,7 +23,7 @@ export interface Theft {
 export interface ThiefRun {
   /** When he refreshes. */
   readonly habit: Habit
-  /** After how many refreshes nobody watches him any more. */
+  /** After how many refreshes no one watches him any more. */
   readonly watched: number
   /** Where it is written down. */
   readonly theft: Theft
@@ -39,15 +39,15 @@ export function runThief(stage: Simulation, victim: Victim, { habit, watched, th
     return expected - time.now() + 1 + random()
   }
   const act = async (): Promise<void> => {
-    const answer = await endpoint.refresh(token).catch(() => undefined)
-    if (answer === null) {
+    const response = await endpoint.refresh(token).catch(() => undefined)
+    if (response === null) {
       theft.caught = true
       return
     }
-    if (answer !== undefined) {
-      token = answer.refresh ?? token
+    if (response !== undefined) {
+      token = response.refresh ?? token
       theft.granted += 1
-      if (victim.hasSteppedUp() && (await endpoint.isElevated?.(answer.access))) theft.elevated += 1
+      if (victim.hasSteppedUp() && (await endpoint.isElevated?.(response.access))) theft.elevated += 1
     }
     expected += victim.period()
     if (theft.granted < watched) time.after(wait(), act)

@@ -1,6 +1,6 @@
 /**
- * The user of the simulator: a browser with a few tabs and one set of cookies, in which the answer
- * that comes last wins. When the access token ends every tab refreshes; some answers are late, some
+ * The user of the simulator: a browser with a few tabs and one set of cookies, in which the response
+ * that comes last wins. When the access token ends every tab refreshes; some responses are late, some
  * are lost and asked for again. Nothing here does wrong, so whoever is refused has lost a session
  * without reason.
  */
@@ -16,9 +16,9 @@ export interface NetworkConditions {
   readonly spread: number
   /** The share of cycles in which all start at the same instant. */
   readonly atOnce: number
-  /** The share of answers that are late, by 1 to 8 s. */
+  /** The share of responses that are late, by 1 to 8 s. */
   readonly late: number
-  /** The share of answers that are lost; the tab asks again after 1 to 10 s. */
+  /** The share of responses that are lost; the tab asks again after 1 to 10 s. */
   readonly lost: number
   /** The share of cycles in which a page is loaded, which refreshes at once. */
   readonly pageLoads: number
@@ -44,7 +44,7 @@ export interface Simulation {
   readonly counts: Record<'refreshes' | 'outages' | 'lost', number>
 }
 
-/** How often a tab asks again for an answer that was lost. */
+/** How often a tab asks again for a response that was lost. */
 const RETRIES = 4
 
 /** What a user does beside refreshing. */
@@ -85,7 +85,7 @@ interface State {
   steppedUp: boolean
 }
 
-/** An answer comes in: the last one wins. */
+/** A response comes in: the last one wins. */
 function receive(state: State, { access, refresh }: RaceTokens): void {
   state.access = access
   state.refresh = refresh ?? state.refresh
@@ -98,7 +98,7 @@ function schedule({ time, network, speed }: Simulation, state: State, { expiresI
 
 /** How a tab sends a refresh. */
 interface Sending {
-  /** How often it asks again when the answer is lost. */
+  /** How often it asks again when the response is lost. */
   readonly retries?: number
   /** How long the way to the endpoint takes, in seconds. */
   readonly there?: number
@@ -114,35 +114,35 @@ function refresh(stage: Simulation, state: State, { retries = RETRIES, there = 0
   const again = 1 + 9 * random()
   time.after(there, async () => {
     counts.refreshes += 1
-    const answer = await endpoint.refresh(sent).catch(() => undefined)
-    if (answer === undefined) counts.outages += 1
-    if (answer === undefined || lost) {
+    const response = await endpoint.refresh(sent).catch(() => undefined)
+    if (response === undefined) counts.outages += 1
+    if (response === undefined || lost) {
       if (retries > 0) time.after(again, () => refresh(stage, state, { retries: retries - 1 }))
       return
     }
     time.after(back + late, () => {
-      if (answer === null) {
+      if (response === null) {
         state.refused = true
         return
       }
-      receive(state, answer)
-      schedule(stage, state, answer)
+      receive(state, response)
+      schedule(stage, state, response)
     })
   })
 }
 
 /**
- * The user steps up, and the browser takes over the answer. The tabs keep to their schedule: none
+ * The user steps up, and the browser takes over the response. The tabs keep to their schedule: none
  * but one knows of it.
  */
 async function stepUp(stage: Simulation, state: State): Promise<void> {
   const { random, network } = stage
   const late = random() < network.late ? 1 + 7 * random() : 0
   const back = 0.005 + 0.5 * random() + late
-  const answer = await stage.endpoint.stepUp?.(state.access, state.refresh).catch(() => null)
-  if (!answer) return
+  const response = await stage.endpoint.stepUp?.(state.access, state.refresh).catch(() => null)
+  if (!response) return
   state.steppedUp = true
-  stage.time.after(back, () => receive(state, answer))
+  stage.time.after(back, () => receive(state, response))
 }
 
 /** Signs a user in. */

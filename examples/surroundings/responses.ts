@@ -1,11 +1,11 @@
 /**
  * What the examples' own handlers need beside the library: text members out of a JSON body, and
- * answers to the errors that they throw, in the form of the guards' answers. Guards answer their
- * errors themselves.
+ * responses to the errors that they throw, in the form of the guards' responses. Guards respond to
+ * their errors themselves.
  */
 import { AuthError, isAuthError } from 'tokenwright'
 
-/** For answers that hold tokens: no cache may keep them (RFC 6749 section 5.1). */
+/** For responses that hold tokens: no cache may keep them (RFC 6749 section 5.1). */
 export const NO_STORE = { 'Cache-Control': 'no-store' } as const
 
 /** Reads a JSON object, whatever its members. @throws {AuthError} request_invalid */
@@ -30,10 +30,10 @@ export async function readTexts<K extends string>(
 }
 
 /**
- * Answers what a handler threw: an `AuthError` by what it says, anything else by a bare 500 and a
- * line in the log.
+ * The response to what a handler threw: for an `AuthError` what it says, for anything else a bare
+ * 500 and a line in the log.
  */
-export function answerError(error: unknown): Response {
+export function toErrorResponse(error: unknown): Response {
   if (!isAuthError(error)) {
     console.error(error)
     return new Response('Internal Server Error', { status: 500 })
