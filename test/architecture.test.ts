@@ -58,7 +58,7 @@ describe('the library', () => {
   })
   it('opens every file with what it is', () => expectClean(checkOpenings(library)))
   it('has no any', () => expectClean(checkAny(library)))
-  it('augments nobody else’s types', () => expectClean(checkAugmentation(library)))
+  it('augments no other package’s types', () => expectClean(checkAugmentation(library)))
   it('writes WWW-Authenticate in one place', () => expectClean(checkChallengeWriter(library)))
   it('counts in seconds', () => expectClean(checkMilliseconds(library)))
   it('exports a name once', () => expectClean(checkExportedOnce(library, EXPORTED_TWICE)))

@@ -194,9 +194,12 @@ function retiredIn(line: string, words: readonly RetiredWord[]): { found: string
 
 /** Titles of suites and tests, a line each, at their own line numbers: what a test run prints. */
 export function titlesOf({ path, text }: TextFile): TextFile {
-  const titles = text
-    .split('\n')
-    .map((line) => /(?:describe|it|test)\b.*$/.exec(line)?.[0] ?? '')
-    .map((line) => [...line.matchAll(/'(?:[^'\\]|\\.)*'|`[^`]*`|"[^"]*"/g)].map(([title]) => title).join(' '))
+  let isOpen = false
+  const titles = text.split('\n').map((line) => {
+    const isCall = /^\s*(?:describe|it|test)\b/.test(line)
+    const found = isCall || isOpen ? [...line.matchAll(/'(?:[^'\\]|\\.)*'|`[^`]*`|"[^"]*"/g)] : []
+    isOpen = isCall && line.endsWith('(')
+    return found.map(([title]) => title).join(' ')
+  })
   return { path: path.replace(/\.ts$/, '.titles'), text: titles.join('\n') }
 }

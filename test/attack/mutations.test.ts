@@ -88,7 +88,7 @@ describe('mutate', () => {
     ])
   })
 
-  it('says which mutation nobody knows', () => {
+  it('names an unknown mutation', () => {
     expect(() => mutate('make_it_valid', token, tools)).toThrow(Unsupported)
     expect(() => mutate('pad_equals:trailer', token, tools)).toThrow(Unsupported)
     expect(() => mutate('constructor', token, tools)).toThrow(Unsupported)

@@ -50,7 +50,7 @@ async function run(steps: Json[], expectation: Json, more: Record<string, Json> 
 }
 
 describe('runCases', () => {
-  it.each(Object.keys(DOORS))('passes a case whose attack is refused (door %s)', async (door) => {
+  it.each(Object.keys(DOORS))('passes a case whose attack is refused (%s)', async (door) => {
     const attack = toCase([LOGIN, NONE, ASK], {
       status: [401],
       error: ['token_malformed'],
@@ -80,7 +80,7 @@ describe('runCases', () => {
     ])
   })
 
-  it('fails an assertion that does not hold, and lists one that nobody can check', async () => {
+  it('fails an assertion that does not hold, and lists one that cannot be checked', async () => {
     const good = { request: { path: '/protected', bearer: '$A.access' } }
     const ran = await run([LOGIN, good], { assert: ['handler not executed', 'the moon is full'] })
     expect(ran.reasons).toEqual(['handler not executed: the handler ran'])

@@ -57,7 +57,7 @@ describe('families', () => {
     expect(alive.reasons[5]).toContain('/protected gets 200')
   })
 
-  it('bring out a client whose answer was lost', async () => {
+  it('bring out a client whose response was lost', async () => {
     const assert = ['a retry inside the grace gives 200 and the same successor']
     const lost = { refresh: { from: 'A', drop_response: true } }
     expect((await run([LOGIN, lost], { assert })).reasons).toEqual([])
@@ -73,7 +73,7 @@ describe('families', () => {
     )
   })
 
-  it('outlive forgeries: the genuine token is tried, and not judged as the forgery', async () => {
+  it('outlive forgeries: the genuine token is tried, and not taken for the forgery', async () => {
     const forged = [
       LOGIN,
       { mutate: { from: 'A.refresh', fn: ['gen+1', '$repeat:a:20'], save: 't' } },

@@ -50,7 +50,7 @@ describe('resolve', () => {
     )
   })
 
-  it('refuses names that nobody knows, so that the case is skipped', async () => {
+  it('refuses unknown names, so that the case is skipped', async () => {
     await expect(resolve('$nobody', scope)).rejects.toThrow(Unsupported)
     await expect(resolve('$A.nothing', scope)).rejects.toThrow('value $A.nothing')
     await expect(resolve('$repeat:a:99999999', scope)).rejects.toThrow(Unsupported)

@@ -35,7 +35,7 @@ describe('toVariants', () => {
     ])
   })
 
-  it('looks inside steps that carry one', () => {
+  it('looks inside steps that contain one', () => {
     expect(steps({ repeat: { n: 2, step: { request: { bearer: ['a', 'b'] } } } })).toHaveLength(2)
     expect(steps({ parallel: { n: 2, request: { body: [1, 2, 3] } } })).toHaveLength(3)
   })

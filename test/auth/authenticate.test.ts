@@ -185,7 +185,7 @@ describe('the blocklist', () => {
     ],
   ]
   it.each(ANSWERS.map(([answer, isRevoked, code]) => [answer, code, isRevoked] as const))(
-    'that answers %s: %s',
+    'that returns %s: %s',
     async (_, code, isRevoked) => {
       expect(await judge(isRevoked)).toBe(code)
     },

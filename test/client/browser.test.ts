@@ -45,7 +45,7 @@ describe.runIf(CHROMIUM !== undefined)('the client in a browser', () => {
 
   for (const { way, settings } of WAYS) {
     it.each([2, 4])(
-      `%i tabs, tokens in ${way}: one refresh at each expiry, nobody signed out`,
+      `%i tabs, tokens in ${way}: one refresh at each expiry, no tab signed out`,
       async (count) => {
         const { visitor, pages } = await start(count, settings)
         await visitor.context.clock.install()
@@ -74,7 +74,7 @@ describe.runIf(CHROMIUM !== undefined)('the client in a browser', () => {
     }
   }, 180_000)
 
-  it('tokens in cookies are seen by no script, and unsafe requests carry the CSRF value', async () => {
+  it('tokens in cookies are seen by no script, and unsafe requests send the CSRF value', async () => {
     const { pages } = await start(1)
     const [page] = pages
     const readable = await page!.evaluate(() => {
@@ -111,7 +111,7 @@ describe.runIf(CHROMIUM !== undefined)('the client in a browser', () => {
   })
 
   for (const { way, settings } of WAYS) {
-    it(`a lost refresh answer costs nothing, tokens in ${way}`, async () => {
+    it(`a lost refresh response costs nothing, tokens in ${way}`, async () => {
       const { port } = await startServer()
       const relay = await startRelay(port)
       onTestFinished(() => relay.close())
@@ -132,7 +132,7 @@ describe.runIf(CHROMIUM !== undefined)('the client in a browser', () => {
       expect([...(await signOuts(one!)), ...(await signOuts(two!))]).toEqual([])
     }, 60_000)
 
-    it(`a tab that is killed in the middle of a refresh stops nobody, tokens in ${way}`, async () => {
+    it(`a tab that is killed in the middle of a refresh stops no other, tokens in ${way}`, async () => {
       const { port } = await startServer()
       const relay = await startRelay(port)
       onTestFinished(() => relay.close())

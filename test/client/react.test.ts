@@ -14,7 +14,7 @@ import { CHROMIUM, launch } from './chromium.ts'
 
 const Status = () => createElement('p', null, useAuth().status)
 
-it('renders on a server, where nobody is known', () => {
+it('renders on a server, where no user is known', () => {
   const client = createAuthClient({ baseUrl: 'https://app.example.com' })
   expect(renderToString(createElement(AuthProvider, { client }, createElement(Status)))).toBe(
     '<p>unknown</p>',
@@ -57,7 +57,7 @@ const client = createAuthClient()
 createRoot(document.body).render(h(StrictMode, null, h(AuthProvider, { client }, h(Account), h(StepUp))))
 `
 
-describe.runIf(CHROMIUM !== undefined)('the React door in a browser', () => {
+describe.runIf(CHROMIUM !== undefined)('the React entry point in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
     browser = await launch()

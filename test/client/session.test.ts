@@ -119,7 +119,7 @@ describe.each(WAYS)('tokens in $way', ({ options, client: settings }) => {
     expect((await auth.fetch('/protected')).status).toBe(200)
   })
 
-  it('a failure does not hold for ever when the clock is set back', async () => {
+  it('a failure does not last when the clock is set back', async () => {
     const { auth, origin, device } = await start()
     await device.pass(150)
     origin.fault = () => new Response(null, { status: 502 })
@@ -193,7 +193,7 @@ describe.each(WAYS)('tokens in $way', ({ options, client: settings }) => {
     expect([origin.count('/auth/refresh'), origin.count('/protected')]).toEqual([1, 2])
   })
 
-  it('a 401 that is not ours signs nobody out, neither from a route nor from the refresh', async () => {
+  it('a 401 that is not ours signs no user out, neither from a route nor from the refresh', async () => {
     const { auth, origin, device } = await start()
     expect((await auth.fetch('/foreign-401')).status).toBe(401)
     expect(origin.count('/auth/refresh')).toBe(0)
@@ -300,7 +300,7 @@ describe('a refresh token that a cookie client gets in a body', () => {
 })
 
 describe('an API on another origin', () => {
-  it('is sent the CSRF value of its own answers, not what another server left in the cookies of this page', async () => {
+  it('is sent the CSRF value of its own responses, not what another server left in the cookies of this page', async () => {
     const origin = await startOrigin()
     const device = openDevice(origin)
     const cookies = () => '__Host-csrf_token=of-the-page'

@@ -102,7 +102,7 @@ describe.each(WAYS)('a step-up, tokens in $way', ({ options, client: settings })
     expect(asked[0]).toMatchObject({ acrValues: ['gold'] })
   })
 
-  it('that nobody can ask for leaves the refusal to the caller', async () => {
+  it('without a handler leaves the refusal to the caller', async () => {
     const { auth, origin } = await start()
     expect(await sensitive(auth, 1)).toEqual([[401, undefined]])
     expect(origin.seen).toEqual(['POST /sensitive'])
@@ -134,13 +134,13 @@ describe.each(WAYS)('a step-up, tokens in $way', ({ options, client: settings })
     expect(await sensitive(auth, 1)).toEqual([[200, 'order 0']])
   })
 
-  it('of somebody who is not signed in is refused', async () => {
+  it('of a user who is not signed in is refused', async () => {
     const { auth } = await start()
     await auth.logout()
     await expect(auth.stepUp('right')).rejects.toMatchObject({ status: 401 })
   })
 
-  it('ends when the user is signed out meanwhile, and the dialog hears of it', async () => {
+  it('ends when the user is signed out meanwhile, and the dialog is told', async () => {
     const { auth, asked } = await start(() => new Promise(() => undefined))
     const call = auth.fetch('/sensitive')
     await expect.poll(() => asked.length).toBe(1)

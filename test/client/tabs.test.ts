@@ -38,7 +38,7 @@ describe.each(WAYS)('tabs, tokens in $way', ({ options }) => {
     expect(device.signedOut).toEqual([])
   })
 
-  it('refresh once though the news is slower than the lock', async () => {
+  it('refresh once though the message is slower than the lock', async () => {
     const { origin, device, tabs } = await start(4)
     device.deliver = () => new Promise((resolve) => setTimeout(resolve, 30))
     for (const round of [1, 2, 3, 4, 5]) {
@@ -48,7 +48,7 @@ describe.each(WAYS)('tabs, tokens in $way', ({ options }) => {
     }
   })
 
-  it('go on by themselves when the tab with the news is gone', async () => {
+  it('go on by themselves when the tab with the message is gone', async () => {
     const { origin, device, tabs } = await start(2)
     device.deliver = () => new Promise(() => undefined)
     await device.pass(150)
@@ -58,7 +58,7 @@ describe.each(WAYS)('tabs, tokens in $way', ({ options }) => {
     expect((await call).status).toBe(200)
   })
 
-  it('are not stopped by a tab that holds the lock for ever', async () => {
+  it('are not stopped by a tab that never lets the lock go', async () => {
     const { device, tabs } = await start(2)
     const stuck = device.open({
       platform: { fetch: () => new Promise(() => undefined), after: () => () => undefined },
@@ -134,7 +134,7 @@ describe.each(WAYS)('tabs, tokens in $way', ({ options }) => {
       expect((await one.fetch('/sensitive')).status).toBe(200)
     })
 
-  it('settle a step-up that another tab was asked for', async () => {
+  it('complete a step-up that another tab was asked for', async () => {
     const { device, tabs } = await start(1)
     const [one] = tabs as [AuthClient]
     let asked = 0
@@ -160,7 +160,7 @@ describe.each(WAYS)('tabs, tokens in $way', ({ options }) => {
     expect(origin.count('/auth/refresh')).toBe(1)
   })
 
-  it('without Web Locks and channels each goes its own way, and nobody is signed out', async () => {
+  it('without Web Locks and channels each refreshes by itself, and none is signed out', async () => {
     const origin = await startOrigin(options)
     const device = openDevice(origin)
     const platform = { locks: undefined, open: undefined }
@@ -197,7 +197,7 @@ describe.each(WAYS)('tabs, tokens in $way', ({ options }) => {
     expect((await two.fetch('/protected')).status).toBe(200)
   })
 
-  it('announce only the newest news', async () => {
+  it('announce only the newest message', async () => {
     const origin = await startOrigin(options)
     const device = openDevice(origin)
     const platform = { locks: createLocks() }

@@ -10,7 +10,7 @@ import { claimsOf, send, startExample, tokensOf } from './program.ts'
 const CREDENTIALS = { username: 'test', password: 'test' }
 
 describe.each(['explicit-refresh', 'explicit-refresh-fetch'])('%s', (name) => {
-  it('answers the steps of the page, and 401 where that shows an internal server error', async () => {
+  it('responds to the steps of the page, with 401 where that shows an internal server error', async () => {
     const { url } = await startExample(name)
 
     const login = await send(url, 'POST /login', { json: CREDENTIALS })
@@ -38,7 +38,7 @@ describe.each(['explicit-refresh', 'explicit-refresh-fetch'])('%s', (name) => {
     expect(await send(url, 'GET /protected', { token: access })).toMatchObject(resource)
   })
 
-  it('answers the two slips of the page as its program does', async () => {
+  it('responds to the two slips of the page as its program does', async () => {
     const { url } = await startExample(name)
     const { access, refresh } = tokensOf(await send(url, 'POST /login', { json: CREDENTIALS }))
     expect((await send(url, 'GET /refresh', { token: refresh })).status).toBe(404)

@@ -6,7 +6,7 @@ const CREDENTIALS = { username: 'test', password: 'test' }
 const STALE = /^\{"message":"Fresh token required","error_type":"FreshTokenRequiredError",/
 const CHALLENGE = /^Bearer .*error="insufficient_user_authentication".*max_age="900"/
 
-it('answers the five steps of the page', async () => {
+it('responds to the five steps of the page', async () => {
   const { url } = await startExample('fresh-tokens')
 
   const login = await send(url, 'POST /login', { json: CREDENTIALS })

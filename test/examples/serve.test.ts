@@ -38,7 +38,7 @@ it('are all here: every file of examples/ is one that a test runs', () => {
   expect(files.filter((file) => !known.includes(file))).toEqual([])
 })
 
-it('run by their name, and the list of names is the answer to another', async () => {
+it('run by their name, and the list of names is the response to another', async () => {
   const script = [process.execPath, join(ROOT, 'scripts/example.mjs')]
   const program = await startServer({}, temporaryFolder(), [...script, 'fresh-tokens'])
   expect(await program.stop()).toMatchObject({ code: 0 })
@@ -64,7 +64,7 @@ it('say in one line why they cannot start', () => {
   })
 })
 
-it('answer a body that is no JSON object, and one that is no object of texts, with 400', async () => {
+it('respond with 400 to a body that is not a JSON object of texts', async () => {
   const { url } = await startExample('fresh-tokens')
   const bodies = ['[]', 'null', '"x"', '{"username":"test"', '{"username":"test","password":["test"]}', '']
   for (const body of bodies) {

@@ -188,7 +188,7 @@ describe('the closed list of differences', () => {
     Object.entries(list).map(([id, difference]) => ({ page, id, ...difference })),
   )
 
-  it('names exchanges that exist, and only where the answer does differ', () => {
+  it('names exchanges that exist, and only where the response does differ', () => {
     for (const { page, id, ours } of entries) {
       const exchange = exchangeOf(`${page}/${id}`)
       if ('introspection' in ours) continue

@@ -5,7 +5,7 @@ import { type Answer, claimsOf, inThePast, send, startExample, tokensOf } from '
 const CREDENTIALS = { username: 'user1', password: 'password1' }
 const HOUR = 3600
 
-it('answers the steps of the page', async () => {
+it('responds to the steps of the page', async () => {
   const { url } = await startExample('verify-password')
   const login = tokensOf(await send(url, 'POST /login', { json: CREDENTIALS }))
   const renewed = await send(url, 'POST /refresh', { token: login.access })
@@ -77,7 +77,7 @@ describe('renewal by the access token itself', () => {
     expect(answer.headers.get('www-authenticate')).toMatch(/max_age="43200"/)
   })
 
-  it('does not move the twelve hours: the time of the password is carried over', async () => {
+  it('does not move the twelve hours: the time of the password is kept', async () => {
     const claims = claimsOf(tokensOf(await renewAfter(6 * HOUR)).access)
     expect(Number(claims['iat']) - Number(claims['auth_time'])).toBeGreaterThanOrEqual(6 * HOUR)
     expect(claims['fresh']).toBe(false)

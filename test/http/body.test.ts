@@ -223,7 +223,7 @@ describe('reading a request', () => {
     expect(pulled).toBe(0)
   })
 
-  it('answers an endless stream at once, and lets go of it after a mebibyte', async () => {
+  it('responds to an endless stream at once, and lets go of it after a mebibyte', async () => {
     let pulled = 0
     let cancelled = false
     const stream = new ReadableStream<Uint8Array>({

@@ -202,7 +202,7 @@ it('the origin check never throws anything but an AuthError', () => {
   )
 })
 
-describe('which requests are judged', () => {
+describe('which requests are checked', () => {
   it.each([
     ['GET', false],
     ['HEAD', false],

@@ -206,7 +206,7 @@ describe('Retry-After', () => {
   })
 })
 
-it('answers an error of another copy of the package', () => {
+it('responds to an error of another copy of the package', () => {
   const foreign = Object.assign(new Error('Token has expired'), {
     code: 'token_expired',
     name: 'TokenExpiredError',

@@ -250,7 +250,7 @@ describe('the cookie', () => {
     expect(await outcome({ headers: { cookie } }, { locations: ['cookie'] }, type)).toBe(expected)
   })
 
-  it('is not read for a type that is not carried', async () => {
+  it('is not read for a type that has no cookie', async () => {
     const settings = resolveTokenSources({ locations: ['cookie'] }, resolveCookies({ carry: ['refresh'] }, 1))
     const request = toPort({ headers: { cookie: `${name}=${T}; __Host-refresh_token=r` } })
     expect(prepareExtractToken(settings, 'access', settings.locations)(request)).toBeNull()

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { type HttpOptions, resolveHttp } from '../../src/http/resolve-http-options.ts'
 
-describe("the floor's settings", () => {
-  it('are the rooms together', () => {
+describe('the HTTP settings', () => {
+  it('are those of all modules', () => {
     const settings = resolveHttp({ locations: ['header', 'cookie'], csrf: 'token' }, 60, 'api')
     expect([...settings.sources.locations]).toEqual(['header', 'cookie'])
     expect(settings.sources.cookies).toBe(settings.cookies)

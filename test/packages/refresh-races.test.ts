@@ -114,7 +114,7 @@ describe('arguments', () => {
     })
   })
 
-  it('exits with 2 where nothing answers, and says why', async () => {
+  it('exits with 2 where nothing responds, and says why', async () => {
     const { code, stderr } = await run('http://127.0.0.1:9/auth/refresh', '--body', '{}')
     expect(stderr).toMatch(/^refresh-races: .+\n$/)
     expect(code).toBe(2)

@@ -85,7 +85,7 @@ describeGrounds(SHARED, (ground, kind) => {
   )
 
   it(
-    'S7, S10: a process that dies at any await of a refresh locks nobody out and leaves one lineage',
+    'S7, S10: a process that dies at any await of a refresh locks no user out and leaves one lineage',
     async () => {
       const deaths: Record<string, number> = {}
       for (const what of ['statement', 'call'] as const)

@@ -72,7 +72,7 @@ describe('options that are declared and never read (D1, O21, O32)', () => {
   })
 
   it.each(['JWT_DECODE_LEEWAY', 'JWT_SESSION_TRACKING', 'leeeway', 'decodeAlgorithms', 'identityClaim'])(
-    'an option that nobody reads is refused at start: %s',
+    'an option that is never read is refused at start: %s',
     async (name) => {
       expect(await complaintOf(() => createAuth({ secret: SECRET, [name]: 1 } as AuthOptions))).toMatch(
         /^ConfigurationError: Unknown option/,
@@ -167,7 +167,7 @@ describe('implicit refresh', () => {
     expect(renewed(await pass({ auth_time: NOW - 43_300 }))).toBeUndefined()
   })
 
-  it('does not answer a request whose CSRF check failed with a fresh token (O5)', async () => {
+  it('gives no fresh token to a request whose CSRF check failed (O5)', async () => {
     const init = { ...cookie(forge(claimsOf(DUE))), method: 'POST' }
     const response = await pass({}, {}, init)
     expect([response.status, renewed(response)]).toEqual([403, undefined])
@@ -191,7 +191,7 @@ describe('implicit refresh', () => {
     expect(renewed(await route(auth)(init))).toBeUndefined()
   })
 
-  it('meets no token without exp, since there is none (O7)', async () => {
+  it('sees no token without exp, since it issues no such token (O7)', async () => {
     const response = await pass({ exp: undefined })
     expect(await answerOf(response)).toEqual([401, 'token_malformed'])
   })
@@ -246,7 +246,7 @@ describe('the type of a token', () => {
   })
 })
 
-describe('answers', () => {
+describe('responses', () => {
   it('expired and bad tokens are 401 with a challenge, never 422 or 500 (D8, D11, O19, O24)', async () => {
     const { auth } = setUp()
     const tokens = [
@@ -386,7 +386,7 @@ describe('revocation', () => {
 })
 
 describe('claims', () => {
-  it('a signed token with only a sub is no access token for ever (O14, hono/jwt, jsonwebtoken)', async () => {
+  it('a signed token with only a sub is not an access token without end (O14, hono/jwt, jsonwebtoken)', async () => {
     for (const interop of [false, true]) {
       const { auth } = setUp({ interop })
       const token = forge({ sub: 'x' }, { header: { alg: 'HS256', typ: 'JWT' } })
@@ -468,7 +468,7 @@ describe('the cache (fast-jwt)', () => {
     expect((await auth.verifyToken(token)).data).toEqual({ role: 'user' })
   })
 
-  it('never answers for an expired token', async () => {
+  it('never returns an expired token', async () => {
     const { auth, clock } = setUp()
     const call = route(auth)
     const token = bearer(forge(claimsOf({ exp: NOW + 5 })))
@@ -477,7 +477,7 @@ describe('the cache (fast-jwt)', () => {
     expect(await answerOf(await call(token))).toEqual([401, 'token_expired'])
   })
 
-  it('never answers with the claims of another token, even with an equal signature', async () => {
+  it('never returns the claims of another token, even with an equal signature', async () => {
     const { auth } = setUp()
     const [alice, root] = [forge(claimsOf({ sub: 'alice' })), forge(claimsOf({ sub: 'root' }))]
     await auth.verifyToken(root)
@@ -509,7 +509,7 @@ describe('cookies', () => {
 })
 
 describe('instances', () => {
-  it('share nothing: what one is told, the other does not hear (O27)', async () => {
+  it('share nothing: what one is told, the other does not know (O27)', async () => {
     const one = setUp({ issuer: 'one' }).auth
     const two = setUp().auth
     expect(read(await two.createAccessToken('u'))).not.toHaveProperty('iss')

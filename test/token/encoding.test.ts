@@ -171,7 +171,7 @@ describe('durations', () => {
     expect(await complaintOf(() => toSeconds('x', 5n, bounds))).toContain('got 5 (bigint)')
   })
 
-  it('says what came: the example of the house', async () => {
+  it('says what came: the documented example', async () => {
     expect(await complaintOf(() => toSeconds('access.expiresIn', '120', bounds))).toContain(
       'got 120 (string)',
     )

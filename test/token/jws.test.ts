@@ -276,7 +276,7 @@ describe('the form', () => {
     }
   })
 
-  it('of the payload is judged after its signature: the length limit comes before everything else', () => {
+  it('of the payload is checked after its signature: the length limit comes before everything else', () => {
     const token = sign('x'.repeat(7000))
     expect(token.length).toBeGreaterThan(8192)
     expect(() => verify(token, NOW)).toThrow('Invalid Token')
@@ -337,7 +337,7 @@ describe('the form', () => {
 })
 
 describe('readUnverified', () => {
-  it('reads a token of anybody, and says nothing of what is none', () => {
+  it('reads any token, and returns undefined for what is not one', () => {
     const token = forge({ sub: 'x' }, { secret: 'another secret altogether, of 45 bytes, yes!' })
     expect(readUnverified(token)).toEqual({ header: { alg: 'HS256', typ: 'at+jwt' }, payload: { sub: 'x' } })
     for (const text of [

@@ -32,7 +32,7 @@ function createCache<V>(bounds: CacheBounds): {
 }
 
 describe('the cache', () => {
-  it('answers only for exactly the token that was stored, whatever their tails', () => {
+  it('returns only exactly the token that was stored, whatever their tails', () => {
     // Few tails and many heads, so that most tokens have twins in both generations.
     const name = fc
       .tuple(fc.nat({ max: 20 }), fc.constantFrom('QWERT', 'ASDFG', 'YXCVB'))
@@ -54,7 +54,7 @@ describe('the cache', () => {
     )
   })
 
-  it('finds a token however it was carried, and only that token', () => {
+  it('finds a token however it was sent, and only that token', () => {
     // Carried whole, behind a scheme, and behind what looks like a part of the token itself.
     const carried = fc
       .tuple(
@@ -77,7 +77,7 @@ describe('the cache', () => {
     )
   })
 
-  it('answers from the first moment of a token to its last, in both generations and after its return', () => {
+  it('finds a token from its first moment to its last, in both generations and after its return', () => {
     const moments = [NOW - 0.001, NOW, NOW + 9.999, NOW + 10]
     let now = NOW
     const create = (aged: boolean) => {
@@ -97,7 +97,7 @@ describe('the cache', () => {
     }
   })
 
-  it('answers for the wanted kind only, in both generations, and refuses another one', () => {
+  it('finds the wanted kind only, in both generations, and refuses another one', () => {
     const staff = { type: 'refresh', login_type: 'staff' } as const
     const create = (aged: boolean) => {
       const cache = new TokenCache<TokenKind>({ entries: 2, bytes: 1e6 }, () => NOW)
@@ -123,7 +123,7 @@ describe('the cache', () => {
     }
   })
 
-  it('takes no room for a token that is stored again and again', () => {
+  it('takes no space for a token that is stored again and again', () => {
     const cache = createCache<number>({ entries: 4, bytes: 10_000 })
     cache.store('other.aaaaa', 1)
     const storeAgain = (): void => {
@@ -268,7 +268,7 @@ describe('verification with a cache', () => {
     expect((await auth.verifyToken(text)).data).toEqual({ deep: { list: [{ role: 'user' }] } })
   })
 
-  it('judges expiry on every hit', async () => {
+  it('checks expiry on every hit', async () => {
     const { auth, clock } = setUp()
     const text = forge(claimsOf({ exp: NOW + 10 }))
     expect(await codeOf(() => auth.verifyToken(text))).toBe('accepted')
@@ -289,7 +289,7 @@ describe('verification with a cache', () => {
     expect(await codeOf(() => auth.verifyToken(unknown))).toBe('signature_invalid')
   })
 
-  it('judges nbf, iat and auth_time on every hit, should the clock be set back', async () => {
+  it('checks nbf, iat and auth_time on every hit, should the clock be set back', async () => {
     const { auth, clock } = setUp()
     const texts = [{ nbf: NOW }, {}, { iat: NOW - 900, exp: NOW + 9, auth_time: NOW }].map((c) =>
       forge(claimsOf(c)),

@@ -52,7 +52,7 @@ describe('the payload', () => {
     })
   })
 
-  it('answers its relative questions by the configured clock, in seconds, never negative', async () => {
+  it('computes relative times by the configured clock, in seconds, never negative', async () => {
     const { auth, clock } = setUp()
     const payload = await auth.verifyToken(forge(claimsOf()))
     expect([payload.issuedAt, payload.expiresAt]).toEqual([

@@ -62,7 +62,7 @@ describe('custom claims', () => {
 
 describe('authenticate', () => {
   const auth = createAuth({ secret, claims: Tenant })
-  it('answers a payload, and null only with optional: true', () => {
+  it('returns a payload, and null only with optional: true', () => {
     expectTypeOf(auth.authenticate(request)).resolves.toEqualTypeOf<TokenPayload<TenantData>>()
     expectTypeOf(auth.authenticate(port, { fresh: true })).resolves.toEqualTypeOf<TokenPayload<TenantData>>()
     expectTypeOf(auth.authenticate(request, { optional: false })).resolves.toEqualTypeOf<
@@ -80,7 +80,7 @@ describe('authenticate', () => {
     ).resolves.toEqualTypeOf<TokenPayload<TenantData> | null>()
   })
 
-  it('and verifyToken always answers a payload', () => {
+  it('and verifyToken always returns a payload', () => {
     expectTypeOf(auth.verifyToken('x', { maxAge: '5m' })).resolves.toEqualTypeOf<TokenPayload<TenantData>>()
   })
 })

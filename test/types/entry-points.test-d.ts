@@ -106,7 +106,7 @@ describe('fetch', () => {
     })
   })
 
-  it('a handler that answers no Response does not compile', () => {
+  it('a handler that returns no Response does not compile', () => {
     // @ts-expect-error text is no Response
     guard.access()(() => 'ok')
   })

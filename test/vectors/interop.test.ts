@@ -52,7 +52,7 @@ describe('tokens of the Python libraries', () => {
     expect(toClaims(payload)).toEqual(expected)
   })
 
-  it.each(table)('%s: judged by its type', async (_, { alg, token, claims }) => {
+  it.each(table)('%s: checked by its type', async (_, { alg, token, claims }) => {
     const auth = setUpFor(alg, true)
     const access = await codeOf(() => auth.verifyToken(token))
     const refresh = await codeOf(() => auth.verifyToken(token, { type: 'refresh' }))

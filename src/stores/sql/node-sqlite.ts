@@ -42,7 +42,7 @@ export interface KyselySqliteDatabase {
  * @param connection an open `DatabaseSync`, with a busy timeout of 0
  *
  * @example
- * ```ts
+ * ```ts no-check
  * import { DatabaseSync } from 'node:sqlite'
  * import { Kysely, SqliteDialect } from 'kysely'
  * import { nodeSqlite, sqlStore } from 'tokenwright/stores/sql'
