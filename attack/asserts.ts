@@ -9,7 +9,7 @@ import { CUT_SENTENCES } from './cuts.ts'
 import { type Check, checkPollution, DEFAULTS, toIntent, unless } from './defaults.ts'
 import { FAMILY_ASSERTIONS, recorded } from './families.ts'
 import { FEED_SENTENCES } from './feeds.ts'
-import { COOKIE_NAMES } from './intents.ts'
+import { COOKIE_NAMES, toRefreshIntent } from './intents.ts'
 import { LOGIN_ASSERTIONS } from './logins.ts'
 import { readSegment, toSegments } from './mutations.ts'
 import { OUTAGE_SENTENCES } from './outages.ts'
@@ -159,6 +159,41 @@ const oldCsrfInvalid: Check = async (attacker) => {
   return unless(old.answer.status === 403, `the old CSRF value gets ${old.answer.status}`)
 }
 
+/** Callers see the use of a session coarsely; its creation is no secret. */
+const coarseUse: Check = (_attacker, last) => {
+  const body: unknown = JSON.parse(last?.answer.body || '{}')
+  const sessions: unknown = Object(body)['sessions'] ?? body
+  if (!Array.isArray(sessions) || sessions.length === 0) return 'no sessions are listed'
+  const uses = sessions.map((session) => Number(Object(session)['last_used_at']))
+  return unless(
+    uses.every((time) => Number.isFinite(time) && time % 3600 === 0),
+    `last used at ${uses.join(', ')}`,
+  )
+}
+
+/** What a logout says is true: after a 2xx its session is over, and after a refusal it goes on. */
+const honestLogout: Check = async (attacker, last) => {
+  const login = attacker.saved.get('A')
+  if (last === undefined || typeof login !== 'object') return 'no logout'
+  const said = last.answer.status
+  const { answer } = await attacker.request(toRefreshIntent(login.refresh))
+  return unless(
+    said < 300 ? answer.status === 401 : said === 401 && answer.status === 200,
+    `the logout gets ${said}, its refresh token ${answer.status}`,
+  )
+}
+
+const ownAudience: Check = (attacker) => {
+  const login = attacker.saved.get('A')
+  if (typeof login !== 'object') return 'no login'
+  const audience = (token: string) => [readSegment(toSegments(token).payload)['aud']].flat()
+  const [access, refresh] = [audience(login.access), audience(login.refresh)]
+  return unless(
+    refresh.length > 0 && !refresh.some((one) => one === undefined || access.includes(one)),
+    `${refresh}, as the access token`,
+  )
+}
+
 /** Sentences on which a step has ruled when it is over. */
 const RECORDED: readonly string[] = [
   ...Object.values(OUTAGE_SENTENCES),
@@ -172,6 +207,9 @@ const RECORDED: readonly string[] = [
 
 /** Every sentence that can be checked. */
 export const ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
+  'times of last use are whole hours': [coarseUse],
+  'logout ends the session or says that it did not': [honestLogout],
+  'the refresh token has an audience of its own': [ownAudience],
   ...Object.fromEntries(RECORDED.map((sentence) => [sentence, [recorded(sentence)]])),
   ...FAMILY_ASSERTIONS,
   ...LOGIN_ASSERTIONS,

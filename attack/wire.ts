@@ -40,7 +40,10 @@ function toBytes(text: string): Buffer {
 
 function toMessage(request: WireRequest, host: string): Buffer[] {
   const body = request.body === undefined ? undefined : Buffer.from(request.body)
-  const headers = [['Host', host], ['Connection', 'close'], ...request.headers]
+  // An attacker's own Host takes the place of the usual one: two of them are refused by Node itself.
+  const named = request.headers.some(([name]) => name.toLowerCase() === 'host')
+  const usual = [...(named ? [] : [['Host', host]]), ['Connection', 'close']]
+  const headers = [...usual, ...request.headers]
   if (body !== undefined || request.method !== 'GET')
     headers.push(['Content-Length', String(body?.length ?? 0)])
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
