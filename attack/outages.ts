@@ -46,9 +46,15 @@ function isUnavailable({ answer }: Exchange): boolean {
   return answer.status === 503 && /^[1-9]\d*$/.test(wait) && answer.elapsed <= DEADLINE + GRACE
 }
 
-/** A 503 is what the case expects during the outage; its other statuses are about the time after it. */
-const isAbout = (phase: Attacker['phase'], { attack }: Attacker): boolean =>
-  attack.expect.status.some((status) => (status === 503) === (phase === 'broken'))
+/** Whether the whole store is out of reach, and not only a feed, a connection or a process. */
+const isOutage = ({ server, fleet, tap }: Attacker['world']): boolean =>
+  server !== undefined && fleet.length === 0 && tap === undefined
+
+/** A 503 is what the case expects during an outage; its other statuses are about the time after it. */
+function isAbout(phase: Attacker['phase'], { attack, world }: Attacker): boolean {
+  const { status } = attack.expect
+  return isOutage(world) ? status.some((one) => (one === 503) === (phase === 'broken')) : status.length > 0
+}
 
 /** Asks again until somebody answers who can tell; the last answer counts. */
 async function askUntilTold(intent: Intent, attacker: Attacker): Promise<Exchange> {
@@ -96,8 +102,7 @@ async function requestInOutage(token: string, attacker: Attacker): Promise<Excha
 export async function requestInPhase(token: string, attacker: Attacker): Promise<Exchange[]> {
   const { phase, world } = attacker
   if (world.disturbance !== undefined) return [await askUntilJudged(token, attacker)]
-  if (world.server === undefined || world.fleet.length > 0 || world.tap !== undefined)
-    return [await attacker.ask(toBearerIntent(token))]
+  if (!isOutage(world)) return [await attacker.ask(toBearerIntent(token))]
   return phase === 'broken'
     ? requestInOutage(token, attacker)
     : [await askUntilTold(toBearerIntent(token, '/strict'), attacker)]
@@ -114,9 +119,8 @@ async function askUntilJudged(token: string, attacker: Attacker): Promise<Exchan
 export async function refreshInPhase(login: Login, attacker: Attacker): Promise<Exchange> {
   const { phase, world } = attacker
   const intent = toRefreshIntent(login.refresh)
-  const outage = world.server !== undefined && world.fleet.length === 0 && world.tap === undefined
   const exchange = phase === 'broken' ? await attacker.ask(intent) : await askUntilTold(intent, attacker)
-  if (phase === 'broken' && outage) {
+  if (phase === 'broken' && isOutage(world)) {
     attacker.rule(OUTAGE_SENTENCES.strict, isUnavailable(exchange), `a refresh: ${toShort(exchange)}`)
   }
   return exchange

@@ -269,7 +269,7 @@ describe('readCases', () => {
   })
 })
 
-describe('npm run attack', () => {
+describe('npm run attack', { timeout: 60_000 }, () => {
   const attack = (...args: string[]) => {
     const options = { cwd: new URL('../..', import.meta.url), encoding: 'utf8' } as const
     return spawnSync(process.execPath, ['attack/dist/run.js', ...args], options)

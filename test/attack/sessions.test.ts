@@ -120,6 +120,15 @@ describe('faults', () => {
     expect(result.outcome === 'skipped' || result.reasons).toEqual(result.outcome === 'skipped' ? true : [])
   }, 30_000)
 
+  it.each([
+    ['a 503 is about the responses during it', [503]],
+    ['another status is about those after it', [200]],
+    ['both are about both', [200, 503]],
+  ])('of a store: %s', { timeout: 60_000 }, async (_what, status) => {
+    const result = await run(outage('SIGKILL'), { status })
+    expect(result.outcome === 'skipped' || result.reasons).toEqual(result.outcome === 'skipped' ? true : [])
+  })
+
   it('of a feed are told from a feed that works', async () => {
     const steps = (inject: string): Json[] => [
       LOGIN,

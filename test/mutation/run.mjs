@@ -60,6 +60,9 @@ const vitest = await createVitest(
     globalSetup: [],
     typecheck: { enabled: false },
     maxWorkers: 2,
+    // A busy machine must not be taken for a test that fails.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
   { plugins: [{ name: 'mutation', enforce: 'pre', load }] },
 )
