@@ -180,7 +180,11 @@ async function findFailure(specs) {
   }
   const { testModules, unhandledErrors } = result
   if (unhandledErrors.length > 0) return String(unhandledErrors[0])
-  return testModules.find((module) => !module.ok())?.moduleId
+  const failed = testModules.find((module) => !module.ok())
+  if (failed === undefined) return undefined
+  const [test] = [...failed.children.allTests('failed')]
+  const [error] = [...failed.errors(), ...(test?.result().errors ?? [])]
+  return `${failed.moduleId} ${test?.fullName ?? ''}: ${error?.message ?? failed.state()}`
 }
 
 function toText({ path, mutant: { line, what } }) {
