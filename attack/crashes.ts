@@ -77,7 +77,9 @@ async function judgeReturn(login: Login, place: string, attacker: Attacker): Pro
 
 /** The `sweep` step: a crash at every statement of the refresh and around the calls, one after the other. */
 export async function sweepCrashes(attacker: Attacker): Promise<void> {
-  const before = new Set((await attacker.target.store.list('bob', null)).map(({ sid }) => sid))
+  const before = new Set(
+    (await attacker.target.store.list({ sub: 'bob', realm: null }, null)).map(({ sid }) => sid),
+  )
   let crashes = 0
   for (const when of ['before', 'after'] as const) {
     for (let nth = 1; nth <= MOST_STATEMENTS; nth++) {
@@ -91,7 +93,9 @@ export async function sweepCrashes(attacker: Attacker): Promise<void> {
   }
   if (crashes < 6) attacker.findings.set('control', `only ${crashes} crashes`)
   attacker.findings.set('crashes', crashes)
-  const rows = (await attacker.target.store.list('bob', null)).filter(({ sid }) => !before.has(sid))
+  const rows = (await attacker.target.store.list({ sub: 'bob', realm: null }, null)).filter(
+    ({ sid }) => !before.has(sid),
+  )
   // Two more logins than crashes: each sweep over the statements ends with one that did not crash.
   const expected = crashes + 2
   attacker.rule(CRASH_SENTENCES.orphan, rows.length === expected, `${rows.length} rows of ${expected} logins`)

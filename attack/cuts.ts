@@ -79,7 +79,7 @@ async function judgeFamily(login: Login, next: Login, place: string, attacker: A
   const { entries } = await store.readLog(null, WHOLE_LOG)
   const marked = entries.some(({ key }) => key === login.sid)
   attacker.rule(whole, row?.revokedAt === null && !marked, `${place}: the family is revoked, or half so`)
-  const rows = (await store.list('bob', null)).filter(({ sid }) => sid === login.sid)
+  const rows = (await store.list({ sub: 'bob', realm: null }, null)).filter(({ sid }) => sid === login.sid)
   attacker.rule(whole, rows.length === 1, `${place}: ${rows.length} rows are listed`)
 }
 

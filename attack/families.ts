@@ -67,7 +67,7 @@ const everythingDead: Check = async (attacker) => {
     if (complaint !== undefined) return complaint
   }
   const [first] = toFamily(attacker)
-  const rows = await attacker.target.store.list('alice', attacker.now())
+  const rows = await attacker.target.store.list({ sub: 'alice', realm: null }, attacker.now())
   return unless(!rows.some(({ sid }) => sid === first?.sid), 'the store lists the session as live')
 }
 

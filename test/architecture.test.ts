@@ -162,6 +162,8 @@ const TYPES: readonly string[] = [
   'ScopeQuery',
   'SessionNotice',
   'SessionOptions',
+  'SessionInfo',
+  'SessionOwner',
   'SessionRow',
   'StandardSchema',
   'AuthWatch',

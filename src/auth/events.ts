@@ -41,12 +41,15 @@ export interface AuthEvents {
   readonly started: SessionNotice
   /** A refresh token was exchanged. */
   readonly refreshed: SessionNotice
-  /**
-   * The refresh token before the current one came within the overlap: a race or a lost response.
-   */
+  /** The refresh token before the current one came: a race, or a response that was lost or late. */
   readonly replayed: SessionNotice
   /** An older refresh token came, so it was copied. The session was revoked. */
   readonly reused: SessionNotice
+  /**
+   * The predecessor of the current refresh token came late in one generation after the other: two
+   * clients use one session. It was revoked.
+   */
+  readonly shadowed: SessionNotice
   /** A refresh token was newer than its row: the store has lost writes. */
   readonly healed: SessionNotice
   /** A user authenticated again. */
@@ -64,6 +67,7 @@ export const EVENT_NAMES = keysOf<AuthEvents>({
   refreshed: true,
   replayed: true,
   reused: true,
+  shadowed: true,
   healed: true,
   steppedUp: true,
   ended: true,

@@ -4,8 +4,8 @@
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import type { SessionBackend } from '../session/session-backend.ts'
+import { type SessionInfo, toSessionInfo } from '../session/session-info.ts'
 import type { Proof, StepUpOptions } from '../session/sessions.ts'
-import type { SessionRow } from '../session/store.ts'
 import { type IssuedPair, type TokenPair, toTokenPair } from '../token/issued-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { PairOptions, TokenIssuer } from './issue-tokens.ts'
@@ -59,10 +59,10 @@ export interface AuthSessions<C> {
     verify: () => Promise<Proof | null>,
     options?: StepUpOptions,
   ): Promise<TokenPair>
-  /** Loads one session; null when there is none. */
-  get(sid: string): Promise<SessionRow | null>
-  /** Lists the live sessions of a subject, newest login first. */
-  list(subject: string): Promise<readonly SessionRow[]>
+  /** Loads one session of this realm; null for an unknown one. */
+  get(sid: string): Promise<SessionInfo | null>
+  /** Lists the live sessions of a subject in this realm, newest login first, at most 1000. */
+  list(subject: string): Promise<readonly SessionInfo[]>
   /** Ends one session; resolves to whether it was live. */
   end(sid: string): Promise<boolean>
   /** Ends every session of a subject, but `except`; resolves to how many were live. */
@@ -133,14 +133,16 @@ export function createSessionApi<C>(
     refresh: async (payload) => toTokenPair(await issuing.refresh(payload)),
     stepUp: async (payload, verify, options) => toTokenPair(await issuing.stepUp(payload, verify, options)),
     async get(sid) {
-      const { storeClient } = requireBackend()
+      const { storeClient, realm } = requireBackend()
       requireName('sid', sid)
-      return storeClient.call((store) => store.get(sid))
+      const row = await storeClient.call((store) => store.get(sid))
+      return row === null || row.realm !== realm ? null : toSessionInfo(row)
     },
     async list(subject) {
-      const { storeClient } = requireBackend()
-      requireName('subject', subject)
-      return storeClient.call((store) => store.list(subject, storeClient.now()))
+      const { storeClient, realm } = requireBackend()
+      const owner = { sub: requireName('subject', subject), realm }
+      const rows = await storeClient.call((store) => store.list(owner, storeClient.now()))
+      return rows.map(toSessionInfo)
     },
     end: async (sid) => requireBackend().revoker.end(requireName('sid', sid)),
     endAll: async (subject, options = {}) =>

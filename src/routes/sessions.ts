@@ -2,7 +2,7 @@
  * `/sessions`: the user's own sessions, listed and ended. Only the end of one's own session deletes
  * the cookies: any refusal may be a late response to an older session.
  */
-import type { SessionRow } from '../session/store.ts'
+import type { SessionInfo } from '../session/session-info.ts'
 import {
   authenticateRequest,
   type RouteContext,
@@ -37,7 +37,10 @@ export async function endSession<C>(deps: RouteDependencies<C>, context: RouteCo
 }
 
 /** A session as its user sees it. */
-function toView({ sid, ...row }: SessionRow, current: string | undefined): Readonly<Record<string, unknown>> {
+function toView(
+  { sid, ...row }: SessionInfo,
+  current: string | undefined,
+): Readonly<Record<string, unknown>> {
   return {
     id: sid,
     current: sid === current,

@@ -17,8 +17,10 @@ export interface SessionOptions<C = Claims> {
    */
   readonly store: Store
   /**
-   * How long the refresh token before the current one stays good after a rotation, so that two tabs
-   * or a lost response log no user out. 0 is strict single use; at most 5 minutes. Default `'30s'`.
+   * How late a refresh token may be: one that was exchanged goes on working until its successor is
+   * exchanged in turn, but a session whose tokens come later than this again and again is ended. 0
+   * is strict single use; at most 5 minutes. Default `'30s'`; shorter where `idle` leaves no room
+   * for twice this and an access token's life.
    */
   readonly overlap?: Duration
   /**
@@ -201,7 +203,7 @@ export function resolveSessions<C>(
 
 function resolveRevocation(
   option: RevocationMode | RevocationOptions | undefined,
-  { accessTtl, leeway }: SessionContext,
+  { accessTtl, leeway, realm }: SessionContext,
 ): RevocationSettings {
   const group = typeof option === 'string' ? { mode: option } : option
   const {
@@ -214,7 +216,7 @@ function resolveRevocation(
   if (whenStale !== 'refuse' && whenStale !== 'allow')
     throw new ConfigurationError(expected('revocation.whenStale', "'refuse' or 'allow'", whenStale))
   const seconds = toSeconds('revocation.maxStale', maxStale, { min: 1, max: 3600 })
-  return Object.freeze({ mode, maxStale: seconds, whenStale, accessTtl, leeway })
+  return Object.freeze({ mode, maxStale: seconds, whenStale, accessTtl, leeway, realm: realm ?? null })
 }
 
 function readStore(value: unknown): Store {
@@ -235,8 +237,8 @@ function resolveRules<C>(options: Partial<SessionOptions<C>>, context: SessionCo
     rotation = SESSION_DEFAULTS.rotation,
   } = options
   const bounds = { min: 1, max: maxLifetime }
+  const longest = toSeconds('sessions.overlap', overlap, { min: 0, max: 300 })
   const lengths = {
-    overlap: toSeconds('sessions.overlap', overlap, { min: 0, max: 300 }),
     idle: toSeconds('sessions.idle', idle, bounds),
     absolute: toSeconds('sessions.absolute', absolute, bounds),
   }
@@ -246,6 +248,7 @@ function resolveRules<C>(options: Partial<SessionOptions<C>>, context: SessionCo
     throw new ConfigurationError(expected('sessions.jitter', 'a number between 0 and 0.5', jitter))
   return Object.freeze({
     ...lengths,
+    overlap: fitOverlap(longest, lengths.idle, accessTtl),
     rotation: readFlag('sessions.rotation', rotation),
     jitter,
     accessTtl,
@@ -254,6 +257,15 @@ function resolveRules<C>(options: Partial<SessionOptions<C>>, context: SessionCo
     realm: context.realm ?? null,
     rights: withDeadline(readFunction('sessions.rights', options.rights)),
   })
+}
+
+/**
+ * Shortens an overlap that would end sessions in use. A generation younger than two overlaps is
+ * kept and moves no idle end, so that a session could end as idle between two refreshes.
+ */
+function fitOverlap(overlap: number, idle: number, accessTtl: number): number {
+  if (2 * overlap + accessTtl < idle) return overlap
+  return Math.min(overlap, Math.max(idle / 8, (idle - accessTtl) / 4))
 }
 
 /** Bounds the user's `rights` in time. */

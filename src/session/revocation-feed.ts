@@ -26,6 +26,8 @@ export interface RevocationSettings {
   readonly accessTtl: number
   /** Forgiven clock skew. */
   readonly leeway: number
+  /** The realm of the tokens; null for none. */
+  readonly realm: string | null
 }
 
 /** How much a process knows of what is revoked. */
@@ -90,6 +92,7 @@ export class RevocationFeed {
       sid: sid ?? null,
       jti: jti ?? null,
       sub,
+      realm: this.#settings.realm,
       iat: iat === undefined ? null : iat - this.#settings.leeway,
       now: this.#storeClient.now(),
     }
@@ -150,6 +153,8 @@ export class RevocationFeed {
   }
 
   #take(entry: LogEntry): void {
+    // A subject of another realm is another subject; entries without a realm apply to all.
+    if (entry.kind === 'sub' && entry.realm !== undefined && entry.realm !== this.#settings.realm) return
     this.#list.add(entry)
     this.#listener?.onRevoked(entry)
   }

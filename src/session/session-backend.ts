@@ -21,6 +21,8 @@ export interface SessionBackend<C> {
   readonly revoker: SessionRevoker
   /** Counts attempts; null for a store that cannot take any back. */
   readonly attempts: AttemptCounter | null
+  /** The realm of every session; null for none. */
+  readonly realm: string | null
   /** Starts, refreshes and steps up. */
   readonly sessions: Sessions<C>
 }
@@ -51,5 +53,5 @@ export function createSessionBackend<C>(
   const sessions = new Sessions({ storeClient, revocations, settings, clock, emit, issue, revoker })
   const takesBack = typeof store.forgetAttempts === 'function'
   const attempts = takesBack ? new AttemptCounter(storeClient) : null
-  return { storeClient, revocations, revoker, attempts, sessions }
+  return { storeClient, revocations, revoker, attempts, realm: settings.realm, sessions }
 }

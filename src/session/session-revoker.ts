@@ -13,7 +13,15 @@ import type { StoreClient } from './store-client.ts'
 /** What happened to a session, for the application's listeners. */
 export interface SessionEvent {
   /** What happened. */
-  readonly kind: 'started' | 'refreshed' | 'replayed' | 'healed' | 'reused' | 'steppedUp' | 'ended'
+  readonly kind:
+    | 'started'
+    | 'refreshed'
+    | 'replayed'
+    | 'healed'
+    | 'reused'
+    | 'shadowed'
+    | 'steppedUp'
+    | 'ended'
   /** The session; null where several ended at once. */
   readonly sid: string | null
   /** The subject. */
@@ -27,7 +35,7 @@ export interface RevokerDependencies {
   /** Knows at once what was revoked here. */
   readonly revocations: Pick<RevocationFeed, 'note' | 'catchUp'>
   /** How long entries of the log and cut-offs live. */
-  readonly settings: Pick<SessionSettings<never>, 'logTtl' | 'cutOffTtl'>
+  readonly settings: Pick<SessionSettings<never>, 'logTtl' | 'cutOffTtl' | 'realm'>
   /** The time in epoch seconds. */
   readonly clock: Clock
   /** Tells the application's listeners. */
@@ -44,18 +52,20 @@ export class SessionRevoker {
   }
 
   /**
-   * Ends one session.
+   * Ends one session of this realm.
    *
    * @returns whether it was live
-   * @throws {AuthError} `store_unavailable`: then it is not ended
+   * @throws {AuthError} `store_unavailable`: then it may have been ended; try again
    */
   async end(sid: string, reason: RevokeReason = 'ended'): Promise<boolean> {
     const { storeClient, settings, emit } = this.#deps
     const call = { logTtl: settings.logTtl, now: storeClient.now() }
     const { row, ended } = await storeClient.call(async (store) => {
       const found = await store.get(sid)
+      if (found !== null && found.realm !== settings.realm) return { row: found, ended: null }
       return { row: found, ended: await store.end(sid, reason, call) }
     })
+    if (ended === null) return false
     this.note('sid', sid)
     if (ended && row !== null) emit({ kind: 'ended', sid, sub: row.sub })
     return ended
@@ -77,7 +87,9 @@ export class SessionRevoker {
     const reason = everything ? 'subject_revoked' : 'ended'
     const cutOff = everything ? settings.cutOffTtl : null
     const call = { logTtl: settings.logTtl, except, cutOff, now: storeClient.now() }
-    const count = await storeClient.call((store) => store.endAll(sub, reason, call))
+    const count = await storeClient.call((store) =>
+      store.endAll({ sub, realm: settings.realm }, reason, call),
+    )
     await revocations.catchUp()
     emit({ kind: 'ended', sid: null, sub })
     return count
@@ -88,7 +100,7 @@ export class SessionRevoker {
    * expires.
    *
    * @param leeway forgiven clock skew in seconds: the token is accepted for so much longer
-   * @throws {AuthError} `store_unavailable`: then it is not revoked
+   * @throws {AuthError} `store_unavailable`: then it may have been revoked; try again
    * @throws {TypeError} for a token without `jti`
    */
   async revokeToken({ type, sid, jti, exp }: TokenPayload<unknown>, leeway: number): Promise<void> {

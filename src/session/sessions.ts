@@ -257,7 +257,7 @@ export class Sessions<C> {
   #throwRefused(word: RotationWord, row: SessionRow | null, code: ErrorCode): never {
     if (word === 'reused' && row !== null) {
       this.#deps.revoker.note('sid', row.sid)
-      this.#emit('reused', row)
+      this.#emit(row.revokeReason === 'shadowed' ? 'shadowed' : 'reused', row)
     }
     throw new AuthError(REFUSALS[word] ?? code)
   }

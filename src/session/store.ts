@@ -1,37 +1,50 @@
 /**
- * The one page that a store must obey: the records, and the two contracts. A store keeps sessions,
- * one row per login, and a log of what was revoked. It speaks in domain verbs; each method says
- * what must happen in one atomic step. Nothing secret is stored: no token can be made out of a
- * stolen database.
+ * What a store must do: the records and the two contracts. A store keeps sessions, one row per
+ * login, and a log of what was revoked. Each method says what must happen in one atomic step. A
+ * stored row contains nothing secret: no token can be made out of a stolen database.
  *
  * Times named `...At` are epoch seconds, to the millisecond; lengths are seconds. A store reads its
- * own clock inside the atomic step, after any wait for a lock, unless the call brings `now`: then
- * that moment rules.
+ * own clock inside the atomic step, after any wait for a lock, unless the call brings `now`.
  */
 
-/** How long a row is kept after its absolute end before it is pruned, in seconds: a day. */
+/**
+ * Seconds for which a row is kept after its absolute end: a late client is told `expired`, not
+ * `unknown`.
+ */
 export const KEPT_AFTER_END = 86_400
 
-/** The most sessions that `list` returns. */
+/** How many rows `list` returns at most. */
 export const MOST_LISTED = 1000
 
-/** One login: what its refresh tokens are minted from. */
-export interface SessionRow {
-  /**
-   * The session's identifier: 22 random characters of base64url.
-   */
-  readonly sid: string
-  /**
-   * The subject. Compared by its exact code units: no collation may fold case, accents or trailing
-   * blanks.
-   */
+/**
+ * Whose sessions: a subject in a realm. Two realms on one store never see each other, and a subject
+ * without a realm is none of theirs.
+ */
+export interface SessionOwner {
+  /** The subject. Compared by its code units: no collation may fold case, accents or blanks. */
   readonly sub: string
-  /** The realm; null for none. */
+  /** The realm, compared likewise; null for none. */
   readonly realm: string | null
-  /** The generation of the refresh token that is current; 0 at the login. */
+}
+
+/** One login: what its refresh tokens are minted from. */
+export interface SessionRow extends SessionOwner {
+  /** The session's identifier: 22 characters of base64url. */
+  readonly sid: string
+  /** The generation of the current refresh token; 0 at the login. */
   readonly gen: number
   /** When `gen` last advanced; the login at generation 0. */
   readonly rotatedAt: number
+  /**
+   * How late the generation before was presented, in seconds; see `rotation.ts`. 0 when it was not
+   * late.
+   */
+  readonly late: number
+  /**
+   * The sum of `late` over the generations before, in seconds; it falls with each that was not
+   * late.
+   */
+  readonly lateBefore: number
   /** The latest active authentication, for lists only; null when unknown. */
   readonly authTime: number | null
   /** The class of that authentication. */
@@ -44,7 +57,7 @@ export interface SessionRow {
   readonly data: Readonly<Record<string, unknown>>
   /** When the session was started. */
   readonly createdAt: number
-  /** When it was last started, refreshed with a write, or stepped up. */
+  /** When it was last started, rotated or stepped up. */
   readonly lastUsedAt: number
   /** When it ends unless it is used. Never after `absoluteExpiresAt`. */
   readonly idleExpiresAt: number
@@ -61,17 +74,17 @@ export interface SessionRow {
 }
 
 /** Why a session was revoked. */
-export type RevokeReason = 'refresh_reused' | 'ended' | 'subject_revoked' | 'rights_withdrawn'
+export type RevokeReason = 'refresh_reused' | 'shadowed' | 'ended' | 'subject_revoked' | 'rights_withdrawn'
 
-/** What a session is started with; everything else follows from the moment of the step. */
+/** A session to start; the rest of its row follows from the time of the step. */
 export interface NewSession
   extends Pick<
     SessionRow,
     'sid' | 'sub' | 'realm' | 'authTime' | 'acr' | 'amr' | 'scopes' | 'data' | 'ip' | 'userAgent'
   > {
   /**
-   * The moment before the password was checked, in the store's time; a subject revoked at or after
-   * it gets no session.
+   * The moment before the password was checked, in the store's time; a subject that was revoked at
+   * or after it gets no session.
    */
   readonly provedAt: number
   /** Seconds from now until the session ends unused. */
@@ -81,17 +94,17 @@ export interface NewSession
 }
 
 /**
- * What a refresh did, by the generation of its token; exactly one word.
+ * What becomes of a presented generation; exactly one word.
  *
  * - `kept` it is the row's and was made, or handed out by a step-up, a short while ago: nothing is
  *   written
  * - `rotated` it is the row's: the generation advances, the idle end moves
- * - `replayed` it is the one before the row's, within the overlap: nothing is written
- * - `reused` it is older than that: the session is revoked and the log entry written in the same
- *   step
- * - `healed` it is in front of the row, which lost writes: the row takes it over, then as `rotated`
- * - `late` the caller waits no longer and it would have written: nothing is written
- * - `expired`, `revoked`, `unknown` the session is no more: nothing is written
+ * - `replayed` it is the one before the row's: the row remembers at most how late that was
+ * - `reused` it is older than that, or one time too many late: the session is revoked and the log
+ *   entry written in the same step; the row's `revokeReason` says which
+ * - `healed` it is ahead of the row, which lost writes: the row takes it over, then as `rotated`
+ * - `late` the deadline has passed and it would have written: nothing is written
+ * - `expired`, `revoked`, `unknown` the session is over: nothing is written
  */
 export type RotationWord =
   | 'kept'
@@ -107,8 +120,8 @@ export type RotationWord =
 /** The rules of rotation. */
 export interface RotationPolicy {
   /**
-   * How long the generation before stays good, in seconds; a generation is kept twice as long. 0 is
-   * strict single use.
+   * A generation is kept for twice as long, in seconds, and its predecessor is late when it is
+   * presented after a share of it. 0 is strict single use.
    */
   readonly overlap: number
   /** Seconds until an unused session ends; counted anew by every rotation. */
@@ -120,18 +133,15 @@ export interface RotationPolicy {
   readonly rotation: boolean
 }
 
-/** One refresh, as the store is asked to decide it. */
+/** One refresh, for the store to decide. */
 export interface RotateCall extends RotationPolicy {
   /** The session. */
   readonly sid: string
-  /** The generation of the token, whose signature held. */
+  /** The generation of the presented token, whose signature was verified. */
   readonly gen: number
-  /**
-   * The last moment, in the store's time, at which a write is still of use; null for no such
-   * moment.
-   */
+  /** The last moment, in the store's time, at which a write is of use; null for no such moment. */
   readonly notAfter: number | null
-  /** The moment that rules, where the application brings its own clock; null for the store's. */
+  /** The time of the step, where the application brings its own clock; null for the store's. */
   readonly now: number | null
   /** How long a log entry must outlive a reuse, in seconds. */
   readonly logTtl: number
@@ -157,21 +167,23 @@ export interface StepUpCall {
   readonly acr: string | null
   /** Its methods. */
   readonly amr: readonly string[] | null
-  /** The last moment at which a write is of use, as for a refresh. */
+  /** As in `RotateCall`. */
   readonly notAfter: number | null
-  /** The moment that rules; null for the store's clock. */
+  /** As in `RotateCall`. */
   readonly now: number | null
 }
 
 /** The result of a step-up. */
 export interface StepUp {
-  /** `live` when it was written; `late` when the caller waits no longer. */
+  /** `live` when it was written; `late` when the deadline had passed. */
   readonly word: 'live' | 'late' | 'expired' | 'revoked' | 'unknown'
   /** The row after the step; null only for `unknown`. */
   readonly row: SessionRow | null
+  /** The store's time in the step. */
+  readonly now: number
 }
 
-/** The result of counting one more attempt. */
+/** The result of one more attempt. */
 export interface Attempt {
   /** Whether it may be made. */
   readonly allowed: boolean
@@ -195,9 +207,14 @@ export interface LogEntry {
   readonly kind: 'sid' | 'jti' | 'sub'
   /** A session's or a token's identifier, or a subject. */
   readonly key: string
+  /**
+   * The realm of a subject; null for none. Left out for sessions and tokens, whose identifiers are
+   * unique, and in entries of version 0.1: those apply to every realm.
+   */
+  readonly realm?: string | null | undefined
   /** When it was revoked; for a subject the cut-off: tokens issued until then are refused. */
   readonly at: number
-  /** From when on no token can be hit any more. */
+  /** When the last token that it can apply to has expired. */
   readonly until: number
 }
 
@@ -209,71 +226,68 @@ export interface LogPage {
   readonly entries: readonly LogEntry[]
   /** Where to read on; opaque, at most 1024 characters. */
   readonly cursor: string
-  /** Whether there was more than fitted. */
+  /** Whether there are more. */
   readonly more: boolean
   /** The store's time. */
   readonly now: number
 }
 
-/** What a strict check asks about one token. */
-export interface RevocationQuery {
+/** A strict check of one token. */
+export interface RevocationQuery extends SessionOwner {
   /** The token's session; null for a token without. */
   readonly sid: string | null
   /** The token's identifier; null for a token without. */
   readonly jti: string | null
-  /** The token's subject. */
-  readonly sub: string
   /**
-   * When it was issued, less the forgiven skew; null when it does not say, which a subject's
-   * cut-off always hits.
+   * When it was issued, less the forgiven skew; null when unknown, which a cut-off always applies
+   * to.
    */
   readonly iat: number | null
-  /** The moment that rules; null for the store's clock. */
+  /** As in `RotateCall`. */
   readonly now: number | null
 }
 
 /**
- * Keeps sessions. Every method is one atomic step; a failure is a rejection, and then nothing or
- * all of it has happened.
+ * Keeps sessions. Every method is one atomic step. A rejection means that nothing or all of it has
+ * happened: a connection may break, or a deadline pass, between the commit and its acknowledgement.
  */
 export interface SessionStore {
   /** The store's time: one round trip. */
   now(): Promise<number>
   /**
-   * Starts a session, unless its subject was revoked at or after `provedAt`. Atomic against
-   * `endAll` with a cut-off: of a start and a revocation that race, either the start sees the
-   * cut-off or the revocation ends the session.
+   * Starts a session, unless its owner was revoked at or after `provedAt`. Atomic against `endAll`:
+   * of a start and a revocation that race, either the start sees the cut-off or the revocation ends
+   * the session.
    *
-   * @returns the row; null when the subject was revoked
+   * @returns the row; null when the owner was revoked
    */
   start(session: NewSession, now: number | null): Promise<SessionRow | null>
-  /**
-   * Decides one refresh and carries it out. One atomic step, with the log entry of a reuse inside
-   * it.
-   */
+  /** Decides and runs one refresh. One atomic step, with the log entry of a reuse inside it. */
   rotate(call: RotateCall): Promise<Rotation>
   /** Records an active authentication, if the session is live. One atomic step. */
   stepUp(call: StepUpCall): Promise<StepUp>
   /**
    * Counts one more attempt of `key` in a window that starts with its first attempt. One atomic
-   * step; parallel attempts never exceed the limit.
+   * step; parallel attempts never exceed the limit. Keys are the caller's: one that counts a
+   * subject names its realm too.
    */
   countAttempt(key: string, limit: number, window: number, now: number | null): Promise<Attempt>
   /**
-   * What is counted of `key`; where attempts were refused it may be one more than the limit. Only
-   * reads.
+   * What is counted of `key`; after refused attempts it may be one more than the limit. Only reads.
    */
   readAttempts(key: string, now: number | null): Promise<CountedAttempts>
   /**
    * Takes back `count` attempts of `key`, all of them for null. One atomic step. Where none is left
-   * the window is over: the next attempt starts another. A key of which nothing is counted stays as
-   * it is.
+   * the window is over: the next attempt starts another.
    */
   forgetAttempts(key: string, count: number | null, now: number | null): Promise<void>
   /** One row, revoked and expired ones included until they are pruned; null for none. */
   get(sid: string): Promise<SessionRow | null>
-  /** The live rows of a subject, newest login first, at most 1000. */
-  list(sub: string, now: number | null): Promise<readonly SessionRow[]>
+  /**
+   * The live rows of an owner, newest login first, at most `MOST_LISTED`. It costs what it returns:
+   * sessions beyond that are not read.
+   */
+  list(owner: SessionOwner, now: number | null): Promise<readonly SessionRow[]>
   /**
    * Whether a token's session, identifier or subject is revoked, or its session gone. One round
    * trip.
@@ -284,19 +298,20 @@ export interface SessionStore {
 /** Revokes, and keeps the log that other processes follow. */
 export interface RevocationStore {
   /**
-   * Revokes one session and writes the log entry. One atomic step.
+   * Revokes one session and writes the log entry, also where the row is gone: its access tokens may
+   * still live. A session that was revoked before gets no second entry. One atomic step.
    *
    * @returns whether it was live before
    */
   end(sid: string, reason: RevokeReason, call: RevokeCall): Promise<boolean>
   /**
-   * Revokes every live session of a subject but `except`, with a log entry each; with `cutOff` also
-   * every token of the subject that names no session, and every start whose proof is older. One
+   * Revokes every live session of an owner but `except`, with a log entry each; with `cutOff` also
+   * every token of the owner that names no session, and every start whose proof is older. One
    * atomic step.
    *
    * @returns how many sessions were live before
    */
-  endAll(sub: string, reason: RevokeReason, call: EndAllCall): Promise<number>
+  endAll(owner: SessionOwner, reason: RevokeReason, call: EndAllCall): Promise<number>
   /**
    * Revokes one token by its identifier until `until`, and writes the log entry. One atomic step.
    */
@@ -307,10 +322,10 @@ export interface RevocationStore {
    */
   readLog(cursor: string | null, limit: number): Promise<LogPage>
   /**
-   * Deletes what is no longer needed: rows a day after their absolute end, log entries,
-   * cut-offs and attempts after theirs.
+   * Deletes what is over: rows `KEPT_AFTER_END` after their absolute end; log entries, cut-offs and
+   * attempts after theirs.
    *
-   * @returns how many records went
+   * @returns how many records it deleted
    */
   prune(now: number | null): Promise<number>
 }
@@ -319,28 +334,25 @@ export interface RevocationStore {
 export interface RevokeCall {
   /** How long the log entry must live, in seconds. */
   readonly logTtl: number
-  /** The moment that rules; null for the store's clock. */
+  /** As in `RotateCall`. */
   readonly now: number | null
 }
 
-/** What ending all sessions of a subject brings along. */
+/** What ending all sessions of an owner brings along. */
 export interface EndAllCall extends RevokeCall {
   /** The session that is spared; null for none. */
   readonly except: string | null
   /**
-   * Whether to store a cut-off; it outlives every session, and any token of `cutOff` seconds' life.
+   * Stores a cut-off that outlives every session, and any token with a life of so many seconds.
    * Null for none.
    */
   readonly cutOff: number | null
 }
 
-/** A store: both contracts. What it needs to close is the user's own connection. */
+/** A store: both contracts. Closing the connection is the user's. */
 export interface Store extends SessionStore, RevocationStore {
   /** A short name for messages, such as `'postgres'`. */
   readonly name: string
-  /**
-   * What is worth a warning at start, such as a Redis that keeps nothing on disk; empty when
-   * nothing is.
-   */
+  /** Warnings at start, such as of a Redis that writes nothing to disk. */
   inspect(): Promise<readonly string[]>
 }

@@ -1,11 +1,20 @@
 /**
- * Entry point `tokenwright/stores/contract`: what a session store must do, for those who write one. The records, the two
- * contracts with the atomicity of each method, and the rotation decision as a pure function. It opens no connection and
- * keeps nothing. `tokenwright-store-suite` has the tests that such a store must pass.
+ * Entry point `tokenwright/stores/contract`: what a session store must do, for those who write one.
+ * The records, the two contracts with the atomicity of each method, and the rotation decision as a
+ * pure function. It opens no connection and keeps nothing. `tokenwright-store-suite` has the tests
+ * that such a store must pass.
  */
-export { decideRotation, isWriting, type RotationRecord } from '../session/rotation.ts'
+export {
+  decideRotation,
+  isWriting,
+  type RotationRecord,
+  toLate,
+  toLateBefore,
+  toReuseReason,
+} from '../session/rotation.ts'
 export type {
   Attempt,
+  CountedAttempts,
   EndAllCall,
   LogEntry,
   LogPage,
@@ -18,9 +27,11 @@ export type {
   Rotation,
   RotationPolicy,
   RotationWord,
+  SessionOwner,
   SessionRow,
   SessionStore,
   StepUp,
   StepUpCall,
   Store,
 } from '../session/store.ts'
+export { KEPT_AFTER_END, MOST_LISTED } from '../session/store.ts'

@@ -1,11 +1,12 @@
 /**
- * Entry point `tokenwright/stores/redis`: sessions in Redis 6.2 or later, a single server, Sentinel or
- * Cluster. The client is the user's own, ioredis or node-redis, and so is closing it. Every step is
- * one Lua script and one round trip; all keys are in one slot, so that a step is atomic on a cluster
- * too. Failures are plain rejections.
+ * Entry point `tokenwright/stores/redis`: sessions in Redis 6.2 or later, a single server, Sentinel
+ * or Cluster. The client is the user's own, ioredis or node-redis, and so is closing it. Every step
+ * is one Lua script and one round trip; all keys are in one slot, so that a step is atomic on a
+ * cluster too. Failures are plain rejections.
  */
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
 import type { Store } from '../session/store.ts'
+import { createAttempts } from './redis/attempts.ts'
 import { createSend, type RedisClient } from './redis/client.ts'
 import { inspect } from './redis/inspect.ts'
 import { createKeys } from './redis/keys.ts'
@@ -25,9 +26,9 @@ export type {
 /** How a Redis store names its keys. */
 export interface RedisStoreOptions {
   /**
-   * What every key begins with, in braces: `{tw}:...`. 1 to 64 letters, digits or `: . _ -`; default
-   * `'tw'`. Applications that share a Redis take one each; on a cluster, it decides which node keeps
-   * the sessions.
+   * What every key begins with, in braces: `{tw}:...`. 1 to 64 letters, digits or `: . _ -`;
+   * default `'tw'`. Applications that share a Redis take one each; on a cluster, it decides which
+   * node keeps the sessions.
    */
   readonly prefix?: string
 }
@@ -59,6 +60,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     name: 'redis',
     inspect: () => inspect(run, keys),
     ...createSessions(run, keys),
+    ...createAttempts(run, keys),
     ...createRevocations(run, keys),
     ...createLog(run, keys),
   })

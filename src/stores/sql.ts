@@ -1,6 +1,6 @@
 /**
- * Entry point `tokenwright/stores/sql`: sessions in PostgreSQL, MySQL, MariaDB or SQLite, through the
- * application's own Kysely instance, which it also closes. A refresh costs one round trip on
+ * Entry point `tokenwright/stores/sql`: sessions in PostgreSQL, MySQL, MariaDB or SQLite, through
+ * the application's own Kysely instance, which it also closes. A refresh costs one round trip on
  * PostgreSQL and two on MySQL and MariaDB. Rows and log are as durable as the database keeps them;
  * `inspect()` warns where that is less than one would think.
  *
@@ -11,6 +11,7 @@ import type { Kysely } from 'kysely'
 import { checkKnownKeys } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { Store } from '../session/store.ts'
+import { createAttempts } from './sql/attempts.ts'
 import { type Commands, createSqliteCommands } from './sql/commands.ts'
 import { createDatabase, type Database, type SqlSettings } from './sql/database.ts'
 import { inspectDatabase } from './sql/inspect.ts'
@@ -54,8 +55,8 @@ const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> =
 }
 
 /**
- * Creates a store in a SQL database. It connects to nothing before the first call. The tables must be
- * there: see `migrateSql` and `sqlMigrations`; a call that finds them missing rejects with a
+ * Creates a store in a SQL database. It connects to nothing before the first call. The tables must
+ * be there: see `migrateSql` and `sqlMigrations`; a call that finds them missing rejects with a
  * `ConfigurationError`, as does `inspect()` where they are older. The tables are looked for in the
  * schema of `db.withSchema(...)` or of the option `schema`.
  *
@@ -63,10 +64,11 @@ const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> =
  * with it, and nothing is retried. Such a store is of use for that transaction only.
  *
  * SQLite: use a driver that reports SQLITE_BUSY honestly (`node:sqlite` through `nodeSqlite`,
- * better-sqlite3, `@photostructure/sqlite`; `libsql` does not), with a busy timeout of 0: while SQLite
- * itself waits, the whole process stands still. The store waits without that.
+ * better-sqlite3, `@photostructure/sqlite`; `libsql` does not), with a busy timeout of 0: while
+ * SQLite itself waits, the whole process stands still. The store waits without that.
  *
- * @param db the application's Kysely instance, 0.28 or later; its plugins do not touch our statements
+ * @param db the application's Kysely instance, 0.28 or later; its plugins do not touch our
+ *   statements
  * @throws {ConfigurationError} when the dialect is none of the three, or an option is unfit
  *
  * @example
@@ -87,11 +89,13 @@ export function sqlStore<DB>(db: Kysely<DB>, options: SqlStoreOptions = {}): Sto
   const { dialect, prefix, run, isTransaction } = database
   const queries = createQueries(database)
   const commands = COMMANDS[dialect](database)
+  const attempts = createAttempts(database)
   const prune = createPrune(database)
 
   async function step<T>(work: () => Promise<T>): Promise<T> {
     try {
-      // A failure inside of the caller's transaction is the caller's: nothing of it can be repeated alone.
+      // A failure inside of the caller's transaction is the caller's: nothing of it can be repeated
+      // alone.
       return await (isTransaction ? work() : retry(work, deadline))
     } catch (error) {
       throw isMissing(error) ? createSchemaError(prefix, 'none, or older ones', error) : error
@@ -101,20 +105,20 @@ export function sqlStore<DB>(db: Kysely<DB>, options: SqlStoreOptions = {}): Sto
   return {
     name: dialect,
     inspect: () => step(() => inspectDatabase(database, run)),
-    now: () => step(() => queries.now(run)),
-    start: (draft, now) => step(() => commands.start(draft, now)),
+    now: () => step(() => queries.now()),
+    start: (session, now) => step(() => commands.start(session, now)),
     rotate: (call) => step(() => commands.rotate(call)),
     stepUp: (call) => step(() => commands.stepUp(call)),
     countAttempt: (key, limit, window, now) => step(() => commands.countAttempt(key, limit, window, now)),
-    readAttempts: (key, now) => step(() => queries.readAttempts(run, key, now)),
-    forgetAttempts: (key, count) => step(() => queries.forgetAttempts(run, key, count)),
-    get: (sid) => step(() => queries.get(run, sid)),
-    list: (sub, now) => step(() => queries.list(run, sub, now)),
-    isRevoked: (query) => step(() => queries.isRevoked(run, query)),
+    readAttempts: (key, now) => step(() => attempts.readAttempts(key, now)),
+    forgetAttempts: (key, count, now) => step(() => attempts.forgetAttempts(key, count, now)),
+    get: (sid) => step(() => queries.get(sid)),
+    list: (owner, now) => step(() => queries.list(owner, now)),
+    isRevoked: (query) => step(() => queries.isRevoked(query)),
     end: (sid, reason, call) => step(() => commands.end(sid, reason, call)),
-    endAll: (sub, reason, call) => step(() => commands.endAll(sub, reason, call)),
+    endAll: (owner, reason, call) => step(() => commands.endAll(owner, reason, call)),
     revokeToken: (jti, until, now) => step(() => commands.revokeToken(jti, until, now)),
-    readLog: (cursor, limit) => step(() => queries.readLog(run, cursor, limit)),
+    readLog: (cursor, limit) => step(() => queries.readLog(cursor, limit)),
     prune: (now) => prune((statement, values) => step(() => run(statement, values)), now),
   }
 }

@@ -130,7 +130,7 @@ const endWhileRefreshing = (which: number, all: boolean): Command =>
       if (before === 'expired') return
       await Promise.all([
         real.store.rotate(toCall(sid, gen, model.now)),
-        all ? real.store.endAll(sub, 'ended', call) : real.store.end(sid, 'ended', call),
+        all ? real.store.endAll({ sub, realm: null }, 'ended', call) : real.store.end(sid, 'ended', call),
         real.store.rotate(toCall(sid, gen, model.now)),
       ])
       const row = await real.store.get(sid)
@@ -182,7 +182,9 @@ const endAll = (who: number, cutOff: boolean): Command =>
     const sub = pick(real.subs, who)
     const live = model.live(sub, model.now)
     const call = { logTtl: LOG_TTL, now: model.now, except: live[0] ?? null, cutOff: cutOff ? LOG_TTL : null }
-    expect(await real.store.endAll(sub, 'subject_revoked', call)).toBe(Math.max(0, live.length - 1))
+    expect(await real.store.endAll({ sub, realm: null }, 'subject_revoked', call)).toBe(
+      Math.max(0, live.length - 1),
+    )
     for (const sid of live.slice(1)) model.revoke(sid, true)
     if (cutOff) model.cutOffs.set(sub, model.now)
     if (cutOff) model.logged.push(sub)
@@ -191,10 +193,10 @@ const endAll = (who: number, cutOff: boolean): Command =>
 const look = (who: number): Command =>
   named(`look at ${who}`, async (model, real) => {
     const sub = pick(real.subs, who)
-    const listed = (await real.store.list(sub, model.now)).map(({ sid }) => sid)
+    const listed = (await real.store.list({ sub, realm: null }, model.now)).map(({ sid }) => sid)
     expect(listed.toSorted()).toEqual(model.live(sub, model.now).toSorted())
     for (const [sid, family] of model.families) {
-      const query = { sid, jti: null, sub: family.sub, iat: null, now: model.now }
+      const query = { sid, jti: null, sub: family.sub, realm: null, iat: null, now: model.now }
       expect(await real.store.isRevoked(query)).toBe(model.state(sid, model.now) !== 'live')
     }
   })

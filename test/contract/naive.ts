@@ -2,8 +2,8 @@
  * A store that reads, waits, decides and writes: what most projects write by hand. Called one after the other it does everything
  * right; the suite and the model must find it out by letting calls meet. Not for use.
  */
-import { decideRotation, isWriting } from '../../src/session/rotation.ts'
-import type { LogEntry, SessionRow, Store } from '../../src/session/store.ts'
+import { decideRotation, isWriting, toLate, toLateBefore, toReuseReason } from '../../src/session/rotation.ts'
+import type { LogEntry, SessionOwner, SessionRow, Store } from '../../src/session/store.ts'
 
 /** A table in a database: every look and every write takes a trip. */
 class Table<V> {
@@ -18,6 +18,7 @@ class Table<V> {
   }
 }
 
+const toKey = ({ realm, sub }: SessionOwner): string => JSON.stringify([realm, sub])
 const trip = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const round = (at: number): number => Math.round(at * 1000) / 1000
 
@@ -44,7 +45,7 @@ export function naiveStore(): Store {
     log.push({ kind: 'sid', key: row.sid, at: now, until })
     return revoked
   }
-  const rowsOf = (sub: string) => [...rows.map.values()].filter((row) => row.sub === sub)
+  const rowsOf = (owner: SessionOwner) => [...rows.map.values()].filter((row) => toKey(row) === toKey(owner))
 
   return {
     name: 'naive',
@@ -52,7 +53,7 @@ export function naiveStore(): Store {
     now: async () => at(null),
     get: async (sid) => structuredClone(await rows.read(sid)) ?? null,
     async start({ provedAt, idle, absolute, ...draft }, given) {
-      const cutOff = await cutOffs.read(draft.sub)
+      const cutOff = await cutOffs.read(toKey(draft))
       const now = at(given)
       if (cutOff !== undefined && cutOff.at >= provedAt) return null
       if (rows.map.has(draft.sid)) throw new Error('taken')
@@ -61,6 +62,8 @@ export function naiveStore(): Store {
         ...structuredClone(draft),
         ...moments,
         gen: 0,
+        late: 0,
+        lateBefore: 0,
         idleExpiresAt: now + Math.min(idle, absolute),
       }
       await rows.write(draft.sid, { ...row, revokedAt: null, revokeReason: null })
@@ -70,12 +73,19 @@ export function naiveStore(): Store {
       const row = (await rows.read(call.sid)) ?? null
       const now = at(call.now)
       const word = decideRotation(row, call.gen, now, call)
+      if (row !== null && word === 'replayed') {
+        const isPast = call.notAfter !== null && now > call.notAfter
+        const next = { ...row, late: isPast ? row.late : toLate(row, now, call) }
+        await rows.write(call.sid, next)
+        return { word, row: next, now }
+      }
       if (row === null || !isWriting(word, call)) return { word, row, now }
       if (call.notAfter !== null && now > call.notAfter) return { word: 'late', row, now }
       if (word === 'reused')
-        return { word, row: await revoke(row, 'refresh_reused', now + call.logTtl, now), now }
+        return { word, row: await revoke(row, toReuseReason(row, call), now + call.logTtl, now), now }
       const gen = Math.max(row.gen, call.gen) + 1
-      const moved = word === 'kept' ? {} : { gen, rotatedAt: now }
+      const moved =
+        word === 'kept' ? {} : { gen, rotatedAt: now, late: 0, lateBefore: toLateBefore(row, call) }
       const next = {
         ...row,
         ...moved,
@@ -88,13 +98,13 @@ export function naiveStore(): Store {
     async stepUp({ sid, authTime, acr, amr, notAfter, now: given }) {
       const row = await rows.read(sid)
       const now = at(given)
-      if (row === undefined) return { word: 'unknown', row: null }
-      if (row.revokedAt !== null) return { word: 'revoked', row }
-      if (!isLive(row, now)) return { word: 'expired', row }
-      if (notAfter !== null && now > notAfter) return { word: 'late', row }
+      if (row === undefined) return { word: 'unknown', row: null, now }
+      if (row.revokedAt !== null) return { word: 'revoked', row, now }
+      if (!isLive(row, now)) return { word: 'expired', row, now }
+      if (notAfter !== null && now > notAfter) return { word: 'late', row, now }
       const next = { ...row, authTime, acr, amr, lastUsedAt: now }
       await rows.write(sid, next)
-      return { word: 'live', row: next }
+      return { word: 'live', row: next, now }
     },
     async countAttempt(key, limit, window, given) {
       const now = at(given)
@@ -115,30 +125,31 @@ export function naiveStore(): Store {
       const left = known.count - (many ?? known.count)
       await attempts.write(key, left > 0 ? { ...known, count: left } : { count: 0, until: 0 })
     },
-    async list(sub, now) {
-      const live = rowsOf(sub).filter((row) => isLive(row, at(now)))
+    async list(owner, now) {
+      const live = rowsOf(owner).filter((row) => isLive(row, at(now)))
       return live.toSorted((a, b) => b.createdAt - a.createdAt).slice(0, 1000)
     },
-    async isRevoked({ sid, jti, sub, iat, now }) {
+    async isRevoked({ sid, jti, iat, now, ...owner }) {
       if (jti !== null && (await tokens.read(jti)) !== undefined) return true
       const row = await rows.read(sid ?? '')
       if (sid !== null) return row === undefined || !isLive(row, at(now))
-      const cutOff = await cutOffs.read(sub)
+      const cutOff = await cutOffs.read(toKey(owner))
       return cutOff !== undefined && (iat === null || iat <= cutOff.at)
     },
     async end(sid, reason, { logTtl, now }) {
       const row = await rows.read(sid)
+      if (row === undefined) log.push({ kind: 'sid', key: sid, at: at(now), until: at(now) + logTtl })
       if (row === undefined || row.revokedAt !== null) return false
       await revoke(row, reason, at(now) + logTtl, at(now))
       return isLive(row, at(now))
     },
-    async endAll(sub, reason, { logTtl, now: given, except, cutOff }) {
+    async endAll(owner, reason, { logTtl, now: given, except, cutOff }) {
       const now = at(given)
-      const known = await cutOffs.read(sub)
+      const known = await cutOffs.read(toKey(owner))
       const until = now + (cutOff ?? 0)
-      if (cutOff !== null) await cutOffs.write(sub, { at: Math.max(now, known?.at ?? 0), until })
-      if (cutOff !== null) log.push({ kind: 'sub', key: sub, at: now, until })
-      const live = rowsOf(sub).filter((row) => isLive(row, now) && row.sid !== except)
+      if (cutOff !== null) await cutOffs.write(toKey(owner), { at: Math.max(now, known?.at ?? 0), until })
+      if (cutOff !== null) log.push({ kind: 'sub', key: owner.sub, realm: owner.realm, at: now, until })
+      const live = rowsOf(owner).filter((row) => isLive(row, now) && row.sid !== except)
       for (const row of live) await revoke(row, reason, now + logTtl, now)
       return live.length
     },

@@ -8,6 +8,9 @@ export interface Family {
   readonly sub: string
   gen: number
   rotatedAt: number
+  /** How late predecessors were: in this generation, and in those before. */
+  late: number
+  lateBefore: number
   steppedUpAt: number
   idleUntil: number
   readonly until: number
@@ -29,6 +32,8 @@ export class Reference {
       sub,
       gen: 0,
       rotatedAt: now,
+      late: 0,
+      lateBefore: 0,
       steppedUpAt: Number.NEGATIVE_INFINITY,
       idleUntil: now + RULES.idle,
       until: now + RULES.absolute,
@@ -52,9 +57,18 @@ export class Reference {
     const age = now - family.rotatedAt
     const steppedUp = family.steppedUpAt > family.rotatedAt && now - family.steppedUpAt < RULES.overlap
     if (gen === family.gen && (steppedUp || (gen !== 0 && age < 2 * RULES.overlap))) return 'kept'
-    if (gen === family.gen - 1 && age <= RULES.overlap) return 'replayed'
+    if (gen === family.gen - 1) {
+      const late =
+        age * 12 > RULES.overlap ? Math.max(family.late, Math.min(age, RULES.overlap)) : family.late
+      if (family.lateBefore + late >= 3 * RULES.overlap) return this.revoke(sid, 'reused')
+      family.late = late
+      return 'replayed'
+    }
     if (gen < family.gen) return this.revoke(sid, 'reused')
     const word = gen === family.gen ? 'rotated' : 'healed'
+    family.lateBefore =
+      family.late > 0 ? family.lateBefore + family.late : Math.max(0, family.lateBefore - RULES.overlap)
+    family.late = 0
     family.gen = gen + 1
     family.rotatedAt = now
     family.idleUntil = Math.min(now + RULES.idle, family.until)

@@ -85,12 +85,12 @@ const onWord =
 const onSubject =
   (fold: (sub: string) => string): Mutation =>
   (store) => ({
-    list: (sub, now) => store.list(fold(sub), now),
+    list: ({ sub, realm }, now) => store.list({ sub: fold(sub), realm }, now),
     start: async (draft, now) => {
       const row = await store.start({ ...draft, sub: fold(draft.sub) }, now)
       return row && { ...row, sub: draft.sub }
     },
-    endAll: (sub, reason, call) => store.endAll(fold(sub), reason, call),
+    endAll: ({ sub, realm }, reason, call) => store.endAll({ sub: fold(sub), realm }, reason, call),
   })
 
 const onRow =

@@ -90,8 +90,9 @@ for (const { name, open, reason } of GROUNDS.filter(({ name }) => name !== 'memo
       const counts = await sweep(async (app, cut) => {
         const direct = createApplication(ground.store)
         const { refresh_token } = await direct.login()
-        await direct.refresh(refresh_token)
-        direct.move(31)
+        const { pair } = await direct.refresh(refresh_token)
+        direct.move(61)
+        await direct.refresh(pair?.refresh_token ?? '')
         app.move(direct.now() - app.now())
         const sid = direct.sidOf(refresh_token)
         const { code } = await cut(() => app.refresh(refresh_token))

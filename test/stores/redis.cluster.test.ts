@@ -68,11 +68,16 @@ describe.skipIf(!HAS_REDIS)('a cluster of three masters', () => {
         expect(tally(words)).toEqual({ rotated: 1, replayed: 199 })
         const [rotated, ended] = await Promise.all([
           store.rotate(toCall(sid, 1, { overlap: 0 })),
-          store.endAll(sub, 'subject_revoked', { logTtl: 900, except: null, cutOff: 900, now: null }),
+          store.endAll({ sub, realm: null }, 'subject_revoked', {
+            logTtl: 900,
+            except: null,
+            cutOff: 900,
+            now: null,
+          }),
         ])
         expect(ended).toBe(1)
         expect(['rotated', 'revoked']).toContain(rotated.word)
-        expect(await store.list(sub, null)).toEqual([])
+        expect(await store.list({ sub, realm: null }, null)).toEqual([])
       }
     },
   )
@@ -84,9 +89,9 @@ describe.skipIf(!HAS_REDIS)('a cluster of three masters', () => {
       await store.rotate(toCall(row?.sid ?? '', 0))
       await store.countAttempt(sub, 5, 900, null)
       await store.revokeToken(sub, (await store.now()) + 900, null)
-      expect((await store.list(sub, null)).map(({ sid }) => sid)).toEqual([row?.sid])
+      expect((await store.list({ sub, realm: null }, null)).map(({ sid }) => sid)).toEqual([row?.sid])
       const call = { logTtl: 900, except: null, cutOff: 900, now: null }
-      expect(await store.endAll(sub, 'subject_revoked', call)).toBe(1)
+      expect(await store.endAll({ sub, realm: null }, 'subject_revoked', call)).toBe(1)
     }
   })
 
@@ -116,14 +121,14 @@ describe.skipIf(!HAS_REDIS)('a cluster of three masters', () => {
     // Two rows have gone ahead: the script that ends all meets one that is not here.
     await move(rows.slice(0, 2).map((row) => `{${PREFIXES[0]}}:s:${row?.sid}`))
     const call = { logTtl: 900, except: null, cutOff: 900, now: null }
-    await expect(store.endAll(sub, 'subject_revoked', call)).rejects.toThrow()
+    await expect(store.endAll({ sub, realm: null }, 'subject_revoked', call)).rejects.toThrow()
     for (const each of owners) expect(await each.keys(`*:c:${sub}`)).toEqual([])
     for (const row of rows.slice(2)) expect((await store.get(row?.sid ?? ''))?.revokedAt).toBeNull()
 
     await move((await from.call('CLUSTER', 'GETKEYSINSLOT', slot, '100000')) as string[])
     for (const each of [to, from]) await each.call('CLUSTER', 'SETSLOT', slot, 'NODE', ids[1])
-    expect(await store.endAll(sub, 'subject_revoked', call)).toBe(5)
-    expect(await store.list(sub, null)).toEqual([])
+    expect(await store.endAll({ sub, realm: null }, 'subject_revoked', call)).toBe(5)
+    expect(await store.list({ sub, realm: null }, null)).toEqual([])
     for (const each of owners) each.disconnect()
   }, 20_000)
 })

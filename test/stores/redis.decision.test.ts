@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { randomId } from '../../src/internal/bytes.ts'
-import { decideRotation, isWriting } from '../../src/session/rotation.ts'
+import { decideRotation, isWriting, toLate, toLateBefore, toReuseReason } from '../../src/session/rotation.ts'
 import type { SessionRow, Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { HAS_REDIS, type RedisServer, startRedis, toCall } from './redis-server.ts'
@@ -21,6 +21,9 @@ const CASE = fc.record({
   age: fc.oneof(quarter(40), fc.constantFrom(-3, 0, 0.25, 9.75, 10, 10.25, 19.75, 20, 20.25)),
   /** Seconds since a step-up or a plain refresh; null for none since the rotation. */
   used: fc.oneof(fc.constant(null), quarter(15), fc.constantFrom(-1, 9.75, 10)),
+  /** How late the predecessor was in this generation, and in those before. */
+  late0: fc.constantFrom(0, 0, 0.25, 2, 10),
+  lateBefore: fc.constantFrom(0, 0, 5, 14.75, 20, 27.5),
   idleLeft: fc.oneof(quarter(100), fc.constantFrom(-1, 0, 0.25)),
   absoluteLeft: fc.oneof(quarter(200), fc.constantFrom(-1, 0, 0.25)),
   revoked: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
@@ -57,6 +60,8 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
       ...authentication,
       gen: test.gen,
       rotatedAt: now - test.age,
+      late: test.late0,
+      lateBefore: test.lateBefore,
       createdAt: EPOCH,
       lastUsedAt: now - (test.used ?? test.age),
       idleExpiresAt: now + Math.min(test.idleLeft, test.absoluteLeft),
@@ -76,6 +81,8 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
       auth: JSON.stringify(authentication),
       login: JSON.stringify(login),
       sub: 'ada',
+      late: row.late * 1000,
+      before: row.lateBefore * 1000,
     })
     return row
   }
@@ -88,13 +95,19 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
   ): { word: string; row: SessionRow; now: number } {
     const presented = Math.max(0, test.gen + test.step)
     const word = decideRotation(row, presented, now, test)
+    const isPast = test.late !== null && test.late < 0
+    if (word === 'replayed')
+      return { word, row: { ...row, late: isPast ? row.late : toLate(row, now, test) }, now }
     if (!isWriting(word, test)) return { word, row, now }
-    if (test.late !== null && test.late < 0) return { word: 'late', row, now }
-    if (word === 'reused')
-      return { word, row: { ...row, revokedAt: now, revokeReason: 'refresh_reused' }, now }
+    if (isPast) return { word: 'late', row, now }
+    if (word === 'reused') {
+      const revokeReason = toReuseReason(row, { ...test, gen: presented })
+      return { word, row: { ...row, revokedAt: now, revokeReason }, now }
+    }
     const used = { lastUsedAt: now, idleExpiresAt: Math.min(now + test.idle, row.absoluteExpiresAt) }
     if (word === 'kept') return { word, row: { ...row, ...used }, now }
-    return { word, row: { ...row, ...used, gen: presented + 1, rotatedAt: now }, now }
+    const lateness = { late: 0, lateBefore: toLateBefore(row, test) }
+    return { word, row: { ...row, ...used, ...lateness, gen: presented + 1, rotatedAt: now }, now }
   }
 
   it('is the same in Lua and in TypeScript', async () => {

@@ -77,7 +77,7 @@ describe.skipIf(!HAS_REDIS)('a server that is killed', () => {
     const { cursor } = await store.readLog(null, 100)
     await killAndRestart(server, client)
     expect((await store.rotate(toCall(sid, 0))).word).toBe('unknown')
-    expect(await store.isRevoked({ sid, jti: null, sub, iat: null, now: null })).toBe(true)
+    expect(await store.isRevoked({ realm: null, sid, jti: null, sub, iat: null, now: null })).toBe(true)
     // A logout of what was lost still reaches the processes that follow the log.
     expect(await store.end(sid, 'ended', REVOKE)).toBe(false)
     expect((await store.readLog(cursor, 100)).entries.map(({ key }) => key)).toEqual([sid])
@@ -148,7 +148,7 @@ describe.skipIf(!HAS_REDIS)('a server that refuses', () => {
       () => store.start(toDraft({ sub }), null),
       () => store.rotate(toCall(sid, 0)),
       () => store.end(sid, 'ended', REVOKE),
-      () => store.endAll(sub, 'subject_revoked', end),
+      () => store.endAll({ sub, realm: null }, 'subject_revoked', end),
       () => store.revokeToken('t', Date.now() / 1000 + 900, null),
       () => store.countAttempt('k', 5, 900, null),
     ]) {

@@ -60,11 +60,11 @@ describe.skipIf(!HAS_REDIS)('races', () => {
         together(4, (i) => store(i).rotate(toCall(sid, 0))),
         revoke
           ? store(5 + round).end(sid, 'ended', { logTtl: 900, now: null })
-          : store(5 + round).endAll(sub, 'ended', ALL),
+          : store(5 + round).endAll({ sub, realm: null }, 'ended', ALL),
       ])
       words.push(...rotations.map(({ word }) => word))
       expect((await store().rotate(toCall(sid, 1))).word).toBe('revoked')
-      expect(await store().list(sub, null)).toEqual([])
+      expect(await store().list({ sub, realm: null }, null)).toEqual([])
     }
     // The race is one only if it was seen to end both ways.
     expect(tally(words)).toMatchObject({ rotated: expect.any(Number), revoked: expect.any(Number) })
@@ -79,12 +79,12 @@ describe.skipIf(!HAS_REDIS)('races', () => {
       const steps: (() => Promise<unknown>)[] = [0, 1, 2, 3].map(
         (i) => () => store(i).start(toDraft({ sub, provedAt }), null),
       )
-      steps.splice(round % 5, 0, () => store(5 + round).endAll(sub, 'subject_revoked', ALL))
+      steps.splice(round % 5, 0, () => store(5 + round).endAll({ sub, realm: null }, 'subject_revoked', ALL))
       const answers = await Promise.all(steps.map((step) => step()))
       const [ended] = answers.splice(round % 5, 1)
       const started = answers.filter((row) => row !== null).length
       expect(ended).toBe(started)
-      expect(await store().list(sub, null)).toEqual([])
+      expect(await store().list({ sub, realm: null }, null)).toEqual([])
       expect(await store().start(toDraft({ sub, provedAt }), null)).toBeNull()
       outcomes.push(`${started} started`)
     }

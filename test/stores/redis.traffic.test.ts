@@ -35,12 +35,13 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
       stepUp: () => store.stepUp({ sid, authTime: 1, acr: null, amr: null, notAfter: null, now: null }),
       countAttempt: () => store.countAttempt(sub, 5, 900, null),
       get: () => store.get(sid),
-      list: () => store.list(sub, null),
-      isRevoked: () => store.isRevoked({ sid, jti: 'j', sub, iat: 1, now: null }),
+      list: () => store.list({ sub, realm: null }, null),
+      isRevoked: () => store.isRevoked({ realm: null, sid, jti: 'j', sub, iat: 1, now: null }),
       revokeToken: async () => store.revokeToken('j', Date.now() / 1000 + 900, null),
       readLog: () => store.readLog(null, 100),
       end: () => store.end(sid, 'ended', revoke),
-      endAll: () => store.endAll(sub, 'subject_revoked', { ...revoke, except: null, cutOff: 900 }),
+      endAll: () =>
+        store.endAll({ sub, realm: null }, 'subject_revoked', { ...revoke, except: null, cutOff: 900 }),
       prune: () => store.prune(null),
       inspect: () => store.inspect(),
     }
@@ -94,9 +95,19 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     expect(await lives('j:j')).toBe(77)
     await store.rotate(toCall(sid, 0))
     expect(await lives(`s:${sid}`), 'rotation moves no absolute end').toBe(5000 + DAY)
-    await store.endAll(sub, 'subject_revoked', { logTtl: 10, except: null, cutOff: 20, now: null })
+    await store.endAll({ sub, realm: null }, 'subject_revoked', {
+      logTtl: 10,
+      except: null,
+      cutOff: 20,
+      now: null,
+    })
     expect(await lives(`c:${sub}`), 'a cut-off outlives every session').toBe(5000 + DAY)
-    await store.endAll('none', 'subject_revoked', { logTtl: 10, except: null, cutOff: 20, now: null })
+    await store.endAll({ sub: 'none', realm: null }, 'subject_revoked', {
+      logTtl: 10,
+      except: null,
+      cutOff: 20,
+      now: null,
+    })
     expect(await lives('c:none'), 'and logins in flight').toBe(20 + DAY)
     expect(await client.exists('{tw}:due')).toBe(0)
   })
@@ -157,10 +168,10 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     const row = await store.start(toDraft({ data }), null)
     expect((await store.get(row?.sid ?? ''))?.data).toEqual(data)
     await together(1100, () => store.start(toDraft({ sub: 'many' }), null))
-    expect(await store.list('many', null)).toHaveLength(1000)
+    expect(await store.list({ sub: 'many', realm: null }, null)).toHaveLength(1000)
     const call = { logTtl: 900, except: null, cutOff: null, now: null }
-    expect(await store.endAll('many', 'subject_revoked', call)).toBe(1100)
-    expect(await store.list('many', null)).toEqual([])
+    expect(await store.endAll({ sub: 'many', realm: null }, 'subject_revoked', call)).toBe(1100)
+    expect(await store.list({ sub: 'many', realm: null }, null)).toEqual([])
     expect((await store.readLog(null, 5000)).entries).toHaveLength(1100)
   })
 

@@ -94,7 +94,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialec
           const seen = rows.filter(({ entry_key }) => statements > 1 || !hidden.includes(String(entry_key)))
           return { ...result, rows: seen }
         }
-        const { entries } = await createQueries(database).readLog(torn, cursor, 100)
+        const { entries } = await createQueries({ ...database, run: torn }).readLog(cursor, 100)
         expect(entries.map(({ key }) => key)).toEqual(['torn-a', 'torn-b', 'torn-c', 'torn-d'])
         expect(statements).toBe(2)
       }
@@ -139,12 +139,12 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialec
       const rows = await together(230, () => store.start(toDraft({ sub }), null))
       const { cursor } = await store.readLog(null, 100_000)
       const call = { logTtl: 900, except: rows[0]?.sid ?? null, cutOff: 900, now: null }
-      expect(await store.endAll(sub, 'subject_revoked', call)).toBe(229)
+      expect(await store.endAll({ sub, realm: null }, 'subject_revoked', call)).toBe(229)
       const { entries } = await store.readLog(cursor, 1000)
       expect(entries).toHaveLength(230)
       expect(entries[0]).toMatchObject({ kind: 'sub', key: sub })
       expect(new Set(entries.map(({ key }) => key)).size).toBe(230)
-      expect(await store.list(sub, null)).toHaveLength(1)
+      expect(await store.list({ sub, realm: null }, null)).toHaveLength(1)
     })
   })
 })

@@ -108,7 +108,9 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('races on %s', (dialect)
           workers.length > 0 ? workers[i % 4]!.tell('rotate', { many: 1, call }) : store.rotate(call),
         )
         const ending =
-          round % 2 === 0 ? store.end(sid, 'ended', ENDED) : store.endAll(sub, 'subject_revoked', ALL)
+          round % 2 === 0
+            ? store.end(sid, 'ended', ENDED)
+            : store.endAll({ sub, realm: null }, 'subject_revoked', ALL)
         expect(Number((await Promise.all([ending, refreshes]))[0])).toBe(1)
         const row = (await store.get(sid)) as SessionRow
         expect(row.revokedAt).not.toBeNull()
@@ -130,9 +132,12 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('races on %s', (dialect)
             : store.start(draft, null)
         })
         await pause(Math.random() * 0.003)
-        const [ended, rows] = await Promise.all([store.endAll(sub, 'subject_revoked', ALL), starts])
+        const [ended, rows] = await Promise.all([
+          store.endAll({ sub, realm: null }, 'subject_revoked', ALL),
+          starts,
+        ])
         const started = rows.filter((row) => row !== null).length
-        expect(await store.list(sub, null)).toEqual([])
+        expect(await store.list({ sub, realm: null }, null)).toEqual([])
         expect(ended).toBe(started)
         outcomes.push(started === 0 ? 'none' : started === 4 ? 'all' : 'some')
       }

@@ -28,11 +28,14 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('texts on %s', (dialect)
 
     it('takes no subject for another one', async () => {
       for (const sub of LIKE_ALICE) expect(await store.start(toDraft({ sub }), null)).toMatchObject({ sub })
-      for (const sub of LIKE_ALICE) expect((await store.list(sub, null)).map((row) => row.sub)).toEqual([sub])
-      expect(await store.endAll('alice', 'subject_revoked', ALL)).toBe(1)
+      for (const sub of LIKE_ALICE)
+        expect((await store.list({ sub, realm: null }, null)).map((row) => row.sub)).toEqual([sub])
+      expect(await store.endAll({ sub: 'alice', realm: null }, 'subject_revoked', ALL)).toBe(1)
       for (const sub of LIKE_ALICE.slice(1)) {
-        expect(await store.list(sub, null)).toHaveLength(1)
-        expect(await store.isRevoked({ sid: null, jti: null, sub, iat: null, now: null })).toBe(false)
+        expect(await store.list({ sub, realm: null }, null)).toHaveLength(1)
+        expect(await store.isRevoked({ realm: null, sid: null, jti: null, sub, iat: null, now: null })).toBe(
+          false,
+        )
       }
       const { entries } = await store.readLog(null, 100)
       expect(entries.filter(({ kind }) => kind === 'sub').map(({ key }) => key)).toEqual(['alice'])
@@ -45,7 +48,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('texts on %s', (dialect)
       expect(await store.get('Ab')).toMatchObject({ sid: 'Ab', revokedAt: null })
       await store.revokeToken('tOken', Date.now() / 1000 + 900, null)
       const isRevoked = (jti: string): Promise<boolean> =>
-        store.isRevoked({ sid: null, jti, sub: 'nobody', iat: null, now: null })
+        store.isRevoked({ realm: null, sid: null, jti, sub: 'nobody', iat: null, now: null })
       expect([await isRevoked('tOken'), await isRevoked('token'), await isRevoked('tOken ')]).toEqual([
         true,
         false,
@@ -74,7 +77,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('texts on %s', (dialect)
       expect((await store.rotate({ ...CALL, sid: draft.sid })).row).toMatchObject(given)
       const proof = { acr: odd, amr: [odd], authTime: 5.25, notAfter: null, now: null }
       expect((await store.stepUp({ ...proof, sid: draft.sid })).row).toMatchObject({ acr: odd, amr: [odd] })
-      await store.endAll(draft.sub, 'subject_revoked', ALL)
+      await store.endAll({ sub: draft.sub, realm: null }, 'subject_revoked', ALL)
       const { entries } = await store.readLog(null, 1000)
       expect(entries.find(({ kind, key }) => kind === 'sub' && key === draft.sub)).toBeDefined()
       const [column] = await test.sql(

@@ -101,13 +101,13 @@ describe.each(['postgres', 'mysql'] as const)('round trips on %s', (dialect) => 
 
     it('are one for what a request asks', async () => {
       const row = await store.start(toDraft(), null)
-      const query = { sid: row?.sid ?? '', jti: 'a', sub: row?.sub ?? '', iat: 1, now: null }
+      const query = { sid: row?.sid ?? '', jti: 'a', sub: row?.sub ?? '', realm: null, iat: 1, now: null }
       expect(await trips(() => store.isRevoked(query))).toBe(1)
       expect(await trips(() => store.isRevoked({ ...query, sid: null }))).toBe(1)
       expect(await trips(() => store.readLog(null, 100))).toBe(1)
       expect(await trips(() => store.now())).toBe(1)
       expect(await trips(() => store.get(query.sid))).toBe(1)
-      expect(await trips(() => store.list(query.sub, null))).toBe(1)
+      expect(await trips(() => store.list({ sub: query.sub, realm: null }, null))).toBe(1)
       expect(await trips(() => store.countAttempt('k', 1, 60, null))).toBe(1)
     })
 
@@ -119,7 +119,11 @@ describe.each(['postgres', 'mysql'] as const)('round trips on %s', (dialect) => 
         expect(await trips(() => store.start(toDraft({ sid, sub }), null))).toBe(1)
         expect(await trips(() => store.stepUp(proof))).toBe(1)
         expect(await trips(() => store.end(sid, 'ended', call))).toBe(1)
-        expect(await trips(() => store.endAll(sub, 'ended', { ...call, except: null, cutOff: 9 }))).toBe(1)
+        expect(
+          await trips(() =>
+            store.endAll({ sub, realm: null }, 'ended', { ...call, except: null, cutOff: 9 }),
+          ),
+        ).toBe(1)
         expect(await trips(() => store.revokeToken('a', 2e9, null))).toBe(1)
         expect(traffic.names.filter((name) => !/^tokenwright_[0-9a-f]{32}$/.test(name))).toEqual([])
       })

@@ -1,6 +1,7 @@
 /**
- * What the cases of the store suite share: sessions of their own with random names, so that suites can run side by side on one
- * server, and comparisons that look at times to the millisecond. Assertions are Node's own; no test runner is imported.
+ * What the cases of the store suite share: sessions of their own with random names, so that suites
+ * can run side by side on one server, and comparisons that look at times to the millisecond.
+ * Assertions are Node's own; no test runner is imported.
  */
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert'
 import { randomBytes } from 'node:crypto'
@@ -11,7 +12,10 @@ export function randomId(): string {
   return randomBytes(16).toString('base64url')
 }
 
-/** Cases by their names. `t` is a moment to count from, in epoch seconds, where a case brings its own `now`. */
+/**
+ * Cases by their names. `t` is a moment to count from, in epoch seconds, where a case brings its
+ * own `now`.
+ */
 export type Cases = Readonly<Record<string, (store: Store, t: number) => Promise<void>>>
 
 /** What `toCall` and `toDraft` fill in, in seconds. */
@@ -19,6 +23,8 @@ export const LENGTHS = { overlap: 30, idle: 1000, absolute: 5000, logTtl: 864_00
 
 const TIMES = [
   'rotatedAt',
+  'late',
+  'lateBefore',
   'authTime',
   'createdAt',
   'lastUsedAt',
@@ -93,7 +99,10 @@ export function assertRow(actual: SessionRow | null, expected: SessionRow, what 
   deepStrictEqual(left, right, what === 'the row' ? undefined : what)
 }
 
-/** Refreshes, and expects this word, this row after it (null for the one before), and the moment of the call. */
+/**
+ * Refreshes, and expects this word, this row after it (null for the one before), and the moment of
+ * the call.
+ */
 export async function assertRotation(
   store: Store,
   call: RotateCall,
@@ -112,7 +121,13 @@ export async function assertRotation(
 /** The row after a rotation at `now` to the generation `gen`. */
 export function toRotated(row: SessionRow, gen: number, now: number): SessionRow {
   const idleExpiresAt = Math.min(now + LENGTHS.idle, row.absoluteExpiresAt)
-  return { ...row, gen, rotatedAt: now, lastUsedAt: now, idleExpiresAt }
+  const lateBefore = row.late > 0 ? row.lateBefore + row.late : Math.max(0, row.lateBefore - LENGTHS.overlap)
+  return { ...row, gen, rotatedAt: now, late: 0, lateBefore, lastUsedAt: now, idleExpiresAt }
+}
+
+/** The row after its predecessor was presented so late, in seconds. */
+export function toReplayed(row: SessionRow, late: number): SessionRow {
+  return { ...row, late }
 }
 
 /** The row after a revocation. */

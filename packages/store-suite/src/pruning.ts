@@ -28,7 +28,7 @@ export const PRUNING: Cases = {
     ok(Number.isInteger(count) && count >= 0, 'it says how many records went')
     strictEqual(await store.get(sid), null)
     strictEqual((await store.rotate(toCall(sid, 0, { now: THEN + 50 }))).word, 'unknown')
-    strictEqual((await store.list(sub, THEN + 50)).length, 0)
+    strictEqual((await store.list({ sub, realm: null }, THEN + 50)).length, 0)
   },
 
   'keeps expired and revoked rows until a day after their absolute end, by its own clock': async (store) => {
@@ -53,12 +53,20 @@ export const PRUNING: Cases = {
     const sub = randomId()
     const now = await store.now()
     await store.revokeToken(jti, now + 600, null)
-    await store.endAll(sub, 'subject_revoked', { logTtl: 600, now: null, except: null, cutOff: 600 })
+    await store.endAll({ sub, realm: null }, 'subject_revoked', {
+      logTtl: 600,
+      now: null,
+      except: null,
+      cutOff: 600,
+    })
     await store.countAttempt(sub, 1, 600, null)
     await store.prune(null)
     assertRow(await store.get(row.sid), row)
     strictEqual((await entriesOf(store, since, [ended.sid, jti, sub])).length, 3)
-    strictEqual(await store.isRevoked({ sid: null, jti, sub: row.sub, iat: null, now: null }), true)
+    strictEqual(
+      await store.isRevoked({ realm: null, sid: null, jti, sub: row.sub, iat: null, now: null }),
+      true,
+    )
     strictEqual(await store.start(toDraft({ sub, provedAt: now - 1 }), null), null)
     strictEqual((await store.countAttempt(sub, 1, 600, null)).allowed, false)
   },

@@ -1,5 +1,6 @@
 /**
- * Store suite: steps that race, by the store's own clock. A store that reads and then writes fails here.
+ * Store suite: steps that race, by the store's own clock. A store that reads and then writes fails
+ * here.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import type { SessionRow } from 'tokenwright/stores/contract'
@@ -81,7 +82,10 @@ export const RACES: Cases = {
       ok(row?.revokedAt, 'revoked, whatever came after it')
       strictEqual(row.revokeReason, 'ended')
       strictEqual((await store.rotate(toCall(sid, row.gen))).word, 'revoked')
-      strictEqual(await store.isRevoked({ sid, jti: null, sub: row.sub, iat: null, now: null }), true)
+      strictEqual(
+        await store.isRevoked({ realm: null, sid, jti: null, sub: row.sub, iat: null, now: null }),
+        true,
+      )
     }
   },
 
@@ -91,7 +95,7 @@ export const RACES: Cases = {
     const all = { logTtl, now: null, except: null, cutOff: null }
     const [one, many] = await Promise.all([
       together(20, () => end(store, sid, null)),
-      together(20, () => store.endAll(sub, 'subject_revoked', all)),
+      together(20, () => store.endAll({ sub, realm: null }, 'subject_revoked', all)),
     ])
     strictEqual(
       [...one.map(Number), ...many].reduce((sum, count) => sum + count),
@@ -107,11 +111,14 @@ export const RACES: Cases = {
       const sub = randomId()
       const provedAt = await store.now()
       const starts = together(4, () => scatter(() => store.start(toDraft({ sub, provedAt }), null)))
-      const [rows] = await Promise.all([starts, scatter(() => store.endAll(sub, 'subject_revoked', call))])
+      const [rows] = await Promise.all([
+        starts,
+        scatter(() => store.endAll({ sub, realm: null }, 'subject_revoked', call)),
+      ])
       const started = rows.filter((row): row is SessionRow => row !== null)
       for (const { sid } of started)
         ok((await store.get(sid))?.revokedAt, 'started before the cut-off and ended by it')
-      deepStrictEqual(await store.list(sub, null), [])
+      deepStrictEqual(await store.list({ sub, realm: null }, null), [])
     }
   },
 
@@ -122,12 +129,12 @@ export const RACES: Cases = {
       const refreshes = rows.map(({ sid }) => scatter(() => store.rotate(toCall(sid, 0))))
       const call = { logTtl, now: null, except: rows[0]?.sid ?? null, cutOff: null }
       const [count] = await Promise.all([
-        scatter(() => store.endAll(sub, 'subject_revoked', call)),
+        scatter(() => store.endAll({ sub, realm: null }, 'subject_revoked', call)),
         Promise.all(refreshes),
       ])
       strictEqual(count, 11)
       deepStrictEqual(
-        (await store.list(sub, null)).map(({ sid }) => sid),
+        (await store.list({ sub, realm: null }, null)).map(({ sid }) => sid),
         [rows[0]?.sid],
       )
     }

@@ -1,5 +1,6 @@
 /**
- * Store suite: the log that other processes follow. What is missed here is a revoked token that goes on working there.
+ * Store suite: the log that other processes follow. What is missed here is a revoked token that
+ * goes on working there.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import type { LogEntry, Store } from 'tokenwright/stores/contract'
@@ -28,7 +29,7 @@ async function write(store: Store, count: number): Promise<string[]> {
     if (i % 3 === 0) await end(store, key, null)
     if (i % 3 === 1) await store.revokeToken(key, until, null)
     const call = { logTtl, now: null, except: null, cutOff: logTtl }
-    if (i % 3 === 2) await store.endAll(key, 'subject_revoked', call)
+    if (i % 3 === 2) await store.endAll({ sub: key, realm: null }, 'subject_revoked', call)
     keys.push(key)
   }
   return keys
@@ -78,7 +79,7 @@ export const REVOCATION_LOG: Cases = {
     const sub = randomId()
     const rows = await together(7, () => begin(store, null, { sub }))
     const call = { logTtl, now: null, except: null, cutOff: logTtl }
-    await store.endAll(sub, 'subject_revoked', call)
+    await store.endAll({ sub, realm: null }, 'subject_revoked', call)
     const wanted = [sub, ...rows.map(({ sid }) => sid)].toSorted()
     for (const limit of [1, 3, 1000]) {
       const { entries } = await readOn(store, since, limit)

@@ -51,15 +51,26 @@ export const REVOCATIONS: Cases = {
     await end(store, row.sid, t + 1)
     const since = await toTail(store)
     strictEqual(await store.end(row.sid, 'subject_revoked', { logTtl, now: t + 2 }), false)
-    strictEqual(await store.endAll(row.sub, 'subject_revoked', { ...ALL, now: t + 3 }), 0)
+    strictEqual(
+      await store.endAll({ sub: row.sub, realm: null }, 'subject_revoked', { ...ALL, now: t + 3 }),
+      0,
+    )
     assertRow(await store.get(row.sid), toRevoked(row, 'ended', t + 1))
     deepStrictEqual(await entriesOf(store, since, [row.sid]), [])
   },
 
-  'says that an expired and an unknown session were not live': async (store, t) => {
+  'says that an expired session was not live': async (store, t) => {
     const row = await begin(store, t)
     strictEqual(await end(store, row.sid, t + idle), false)
-    strictEqual(await end(store, randomId(), t), false)
+  },
+
+  'writes the entry of a session whose row is gone: its access tokens may still live': async (store, t) => {
+    const since = await toTail(store)
+    const sid = randomId()
+    strictEqual(await end(store, sid, t), false)
+    const entries = await entriesOf(store, since, [sid])
+    strictEqual(entries.length, 1)
+    assertEntry(entries[0], { kind: 'sid', key: sid, at: t, until: t + logTtl })
   },
 
   'ends every live session of one subject but the one that is spared': async (store, t) => {
@@ -75,7 +86,7 @@ export const REVOCATIONS: Cases = {
     await begin(store, t, { sub, idle: 1 })
     const stranger = await begin(store, t)
     const call = { ...ALL, except: spared.sid, now: t + 2 }
-    strictEqual(await store.endAll(sub, 'subject_revoked', call), 2)
+    strictEqual(await store.endAll({ sub, realm: null }, 'subject_revoked', call), 2)
     assertRow(await store.get(spared.sid), spared)
     assertRow(await store.get(stranger.sid), stranger)
     for (const row of [first, second])
@@ -90,14 +101,17 @@ export const REVOCATIONS: Cases = {
   'ends more sessions of a subject than are ever listed': async (store, t) => {
     const sub = randomId()
     for (let i = 0; i < 15; i++) await together(70, () => begin(store, t, { sub }))
-    strictEqual(await store.endAll(sub, 'subject_revoked', { ...ALL, now: t + 1 }), 1050)
-    deepStrictEqual(await store.list(sub, t + 1), [])
+    strictEqual(await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, now: t + 1 }), 1050)
+    deepStrictEqual(await store.list({ sub, realm: null }, t + 1), [])
   },
 
   'stores a cut-off with an entry, also for a subject without sessions': async (store, t) => {
     const since = await toTail(store)
     const sub = randomId()
-    strictEqual(await store.endAll(sub, 'subject_revoked', { ...ALL, cutOff: logTtl, now: t }), 0)
+    strictEqual(
+      await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, cutOff: logTtl, now: t }),
+      0,
+    )
     const entries = await entriesOf(store, since, [sub])
     strictEqual(entries.length, 1)
     deepStrictEqual([entries[0]?.kind, entries[0]?.key], ['sub', sub])
@@ -107,9 +121,9 @@ export const REVOCATIONS: Cases = {
 
   'never sets a cut-off back': async (store, t) => {
     const sub = randomId()
-    await store.endAll(sub, 'subject_revoked', { ...ALL, cutOff: 1000, now: t + 10 })
-    await store.endAll(sub, 'subject_revoked', { ...ALL, cutOff: 1000, now: t + 5 })
-    await store.endAll(sub, 'subject_revoked', { ...ALL, now: t + 20 })
+    await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, cutOff: 1000, now: t + 10 })
+    await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, cutOff: 1000, now: t + 5 })
+    await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, now: t + 20 })
     strictEqual(await store.start(toDraft({ sub, provedAt: t + 10 }), t + 30), null)
     ok(await store.start(toDraft({ sub, provedAt: t + 10.001 }), t + 30))
   },
@@ -122,13 +136,16 @@ export const REVOCATIONS: Cases = {
     const entries = await entriesOf(store, since, [jti])
     ok(entries.length >= 1)
     assertEntry(entries[0], { kind: 'jti', key: jti, at: t, until: t + logTtl })
-    strictEqual(await store.isRevoked({ sid: null, jti, sub: randomId(), iat: t, now: t + 2 }), true)
+    strictEqual(
+      await store.isRevoked({ realm: null, sid: null, jti, sub: randomId(), iat: t, now: t + 2 }),
+      true,
+    )
   },
 }
 
 /** A token that nothing is known of. */
 function toQuery(over: Partial<RevocationQuery>): RevocationQuery {
-  return { sid: null, jti: null, sub: randomId(), iat: null, now: null, ...over }
+  return { sid: null, jti: null, sub: randomId(), realm: null, iat: null, now: null, ...over }
 }
 
 /** What `isRevoked` says. */
@@ -161,7 +178,7 @@ export const STRICT_CHECKS: Cases = {
 
   'refuses a token without session that was issued until the cut-off': async (store, t) => {
     const sub = randomId()
-    await store.endAll(sub, 'subject_revoked', { ...ALL, cutOff: 1000, now: t })
+    await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, cutOff: 1000, now: t })
     for (const [iat, wanted] of [
       [t - 500, true],
       [t, true],
@@ -176,7 +193,12 @@ export const STRICT_CHECKS: Cases = {
 
   'judges a token that names a session by it, and not by the cut-off': async (store, t) => {
     const { sid, sub } = await begin(store, t)
-    await store.endAll(sub, 'subject_revoked', { ...ALL, except: sid, cutOff: 1000, now: t + 1 })
+    await store.endAll({ sub, realm: null }, 'subject_revoked', {
+      ...ALL,
+      except: sid,
+      cutOff: 1000,
+      now: t + 1,
+    })
     for (const iat of [t, null]) {
       strictEqual(await store.isRevoked(toQuery({ sid, sub, iat, now: t + 2 })), false)
     }
@@ -184,7 +206,7 @@ export const STRICT_CHECKS: Cases = {
 
   'hits no token without a session where no cut-off was asked for': async (store, t) => {
     const { sub } = await begin(store, t)
-    await store.endAll(sub, 'subject_revoked', { ...ALL, now: t })
+    await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, now: t })
     strictEqual(await store.isRevoked(toQuery({ sub, iat: t - 1, now: t })), false)
   },
 }

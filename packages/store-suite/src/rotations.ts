@@ -1,8 +1,9 @@
 /**
- * Store suite: refreshing, with the moment brought by the call. Every word, what it writes, and the edges to the millisecond.
+ * Store suite: refreshing, with the moment brought by the call. Every word, what it writes, and the
+ * edges to the millisecond.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { decideRotation } from 'tokenwright/stores/contract'
+import { decideRotation, toLate, toReuseReason } from 'tokenwright/stores/contract'
 import {
   assertRotation,
   assertTime,
@@ -13,6 +14,7 @@ import {
   LENGTHS,
   randomId,
   toCall,
+  toReplayed,
   toRevoked,
   toRotated,
   toTail,
@@ -44,31 +46,115 @@ export const ROTATIONS: Cases = {
     await assertRotation(store, toCall(row.sid, 1, { now }), 'rotated', toRotated(row, 2, now))
   },
 
-  'replays the generation before until it is exactly one overlap old, and writes nothing': async (
-    store,
-    t,
-  ) => {
+  'replays the generation before, and writes nothing while tabs may race': async (store, t) => {
     const row = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(row.sid, 0, { now: t }))
-    for (const age of [0, overlap / 2, overlap]) {
+    for (const age of [0, 1, overlap / 12]) {
       await assertRotation(store, toCall(row.sid, 0, { now: t + age }), 'replayed', row)
     }
   },
 
-  'revokes the session for the generation before, a moment after the overlap': async (store, t) => {
+  'remembers how late the generation before was at the latest, up to one overlap': async (store, t) => {
     const row = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(row.sid, 0, { now: t }))
+    for (const [age, late] of [
+      [3, 3],
+      [overlap, overlap],
+      [5, overlap],
+      [20 * overlap, overlap],
+    ] as const) {
+      await assertRotation(store, toCall(row.sid, 0, { now: t + age }), 'replayed', toReplayed(row, late))
+    }
+    const now = t + 21 * overlap
+    const next = toRotated(toReplayed(row, overlap), 2, now)
+    await assertRotation(store, toCall(row.sid, 1, { now }), 'rotated', next)
+  },
+
+  'forgives the generation before for as long as its successor never advances': async (store, t) => {
+    const row = toRotated(await begin(store, t), 1, t)
+    await store.rotate(toCall(row.sid, 0, { now: t }))
+    for (const age of [overlap + MOMENT, 10 * overlap, idle - 1]) {
+      const late = toReplayed(row, overlap)
+      await assertRotation(store, toCall(row.sid, 0, { now: t + age }), 'replayed', late)
+    }
+  },
+
+  'revokes the session for an older generation, and says so once': async (store, t) => {
+    const first = toRotated(await begin(store, t), 1, t)
+    await store.rotate(toCall(first.sid, 0, { now: t }))
+    const later = t + 2 * overlap
+    const row = await assertRotation(
+      store,
+      toCall(first.sid, 1, { now: later }),
+      'rotated',
+      toRotated(first, 2, later),
+    )
     const since = await toTail(store)
-    const now = t + overlap + MOMENT
+    const now = later + MOMENT
     const revoked = toRevoked(row, 'refresh_reused', now)
     await assertRotation(store, toCall(row.sid, 0, { now }), 'reused', revoked)
-    for (const gen of [0, 1, 2])
+    for (const gen of [0, 1, 2, 3])
       await assertRotation(store, toCall(row.sid, gen, { now }), 'revoked', revoked)
     const entries = await entriesOf(store, since, [row.sid])
     strictEqual(entries.length, 1, 'one reuse leaves exactly one entry in the log')
     strictEqual(entries[0]?.kind, 'sid')
     assertTime(entries[0]?.at ?? null, now, 'the entry carries the moment')
     assertTime(entries[0]?.until ?? null, now + logTtl, 'the entry carries its end')
+  },
+
+  'revokes the session when the generation before is late in one generation after the other': async (
+    store,
+    t,
+  ) => {
+    let row = await begin(store, t)
+    let now = t
+    const since = await toTail(store)
+    for (const lateness of [overlap, 20, overlap]) {
+      now += 5 * overlap
+      row = toRotated(row, row.gen + 1, now)
+      await assertRotation(store, toCall(row.sid, row.gen - 1, { now }), 'rotated', row)
+      now += lateness
+      row = toReplayed(row, lateness)
+      await assertRotation(store, toCall(row.sid, row.gen - 1, { now }), 'replayed', row)
+    }
+    strictEqual(row.lateBefore + row.late, 80)
+    now += 5 * overlap
+    row = toRotated(row, row.gen + 1, now)
+    await assertRotation(store, toCall(row.sid, row.gen - 1, { now }), 'rotated', row)
+    await assertRotation(
+      store,
+      toCall(row.sid, row.gen - 1, { now: now + 10 - MOMENT }),
+      'replayed',
+      toReplayed(row, 10 - MOMENT),
+    )
+    row = toRevoked(toReplayed(row, 10 - MOMENT), 'shadowed', now + 10)
+    await assertRotation(store, toCall(row.sid, row.gen - 1, { now: now + 10 }), 'reused', row)
+    strictEqual((await entriesOf(store, since, [row.sid])).length, 1)
+  },
+
+  'takes off one overlap for each generation that was not late': async (store, t) => {
+    let row = await begin(store, t)
+    let now = t
+    for (const [late, before] of [
+      [20, 0],
+      [20, 20],
+      [0, 40],
+      [0, 10],
+      [overlap, 0],
+      [overlap, overlap],
+      [0, 2 * overlap],
+      [overlap, overlap],
+      [0, 2 * overlap],
+    ] as const) {
+      now += 3 * overlap
+      row = toRotated(row, row.gen + 1, now)
+      await assertRotation(store, toCall(row.sid, row.gen - 1, { now }), 'rotated', row)
+      strictEqual(row.lateBefore, before)
+      if (late === 0) continue
+      now += late
+      row = toReplayed(row, late)
+      await assertRotation(store, toCall(row.sid, row.gen - 1, { now }), 'replayed', row)
+    }
   },
 
   'forgives no more than one generation, also within the overlap': async (store, t) => {
@@ -86,18 +172,11 @@ export const ROTATIONS: Cases = {
     )
   },
 
-  'measures the overlap from the rotation, not from its last use': async (store, t) => {
-    const row = toRotated(await begin(store, t), 1, t)
-    await store.rotate(toCall(row.sid, 0, { now: t }))
-    await store.rotate(toCall(row.sid, 0, { now: t + overlap }))
-    await store.rotate(toCall(row.sid, 1, { now: t + overlap }))
-    const now = t + overlap + MOMENT
-    await assertRotation(store, toCall(row.sid, 0, { now }), 'reused', toRevoked(row, 'refresh_reused', now))
-  },
-
   'heals a row that lost writes: takes over the generation, then advances': async (store, t) => {
     const row = await begin(store, t)
-    const first = await assertRotation(store, toCall(row.sid, 4, { now: t }), 'healed', toRotated(row, 5, t))
+    const healed = await assertRotation(store, toCall(row.sid, 4, { now: t }), 'healed', toRotated(row, 5, t))
+    await assertRotation(store, toCall(row.sid, 4, { now: t }), 'replayed', healed)
+    const first = toReplayed(healed, overlap)
     await assertRotation(store, toCall(row.sid, 4, { now: t + overlap }), 'replayed', first)
     await assertRotation(store, toCall(row.sid, 5, { now: t + overlap }), 'kept', first)
     const now = t + overlap + 1
@@ -179,8 +258,9 @@ export const ROTATIONS: Cases = {
         const call = toCall(row.sid, gen, { now })
         const word = decideRotation(row, gen, now, call)
         const moves = word === 'rotated' || word === 'healed'
+        if (word === 'reused') row = toRevoked(row, toReuseReason(row, call), now)
+        if (word === 'replayed') row = toReplayed(row, toLate(row, now, call))
         if (moves) row = toRotated(row, Math.max(gen, row.gen) + 1, now)
-        if (word === 'reused') row = toRevoked(row, 'refresh_reused', now)
         await assertRotation(store, call, word, row)
         if (word === 'reused' || word === 'expired') break
       }
@@ -246,12 +326,16 @@ export const ENDINGS: Cases = {
   },
 
   'writes nothing when nobody waits: not a rotation, not a healing, not a reuse': async (store, t) => {
-    const row = toRotated(await begin(store, t), 1, t)
-    await store.rotate(toCall(row.sid, 0, { now: t }))
+    const first = toRotated(await begin(store, t), 1, t)
+    await store.rotate(toCall(first.sid, 0, { now: t }))
+    const at = t + 2 * overlap
+    const row = toRotated(first, 2, at)
+    await assertRotation(store, toCall(row.sid, 1, { now: at }), 'rotated', row)
     const since = await toTail(store)
-    const late = { now: t + 2 * overlap, notAfter: t + 2 * overlap - MOMENT }
-    for (const gen of [0, 1, 2]) await assertRotation(store, toCall(row.sid, gen, late), 'late', row)
-    await assertRotation(store, toCall(row.sid, 1, { ...late, rotation: false }), 'late', row)
+    const late = { now: at + 2 * overlap, notAfter: at + 2 * overlap - MOMENT }
+    for (const gen of [0, 2, 3]) await assertRotation(store, toCall(row.sid, gen, late), 'late', row)
+    await assertRotation(store, toCall(row.sid, 1, late), 'replayed', row)
+    await assertRotation(store, toCall(row.sid, 2, { ...late, rotation: false }), 'late', row)
     deepStrictEqual(await entriesOf(store, since, [row.sid]), [], 'nothing in the log')
   },
 

@@ -41,6 +41,8 @@ export const STARTS: Cases = {
       ...draft,
       gen: 0,
       rotatedAt: t,
+      late: 0,
+      lateBefore: 0,
       createdAt: t,
       lastUsedAt: t,
       idleExpiresAt: t + idle,
@@ -74,7 +76,12 @@ export const STARTS: Cases = {
 
   'refuses a start whose proof is as old as the cut-off of its subject, or older': async (store, t) => {
     const sub = randomId()
-    await store.endAll(sub, 'subject_revoked', { logTtl: 10, now: t, except: null, cutOff: 1000 })
+    await store.endAll({ sub, realm: null }, 'subject_revoked', {
+      logTtl: 10,
+      now: t,
+      except: null,
+      cutOff: 1000,
+    })
     for (const provedAt of [t - 1000, t - 0.001, t]) {
       const draft = toDraft({ sub, provedAt })
       strictEqual(await store.start(draft, t + 1), null)
@@ -126,7 +133,7 @@ export const STEP_UPS: Cases = {
       const expired = await store.stepUp(toStepUp(row.sid, { now: t + idle, notAfter }))
       deepStrictEqual([expired.word, expired.row?.sid], ['expired', row.sid])
       const unknown = await store.stepUp(toStepUp(randomId(), { now: t + idle, notAfter }))
-      deepStrictEqual(unknown, { word: 'unknown', row: null })
+      deepStrictEqual([unknown.word, unknown.row], ['unknown', null])
     }
     assertRow(await store.get(row.sid), row)
     await end(store, row.sid, t + 2)
@@ -150,7 +157,7 @@ export const LISTS: Cases = {
     for (let i = 0; i < 7; i++) sids.unshift((await begin(store, t + i, { sub })).sid)
     await begin(store, t)
     await store.rotate(toCall(sids[5] ?? '', 0, { now: t + 50 }))
-    const rows = await store.list(sub, t + 60)
+    const rows = await store.list({ sub, realm: null }, t + 60)
     deepStrictEqual(
       rows.map(({ sid }) => sid),
       sids,
@@ -166,11 +173,11 @@ export const LISTS: Cases = {
     const live = await begin(store, t, { sub, idle: 100.001 })
     await end(store, revoked.sid, t + 1)
     deepStrictEqual(
-      (await store.list(sub, t + 100)).map(({ sid }) => sid),
+      (await store.list({ sub, realm: null }, t + 100)).map(({ sid }) => sid),
       [live.sid],
     )
-    deepStrictEqual(await store.list(sub, t + 100.001), [])
-    deepStrictEqual(await store.list(randomId(), t), [])
+    deepStrictEqual(await store.list({ sub, realm: null }, t + 100.001), [])
+    deepStrictEqual(await store.list({ sub: randomId(), realm: null }, t), [])
   },
 
   'lists at most a thousand, the newest': async (store, t) => {
@@ -181,7 +188,7 @@ export const LISTS: Cases = {
       for (const { sid } of await Promise.all(batch.slice(0, 1005 - i))) sids.unshift(sid)
     }
     deepStrictEqual(
-      (await store.list(sub, t + 20)).map(({ sid }) => sid),
+      (await store.list({ sub, realm: null }, t + 20)).map(({ sid }) => sid),
       sids.slice(0, 1000),
     )
   },

@@ -1,7 +1,7 @@
 /**
- * The store suite: what `tokenwright/stores/contract` says a store must do, as tests that anyone can
- * run on a store of their own, with any runner that has `describe` and `it`. The cases are in the
- * files beside this one.
+ * The store suite: what `tokenwright/stores/contract` says a store must do, as tests that anyone
+ * can run on a store of their own, with any runner that has `describe` and `it`. The cases are in
+ * the files beside this one.
  */
 import type { Store } from 'tokenwright/stores/contract'
 import { ATTEMPTS } from './attempts.ts'
@@ -9,6 +9,7 @@ import { CLOCKS } from './clocks.ts'
 import type { Cases } from './fixtures.ts'
 import { PRUNING } from './pruning.ts'
 import { RACES } from './races.ts'
+import { REALM_CASES } from './realms.ts'
 import { REVOCATION_LOG } from './revocation-log.ts'
 import { REVOCATIONS, STRICT_CHECKS } from './revocations.ts'
 import { ENDINGS, ROTATIONS } from './rotations.ts'
@@ -19,7 +20,10 @@ import { SUBJECTS, TEXTS } from './texts.ts'
 export interface Runner {
   /** Groups tests. */
   readonly describe: (name: string, body: () => void) => unknown
-  /** Declares a test; the third argument is its time limit in milliseconds, where the runner looks at one. */
+  /**
+   * Declares a test; the third argument is its time limit in milliseconds, where the runner looks
+   * at one.
+   */
   readonly it: (name: string, body: () => Promise<void>, limit?: number) => unknown
 }
 
@@ -42,6 +46,7 @@ const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly 
   { name: 'step-up', cases: STEP_UPS, own: false },
   { name: 'list', cases: LISTS, own: false },
   { name: 'revocation', cases: REVOCATIONS, own: false },
+  { name: 'realms', cases: REALM_CASES, own: false },
   { name: 'strict checks', cases: STRICT_CHECKS, own: false },
   { name: 'attempts', cases: ATTEMPTS, own: false },
   { name: 'subjects', cases: SUBJECTS, own: true },
@@ -52,7 +57,10 @@ const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly 
   { name: 'pruning', cases: PRUNING, own: true },
 ]
 
-/** Moments that no store's own clock shows, so that a store which looks at its own is found out. To the millisecond. */
+/**
+ * Moments that no store's own clock shows, so that a store which looks at its own is found out. To
+ * the millisecond.
+ */
 const EPOCHS = {
   'hours ago': () => Math.floor(Date.now() / 1000) - 6 * 3600 + 0.123,
   'in the year 2100': () => 4_102_444_800.877,
@@ -68,8 +76,8 @@ function toGlobals(): Runner {
 }
 
 /**
- * Declares the tests that a store must pass. It asks for a store per test and never empties one: every test starts
- * sessions of its own under random names, so that stores may share a server.
+ * Declares the tests that a store must pass. It asks for a store per test and never empties one:
+ * every test starts sessions of its own under random names, so that stores may share a server.
  *
  * It does not check that a store survives its server: kill it in tests of your own.
  *

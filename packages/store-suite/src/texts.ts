@@ -1,6 +1,7 @@
 /**
- * Store suite: texts come back as they went in, and subjects that look alike stay apart. Databases fold case, accents and trailing
- * blanks, cut at U+0000 and replace what is no UTF-8: each of these would hand one user's sessions to another.
+ * Store suite: texts come back as they went in, and subjects that look alike stay apart. Databases
+ * fold case, accents and trailing blanks, cut at U+0000 and replace what is no UTF-8: each of these
+ * would hand one user's sessions to another.
  */
 import { deepStrictEqual, strictEqual } from 'node:assert'
 import {
@@ -65,19 +66,19 @@ export const SUBJECTS: Cases = {
     let cursor = await toTail(store)
     for (const [index, sub] of subs.entries()) {
       const name = JSON.stringify(sub)
-      const listed = await store.list(sub, null)
+      const listed = await store.list({ sub, realm: null }, null)
       deepStrictEqual(
         listed.map((row) => [row.sid, row.sub]),
         [[rows.get(sub), sub]],
         name,
       )
-      strictEqual(await store.endAll(sub, 'subject_revoked', all), 1, name)
+      strictEqual(await store.endAll({ sub, realm: null }, 'subject_revoked', all), 1, name)
       const page = await readOn(store, cursor)
       cursor = page.cursor
       const hits = page.entries.map(({ key }) => key).filter((key) => mine.has(key))
       deepStrictEqual(hits.toSorted(), [sub, rows.get(sub)].toSorted(), name)
       for (const [other, each] of subs.entries()) {
-        const query = { sid: null, jti: null, sub: each, iat: provedAt, now: null }
+        const query = { sid: null, jti: null, sub: each, realm: null, iat: provedAt, now: null }
         if (Math.abs(other - index) < 4)
           strictEqual(await store.isRevoked(query), other <= index, `${name} ${other}`)
       }
@@ -94,7 +95,8 @@ export const SUBJECTS: Cases = {
       strictEqual(row.sub, sub)
       strictEqual((await store.get(row.sid))?.sub, sub)
       const counts = []
-      for (const each of LONE_SURROGATES) counts.push((await store.list(prefix + each, null)).length)
+      for (const each of LONE_SURROGATES)
+        counts.push((await store.list({ sub: prefix + each, realm: null }, null)).length)
       deepStrictEqual(
         counts,
         LONE_SURROGATES.map((_, other) => Number(other === index)),
@@ -106,11 +108,11 @@ export const SUBJECTS: Cases = {
   'keeps long subjects apart that differ in their last character only': async (store) => {
     const prefix = `https://idp.example/${'a'.repeat(420)}${randomId()}`
     for (const last of ['x', 'y']) await begin(store, null, { sub: prefix + last })
-    strictEqual((await store.list(`${prefix}x`, null))[0]?.sub, `${prefix}x`)
-    strictEqual((await store.list(prefix, null)).length, 0)
+    strictEqual((await store.list({ sub: `${prefix}x`, realm: null }, null))[0]?.sub, `${prefix}x`)
+    strictEqual((await store.list({ sub: prefix, realm: null }, null)).length, 0)
     const call = { logTtl, now: null, except: null, cutOff: null }
-    strictEqual(await store.endAll(`${prefix}y`, 'subject_revoked', call), 1)
-    strictEqual((await store.list(`${prefix}x`, null)).length, 1)
+    strictEqual(await store.endAll({ sub: `${prefix}y`, realm: null }, 'subject_revoked', call), 1)
+    strictEqual((await store.list({ sub: `${prefix}x`, realm: null }, null)).length, 1)
   },
 }
 
@@ -136,7 +138,7 @@ export const TEXTS: Cases = {
       (await store.rotate(toCall(sid, 0))).row,
       (await store.rotate(toCall(sid, 0))).row,
       (await store.stepUp(proof)).row,
-      (await store.list(sub, null))[0],
+      (await store.list({ sub, realm: null }, null))[0],
     ]
     for (const row of rows) deepStrictEqual(row?.data, DATA)
   },

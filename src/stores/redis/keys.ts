@@ -1,23 +1,24 @@
 /**
- * The keys in Redis. All share one hash tag, `{prefix}`, and so one slot of a cluster, which makes a
- * script one atomic step (docs/decisions/0006-redis-keys.md). Scripts derive the key of a subject
+ * The keys in Redis. All share one hash tag, `{prefix}`, and so one slot of a cluster, which makes
+ * a script one atomic step (docs/decisions/0006-redis-keys.md). Scripts derive the key of a subject
  * from that of a session, and back, by the letter before the name.
  */
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
+import type { SessionOwner } from '../../session/store.ts'
 
 /** The keys of one store. */
 export interface Keys {
   /** The log: a stream. */
   readonly log: string
-  /** What `prune` takes away under a clock that the application brings: a sorted set of keys. */
+  /** Keys that `prune` deletes under a clock of the application: a sorted set by their ends. */
   readonly due: string
   /** The row of a session: a hash. */
   row(sid: string): string
-  /** The index of a subject: a sorted set of session identifiers by absolute end. */
-  subject(sub: string): string
-  /** The cut-off of a subject: a moment. */
-  cutOff(sub: string): string
-  /** A revoked token: until when. */
+  /** The index of an owner: a sorted set of session identifiers by absolute end. */
+  index(owner: SessionOwner): string
+  /** The cut-off of an owner: a time. */
+  cutOff(owner: SessionOwner): string
+  /** A revoked token: its end. */
   token(jti: string): string
   /** The attempts of a key: a hash. */
   attempts(key: string): string
@@ -29,6 +30,14 @@ export interface Keys {
  */
 export function spell(text: string): string {
   return JSON.stringify(text).slice(1, -1)
+}
+
+/**
+ * Escapes an owner: without a realm as its subject, else with the realm in quotes before it. An
+ * escaped text has no bare quote, so no subject can pass for an owner in a realm.
+ */
+export function spellOwner({ realm, sub }: SessionOwner): string {
+  return realm === null ? spell(sub) : JSON.stringify(realm) + spell(sub)
 }
 
 /** Undoes `spell`. */
@@ -51,8 +60,8 @@ export function createKeys(prefix: string): Keys {
     log: `${tag}:log`,
     due: `${tag}:due`,
     row: (sid) => `${tag}:s:${spell(sid)}`,
-    subject: (sub) => `${tag}:u:${spell(sub)}`,
-    cutOff: (sub) => `${tag}:c:${spell(sub)}`,
+    index: (owner) => `${tag}:u:${spellOwner(owner)}`,
+    cutOff: (owner) => `${tag}:c:${spellOwner(owner)}`,
     token: (jti) => `${tag}:j:${spell(jti)}`,
     attempts: (key) => `${tag}:a:${spell(key)}`,
   }

@@ -1,6 +1,7 @@
 /**
- * The log of revocations: one stream. Its ids come from the server's clock and only ever grow, one after the other, as
- * scripts run one after the other: a reader that goes on after the last id it saw misses nothing.
+ * The log of revocations: one stream. Its ids come from the server's clock and only grow, as
+ * scripts run one after the other: a reader that goes on after the last id that it saw misses
+ * nothing.
  */
 import type { LogEntry, LogPage, RevocationStore } from '../../session/store.ts'
 import { type Keys, unspell } from './keys.ts'
@@ -9,8 +10,8 @@ import { createScript, fromRedisTime, type Runner } from './script.ts'
 /** Lua that writes the log. Needs the key `log`. */
 export const APPEND = `
 local function hasPassed(entry) return tonumber(entry[2][8]) <= now end
--- Takes away what stands at the front of the log and can hit no token any more: more than is added, so that the log shrinks.
--- Not by a clock that is brought along: one process whose clock is wrong would take the log away from all others.
+-- Deletes entries at the front of the log that have passed, more than are added, so that it shrinks.
+-- Not by a caller's clock: one process with a wrong clock would take the log away from all others.
 local function trim(added)
   if brought then return end
   local ids = {}
@@ -19,16 +20,16 @@ local function trim(added)
   end
   if #ids > 0 then redis.call('XDEL', log, unpack(ids)) end
 end
--- The order of the fields is what hasPassed and the readers go by.
-local function append(kind, key, at, till)
-  redis.call('XADD', log, '*', 'kind', kind, 'key', key, 'at', at, 'until', till)
+-- Readers and hasPassed go by the order of the fields. A realm is JSON, for subjects only.
+local function append(kind, key, at, till, realm)
+  redis.call('XADD', log, '*', 'kind', kind, 'key', key, 'at', at, 'until', till, 'realm', realm or '')
 end
 `
 
 /**
- * A cursor names the last id that was read and the process of the server that it was read from. After a restart or a failover
- * the log may have lost its end, and a server whose clock is behind gives out ids that the cursor has passed: then the
- * log is read again from its beginning.
+ * A cursor names the last id that was read and the server process that it came from. After a
+ * restart or a failover the log may have lost its end, and a server whose clock is behind gives out
+ * ids that the cursor has passed: then the log is read again from its beginning.
  */
 const READ = createScript({
   keys: 'log',
@@ -40,12 +41,12 @@ local running = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or
 if running ~= server then seen = '0-0' end
 local entries = redis.call('XRANGE', log, '(' .. seen, '+', 'COUNT', limit + 1)
 local more = #entries > limit and 1 or 0
-local answer = {}
+local fields = {}
 for i = 1, math.min(#entries, limit) do
   seen = entries[i][1]
-  for field = 2, 8, 2 do answer[#answer + 1] = entries[i][2][field] end
+  for field = 2, 10, 2 do fields[#fields + 1] = entries[i][2][field] or '' end
 end
-return { now, more, seen, running, answer }
+return { now, more, seen, running, fields }
 `,
 })
 
@@ -60,7 +61,7 @@ for _, entry in ipairs(entries) do
   if tonumber(entry[2][8]) <= now then passed[#passed + 1] = entry[1] end
 end
 local gone = 0
--- The index of a subject goes too, but is no record of its own: the letter behind the common beginning tells.
+-- The index of an owner goes too, but is no record: the letter after the common beginning tells.
 local letter = #log - #'log' + 1
 for _, key in ipairs(ended) do
   local deleted = redis.call('DEL', key)
@@ -73,10 +74,10 @@ return { gone, more, #entries > 0 and entries[#entries][1] or seen }
 `,
 })
 
-/** How many records one step of pruning looks at; it holds up other clients for about a millisecond. */
+/** Records that one step of pruning reads; it holds up other clients for about a millisecond. */
 const PRUNE_BATCH = 500
 
-/** How many steps one pruning takes at most: the rest is left to the next one. */
+/** Steps of one pruning at most; the rest is left to the next one. */
 const PRUNE_STEPS = 40
 
 /** Reads and prunes the log. */
@@ -117,11 +118,13 @@ export function createLog(run: Runner, keys: Keys): Pick<RevocationStore, 'readL
 
 function toEntries(flat: readonly unknown[]): LogEntry[] {
   const entries: LogEntry[] = []
-  for (let i = 0; i < flat.length; i += 4) {
-    const [kind, key, at, until] = flat.slice(i, i + 4)
+  for (let i = 0; i < flat.length; i += 5) {
+    const [kind, key, at, until, realm] = flat.slice(i, i + 5)
+    const json = String(realm)
     entries.push({
       kind: String(kind) as LogEntry['kind'],
       key: unspell(String(key)),
+      ...(json === '' ? {} : { realm: JSON.parse(json) as string | null }),
       at: fromRedisTime(at),
       until: fromRedisTime(until),
     })

@@ -1,16 +1,35 @@
 /**
- * A row in Redis: a hash. What a step compares or changes is a field each; what never changes after the login is one field of JSON,
- * which is ASCII where UTF-8 would lose something (lone surrogates). Lua never looks into JSON: it would turn `[]` into `{}`.
+ * A row in Redis: a hash. What a step compares or changes is a field each; what never changes after
+ * the login is one field of JSON, with escapes where UTF-8 would lose something (lone surrogates).
+ * Lua does not write JSON: it would turn `[]` into `{}`.
  */
 import type { NewSession, RevokeReason, SessionRow, StepUpCall } from '../../session/store.ts'
 import { fromRedisTime } from './script.ts'
 
-/** The fields in the order in which scripts read and answer them, and `toRow` takes them. */
-const FIELDS = ['gen', 'rot', 'used', 'idle', 'abs', 'rev', 'why', 'made', 'auth', 'login', 'sub'] as const
+/**
+ * The fields in the order in which scripts return them and `toRow` reads them. Rows of version 0.1
+ * have no `late`, `before` and `realm`.
+ */
+const FIELDS = [
+  'gen',
+  'rot',
+  'used',
+  'idle',
+  'abs',
+  'rev',
+  'why',
+  'made',
+  'auth',
+  'login',
+  'sub',
+  'late',
+  'before',
+  'realm',
+] as const
 
 const NAMES = FIELDS.map((name) => `'${name}'`).join(', ')
 
-/** Lua that reads, judges and changes rows. */
+/** Lua that reads and changes rows. */
 export const ROW: string = `
 local FIELDS = { ${NAMES} }
 local ${FIELDS.map((name) => name.toUpperCase()).join(', ')} = ${FIELDS.map((_, index) => index + 1).join(', ')}
@@ -18,9 +37,9 @@ local ${FIELDS.map((name) => name.toUpperCase()).join(', ')} = ${FIELDS.map((_, 
 local function read(key) return redis.call('HMGET', key, ${NAMES}) end
 local function hasEnded(r) return now >= tonumber(r[IDLE]) or now >= tonumber(r[ABS]) end
 local function isLive(r) return r[GEN] and r[REV] == '' and not hasEnded(r) end
--- What the keys of one store begin with, taken from one of them: the client may have put a prefix of its own in front.
+-- What the keys begin with, taken from one of them: the client may add a prefix of its own.
 local function stem(key, name) return string.sub(key, 1, #key - #name - 2) end
--- Writes values into a row, and into the copy that is answered.
+-- Changes a row, and the copy that is returned.
 local function change(key, r, values)
   local words = {}
   for field, value in pairs(values) do
@@ -32,29 +51,50 @@ local function change(key, r, values)
 end
 `
 
+/**
+ * Lua for owners, whose index and cut-off may have entries of version 0.1, in which realms shared
+ * them.
+ */
+export const OWNER = `
+-- Whether a row is in a realm, given as a JSON array.
+local function isIn(realm, r)
+  if r[REALM] then return r[REALM] == realm end
+  return cjson.decode(r[LOGIN]).realm == cjson.decode(realm)[1]
+end
+-- The cut-off of an owner, or false; ours end in '.0', which the subject's other realms go by.
+local function readCut(cutoff, earlier)
+  local cut = redis.call('GET', cutoff)
+  local before = earlier ~= cutoff and redis.call('GET', earlier)
+  if before and string.sub(before, -2) ~= '.0' then
+    return math.max(tonumber(before), tonumber(cut or 0))
+  end
+  return cut and tonumber(cut)
+end
+`
+
 /** The part of a row that never changes. */
 type Login = Pick<SessionRow, 'sid' | 'sub' | 'realm' | 'scopes' | 'data' | 'ip' | 'userAgent'>
 
 /** The part of a row that a step-up changes. */
 type Authentication = Pick<SessionRow, 'authTime' | 'acr' | 'amr'>
 
-/** What a login says once and for all. */
+/** The fields of a login that never change, as JSON. */
 export function toLogin({ sid, sub, realm, scopes, data, ip, userAgent }: NewSession): string {
   return JSON.stringify({ sid, sub, realm, scopes, data, ip, userAgent } satisfies Login)
 }
 
-/** What is known of the latest active authentication. */
+/** The latest active authentication, as JSON. */
 export function toAuthentication({ authTime, acr, amr }: NewSession | StepUpCall): string {
   return JSON.stringify({ authTime, acr, amr } satisfies Authentication)
 }
 
 /**
- * Reads a row as a script answers it. Every refresh does: the members are named one by one, which is three times as fast as spreading.
- *
- * @returns null where there is none
+ * Reads a row that a script returns; null where there is none. Naming each member is faster than
+ * spreading.
  */
 export function toRow(reply: unknown): SessionRow | null {
-  const [gen, rot, used, idle, abs, rev, why, made, authentication, login] = reply as readonly unknown[]
+  const [gen, rot, used, idle, abs, rev, why, made, authentication, login, , late, before] =
+    reply as readonly unknown[]
   if (gen === null || gen === undefined) return null
   const { sid, sub, realm, scopes, data, ip, userAgent } = JSON.parse(String(login)) as Login
   const { authTime, acr, amr } = JSON.parse(String(authentication)) as Authentication
@@ -65,6 +105,8 @@ export function toRow(reply: unknown): SessionRow | null {
     realm,
     gen: Number(gen),
     rotatedAt: fromRedisTime(rot),
+    late: fromRedisTime(late ?? 0),
+    lateBefore: fromRedisTime(before ?? 0),
     authTime,
     acr,
     amr,

@@ -1,11 +1,11 @@
 /**
- * Revocation: of a session, of all sessions of a subject, of a token. Each is one script that also writes the log,
- * so that whoever follows the log and whoever asks the store are told the same.
+ * Revocation of a session, of all sessions of an owner, of a token. Each is one script that also
+ * writes the log, so that followers of the log and strict checks agree.
  */
 import type { RevocationStore } from '../../session/store.ts'
 import { type Keys, spell } from './keys.ts'
 import { APPEND } from './log.ts'
-import { ROW } from './mapping.ts'
+import { OWNER, ROW } from './mapping.ts'
 import { createScript, EXPIRY, type Runner, toRedisTime, toRedisTimeOrNull } from './script.ts'
 
 const END = createScript({
@@ -19,7 +19,7 @@ if r[GEN] then
   change(row, r, { [REV] = now, [WHY] = why })
   redis.call('ZREM', stem(row, sid) .. 'u:' .. r[SUB], sid)
 end
--- Also where the row is gone: access tokens of a session that Redis has lost may still live, and followers must hear of it.
+-- Also where the row is gone: access tokens of a session that Redis has lost may still live.
 trim(1)
 append('sid', sid, now, now + logttl)
 return { live }
@@ -27,28 +27,34 @@ return { live }
 })
 
 const END_ALL = createScript({
-  keys: 'index cutoff log due',
-  args: 'sub why #logttl except #tokenttl',
-  body: `${EXPIRY}${ROW}${APPEND}
-local rows = stem(index, sub) .. 's:'
+  keys: 'index cutoff log due earlier earliercut',
+  args: 'sub realm why #logttl except #tokenttl',
+  body: `${EXPIRY}${ROW}${OWNER}${APPEND}
+local rows = string.sub(log, 1, #log - #'log') .. 's:'
 local live, last = {}, now + logttl
-for _, sid in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-  local r = read(rows .. sid)
-  if r[GEN] then last = math.max(last, tonumber(r[ABS])) end
-  if sid ~= except and isLive(r) then live[#live + 1] = { sid = sid, r = r } end
+local function collect(from)
+  for _, sid in ipairs(redis.call('ZRANGE', from, 0, -1)) do
+    local r = read(rows .. sid)
+    if r[GEN] and (from ~= earlier or isIn(realm, r)) then
+      last = math.max(last, tonumber(r[ABS]))
+      if sid ~= except and isLive(r) then live[#live + 1] = { sid = sid, r = r, from = from } end
+    end
+  end
 end
-local cut = math.max(now, tonumber(redis.call('GET', cutoff) or 0))
+collect(index)
+if earlier ~= index then collect(earlier) end
+local cut = math.max(now, readCut(cutoff, earliercut) or 0)
 
 for _, session in ipairs(live) do
   change(rows .. session.sid, session.r, { [REV] = now, [WHY] = why })
-  redis.call('ZREM', index, session.sid)
+  redis.call('ZREM', session.from, session.sid)
   append('sid', session.sid, now, now + logttl)
 end
 if tokenttl then
-  redis.call('SET', cutoff, string.format('%.0f', cut), 'KEEPTTL')
-  -- It outlives every session and every token that it judges, and logins in flight.
+  redis.call('SET', cutoff, string.format('%.0f.0', cut), 'KEEPTTL')
+  -- It outlives every session and every token that it applies to, and logins in flight.
   prolong(cutoff, math.max(last, now + tokenttl) + DAY)
-  append('sub', sub, cut, now + math.max(logttl, tokenttl))
+  append('sub', sub, cut, now + math.max(logttl, tokenttl), string.sub(realm, 2, -2))
 end
 trim(#live)
 return { #live }
@@ -59,7 +65,7 @@ const REVOKE_TOKEN = createScript({
   keys: 'token log due',
   args: 'jti #till',
   body: `${EXPIRY}${APPEND}
--- It has expired: nothing is left to refuse.
+-- It has expired.
 if till <= now then return { 0 } end
 till = math.max(till, tonumber(redis.call('GET', token) or 0))
 redis.call('SET', token, string.format('%.0f', till))
@@ -70,7 +76,7 @@ return { 1 }
 `,
 })
 
-/** Revokes in Redis. */
+/** The methods of the contract that revoke. */
 export function createRevocations(
   run: Runner,
   keys: Keys,
@@ -83,11 +89,14 @@ export function createRevocations(
       return Number(live) === 1
     },
 
-    async endAll(sub, reason, { logTtl, except, cutOff, now }) {
+    async endAll({ sub, realm }, reason, { logTtl, except, cutOff, now }) {
+      const owner = { sub, realm }
+      const shared = { sub, realm: null }
       const [count] = await run(END_ALL, {
-        keys: [keys.subject(sub), keys.cutOff(sub), log, due],
+        keys: [keys.index(owner), keys.cutOff(owner), log, due, keys.index(shared), keys.cutOff(shared)],
         args: [
           spell(sub),
+          JSON.stringify([realm]),
           reason,
           toRedisTime(logTtl),
           except === null ? null : spell(except),

@@ -1,8 +1,8 @@
 /**
- * Lua scripts: each is one atomic step in Redis, and one round trip. A script reads everything before
- * it writes anything, so that a refusal (memory full, a slot that moves) leaves nothing half done.
- * Redis counts in whole milliseconds, the contract in seconds. A script returns an array of strings
- * and integers, which both clients return alike in RESP2 and RESP3.
+ * Lua scripts: each is one atomic step in Redis, and one round trip. A script reads everything
+ * before it writes anything, so that a refusal (memory full, a slot that moves) leaves nothing half
+ * done. Redis counts in whole milliseconds, the contract in seconds. A script returns an array of
+ * strings and integers, which both clients return alike in RESP2 and RESP3.
  */
 import { createHash } from 'node:crypto'
 import type { Send } from './client.ts'

@@ -1,6 +1,6 @@
 /**
- * The contract's writing half, as each dialect carries it out; retries and the wording of failures are the door's.
- * For SQLite and MySQL a step is a transaction; what MySQL does in fewer round trips is in `mysql.ts`.
+ * The methods of the contract that write, for SQLite and, where MySQL has nothing shorter, for
+ * MySQL: each is one transaction. `mysql-commands.ts` and `postgres-commands.ts` have the rest.
  */
 import type { Attempt, Store } from '../../session/store.ts'
 import type { Database, Result } from './database.ts'
@@ -14,22 +14,22 @@ export type Commands = Pick<
   'start' | 'rotate' | 'stepUp' | 'countAttempt' | 'end' | 'endAll' | 'revokeToken'
 >
 
-/** All but the counting of attempts as transactions that lock, look, decide and write. */
+/** All but the counting of attempts, as transactions. */
 export function createTransactions(database: Database): Omit<Commands, 'countAttempt'> {
   const toRows = createLockedRows(database)
   const transact = <T>(step: (rows: LockedRows) => Promise<T>): Promise<T> =>
     database.transact((run) => step(toRows(run)))
   return {
-    start: (draft, now) => transact((rows) => start(rows, draft, now)),
+    start: (session, now) => transact((rows) => start(rows, session, now)),
     rotate: (call) => transact((rows) => rotate(rows, call)),
     stepUp: (call) => transact((rows) => stepUp(rows, call)),
     end: (sid, reason, call) => transact((rows) => end(rows, sid, { ...call, reason })),
-    endAll: (sub, reason, call) => transact((rows) => endAll(rows, sub, { ...call, reason })),
+    endAll: (owner, reason, call) => transact((rows) => endAll(rows, owner, { ...call, reason })),
     revokeToken: (jti, until, now) => transact((rows) => revokeToken(rows, jti, until, now)),
   }
 }
 
-/** What the row of an attempt says; `n` already counts this one, and stays at one more than the limit. */
+/** Reads the row of an attempt; `n` counts this one, and stays at one more than the limit. */
 export function toAttempt(row: Result['rows'][number] | undefined, limit: number): Attempt {
   const count = Number(row?.['n'])
   if (count <= limit) return { allowed: true, retryAfter: 0, count }
@@ -37,7 +37,7 @@ export function toAttempt(row: Result['rows'][number] | undefined, limit: number
   return { allowed: false, retryAfter: Math.max(1, Math.ceil(left / 1000)), count: limit }
 }
 
-/** SQLite's half: each step holds the write lock from its first word. */
+/** SQLite: a transaction takes the write lock with its first statement. */
 export function createSqliteCommands(database: Database): Commands {
   const { compile, run } = database
   const count = compile(

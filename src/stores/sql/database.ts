@@ -1,6 +1,6 @@
 /**
- * The user's Kysely instance as something that runs our statements. Nothing of Kysely is imported at
- * run time: its `executeQuery` takes any object of a compiled query's shape, which also saves
+ * The user's Kysely instance as something that runs our statements. Nothing of Kysely is imported
+ * at run time: its `executeQuery` takes any object of a compiled query's shape, which also saves
  * building the same query on every call. Plugins are left out, because one that renames columns
  * would rename ours; the schema that `withSchema` sets is read first.
  */
@@ -118,7 +118,10 @@ export function toKnownDialect(given: unknown): SqlDialect {
   throw new ConfigurationError(expected('dialect', "'postgres', 'mysql' or 'sqlite'", given))
 }
 
-/** The class of Kysely's adapter, or of its base, says the dialect; third-party dialects extend these. */
+/**
+ * The class of Kysely's adapter, or of its base, says the dialect; third-party dialects extend
+ * these.
+ */
 const ADAPTERS: Readonly<Record<string, SqlDialect>> = {
   PostgresAdapter: 'postgres',
   MysqlAdapter: 'mysql',
@@ -168,7 +171,10 @@ function createRun<DB>(db: Kysely<DB>, dialect: SqlDialect): Run {
   }
 }
 
-/** Refuses rows that a driver returns as arrays, or as an object for each table. No column of ours is an object. */
+/**
+ * Refuses rows that a driver returns as arrays, or as an object for each table. No column of ours
+ * is an object.
+ */
 function checkShape(row: Record<string, unknown> | undefined): void {
   if (row === undefined) return
   const nested = Array.isArray(row) || Object.values(row).some(isPlainObject)
@@ -184,9 +190,9 @@ function isPlainObject(value: unknown): boolean {
 
 /**
  * SQLite's transactions take the write lock with their first word: one that reads first and writes
- * later fails at once where another process wrote meanwhile, whatever the busy timeout. A process has
- * one connection, so that everything takes turns: Kysely's own dialect sees to that, others may let a
- * statement slip into another call's transaction.
+ * later fails at once where another process wrote meanwhile, whatever the busy timeout. A process
+ * has one connection, so that everything takes turns: Kysely's own dialect sees to that, others may
+ * let a statement slip into another call's transaction.
  */
 function createSqlite<DB>(db: Kysely<DB>, compile: Compile): Pick<Database, 'run' | 'transact'> {
   const begin = compile('begin immediate')
@@ -221,7 +227,9 @@ function createSqlite<DB>(db: Kysely<DB>, compile: Compile): Pick<Database, 'run
   }
 }
 
-/** Read committed: repeatable read would also lock the gap where an unknown session is looked for. */
+/**
+ * Read committed: repeatable read would also lock the gap where an unknown session is looked for.
+ */
 function createServer<DB>(db: Kysely<DB>, dialect: SqlDialect): Pick<Database, 'run' | 'transact'> {
   return {
     run: createRun(db, dialect),

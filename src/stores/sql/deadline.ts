@@ -19,7 +19,8 @@ export interface DeadlineOptions {
 
 /** For overloads of drivers and of Kysely that no stricter type fits on both sides. */
 export type Loose =
-  // biome-ignore lint/suspicious/noExplicitAny: their overloads have no common subtype and no common supertype
+  // biome-ignore lint/suspicious/noExplicitAny: their overloads have no common subtype and no
+  // common supertype
   any
 
 /** A call took longer than its deadline. */

@@ -1,9 +1,10 @@
 /**
- * Work on locked rows inside of one transaction, for the dialects whose steps look first and write then (SQLite, MySQL). Locks are
- * taken in one order (subject, sessions, counter), so that no two steps wait for each other; the counter comes last
- * because it makes every other writer of the log wait until the commit.
+ * Locked rows in one transaction, for the dialects whose steps read first and write then (SQLite,
+ * MySQL). Locks are taken in one order (subject, sessions, counter), so that no two steps wait for
+ * each other; the counter is last because it makes every other writer of the log wait until the
+ * commit.
  */
-import type { LogEntry, RevokeReason, SessionRow } from '../../session/store.ts'
+import type { LogEntry, RevokeReason, SessionOwner, SessionRow } from '../../session/store.ts'
 import type { Database, Run } from './database.ts'
 import {
   CHANGING_COLUMNS,
@@ -11,70 +12,141 @@ import {
   escapeText,
   readColumns,
   type SessionColumns,
+  toJson,
   toKey,
   toOptionalTime,
+  toOwnerValues,
   toRow,
   toVersion,
   unescapeText,
 } from './mapping.ts'
-import type { Compile, Statement, Value } from './statement.ts'
+import type { Statement, Value } from './statement.ts'
 
-/** What is written into the log, with times in the columns' unit. */
+/** An entry of the log with times in milliseconds. */
 export type NewLogEntry = LogEntry
 
 /** A session's row, locked; null for none. */
 export interface LockedSession {
   /** The columns. */
   readonly columns: SessionColumns | null
-  /** The moment after the wait for the lock, in the columns' unit. */
+  /** The time after the wait for the lock, in milliseconds. */
   readonly moment: number
 }
 
-/** A subject's row, locked; times in the columns' unit. */
-export interface LockedSubject {
-  /** When all was ended; null for never. */
+/** An owner's row, locked; times in milliseconds. */
+export interface LockedOwner {
+  /** The cut-off; null for none. */
   readonly cutOff: number | null
-  /** Until when that is kept. */
+  /** Until when it is kept. */
   readonly until: number
-  /** The moment after the wait for the lock. */
+  /** The time after the wait for the lock. */
   readonly moment: number
 }
 
-/** Which sessions of a subject are meant: those that can be used at a moment, but one. */
+/** An owner's sessions that are live at a moment. */
 export interface Selection {
-  /** The subject. */
-  readonly sub: string
-  /** The moment, in the columns' unit. */
+  /** The owner. */
+  readonly owner: SessionOwner
+  /** The moment, in milliseconds. */
   readonly moment: number
-  /** The session that is spared; null for none. */
+  /** The session that is left out; null for none. */
   readonly except: string | null
 }
 
-/** What a transaction can do with rows. */
-export interface LockedRows {
-  /** The moment. */
-  readMoment(now: number | null): Promise<number>
-  /** Locks a session. */
-  lockSession(sid: string, now: number | null): Promise<LockedSession>
-  /** Locks a subject, so that of a start and an end of all one comes first; makes the row where there is none. */
-  lockSubject(sub: string, now: number | null): Promise<LockedSubject>
-  /** Writes a new session. */
-  insert(columns: SessionColumns): Promise<SessionRow>
-  /** Writes what changed in a session that is locked. */
-  save(columns: SessionColumns, change: Partial<SessionColumns>): Promise<SessionRow>
-  /** Writes a subject's cut-off; its row is locked. */
-  cutOff(sub: string, at: number, until: number): Promise<void>
-  /** Revokes a subject's sessions; answers their identifiers. */
-  revokeAll(selection: Selection, reason: RevokeReason): Promise<readonly string[]>
-  /** Writes into the log: the last thing before the commit. */
-  append(entries: readonly NewLogEntry[]): Promise<void>
+/** Compiles the statements for a database; the result wraps the connection of one transaction. */
+export function createLockedRows(database: Database): (run: Run) => LockedRows {
+  const texts = createTexts(database)
+  return (run) => new LockedRows(run, texts)
 }
 
-/** Entries per statement: SQLite takes at most 500 terms, and a server wants no endless text. */
+/** Reads, locks and writes rows in one transaction. */
+export class LockedRows {
+  readonly #run: Run
+  readonly #texts: Texts
+
+  /** @internal */
+  constructor(run: Run, texts: Texts) {
+    this.#run = run
+    this.#texts = texts
+  }
+
+  /** The time, in milliseconds. */
+  async readMoment(now: number | null): Promise<number> {
+    const { rows } = await this.#run(this.#texts.clock, { now: toOptionalTime(now) })
+    return Number(rows[0]?.['moment'])
+  }
+
+  /** Locks a session. */
+  async lockSession(sid: string, now: number | null): Promise<LockedSession> {
+    const values = { sid_key: toKey(sid), now: toOptionalTime(now) }
+    const [found] = (await this.#run(this.#texts.find, values)).rows
+    if (found !== undefined) return { columns: readColumns(found), moment: Number(found['moment']) }
+    return { columns: null, moment: await this.readMoment(now) }
+  }
+
+  /**
+   * Locks an owner, so that starts and ends of all are serialized; creates the row where there is
+   * none.
+   */
+  async lockOwner(owner: SessionOwner, now: number | null): Promise<LockedOwner> {
+    const keys = toOwnerValues(owner)
+    await this.#run(this.#texts.hold, { ...keys, version: toVersion() })
+    const [found] = (await this.#run(this.#texts.findOwner, { ...keys, now: toOptionalTime(now) })).rows
+    const earlier = keys.earlier_key === '' ? [] : (await this.#run(this.#texts.findEarlier, keys)).rows
+    const cutOffs = [found, ...earlier].map((row) => row?.['cut_off_at'] ?? null)
+    return {
+      cutOff: cutOffs.reduce<number | null>(
+        (latest, at) => (at === null ? latest : Math.max(latest ?? 0, Number(at))),
+        null,
+      ),
+      until: Number(found?.['until_at']),
+      moment: Number(found?.['moment']),
+    }
+  }
+
+  /** Writes a new session. */
+  async insert(columns: SessionColumns): Promise<SessionRow> {
+    await this.#run(this.#texts.insert, columns)
+    return toRow(columns)
+  }
+
+  /** Changes a locked session. */
+  async save(columns: SessionColumns, change: Partial<SessionColumns>): Promise<SessionRow> {
+    const next = { ...columns, ...change } as SessionColumns
+    await this.#run(this.#texts.save, next)
+    return toRow(next)
+  }
+
+  /** Writes the cut-off of a locked owner. */
+  async cutOff(owner: SessionOwner, at: number, until: number): Promise<void> {
+    await this.#run(this.#texts.cutOff, { ...toOwnerValues(owner), at, until })
+  }
+
+  /** Revokes the sessions of a locked owner. Resolves to their identifiers. */
+  async revokeAll({ owner, moment, except }: Selection, reason: RevokeReason): Promise<readonly string[]> {
+    const spared = except === null ? '' : toKey(except)
+    const values = { ...toOwnerValues(owner), now: moment, except: spared }
+    const { rows } = await this.#run(this.#texts.findAll, values)
+    if (rows.length > 0) await this.#run(this.#texts.revokeAll, { ...values, reason })
+    return rows.map(({ sid }) => unescapeText(sid))
+  }
+
+  /** Writes into the log: the last statement before the commit. */
+  async append(entries: readonly NewLogEntry[]): Promise<void> {
+    if (entries.length > 0) await this.#run(this.#texts.count, { many: entries.length })
+    for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE) {
+      const some = entries.slice(from, from + ENTRIES_AT_ONCE)
+      await this.#run(this.#texts.toInsert(some.length, entries.length - from), toEntryValues(some))
+    }
+  }
+}
+
+/** Entries per statement: SQLite takes at most 500 terms. */
 const ENTRIES_AT_ONCE = 100
 
 const SELECTED =
-  'sub_key = :sub_key and revoked_at is null and idle_expires_at > :now and absolute_expires_at > :now and sid_key <> :except'
+  'sub_key = :sub_key and {in_realm} and revoked_at is null' +
+  ' and idle_expires_at > :now and absolute_expires_at > :now and sid_key <> :except'
 
 type Texts = ReturnType<typeof createTexts>
 
@@ -92,106 +164,46 @@ function createTexts({ compile, dialect }: Database) {
     ),
     save: compile(`update {sessions} set ${sets} where sid_key = :sid_key`),
     hold: compile(
-      `{limits} insert into {subjects} (sub_key, version, until_at) values (:sub_key, :version, 0)
-       ${upsert} version = :version`,
+      `{limits} insert into {subjects} (sub_key, realm, version, until_at)
+       values (:owner_key, :owner_realm, :version, 0) ${upsert} version = :version`,
     ),
-    findSubject: compile(
-      '{limits} select cut_off_at, until_at, {now} as moment from {subjects} where sub_key = :sub_key {lock}',
+    findOwner: compile(
+      '{limits} select cut_off_at, until_at, {now} as moment from {subjects} where sub_key = :owner_key {lock}',
     ),
-    cutOff: compile('update {subjects} set cut_off_at = :at, until_at = :until where sub_key = :sub_key'),
+    findEarlier: compile('select cut_off_at from {subjects} where sub_key = :earlier_key and realm is null'),
+    cutOff: compile(
+      `update {subjects} set cut_off_at = :at, until_at = :until, realm = :owner_realm
+       where sub_key = :owner_key`,
+    ),
     findAll: compile(`{limits} select sid from {sessions} where ${SELECTED} order by sid_key {lock}`),
     revokeAll: compile(`update {sessions} set revoked_at = :now, revoke_reason = :reason where ${SELECTED}`),
     count: compile("{limits} update {counters} set n = n + :many where name = 'log'"),
+    /**
+     * One statement for some entries. Their numbers follow from the counter, which this transaction
+     * locks.
+     */
+    toInsert(many: number, left: number): Statement {
+      const terms = Array.from(
+        { length: many },
+        (_, i) =>
+          `select n - ${left - 1 - i}, :kind${i}, :hash${i}, :key${i}, :realm${i}, :at${i}, :until${i}
+           from {counters} where name = 'log'`,
+      )
+      return compile(
+        `insert into {log} (id, kind, key_hash, entry_key, realm, revoked_at, until_at) ${terms.join(' union all ')}`,
+      )
+    },
   }
-}
-
-async function lockSession(
-  texts: Texts,
-  run: Run,
-  sid: string,
-  given: number | null,
-): Promise<LockedSession> {
-  const now = toOptionalTime(given)
-  const [found] = (await run(texts.find, { sid_key: toKey(sid), now })).rows
-  if (found !== undefined) return { columns: readColumns(found), moment: Number(found['moment']) }
-  return { columns: null, moment: await readMoment(texts, run, given) }
-}
-
-async function lockSubject(
-  texts: Texts,
-  run: Run,
-  sub: string,
-  given: number | null,
-): Promise<LockedSubject> {
-  await run(texts.hold, { sub_key: toKey(sub), version: toVersion() })
-  const [found] = (await run(texts.findSubject, { sub_key: toKey(sub), now: toOptionalTime(given) })).rows
-  const cutOff = found?.['cut_off_at'] ?? null
-  return {
-    cutOff: cutOff === null ? null : Number(cutOff),
-    until: Number(found?.['until_at']),
-    moment: Number(found?.['moment']),
-  }
-}
-
-async function readMoment(texts: Texts, run: Run, now: number | null): Promise<number> {
-  return Number((await run(texts.clock, { now: toOptionalTime(now) })).rows[0]?.['moment'])
-}
-
-/** One statement for some entries. Their numbers follow from the counter, which this transaction holds. */
-function compileEntries(compile: Compile, many: number, left: number): Statement {
-  const terms = Array.from(
-    { length: many },
-    (_, i) =>
-      `select n - ${left - 1 - i}, :kind${i}, :hash${i}, :key${i}, :at${i}, :until${i} from {counters} where name = 'log'`,
-  )
-  return compile(
-    `insert into {log} (id, kind, key_hash, entry_key, revoked_at, until_at) ${terms.join(' union all ')}`,
-  )
 }
 
 function toEntryValues(entries: readonly NewLogEntry[]): Readonly<Record<string, Value>> {
-  const pairs = entries.flatMap(({ kind, key, at, until }, i): [string, Value][] => [
+  const pairs = entries.flatMap(({ kind, key, realm, at, until }, i): [string, Value][] => [
     [`kind${i}`, kind],
     [`hash${i}`, toKey(key)],
     [`key${i}`, escapeText(key)],
+    [`realm${i}`, realm === undefined ? null : toJson(realm)],
     [`at${i}`, at],
     [`until${i}`, until],
   ])
   return Object.fromEntries(pairs)
-}
-
-/** Compiles the statements for a database; then gives each transaction its rows. */
-export function createLockedRows(database: Database): (run: Run) => LockedRows {
-  const { compile } = database
-  const texts = createTexts(database)
-  return (run) => ({
-    readMoment: (now) => readMoment(texts, run, now),
-    lockSession: (sid, now) => lockSession(texts, run, sid, now),
-    lockSubject: (sub, now) => lockSubject(texts, run, sub, now),
-    async insert(columns) {
-      await run(texts.insert, columns)
-      return toRow(columns)
-    },
-    async save(columns, change) {
-      const next = { ...columns, ...change } as SessionColumns
-      await run(texts.save, next)
-      return toRow(next)
-    },
-    async cutOff(sub, at, until) {
-      await run(texts.cutOff, { sub_key: toKey(sub), at, until })
-    },
-    async revokeAll({ sub, moment, except }, reason) {
-      const values = { sub_key: toKey(sub), now: moment, except: except === null ? '' : toKey(except) }
-      const { rows } = await run(texts.findAll, values)
-      if (rows.length > 0) await run(texts.revokeAll, { ...values, reason })
-      return rows.map(({ sid }) => unescapeText(sid))
-    },
-    async append(entries) {
-      if (entries.length > 0) await run(texts.count, { many: entries.length })
-      for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE) {
-        const some = entries.slice(from, from + ENTRIES_AT_ONCE)
-        await run(compileEntries(compile, some.length, entries.length - from), toEntryValues(some))
-      }
-    },
-  })
 }

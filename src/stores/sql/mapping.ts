@@ -1,13 +1,21 @@
 /**
- * Rows of the tables, and what they mean: the one place that knows how a session is spelt in columns.
+ * Mapping of sessions to columns and back: the one place that knows how a session is stored in SQL.
  *
- * Times are whole milliseconds in columns that end in `_at`. Identifiers and subjects are found by a hash in hexadecimal digits,
- * because a collation may find 'alice' equal to 'Alice', to 'alice ' and to 'Álice'. Texts are kept as the inside of a JSON string in
- * ASCII, so that no character set can lose any of it: PostgreSQL refuses U+0000, SQLite cuts there, MySQL may refuse an emoji.
+ * Times are whole milliseconds in columns that end in `_at`. Identifiers and subjects are found by
+ * a hash in hexadecimal digits, because a collation may find 'alice' equal to 'Alice', to 'alice '
+ * and to 'Álice'. Texts are stored as the inside of a JSON string in ASCII, so that no character
+ * set can lose any of it: PostgreSQL refuses U+0000, SQLite cuts there, MySQL may refuse an emoji.
  */
 import { createHash, randomInt } from 'node:crypto'
-import { decideRotation, isWriting } from '../../session/rotation.ts'
-import type { NewSession, RevokeReason, RotateCall, RotationWord, SessionRow } from '../../session/store.ts'
+import { decideRotation, isWriting, type RotationRecord } from '../../session/rotation.ts'
+import type {
+  NewSession,
+  RevokeReason,
+  RotateCall,
+  RotationWord,
+  SessionOwner,
+  SessionRow,
+} from '../../session/store.ts'
 import type { Values } from './statement.ts'
 
 /** A session's columns. */
@@ -26,6 +34,10 @@ export interface SessionColumns extends Values {
   readonly gen: number
   /** As in the row. */
   readonly rotated_at: number
+  /** As in the row, in milliseconds. */
+  readonly late: number
+  /** As in the row, in milliseconds. */
+  readonly late_before: number
   /** The row's `authTime`. */
   readonly auth_at: number | null
   /** Escaped text. */
@@ -73,6 +85,8 @@ export const FIXED_COLUMNS = [
 export const CHANGING_COLUMNS = [
   'gen',
   'rotated_at',
+  'late',
+  'late_before',
   'auth_at',
   'acr',
   'amr',
@@ -85,15 +99,55 @@ export const CHANGING_COLUMNS = [
 /** All of them. */
 export const COLUMNS: readonly string[] = [...FIXED_COLUMNS, ...CHANGING_COLUMNS]
 
-/** MySQL's `text` holds so many bytes, and without strict mode it cuts what is longer. */
+/** Bytes in MySQL's `text`, which without strict mode cuts what is longer. */
 const MOST_TEXT = 65_535
 
-/** The hash that an identifier, a token or a subject is found by: SHA-256 over its code units, in hexadecimal digits. */
+/**
+ * The hash that finds an identifier, token or subject: SHA-256 over its code units, in hexadecimal.
+ */
 export function toKey(text: string): string {
   return createHash('sha256').update(text, 'utf16le').digest('hex')
 }
 
-/** A number that no other start of the same subject leaves behind. */
+/**
+ * The hash that finds an owner's cut-off: without a realm that of the subject, as in version 1 of
+ * the schema. The odd byte at the end keeps it apart from the hash of any text.
+ */
+export function toOwnerKey({ realm, sub }: SessionOwner): string {
+  if (realm === null) return toKey(sub)
+  const pair = JSON.stringify([realm, sub])
+  return createHash('sha256').update(pair, 'utf16le').update(Uint8Array.of(0)).digest('hex')
+}
+
+/**
+ * The parameters that find an owner: its sessions, its cut-off, and a cut-off that version 1 of the
+ * schema kept for the subject in every realm (its `realm` is null; ours is JSON).
+ */
+export function toOwnerValues({ realm, sub }: SessionOwner): OwnerValues {
+  return {
+    sub_key: toKey(sub),
+    owner_key: toOwnerKey({ realm, sub }),
+    earlier_key: realm === null ? '' : toKey(sub),
+    realm: toOptionalText(realm),
+    owner_realm: toJson(realm),
+  }
+}
+
+/** What `toOwnerValues` returns. */
+export interface OwnerValues extends Values {
+  /** The hash of the subject. */
+  readonly sub_key: string
+  /** The hash of realm and subject. */
+  readonly owner_key: string
+  /** The hash of the subject; empty where `owner_key` is the same. */
+  readonly earlier_key: string
+  /** Escaped text. */
+  readonly realm: string | null
+  /** The realm as JSON. */
+  readonly owner_realm: string
+}
+
+/** A number that no other start of the same owner leaves behind. */
 export function toVersion(): number {
   return randomInt(2 ** 48 - 1)
 }
@@ -144,24 +198,24 @@ function fromJson(value: unknown): unknown {
 }
 
 /**
- * What a draft sets in the columns; the rest follows from the moment of the step.
+ * The columns that a new session brings; the rest follows from the time of the step.
  *
  * @throws {RangeError} when a text is too long to be kept whole
  */
-export function toDraftColumns(draft: NewSession): Values {
+export function toNewColumns(session: NewSession): Values {
   const columns = {
-    sid_key: toKey(draft.sid),
-    sub_key: toKey(draft.sub),
-    sid: escapeText(draft.sid),
-    sub: escapeText(draft.sub),
-    realm: toOptionalText(draft.realm),
-    auth_at: toOptionalTime(draft.authTime),
-    acr: toOptionalText(draft.acr),
-    amr: draft.amr === null ? null : toJson(draft.amr),
-    scopes: toJson(draft.scopes),
-    data: toJson(draft.data),
-    ip: toOptionalText(draft.ip?.slice(0, 64) ?? null),
-    user_agent: toOptionalText(draft.userAgent?.slice(0, 256) ?? null),
+    sid_key: toKey(session.sid),
+    sub_key: toKey(session.sub),
+    sid: escapeText(session.sid),
+    sub: escapeText(session.sub),
+    realm: toOptionalText(session.realm),
+    auth_at: toOptionalTime(session.authTime),
+    acr: toOptionalText(session.acr),
+    amr: session.amr === null ? null : toJson(session.amr),
+    scopes: toJson(session.scopes),
+    data: toJson(session.data),
+    ip: toOptionalText(session.ip?.slice(0, 64) ?? null),
+    user_agent: toOptionalText(session.userAgent?.slice(0, 256) ?? null),
   }
   for (const [name, value] of Object.entries(columns)) {
     if (typeof value === 'string' && value.length > MOST_TEXT) {
@@ -172,32 +226,40 @@ export function toDraftColumns(draft: NewSession): Values {
 }
 
 /** All columns of a session that starts at a moment, in the columns' unit. */
-export function toColumns(draft: NewSession, moment: number): SessionColumns {
-  const absolute = moment + toColumnTime(draft.absolute)
+export function toColumns(session: NewSession, moment: number): SessionColumns {
+  const absolute = moment + toColumnTime(session.absolute)
   return {
-    ...toDraftColumns(draft),
+    ...toNewColumns(session),
     gen: 0,
     rotated_at: moment,
+    late: 0,
+    late_before: 0,
     created_at: moment,
     last_used_at: moment,
-    idle_expires_at: Math.min(moment + toColumnTime(draft.idle), absolute),
+    idle_expires_at: Math.min(moment + toColumnTime(session.idle), absolute),
     absolute_expires_at: absolute,
     revoked_at: null,
     revoke_reason: null,
   } as SessionColumns
 }
 
-/** Columns as a driver gives them, with integers as numbers: pg answers strings, others numbers or bigints. */
+/**
+ * Columns from a driver, with integers as numbers: pg returns strings, others numbers or bigints.
+ */
 export function readColumns(row: Readonly<Record<string, unknown>>): SessionColumns {
   const columns: Record<string, unknown> = {}
   for (const name of COLUMNS) {
     const value = row[name] ?? null
-    columns[name] = value !== null && (name === 'gen' || name.endsWith('_at')) ? Number(value) : value
+    columns[name] = value !== null && isInteger(name) ? Number(value) : value
   }
   return columns as SessionColumns
 }
 
-/** Columns as the record that the contract speaks of. */
+function isInteger(name: string): boolean {
+  return name === 'gen' || name.startsWith('late') || name.endsWith('_at')
+}
+
+/** Columns as the record of the contract. */
 export function toRow(columns: SessionColumns): SessionRow {
   return {
     sid: unescapeText(columns.sid),
@@ -205,6 +267,8 @@ export function toRow(columns: SessionColumns): SessionRow {
     realm: fromOptional(columns.realm, unescapeText),
     gen: columns.gen,
     rotatedAt: fromColumnTime(columns.rotated_at),
+    late: fromColumnTime(columns.late),
+    lateBefore: fromColumnTime(columns.late_before),
     authTime: fromOptional(columns.auth_at, fromColumnTime),
     acr: fromOptional(columns.acr, unescapeText),
     amr: fromOptional(columns.amr, fromJson) as readonly string[] | null,
@@ -228,22 +292,33 @@ export function isLive(columns: SessionColumns, moment: number): boolean {
   )
 }
 
-/** The rotation decision on columns, `late` included. In whole milliseconds, so that every dialect agrees on the boundaries. */
-export function decideRevocation(
+/** The rotation decision on columns, `late` included; in milliseconds, as in every dialect. */
+export function decideOnColumns(
   columns: SessionColumns | null,
   call: RotateCall,
   moment: number,
 ): RotationWord {
-  const record = columns && {
+  const policy = toColumnPolicy(call)
+  const word = decideRotation(columns && toRecord(columns), call.gen, moment, policy)
+  const late = call.notAfter !== null && moment > toColumnTime(call.notAfter)
+  return late && isWriting(word, policy) ? 'late' : word
+}
+
+/** The rules with lengths in milliseconds. */
+export function toColumnPolicy(call: RotateCall): RotateCall {
+  return { ...call, overlap: toColumnTime(call.overlap), idle: toColumnTime(call.idle) }
+}
+
+/** What the rotation decision reads, in milliseconds. */
+export function toRecord(columns: SessionColumns): RotationRecord {
+  return {
     gen: columns.gen,
     rotatedAt: columns.rotated_at,
+    late: columns.late,
+    lateBefore: columns.late_before,
     lastUsedAt: columns.last_used_at,
     idleExpiresAt: columns.idle_expires_at,
     absoluteExpiresAt: columns.absolute_expires_at,
     revokedAt: columns.revoked_at,
   }
-  const policy = { ...call, overlap: toColumnTime(call.overlap) }
-  const word = decideRotation(record, call.gen, moment, policy)
-  const late = call.notAfter !== null && moment > toColumnTime(call.notAfter)
-  return late && isWriting(word, policy) ? 'late' : word
 }

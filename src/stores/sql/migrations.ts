@@ -14,7 +14,7 @@ import {
   toSchema,
 } from './database.ts'
 import { retry } from './retry.ts'
-import { readVersion, SCHEMA_STEPS } from './schema.ts'
+import { isDuplicate, readVersion, SCHEMA_STEPS } from './schema.ts'
 import { createCompiler, type SqlDialect, type Statement } from './statement.ts'
 
 /** A migration for Kysely's Migrator. */
@@ -37,7 +37,12 @@ const PATIENCE = 30
 const PAUSE = 0.05
 
 async function runAll(run: Run, statements: readonly Statement[]): Promise<void> {
-  for (const statement of statements) await run(statement)
+  for (const statement of statements) {
+    await run(statement).catch((error: unknown) => {
+      // A process that ended halfway through, or another way to migrate, has added the column.
+      if (!isDuplicate(error)) throw error
+    })
+  }
 }
 
 /**
@@ -71,7 +76,8 @@ export function sqlMigrations(settings: SqlSettings = {}): SqlMigrationProvider 
 }
 
 /**
- * The statements of all migrations as texts, for tools that take SQL.
+ * The statements of all migrations as texts, for tools that take SQL. On MySQL and SQLite a second
+ * run of `alter table ... add column` fails, and has changed nothing.
  *
  * @param settings the same `prefix` and `schema` as the store's
  * @throws {ConfigurationError} for an unknown dialect or an unfit name
@@ -93,7 +99,9 @@ export function sqlStatements(
   return SCHEMA_STEPS.flatMap(({ up }) => up({ compile, dialect, prefix })).map(({ sql }) => sql)
 }
 
-/** A lock for one migrating process. It is polled, since a long wait would look like a hung server. */
+/**
+ * A lock for one migrating process. It is polled, since a long wait would look like a hung server.
+ */
 const LOCKS = {
   postgres: {
     take: "select case when pg_try_advisory_xact_lock(hashtext('{log}')) then 1 else 0 end as taken",

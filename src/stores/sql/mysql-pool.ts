@@ -128,7 +128,8 @@ export function withMysqlDeadlines(
     getConnection(callback) {
       const settle = callOnce<MysqlConnectionLike>(
         (error, connection) => {
-          // Kysely's type promises a connection beside an error too; its code looks at the error first.
+          // Kysely's type promises a connection beside an error too; its code looks at the error
+          // first.
           callback(error, (connection && toWrapped(connection)) as MysqlConnectionWithDeadlines)
         },
         deadline,

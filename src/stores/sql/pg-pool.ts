@@ -116,7 +116,8 @@ export function withPgDeadlines(pool: PgPoolLike, options: DeadlineOptions = {})
   const deadline = readDeadline(options)
   const settings = pool.options as Record<string, unknown>
   settings['connectionTimeoutMillis'] ||= Math.ceil(deadline * 1000)
-  // The pool has thrown away the idle client that broke; without a listener the event would end the process.
+  // The pool has thrown away the idle client that broke; without a listener the event would end the
+  // process.
   pool.on('error', () => undefined)
   // Kysely knows a connection by its object, and greets each new one.
   const known = new WeakMap<PgClientLike, ReturnType<typeof wrap>>()

@@ -1,119 +1,69 @@
-/** PostgreSQL's half: one statement for each step, put together from values and read back. The statements are in `postgrestext.ts`. */
-import type {
-  EndAllCall,
-  NewSession,
-  RevokeReason,
-  RotateCall,
-  Rotation,
-  RotationWord,
-  SessionRow,
-  StepUp,
-  StepUpCall,
-} from '../../session/store.ts'
+/** PostgreSQL: one statement for each step; the statements are in `postgres-statements.ts`. */
+import type { RotationWord, StepUp } from '../../session/store.ts'
 import { type Commands, toAttempt } from './commands.ts'
-import type { Database, Run } from './database.ts'
+import type { Database, Result } from './database.ts'
 import {
   escapeText,
   fromColumnTime,
   readColumns,
   toColumnTime,
-  toDraftColumns,
   toJson,
   toKey,
+  toNewColumns,
   toOptionalTime,
+  toOwnerValues,
   toRow,
   toVersion,
 } from './mapping.ts'
-import { createPostgresTexts, type PostgresTexts } from './postgres-statements.ts'
+import { createPostgresTexts } from './postgres-statements.ts'
 
-/** So many starts of one subject in a row, each in the middle of an attempt to end all: then others have to wait. */
+/** So many starts of one owner in a row may come in the middle of an attempt to end all. */
 const MOST_TRIES = 100
 
-interface PostgresTools {
-  readonly run: Run
-  readonly texts: PostgresTexts
-}
-
-async function start(
-  { run, texts }: PostgresTools,
-  draft: NewSession,
-  now: number | null,
-): Promise<SessionRow | null> {
-  const values = {
-    ...toDraftColumns(draft),
-    version: toVersion(),
-    proved_at: toColumnTime(draft.provedAt),
-    idle: toColumnTime(draft.idle),
-    absolute: toColumnTime(draft.absolute),
-    now: toOptionalTime(now),
-  }
-  const [row] = (await run(texts.start, values)).rows
-  return row === undefined ? null : toRow(readColumns(row))
-}
-
-async function rotate({ run, texts }: PostgresTools, call: RotateCall): Promise<Rotation> {
-  const values = {
-    sid_key: toKey(call.sid),
-    gen: call.gen,
-    overlap: toColumnTime(call.overlap),
-    idle: toColumnTime(call.idle),
-    rotation: call.rotation ? 1 : 0,
-    not_after: toOptionalTime(call.notAfter),
-    log_ttl: toColumnTime(call.logTtl),
-    now: toOptionalTime(call.now),
-  }
-  const [row = {}] = (await run(texts.rotate, values)).rows
-  const now = fromColumnTime(row['moment'])
-  if ((row['word'] ?? null) === null) return { word: 'unknown', row: null, now }
-  return { word: row['word'] as RotationWord, row: toRow(readColumns(row)), now }
-}
-
-async function stepUp({ run, texts }: PostgresTools, call: StepUpCall): Promise<StepUp> {
-  const values = {
-    sid_key: toKey(call.sid),
-    auth_at: toColumnTime(call.authTime),
-    acr: call.acr === null ? null : escapeText(call.acr),
-    amr: call.amr === null ? null : toJson(call.amr),
-    not_after: toOptionalTime(call.notAfter),
-    now: toOptionalTime(call.now),
-  }
-  const [row] = (await run(texts.stepUp, values)).rows
-  if (row === undefined) return { word: 'unknown', row: null }
-  return { word: row['word'] as StepUp['word'], row: toRow(readColumns(row)) }
-}
-
-async function endAll(
-  { run, texts }: PostgresTools,
-  sub: string,
-  { reason, logTtl, now, except, cutOff }: EndAllCall & { readonly reason: RevokeReason },
-): Promise<number> {
-  const values = {
-    sub_key: toKey(sub),
-    sub: escapeText(sub),
-    version: toVersion(),
-    cut_off: toOptionalTime(cutOff),
-    except: except === null ? '' : toKey(except),
-    reason,
-    log_ttl: toColumnTime(logTtl),
-    now: toOptionalTime(now),
-  }
-  for (let tries = 0; tries < MOST_TRIES; tries++) {
-    const [row] = (await run(texts.endAll, values)).rows
-    if (Number(row?.['done']) > 0) return Number(row?.['many'])
-  }
-  throw new Error('Sessions of this subject start faster than they can be ended')
-}
-
-/** PostgreSQL's half. */
+/** The methods of the contract that write. */
 export function createPostgresCommands(database: Database): Commands {
   const { run } = database
   const texts = createPostgresTexts(database)
-  const tools = { run, texts }
   return {
-    start: (draft, now) => start(tools, draft, now),
-    rotate: (call) => rotate(tools, call),
-    stepUp: (call) => stepUp(tools, call),
-    endAll: (sub, reason, call) => endAll(tools, sub, { ...call, reason }),
+    async start(session, now) {
+      const values = {
+        ...toNewColumns(session),
+        ...toOwnerValues(session),
+        version: toVersion(),
+        proved_at: toColumnTime(session.provedAt),
+        idle: toColumnTime(session.idle),
+        absolute: toColumnTime(session.absolute),
+        now: toOptionalTime(now),
+      }
+      const [row] = (await run(texts.start, values)).rows
+      return row === undefined ? null : toRow(readColumns(row))
+    },
+
+    async rotate(call) {
+      const values = {
+        sid_key: toKey(call.sid),
+        gen: call.gen,
+        overlap: toColumnTime(call.overlap),
+        idle: toColumnTime(call.idle),
+        rotation: call.rotation ? 1 : 0,
+        not_after: toOptionalTime(call.notAfter),
+        log_ttl: toColumnTime(call.logTtl),
+        now: toOptionalTime(call.now),
+      }
+      return toStep<RotationWord>((await run(texts.rotate, values)).rows[0])
+    },
+
+    async stepUp(call) {
+      const values = {
+        sid_key: toKey(call.sid),
+        auth_at: toColumnTime(call.authTime),
+        acr: call.acr === null ? null : escapeText(call.acr),
+        amr: call.amr === null ? null : toJson(call.amr),
+        not_after: toOptionalTime(call.notAfter),
+        now: toOptionalTime(call.now),
+      }
+      return toStep<StepUp['word']>((await run(texts.stepUp, values)).rows[0])
+    },
 
     async countAttempt(key, limit, window, now) {
       const values = {
@@ -126,8 +76,32 @@ export function createPostgresCommands(database: Database): Commands {
     },
 
     async end(sid, reason, { logTtl, now }) {
-      const values = { sid_key: toKey(sid), reason, log_ttl: toColumnTime(logTtl), now: toOptionalTime(now) }
+      const values = {
+        sid_key: toKey(sid),
+        sid: escapeText(sid),
+        reason,
+        log_ttl: toColumnTime(logTtl),
+        now: toOptionalTime(now),
+      }
       return Number((await run(texts.end, values)).rows[0]?.['live']) > 0
+    },
+
+    async endAll(owner, reason, { logTtl, now, except, cutOff }) {
+      const values = {
+        ...toOwnerValues(owner),
+        sub: escapeText(owner.sub),
+        version: toVersion(),
+        cut_off: toOptionalTime(cutOff),
+        except: except === null ? '' : toKey(except),
+        reason,
+        log_ttl: toColumnTime(logTtl),
+        now: toOptionalTime(now),
+      }
+      for (let tries = 0; tries < MOST_TRIES; tries++) {
+        const [row] = (await run(texts.endAll, values)).rows
+        if (Number(row?.['done']) > 0) return Number(row?.['many'])
+      }
+      throw new Error('Sessions of this subject start faster than they can be ended')
     },
 
     async revokeToken(jti, until, now) {
@@ -135,4 +109,12 @@ export function createPostgresCommands(database: Database): Commands {
       await run(texts.revokeToken, { ...values, until: toColumnTime(until), now: toOptionalTime(now) })
     },
   }
+}
+
+/** Reads the row that a step returns; without a session it has the time only. */
+function toStep<Word>(row: Result['rows'][number] | undefined) {
+  const now = fromColumnTime(row?.['moment'])
+  const isKnown = row !== undefined && (row['word'] ?? null) !== null
+  if (!isKnown) return { word: 'unknown' as Word, row: null, now }
+  return { word: row['word'] as Word, row: toRow(readColumns(row)), now }
 }

@@ -1,55 +1,64 @@
 /**
- * PostgreSQL: every step is one statement, one round trip, so that no client that hangs between two can keep a lock. In each the
- * row is locked first, the clock is read above the lock (in the same select it would be as old as the wait is long), and the
- * counter of the log comes last. The verdict is `decide` of `session/rotation.ts` once more, in SQL; the store suite holds them
- * together.
+ * The statements of PostgreSQL. Every step is one statement, one round trip, so that no client that
+ * hangs between two can hold a lock. In each the row is locked first, the clock is read above the
+ * lock (in the same select it would be as old as the wait is long), and the counter of the log
+ * comes last. `ROTATE` repeats `decideRotation` of `session/rotation.ts` in SQL; the store suite
+ * compares them.
  */
+
+import { KEPT_OVERLAPS, LATE_PARTS, SHADOWED_OVERLAPS } from '../../session/rotation.ts'
 import type { Database } from './database.ts'
 import { CHANGING_COLUMNS, COLUMNS, FIXED_COLUMNS } from './mapping.ts'
 import type { Statement } from './statement.ts'
 
 /** The statements. */
 export interface PostgresTexts {
-  /** Answers one row, or none where the subject was revoked. */
+  /** Returns one row, or none where the owner was revoked. */
   readonly start: Statement
-  /** Answers one row; its `word` is null for `unknown`. */
+  /** Returns one row; its `word` is null for `unknown`. */
   readonly rotate: Statement
-  /** Answers one row, or none for `unknown`. */
+  /** Returns one row; its `word` is null for `unknown`. */
   readonly stepUp: Statement
-  /** Answers one row. */
+  /** Returns one row. */
   readonly countAttempt: Statement
-  /** Answers one row; `live` is 1 where the session was. */
+  /** Returns one row; `live` is 1 where the session was. */
   readonly end: Statement
-  /** Answers one row; `done` is 0 where a session started meanwhile that it cannot see: then once more. */
+  /**
+   * Returns one row; `done` is 0 where a session started meanwhile that it cannot see: repeat it.
+   */
   readonly endAll: Statement
-  /** Answers nothing. */
+  /** Returns no row. */
   readonly revokeToken: Statement
 }
 
-/** The numbers of the log that follow, one for each row of `e`; then the entries. */
+/** Takes the next numbers of the log, one for each row of `e`, and inserts the entries. */
 const APPEND = `
   n as (
     update {counters} as c set n = c.n + k.many from (select count(*) as many from e) as k
     where c.name = 'log' and k.many > 0 returning c.n - k.many as before
   ),
   l as (
-    insert into {log} (id, kind, key_hash, entry_key, revoked_at, until_at)
-    select n.before + e.place, e.kind, e.key_hash, e.entry_key, e.at, e.until from n, e
+    insert into {log} (id, kind, key_hash, entry_key, realm, revoked_at, until_at)
+    select n.before + e.place, e.kind, e.key_hash, e.entry_key, e.realm, e.at, e.until from n, e
   )`
 
 const START = `
   with g as (
-    insert into {subjects} as s (sub_key, version, until_at)
-    select :sub_key::text, :version::bigint, 0 from {limits}
+    insert into {subjects} as s (sub_key, realm, version, until_at)
+    select :owner_key::text, :owner_realm::text, :version::bigint, 0 from {limits}
     on conflict (sub_key) do update set version = excluded.version
     returning s.cut_off_at
   ),
   t as materialized (
-    select {now} as moment from g where g.cut_off_at is null or g.cut_off_at < :proved_at::bigint
+    select {now} as moment from g
+    where (g.cut_off_at is null or g.cut_off_at < :proved_at::bigint) and not exists (
+      select 1 from {subjects}
+      where sub_key = :earlier_key::text and realm is null and cut_off_at >= :proved_at::bigint
+    )
   )
   insert into {sessions} (${COLUMNS.join(', ')})
   select :sid_key::text, :sub_key::text, :sid::text, :sub::text, :realm::text, :scopes::text, :data::text, t.moment,
-    t.moment + :absolute::bigint, :ip::text, :user_agent::text, 0, t.moment, :auth_at::bigint, :acr::text, :amr::text,
+    t.moment + :absolute::bigint, :ip::text, :user_agent::text, 0, t.moment, 0, 0, :auth_at::bigint, :acr::text, :amr::text,
     t.moment, t.moment + least(:idle::bigint, :absolute::bigint), null, null
   from t
   returning ${COLUMNS.join(', ')}`
@@ -61,7 +70,12 @@ const LOCKED = `
 
 const ROTATE = `
   with ${LOCKED},
-  a as (select t.*, greatest(0, t.moment - t.rotated_at) as age from t),
+  g as (select t.*, greatest(0, t.moment - t.rotated_at) as age from t),
+  a as (
+    select g.*, case when g.age * ${LATE_PARTS} > :overlap::bigint
+      then greatest(g.late, least(g.age, :overlap::bigint)) else g.late end as late_now
+    from g
+  ),
   v as (
     select a.*, case
       when a.revoked_at is not null then 'revoked'
@@ -69,10 +83,11 @@ const ROTATE = `
       when :rotation::int = 0 then 'kept'
       when :gen::bigint > a.gen then 'healed'
       when :gen::bigint = a.gen then
-        case when a.gen > 0 and a.age < 2 * :overlap::bigint
+        case when a.gen > 0 and a.age < ${KEPT_OVERLAPS} * :overlap::bigint
             or a.last_used_at > a.rotated_at and a.moment - a.last_used_at < :overlap::bigint then 'kept'
           else 'rotated' end
-      when :gen::bigint = a.gen - 1 and :overlap::bigint > 0 and a.age <= :overlap::bigint then 'replayed'
+      when :gen::bigint = a.gen - 1 and :overlap::bigint > 0
+        and a.late_before + a.late_now < ${SHADOWED_OVERLAPS} * :overlap::bigint then 'replayed'
       else 'reused' end as verdict
     from a
   ),
@@ -87,19 +102,27 @@ const ROTATE = `
     update {sessions} as s set
       gen = case when w.word in ('rotated', 'healed') then greatest(s.gen, :gen::bigint) + 1 else s.gen end,
       rotated_at = case when w.word in ('rotated', 'healed') then w.moment else s.rotated_at end,
-      last_used_at = case when w.word = 'reused' then s.last_used_at else w.moment end,
-      idle_expires_at = case when w.word = 'reused' then s.idle_expires_at
+      late = case when w.word = 'replayed' then w.late_now when w.word in ('rotated', 'healed') then 0
+        else s.late end,
+      late_before = case when w.word not in ('rotated', 'healed') then s.late_before
+        when s.late > 0 then s.late_before + s.late
+        else greatest(0, s.late_before - :overlap::bigint) end,
+      last_used_at = case when w.word in ('reused', 'replayed') then s.last_used_at else w.moment end,
+      idle_expires_at = case when w.word in ('reused', 'replayed') then s.idle_expires_at
         else least(w.moment + :idle::bigint, s.absolute_expires_at) end,
       revoked_at = case when w.word = 'reused' then w.moment end,
-      revoke_reason = case when w.word = 'reused' then 'refresh_reused' end
+      revoke_reason = case when w.word <> 'reused' then null
+        when :gen::bigint = w.gen - 1 and :overlap::bigint > 0 then 'shadowed' else 'refresh_reused' end
     from w
-    where s.sid_key = w.sid_key
-      and (w.word in ('rotated', 'healed', 'reused') or w.word = 'kept' and :rotation::int = 0)
+    where s.sid_key = w.sid_key and (
+      w.word in ('rotated', 'healed', 'reused') or w.word = 'kept' and :rotation::int = 0
+      or w.word = 'replayed' and w.late_now <> w.late and coalesce(w.moment <= :not_after::bigint, true)
+    )
     returning ${CHANGING_COLUMNS.map((name) => `s.${name}`).join(', ')}
   ),
   e as materialized (
-    select 1 as place, 'sid' as kind, w.sid_key as key_hash, w.sid as entry_key, w.moment as at,
-      w.moment + :log_ttl::bigint as until
+    select 1 as place, 'sid' as kind, w.sid_key as key_hash, w.sid as entry_key, null::text as realm,
+      w.moment as at, w.moment + :log_ttl::bigint as until
     from w where w.word = 'reused'
   ), ${APPEND}
   select ${FIXED_COLUMNS.map((name) => `w.${name}`).join(', ')},
@@ -123,11 +146,12 @@ const STEP_UP = `
     returning s.auth_at, s.acr, s.amr, s.last_used_at
   )
   select ${FIXED_COLUMNS.map((name) => `w.${name}`).join(', ')},
-    w.gen, w.rotated_at, w.idle_expires_at, w.revoked_at, w.revoke_reason, w.word,
+    w.gen, w.rotated_at, w.late, w.late_before, w.idle_expires_at, w.revoked_at, w.revoke_reason, w.word,
     ${['auth_at', 'acr', 'amr', 'last_used_at']
       .map((name) => `case when w.word = 'live' then u.${name} else w.${name} end as ${name}`)
-      .join(', ')}
-  from w left join u on true`
+      .join(', ')},
+    coalesce(w.moment, m.moment) as moment
+  from (select {now} as moment) as m left join w on true left join u on true`
 
 /** The clock is read once, after the row is locked, by the one sub-select. */
 const COUNT_ATTEMPT = `
@@ -147,28 +171,33 @@ const END = `
   u as (
     update {sessions} as s set revoked_at = w.moment, revoke_reason = :reason::text from w where s.sid_key = w.sid_key
   ),
+  x as materialized (
+    select coalesce((select w.moment from w), {now}) as moment
+    where not exists (select 1 from t where t.revoked_at is not null)
+  ),
   e as materialized (
-    select 1 as place, 'sid' as kind, w.sid_key as key_hash, w.sid as entry_key, w.moment as at,
-      w.moment + :log_ttl::bigint as until
-    from w
+    select 1 as place, 'sid' as kind, :sid_key::text as key_hash, :sid::text as entry_key,
+      null::text as realm, x.moment as at, x.moment + :log_ttl::bigint as until
+    from x
   ), ${APPEND}
   select count(*) as live from w where w.idle_expires_at > w.moment and w.absolute_expires_at > w.moment`
 
 /**
- * A statement sees what was committed before it began. A session that starts while this one waits for the subject's row would
- * be missed, so that each start leaves its own `version` there: where the locked row has another than the one seen,
- * nothing is written.
+ * A statement sees what was committed before it began. A session that starts while this one waits
+ * for the owner's row would be missed, so each start leaves its own `version` there: where the
+ * locked row has another than the one seen, nothing is written.
  */
 const END_ALL = `
-  with seen as materialized (select version from {subjects} where sub_key = :sub_key::text),
+  with seen as materialized (select version from {subjects} where sub_key = :owner_key::text),
   g as (
-    insert into {subjects} as s (sub_key, version, cut_off_at, until_at)
-    select :sub_key::text, :version::bigint,
+    insert into {subjects} as s (sub_key, realm, version, cut_off_at, until_at)
+    select :owner_key::text, :owner_realm::text, :version::bigint,
       case when :cut_off::bigint is not null then {now} end, case when :cut_off::bigint is not null
         then {now} + :cut_off::bigint else 0 end
     from {limits}
-    on conflict (sub_key) do update set (cut_off_at, until_at) = (
+    on conflict (sub_key) do update set (realm, cut_off_at, until_at) = (
       select
+        case when o.ok then excluded.realm else s.realm end,
         case when o.ok then greatest(s.cut_off_at, c.moment) else s.cut_off_at end,
         case when o.ok then greatest(s.until_at, c.moment + :cut_off::bigint) else s.until_at end
       from (select {now} as moment offset 0) as c,
@@ -182,7 +211,7 @@ const END_ALL = `
   ),
   cur as (
     select s.sid_key, s.sid, t.moment from t, {sessions} as s
-    where s.sub_key = :sub_key::text and s.sid_key <> :except::text and s.revoked_at is null
+    where s.sub_key = :sub_key::text and s.{in_realm} and s.sid_key <> :except::text and s.revoked_at is null
       and s.idle_expires_at > t.moment and s.absolute_expires_at > t.moment
     for update of s
   ),
@@ -192,10 +221,11 @@ const END_ALL = `
   ),
   e as materialized (
     select row_number() over () as place, x.* from (
-      select 'sub' as kind, :sub_key::text as key_hash, :sub::text as entry_key, t.cut_off_at as at, t.until_at as until
+      select 'sub' as kind, :sub_key::text as key_hash, :sub::text as entry_key, :owner_realm::text as realm,
+        t.cut_off_at as at, t.until_at as until
       from t where :cut_off::bigint is not null
       union all
-      select 'sid', w.sid_key, w.sid, w.moment, w.moment + :log_ttl::bigint from w
+      select 'sid', w.sid_key, w.sid, null, w.moment, w.moment + :log_ttl::bigint from w
     ) as x
   ), ${APPEND}
   select (select count(*) from t) as done, (select count(*) from w) as many`

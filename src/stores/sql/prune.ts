@@ -1,6 +1,7 @@
 /** Deletes what is over, in bounded batches, so that no statement holds many locks. */
+import { KEPT_AFTER_END } from '../../session/store.ts'
 import type { Database, Run } from './database.ts'
-import { toOptionalTime } from './mapping.ts'
+import { toColumnTime, toOptionalTime } from './mapping.ts'
 import type { Statement } from './statement.ts'
 
 /** Rows that one statement deletes at most. */
@@ -9,15 +10,12 @@ const BATCH = 500
 /** Seconds after which no further batch starts. */
 const LONGEST = 1
 
-/** Rows stay for a day after their absolute end, so that a late client hears `expired` and not `unknown`. In the columns' unit. */
-const KEPT_AFTER_END = 86_400_000
-
 /** What is deleted. `counted` is false for rows that are no records, only locks. */
 const DELETIONS = [
   {
     table: 'sessions',
     key: 'sid_key',
-    when: `absolute_expires_at <= {now} - ${KEPT_AFTER_END}`,
+    when: `absolute_expires_at <= {now} - ${toColumnTime(KEPT_AFTER_END)}`,
     counted: true,
   },
   { table: 'log', key: 'id', when: 'until_at <= {now}', counted: true },

@@ -4,7 +4,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Serialization failure, deadlock, lock not available; Galera: a node outside of the primary component. */
+/**
+ * Serialization failure, deadlock, lock not available; Galera: a node outside of the primary
+ * component.
+ */
 const TRANSIENT: ReadonlySet<unknown> = new Set([
   '40001',
   '40P01',

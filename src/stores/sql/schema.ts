@@ -11,7 +11,7 @@ import type { Statement } from './statement.ts'
 export type SchemaContext = Pick<Database, 'compile' | 'dialect' | 'prefix'>
 
 /** The version that this code works with; each migration brings the schema up by one. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 /** A table: its columns in SQL, and those with an index. */
 interface Table {
@@ -122,6 +122,27 @@ function insertCounter({ compile, dialect }: SchemaContext, name: string): State
   )
 }
 
+/** Columns that processes of version 1 do not write, so that both versions may run side by side. */
+const REALM_COLUMNS = [
+  ['sessions', 'late bigint not null default 0'],
+  ['sessions', 'late_before bigint not null default 0'],
+  ['subjects', 'realm text'],
+  ['log', 'realm text'],
+] as const
+
+/** MySQL and SQLite cannot say "if not exists": `isDuplicate` recognizes their failure. */
+function addColumn({ compile, dialect }: SchemaContext, table: string, column: string): Statement {
+  return compile(
+    `alter table {${table}} add column ${dialect === 'postgres' ? 'if not exists ' : ''}${column}`,
+  )
+}
+
+/** Whether a failure says that a column exists already. */
+export function isDuplicate(error: unknown): boolean {
+  const { code, message } = Object(error) as { code?: unknown; message?: unknown }
+  return code === 'ER_DUP_FIELDNAME' || /duplicate column name/i.test(String(message))
+}
+
 /** One step of the schema. */
 export interface SchemaStep {
   /** Its name, for migration tools. */
@@ -147,6 +168,20 @@ export const SCHEMA_STEPS: readonly SchemaStep[] = [
     ],
     down: ({ compile }) =>
       [...TABLES, COUNTERS].map(({ table }) => compile(`drop table if exists {${table}}`)),
+  },
+  {
+    name: 'tokenwright_0002_realms',
+    version: 2,
+    up: (context) => [
+      ...REALM_COLUMNS.map(([table, column]) => addColumn(context, table, column)),
+      context.compile("update {counters} set n = 2 where name = 'schema' and n < 2"),
+    ],
+    down: ({ compile }) => [
+      ...REALM_COLUMNS.map(([table, column]) =>
+        compile(`alter table {${table}} drop column ${column.split(' ')[0]}`),
+      ),
+      compile("update {counters} set n = 1 where name = 'schema' and n = 2"),
+    ],
   },
 ]
 

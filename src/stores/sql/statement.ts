@@ -1,8 +1,8 @@
 /**
- * SQL templates and their compiler. A template is written once and compiled for one dialect: `:name`
- * is a parameter, `{sessions}` a table, `{now}` the time of the step (the parameter `now`, else the
- * database's clock), `{lock}` a row lock, `{limits}` a bound on lock waits,
- * `{schema}` the schema with its dot.
+ * SQL templates and their compiler. A template is written once and compiled for one dialect:
+ * `:name` is a parameter, `{sessions}` a table, `{now}` the time of the step (the parameter `now`,
+ * else the database's clock), `{lock}` a row lock, `{limits}` a bound on lock waits, `{schema}` the
+ * schema with its dot, `{in_realm}` that a row is in the realm of the parameter `realm`.
  */
 
 /** The supported dialects; MariaDB is `'mysql'`. */
@@ -59,6 +59,16 @@ const LIMITS: Readonly<Record<SqlDialect, (deadline: number) => string>> = {
   sqlite: () => '',
 }
 
+/**
+ * Compares the column `realm`, null for null. MySQL's collations ignore blanks at the end; binary
+ * does not.
+ */
+const IN_REALM: Readonly<Record<SqlDialect, string>> = {
+  postgres: 'realm is not distinct from :realm::text',
+  mysql: 'binary realm <=> :realm',
+  sqlite: 'realm is :realm',
+}
+
 /** What a compiler is made for. */
 export interface CompilerOptions {
   /** The dialect. */
@@ -81,6 +91,7 @@ export function createCompiler({ dialect, prefix, schema, deadline }: CompilerOp
     ['now', NOW[dialect]],
     ['limits', LIMITS[dialect](deadline)],
     ['lock', dialect === 'sqlite' ? '' : 'for update'],
+    ['in_realm', IN_REALM[dialect]],
   ])
   return (text) => {
     const names: string[] = []

@@ -1,7 +1,9 @@
 /**
- * The steps of a store whose transactions lock a row, look, decide and write: all of SQLite's, and those of MySQL that are not
- * worth statements of their own. Each takes the rows of one transaction; who opens and commits it is not their business.
+ * The steps of a store as transactions that lock a row, read, decide and write: all of SQLite's,
+ * and those of MySQL that are not worth statements of their own. Each takes the rows of one
+ * transaction, which its caller opens and commits.
  */
+import { toLate, toLateBefore, toReuseReason } from '../../session/rotation.ts'
 import type {
   EndAllCall,
   NewSession,
@@ -9,63 +11,81 @@ import type {
   RevokeReason,
   RotateCall,
   Rotation,
+  SessionOwner,
   SessionRow,
   StepUp,
   StepUpCall,
 } from '../../session/store.ts'
 import type { LockedRows, NewLogEntry } from './locked-rows.ts'
 import {
-  decideRevocation,
+  decideOnColumns,
   escapeText,
   fromColumnTime,
   isLive,
   type SessionColumns,
+  toColumnPolicy,
   toColumns,
   toColumnTime,
   toJson,
+  toRecord,
   toRow,
 } from './mapping.ts'
 
 /** The contract's `start`. */
 export async function start(
   rows: LockedRows,
-  draft: NewSession,
+  session: NewSession,
   now: number | null,
 ): Promise<SessionRow | null> {
-  const { cutOff, moment } = await rows.lockSubject(draft.sub, now)
-  if (cutOff !== null && cutOff >= toColumnTime(draft.provedAt)) return null
-  return rows.insert(toColumns(draft, moment))
+  const { cutOff, moment } = await rows.lockOwner(session, now)
+  if (cutOff !== null && cutOff >= toColumnTime(session.provedAt)) return null
+  return rows.insert(toColumns(session, moment))
 }
 
 /** The contract's `rotate`. */
 export async function rotate(rows: LockedRows, call: RotateCall): Promise<Rotation> {
   const { columns, moment } = await rows.lockSession(call.sid, call.now)
-  const word = decideRevocation(columns, call, moment)
+  const word = decideOnColumns(columns, call, moment)
   const now = fromColumnTime(moment)
   if (columns === null) return { word, row: null, now }
+  return { word, row: await writeRotation(rows, columns, { word, call, moment }), now }
+}
+
+async function writeRotation(
+  rows: LockedRows,
+  columns: SessionColumns,
+  { word, call, moment }: { word: Rotation['word']; call: RotateCall; moment: number },
+): Promise<SessionRow> {
+  const policy = toColumnPolicy(call)
+  const record = toRecord(columns)
   if (word === 'reused') {
-    const revocation = { reason: 'refresh_reused', moment, logTtl: call.logTtl } as const
-    return { word, row: await revoke(rows, columns, revocation), now }
+    const reason = toReuseReason(record, call)
+    return revoke(rows, columns, { reason, moment, logTtl: call.logTtl })
   }
-  const idle = Math.min(moment + toColumnTime(call.idle), columns.absolute_expires_at)
+  if (word === 'replayed') {
+    const isPast = call.notAfter !== null && moment > toColumnTime(call.notAfter)
+    const late = isPast ? columns.late : toLate(record, moment, policy)
+    return late === columns.late ? toRow(columns) : rows.save(columns, { late })
+  }
+  const idle = Math.min(moment + policy.idle, columns.absolute_expires_at)
   const used = { last_used_at: moment, idle_expires_at: idle }
-  if (word === 'rotated' || word === 'healed') {
-    const gen = Math.max(columns.gen, call.gen) + 1
-    return { word, row: await rows.save(columns, { ...used, gen, rotated_at: moment }), now }
-  }
-  const prolongs = word === 'kept' && !call.rotation
-  return { word, row: prolongs ? await rows.save(columns, used) : toRow(columns), now }
+  if (word === 'kept' && !call.rotation) return rows.save(columns, used)
+  if (word !== 'rotated' && word !== 'healed') return toRow(columns)
+  const gen = Math.max(columns.gen, call.gen) + 1
+  const lateness = { late: 0, late_before: toLateBefore(record, policy) }
+  return rows.save(columns, { ...used, ...lateness, gen, rotated_at: moment })
 }
 
 /** The contract's `stepUp`. */
 export async function stepUp(rows: LockedRows, call: StepUpCall): Promise<StepUp> {
   const { columns, moment } = await rows.lockSession(call.sid, call.now)
-  if (columns === null) return { word: 'unknown', row: null }
+  const now = fromColumnTime(moment)
+  if (columns === null) return { word: 'unknown', row: null, now }
   if (!isLive(columns, moment)) {
-    return { word: columns.revoked_at === null ? 'expired' : 'revoked', row: toRow(columns) }
+    return { word: columns.revoked_at === null ? 'expired' : 'revoked', row: toRow(columns), now }
   }
   if (call.notAfter !== null && moment > toColumnTime(call.notAfter)) {
-    return { word: 'late', row: toRow(columns) }
+    return { word: 'late', row: toRow(columns), now }
   }
   const row = await rows.save(columns, {
     auth_at: toColumnTime(call.authTime),
@@ -73,10 +93,10 @@ export async function stepUp(rows: LockedRows, call: StepUpCall): Promise<StepUp
     amr: call.amr === null ? null : toJson(call.amr),
     last_used_at: moment,
   })
-  return { word: 'live', row }
+  return { word: 'live', row, now }
 }
 
-/** A session that was not revoked before, with its entry in the log. */
+/** Revokes a live or expired session, with its entry in the log. */
 async function revoke(
   rows: LockedRows,
   columns: SessionColumns,
@@ -87,34 +107,38 @@ async function revoke(
   return row
 }
 
-/** The contract's `end`; the call also says the reason. */
+/** The contract's `end`. */
 export async function end(
   rows: LockedRows,
   sid: string,
   { reason, logTtl, now }: RevokeCall & { readonly reason: RevokeReason },
 ): Promise<boolean> {
   const { columns, moment } = await rows.lockSession(sid, now)
-  if (columns === null || columns.revoked_at !== null) return false
+  if (columns === null) {
+    await rows.append([{ kind: 'sid', key: sid, at: moment, until: moment + toColumnTime(logTtl) }])
+    return false
+  }
+  if (columns.revoked_at !== null) return false
   await revoke(rows, columns, { reason, moment, logTtl })
   return isLive(columns, moment)
 }
 
-/** The contract's `endAll`; the call also says the reason. */
+/** The contract's `endAll`. */
 export async function endAll(
   rows: LockedRows,
-  sub: string,
+  owner: SessionOwner,
   { reason, logTtl, now, except, cutOff }: EndAllCall & { readonly reason: RevokeReason },
 ): Promise<number> {
-  const subject = await rows.lockSubject(sub, now)
-  const { moment } = subject
+  const locked = await rows.lockOwner(owner, now)
+  const { moment } = locked
   const entries: NewLogEntry[] = []
   if (cutOff !== null) {
-    const at = Math.max(moment, subject.cutOff ?? 0)
-    const until = Math.max(moment + toColumnTime(cutOff), subject.until)
-    await rows.cutOff(sub, at, until)
-    entries.push({ kind: 'sub', key: sub, at, until })
+    const at = Math.max(moment, locked.cutOff ?? 0)
+    const until = Math.max(moment + toColumnTime(cutOff), locked.until)
+    await rows.cutOff(owner, at, until)
+    entries.push({ kind: 'sub', key: owner.sub, realm: owner.realm, at, until })
   }
-  const ended = await rows.revokeAll({ sub, moment, except }, reason)
+  const ended = await rows.revokeAll({ owner, moment, except }, reason)
   const until = moment + toColumnTime(logTtl)
   for (const sid of ended) entries.push({ kind: 'sid', key: sid, at: moment, until })
   await rows.append(entries)

@@ -1,0 +1,59 @@
+/**
+ * Finds out that one application has several memory stores: a framework or bundler that loads a
+ * module twice gives each copy a store of its own, and a login that one of them made is unknown to
+ * the other. All copies of this module share one registry on `globalThis`.
+ */
+
+/** The rows of a store, by session identifiers. */
+type Rows = ReadonlyMap<string, unknown>
+
+interface Registry {
+  /** The rows of all stores of this process; a store that is collected leaves. */
+  readonly stores: Set<WeakRef<Rows>>
+  /** The copies of this module that made a store. */
+  readonly copies: Set<symbol>
+  warned: boolean
+}
+
+const REGISTRY = Symbol.for('tokenwright.memoryStores')
+const COPY = Symbol('copy of this module')
+
+const WARNING =
+  'This process has several memory stores, and a session of one is unknown to the others: a module that ' +
+  'calls memoryStore() was loaded more than once. Keep one for the process: ' +
+  '`const store = (globalThis.sessionStore ??= memoryStore())`, or use a store outside of the process'
+
+/** Takes a new store into the registry; warns when another copy of this module has made one. */
+export function registerMemoryStore(rows: Rows): void {
+  const registry = getRegistry()
+  for (const known of registry.stores) if (known.deref() === undefined) registry.stores.delete(known)
+  registry.stores.add(new WeakRef(rows))
+  registry.copies.add(COPY)
+  if (registry.copies.size > 1) warnOnce(registry)
+}
+
+/** Warns when a session that one store does not know lives in another one. */
+export function isInOtherStore(rows: Rows, sid: string): boolean {
+  const registry = getRegistry()
+  for (const known of registry.stores) {
+    const other = known.deref()
+    if (other === undefined || other === rows || !other.has(sid)) continue
+    warnOnce(registry)
+    return true
+  }
+  return false
+}
+
+function getRegistry(): Registry {
+  const holder = globalThis as { [REGISTRY]?: Registry }
+  holder[REGISTRY] ??= { stores: new Set(), copies: new Set(), warned: false }
+  return holder[REGISTRY]
+}
+
+function warnOnce(registry: Registry): void {
+  if (registry.warned) return
+  registry.warned = true
+  const { process } = globalThis as { process?: { emitWarning?(text: string, options: object): void } }
+  if (typeof process?.emitWarning !== 'function') console.warn(WARNING)
+  else process.emitWarning(WARNING, { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_MEMORY_STORES' })
+}
