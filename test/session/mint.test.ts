@@ -11,6 +11,8 @@ const ROW: SessionRow = {
   realm: null,
   gen: 3,
   rotatedAt: 1000.9,
+  late: 0,
+  lateBefore: 0,
   authTime: 900,
   acr: null,
   amr: null,

@@ -1,6 +1,13 @@
 /** The rotation decision, word by word and at its edges. */
 import { describe, expect, it } from 'vitest'
-import { decideRotation, isWriting, type RotationRecord } from '../../src/session/rotation.ts'
+import {
+  decideRotation,
+  isWriting,
+  type RotationRecord,
+  toLate,
+  toLateBefore,
+  toReuseReason,
+} from '../../src/session/rotation.ts'
 import type { RotationPolicy, RotationWord } from '../../src/session/store.ts'
 
 const POLICY: RotationPolicy = { overlap: 30, idle: 1000, rotation: true }
@@ -10,6 +17,8 @@ const PLAIN: RotationPolicy = { ...POLICY, rotation: false }
 const RECORD: RotationRecord = {
   gen: 5,
   rotatedAt: 1000,
+  late: 0,
+  lateBefore: 0,
   lastUsedAt: 1000,
   idleExpiresAt: 2000,
   absoluteExpiresAt: 3000,
@@ -40,7 +49,11 @@ describe('decideRotation', () => {
     ['current, stepped up within the overlap', 'kept', 5, 1129.999, { lastUsedAt: 1100 }],
     ['current, stepped up before the overlap', 'rotated', 5, 1130, { lastUsedAt: 1100 }],
     ['the one before, at the end of the overlap', 'replayed', 4, 1030, {}],
-    ['the one before, after the overlap', 'reused', 4, 1030.001, {}],
+    ['the one before, long after the overlap', 'replayed', 4, 1999, {}],
+    ['the one before, late so often that no honest client is', 'reused', 4, 1030, { lateBefore: 60 }],
+    ['the one before, a moment less late than that', 'replayed', 4, 1029.999, { lateBefore: 60 }],
+    ['the one before, which came later before', 'reused', 4, 1001, { late: 30, lateBefore: 60 }],
+    ['the one before, in time after two late ones', 'replayed', 4, 1002.5, { lateBefore: 60 }],
     ['two before', 'reused', 3, 1000, {}],
     ['newer than the row', 'healed', 6, 1000, {}],
     ['current, by a clock that went back', 'kept', 5, 900, {}],
@@ -73,5 +86,29 @@ describe('isWriting', () => {
   it('names the words that change the row', () => {
     expect(words.filter((word) => isWriting(word, POLICY))).toEqual(['rotated', 'reused', 'healed'])
     expect(words.filter((word) => isWriting(word, PLAIN))).toEqual(['kept', 'rotated', 'reused', 'healed'])
+  })
+})
+
+describe('lateness', () => {
+  it.each([
+    [2.5, 0, 0],
+    [2.501, 0, 2.501],
+    [31, 0, 30],
+    [3, 10, 10],
+    [-5, 4, 4],
+  ])('%d s after the rotation, with %d before: %d', (age, late, wanted) => {
+    expect(toLate({ rotatedAt: 1000, late }, 1000 + age, POLICY)).toBeCloseTo(wanted, 9)
+  })
+
+  it('adds up over generations in a row, and falls by an overlap with each other one', () => {
+    expect(toLateBefore({ late: 12, lateBefore: 30 }, POLICY)).toBe(42)
+    expect(toLateBefore({ late: 0, lateBefore: 42 }, POLICY)).toBe(12)
+    expect(toLateBefore({ late: 0, lateBefore: 12 }, POLICY)).toBe(0)
+  })
+
+  it('tells a shadowed session from a reused token', () => {
+    expect(toReuseReason(RECORD, { ...POLICY, gen: 4 })).toBe('shadowed')
+    expect(toReuseReason(RECORD, { ...POLICY, gen: 3 })).toBe('refresh_reused')
+    expect(toReuseReason(RECORD, { ...STRICT, gen: 4 })).toBe('refresh_reused')
   })
 })

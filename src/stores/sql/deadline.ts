@@ -19,8 +19,7 @@ export interface DeadlineOptions {
 
 /** For overloads of drivers and of Kysely that no stricter type fits on both sides. */
 export type Loose =
-  // biome-ignore lint/suspicious/noExplicitAny: their overloads have no common subtype and no
-  // common supertype
+  // biome-ignore lint/suspicious/noExplicitAny: overloads without a common subtype or supertype
   any
 
 /** A call took longer than its deadline. */
