@@ -19,8 +19,8 @@ export interface SessionOptions<C = Claims> {
   /**
    * How late a refresh token may be: one that was exchanged goes on working until its successor is
    * exchanged in turn, but a session whose tokens come later than this again and again is ended. 0
-   * is strict single use; at most 5 minutes. Default `'30s'`; shorter where `idle` leaves no room
-   * for twice this and an access token's life.
+   * is strict single use; at most 5 minutes. Default `'30s'`; shorter where
+   * `idle` is less than twice this and an access token's life.
    */
   readonly overlap?: Duration
   /**

@@ -1,6 +1,6 @@
 /**
- * The rotation decision: which word becomes of a presented generation. Pure; the one place that
- * knows the rules. Stores that decide in SQL or Lua are held to it by the store suite.
+ * The rotation decision: what a refresh does, by the generation of its token. Pure; the one place
+ * that knows the rules. Stores that decide in SQL or Lua are held to it by the store suite.
  *
  * A generation advances at most once in twice the overlap. So whichever response a client keeps,
  * however late and in whatever order the responses of parallel refreshes arrive, its next refresh
@@ -8,9 +8,9 @@
  *
  * Only the generation before is forgiven, and only until its successor is used to advance again: a
  * client whose response was lost, or came later than the overlap, is not a thief. A thief who lives
- * on predecessors is found by their lateness, generation after generation: an honest client
- * presents one late now and then, a thief and his victim in every generation, since only one of the
- * two can be the first. docs/decisions/0020-shadowed-sessions.md has the figures.
+ * on predecessors is found by their lateness, generation after generation: an honest client sends
+ * one late now and then, a thief and his victim in every generation, since only one of the two can
+ * be the first. docs/decisions/0020-shadowed-sessions.md has the figures.
  */
 import type { RevokeReason, RotationPolicy, RotationWord, SessionRow } from './store.ts'
 
@@ -39,13 +39,13 @@ export const SHADOWED_OVERLAPS = 3
 /**
  * Decides, without `late`, which depends on the deadline of the caller.
  *
- * @param record the row; null when there is none
- * @param presented the generation of a token whose signature was verified
+ * @param record the row; null for an unknown session
+ * @param gen the generation of a token whose signature was verified
  * @param now epoch seconds, by the store's clock
  */
 export function decideRotation(
   record: RotationRecord | null,
-  presented: number,
+  gen: number,
   now: number,
   policy: RotationPolicy,
 ): Exclude<RotationWord, 'late'> {
@@ -53,17 +53,17 @@ export function decideRotation(
   if (record.revokedAt !== null) return 'revoked'
   if (now >= record.idleExpiresAt || now >= record.absoluteExpiresAt) return 'expired'
   if (!policy.rotation) return 'kept'
-  if (presented > record.gen) return 'healed'
-  if (presented === record.gen) {
+  if (gen > record.gen) return 'healed'
+  if (gen === record.gen) {
     const isYoung = record.gen > 0 && ageOf(record, now) < KEPT_OVERLAPS * policy.overlap
     return isYoung || hasSteppedUp(record, now, policy.overlap) ? 'kept' : 'rotated'
   }
-  if (presented < record.gen - 1 || policy.overlap === 0) return 'reused'
+  if (gen < record.gen - 1 || policy.overlap === 0) return 'reused'
   const total = record.lateBefore + toLate(record, now, policy)
   return total < SHADOWED_OVERLAPS * policy.overlap ? 'replayed' : 'reused'
 }
 
-/** How late the predecessor was presented in this generation, now included; at most one overlap. */
+/** How late the predecessor came in this generation, now included; at most one overlap. */
 export function toLate(
   record: Pick<RotationRecord, 'rotatedAt' | 'late'>,
   now: number,

@@ -1,6 +1,6 @@
 /**
  * What callers see of a session. Times of its last use are coarse: a thief who could see to the
- * second when his victim refreshes would present the token before, each time, and pass for another
+ * second when his victim refreshes would send the token before, each time, and pass for another
  * tab.
  */
 import type { SessionRow } from './store.ts'

@@ -36,7 +36,7 @@ export interface SessionRow extends SessionOwner {
   /** When `gen` last advanced; the login at generation 0. */
   readonly rotatedAt: number
   /**
-   * How late the generation before was presented, in seconds; see `rotation.ts`. 0 when it was not
+   * How late the generation before came, in seconds; see `rotation.ts`. 0 when it was not
    * late.
    */
   readonly late: number
@@ -94,7 +94,7 @@ export interface NewSession
 }
 
 /**
- * What becomes of a presented generation; exactly one word.
+ * What a refresh does, by its generation; exactly one word.
  *
  * - `kept` it is the row's and was made, or handed out by a step-up, a short while ago: nothing is
  *   written
@@ -120,8 +120,8 @@ export type RotationWord =
 /** The rules of rotation. */
 export interface RotationPolicy {
   /**
-   * A generation is kept for twice as long, in seconds, and its predecessor is late when it is
-   * presented after a share of it. 0 is strict single use.
+   * A generation is kept for twice as long, in seconds, and its predecessor is late when it
+   * comes after a share of it. 0 is strict single use.
    */
   readonly overlap: number
   /** Seconds until an unused session ends; counted anew by every rotation. */
@@ -137,7 +137,7 @@ export interface RotationPolicy {
 export interface RotateCall extends RotationPolicy {
   /** The session. */
   readonly sid: string
-  /** The generation of the presented token, whose signature was verified. */
+  /** The generation of the token, whose signature was verified. */
   readonly gen: number
   /** The last moment, in the store's time, at which a write is of use; null for no such moment. */
   readonly notAfter: number | null
@@ -158,19 +158,11 @@ export interface Rotation {
 }
 
 /** What a step-up writes. */
-export interface StepUpCall {
-  /** The session. */
-  readonly sid: string
+export interface StepUpCall
+  extends Pick<RotateCall, 'sid' | 'notAfter' | 'now'>,
+    Pick<SessionRow, 'acr' | 'amr'> {
   /** The moment of the authentication, epoch seconds. */
   readonly authTime: number
-  /** Its class. */
-  readonly acr: string | null
-  /** Its methods. */
-  readonly amr: readonly string[] | null
-  /** As in `RotateCall`. */
-  readonly notAfter: number | null
-  /** As in `RotateCall`. */
-  readonly now: number | null
 }
 
 /** The result of a step-up. */
@@ -331,12 +323,7 @@ export interface RevocationStore {
 }
 
 /** What a revocation brings along. */
-export interface RevokeCall {
-  /** How long the log entry must live, in seconds. */
-  readonly logTtl: number
-  /** As in `RotateCall`. */
-  readonly now: number | null
-}
+export type RevokeCall = Pick<RotateCall, 'logTtl' | 'now'>
 
 /** What ending all sessions of an owner brings along. */
 export interface EndAllCall extends RevokeCall {

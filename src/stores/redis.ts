@@ -6,7 +6,7 @@
  */
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
 import type { Store } from '../session/store.ts'
-import { createAttempts } from './redis/attempts.ts'
+import { createAttemptScripts } from './redis/attempts.ts'
 import { createSend, type RedisClient } from './redis/client.ts'
 import { inspect } from './redis/inspect.ts'
 import { createKeys } from './redis/keys.ts'
@@ -60,7 +60,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     name: 'redis',
     inspect: () => inspect(run, keys),
     ...createSessions(run, keys),
-    ...createAttempts(run, keys),
+    ...createAttemptScripts(run, keys),
     ...createRevocations(run, keys),
     ...createLog(run, keys),
   })

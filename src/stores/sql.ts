@@ -11,7 +11,7 @@ import type { Kysely } from 'kysely'
 import { checkKnownKeys } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { Store } from '../session/store.ts'
-import { createAttempts } from './sql/attempts.ts'
+import { createAttemptStatements } from './sql/attempts.ts'
 import { type Commands, createSqliteCommands } from './sql/commands.ts'
 import { createDatabase, type Database, type SqlSettings } from './sql/database.ts'
 import { inspectDatabase } from './sql/inspect.ts'
@@ -89,7 +89,7 @@ export function sqlStore<DB>(db: Kysely<DB>, options: SqlStoreOptions = {}): Sto
   const { dialect, prefix, run, isTransaction } = database
   const queries = createQueries(database)
   const commands = COMMANDS[dialect](database)
-  const attempts = createAttempts(database)
+  const attempts = createAttemptStatements(database)
   const prune = createPrune(database)
 
   async function step<T>(work: () => Promise<T>): Promise<T> {

@@ -4,7 +4,7 @@ import type { Keys } from './keys.ts'
 import { createScript, EXPIRY, type Runner, toRedisTime } from './script.ts'
 
 /** The methods of the contract that count attempts. */
-export function createAttempts(
+export function createAttemptScripts(
   run: Runner,
   keys: Keys,
 ): Pick<SessionStore, 'countAttempt' | 'readAttempts' | 'forgetAttempts'> {

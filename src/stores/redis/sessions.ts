@@ -43,7 +43,7 @@ return r
 
 const ROTATE = createScript({
   keys: 'row log',
-  args: 'sid #presented #overlap #idle rotation #notafter #logttl',
+  args: 'sid #sent #overlap #idle rotation #notafter #logttl',
   body: `${ROW}${APPEND}
 local r = read(row)
 local gen = tonumber(r[GEN] or nil)
@@ -59,13 +59,13 @@ local function decide()
   if r[REV] ~= '' then return 'revoked' end
   if hasEnded(r) then return 'expired' end
   if rotation == '0' then return 'kept' end
-  if presented > gen then return 'healed' end
+  if sent > gen then return 'healed' end
   local age, used = math.max(0, now - tonumber(r[ROT])), tonumber(r[USED])
   local steppedUp = used > tonumber(r[ROT]) and now - used < overlap
-  if presented == gen then
+  if sent == gen then
     return (steppedUp or gen > 0 and age < ${KEPT_OVERLAPS} * overlap) and 'kept' or 'rotated'
   end
-  if presented < gen - 1 or overlap == 0 then return 'reused' end
+  if sent < gen - 1 or overlap == 0 then return 'reused' end
   local total = tonumber(r[BEFORE] or 0) + toLate()
   return total < ${SHADOWED_OVERLAPS} * overlap and 'replayed' or 'reused'
 end
@@ -82,7 +82,7 @@ if advances or moves then
     local late, before = tonumber(r[LATE] or 0), tonumber(r[BEFORE] or 0)
     before = late > 0 and before + late or math.max(0, before - overlap)
     change(row, r, {
-      [GEN] = presented + 1, [ROT] = now, [USED] = now, [IDLE] = ends, [LATE] = 0, [BEFORE] = before,
+      [GEN] = sent + 1, [ROT] = now, [USED] = now, [IDLE] = ends, [LATE] = 0, [BEFORE] = before,
     })
   else
     change(row, r, { [USED] = now, [IDLE] = ends })
@@ -91,7 +91,7 @@ elseif word == 'replayed' and not (notafter and now > notafter) then
   local late = toLate()
   if late ~= tonumber(r[LATE] or 0) then change(row, r, { [LATE] = late }) end
 elseif word == 'reused' then
-  local shadowed = presented == gen - 1 and overlap > 0
+  local shadowed = sent == gen - 1 and overlap > 0
   change(row, r, { [REV] = now, [WHY] = shadowed and 'shadowed' or 'refresh_reused' })
   redis.call('ZREM', stem(row, sid) .. 'u:' .. r[SUB], sid)
   trim(1)
@@ -160,18 +160,6 @@ export function createSessions(
 ): Omit<SessionStore, 'countAttempt' | 'readAttempts' | 'forgetAttempts'> {
   const { log, due } = keys
 
-  /** The live rows of an index, at most `most`. */
-  async function listIndex(index: SessionOwner, owner: SessionOwner, now: number | null, most: number) {
-    const rows = new Map<string, SessionRow>()
-    for (let from = 0; from >= 0 && rows.size < most; ) {
-      const args = [toRealmJson(owner), from, Math.min(LISTED_AT_ONCE, most)]
-      const [next, ...found] = await run(LIST, { keys: [keys.index(index), log], args, now })
-      for (const row of found.map(toRow)) if (row !== null) rows.set(row.sid, row)
-      from = Number(next)
-    }
-    return [...rows.values()]
-  }
-
   return {
     async now() {
       const [now] = await run(NOW, { keys: [log], args: [], now: null })
@@ -226,13 +214,12 @@ export function createSessions(
       return { word: String(word) as StepUp['word'], row: toRow(row), now: fromRedisTime(moment) }
     },
 
-    async get(sid) {
-      return toRow(await run(GET, { keys: [keys.row(sid)], args: [], now: null }))
-    },
+    get: async (sid) => toRow(await run(GET, { keys: [keys.row(sid)], args: [], now: null })),
 
     async list(owner, now) {
-      const rows = await listIndex(owner, owner, now, MOST_LISTED)
-      if (owner.realm !== null) rows.push(...(await listIndex(toShared(owner), owner, now, MOST_LISTED)))
+      const rows = await listIndex(run, keys, { index: owner, owner, now })
+      if (owner.realm !== null)
+        rows.push(...(await listIndex(run, keys, { index: toShared(owner), owner, now })))
       return rows.sort(byLogin).slice(0, MOST_LISTED)
     },
 
@@ -260,4 +247,20 @@ function toShared({ sub }: SessionOwner): SessionOwner {
 /** Newest login first. */
 function byLogin(a: SessionRow, b: SessionRow): number {
   return b.createdAt - a.createdAt || (a.sid < b.sid ? -1 : 1)
+}
+
+/** The live rows of an owner in an index, at most `MOST_LISTED`. */
+async function listIndex(
+  run: Runner,
+  keys: Keys,
+  { index, owner, now }: { index: SessionOwner; owner: SessionOwner; now: number | null },
+): Promise<SessionRow[]> {
+  const rows = new Map<string, SessionRow>()
+  for (let from = 0; from >= 0 && rows.size < MOST_LISTED; ) {
+    const args = [toRealmJson(owner), from, LISTED_AT_ONCE]
+    const [next, ...found] = await run(LIST, { keys: [keys.index(index), keys.log], args, now })
+    for (const row of found.map(toRow)) if (row !== null) rows.set(row.sid, row)
+    from = Number(next)
+  }
+  return [...rows.values()]
 }

@@ -7,7 +7,7 @@ import { toKey, toOptionalTime } from './mapping.ts'
 const ALL_ATTEMPTS = 2_000_000_000
 
 /** Compiles the statements. */
-export function createAttempts({
+export function createAttemptStatements({
   compile,
   run,
 }: Database): Pick<SessionStore, 'readAttempts' | 'forgetAttempts'> {

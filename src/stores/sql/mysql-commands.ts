@@ -140,7 +140,7 @@ function toChanged(columns: SessionColumns, call: RotateCall, moment: number): R
   return { word: 'rotated', row: toRow({ ...columns, gen: call.gen + 1 }), now }
 }
 
-/** Whether a predecessor was presented later than the row says. */
+/** Whether a predecessor was sent later than the row says. */
 function isLater(columns: SessionColumns, word: string, call: RotateCall, moment: number): boolean {
   return word === 'replayed' && toLate(toRecord(columns), moment, toColumnPolicy(call)) !== columns.late
 }

@@ -1,5 +1,5 @@
 /** PostgreSQL: one statement for each step; the statements are in `postgres-statements.ts`. */
-import type { RotationWord, StepUp } from '../../session/store.ts'
+import type { RotateCall, RotationWord, StepUp } from '../../session/store.ts'
 import { type Commands, toAttempt } from './commands.ts'
 import type { Database, Result } from './database.ts'
 import {
@@ -16,6 +16,7 @@ import {
   toVersion,
 } from './mapping.ts'
 import { createPostgresTexts } from './postgres-statements.ts'
+import type { Values } from './statement.ts'
 
 /** So many starts of one owner in a row may come in the middle of an attempt to end all. */
 const MOST_TRIES = 100
@@ -40,17 +41,7 @@ export function createPostgresCommands(database: Database): Commands {
     },
 
     async rotate(call) {
-      const values = {
-        sid_key: toKey(call.sid),
-        gen: call.gen,
-        overlap: toColumnTime(call.overlap),
-        idle: toColumnTime(call.idle),
-        rotation: call.rotation ? 1 : 0,
-        not_after: toOptionalTime(call.notAfter),
-        log_ttl: toColumnTime(call.logTtl),
-        now: toOptionalTime(call.now),
-      }
-      return toStep<RotationWord>((await run(texts.rotate, values)).rows[0])
+      return toStep<RotationWord>((await run(texts.rotate, toRotateValues(call))).rows[0])
     },
 
     async stepUp(call) {
@@ -108,6 +99,19 @@ export function createPostgresCommands(database: Database): Commands {
       const values = { key_hash: toKey(jti), entry_key: escapeText(jti) }
       await run(texts.revokeToken, { ...values, until: toColumnTime(until), now: toOptionalTime(now) })
     },
+  }
+}
+
+function toRotateValues(call: RotateCall): Values {
+  return {
+    sid_key: toKey(call.sid),
+    gen: call.gen,
+    overlap: toColumnTime(call.overlap),
+    idle: toColumnTime(call.idle),
+    rotation: call.rotation ? 1 : 0,
+    not_after: toOptionalTime(call.notAfter),
+    log_ttl: toColumnTime(call.logTtl),
+    now: toOptionalTime(call.now),
   }
 }
 
