@@ -125,8 +125,8 @@ export interface AuthResponses<C, U> {
    */
   errorResponse(error: AuthError): ResponseData
   /**
-   * The public keys, for `/.well-known/jwks.json` (RFC 7517 section 5). HMAC secrets are never
-   * among them.
+   * The public keys that have not retired, for `/.well-known/jwks.json` (RFC 7517 section 5). HMAC
+   * secrets are never among them.
    */
   jwks(): Jwks
   /**

@@ -87,7 +87,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
     loadSubject: (payload) => loadSubject(payload, settings.subject),
     loadsSubject: settings.subject !== null,
     errorResponse: (error) => createErrorResponse(error, http.realm),
-    jwks: () => ring.jwks,
+    jwks: () => ring.currentJwks(clock),
     openapi: () => createOpenApi(settings, prepare, hasStore),
     http,
     lifetimes: Object.freeze({ ...lifetimes, freshness }),

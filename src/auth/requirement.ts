@@ -17,6 +17,7 @@ import {
   type TokenRequirement,
   type TokenRequirementDefaults,
 } from '../token/token-requirement.ts'
+import { REQUIREMENT_SYNONYMS } from './option-synonyms.ts'
 
 /** When access tokens are renewed during a request, for cookie applications without the client. */
 export interface RenewOptions {
@@ -142,7 +143,7 @@ function prepareRequirement(
 ): PreparedRequirement {
   if (!isRecord(requirement as unknown))
     throw new ConfigurationError(expected('requirement', 'an object', requirement))
-  checkKnownKeys('', requirement, REQUIREMENT_KEYS)
+  checkKnownKeys('', requirement, REQUIREMENT_KEYS, REQUIREMENT_SYNONYMS)
   const { csrf, optional = false } = requirement
   const token = prepareTokenRequirement(requirement, defaults)
   const locations = resolveRouteLocations(requirement.locations, http, defaults)

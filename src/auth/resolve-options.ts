@@ -30,6 +30,7 @@ import type { TokenPayload } from '../token/token-payload.ts'
 import { MIN_WINDOW } from '../token/token-requirement.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { type AuthEvents, EVENT_NAMES } from './events.ts'
+import { OPTION_SYNONYMS } from './option-synonyms.ts'
 import type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './options.ts'
 
 /** The default of every option that has one, under the option's name. */
@@ -151,7 +152,7 @@ const LIFETIME_BOUNDS = { min: 1, max: 100 * 366 * 86_400 } as const
 export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>): Settings<C, U> {
   if (!isRecord(options as unknown))
     throw new ConfigurationError(expected('createAuth(options)', 'an object', options))
-  checkKnownKeys('', options, OPTION_NAMES)
+  checkKnownKeys('', options, OPTION_NAMES, OPTION_SYNONYMS)
   const { lifetimes, limits } = resolveLifetimes(options)
   const leeway = toSeconds('leeway', options.leeway ?? DEFAULTS.leeway, { min: 0, max: 60 })
   const freshness = readOptionGroup('freshness', options.freshness, FRESHNESS_KEYS)

@@ -4,7 +4,7 @@
  */
 import { randomId } from '../internal/bytes.ts'
 import { ConfigurationError, checkKnownKeys, expected } from '../internal/configuration-error.ts'
-import { type Duration, toEpochSeconds, toSeconds } from '../internal/duration.ts'
+import { type Duration, readEpochSeconds, toSeconds } from '../internal/duration.ts'
 import { keysOf } from '../internal/read-options.ts'
 import { validateData } from '../token/custom-claims.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
@@ -132,9 +132,9 @@ export function prepareTokenClaims<C, U>({
       headers: options.headers,
     }
     if (schema === null) return claims
-    const data = await validateData(schema, claims.data ?? {})
-    if (data === undefined) throw new TypeError('Expected `data` to satisfy the schema given as `claims`')
-    return { ...claims, data: data as object }
+    const checked = await validateData(schema, claims.data ?? {})
+    if ('error' in checked) throw checked.error
+    return { ...claims, data: checked.data as object }
   }
 }
 
@@ -163,9 +163,7 @@ function readLifetime(expiresIn: Duration): number {
 }
 
 function readMoment(name: string, value: Date | number): number {
-  const seconds = toEpochSeconds(value)
-  if (seconds !== undefined && Number.isFinite(seconds)) return Math.floor(seconds)
-  throw new TypeError(expected(name, 'a Date or a number of epoch seconds', value))
+  return asTypeError(() => Math.floor(readEpochSeconds(name, value)))
 }
 
 function readAuthTime(value: Date | number, now: number): number {

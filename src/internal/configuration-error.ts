@@ -14,19 +14,30 @@ export class ConfigurationError extends Error {
   override readonly name: string = 'ConfigurationError'
 }
 
-/** Option names whose values must not be printed, not even in part. */
-const SECRET_NAMES = /secret|key|token|password/i
-
 /**
- * Describes a value for a message: its text when that is short and harmless, and always its type.
+ * The texts that may be repeated in a message: numbers with at most a unit, moments, short words,
+ * and origins. Everything else may be a key or a secret that was put into the wrong option.
  */
+const HARMLESS = /^(?:[-+]?[\d.:TZ+ -]{1,24}[a-z]{0,8}|[a-z_-]{1,11}|https?:\/\/[a-z\d.:-]{1,40}\/?)$/i
+
+/** Options whose values are not repeated, whatever they look like. */
+const SECRET_NAMES = /secret|key|token|password|passphrase/i
+
+/** Describes a value by its type and, where it cannot be a secret, by its text. */
 function describe(name: string, value: unknown): string {
   const type = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
   if (SECRET_NAMES.test(name)) return `a value of type ${type}`
-  if (type === 'string' || type === 'number' || type === 'boolean' || type === 'bigint') {
-    return `${String(value).slice(0, 60)} (${type})`
-  }
-  return type
+  if (type === 'number' || type === 'boolean' || type === 'bigint') return `${String(value)} (${type})`
+  return typeof value === 'string' && HARMLESS.test(value) ? `${value} (string)` : describeType(value)
+}
+
+/** Describes a value without any part of it. */
+export function describeType(value: unknown): string {
+  if (value === null) return 'null'
+  if (value === '') return 'an empty string'
+  if (typeof value === 'string') return `a string of ${value.length} characters`
+  if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`
+  return Array.isArray(value) ? 'array' : typeof value
 }
 
 /**
@@ -35,7 +46,7 @@ function describe(name: string, value: unknown): string {
  *
  * @param name the option or argument as the developer writes it
  * @param wanted what it should be, as the end of "to be ..."
- * @param value what came; printed only when its name does not look like a secret's
+ * @param value what came; its text is repeated only when it cannot be a secret
  */
 export function expected(name: string, wanted: string, value: unknown): string {
   return `Expected \`${name}\` to be ${wanted}, got ${describe(name, value)}`
@@ -47,27 +58,39 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Refuses option names that nobody reads, so that a typing slip cannot switch a protection off in
- * silence.
+ * Refuses unknown option names, so that a typing slip cannot switch a protection off in silence.
  *
- * @param at where the options stand, as the developer writes it; empty for the outermost
+ * @param at where the options are, as the developer writes it; empty for the outermost
+ * @param synonyms what people write by the habit of other libraries, in lower case, and what it is
+ *   here
  * @throws {ConfigurationError} with the nearest known name as a suggestion
  */
-export function checkKnownKeys(at: string, options: object, known: readonly string[]): void {
+export function checkKnownKeys(
+  at: string,
+  options: object,
+  known: readonly string[],
+  synonyms: Readonly<Record<string, string>> = {},
+): void {
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue
-    const near = nearest(key, known)
-    const path = at === '' ? key : `${at}.${key}`
-    throw new ConfigurationError(
-      `Unknown option \`${path}\`${near === undefined ? '' : `; did you mean \`${near}\`?`} Known: ${known.join(', ')}`,
-    )
+    // A long name may be a secret that was put at the place of a name.
+    const name = IDENTIFIER.test(key)
+      ? `\`${at === '' ? key : `${at}.${key}`}\``
+      : `of ${key.length} characters`
+    const folded = key.toLowerCase().replace(/[_-]/g, '')
+    const near = Object.hasOwn(synonyms, folded) ? synonyms[folded] : nearest(key, known)
+    const hint = near === undefined ? '.' : `; did you mean \`${near}\`?`
+    throw new ConfigurationError(`Unknown option ${name}${hint} Known: ${known.join(', ')}`)
   }
 }
+
+/** A name that a person would write. */
+const IDENTIFIER = /^[a-z_$][\w$-]{0,27}$/i
 
 /** The known name that is fewest edits away, when it is near enough to be what was meant. */
 function nearest(key: string, known: readonly string[]): string | undefined {
   const ranked = known
-    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
+    .map((name) => ({ name, distance: editDistance(key.toLowerCase().slice(0, 64), name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)
   const best = ranked[0]
   return best !== undefined && best.distance <= Math.max(2, best.name.length / 3) ? best.name : undefined

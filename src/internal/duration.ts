@@ -1,12 +1,12 @@
 /**
- * Lengths of time and the clock. Options speak of `'15m'` or `{ minutes: 15 }`; everything inside
- * is whole seconds. A bare numeric string is refused: `'60'` means seconds to one library and
- * milliseconds to another.
+ * Lengths of time, moments and the clock. Options take `'15m'` or `{ minutes: 15 }`; everything
+ * inside is seconds. A bare numeric string is refused: `'60'` means seconds to one library and
+ * milliseconds to another. Numbers that look like milliseconds are refused, too.
  */
 import { ConfigurationError, expected, isRecord } from './configuration-error.ts'
 
-/** The unit letters that a duration string may end in: seconds, minutes, hours, days. */
-export type DurationUnit = 's' | 'm' | 'h' | 'd'
+/** The unit letters that a duration string may end in: seconds, minutes, hours, days, weeks. */
+export type DurationUnit = 's' | 'm' | 'h' | 'd' | 'w'
 
 /** Seconds in each unit; the one table of units. */
 const UNITS: Readonly<Record<string, number>> = Object.freeze({
@@ -14,15 +14,18 @@ const UNITS: Readonly<Record<string, number>> = Object.freeze({
   m: 60,
   h: 3600,
   d: 86_400,
+  w: 604_800,
   seconds: 1,
   minutes: 60,
   hours: 3600,
   days: 86_400,
+  weeks: 604_800,
 })
 
 /**
- * A length of time: `'15m'`, `'20d'`, `{ minutes: 15 }` (members add up), or a number of seconds.
- * Bare numeric strings such as `'900'` do not compile and are refused at run time.
+ * A length of time: `'15m'`, `'20d'`, `'2w'`, `{ minutes: 15 }` (members add up), or a number of
+ * seconds. Bare numeric strings such as `'900'` do not compile and are refused at run time. There
+ * are no months and years, as they have no one length.
  */
 export type Duration =
   | `${number}${DurationUnit}`
@@ -36,6 +39,8 @@ export type Duration =
       readonly hours?: number
       /** Days of 86 400 seconds to add. */
       readonly days?: number
+      /** Weeks of 7 such days to add. */
+      readonly weeks?: number
     }
 
 /** Bounds for one duration, in seconds, both inclusive. */
@@ -46,17 +51,44 @@ export interface DurationBounds {
   readonly max: number
 }
 
-/** A clock: answers the present moment in seconds since the Unix epoch; fractions are allowed. */
+/** A clock: returns the present moment in seconds since the Unix epoch; fractions are allowed. */
 export type Clock = () => number
 
 /** The system's clock in epoch seconds. */
 export const systemClock: Clock = () => Date.now() / 1000
 
-/** Reads a duration, or answers NaN for what is none. */
-function read(value: unknown): number {
+/**
+ * Turns an option into seconds.
+ *
+ * @param name the option as the developer writes it
+ * @param bounds the accepted range in seconds
+ * @returns seconds, a finite number inside the bounds
+ * @throws {ConfigurationError} when it is not a duration, lies outside the bounds, or is a number
+ *   that looks like milliseconds
+ */
+export function toSeconds(name: string, value: unknown, bounds: DurationBounds): number {
+  const seconds = parseDuration(value)
+  const isSuspect = typeof value === 'number' && value >= MINUTE_IN_MS && value % MINUTE_IN_MS === 0
+  if (Number.isFinite(seconds) && seconds >= bounds.min && seconds <= bounds.max && !isSuspect) return seconds
+  const range = `between ${bounds.min} and ${bounds.max} seconds`
+  const hint = isSuspect
+    ? "; that looks like milliseconds (give '15m' or 900; '25d' if days are meant)"
+    : typeof value === 'string' && Number.isNaN(seconds)
+      ? '; the units are s, m, h, d and w'
+      : ''
+  throw new ConfigurationError(
+    `${expected(name, `a duration such as '15m', { minutes: 15 } or 900 (seconds), ${range}`, value)}${hint}`,
+  )
+}
+
+/** Whole minutes in milliseconds are rarely whole minutes in seconds: 60 000 s are 16 h 40 min. */
+const MINUTE_IN_MS = 60_000
+
+/** Reads a duration; NaN for anything else. */
+function parseDuration(value: unknown): number {
   if (typeof value === 'number') return value
   if (typeof value === 'string') {
-    const parts = /^(\d+(?:\.\d+)?)([smhd])$/.exec(value)
+    const parts = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(value)
     return parts === null ? Number.NaN : Number(parts[1]) * (UNITS[parts[2] ?? ''] ?? Number.NaN)
   }
   if (!isRecord(value) || Object.keys(value).length === 0) return Number.NaN
@@ -85,18 +117,21 @@ export function isDate(value: unknown): value is Date {
 }
 
 /**
- * Turns an option into seconds.
+ * The last moment that is plausible, in epoch seconds: the year 5138. What is later was meant as
+ * milliseconds.
+ */
+const LATEST_MOMENT = 100_000_000_000
+
+/**
+ * Turns a moment into epoch seconds.
  *
  * @param name the option as the developer writes it
- * @param bounds the accepted range in seconds
- * @returns seconds, a finite number inside the bounds
- * @throws {ConfigurationError} when it is no duration or lies outside the bounds
+ * @param value a Date, or a number of epoch seconds
+ * @throws {ConfigurationError} for anything else, and for a number that looks like milliseconds
  */
-export function toSeconds(name: string, value: unknown, bounds: DurationBounds): number {
-  const seconds = read(value)
-  if (Number.isFinite(seconds) && seconds >= bounds.min && seconds <= bounds.max) return seconds
-  const range = `between ${bounds.min} and ${bounds.max} seconds`
-  throw new ConfigurationError(
-    expected(name, `a duration such as '15m', { minutes: 15 } or 900 (seconds), ${range}`, value),
-  )
+export function readEpochSeconds(name: string, value: unknown): number {
+  const seconds = toEpochSeconds(value)
+  if (seconds !== undefined && seconds >= -LATEST_MOMENT && seconds <= LATEST_MOMENT) return seconds
+  const hint = typeof value === 'number' && value > LATEST_MOMENT ? '; that looks like milliseconds' : ''
+  throw new ConfigurationError(`${expected(name, 'a Date or a number of epoch seconds', value)}${hint}`)
 }

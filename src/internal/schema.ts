@@ -16,6 +16,8 @@ export type SchemaResult<O> =
       readonly issues: readonly {
         /** One complaint, in the schema's words. */
         readonly message: string
+        /** Where in the value: names, or objects that hold one. */
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
       }[]
     }
 

@@ -5,7 +5,7 @@
 import { decodeText } from '../internal/bytes.ts'
 import { parseFlatObject } from '../internal/json.ts'
 import { ALGORITHMS } from './algorithms.ts'
-import { type KeyRing, MAX_KID_LENGTH, type RingKey } from './key-ring.ts'
+import { MAX_KID_LENGTH } from './key-ring.ts'
 import { type HeaderType, TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /** The longest encoded header that is decoded at all, in characters. */
@@ -37,11 +37,10 @@ const REFUSED_MEMBERS = [
 
 /** A header that was read. */
 export interface JoseHeader extends HeaderType {
-  /**
-   * The keys that may have signed under this header: one when it names its key, else all of its
-   * algorithm.
-   */
-  readonly keys: readonly RingKey[]
+  /** The algorithm that it names; one that exists. */
+  readonly alg: string
+  /** The key that it names; undefined for none. */
+  readonly kid: string | undefined
   /** The `typ` in lower case; undefined for none. */
   readonly typ: string | undefined
 }
@@ -61,28 +60,26 @@ const TYPES: ReadonlyMap<string, TokenType> = new Map(
 )
 
 /**
- * Reads an encoded header against a ring.
+ * Reads an encoded header.
  *
- * @returns what it says; `'malformed'` for one that is not a header, has a member that we refuse,
- *   or names an unknown algorithm; `'foreign'` when no key of the ring can have signed under it
+ * @returns undefined for what is not a header, has a member that we refuse, or names an unknown
+ *   algorithm
  */
-export function readJoseHeader(encoded: string, ring: KeyRing): JoseHeader | 'malformed' | 'foreign' {
-  if (encoded.length > MAX_ENCODED_LENGTH) return 'malformed'
+export function readJoseHeader(encoded: string): JoseHeader | undefined {
+  if (encoded.length > MAX_ENCODED_LENGTH) return undefined
   const text = decodeText(encoded)
   const members = text === undefined ? undefined : parseFlatObject(text)
-  if (members === undefined || members.size > MAX_MEMBERS) return 'malformed'
-  if (REFUSED_MEMBERS.some((name) => members.has(name))) return 'malformed'
+  if (members === undefined || members.size > MAX_MEMBERS) return undefined
+  if (REFUSED_MEMBERS.some((name) => members.has(name))) return undefined
 
   const alg = members.get('alg')
-  if (typeof alg !== 'string' || !ALGORITHMS.has(alg)) return 'malformed'
+  if (typeof alg !== 'string' || !ALGORITHMS.has(alg)) return undefined
   const typ = members.get('typ')
-  if (typ !== undefined && typeof typ !== 'string') return 'malformed'
+  if (typ !== undefined && typeof typ !== 'string') return undefined
   const kid = members.get('kid')
-  if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID_LENGTH)) return 'malformed'
+  if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID_LENGTH)) return undefined
 
-  const keys = ring.keys.filter((key) => key.alg === alg && (kid === undefined || key.kid === kid))
-  if (keys.length === 0) return 'foreign'
   const folded = typ?.toLowerCase()
   const type = folded === undefined ? undefined : TYPES.get(folded)
-  return { keys, typ: folded, type: type ?? null, untyped: folded === undefined || folded === 'jwt' }
+  return { alg, kid, typ: folded, type: type ?? null, untyped: folded === undefined || folded === 'jwt' }
 }

@@ -1,22 +1,63 @@
 /**
  * JSON Web Keys: what one must look like before we use it (RFC 7517 section 4, RFC 7518 section 6),
  * the public half that may be published, and the thumbprint that names it (RFC 7638). Weak keys are
- * refused here, at start: short RSA moduli, small exponents, ROCA primes, points off the curve.
+ * refused at start: short RSA moduli, small exponents, ROCA primes, points off the curve.
  */
-import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { ConfigurationError } from '../internal/configuration-error.ts'
 import type { Algorithm } from './algorithms.ts'
 
-/** A JSON Web Key (RFC 7517) with the members that we read. */
-export interface Jwk extends JsonWebKey {
+/**
+ * A JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2). Members that are not
+ * named here are ignored.
+ */
+export interface Jwk {
+  /** The key type: `'oct'`, `'RSA'`, `'EC'` or `'OKP'`. Required. */
+  readonly kty?: string
   /** The algorithm that the key is for. */
   readonly alg?: string
   /** The key's name within its ring. */
   readonly kid?: string
-  /** What the key is for: only `'sig'` will do. */
+  /** What the key is for: only `'sig'` is accepted. */
   readonly use?: string
   /** What the key may do: `'sign'` or `'verify'` must be among it when present. */
   readonly key_ops?: string[]
+  /** Whether the key may be exported (Web Crypto). Ignored. */
+  readonly ext?: boolean
+  /** The secret of an `'oct'` key. Secret. */
+  readonly k?: string
+  /** The curve of an `'EC'` or `'OKP'` key. */
+  readonly crv?: string
+  /** The x coordinate, or the public key of an `'OKP'` key. */
+  readonly x?: string
+  /** The y coordinate. */
+  readonly y?: string
+  /** The modulus of an `'RSA'` key. */
+  readonly n?: string
+  /** The public exponent of an `'RSA'` key. */
+  readonly e?: string
+  /** The private exponent, or the private key. Secret. */
+  readonly d?: string
+  /** The first prime factor of an `'RSA'` key. Secret. */
+  readonly p?: string
+  /** The second prime factor. Secret. */
+  readonly q?: string
+  /** The first factor's exponent. Secret. */
+  readonly dp?: string
+  /** The second factor's exponent. Secret. */
+  readonly dq?: string
+  /** The first coefficient. Secret. */
+  readonly qi?: string
+  /** Address of the key's certificates. Ignored. */
+  readonly x5u?: string
+  /** The key's certificates. Ignored. */
+  readonly x5c?: string[]
+  /** SHA-1 fingerprint of the certificate. Ignored. */
+  readonly x5t?: string
+  /** SHA-256 fingerprint of the certificate. Ignored. */
+  readonly 'x5t#S256'?: string
+  /** Further members. Ignored. */
+  readonly [member: string]: unknown
 }
 
 /**
@@ -44,7 +85,7 @@ export function toThumbprint(key: KeyObject, kty: Algorithm['kty']): string {
 /** The public half of a key as a JWK that may be published, with `kid`, `alg` and `use`. */
 export function toPublicJwk(key: KeyObject, algorithm: Algorithm, kid: string): Jwk {
   const half = key.type === 'private' ? createPublicKey(key) : key
-  return Object.freeze({ ...half.export({ format: 'jwk' }), kid, alg: algorithm.name, use: 'sig' })
+  return Object.freeze({ ...(half.export({ format: 'jwk' }) as Jwk), kid, alg: algorithm.name, use: 'sig' })
 }
 
 /**
@@ -62,6 +103,8 @@ export function checkJwk(at: string, jwk: Jwk, algorithm: Algorithm): void {
   if (crv !== null && jwk.crv !== crv) throw wanted('crv', `'${crv}' for ${name}`)
   if (jwk.alg !== undefined && jwk.alg !== name) throw wanted('alg', `'${name}', as given beside the key`)
   if (jwk.use !== undefined && jwk.use !== 'sig') throw wanted('use', "'sig'")
+  if (kty === 'RSA' && jwk.d !== undefined && jwk.p === undefined)
+    throw wanted('p', 'the first prime, beside `q`, `dp`, `dq` and `qi`: a private RSA key has them all')
   const operations: unknown = jwk.key_ops
   if (operations === undefined) return
   const allowed = Array.isArray(operations) && operations.some((o) => o === 'sign' || o === 'verify')
@@ -78,8 +121,8 @@ const MIN_RSA_BITS = 2048
  *   even or tiny exponent, or a modulus with the ROCA fingerprint (CVE-2017-15361)
  */
 export function checkStrength(at: string, key: KeyObject, algorithm: Algorithm): void {
-  const jwk = key.export({ format: 'jwk' })
-  checkJwk(at, jwk as Jwk, algorithm)
+  const jwk = key.export({ format: 'jwk' }) as Jwk
+  checkJwk(at, jwk, algorithm)
   if (algorithm.kty !== 'RSA') return
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
   if (modulusLength < MIN_RSA_BITS) {

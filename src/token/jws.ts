@@ -41,6 +41,11 @@ export type VerifyJws<P> = (token: string, now: number) => VerifiedJws<P>
  */
 type Decode<P> = (encoded: string) => P | undefined
 
+/** A header and the keys that may have signed under it. */
+interface KnownHeader extends JoseHeader {
+  readonly keys: readonly RingKey[]
+}
+
 /** The most encoded headers that are remembered: one for each key and type is usual. */
 const MAX_KNOWN_HEADERS = 64
 
@@ -55,23 +60,25 @@ const MAX_KNOWN_HEADERS = 64
  *   holds
  */
 export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: Decode<P>): VerifyJws<P> {
-  const known = new Map<string, JoseHeader>()
-  let latest: { readonly encoded: string; readonly header: JoseHeader } | undefined
+  const findCandidates = prepareCandidates(ring.keys)
+  const known = new Map<string, KnownHeader>()
+  let latest: { readonly encoded: string; readonly header: KnownHeader } | undefined
 
   /**
    * Finds the header by its text, or reads it. The latest one is compared first, which hashes no
    * new string.
    */
-  function toHeader(encoded: string): JoseHeader {
+  function toHeader(encoded: string): KnownHeader {
     if (latest?.encoded === encoded) return latest.header
-    const header = known.get(encoded) ?? readJoseHeader(encoded, ring)
-    if (header === 'malformed') throw new AuthError('token_malformed')
-    if (header === 'foreign') throw new AuthError('signature_invalid')
-    return header
+    const before = known.get(encoded)
+    if (before !== undefined) return before
+    const header = readJoseHeader(encoded)
+    if (header === undefined) throw new AuthError('token_malformed')
+    return { ...header, keys: findCandidates(header.alg, header.kid) }
   }
 
   /** Remembers the header of a token whose signature held. */
-  function remember(encoded: string, header: JoseHeader): void {
+  function remember(encoded: string, header: KnownHeader): void {
     if (latest?.header === header) return
     if (known.size < MAX_KNOWN_HEADERS && !known.has(encoded)) known.set(encoded, header)
     latest = { encoded, header }
@@ -88,7 +95,7 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
     const header = toHeader(encodedHeader)
     const input = token.slice(0, second)
     const signature = token.slice(second + 1)
-    const key = header.keys.find((key) => now <= key.notAfter && key.verify(input, signature))
+    const key = findKey(header.keys, now, (key) => key.verify(input, signature))
     if (key === undefined) throw new AuthError('signature_invalid')
 
     // The MAC sees one byte of each character, so a character above U+00FF could stand for another
@@ -99,6 +106,49 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
     remember(encodedHeader, header)
     return { header, key, payload }
   }
+}
+
+/**
+ * The most keys that one token is tried on: a token that does not name its key costs bounded work
+ * in a ring of any size.
+ */
+const MAX_TRIED_KEYS = 4
+
+/**
+ * Prepares the look-up of the keys that may have signed a token: the one that has its `kid`, else
+ * those that were given no name; for a token without `kid`, all of its algorithm. In the order of
+ * the ring.
+ */
+function prepareCandidates(
+  keys: readonly RingKey[],
+): (alg: string, kid: string | undefined) => readonly RingKey[] {
+  const byKid = new Map(keys.map((key) => [key.kid, key]))
+  const algorithms = [...new Set(keys.map(({ alg }) => alg))]
+  const all = new Map(algorithms.map((alg) => [alg, keys.filter((key) => key.alg === alg)]))
+  const unnamed = new Map(
+    algorithms.map((alg) => [alg, keys.filter((key) => key.alg === alg && key.isNamed === false)]),
+  )
+  return (alg, kid) => {
+    if (kid === undefined) return all.get(alg) ?? []
+    const named = byKid.get(kid)
+    if (named === undefined) return unnamed.get(alg) ?? []
+    return named.alg === alg ? [named] : []
+  }
+}
+
+/** The first key that fits, among the first few that have not retired. */
+function findKey(
+  keys: readonly RingKey[],
+  now: number,
+  fits: (key: RingKey) => boolean,
+): RingKey | undefined {
+  let tried = 0
+  for (const key of keys) {
+    if (now > key.notAfter) continue
+    if (fits(key)) return key
+    if (++tried === MAX_TRIED_KEYS) return undefined
+  }
+  return undefined
 }
 
 /**
@@ -117,7 +167,7 @@ export function prepareSignJws(
   if (signer === null) return undefined
   const members = { alg: signer.alg, ...header, kid: signer.kid }
   const encoded = Buffer.from(JSON.stringify(members)).toString('base64url')
-  if (typeof readJoseHeader(encoded, ring) === 'string') {
+  if (readJoseHeader(encoded) === undefined) {
     throw new TypeError(
       'Expected `headers` to hold few and short texts, numbers or booleans, and no member that changes what a token is',
     )

@@ -1,34 +1,45 @@
 /**
  * The key ring: one key that signs, many that verify, each bound to its algorithm when it is made.
- * The header's `alg` and `kid` are compared with the ring and never choose anything (RFC 8725
- * section 3.1). All checks happen here, at start; what leaves is a set of prepared functions.
+ * The header's `alg` and `kid` are compared with the ring and never choose an algorithm (RFC 8725
+ * section 3.1). All checks happen here, at start; the ring holds prepared functions and no key.
  */
 import {
-  createPrivateKey,
+  createHmac,
   createPublicKey,
-  createSecretKey,
   generateKeyPairSync,
   generateKeySync,
   type KeyObject,
 } from 'node:crypto'
-import { types } from 'node:util'
-import { isBytes } from '../internal/bytes.ts'
-import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
-import { toEpochSeconds } from '../internal/duration.ts'
+import {
+  ConfigurationError,
+  checkKnownKeys,
+  describeType,
+  expected,
+  isRecord,
+} from '../internal/configuration-error.ts'
+import { type Clock, systemClock, readEpochSeconds } from '../internal/duration.ts'
 import { ALGORITHMS, type Algorithm, type AlgorithmName, type Sign, type Verify } from './algorithms.ts'
-import { checkJwk, checkStrength, type Jwk, toPublicJwk, toThumbprint } from './jwk.ts'
-import { checkSecret } from './secret.ts'
+import { type Jwk, toPublicJwk, toThumbprint } from './jwk.ts'
+import { copyKey, readKey } from './read-key.ts'
 
 /** A key and the one algorithm that it is for. */
 export interface Key {
   /** The algorithm; never guessed from the key. */
   readonly alg: AlgorithmName
   /**
-   * The key: PEM text, a JWK, a `KeyObject`, or, for HMAC, the secret's bytes or text. At least 32
-   * / 48 / 64 bytes for HS256 / HS384 / HS512 (RFC 7518 section 3.2), 2048 bits for RSA.
+   * The key: PEM text (PKCS#8, SPKI, PKCS#1, SEC1 or an X.509 certificate), a JWK or its JSON text,
+   * a `KeyObject`, or, for HMAC, the secret's bytes or text. At least 32 / 48 / 64 bytes for HS256
+   * / HS384 / HS512 (RFC 7518 section 3.2), 2048 bits for RSA. PEM may have lost its line breaks,
+   * or have them as `\n`, as environment variables do.
    */
   readonly key: string | Uint8Array | KeyObject | Jwk
-  /** The key's name, 1-128 characters. Default: its RFC 7638 thumbprint. */
+  /** What an encrypted PEM is decrypted with. */
+  readonly passphrase?: string
+  /**
+   * The key's name, 1-128 characters. Default: the RFC 7638 thumbprint of a public key, a short MAC
+   * under a secret. A key without a name of its own also verifies tokens whose `kid` no key of the
+   * ring has.
+   */
   readonly kid?: string
   /**
    * Only for verifying keys: the moment after which the key verifies nothing. A Date, or epoch
@@ -55,22 +66,14 @@ export interface KeyRingOptions {
 export interface RingKey {
   /** The key's name. */
   readonly kid: string
+  /** False for a key that was given no name: it also verifies tokens whose `kid` no key has. */
+  readonly isNamed?: boolean
   /** Its algorithm's name. */
   readonly alg: string
   /** Verifies with this key and this algorithm. */
   readonly verify: Verify
-  /** The last moment at which the key verifies, in epoch seconds; Infinity for ever. */
+  /** The last moment at which the key verifies, in epoch seconds; Infinity for no end. */
   readonly notAfter: number
-}
-
-/** What signs new tokens. */
-export interface RingSigner {
-  /** The key's name. */
-  readonly kid: string
-  /** Its algorithm's name. */
-  readonly alg: string
-  /** Signs with this key and this algorithm. */
-  readonly sign: Sign
 }
 
 /** A JSON Web Key Set (RFC 7517 section 5). */
@@ -79,14 +82,26 @@ export interface Jwks {
   readonly keys: readonly Jwk[]
 }
 
-/** A key ring. Made by `createKeyRing`, handed to `createAuth({ keys })`. */
+/** A key ring. Made by `createKeyRing`, passed to `createAuth({ keys })`. */
 export interface KeyRing {
   /** What signs new tokens; null when the ring only verifies. */
-  readonly signer: RingSigner | null
+  readonly signer: {
+    /** The key's name. */
+    readonly kid: string
+    /** Its algorithm's name. */
+    readonly alg: string
+    /** Signs with this key and this algorithm. */
+    readonly sign: Sign
+  } | null
   /** Every key that verifies, the signer's first. */
   readonly keys: readonly RingKey[]
-  /** The public halves for a JWKS endpoint; HMAC secrets are never among them. */
+  /**
+   * The public halves that have not retired, by the system's clock; HMAC secrets are never among
+   * them.
+   */
   readonly jwks: Jwks
+  /** The same by another clock, which is read only when some key retires. */
+  currentJwks(clock: Clock): Jwks
 }
 
 /** A key on its way into the ring. */
@@ -94,122 +109,13 @@ interface ImportedKey {
   readonly algorithm: Algorithm
   readonly key: KeyObject
   readonly kid: string
+  /** Whether the developer named it. */
+  readonly isNamed: boolean
   readonly notAfter: number
 }
 
 /** The longest `kid` that is accepted, in characters. */
 export const MAX_KID_LENGTH = 128
-
-/**
- * Copies a key. On Node 20 a key that was just generated shares a lock with what generated it,
- * which the garbage collector takes when it clears that away: if it comes upon it while the key is
- * exported as a JWK, the process hangs for ever. The export as DER takes no lock.
- */
-function copyKey(key: KeyObject): KeyObject {
-  if (key.type === 'secret') return key
-  if (key.type === 'public')
-    return createPublicKey({ key: key.export({ type: 'spki', format: 'der' }), type: 'spki', format: 'der' })
-  return createPrivateKey({ key: key.export({ type: 'pkcs8', format: 'der' }), type: 'pkcs8', format: 'der' })
-}
-
-/**
- * Turns the forms that a key may come in into a `KeyObject`, without ever guessing what a text
- * might be.
- */
-function toKeyObject(at: string, source: Key['key'], algorithm: Algorithm): KeyObject {
-  if (types.isKeyObject(source)) return copyKey(source)
-  if (algorithm.kty === 'oct' && (typeof source === 'string' || isBytes(source))) {
-    return createSecretKey(typeof source === 'string' ? Buffer.from(source, 'utf8') : source)
-  }
-  if (typeof source === 'string') {
-    return source.includes('PRIVATE KEY-----') ? createPrivateKey(source) : createPublicKey(source)
-  }
-  if (!isRecord(source as unknown) || !('kty' in source)) {
-    throw new ConfigurationError(
-      expected(at, `PEM text, a JWK, a KeyObject or a secret's bytes for ${algorithm.name}`, source),
-    )
-  }
-  checkJwk(at, source, algorithm)
-  if (algorithm.kty === 'oct') return createSecretKey(Buffer.from(source.k ?? '', 'base64url'))
-  const input = { key: source, format: 'jwk' } as const
-  return source.d === undefined ? createPublicKey(input) : createPrivateKey(input)
-}
-
-/** Checks that a key is of the kind that its algorithm takes, and strong enough. */
-function checkKey(at: string, key: KeyObject, algorithm: Algorithm): void {
-  const wantsSecret = algorithm.kty === 'oct'
-  if (wantsSecret !== (key.type === 'secret')) {
-    const wanted = wantsSecret ? 'a secret' : 'a public or private key'
-    throw new ConfigurationError(
-      `Expected \`${at}\` to be ${wanted} for ${algorithm.name}, got a ${key.type} key`,
-    )
-  }
-  if (wantsSecret) checkSecret(at, key.export(), algorithm.name, algorithm.minBytes)
-  else checkStrength(at, key, algorithm)
-}
-
-/**
- * Imports a key. Whatever the platform finds wrong with it is said in our words, without any of the
- * key in them.
- */
-function toCheckedKey(at: string, source: Key['key'], algorithm: Algorithm): KeyObject {
-  try {
-    const key = toKeyObject(at, source, algorithm)
-    checkKey(at, key, algorithm)
-    return key
-  } catch (cause) {
-    if (cause instanceof ConfigurationError) throw cause
-    throw new ConfigurationError(
-      `Expected \`${at}\` to be a readable ${algorithm.kty} key for ${algorithm.name}`,
-      { cause },
-    )
-  }
-}
-
-/** No key lives longer than this, epoch seconds: what is later was meant as milliseconds. */
-const LATEST_MOMENT = 100_000_000_000
-
-/** Reads the moment after which a key verifies nothing. */
-function toNotAfter(at: string, value: unknown): number {
-  if (value === undefined) return Number.POSITIVE_INFINITY
-  const seconds = toEpochSeconds(value)
-  if (seconds !== undefined && seconds <= LATEST_MOMENT) return seconds
-  throw new ConfigurationError(expected(`${at}.notAfter`, 'a Date or a number of epoch seconds', value))
-}
-
-/** Whether a key came as a JWK that says itself what it is for. */
-function isBareJwk(given: Key | Jwk): given is Jwk {
-  return 'kty' in given
-}
-
-/** Checks one key and everything that is said of it. */
-function importKey(at: string, given: Key | Jwk): ImportedKey {
-  if (!isRecord(given as unknown))
-    throw new ConfigurationError(expected(at, '{ alg, key } or a JWK with alg', given))
-  const bare = isBareJwk(given)
-  if (!bare) checkKnownKeys(at, given, ['alg', 'key', 'kid', 'notAfter'])
-  const name = given.alg
-  const algorithm = typeof name === 'string' ? ALGORITHMS.get(name) : undefined
-  if (algorithm === undefined) {
-    throw new ConfigurationError(expected(`${at}.alg`, `one of ${[...ALGORITHMS.keys()].join(', ')}`, name))
-  }
-  const source = bare ? given : given.key
-  const key = toCheckedKey(bare ? at : `${at}.key`, source, algorithm)
-  const inner = source !== null && typeof source === 'object' && 'kty' in source ? source.kid : undefined
-  const kid = given.kid ?? inner ?? toThumbprint(key, algorithm.kty)
-  if (typeof kid !== 'string' || kid.length === 0 || kid.length > MAX_KID_LENGTH) {
-    throw new ConfigurationError(
-      expected(`${at}.kid`, `a string of 1-${MAX_KID_LENGTH} characters`, undefined),
-    )
-  }
-  return { algorithm, key, kid, notAfter: toNotAfter(at, bare ? undefined : given.notAfter) }
-}
-
-/** Prepares a key for verifying: a private key verifies by its public half. */
-function toRingKey({ algorithm, key, kid, notAfter }: ImportedKey): RingKey {
-  const half = key.type === 'private' ? createPublicKey(key) : key
-  return Object.freeze({ kid, alg: algorithm.name, verify: algorithm.prepareVerify(half), notAfter })
-}
 
 /**
  * Makes a key ring: one signer, many verifiers, the algorithm bound to each key.
@@ -227,20 +133,59 @@ function toRingKey({ algorithm, key, kid, notAfter }: ImportedKey): RingKey {
  * ```
  */
 export function createKeyRing(options: KeyRingOptions): KeyRing {
+  const { signing, all } = importKeys(options)
+  const keys = all.map(({ algorithm, key, kid, isNamed, notAfter }) => {
+    const half = key.type === 'private' ? createPublicKey(key) : key
+    const verify = algorithm.prepareVerify(half)
+    return Object.freeze({ kid, isNamed, alg: algorithm.name, verify, notAfter })
+  })
+  const published = all
+    .filter(({ algorithm }) => algorithm.kty !== 'oct')
+    .map(({ algorithm, key, kid, notAfter }) => ({ jwk: toPublicJwk(key, algorithm, kid), notAfter }))
+  const jwks = freezeJwks(published.map(({ jwk }) => jwk))
+  const isLasting = published.every(({ notAfter }) => notAfter === Number.POSITIVE_INFINITY)
+  const currentJwks = (clock: Clock): Jwks => {
+    if (isLasting) return jwks
+    const now = clock()
+    return freezeJwks(published.filter(({ notAfter }) => now <= notAfter).map(({ jwk }) => jwk))
+  }
+  return Object.freeze({
+    signer: signing && {
+      kid: signing.kid,
+      alg: signing.algorithm.name,
+      sign: signing.algorithm.prepareSign(signing.key),
+    },
+    keys: Object.freeze(keys),
+    get jwks() {
+      return currentJwks(systemClock)
+    },
+    currentJwks,
+  })
+}
+
+function freezeJwks(keys: readonly Jwk[]): Jwks {
+  return Object.freeze({ keys: Object.freeze([...keys]) })
+}
+
+/** Imports the keys of a ring, and checks that they can be in one. */
+function importKeys(options: KeyRingOptions): {
+  readonly signing: ImportedKey | null
+  readonly all: readonly ImportedKey[]
+} {
   if (!isRecord(options as unknown))
     throw new ConfigurationError(expected('createKeyRing(options)', 'an object', options))
   checkKnownKeys('', options, ['signing', 'verifying', 'mixed'])
-  const signing = options.signing === undefined ? undefined : importKey('signing', options.signing)
-  if (signing !== undefined && signing.key.type === 'public') {
+  const signing = options.signing === undefined ? null : importKey('signing', options.signing)
+  if (signing?.key.type === 'public') {
     throw new ConfigurationError('Expected `signing` to be a private key or a secret, got a public key')
   }
-  if (signing !== undefined && signing.notAfter !== Number.POSITIVE_INFINITY) {
+  if (signing !== null && signing.notAfter !== Number.POSITIVE_INFINITY) {
     throw new ConfigurationError('Expected `signing` to have no `notAfter`: only verifying keys retire')
   }
   const { verifying: others = [] } = options
   if (!Array.isArray(others)) throw new ConfigurationError(expected('verifying', 'a list of keys', others))
   const verifying = (others as readonly (Key | Jwk)[]).map((key, i) => importKey(`verifying[${i}]`, key))
-  const all = signing === undefined ? verifying : [signing, ...verifying]
+  const all = signing === null ? verifying : [signing, ...verifying]
   if (all.length === 0) throw new ConfigurationError('Expected `signing` or `verifying` to hold a key')
   if (new Set(all.map((key) => key.kid)).size !== all.length) {
     throw new ConfigurationError(
@@ -253,18 +198,90 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
       'Expected the ring to hold HMAC secrets or public keys, not both; say `mixed: true` while migrating from one to the other',
     )
   }
-  return Object.freeze({
-    signer:
-      signing === undefined
-        ? null
-        : { kid: signing.kid, alg: signing.algorithm.name, sign: signing.algorithm.prepareSign(signing.key) },
-    keys: Object.freeze(all.map(toRingKey)),
-    jwks: Object.freeze({
-      keys: Object.freeze(
-        all.filter((k) => k.algorithm.kty !== 'oct').map((k) => toPublicJwk(k.key, k.algorithm, k.kid)),
-      ),
-    }),
+  return { signing, all }
+}
+
+/** Imports one key and checks everything that is said of it. */
+function importKey(at: string, value: unknown): ImportedKey {
+  const given = parseKey(at, value)
+  const bare = isBareJwk(given)
+  if (!bare) checkKnownKeys(at, given, ['alg', 'key', 'kid', 'notAfter', 'passphrase'])
+  const algorithm = readAlgorithm(`${at}.alg`, given.alg, bare)
+  const source: unknown = bare ? given : given.key
+  const key = readKey({
+    at: bare ? at : `${at}.key`,
+    source,
+    algorithm,
+    passphrase: bare ? undefined : given.passphrase,
   })
+  const inner = isRecord(source) && 'kty' in source ? source['kid'] : undefined
+  const named: unknown = given.kid ?? inner
+  if (named !== undefined && (typeof named !== 'string' || named === '' || named.length > MAX_KID_LENGTH)) {
+    throw new ConfigurationError(
+      expected(`${at}.kid`, `a string of 1-${MAX_KID_LENGTH} characters`, undefined),
+    )
+  }
+  // A secret's thumbprint would tell which secret it is to whoever keeps a table of known ones.
+  const isNamed = named !== undefined && !(algorithm.kty === 'oct' && named === toThumbprint(key, 'oct'))
+  const notAfter = bare ? undefined : given.notAfter
+  return {
+    algorithm,
+    key,
+    kid: isNamed ? named : toDefaultKid(key, algorithm),
+    isNamed,
+    notAfter: notAfter === undefined ? Number.POSITIVE_INFINITY : readEpochSeconds(`${at}.notAfter`, notAfter),
+  }
+}
+
+/** Reads what stands at the place of a key; the JSON text of a JWK is one, too. */
+function parseKey(at: string, value: unknown): Key | Jwk {
+  const wanted = `Expected \`${at}\` to be { alg, key } or a JWK with alg`
+  if (typeof value === 'string' && value.trim().startsWith('{')) {
+    try {
+      const parsed: unknown = JSON.parse(value)
+      if (isRecord(parsed)) return parsed as Jwk
+    } catch {
+      // The parser's message quotes the text.
+    }
+    throw new ConfigurationError(`${wanted}, got text in braces that is not JSON`)
+  }
+  if (typeof value === 'string' || ArrayBuffer.isView(value))
+    throw new ConfigurationError(
+      `${wanted}, got ${describeType(value)}; give { alg: 'ES256', key } for PEM, { alg: 'HS256', key } for a secret`,
+    )
+  if (isRecord(value) && ('kty' in value || 'key' in value || 'alg' in value)) return value as unknown as Key
+  const got =
+    isRecord(value) && Object.hasOwn(value, 'keys')
+      ? 'a key set: give one of its keys, or `verifying` all'
+      : describeType(value)
+  throw new ConfigurationError(`${wanted}, got ${got}`)
+}
+
+/** Whether a key came as a JWK that says itself what it is for. */
+function isBareJwk(given: Key | Jwk): given is Jwk {
+  return 'kty' in given
+}
+
+function readAlgorithm(at: string, name: unknown, isJwk: boolean): Algorithm {
+  const algorithm = typeof name === 'string' ? ALGORITHMS.get(name) : undefined
+  if (algorithm !== undefined) return algorithm
+  const hint = isJwk && name === undefined ? '; for a JWK without `alg` give { alg, key: jwk }' : ''
+  throw new ConfigurationError(`${expected(at, `one of ${[...ALGORITHMS.keys()].join(', ')}`, name)}${hint}`)
+}
+
+/**
+ * What the default `kid` of a secret is a MAC of. No signing input has a blank, so it is no token's
+ * MAC.
+ */
+const KID_LABEL = 'tokenwright kid'
+
+/** How many characters of that MAC are the `kid`: enough to tell the keys of a ring apart. */
+const SECRET_KID_LENGTH = 8
+
+/** The name of a key that was given none. */
+function toDefaultKid(key: KeyObject, { kty }: Algorithm): string {
+  if (kty !== 'oct') return toThumbprint(key, kty)
+  return createHmac('sha256', key).update(KID_LABEL).digest('base64url').slice(0, SECRET_KID_LENGTH)
 }
 
 /** How each key type is made: the row's curve or the modulus says the rest. */
@@ -284,15 +301,13 @@ const MODULUS_BITS = 3072
  * module loads.
  *
  * @param alg the algorithm that the key is for
- * @param kid the key's name; default: its RFC 7638 thumbprint
+ * @param kid the key's name; default as in `Key`
  * @returns the private key as a JWK with `alg`, `kid` and `use`: keep it secret
  * @throws {ConfigurationError} for an unknown algorithm
  */
 export function generateKey(alg: AlgorithmName, kid?: string): Jwk {
-  const algorithm = ALGORITHMS.get(alg)
-  if (algorithm === undefined)
-    throw new ConfigurationError(expected('alg', `one of ${[...ALGORITHMS.keys()].join(', ')}`, alg))
+  const algorithm = readAlgorithm('alg', alg, false)
   const key = copyKey(GENERATORS[algorithm.kty](algorithm))
-  const name = kid ?? toThumbprint(key, algorithm.kty)
-  return { ...key.export({ format: 'jwk' }), alg, kid: name, use: 'sig' } as Jwk
+  const name = kid ?? toDefaultKid(key, algorithm)
+  return { ...(key.export({ format: 'jwk' }) as Jwk), alg, kid: name, use: 'sig' }
 }

@@ -121,9 +121,9 @@ export function prepareAcceptClaims<C>(
     if (objection !== undefined) throw new AuthError(objection)
     if (schema === null) return payload
 
-    return andThen(validateData(schema, payload.data), (data) => {
-      if (data === undefined) throw new AuthError('token_malformed')
-      return new TokenPayload({ ...payload, data: deepFreeze(data) }, rules.clock)
+    return andThen(validateData(schema, payload.data), (checked) => {
+      if ('error' in checked) throw new AuthError('token_malformed', { cause: checked.error })
+      return new TokenPayload({ ...payload, data: deepFreeze(checked.data) }, rules.clock)
     })
   }
 }

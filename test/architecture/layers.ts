@@ -40,6 +40,7 @@ const MAY_IMPORT: Record<Layer, { values: readonly Layer[]; types: readonly Laye
 export const AUTH_ORDER: readonly string[] = [
   'events',
   'options',
+  'option-synonyms',
   'resolve-options',
   'requirement',
   'token-claims',

@@ -94,7 +94,7 @@ describe('readConfig', () => {
     },
   )
 
-  it.each(['900', '15', 'm', '1w', '-5m', '0s', '1h 5m', '31d', 'NaN', 'Infinitys'])(
+  it.each(['900', '15', 'm', '1y', '-5m', '0s', '1h 5m', '31d', 'NaN', 'Infinitys'])(
     'refuses the duration %j',
     (text) => {
       for (const variable of ['TOKENWRIGHT_ACCESS', 'TOKENWRIGHT_FRESHNESS']) {

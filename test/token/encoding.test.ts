@@ -118,6 +118,8 @@ describe('durations', () => {
     [0, 0],
     [1.5, 1.5],
     [{ minutes: 15 }, 900],
+    ['1w', 604_800],
+    [{ weeks: 2 }, 1_209_600],
     [{ days: 1, hours: 1, minutes: 1, seconds: 1 }, 90_061],
   ])('%j is %d seconds', (value, seconds) => {
     expect(toSeconds('x', value, bounds)).toBe(seconds)
@@ -134,7 +136,9 @@ describe('durations', () => {
     '15M',
     '15min',
     '15ms',
-    '15w',
+    '15y',
+    '2 days',
+    '1 week',
     '1h30m',
     '-1m',
     '+1m',
@@ -155,7 +159,7 @@ describe('durations', () => {
     {},
     { minutes: '15' },
     { m: 15 },
-    { weeks: 1 },
+    { months: 1 },
     { minutes: 15, extra: 1 },
     { minutes: Number.NaN },
     { constructor: 1 },

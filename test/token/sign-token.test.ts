@@ -40,7 +40,7 @@ const MISTAKES: readonly (readonly [string, readonly [unknown, unknown?], RegExp
   [
     'an end in milliseconds',
     ['u', { expiresAt: (NOW + 60) * 1000 }],
-    /at most 34560000 seconds \(`limits\.lifetime`\)/,
+    /`expiresAt` to be a Date or a number of epoch seconds, .*looks like milliseconds/,
   ],
   ['a life beyond the limit', ['u', { expiresIn: '401d' }], /at most 34560000 seconds/],
   ['a beginning that is text', ['u', { notBefore: 'soon' }], /`notBefore` to be a Date or a number/],

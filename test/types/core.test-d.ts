@@ -93,7 +93,8 @@ describe('what does not compile', () => {
     // @ts-expect-error '5' has no unit
     void auth.createAccessToken('u', { expiresIn: '5' })
     // @ts-expect-error a unit that does not exist
-    createAuth({ secret, leeway: '5w' })
+    createAuth({ secret, leeway: '5y' })
+    createAuth({ secret, refresh: { expiresIn: '1w' } })
     createAuth({ secret, access: { expiresIn: '15m' }, refresh: { expiresIn: { days: 20 } }, leeway: 5 })
   })
 

@@ -54,7 +54,7 @@ function toRing(group: Group, { tcId }: Vector): KeyRing {
   if (only?.k === ZEROS) {
     const verify = ALGORITHMS.get('HS256')!.prepareVerify(createSecretKey(Buffer.alloc(32)))
     const key = { kid: only.kid!, alg: 'HS256', verify, notAfter: Number.POSITIVE_INFINITY }
-    return { signer: null, keys: [key], jwks: { keys: [] } }
+    return { signer: null, keys: [key], jwks: { keys: [] }, currentJwks: () => ({ keys: [] }) }
   }
   const alg = (jwk: Jwk): string | undefined => CORRECTED[tcId] ?? jwk.alg ?? FAMILY[group.comment]
   return createKeyRing({ verifying: keys.map((jwk) => ({ ...jwk, alg: alg(jwk)! })) })
