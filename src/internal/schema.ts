@@ -17,9 +17,15 @@ export type SchemaResult<O> =
         /** One complaint, in the schema's words. */
         readonly message: string
         /** Where in the value: names, or objects that hold one. */
-        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+        readonly path?: readonly (PropertyKey | SchemaPathPart)[] | undefined
       }[]
     }
+
+/** One step of a path, as an object. */
+export interface SchemaPathPart {
+  /** The member's name. */
+  readonly key: PropertyKey
+}
 
 /** Any schema of the Standard Schema family, taking `I` and giving `O`. */
 export interface StandardSchema<I = unknown, O = I> {
