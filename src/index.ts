@@ -26,6 +26,7 @@ export type {
   AuthOptions,
   CacheOptions,
   FreshnessOptions,
+  InteropOptions,
   LifetimeOptions,
   LimitOptions,
 } from './auth/options.ts'

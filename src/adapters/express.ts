@@ -119,7 +119,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
       ExpressGuards<C, U>,
       keyof ContextReaders<C, U>
     >),
-    ...createContextReaders<C, U>(),
+    ...createContextReaders<C, U>(auth),
   }
 }
 

@@ -85,7 +85,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
     return (request, reply, done) => void run({ request, reply, done })
   }
 
-  return { ...createGuardTable(make, { refuseMisuse }), ...createContextReaders<C, U>() }
+  return { ...createGuardTable(make, { refuseMisuse }), ...createContextReaders<C, U>(auth) }
 }
 
 /** Fastify does not catch what a hook throws: an error that is not handed to `done` would end the process. */

@@ -251,10 +251,22 @@ export function attachContext(target: object, found: AuthContext): void {
  * Reads what a guard has put on a request.
  *
  * @param guard which guard does so, for the message
+ * @param hasVerified whether a payload is of the reader's own application
  * @throws {ConfigurationError} when no guard has run
  */
-export function readContext<T>(request: object, name: AuthContextName, guard: string): T {
-  if (Object.hasOwn(request, name)) return (request as Readonly<Record<AuthContextName, T>>)[name]
+export function readContext<T>(
+  request: object,
+  name: AuthContextName,
+  guard: string,
+  hasVerified: (payload: unknown) => boolean = () => true,
+): T {
+  const context = request as Readonly<Record<AuthContextName, T>>
+  const payload: unknown = context.auth
+  if (payload !== null && payload !== undefined && !hasVerified(payload))
+    throw new ConfigurationError(
+      `Expected \`${guard}\` of this \`createAuth\` to stand before a handler that reads \`${name}\`: a guard of another one did`,
+    )
+  if (Object.hasOwn(request, name)) return context[name]
   throw new ConfigurationError(`Expected \`${guard}\` to stand before a handler that reads \`${name}\``)
 }
 
@@ -272,17 +284,18 @@ export interface ContextReaders<C, U> {
   readonly subjectOf: (request: object) => U
 }
 
-/** Makes the readers of one application. */
-export function createContextReaders<C, U>(): ContextReaders<C, U> {
+/** Makes the readers of one application; they read only what its own guards have put there. */
+export function createContextReaders<C, U>({ internals }: Auth<C, U>): ContextReaders<C, U> {
+  const { hasVerified } = internals
   return {
     payload(request) {
-      const value = readContext<TokenPayload<C> | null>(request, 'auth', 'guard.access()')
+      const value = readContext<TokenPayload<C> | null>(request, 'auth', 'guard.access()', hasVerified)
       if (value !== null && value !== undefined) return value
       throw new ConfigurationError(
         'Expected `guard.access()` in place of an optional guard: this request has no `auth`',
       )
     },
-    optionalPayload: (request) => readContext(request, 'auth', 'guard.optional()'),
-    subjectOf: (request) => readContext(request, 'subject', 'guard.subject()'),
+    optionalPayload: (request) => readContext(request, 'auth', 'guard.optional()', hasVerified),
+    subjectOf: (request) => readContext(request, 'subject', 'guard.subject()', hasVerified),
   }
 }

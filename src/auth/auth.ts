@@ -157,6 +157,8 @@ export interface AuthSettings {
  * What the routes and adapters of this package build on: what is known of a token stays with it.
  */
 export interface AuthInternals<C> {
+  /** Whether this application verified a payload, and not another one. */
+  hasVerified(payload: unknown): boolean
   /** Requests, with the token that was found. */
   readonly requests: RequestInternals<C>
   /** Sessions, with all that is known of the tokens. */

@@ -12,7 +12,7 @@ import { createSessionBackend, type SessionBackend } from '../session/session-ba
 import { type IssuedToken, toTokenPair } from '../token/issued-token.ts'
 import { readUnverified } from '../token/jws.ts'
 import { Tickets } from '../token/ticket.ts'
-import type { Claims, TokenPayload } from '../token/token-payload.ts'
+import { type Claims, TokenPayload } from '../token/token-payload.ts'
 import { Verifier, type VerifySettings } from '../token/verify.ts'
 import type { Auth, AuthInternals } from './auth.ts'
 import { Pipeline } from './authenticate.ts'
@@ -77,7 +77,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       followers.close()
       revocation.close()
     },
-    ...createWatchApi(pipeline, prepare, followers, parts.tickets),
+    ...createWatchApi(pipeline, prepare, { followers, tickets: parts.tickets, origin: settings }),
     cookies: ({ access_token, refresh_token }) =>
       toLines({
         ...(access_token !== undefined && { access: decodeCookieToken(access_token) }),
@@ -93,6 +93,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
     lifetimes: Object.freeze({ ...lifetimes, freshness }),
     now: clock,
     internals: Object.freeze({
+      hasVerified: (payload) => TokenPayload.isVerifiedBy(payload, settings),
       requests: requests.internals,
       sessions: sessionApi.issuing,
       attempts: parts.attempts,
@@ -111,7 +112,7 @@ function connect<C, U>(settings: Settings<C, U>) {
   const backend = connectBackend(settings, issuer)
   const hasStore = backend !== null
   const revocation = createRevocationCheck(backend, settings)
-  const sessionApi = createSessionApi(backend, issuer, leeway)
+  const sessionApi = createSessionApi(backend, issuer, leeway, settings)
 
   const verifySettings = toVerifySettings(settings, hasStore)
   const verifier = new Verifier(verifySettings)
@@ -177,11 +178,18 @@ function connectBackend<C, U>(settings: Settings<C, U>, issuer: TokenIssuer<C>):
   )
 }
 
-function toVerifySettings<C, U>(
-  { limits, ring, cache, schema, issuer, audience, interop, leeway, clock }: Settings<C, U>,
-  hasRows: boolean,
-): VerifySettings<C> {
-  const rules = { issuer, audience: audience.accepted, interop, maxLifetime: limits.lifetime, leeway, clock }
+function toVerifySettings<C, U>(settings: Settings<C, U>, hasRows: boolean): VerifySettings<C> {
+  const { limits, ring, cache, schema, issuer, audience, interop, untyped, leeway, clock } = settings
+  const rules = {
+    issuer,
+    audience: audience.accepted,
+    interop,
+    untyped,
+    maxLifetime: limits.lifetime,
+    leeway,
+    clock,
+    origin: settings,
+  }
   return { ring, rules, limits, cache, schema, hasRows }
 }
 

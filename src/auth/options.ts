@@ -48,6 +48,15 @@ export interface LimitOptions {
   readonly lifetime?: Duration
 }
 
+/** Which tokens of other libraries are accepted. */
+export interface InteropOptions {
+  /**
+   * Accept tokens that say no type, neither in the header nor as the claim `type`, as access
+   * tokens. Every JWT of the same key is then one: ID tokens, links in mails. Default false.
+   */
+  readonly untyped?: boolean
+}
+
 /** The options of `createAuth`. Unknown names are refused. */
 export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends HttpOptions {
   /**
@@ -91,7 +100,7 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
    * Accept tokens of AuthX, FastJWT and flask-jwt-extended: relaxes `typ` and the claims that they
    * lack. Default false.
    */
-  readonly interop?: boolean
+  readonly interop?: boolean | InteropOptions
   /**
    * AuthX's login type: written as `login_type`; tokens of another realm, or of none, are refused.
    * Also the challenge's `realm`. Default none.

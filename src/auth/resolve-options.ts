@@ -31,7 +31,14 @@ import { MIN_WINDOW } from '../token/token-requirement.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { type AuthEvents, EVENT_NAMES } from './events.ts'
 import { OPTION_SYNONYMS } from './option-synonyms.ts'
-import type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './options.ts'
+import type {
+  AuthOptions,
+  CacheOptions,
+  FreshnessOptions,
+  InteropOptions,
+  LifetimeOptions,
+  LimitOptions,
+} from './options.ts'
 
 /** The default of every option that has one, under the option's name. */
 export const DEFAULTS = {
@@ -74,6 +81,8 @@ export interface Settings<C, U> {
   readonly leeway: number
   /** Whether other libraries' tokens are accepted. */
   readonly interop: boolean
+  /** Whether other libraries' tokens that say no type are accepted as access tokens. */
+  readonly untyped: boolean
   /** Bounds on tokens. */
   readonly limits: LimitSettings
   /** Bounds of the verified-token cache; null for none. */
@@ -135,6 +144,7 @@ const OPTION_NAMES = keysOf<AuthOptions>({
 const LIFETIME_KEYS = keysOf<LifetimeOptions>({ expiresIn: true })
 const FRESHNESS_KEYS = keysOf<FreshnessOptions>({ window: true })
 const LIMIT_KEYS = keysOf<LimitOptions>({ tokenLength: true, lifetime: true })
+const INTEROP_KEYS = keysOf<InteropOptions>({ untyped: true })
 const CACHE_KEYS = keysOf<CacheOptions>({ entries: true, bytes: true })
 
 /** Any length of at least a second. */
@@ -174,7 +184,7 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
     limits,
     freshness: toSeconds('freshness.window', window, { min: MIN_WINDOW, max: limits.lifetime }),
     leeway,
-    interop: readFlag('interop', options.interop ?? DEFAULTS.interop),
+    ...resolveInterop(options.interop),
     cache: resolveCache(options.cache),
     schema: readSchema(options.claims),
     http: resolveHttp(options, lifetimes.refresh, realm),
@@ -254,6 +264,16 @@ function readEnvironment(): string | undefined {
   return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[
     'TOKENWRIGHT_SECRET'
   ]
+}
+
+function resolveInterop(
+  value: unknown = DEFAULTS.interop,
+): Pick<Settings<never, never>, 'interop' | 'untyped'> {
+  if (typeof value === 'boolean') return { interop: value, untyped: false }
+  if (!isRecord(value))
+    throw new ConfigurationError(expected('interop', 'true or false, or { untyped: true }', value))
+  const { untyped = false } = readOptionGroup<InteropOptions>('interop', value, INTEROP_KEYS)
+  return { interop: true, untyped: readFlag('interop.untyped', untyped) }
 }
 
 function resolveAudience(value: unknown): AudienceSettings {

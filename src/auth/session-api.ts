@@ -7,7 +7,7 @@ import type { SessionBackend } from '../session/session-backend.ts'
 import { type SessionInfo, toSessionInfo } from '../session/session-info.ts'
 import type { Proof, StepUpOptions } from '../session/sessions.ts'
 import { type IssuedPair, type TokenPair, toTokenPair } from '../token/issued-token.ts'
-import type { TokenPayload } from '../token/token-payload.ts'
+import { type PayloadOrigin, requireVerifiedBy, type TokenPayload } from '../token/token-payload.ts'
 import type { PairOptions, TokenIssuer } from './issue-tokens.ts'
 
 /** Options of a login that starts a session. */
@@ -100,11 +100,13 @@ export interface SessionApi<C> {
  *
  * @param backend null without a store
  * @param leeway forgiven clock skew, in seconds
+ * @param origin whose payloads are taken
  */
 export function createSessionApi<C>(
   backend: SessionBackend<C> | null,
   issuer: TokenIssuer<C>,
   leeway: number,
+  origin: PayloadOrigin,
 ): SessionApi<C> {
   const requireBackend = (): SessionBackend<C> => {
     if (backend !== null) return backend
@@ -125,8 +127,16 @@ export function createSessionApi<C>(
       }
       return sessions.start({ ...(await issuer.toPairClaims(subject, pair)), provedAt, ip, userAgent })
     },
-    refresh: async (payload) => requireBackend().sessions.refresh(payload),
-    stepUp: async (payload, verify, options) => requireBackend().sessions.stepUp(payload, verify, options),
+    async refresh(payload) {
+      const { sessions } = requireBackend()
+      requireVerifiedBy(origin, payload)
+      return sessions.refresh(payload)
+    },
+    async stepUp(payload, verify, options) {
+      const { sessions } = requireBackend()
+      requireVerifiedBy(origin, payload)
+      return sessions.stepUp(payload, verify, options)
+    },
   }
   const sessions: AuthSessions<C> = {
     start: async (subject, options) => toTokenPair(await issuing.start(subject, options)),
@@ -151,7 +161,11 @@ export function createSessionApi<C>(
   return {
     issuing,
     sessions: Object.freeze(sessions),
-    revoke: async (payload) => requireBackend().revoker.revokeToken(payload, leeway),
+    async revoke(payload) {
+      const { revoker } = requireBackend()
+      requireVerifiedBy(origin, payload)
+      return revoker.revokeToken(payload, leeway)
+    },
     revokeSubject: async (subject) =>
       requireBackend().revoker.endSubject(requireName('subject', subject), { everything: true }),
   }

@@ -8,7 +8,12 @@ import { type Duration, readEpochSeconds, toSeconds } from '../internal/duration
 import { keysOf } from '../internal/read-options.ts'
 import { validateData } from '../token/custom-claims.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
-import { TokenPayload } from '../token/token-payload.ts'
+import {
+  type PayloadOrigin,
+  requireVerifiedBy,
+  type TokenPayload,
+  toAccessAudience,
+} from '../token/token-payload.ts'
 import type { TokenType } from '../token/token-type.ts'
 import type { Settings } from './resolve-options.ts'
 
@@ -86,7 +91,8 @@ export function checkCallOptions(options: object, known: readonly string[]): voi
  * The claims that a new token inherits from a payload: all that do not make a token that one token.
  */
 export function inheritClaims(payload: TokenPayload<unknown>): BaseClaims {
-  const { sub, sid, scopes, data, aud, csrf, auth_time, amr, acr } = payload
+  const { sub, sid, scopes, data, csrf, auth_time, amr, acr } = payload
+  const aud = toAccessAudience(payload)
   return { sub, sid, scopes, data: data as object, aud, csrf, auth_time, amr, acr }
 }
 
@@ -101,16 +107,12 @@ export type ToTokenClaims<C> = (
 ) => Promise<TokenClaims>
 
 /** Prepares the claims of one application's tokens. */
-export function prepareTokenClaims<C, U>({
-  clock,
-  schema,
-  lifetimes,
-  http,
-}: Settings<C, U>): ToTokenClaims<C> {
+export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaims<C> {
+  const { clock, schema, lifetimes, http } = settings
   const writesCsrf = http.sources.locations.has('cookie') && http.csrf.checksToken
 
   return async (type, subject, options) => {
-    const base = toBase(subject)
+    const base = toBase(subject, settings)
     const iat = Math.floor(clock())
     const { fresh = false, notBefore, authTime } = options
     if (typeof fresh !== 'boolean') throw new TypeError(expected('fresh', 'true or false', fresh))
@@ -139,12 +141,10 @@ export function prepareTokenClaims<C, U>({
 }
 
 /** The claims that come with the subject: its name, or all that a verified payload says. */
-function toBase(subject: unknown): BaseClaims {
-  if (TokenPayload.isVerified(subject)) return inheritClaims(subject)
+function toBase(subject: unknown, origin: PayloadOrigin): BaseClaims {
   if (typeof subject === 'string') return { sub: subject }
-  throw new TypeError(
-    expected('subject', 'a string, or a payload that `verifyToken` or a guard gave', subject),
-  )
+  requireVerifiedBy(origin, subject, 'subject', 'a string, or a payload')
+  return inheritClaims(subject)
 }
 
 function toExpiry(

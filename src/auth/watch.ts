@@ -10,7 +10,7 @@ import type { RevocationListener } from '../session/feed-reader.ts'
 import type { LogEntry } from '../session/store.ts'
 import { hasEnded } from '../token/claims.ts'
 import type { Ticket, Tickets } from '../token/ticket.ts'
-import { TokenPayload } from '../token/token-payload.ts'
+import { type PayloadOrigin, requireVerifiedBy, type TokenPayload } from '../token/token-payload.ts'
 import type { Pipeline } from './authenticate.ts'
 import type { PrepareRequirement, Requirement } from './requirement.ts'
 
@@ -75,36 +75,40 @@ const POLL_INTERVAL = 30
 /** How soon a check that failed is repeated, in seconds. */
 const RETRY_INTERVAL = 1
 
-/** Creates the members of `AuthWatch`. @param tickets null without a session store */
+/** What the members of `AuthWatch` build on. */
+export interface WatchDependencies<C> {
+  /** The tokens that are followed. */
+  readonly followers: TokenFollowers<C>
+  /** Null without a session store. */
+  readonly tickets: Tickets<C> | null
+  /** Whose payloads are taken. */
+  readonly origin: PayloadOrigin
+}
+
+/** Creates the members of `AuthWatch`. */
 export function createWatchApi<C>(
   pipeline: Pipeline<C>,
   prepare: PrepareRequirement,
-  followers: TokenFollowers<C>,
-  tickets: Tickets<C> | null,
+  { followers, tickets, origin }: WatchDependencies<C>,
 ): AuthWatch<C> {
   return {
     async recheck(payload, requirement) {
-      requireVerified(payload)
+      requireVerifiedBy(origin, payload)
       return pipeline.recheck(payload, prepare(requirement))
     },
     follow(payload, onEnd) {
-      requireVerified(payload)
+      requireVerifiedBy(origin, payload)
       if (typeof onEnd !== 'function') throw new TypeError(expected('onEnd', 'a function', onEnd))
       return followers.follow(payload, onEnd)
     },
     async createTicket(payload) {
-      requireVerified(payload)
+      requireVerifiedBy(origin, payload)
       if (tickets !== null) return tickets.issue(payload)
       throw new ConfigurationError(
         'Expected the option `sessions.store`: without a store nothing knows which tickets were used',
       )
     },
   }
-}
-
-function requireVerified(payload: unknown): void {
-  if (TokenPayload.isVerified(payload)) return
-  throw new TypeError(expected('payload', 'a payload that `verifyToken` or a guard gave', payload))
 }
 
 /** One token that is followed. */

@@ -7,7 +7,7 @@
 import { AuthError } from '../errors.ts'
 import type { IssuedPair, IssuedToken, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
-import type { TokenPayload } from '../token/token-payload.ts'
+import { type TokenPayload, toAccessAudience } from '../token/token-payload.ts'
 import type { SessionRow } from './store.ts'
 
 /** A generation of a session. */
@@ -49,14 +49,9 @@ export function toTokenGeneration({ type, sid, jti = '' }: TokenPayload<unknown>
  * The claims that every generation inherits from the one before: what was said at the
  * authentication.
  */
-export function toSessionClaims({
-  csrf,
-  aud,
-  auth_time,
-  acr,
-  amr,
-}: TokenPayload<unknown>): Partial<TokenClaims> {
-  return { csrf, aud, auth_time, acr, amr }
+export function toSessionClaims(payload: TokenPayload<unknown>): Partial<TokenClaims> {
+  const { csrf, auth_time, acr, amr } = payload
+  return { csrf, aud: toAccessAudience(payload), auth_time, acr, amr }
 }
 
 /** The times of a refresh token: its row's. */

@@ -8,8 +8,8 @@ import type { ErrorCode } from '../errors.ts'
 import type { Clock } from '../internal/duration.ts'
 import { deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
 import { isScope } from './scopes.ts'
-import { type Claims, type PayloadMembers, TokenPayload } from './token-payload.ts'
-import { type HeaderType, TOKEN_TYPES } from './token-type.ts'
+import { type Claims, type PayloadMembers, type PayloadOrigin, TokenPayload } from './token-payload.ts'
+import { type HeaderType, REFRESH_AUDIENCE, TOKEN_TYPES } from './token-type.ts'
 
 /** How many members and levels a payload may have. */
 export const PAYLOAD_BOUNDS: JsonBounds = { depth: 16, members: 256 }
@@ -18,14 +18,16 @@ export const PAYLOAD_BOUNDS: JsonBounds = { depth: 16, members: 256 }
 const LAST_MOMENT = 8.64e12
 
 const isTime = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) <= LAST_MOMENT
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== '' && value.isWellFormed()
+/** Non-empty text without U+0000, which databases and C libraries take for the end of a text. */
+const isText = (value: unknown): boolean =>
+  typeof value === 'string' && value !== '' && value.isWellFormed() && !value.includes('\0')
 const isTextList = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isText)
 
 /**
  * The name of a registered claim: a member of the payload, or the generation of a session's refresh
  * token.
  */
-type ClaimName = Exclude<keyof PayloadMembers, 'data'> | 'gen'
+type ClaimName = Exclude<keyof PayloadMembers, 'data'> | 'gen' | 'access_aud' | 'access_scopes'
 
 /** The registered claims: what each must look like. Custom data may not use these names. */
 const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
@@ -36,10 +38,12 @@ const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
   nbf: isTime,
   iss: () => true, // checked by decideIssuerAndAudience, with errors of their own
   aud: () => true,
+  access_aud: (value) => isText(value) || (isTextList(value) && value.length > 0),
   type: (value) => typeof value === 'string' && Object.hasOwn(TOKEN_TYPES, value),
   fresh: () => true, // what is neither a boolean nor a deadline is stale, not malformed
   csrf: (value) => typeof value === 'string',
   scopes: (value) => Array.isArray(value) && value.every(isScope),
+  access_scopes: (value) => Array.isArray(value) && value.every(isScope),
   sid: isText,
   gen: (value) => Number.isSafeInteger(value),
   auth_time: isTime,
@@ -72,12 +76,18 @@ export interface ClaimRules {
   readonly audience: readonly string[]
   /** Accept tokens of AuthX, FastJWT and flask-jwt-extended, which lack some claims. */
   readonly interop: boolean
+  /**
+   * With `interop`: accept as access tokens those that say no type, in the header or as a claim.
+   */
+  readonly untyped?: boolean
   /** The longest life of a token from `iat` to `exp`, in seconds. */
   readonly maxLifetime: number
   /** Tolerance for `exp`, `nbf`, `iat` and `auth_time`, in seconds. */
   readonly leeway: number
   /** For the relative times of the payload. */
   readonly clock: Clock
+  /** Who verifies, for telling its payloads from others. Default: these rules. */
+  readonly origin?: PayloadOrigin
 }
 
 /** The claims that every token of ours has. */
@@ -106,8 +116,10 @@ export function readClaims(
   if (objection !== undefined) return objection
   const members = claims as unknown as Partial<PayloadMembers>
   const type = members.type ?? 'access'
-  if (header.type === null ? !(rules.interop && header.untyped) : header.type !== type)
-    return 'token_malformed'
+  const isTyped = members.type !== undefined && members.type !== null
+  if (header.type === null) {
+    if (!rules.interop || !header.untyped || !(isTyped || rules.untyped === true)) return 'token_malformed'
+  } else if (header.type !== type) return 'token_malformed'
 
   return new TokenPayload(
     {
@@ -119,10 +131,10 @@ export function readClaims(
       iss: members.iss ?? undefined,
       aud: members.aud ?? undefined,
       type,
-      fresh: toFresh(members.fresh),
+      fresh: isTyped && rules.interop ? toFresh(members.fresh) : members.fresh === true,
       // AuthX writes an empty value where CSRF protection is off.
       csrf: members.csrf || undefined,
-      scopes: members.scopes ?? NO_SCOPES,
+      scopes: members.scopes ?? (type === 'refresh' ? toScopes(claims['access_scopes']) : NO_SCOPES),
       sid: members.sid ?? undefined,
       auth_time: members.auth_time ?? undefined,
       amr: members.amr ?? undefined,
@@ -130,7 +142,10 @@ export function readClaims(
       login_type: members.login_type ?? undefined,
       data,
     },
-    rules.clock,
+    rules.origin ?? rules,
+    type === 'refresh' && isRefreshAudience(members.aud, rules)
+      ? (claims['access_aud'] as string)
+      : members.aud,
   )
 }
 
@@ -179,9 +194,22 @@ function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ErrorCode |
   if (rules.issuer === undefined ? iss !== undefined && !isText(iss) : iss !== rules.issuer)
     return 'issuer_invalid'
   if (aud === undefined) return rules.audience.length === 0 ? undefined : 'audience_invalid'
+  if (claims['type'] === 'refresh' && isRefreshAudience(aud, rules)) return undefined
   const names: unknown = typeof aud === 'string' ? [aud] : aud
   if (!isTextList(names)) return 'audience_invalid'
   return names.some((name) => rules.audience.includes(name)) ? undefined : 'audience_invalid'
+}
+
+/** The scopes that a session's refresh token keeps for access tokens. */
+function toScopes(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value : NO_SCOPES
+}
+
+/**
+ * Whether an audience is that of our refresh tokens; those of before have the one of access tokens.
+ */
+function isRefreshAudience(aud: unknown, { issuer }: ClaimRules): boolean {
+  return typeof aud === 'string' && (aud === issuer || aud === REFRESH_AUDIENCE)
 }
 
 /** Freshness in a payload: a boolean, or the deadline that flask-jwt-extended writes. */

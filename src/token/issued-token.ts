@@ -1,6 +1,6 @@
 /**
- * Tokens that were just signed, with what is known of them, so that nobody decodes again what this process
- * has signed; and the public pair, which is made of them.
+ * Tokens that were just signed, with what is known of them, so that nobody decodes again what this
+ * process has signed; and the public pair, which is made of them.
  */
 import type { TokenClaims } from './sign-token.ts'
 
@@ -31,8 +31,8 @@ export interface IssuedPair {
   /** The refresh token that is good from now on. */
   readonly refresh: IssuedToken
   /**
-   * Whether the refresh token is the one that was presented: same generation, same end. The client then
-   * keeps its own copy, which a late response must not replace.
+   * Whether the refresh token is the one that was presented: same generation, same end. The client
+   * then keeps its own copy, which a late response must not replace.
    */
   readonly isRefreshKept: boolean
 }

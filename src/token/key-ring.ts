@@ -17,7 +17,7 @@ import {
   expected,
   isRecord,
 } from '../internal/configuration-error.ts'
-import { type Clock, systemClock, readEpochSeconds } from '../internal/duration.ts'
+import { type Clock, readEpochSeconds, systemClock } from '../internal/duration.ts'
 import { ALGORITHMS, type Algorithm, type AlgorithmName, type Sign, type Verify } from './algorithms.ts'
 import { type Jwk, toPublicJwk, toThumbprint } from './jwk.ts'
 import { copyKey, readKey } from './read-key.ts'
@@ -229,7 +229,8 @@ function importKey(at: string, value: unknown): ImportedKey {
     key,
     kid: isNamed ? named : toDefaultKid(key, algorithm),
     isNamed,
-    notAfter: notAfter === undefined ? Number.POSITIVE_INFINITY : readEpochSeconds(`${at}.notAfter`, notAfter),
+    notAfter:
+      notAfter === undefined ? Number.POSITIVE_INFINITY : readEpochSeconds(`${at}.notAfter`, notAfter),
   }
 }
 

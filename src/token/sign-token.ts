@@ -9,7 +9,7 @@ import { isPlainJson, isWithinBounds } from '../internal/json.ts'
 import { isClaim, isReservedClaim, PAYLOAD_BOUNDS } from './claims.ts'
 import { prepareSignJws } from './jws.ts'
 import type { KeyRing } from './key-ring.ts'
-import { TOKEN_TYPES, type TokenType } from './token-type.ts'
+import { TOKEN_TYPES, type TokenType, toRefreshAudience } from './token-type.ts'
 
 /** The claims of one token to be issued, as plain values; undefined leaves a claim out. */
 export interface TokenClaims {
@@ -29,7 +29,10 @@ export interface TokenClaims {
   readonly fresh?: boolean | undefined
   /** The value that a request with cookies must repeat. */
   readonly csrf?: string | undefined
-  /** Audience; undefined takes the configured one. */
+  /**
+   * Audience of the access token, or of those that a refresh token gets; undefined takes the
+   * configured one.
+   */
   readonly aud?: string | readonly string[] | undefined
   /** Granted scopes. */
   readonly scopes?: readonly string[] | undefined
@@ -88,6 +91,18 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
     refresh: prepareSignJws(ring, { typ: TOKEN_TYPES.refresh.typ }),
   }
 
+  /**
+   * A refresh token has an audience of its own, and keeps another than the configured one for
+   * access tokens.
+   */
+  function toAudiences({ type, aud = audience }: TokenClaims): Pick<WireClaims, 'aud' | 'access_aud'> {
+    const names = aud === undefined ? [] : typeof aud === 'string' ? [aud] : aud
+    const own = type === 'refresh' ? toRefreshAudience(issuer, names) : undefined
+    return own === undefined
+      ? { aud }
+      : { aud: own, access_aud: isSameAudience(aud, audience) ? undefined : aud }
+  }
+
   return (claims) => {
     checkTokenClaims(claims, settings.maxLifetime)
     const { type, headers, scopes } = claims
@@ -107,7 +122,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
       iat: claims.iat,
       exp: claims.exp,
       nbf: claims.nbf,
-      aud: claims.aud ?? audience,
+      ...toAudiences(claims),
       iss: issuer,
       sid: claims.sid,
       gen: claims.gen,
@@ -115,7 +130,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
       amr: claims.amr,
       acr: claims.acr,
       login_type: realm,
-      scopes: scopes?.length === 0 ? undefined : scopes,
+      [toScopesName(claims)]: scopes?.length === 0 ? undefined : scopes,
       ...claims.data,
     }
     const payload = JSON.stringify(members)
@@ -134,11 +149,31 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
   }
 }
 
+/** The claims of an audience on the wire. */
+interface WireClaims {
+  readonly aud?: string | readonly string[] | undefined
+  readonly access_aud?: string | readonly string[] | undefined
+}
+
+function isSameAudience(a: TokenClaims['aud'], b: TokenClaims['aud']): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
+/**
+ * A session's refresh token grants nothing where it may be taken for an access token: it keeps its
+ * scopes apart.
+ */
+function toScopesName({ type, gen }: TokenClaims): 'scopes' | 'access_scopes' {
+  return type === 'refresh' && gen !== undefined ? 'access_scopes' : 'scopes'
+}
+
 /** Refuses what a verifier would refuse, or what JSON would change in silence. */
 function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
   const { sub, iat, exp, nbf, scopes, data, aud, amr, acr } = claims
   if (!isClaim('sub', sub))
-    throw new TypeError(expected('subject', 'a non-empty string', typeof sub === 'string' ? '' : sub))
+    throw new TypeError(
+      expected('subject', 'a non-empty string without U+0000', typeof sub === 'string' ? '' : sub),
+    )
   if (exp <= iat)
     throw new TypeError(
       'Expected the token to expire in the future: `expiresIn` or `expiresAt` lies in the past',

@@ -4,7 +4,7 @@
  * epoch seconds; lengths are seconds.
  */
 
-import { isRecord } from '../internal/configuration-error.ts'
+import { expected, isRecord } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { hasAllScopes, hasAnyScope } from './scopes.ts'
 import type { TokenType } from './token-type.ts'
@@ -18,11 +18,21 @@ export type PayloadMembers<C = Claims> = Omit<
   'issuedAt' | 'expiresAt' | 'timeUntilExpiry' | 'timeSinceIssued' | 'hasScopes'
 >
 
+/** Who verified a payload: one object for each `createAuth`. */
+export interface PayloadOrigin {
+  /** For the relative times of the payload. */
+  readonly clock: Clock
+}
+
 /** What `hasScopes` takes as its last argument. */
 export interface ScopeQuery {
   /** Whether all scopes are required, or any one of them. Default true. */
   readonly all?: boolean
 }
+
+/** Whether a value is a payload that any `createAuth` of this copy of the package verified. */
+let isPayload: (value: unknown) => value is TokenPayload<unknown>
+let readAccessAudience: (payload: TokenPayload<unknown>) => string | readonly string[] | undefined
 
 /** A verified token's content, deeply frozen. */
 export class TokenPayload<C = Claims> {
@@ -63,13 +73,19 @@ export class TokenPayload<C = Claims> {
   readonly login_type: string | undefined
   /** Custom claims. */
   readonly data: C
-  readonly #clock: Clock
+  readonly #origin: PayloadOrigin
+  readonly #accessAudience: string | readonly string[] | undefined
 
   /**
    * @param members the checked claims, already deeply frozen
-   * @param clock for the two relative times
+   * @param origin who verified it
+   * @param accessAudience the audience of the access tokens that are made of it
    */
-  constructor(members: PayloadMembers<C>, clock: Clock) {
+  constructor(
+    members: PayloadMembers<C>,
+    origin: PayloadOrigin,
+    accessAudience: string | readonly string[] | undefined,
+  ) {
     this.sub = members.sub
     this.jti = members.jti
     this.iat = members.iat
@@ -87,7 +103,8 @@ export class TokenPayload<C = Claims> {
     this.acr = members.acr
     this.login_type = members.login_type
     this.data = members.data
-    this.#clock = clock
+    this.#origin = origin
+    this.#accessAudience = accessAudience
     Object.freeze(this)
   }
 
@@ -103,12 +120,12 @@ export class TokenPayload<C = Claims> {
 
   /** Seconds until the token expires; never negative. */
   get timeUntilExpiry(): number {
-    return Math.max(0, this.exp - this.#clock())
+    return Math.max(0, this.exp - this.#origin.clock())
   }
 
   /** Seconds since the token was issued, never negative; undefined when it does not say. */
   get timeSinceIssued(): number | undefined {
-    return this.iat === undefined ? undefined : Math.max(0, this.#clock() - this.iat)
+    return this.iat === undefined ? undefined : Math.max(0, this.#origin.clock() - this.iat)
   }
 
   /**
@@ -134,8 +151,46 @@ export class TokenPayload<C = Claims> {
     return options?.all === false ? hasAnyScope(this.scopes, scopes) : hasAllScopes(this.scopes, scopes)
   }
 
-  /** Whether a value is a payload that was verified here, and not an object that looks like one. */
-  static isVerified(value: unknown): value is TokenPayload<unknown> {
-    return typeof value === 'object' && value !== null && #clock in value
+  /**
+   * Whether a value is a payload that this `createAuth` verified, and not one that looks like it.
+   */
+  static isVerifiedBy(value: unknown, origin: PayloadOrigin): value is TokenPayload<unknown> {
+    return isPayload(value) && value.#origin === origin
   }
+
+  static {
+    readAccessAudience = (payload) => payload.#accessAudience
+    isPayload = (value): value is TokenPayload<unknown> =>
+      typeof value === 'object' && value !== null && #origin in value
+  }
+}
+
+/**
+ * Requires a payload that this `createAuth` verified. What another one verified was signed by
+ * another key, or for another issuer, audience or realm, and proves nothing here.
+ *
+ * @param name the argument as the developer writes it
+ * @param wanted what may be given, as the end of "to be ..."
+ * @throws {TypeError} for anything else
+ */
+export function requireVerifiedBy(
+  origin: PayloadOrigin,
+  value: unknown,
+  name = 'payload',
+  wanted = 'a payload',
+): asserts value is TokenPayload<unknown> {
+  if (TokenPayload.isVerifiedBy(value, origin)) return
+  const complaint = `${wanted} that \`verifyToken\` or a guard of this \`createAuth\` gave`
+  if (!isPayload(value)) throw new TypeError(expected(name, complaint, value))
+  throw new TypeError(
+    `Expected \`${name}\` to be ${complaint}, got a payload that another \`createAuth\` verified; verify its token here, or pass its \`sub\``,
+  )
+}
+
+/**
+ * The audience of the access tokens that are made of a payload: its own `aud`, or what a refresh
+ * token, whose `aud` is its issuer, keeps for them. Undefined for the configured one.
+ */
+export function toAccessAudience(payload: TokenPayload<unknown>): string | readonly string[] | undefined {
+  return isPayload(payload) ? readAccessAudience(payload) : (payload as TokenPayload<unknown>).aud
 }

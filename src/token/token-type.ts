@@ -23,6 +23,28 @@ export const TOKEN_TYPES = {
   >
 >
 
+/**
+ * The audience of refresh tokens where no issuer is configured, or where the issuer is also an
+ * audience of access tokens.
+ */
+export const REFRESH_AUDIENCE = 'urn:tokenwright:refresh'
+
+/**
+ * The audience of a refresh token: the issuer, which alone takes it back. So a verifier that asks
+ * for the audience of access tokens refuses it (RFC 8725 section 3.9). Undefined where neither
+ * issuer nor audience is configured: then no verifier can tell tokens apart by them.
+ *
+ * @param issuer the configured issuer
+ * @param audiences the audiences of the access tokens
+ */
+export function toRefreshAudience(
+  issuer: string | undefined,
+  audiences: readonly string[],
+): string | undefined {
+  if (issuer === undefined && audiences.length === 0) return undefined
+  return issuer === undefined || audiences.includes(issuer) ? REFRESH_AUDIENCE : issuer
+}
+
 /** What a header's `typ` says of the token's type. */
 export interface HeaderType {
   /** The token type that `typ` names; null when it names none of ours. */

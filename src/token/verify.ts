@@ -14,7 +14,7 @@ import { validateData } from './custom-claims.ts'
 import { type JwsLimits, prepareVerifyJws, type VerifyJws } from './jws.ts'
 import type { KeyRing } from './key-ring.ts'
 import { type CacheBounds, type RawToken, TokenCache } from './token-cache.ts'
-import { type Claims, TokenPayload } from './token-payload.ts'
+import { type Claims, TokenPayload, toAccessAudience } from './token-payload.ts'
 import { type ExpectedToken, requireTypeAndRealm } from './token-requirement.ts'
 import type { HeaderType } from './token-type.ts'
 
@@ -123,7 +123,8 @@ export function prepareAcceptClaims<C>(
 
     return andThen(validateData(schema, payload.data), (checked) => {
       if ('error' in checked) throw new AuthError('token_malformed', { cause: checked.error })
-      return new TokenPayload({ ...payload, data: deepFreeze(checked.data) }, rules.clock)
+      const data = deepFreeze(checked.data)
+      return new TokenPayload({ ...payload, data }, rules.origin ?? rules, toAccessAudience(payload))
     })
   }
 }

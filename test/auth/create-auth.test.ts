@@ -29,7 +29,11 @@ const REFUSALS: readonly (readonly [string, unknown, RegExp])[] = [
   ['null', null, /`createAuth\(options\)` to be an object, got null/],
   ['a misspelt name', { secert: SECRET }, /Unknown option `secert`; did you mean `secret`\?/],
   ['another case', { Issuer: 'x' }, /Unknown option `Issuer`; did you mean `issuer`\?/],
-  ['a name of AuthX', { JWT_SECRET_KEY: SECRET }, /^Unknown option `JWT_SECRET_KEY`; did you mean `secret`\? Known: .*secret, keys,/],
+  [
+    'a name of AuthX',
+    { JWT_SECRET_KEY: SECRET },
+    /^Unknown option `JWT_SECRET_KEY`; did you mean `secret`\? Known: .*secret, keys,/,
+  ],
   [
     'a misspelt member',
     { access: { expiresin: '5m' } },
@@ -372,13 +376,13 @@ describe('a pair', () => {
         sub: 'u',
         scopes: ['a'],
         tenant: 't',
-        aud: 'x',
         amr: ['pwd'],
         acr: 'gold',
         auth_time: NOW,
         csrf: access['csrf'],
       })
     }
+    expect([access['aud'], refresh['access_aud']]).toEqual(['x', 'x'])
     expect([access['fresh'], 'fresh' in refresh]).toEqual([true, false])
     expect(access['jti']).not.toBe(refresh['jti'])
     expect(access['csrf']).toMatch(/^[\w-]{22}$/)
