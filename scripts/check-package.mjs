@@ -1,6 +1,6 @@
 // npm run check:package: packs the library as `npm publish` would, then uses it as its users do, in
 // empty projects. Prints one line per check and ends with "N passed, N failed, 0 skipped".
-// Dependencies of the projects come from the registry, and are kept in node_modules/.cache.
+// Dependencies of the projects come from the registry, and are kept in a folder of their own.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'

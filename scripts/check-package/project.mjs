@@ -3,14 +3,16 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const CACHE = join(ROOT, 'node_modules/.cache/check-package')
+/** Outside of the repository, so that what a project lacks is not found in our node_modules. */
+const CACHE = join(tmpdir(), 'tokenwright-check-package')
 
-/** How long one program may take, in milliseconds. */
-const LIMIT = 300_000
+/** How long one program may take, in milliseconds: an installation at a slow registry is the longest. */
+const LIMIT = 600_000
 
 export const tally = { passed: 0, failed: 0 }
 

@@ -75,9 +75,7 @@ function compile(folder, compiler, { title, flags, file }, { skipLibCheck, what 
     '--types',
     'node',
   ]
-  // TypeScript 7 finds our own configuration above the folder, and refuses files beside it.
-  const ignore = compiler === '7' ? ['--ignoreConfig'] : []
-  const args = [join(folder, 'node_modules', COMPILERS[compiler], 'bin/tsc'), ...ignore, ...strict, ...flags]
+  const args = [join(folder, 'node_modules', COMPILERS[compiler], 'bin/tsc'), ...strict, ...flags]
   const full = [...args, '--skipLibCheck', String(skipLibCheck), file]
   const { isRight, output } = run(folder, process.execPath, full)
   const ours = output
