@@ -45,7 +45,7 @@ export {
   isAuthError,
 } from './errors.ts'
 
-export type { CookieOptions, CookieRowOptions } from './http/cookie-options.ts'
+export type { CookieOptions, CookieRowOptions, FormerCookieOptions } from './http/cookie-options.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
 export type { ResponseData } from './http/error-response.ts'
 export type { RequestInfo, RequestPort } from './http/request-port.ts'

@@ -121,6 +121,7 @@ const TYPES: readonly string[] = [
   'ErrorDetails',
   'ErrorRow',
   'FeedState',
+  'FormerCookieOptions',
   'FoundToken',
   'FreshnessOptions',
   'HalfOptions',

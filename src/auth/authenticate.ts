@@ -74,7 +74,7 @@ export class Pipeline<C> {
       extracted.location === 'ticket'
         ? await this.#redeemTicket(extracted.text, requirement)
         : await this.#verify(extracted, requirement)
-    if (isByCookie) checkRequestCsrf(request, requirement.csrf, payload.csrf)
+    if (isByCookie) await checkRequestCsrf(request, requirement.csrf, payload.csrf)
     await this.checkRevocation(payload, requirement)
     this.authorize(payload, requirement)
     if (isByCookie && requirement.renew !== null) await this.#renew(request, payload, requirement.renew)

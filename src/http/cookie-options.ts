@@ -41,6 +41,23 @@ export interface CookieOptions {
    * is not carried is neither set nor read. Default both.
    */
   readonly carry?: readonly TokenType[]
+  /** Whether the cookies are kept apart for each top-level site (CHIPS); needs `secure`. Default false. */
+  readonly partitioned?: boolean
+  /**
+   * Settings that cookies were written with before. Browsers keep such a cookie beside the new one until it ends: login and
+   * logout delete it. Default none.
+   */
+  readonly former?: readonly FormerCookieOptions[]
+}
+
+/** Where cookies were written before. */
+export interface FormerCookieOptions {
+  /** The whole name, prefix included. Default: the present names of all three. */
+  readonly name?: string
+  /** The `Domain` attribute. Default none. */
+  readonly domain?: string
+  /** The `Path` attribute. Default `/`. */
+  readonly path?: string
 }
 
 /** One cookie, ready to be written. */
@@ -61,6 +78,8 @@ export interface CookieSettings {
   readonly refresh: CookieRow
   /** The CSRF cookie, the only one that scripts can read. */
   readonly csrf: CookieRow
+  /** Cookies of former settings, to be deleted. */
+  readonly former: readonly CookieRow[]
   /** The token types that travel by cookie. */
   readonly carry: ReadonlySet<TokenType>
   /** The life of a refresh token in seconds. */
@@ -75,7 +94,17 @@ const ROWS = {
 } as const
 
 /** Every option of the section. */
-const KNOWN = ['access', 'refresh', 'csrf', 'domain', 'sameSite', 'secure', 'carry'] as const
+const KNOWN = [
+  'access',
+  'refresh',
+  'csrf',
+  'domain',
+  'sameSite',
+  'secure',
+  'carry',
+  'partitioned',
+  'former',
+] as const
 
 /** The token types that can travel by cookie, in the order in which their cookies are written. */
 export const CARRIED_TYPES: readonly TokenType[] = ['access', 'refresh']
@@ -101,20 +130,44 @@ export function resolveCookies(options: CookieOptions | undefined, refreshTtl: n
     sameSite = 'Lax',
     secure = true,
     carry = CARRIED_TYPES,
+    partitioned = false,
+    former = [],
     ...rows
   } = readOptionGroup('cookies', options, KNOWN)
   if (domain !== undefined && !(typeof domain === 'string' && DOMAIN.test(domain))) {
     throw new ConfigurationError(expected('cookies.domain', "a host name such as 'example.com'", domain))
   }
+  if (
+    domain !== undefined &&
+    !/^\.?localhost$/i.test(domain) &&
+    !/[a-z0-9-]\.[a-z0-9-]*[a-z]/i.test(domain)
+  ) {
+    throw new ConfigurationError(
+      expected(
+        'cookies.domain',
+        'a domain of your own: browsers refuse a public suffix and an address',
+        domain,
+      ),
+    )
+  }
   if (!['Lax', 'Strict', 'None'].includes(sameSite)) {
     throw new ConfigurationError(expected('cookies.sameSite', "'Lax', 'Strict' or 'None'", sameSite))
   }
   if (!readFlag('cookies.secure', secure)) permitInsecure(sameSite)
-  const shared = { domain, secure, tail: `${secure ? '; Secure' : ''}; SameSite=${sameSite}` }
-  const settings: CookieSettings = {
+  if (readFlag('cookies.partitioned', partitioned) && !secure)
+    throw new ConfigurationError(
+      '`cookies.partitioned` needs `cookies.secure`: browsers drop the cookie otherwise',
+    )
+  const tail = `${secure ? '; Secure' : ''}; SameSite=${sameSite}${partitioned ? '; Partitioned' : ''}`
+  const shared = { domain, secure, tail }
+  const rowsOfNow = {
     access: resolveRow('access', rows.access, shared),
     refresh: resolveRow('refresh', rows.refresh, shared),
     csrf: resolveRow('csrf', rows.csrf, shared),
+  }
+  const settings: CookieSettings = {
+    ...rowsOfNow,
+    former: resolveFormer(former, Object.values(rowsOfNow)),
     carry: readWords('cookies.carry', carry, CARRIED_TYPES),
     refreshTtl,
   }
@@ -150,6 +203,34 @@ function resolveRow(
     path,
     attributes: `; Path=${path}${domain === undefined ? '' : `; Domain=${domain}`}${ROWS[row].flags}${tail}`,
   })
+}
+
+/** Prepares the cookies of former settings; one that is written today as well is left alone. */
+function resolveFormer(former: unknown, present: readonly CookieRow[]): readonly CookieRow[] {
+  if (!Array.isArray(former))
+    throw new ConfigurationError(expected('cookies.former', 'a list of settings', former))
+  return former.flatMap((options: FormerCookieOptions, index) => {
+    const at = `cookies.former[${index}]`
+    const { name, domain, path = '/' } = readOptionGroup(at, options, ['name', 'domain', 'path'])
+    if (domain !== undefined && !(typeof domain === 'string' && DOMAIN.test(domain)))
+      throw new ConfigurationError(expected(`${at}.domain`, "a host name such as 'example.com'", domain))
+    if (typeof path !== 'string' || !PATH.test(path))
+      throw new ConfigurationError(expected(`${at}.path`, "a path that starts with '/'", path))
+    if (name !== undefined && !isToken(name))
+      throw new ConfigurationError(`Expected \`${at}.name\` to be a cookie name (RFC 6265 section 4.1.1)`)
+    const place = `; Path=${path}${domain === undefined ? '' : `; Domain=${domain}`}`
+    return (name === undefined ? present.map((row) => row.name) : [name])
+      .filter((cookie) => !present.some((row) => row.name === cookie && placeOf(row) === place))
+      .map((cookie) => {
+        const secure = /^__(?:host|secure)-/i.test(cookie) ? '; Secure' : ''
+        return Object.freeze({ name: cookie, path, attributes: `${place}${secure}` })
+      })
+  })
+}
+
+/** The path and the domain of a cookie, as they stand in its attributes. */
+function placeOf({ attributes }: CookieRow): string {
+  return /^; Path=[^;]*(?:; Domain=[^;]*)?/.exec(attributes)?.[0] ?? ''
 }
 
 /**

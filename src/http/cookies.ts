@@ -91,7 +91,9 @@ export function setCookies(
     const token = settings.carry.has(type) ? tokens[type] : undefined
     return token === undefined ? [] : { ...token, row: settings[type], life: token.exp - now }
   })
-  const lines = given.map(({ row, token, life }) => toSetCookie(row, token, life))
+  // A login or a refresh leaves nothing of former settings behind, which browsers would send along.
+  const old = tokens.access !== undefined && tokens.refresh !== undefined ? deleteFormer(settings) : []
+  const lines = [...old, ...given.map(({ row, token, life }) => toSetCookie(row, token, life))]
   const csrf = given.find((token) => token.csrf)?.csrf
   if (csrf === undefined) return lines
   // A new access token alone must not cut the CSRF cookie short that the browser's refresh token still needs.
@@ -102,7 +104,11 @@ export function setCookies(
 /** The `Set-Cookie` lines that delete what `setCookies` sets: same names, paths, domain and flags, `Max-Age=0`. */
 export function clearCookies(settings: CookieSettings): readonly string[] {
   const rows = [...CARRIED_TYPES.filter((type) => settings.carry.has(type)), 'csrf' as const]
-  return rows.map((row) => toSetCookie(settings[row], '', 0))
+  return [...deleteFormer(settings), ...rows.map((row) => toSetCookie(settings[row], '', 0))]
+}
+
+function deleteFormer({ former }: CookieSettings): readonly string[] {
+  return former.map((row) => toSetCookie(row, '', 0))
 }
 
 /** The name in a `Set-Cookie` line. */

@@ -8,8 +8,9 @@
 
 import { AuthError } from '../errors.ts'
 import { equalInConstantTime } from '../internal/bytes.ts'
-import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
 import { readOptionGroup } from '../internal/read-options.ts'
+import { toMediaType } from './body.ts'
 import type { RequestPort } from './request-port.ts'
 import { isToken, readOnce } from './syntax.ts'
 import { isHandshake } from './websocket-handshake.ts'
@@ -21,10 +22,15 @@ export type CsrfMode = 'token' | 'origin' | 'both' | false
 export interface CsrfOptions {
   /** Which checks are made. `false` leaves `SameSite` as the only protection. Default `'both'`. */
   readonly mode?: CsrfMode
-  /** Other origins that may send such requests, each as `https://host` or `https://host:port`. Default none. */
+  /**
+   * Other origins that may send such requests, each exactly as browsers send it: `https://host`, `https://host:port`, or that of an
+   * application in a web view, such as `capacitor://localhost`, `app://.` or `chrome-extension://id`. Default none.
+   */
   readonly origins?: readonly string[]
   /** The header that repeats the value of the CSRF cookie, in any case. Default `X-CSRF-Token`. */
   readonly header?: string
+  /** The field of a form that repeats the value where the header is absent, for forms without a script. Default `csrf_token`. */
+  readonly field?: string
 }
 
 /** The protection as this floor works with it. */
@@ -37,6 +43,8 @@ export interface CsrfSettings {
   readonly origins: ReadonlySet<string>
   /** The header's name in lower case. */
   readonly header: string
+  /** The name of the form field. */
+  readonly field: string
 }
 
 /** What each mode checks; the one table of modes. */
@@ -66,19 +74,20 @@ export function resolveCsrf(option: CsrfMode | CsrfOptions | undefined): CsrfSet
     mode = 'both',
     origins = [],
     header = 'X-CSRF-Token',
-  } = readOptionGroup('csrf', section, ['mode', 'origins', 'header'])
+    field = 'csrf_token',
+  } = readOptionGroup('csrf', section, ['mode', 'origins', 'header', 'field'])
   const checks = toChecks(mode)
   if (!isToken(header))
     throw new ConfigurationError(expected('csrf.header', "a header name such as 'X-CSRF-Token'", header))
+  if (typeof field !== 'string' || field === '')
+    throw new ConfigurationError(expected('csrf.field', 'the name of a form field', field))
   if (!Array.isArray(origins))
     throw new ConfigurationError(expected('csrf.origins', 'a list of origins', origins))
   for (const [index, origin] of origins.entries()) {
-    if (typeof origin === 'string' && parseOrigin(origin) !== undefined) continue
-    throw new ConfigurationError(
-      expected(`csrf.origins[${index}]`, "an origin such as 'https://app.example.com'", origin),
-    )
+    if (!isOrigin(origin))
+      throw new ConfigurationError(expected(`csrf.origins[${index}]`, ORIGIN_FORM, origin))
   }
-  return Object.freeze({ ...checks, origins: new Set(origins), header: header.toLowerCase() })
+  return Object.freeze({ ...checks, origins: new Set(origins), header: header.toLowerCase(), field })
 }
 
 /**
@@ -99,9 +108,27 @@ function toChecks(mode: unknown): { readonly checksOrigin: boolean; readonly che
 
 /** Parses an origin that is spelt exactly as browsers send it; undefined for any other text, `null` and `*` included. */
 function parseOrigin(text: string): URL | undefined {
-  if (!/^https?:/.test(text) || !URL.canParse(text)) return undefined
+  // A URL parser takes `*` for a part of a host, which no browser sends.
+  if (!/^https?:[^*]*$/.test(text) || !URL.canParse(text)) return undefined
   const url = new URL(text)
   return url.origin === text ? url : undefined
+}
+
+/** What an origin looks like, for messages. */
+export const ORIGIN_FORM =
+  "an origin as browsers send it, such as 'https://app.example.com' or 'capacitor://localhost': no path, no wildcard"
+
+/** An origin that is not of the web, such as that of a web view or of an extension. */
+const APP_ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(?::\d+)?$/
+
+/** Schemes whose origin browsers send as `null`, or never. */
+const WITHOUT_ORIGIN = /^(?:file|data|blob|about|javascript|wss?|ftp):/
+
+/** Whether a text is an origin as browsers send it. */
+export function isOrigin(text: unknown): text is string {
+  if (typeof text !== 'string') return false
+  if (/^https?:/.test(text)) return parseOrigin(text) !== undefined
+  return APP_ORIGIN.test(text) && !WITHOUT_ORIGIN.test(text)
 }
 
 /** Whether a method may change something: every method but GET, HEAD and OPTIONS. */
@@ -132,12 +159,23 @@ export function checkRequestOrigin(request: RequestPort, settings: CsrfSettings)
  * @param csrf the `csrf` claim of the verified token
  * @throws {AuthError} csrf_missing, csrf_mismatch
  */
-export function checkRequestCsrf(
+export async function checkRequestCsrf(
   request: RequestPort,
   settings: CsrfSettings,
   csrf: string | undefined,
-): void {
-  if (settings.checksToken && isUnsafe(request.method)) checkCsrfToken(request, settings, csrf)
+): Promise<void> {
+  if (!settings.checksToken || !isUnsafe(request.method)) return
+  const field = request.header(settings.header) === undefined ? await readField(request, settings) : undefined
+  checkCsrfToken(request, settings, csrf, field)
+}
+
+/** The value in an urlencoded form, as the framework has parsed it or as it can be read. Multipart forms are not read. */
+async function readField(request: RequestPort, { field }: CsrfSettings): Promise<string | undefined> {
+  const mediaType = toMediaType(readOnce(request.header('content-type')) ?? undefined)
+  if (mediaType !== 'application/x-www-form-urlencoded') return undefined
+  const members = await request.body?.()
+  const value = isRecord(members) && Object.hasOwn(members, field) ? members[field] : undefined
+  return typeof value === 'string' ? value : undefined
 }
 
 /**
@@ -179,8 +217,14 @@ function readHost(request: RequestPort): string | undefined {
  * @param csrf the `csrf` claim of the verified token; a token without one passes no request
  * @throws {AuthError} csrf_missing when the header is absent or empty; csrf_mismatch when it is wrong or came twice
  */
-export function checkCsrfToken(request: RequestPort, settings: CsrfSettings, csrf: string | undefined): void {
-  const value = readOnce(request.header(settings.header))
+export function checkCsrfToken(
+  request: RequestPort,
+  settings: CsrfSettings,
+  csrf: string | undefined,
+  field?: string,
+): void {
+  const header = readOnce(request.header(settings.header))
+  const value = header === undefined ? field : header
   if (value === undefined || value === '') throw new AuthError('csrf_missing')
   if (value === null || !csrf || !equalInConstantTime(value, csrf)) throw new AuthError('csrf_mismatch')
 }

@@ -5,8 +5,9 @@
  * "HTTP-network protocol extensions").
  */
 
-import type { CsrfSettings } from '../http/csrf.ts'
+import { type CsrfSettings, isOrigin, ORIGIN_FORM } from '../http/csrf.ts'
 import { ERROR_RESPONSE_HEADERS } from '../http/error-response.ts'
+import { isToken } from '../http/syntax.ts'
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
 
 /** Which other origins may call the routes. */
@@ -16,6 +17,8 @@ export interface CorsOptions {
    * `csrf.origins` where the origin is checked.
    */
   readonly origins: readonly string[]
+  /** Request headers that pages may send beside our own, such as `traceparent` of a tracing library. Default none. */
+  readonly allowedHeaders?: readonly string[]
 }
 
 /** The headers of cross-origin responses. */
@@ -29,11 +32,6 @@ export interface Cors {
 /** How long browsers may remember a preflight, in seconds. */
 const MAX_AGE = 600
 
-/** Whether a text is an origin as browsers spell it. */
-function isOrigin(text: unknown): text is string {
-  return typeof text === 'string' && URL.canParse(text) && new URL(text).origin === text
-}
-
 /**
  * Checks and prepares the headers of cross-origin responses.
  *
@@ -46,11 +44,15 @@ export function resolveCors(options: CorsOptions | undefined, csrf: CsrfSettings
   if (options === undefined) return null
   if (!isRecord(options) || !Array.isArray(options.origins))
     throw new ConfigurationError(expected('cors', '{ origins }', options))
-  checkKnownKeys('cors', options, ['origins'])
+  checkKnownKeys('cors', options, ['origins', 'allowedHeaders'])
+  const { allowedHeaders = [] } = options
+  if (!Array.isArray(allowedHeaders) || !allowedHeaders.every(isToken))
+    throw new ConfigurationError(
+      expected('cors.allowedHeaders', "a list of header names such as 'traceparent'", allowedHeaders),
+    )
   for (const [index, origin] of options.origins.entries()) {
     if (!isOrigin(origin)) {
-      const form = "an origin such as 'https://app.example.com', never '*'"
-      throw new ConfigurationError(expected(`cors.origins[${index}]`, form, origin))
+      throw new ConfigurationError(expected(`cors.origins[${index}]`, ORIGIN_FORM, origin))
     }
     if ((csrf.checksOrigin || csrf.checksToken) && !csrf.origins.has(origin)) {
       throw new ConfigurationError(
@@ -58,10 +60,15 @@ export function resolveCors(options: CorsOptions | undefined, csrf: CsrfSettings
       )
     }
   }
-  return createCors(new Set(options.origins), csrf.header)
+  return createCors(new Set(options.origins), [
+    'Authorization',
+    'Content-Type',
+    csrf.header,
+    ...allowedHeaders,
+  ])
 }
 
-function createCors(origins: ReadonlySet<string>, csrfHeader: string): Cors {
+function createCors(origins: ReadonlySet<string>, requestHeaders: readonly string[]): Cors {
   function allow(request: Request, headers: Headers): boolean {
     headers.append('Vary', 'Origin')
     const origin = request.headers.get('origin')
@@ -75,7 +82,7 @@ function createCors(origins: ReadonlySet<string>, csrfHeader: string): Cors {
       const headers = new Headers({ 'Cache-Control': 'no-store' })
       if (allow(request, headers)) {
         headers.set('Access-Control-Allow-Methods', methods.join(', '))
-        headers.set('Access-Control-Allow-Headers', `Authorization, Content-Type, ${csrfHeader}`)
+        headers.set('Access-Control-Allow-Headers', requestHeaders.join(', '))
         headers.set('Access-Control-Max-Age', String(MAX_AGE))
       }
       return new Response(null, { status: 204, headers })

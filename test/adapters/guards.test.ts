@@ -1,4 +1,5 @@
 /** What all adapters share: the way of a call through a guard, and slips in the wiring, which each adapter tells of. */
+import { EventEmitter } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { createRequire } from 'node:module'
 import express5 from 'express'
@@ -17,6 +18,7 @@ import { guards as ws } from '../../src/adapters/ws.ts'
 import { AuthError } from '../../src/errors.ts'
 import { ConfigurationError } from '../../src/index.ts'
 import { andThen, isPromise } from '../../src/internal/awaitable.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { claimsOf, forge, setUp } from '../token/forge.ts'
 
 const express4 = createRequire(import.meta.url)('express4') as typeof express5
@@ -227,3 +229,33 @@ async function statusOf(listener: RequestListener, headers: Record<string, strin
     server.close().closeAllConnections()
   }
 }
+
+describe('a Nest gateway', () => {
+  it.each(['ws', 'socket.io'])('ends a connection of %s with its token', async (kind) => {
+    const { auth: own } = setUp({ sessions: { store: memoryStore() }, clock: () => Date.now() / 1000 })
+    const token = await own.createAccessToken('user-1')
+    const send = vi.fn()
+    const end = vi.fn()
+    const isWs = kind === 'ws'
+    const methods = isWs ? { readyState: 1, send, close: end } : { disconnect: end }
+    const client = Object.assign(new EventEmitter(), methods)
+    const request = { method: 'GET', url: '/', headers: { authorization: `Bearer ${token}` }, rawHeaders: [] }
+    const left = Object.assign(new EventEmitter(), methods)
+    expect(
+      await nest(own)
+        .access()
+        .admit(client, request as never),
+    ).toBe(true)
+    expect(
+      await nest(own)
+        .access()
+        .admit(left, request as never),
+    ).toBe(true)
+    left.emit(isWs ? 'close' : 'disconnect')
+    expect(end).not.toHaveBeenCalled()
+    await own.revoke(await own.verifyToken(token))
+    await vi.waitFor(() => expect(end).toHaveBeenCalledOnce())
+    expect(end).toHaveBeenCalledWith(...(isWs ? [1008, 'token_revoked'] : [true]))
+    await own.close()
+  })
+})

@@ -297,3 +297,41 @@ describe('reading a cookie', () => {
     expect(performance.now() - began).toBeLessThan(200)
   })
 })
+
+describe('cookies of former settings', () => {
+  const former = [{ domain: 'example.com' }, { name: 'sid', path: '/old' }, {}]
+  const settings = resolveCookies({ former }, 100)
+  const place = '; Path=/; Domain=example.com; Secure'
+  const deleted = [
+    `__Host-access_token=; Max-Age=0${place}`,
+    `__Host-refresh_token=; Max-Age=0${place}`,
+    `__Host-csrf_token=; Max-Age=0${place}`,
+    'sid=; Max-Age=0; Path=/old',
+  ]
+  const token = { token: 't', exp: 50, csrf: 'c' }
+
+  it('are deleted by a login and a logout, and not those of today', () => {
+    expect(setCookies({ access: token, refresh: token }, settings, 0).slice(0, 4)).toEqual(deleted)
+    expect(setCookies({ access: token, refresh: token }, settings, 0)).toHaveLength(7)
+    expect(clearCookies(settings).slice(0, 4)).toEqual(deleted)
+    expect(setCookies({ access: token }, settings, 0)).toHaveLength(2)
+  })
+
+  it.each([
+    [{ former: {} }, /`cookies\.former`/],
+    [{ former: [{ domain: 'a b' }] }, /`cookies\.former\[0\]\.domain`/],
+    [{ former: [{ path: 'x' }] }, /`cookies\.former\[0\]\.path`/],
+    [{ former: [{ names: 'x' }] }, /did you mean/],
+    [{ partitioned: true, secure: false }, /`cookies\.partitioned` needs `cookies\.secure`/],
+    [{ domain: 'com' }, /browsers refuse a public suffix/],
+    [{ domain: '127.0.0.1' }, /browsers refuse a public suffix/],
+  ])('and other settings are checked: %j', (options, message) => {
+    expect(() => resolveCookies(options as never, 100)).toThrow(message)
+  })
+
+  it('may be partitioned', () => {
+    expect(resolveCookies({ partitioned: true }, 100).access.attributes).toMatch(
+      /; SameSite=Lax; Partitioned$/,
+    )
+  })
+})

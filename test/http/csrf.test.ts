@@ -268,6 +268,10 @@ describe('options', () => {
     ['an origin in upper case', { origins: [APP.toUpperCase()] }, /`csrf\.origins\[0\]`/],
     ['an origin without a scheme', { origins: ['app.example.com'] }, /`csrf\.origins\[0\]`/],
     ['an origin of another scheme', { origins: ['ftp://app.example.com'] }, /`csrf\.origins\[0\]`/],
+    ['a wildcard in a host', { origins: ['https://*.example.com'] }, /no wildcard/],
+    ['a path behind the origin of an application', { origins: ['capacitor://localhost/'] }, /no path/],
+    ['an origin that browsers send as null', { origins: ['file://app'] }, /`csrf\.origins\[0\]`/],
+    ['no field', { field: '' }, /`csrf\.field`/],
     ['an origin that is a number', { origins: [1] }, /`csrf\.origins\[0\]`/],
     ['a header name with a space', { header: 'X CSRF' }, /`csrf\.header`/],
   ])('refuse %s', (_, option, message) => {
@@ -276,4 +280,17 @@ describe('options', () => {
       expect.objectContaining({ name: 'ConfigurationError' }),
     )
   })
+})
+
+it.each([
+  'capacitor://localhost',
+  'tauri://localhost',
+  'app://.',
+  'chrome-extension://abcdefgh',
+  'moz-extension://0a-1b',
+])('%s can be listed, and passes', async (origin) => {
+  const settings = resolveCsrf({ origins: [origin] })
+  const request = toPort({ method: 'POST', headers: { origin, 'sec-fetch-site': 'cross-site' } })
+  expect(await codeOf(() => checkRequestOrigin(request, settings))).toBe('nothing')
+  expect(await codeOf(() => checkRequestOrigin(request, resolveCsrf({})))).toBe('csrf_mismatch')
 })

@@ -44,6 +44,7 @@ interface Client {
   readonly readyState?: unknown
   send?(text: string): void
   emit(event: string, data: unknown): unknown
+  on?(event: string, listener: () => void): unknown
   close?(code: number, reason: string): void
   disconnect?(close: boolean): unknown
 }
@@ -121,4 +122,10 @@ export function dismiss(client: object, error: AuthError | undefined): void {
   if (socket.disconnect !== undefined) socket.disconnect(true)
   else if (error === undefined) socket.close?.(CLOSE.internal, '')
   else socket.close?.(error.status === 503 ? CLOSE.later : CLOSE.policy, error.code)
+}
+
+/** Calls back when a client's connection has ended: `ws` says `close`, Socket.IO `disconnect`. */
+export function onDisconnect(client: object, listener: () => void): void {
+  const { disconnect, on } = client as Client
+  on?.call(client, disconnect === undefined ? 'close' : 'disconnect', listener)
 }

@@ -11,6 +11,7 @@ import { type AuthError, isAuthError } from '../../errors.ts'
 import type { ResponseData } from '../../http/error-response.ts'
 import { addErrorHeaders } from '../../http/node-response.ts'
 import type { Awaitable } from '../../internal/awaitable.ts'
+import type { TokenPayload } from '../../token/token-payload.ts'
 import {
   attachContext,
   type GuardOptions,
@@ -25,6 +26,7 @@ import {
   GraphqlAuthError,
   type HttpResponse,
   notify,
+  onDisconnect,
   parseMembers,
   toMembers,
   toServerResponse,
@@ -44,7 +46,7 @@ export interface NestGuard extends CanActivate {
   canActivate(context: ExecutionContext): Awaitable<boolean>
   /**
    * Verifies the handshake of a WebSocket client, for a gateway's `handleConnection(client, request)`. Guards of messages verify
-   * it again, by what is true then. A refused client is told why and disconnected (close code 1008, or 1013 while the store is
+   * it again, by what is true then; and the connection ends with its token, when that expires or is revoked. A refused client is told why and disconnected (close code 1008, or 1013 while the store is
    * down). Never rejects for a refusal, as nobody would catch that.
    *
    * @param request the handshake; Socket.IO's clients keep it, those of `ws` do not
@@ -87,8 +89,8 @@ export class RequestGuard<C, U> implements NestGuard {
    * @throws {AuthError} in WebSocket contexts, and with `errors: 'throw'`
    */
   canActivate(context: ExecutionContext): Awaitable<boolean> {
-    const kind = kindOf(context)
-    return this.#publicHandlers.has(context) || this.#run(toCall(context, kind))
+    // First, as `@Public()` also opens handlers that no request leads to, such as those of microservices.
+    return this.#publicHandlers.has(context) || this.#run(toCall(context, kindOf(context)))
   }
 
   /** Verifies the handshake of a WebSocket client. @throws {ConfigurationError} for a client of `ws` without its request */
@@ -96,17 +98,29 @@ export class RequestGuard<C, U> implements NestGuard {
     if (request !== undefined) rememberHandshake(client, request)
     try {
       const port = toHandshakePort(client, this.#auth.http)
-      attachContext(client, await this.#handshake(port))
+      const context = await this.#handshake(port)
+      attachContext(client, context)
+      if (context.auth !== null) this.#follow(client, context.auth)
       return true
     } catch (error) {
       if (!isAuthError(error)) {
         dismiss(client, undefined)
         throw error
       }
-      notify(client, toMembers(error, this.#auth))
-      dismiss(client, error)
+      this.#end(client, error)
       return false
     }
+  }
+
+  /** Ends a client's connection with its token: when that expires, or is revoked. */
+  #follow(client: object, payload: TokenPayload<C>): void {
+    const stop = this.#auth.follow(payload, (error) => this.#end(client, error))
+    onDisconnect(client, stop)
+  }
+
+  #end(client: object, error: AuthError): void {
+    notify(client, toMembers(error, this.#auth))
+    dismiss(client, error)
   }
 }
 

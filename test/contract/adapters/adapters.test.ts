@@ -58,6 +58,7 @@ describe('the entry point fetch', () => {
     const { code } = answer.status === 200 || example.request.method === 'HEAD' ? {} : membersOf(answer)
     expect(code ?? answer.status, answer.body).toBe(example.expected)
     if (example.body !== undefined) expect(membersOf(answer)).toEqual(example.body)
+    if (example.headers !== undefined) expect(answer.headers).toMatchObject(example.headers)
     if (example.cookies !== undefined) {
       const lines = [answer.headers['set-cookie'] ?? []].flat()
       expect(lines.map((line) => line.slice(0, line.indexOf('=')))).toEqual(example.cookies)

@@ -14,6 +14,8 @@ export interface Case {
   readonly body?: Readonly<Record<string, unknown>>
   /** The names of the cookies that are set. */
   readonly cookies?: readonly string[]
+  /** Headers of the answer, in lower case. */
+  readonly headers?: Readonly<Record<string, string>>
   /** Whether frameworks that parse bodies first answer it in their own way. */
   readonly unparsed?: boolean
 }
@@ -184,6 +186,9 @@ const COOKIES: readonly Row[] = [
   ['a name that ends alike', get('/access', ['Cookie', `x${ACCESS}=${good}`]), 'token_missing'],
   ['an empty cookie', get('/access', cookie('')), 'token_missing'],
   ['POST without CSRF', post('/access', cookie(good)), 'csrf_missing'],
+  ['a form with CSRF', form('/header-or-cookie', 'csrf_token=c&a=b', cookie(good)), 200],
+  ['a form with the wrong one', form('/header-or-cookie', 'csrf_token=d', cookie(good)), 'csrf_mismatch'],
+  ['a form without', form('/header-or-cookie', 'a=b', cookie(good)), 'csrf_missing'],
   ['POST with CSRF', post('/access', cookie(good), CSRF), 200],
   ['with the wrong one', post('/access', cookie(good), ['X-CSRF-Token', 'd']), 'csrf_mismatch'],
   ['with an empty one', post('/access', cookie(good), ['X-CSRF-Token', '']), 'csrf_missing'],
@@ -239,7 +244,15 @@ const METHODS: readonly Row[] = [
 
 const CSRF_COOKIE = '__Host-csrf_token'
 const RENEWALS: readonly Row[] = [
-  ['a token that is due', get('/renew', cookie(due)), 200, { cookies: [ACCESS, CSRF_COOKIE] }],
+  [
+    'a token that is due',
+    get('/renew', cookie(due)),
+    200,
+    {
+      cookies: [ACCESS, CSRF_COOKIE],
+      headers: { 'cache-control': 'private, no-store', vary: 'Cookie, Authorization' },
+    },
+  ],
   ['one that is not', get('/renew', cookie(good)), 200, { cookies: [] }],
   ['one that came by header', get('/renew', bearer(due)), 200, { cookies: [] }],
   ['a route that does not renew', get('/access', cookie(due)), 200, { cookies: [] }],

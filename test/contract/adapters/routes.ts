@@ -49,6 +49,7 @@ export function toRoutes(auth: Auth): readonly Route[] {
     { path: '/any', guards: [['token', { type: 'any' }]], handle: tell },
     { path: '/step-up', guards: [['token', { maxAge: '5m', acr: ['gold'] }]], handle: tell },
     { path: '/header-only', guards: [['token', { locations: ['header'] }]], handle: tell },
+    { path: '/header-or-cookie', guards: [['token', { locations: ['header', 'cookie'] }]], handle: tell },
     { path: '/no-csrf', guards: [['token', { csrf: false }]], handle: tell },
     { path: '/optional', guards: [['optional']], handle: tell },
     { path: '/subject', guards: [['subject']], handle: tell },

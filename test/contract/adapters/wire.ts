@@ -24,7 +24,7 @@ export interface Answer {
 }
 
 /** The headers that the library writes. */
-const OWNED = ['www-authenticate', 'cache-control', 'retry-after', 'content-type']
+const OWNED = ['www-authenticate', 'cache-control', 'retry-after', 'content-type', 'vary']
 
 /** The bytes of a request. */
 export function toBytes({ method = 'GET', target, headers = [], body, chunked }: WireRequest): Buffer {
