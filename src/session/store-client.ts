@@ -94,7 +94,15 @@ export class StoreClient {
    */
   async callTimed<T>(work: (store: Store, moment: Moment) => Promise<T>): Promise<T> {
     const moment = await this.#toMoment()
-    return this.call((store) => work(store, moment))
+    const sentAt = monotonic()
+    const result = await this.call((store) => work(store, moment))
+    const { word, now } = Object(result) as { word?: unknown; now?: unknown }
+    if (word !== 'late' || typeof now !== 'number' || moment.notAfter === null) return result
+    // In time and yet late: a clock was stepped, or this machine slept. Nothing was written.
+    this.#offset = null
+    this.learn(now, sentAt)
+    const again = await this.#toMoment()
+    return this.call((store) => work(store, again))
   }
 
   /**

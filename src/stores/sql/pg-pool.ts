@@ -30,6 +30,8 @@ export interface PgPoolLike {
   end(): Promise<void>
   /** Listens to the failures of idle clients. */
   on(event: 'error', listener: (error: Error) => void): unknown
+  /** Tells of each new client. */
+  on(event: 'connect', listener: (client: Loose) => void): unknown
   /** The pool's settings. */
   readonly options: object
 }
@@ -119,6 +121,8 @@ export function withPgDeadlines(pool: PgPoolLike, options: DeadlineOptions = {})
   // The pool has thrown away the idle client that broke; without a listener the event would end the
   // process.
   pool.on('error', () => undefined)
+  // A driver's error between the greeting and the loan finds no listener of the pool or of ours.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   // Kysely knows a connection by its object, and greets each new one.
   const known = new WeakMap<PgClientLike, ReturnType<typeof wrap>>()
   return {
