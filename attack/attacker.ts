@@ -1,6 +1,7 @@
 /**
- * The attacker at work on one target: what they have saved so far, every answer that they got, and the requests that they
- * can make. One attacker per variant of a case; steps work through one, assertions look at what is left in it.
+ * The attacker at work on one target: what they have saved so far, every answer that they got, and
+ * the requests that they can make. One attacker per variant of a case; steps work through one,
+ * assertions look at what is left in it.
  */
 import type { AttackCase, Expectation } from './cases.ts'
 import { COOKIE_NAMES, type Intent, toLoginIntent, toPath } from './intents.ts'
@@ -55,7 +56,9 @@ export interface Suite {
   readonly said: string[]
   /** Rejections that nobody handled. */
   readonly unhandled: readonly string[]
-  /** Tokens, CSRF values and passwords that were in play; none may show up where it has no business. */
+  /**
+   * Tokens, CSRF values and passwords that were in play; none may show up where it has no business.
+   */
   readonly secrets: Set<string>
   /** Everything that answers said to refusals, and other texts to be searched. */
   readonly refusals: Set<string>
@@ -71,7 +74,9 @@ export function codeOf({ answer }: Exchange): string | null {
   }
 }
 
-/** An answer as one text, for searching; without the date, so that equal answers are equal texts. */
+/**
+ * An answer as one text, for searching; without the date, so that equal answers are equal texts.
+ */
 export function toText({ headers, body }: Answer): string {
   return `${JSON.stringify(headers.filter(([name]) => name !== 'date'))} ${body}`
 }
@@ -192,7 +197,10 @@ export class Attacker implements Scope {
     return login
   }
 
-  /** Remembers a text that may show up nowhere: whole, and by the parts that a log might cut out of it. */
+  /**
+   * Remembers a text that may show up nowhere: whole, and by the parts that a log might cut out of
+   * it.
+   */
   keepSecret(text: string): void {
     for (const part of [text, ...text.split('.').slice(1)])
       if (part.length >= 12) this.suite.secrets.add(part)

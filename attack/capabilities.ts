@@ -22,7 +22,8 @@ const CAPABILITIES: Readonly<Record<string, true | string>> = {
   redirects: true,
   'route:/logout': true,
   'route:/sessions': true,
-  // What follows takes servers that the runner starts; a program that is not here skips a case when it is asked for.
+  // What follows takes servers that the runner starts; a program that is not here skips a case when
+  // it is asked for.
   store_control: true,
   fault: true,
   proxy: true,

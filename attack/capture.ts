@@ -1,6 +1,6 @@
 /**
- * What the process says while it is under attack: console, standard output and error, warnings, unhandled rejections.
- * Kept for the assertions on leaks, and away from the report.
+ * What the process says while it is under attack: console, standard output and error, warnings,
+ * unhandled rejections. Kept for the assertions on leaks, and away from the report.
  */
 import { format } from 'node:util'
 

@@ -1,7 +1,7 @@
 /**
- * The case files: their types and their reader. A case is a list of steps and what the last response must be;
- * `attack/cases/README.md` describes the form. Everything in a file is data, also what this runner does not know: such
- * a case is skipped, with the reason.
+ * The case files: their types and their reader. A case is a list of steps and what the last
+ * response must be; `attack/cases/README.md` describes the form. Everything in a file is data, also
+ * what this runner does not know: such a case is skipped, with the reason.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,9 @@ import { join } from 'node:path'
 /** Any JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
 
-/** A JSON object; `__proto__` may be an own member of it, so copy it with `Object.fromEntries` only. */
+/**
+ * A JSON object; `__proto__` may be an own member of it, so copy it with `Object.fromEntries` only.
+ */
 export interface JsonObject {
   readonly [name: string]: Json
 }
@@ -22,7 +24,10 @@ export interface Expectation {
   readonly error: readonly string[]
   /** Further assertions, in words. */
   readonly assert: readonly string[]
-  /** By the name in lower case: a word that the header contains, a `/pattern/`, or null for no such header. */
+  /**
+   * By the name in lower case: a word that the header contains, a `/pattern/`, or null for no such
+   * header.
+   */
   readonly headers: Readonly<Record<string, string | null>>
 }
 
@@ -43,7 +48,10 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whether a value is a JSON array. TypeScript's own `Array.isArray` does not narrow readonly arrays. */
+/**
+ * Whether a value is a JSON array. TypeScript's own `Array.isArray` does not narrow readonly
+ * arrays.
+ */
 export function isList(value: unknown): value is readonly Json[] {
   return Array.isArray(value)
 }
@@ -86,10 +94,11 @@ function toCase(value: Json, index: number): AttackCase {
 }
 
 /**
- * Reads cases: from a file with a JSON list of cases, or an object that holds one under `cases`; or from all such files in
- * a folder, in the order of their names.
+ * Reads cases: from a file with a JSON list of cases, or an object that holds one under `cases`; or
+ * from all such files in a folder, in the order of their names.
  *
- * @throws {Error} when a file cannot be read or has another form, or two cases have one id; the message names the case
+ * @throws {Error} when a file cannot be read or has another form, or two cases have one id; the
+ *   message names the case
  */
 export function readCases(path: string): AttackCase[] {
   const files = statSync(path).isDirectory() ? jsonFilesIn(path) : [path]
@@ -112,7 +121,10 @@ function readFile(file: string): AttackCase[] {
   return list.map(toCase)
 }
 
-/** What a case needs that takes servers, processes or long measurements, none of which a door can change. */
+/**
+ * What a case needs that takes servers, processes or long measurements, none of which a door can
+ * change.
+ */
 const HEAVY: readonly string[] = [
   'fault',
   'multi_process',

@@ -1,6 +1,7 @@
 /**
- * Connections to the stores under attack, as an application makes them: with drivers at their defaults and the wrappers that the
- * library offers for pools. One table from the kind of server to the way in; each runs in any process that has its address.
+ * Connections to the stores under attack, as an application makes them: with drivers at their
+ * defaults and the wrappers that the library offers for pools. One table from the kind of server to
+ * the way in; each runs in any process that has its address.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Dialect } from 'kysely'

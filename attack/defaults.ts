@@ -1,6 +1,6 @@
 /**
- * What must hold after every attack, whatever it was: the assertion `default` of the case file, as the threat model has it.
- * Assertions that a case makes for itself are in `asserts.ts`.
+ * What must hold after every attack, whatever it was: the assertion `default` of the case file, as
+ * the threat model has it. Assertions that a case makes for itself are in `asserts.ts`.
  */
 import { type Attacker, type Exchange, toText } from './attacker.ts'
 import { hasBody } from './expectations.ts'
@@ -46,7 +46,10 @@ function checkChallenge(_attacker: Attacker, last: Exchange | undefined): Compla
   return unless(challenge?.startsWith('Bearer') === true, 'a 401 without WWW-Authenticate: Bearer')
 }
 
-/** No token, key or password in a refusal, in what a protected route answers, or in the logs of this run. */
+/**
+ * No token, key or password in a refusal, in what a protected route answers, or in the logs of this
+ * run.
+ */
 function checkLeaks({ suite }: Attacker, last: Exchange | undefined): Complaint {
   const answer =
     last && (isRefusal(last) || last.request.path.startsWith('/protected')) ? last.answer : undefined
@@ -58,8 +61,9 @@ function checkLeaks({ suite }: Attacker, last: Exchange | undefined): Complaint 
 const bearer = (token: string) => [['Authorization', `Bearer ${token}`]] as const
 
 /**
- * Genuine tokens must still be good after the attack: the ones that were in play, and a new one. What the attack was
- * refused must be open to whoever is entitled, or its refusal would prove nothing.
+ * Genuine tokens must still be good after the attack: the ones that were in play, and a new one.
+ * What the attack was refused must be open to whoever is entitled, or its refusal would prove
+ * nothing.
  */
 async function checkGenuine(attacker: Attacker, last: Exchange | undefined): Promise<Complaint> {
   const { access } = await attacker.login('alice', 'body')

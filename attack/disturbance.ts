@@ -1,6 +1,7 @@
 /**
- * A store in memory whose log can be disturbed on the way to one process: out of reach, with answers lost, with entries that come
- * twice or in another order. Everything else works, and other processes reach it undisturbed.
+ * A store in memory whose log can be disturbed on the way to one process: out of reach, with
+ * answers lost, with entries that come twice or in another order. Everything else works, and other
+ * processes reach it undisturbed.
  */
 import type { Store } from 'tokenwright'
 import { memoryStore } from 'tokenwright/stores/memory'
@@ -34,7 +35,8 @@ type Page = Awaited<ReturnType<Store['readLog']>>
 type Way = (page: Page, reading: number) => Page | null
 
 const WAYS: Readonly<Record<string, Way>> = {
-  // The request is lost or the answer is: both look the same from here, and the store has done its part.
+  // The request is lost or the answer is: both look the same from here, and the store has done its
+  // part.
   feed_down: () => null,
   // Every entry twice, and every page again: the cursor stays behind.
   feed_dup: (page, reading) =>

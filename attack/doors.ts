@@ -1,6 +1,7 @@
 /**
- * The doors of the application under attack: one for each adapter, all with the same routes. A door takes the
- * application's parts and gives a listener for Node's HTTP server; a further adapter is one more row of `DOORS`.
+ * The doors of the application under attack: one for each adapter, all with the same routes. A door
+ * takes the application's parts and gives a listener for Node's HTTP server; a further adapter is
+ * one more row of `DOORS`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
@@ -40,7 +41,10 @@ export interface Application {
   readonly throttled: boolean
   /** Looks a user up; hostile input included. */
   verifyCredentials(credentials: { username: string; password: string }): Promise<Identity | null>
-  /** Issues tokens with custom claims that come with the request: what an incautious application might do. */
+  /**
+   * Issues tokens with custom claims that come with the request: what an incautious application
+   * might do.
+   */
   loginWithClaims(body: unknown): Promise<{ readonly status: number; readonly body: unknown }>
 }
 

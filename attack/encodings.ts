@@ -1,7 +1,8 @@
 /**
- * The forms in which a public key goes around: PEM, DER, JWK, SSH, a certificate. An attacker has the public key in any
- * of them, and a verifier that takes key text for an HMAC secret can be fooled with each (CVE-2015-9235, CVE-2022-29217).
- * Node exports most of them; SSH text (RFC 4253 section 6.6) and a self-made certificate (RFC 5280) are put together here.
+ * The forms in which a public key goes around: PEM, DER, JWK, SSH, a certificate. An attacker has
+ * the public key in any of them, and a verifier that takes key text for an HMAC secret can be
+ * fooled with each (CVE-2015-9235, CVE-2022-29217). Node exports most of them; SSH text (RFC 4253
+ * section 6.6) and a self-made certificate (RFC 5280) are put together here.
  */
 import { createHash, type JsonWebKey, type KeyObject, randomBytes, sign } from 'node:crypto'
 

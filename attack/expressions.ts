@@ -1,7 +1,8 @@
 /**
- * The `tool` step that sweeps the package for regular expressions that take more than linear time: every literal of
- * the built library runs on texts of 100 KB made of its likely stumbling blocks, in a thread that can be stopped.
- * A quadratic expression needs seconds for such a text, a linear one less than a millisecond.
+ * The `tool` step that sweeps the package for regular expressions that take more than linear time:
+ * every literal of the built library runs on texts of 100 KB made of its likely stumbling blocks,
+ * in a thread that can be stopped. A quadratic expression needs seconds for such a text, a linear
+ * one less than a millisecond.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,8 +30,9 @@ interface Found {
 }
 
 /**
- * Collects the literals of a file, and the templates that `new RegExp` is given, with a letter in each gap: their shape is
- * the author's. What fills the gaps is for a reviewer to judge; an expression that is a value as a whole has no shape.
+ * Collects the literals of a file, and the templates that `new RegExp` is given, with a letter in
+ * each gap: their shape is the author's. What fills the gaps is for a reviewer to judge; an
+ * expression that is a value as a whole has no shape.
  */
 function collect(file: string, program: Program): Found {
   const expressions: Expression[] = []
@@ -73,7 +75,10 @@ parentPort.on('message', ({ pattern, flags }) => {
 })
 `
 
-/** The slowest time of an expression over all texts, in milliseconds; Infinity when it had to be stopped. */
+/**
+ * The slowest time of an expression over all texts, in milliseconds; Infinity when it had to be
+ * stopped.
+ */
 function time(expression: Expression): Promise<number> {
   const worker = new Worker(THREAD, { eval: true })
   return new Promise<number>((resolve, reject) => {

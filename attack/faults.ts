@@ -1,5 +1,6 @@
 /**
- * The `fault` and `sweep` steps: from what the case file calls a fault to the file that knows how to make it.
+ * The `fault` and `sweep` steps: from what the case file calls a fault to the file that knows how
+ * to make it.
  */
 import type { Attacker } from './attacker.ts'
 import { isObject, type JsonObject } from './cases.ts'

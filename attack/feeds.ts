@@ -1,6 +1,6 @@
 /**
- * What is revoked in one process and when others know: with four processes and a watch, and with a feed that is cut off, repeats
- * itself or comes in another order.
+ * What is revoked in one process and when others know: with four processes and a watch, and with a
+ * feed that is cut off, repeats itself or comes in another order.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { createAuth, type Store } from 'tokenwright'
@@ -32,11 +32,16 @@ const LANES = 6
 /** How often a process is asked whether it knows yet, in milliseconds. */
 const POLL = 25
 
-/** The application's `maxStale` in the case of a disturbed feed, and a reading on top, in milliseconds. */
+/**
+ * The application's `maxStale` in the case of a disturbed feed, and a reading on top, in
+ * milliseconds.
+ */
 const MAX_STALE = 1_000
 const READING = 600
 
-/** Waits until a process refuses a token; answers how long that took from the acknowledgement on. */
+/**
+ * Waits until a process refuses a token; answers how long that took from the acknowledgement on.
+ */
 async function watchUntilRefused(token: string, port: number, attacker: Attacker): Promise<number> {
   const acknowledged = performance.now()
   for (;;) {
@@ -136,7 +141,9 @@ async function judgeStale(bystander: Login, down: boolean, attacker: Attacker): 
   attacker.rule(stale, right, `a token that nobody revoked: ${toShort(exchange)}`)
 }
 
-/** An application of the same kind that is to go on with what it knows: what stops it, or nothing. */
+/**
+ * An application of the same kind that is to go on with what it knows: what stops it, or nothing.
+ */
 async function goOn(bystander: Login, down: boolean, attacker: Attacker): Promise<string | undefined> {
   const { disturbance, target } = attacker.world
   if (disturbance === undefined || !down) return undefined

@@ -1,6 +1,6 @@
 /**
- * Several processes of one application on one store, started, killed and started again. What they print counts as said by the
- * application, so that a secret in it is found.
+ * Several processes of one application on one store, started, killed and started again. What they
+ * print counts as said by the application, so that a secret in it is found.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

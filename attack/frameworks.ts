@@ -1,6 +1,7 @@
 /**
- * The application under attack behind the doors of frameworks that bring servers of their own: Express 4 and 5, Fastify, Koa, Nest. Each does
- * what an application in that framework does, and nothing for the attack's sake.
+ * The application under attack behind the doors of frameworks that bring servers of their own:
+ * Express 4 and 5, Fastify, Koa, Nest. Each does what an application in that framework does, and
+ * nothing for the attack's sake.
  */
 import { createRequire } from 'node:module'
 import express5, { type Request as ExpressRequest } from 'express'

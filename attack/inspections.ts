@@ -1,6 +1,6 @@
 /**
- * Attacks that are not requests: searching what the process said for secrets, and asking the compiler whether a
- * misuse compiles.
+ * Attacks that are not requests: searching what the process said for secrets, and asking the
+ * compiler whether a misuse compiles.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -22,7 +22,9 @@ function wantedTexts(name: string, attacker: Attacker): string[] {
   throw new Unsupported(`search for ${name}`)
 }
 
-/** Whether a text holds a secret; a short one, such as the password `pw`, only as a word of its own. */
+/**
+ * Whether a text holds a secret; a short one, such as the password `pw`, only as a word of its own.
+ */
 export function holds(text: string, secret: string): boolean {
   return secret.length >= 8 ? text.includes(secret) : new RegExp(`(?<![\\w-])${secret}(?![\\w-])`).test(text)
 }

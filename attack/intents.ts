@@ -1,6 +1,6 @@
 /**
- * Requests as steps describe them, under the names of the case file: which paths, cookies and bodies the application knows
- * for them.
+ * Requests as steps describe them, under the names of the case file: which paths, cookies and
+ * bodies the application knows for them.
  */
 import { USERS } from './target.ts'
 

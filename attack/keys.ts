@@ -1,6 +1,7 @@
 /**
- * Keys of both sides: the server's (one per algorithm for a whole run: making RSA keys is slow), the attacker's, and a
- * signer that is independent of the library under attack and signs whatever it is told to.
+ * Keys of both sides: the server's (one per algorithm for a whole run: making RSA keys is slow),
+ * the attacker's, and a signer that is independent of the library under attack and signs whatever
+ * it is told to.
  */
 import {
   constants,
@@ -26,7 +27,10 @@ export interface ServerKey {
   readonly key: SigningKey
 }
 
-/** Copies a generated key: on Node 20 the process can hang while such a key itself is exported as a JWK. */
+/**
+ * Copies a generated key: on Node 20 the process can hang while such a key itself is exported as a
+ * JWK.
+ */
 function copy({ privateKey }: { readonly privateKey: KeyObject }): KeyObject {
   const key = privateKey.export({ type: 'pkcs8', format: 'der' })
   return createPrivateKey({ key, type: 'pkcs8', format: 'der' })
@@ -50,7 +54,9 @@ function makeKey(alg: string): SigningKey {
 
 const made = new Map<string, SigningKey>()
 
-/** The key of a name, made when it is first asked for, and of the same kind for the rest of the run. */
+/**
+ * The key of a name, made when it is first asked for, and of the same kind for the rest of the run.
+ */
 export function keyOf(name: string, alg: string): SigningKey {
   const id = `${name} ${alg}`
   const key = made.get(id) ?? makeKey(alg)
@@ -132,7 +138,10 @@ export function signWith(alg: string, key: SigningKey, input: string): Buffer {
   return sign(hash, Buffer.from(input), { key, ...FAMILIES[alg.slice(0, 2)] })
 }
 
-/** Texts that must appear nowhere: every spelling of every private key and secret of the server made so far. */
+/**
+ * Texts that must appear nowhere: every spelling of every private key and secret of the server made
+ * so far.
+ */
 export function secretTexts(): string[] {
   return [...made].flatMap(([id, key]) => {
     if (!id.startsWith('server')) return []

@@ -1,6 +1,7 @@
 /**
- * Attacks by number: many hostile tokens, timed where the application handles them, and many good ones, for the bounds
- * of its cache. A run on a busy machine says nothing about the library, so the best of three rounds counts.
+ * Attacks by number: many hostile tokens, timed where the application handles them, and many good
+ * ones, for the bounds of its cache. A run on a busy machine says nothing about the library, so the
+ * best of three rounds counts.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -12,7 +13,9 @@ import { toJson, Unsupported } from './values.ts'
 
 const LENGTH = 8_000
 
-/** Tokens of nearly 8 KB that are dear to look at in one way each; none is signed by a known key. */
+/**
+ * Tokens of nearly 8 KB that are dear to look at in one way each; none is signed by a known key.
+ */
 function hostileTokens(
   header: Readonly<Record<string, unknown>>,
   payload: string,
@@ -54,7 +57,10 @@ async function parsesDuring(text: string, part: () => Promise<unknown>): Promise
   return seen
 }
 
-/** The `bench` step: `n` hostile tokens over HTTP, each refused; the 99th percentile of the time that refusing takes. */
+/**
+ * The `bench` step: `n` hostile tokens over HTTP, each refused; the 99th percentile of the time
+ * that refusing takes.
+ */
 export async function bench(body: JsonObject, attacker: Attacker): Promise<void> {
   const { tokens, n } = body
   if (tokens !== '$hostile_8k' || typeof n !== 'number' || n > 100_000)
@@ -94,8 +100,8 @@ export function collectGarbage(): number {
 }
 
 /**
- * The `flood` step: `n` good tokens, each seen once, straight into the verifier: over HTTP it would take an hour.
- * The heap that is left afterwards shows whether the cache is bounded.
+ * The `flood` step: `n` good tokens, each seen once, straight into the verifier: over HTTP it would
+ * take an hour. The heap that is left afterwards shows whether the cache is bounded.
  */
 export async function flood(body: JsonObject, attacker: Attacker): Promise<void> {
   const { n, token } = body

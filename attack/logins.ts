@@ -1,6 +1,6 @@
 /**
- * The steps and sentences about logins: how long they take for users that exist and for those that do not, and how many wrong passwords
- * a flood gets looked at.
+ * The steps and sentences about logins: how long they take for users that exist and for those that
+ * do not, and how many wrong passwords a flood gets looked at.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Attacker, Exchange } from './attacker.ts'
@@ -11,7 +11,9 @@ import { collectGarbage } from './load.ts'
 import { textOf, Unsupported } from './values.ts'
 import { headerValues } from './wire.ts'
 
-/** What the library lets through at once: failures of one account, and of one address in a minute. */
+/**
+ * What the library lets through at once: failures of one account, and of one address in a minute.
+ */
 const ACCOUNT_LIMIT = 5
 const ADDRESS_LIMIT = 20
 
@@ -79,7 +81,8 @@ export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   ],
   'password-hash calls <= configured limit (+0)': [
     ({ target, exchanges }) => {
-      // All were sent at once, so the slowest answer says how long it took. Each wait that ended meanwhile, of 1, 2, 4 ... seconds, is one more.
+      // All were sent at once, so the slowest answer says how long it took. Each wait that ended
+      // meanwhile, of 1, 2, 4 ... seconds, is one more.
       const seconds = Math.max(...exchanges.map(({ answer }) => answer.elapsed)) / 1000
       const most = ACCOUNT_LIMIT + Math.floor(Math.log2(seconds + 1))
       const looked = target.mistakes()
@@ -106,7 +109,8 @@ export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
 }
 
 /**
- * A login that limits may refuse: then the answer is what the case judges, and when the wait is over the login must work.
+ * A login that limits may refuse: then the answer is what the case judges, and when the wait is
+ * over the login must work.
  */
 export async function loginInTime(intent: Intent, attacker: Attacker): Promise<Exchange> {
   const first = await attacker.attempt(intent)
@@ -116,10 +120,16 @@ export async function loginInTime(intent: Intent, attacker: Attacker): Promise<E
   return attacker.attempt(intent)
 }
 
-/** How often a step is repeated that the case file wants a million times: each is a request over HTTP. */
+/**
+ * How often a step is repeated that the case file wants a million times: each is a request over
+ * HTTP.
+ */
 const FLOOD = 5_000
 
-/** The `repeat` of a million logins: so many of them, spread over 8 at once, and what they leave on the heap. */
+/**
+ * The `repeat` of a million logins: so many of them, spread over 8 at once, and what they leave on
+ * the heap.
+ */
 export async function floodLogins(
   n: number,
   attempt: () => Promise<unknown>,

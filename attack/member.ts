@@ -1,7 +1,8 @@
 /**
- * One process of an application that runs as several: the application under attack on a store that it shares. It takes
- * its settings from the process that started it, dies where it is told to, and on SIGTERM stops as a good server does:
- * it takes no more requests, finishes those that run, closes what it opened, and ends because nothing is left to do.
+ * One process of an application that runs as several: the application under attack on a store that
+ * it shares. It takes its settings from the process that started it, dies where it is told to, and
+ * on SIGTERM stops as a good server does: it takes no more requests, finishes those that run,
+ * closes what it opened, and ends because nothing is left to do.
  */
 import type { Store } from 'tokenwright'
 import { connectStore } from './connections.ts'
@@ -18,7 +19,10 @@ export interface MemberSettings {
   readonly door: string
 }
 
-/** Where a process kills itself: at a statement of a rotation, around the call of the store, or around the answer. */
+/**
+ * Where a process kills itself: at a statement of a rotation, around the call of the store, or
+ * around the answer.
+ */
 export interface CrashPoint {
   readonly at: 'statement' | 'rotate' | 'answer'
   readonly when: 'before' | 'after'

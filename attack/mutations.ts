@@ -1,7 +1,7 @@
 /**
- * Mutations of a genuine compact token, one table. Each takes the token apart, changes one thing and puts it together;
- * `resign` makes the signature again over the changed text with the server's key, which shows that a
- * check other than the signature must refuse it.
+ * Mutations of a genuine compact token, one table. Each takes the token apart, changes one thing
+ * and puts it together; `resign` makes the signature again over the changed text with the server's
+ * key, which shows that a check other than the signature must refuse it.
  */
 import { randomBytes } from 'node:crypto'
 import { derPair } from './encodings.ts'
@@ -54,7 +54,9 @@ function withMembers(segment: string, members: Readonly<Record<string, Value>>):
   return encode(toJson({ ...readSegment(segment), ...members }))
 }
 
-/** The same bytes in other text: base64url has two or four unused bits at the end of most segments. */
+/**
+ * The same bytes in other text: base64url has two or four unused bits at the end of most segments.
+ */
 function flipUnusedBits(token: Segments, tools: MutationTools, segment: Segment): Segments {
   let base = token
   if (token[segment].length % 4 === 0) {
@@ -69,7 +71,10 @@ function flipUnusedBits(token: Segments, tools: MutationTools, segment: Segment)
   return { ...base, [segment]: text.slice(0, -1) + ALPHABET.charAt(last ^ 1) }
 }
 
-/** The standard alphabet of base64, in a token whose segment has a character in which the two differ. */
+/**
+ * The standard alphabet of base64, in a token whose segment has a character in which the two
+ * differ.
+ */
 function toStandardAlphabet(token: Segments, tools: MutationTools, segment: Segment): Segments {
   let base = token
   for (let i = 0; i < 200 && !/[-_]/.test(base[segment]); i++) {
@@ -110,7 +115,10 @@ function insert(text: string, character: string): string {
   return text.slice(0, text.length >> 1) + character + text.slice(text.length >> 1)
 }
 
-/** A refresh token says which generation it is, also in its `jti`; an attacker would like the next one. */
+/**
+ * A refresh token says which generation it is, also in its `jti`; an attacker would like the next
+ * one.
+ */
 function bumpGeneration(token: Segments): Segments {
   const { gen, jti } = readSegment(token.payload)
   const next = (typeof gen === 'number' ? gen : 0) + 1

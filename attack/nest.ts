@@ -1,6 +1,6 @@
 /**
- * The application under attack in Nest on Express, guarded by `tokenwright/nest`. Decorators are applied as the functions that they are: the
- * routes are known at run time only.
+ * The application under attack in Nest on Express, guarded by `tokenwright/nest`. Decorators are
+ * applied as the functions that they are: the routes are known at run time only.
  */
 import 'reflect-metadata'
 import type { IncomingMessage, ServerResponse } from 'node:http'

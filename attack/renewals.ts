@@ -1,6 +1,6 @@
 /**
- * The steps of sessions and of time: refreshing, one after the other and at once, with answers that get lost, while the clock
- * moves and rights are taken away.
+ * The steps of sessions and of time: refreshing, one after the other and at once, with answers that
+ * get lost, while the clock moves and rights are taken away.
  */
 import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
 import { isList, isObject, type Json, type JsonObject, toExpectation } from './cases.ts'
@@ -90,7 +90,10 @@ async function loseAnswer(login: Login, attacker: Attacker): Promise<string> {
   }
 }
 
-/** The answer of this login is lost for good; another one's client comes back at once, and again at the last moment. */
+/**
+ * The answer of this login is lost for good; another one's client comes back at once, and again at
+ * the last moment.
+ */
 async function loseAnswers(login: Login, attacker: Attacker): Promise<void> {
   await loseAnswer(login, attacker)
   const other = await attacker.login(login.user)
@@ -111,7 +114,9 @@ export async function clock(body: JsonObject, attacker: Attacker): Promise<void>
   attacker.genuine.length = 0
 }
 
-/** `demote alice`: she loses what she was granted; until then it must have been good for something. */
+/**
+ * `demote alice`: she loses what she was granted; until then it must have been good for something.
+ */
 export async function administrate(order: string, attacker: Attacker): Promise<void> {
   const user = /^demote (\w+)$/.exec(order)?.[1]
   const login = await attacker.savedLogin('A')
@@ -161,9 +166,9 @@ export async function repeat(body: JsonObject, attacker: Attacker, perform: Perf
 }
 
 /**
- * Refreshes over and over: good ones until the one that is refused, which is what the case is about, and none that is good after
- * it. What the good ones may have is a matter of time: until the grace is over for a token that was replaced, until its
- * absolute end for a session that is used.
+ * Refreshes over and over: good ones until the one that is refused, which is what the case is
+ * about, and none that is good after it. What the good ones may have is a matter of time: until the
+ * grace is over for a token that was replaced, until its absolute end for a session that is used.
  */
 function judgeRepeated(exchanges: readonly Exchange[], pauses: readonly number[], attacker: Attacker): void {
   const refused = exchanges.findIndex(({ answer }) => answer.status !== 200)
@@ -198,7 +203,10 @@ async function toMixed(part: Json, attacker: Attacker): Promise<(() => Promise<v
   return Array.from({ length: n }, () => run)
 }
 
-/** Spreads what comes from each list over the whole: the only one of its kind goes off in the middle of the others. */
+/**
+ * Spreads what comes from each list over the whole: the only one of its kind goes off in the middle
+ * of the others.
+ */
 function interleave<T>(lists: readonly (readonly T[])[]): T[] {
   const placed = lists.flatMap((list) =>
     list.map((item, index) => ({ item, at: (index + 0.5) / list.length })),

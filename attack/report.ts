@@ -1,7 +1,8 @@
 /**
- * The report: one line a case, what is skipped with its reason, details of failures and what a reader must know (short forms
- * of long trials, stores that are not here) below their line, and the three numbers at the end. With `--verbose` also every combination, how it ended, and the assertions that are sentences
- * only: they are listed, not counted as checked.
+ * The report: one line a case, what is skipped with its reason, details of failures and what a
+ * reader must know (short forms of long trials, stores that are not here) below their line, and the
+ * three numbers at the end. With `--verbose` also every combination, how it ended, and the
+ * assertions that are sentences only: they are listed, not counted as checked.
  */
 import type { AttackCase } from './cases.ts'
 

@@ -1,8 +1,9 @@
 /**
- * `npm run attack -- [FILE] [--verbose] [--door NAME] [--store NAME]`: runs attack cases against the library, over HTTP. FILE
- * is a file of cases or a folder of such files, `attack/cases` by default. With `--door all` every case runs on the first
- * door, and on the others those that start no servers of their own. Exit code 1 when a case failed, 2 when there are no
- * cases or they cannot be read.
+ * `npm run attack -- [FILE] [--verbose] [--door NAME] [--store NAME]`: runs attack cases against
+ * the library, over HTTP. FILE is a file of cases or a folder of such files, `attack/cases` by
+ * default. With `--door all` every case runs on the first door, and on the others those that start
+ * no servers of their own. Exit code 1 when a case failed, 2 when there are no cases or they cannot
+ * be read.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'

@@ -1,6 +1,6 @@
 /**
- * Runs cases: each combination of a case on an application of its own, so that nothing that one attack leaves behind
- * helps or hinders another. A case passes when all of its combinations do.
+ * Runs cases: each combination of a case on an application of its own, so that nothing that one
+ * attack leaves behind helps or hinders another. A case passes when all of its combinations do.
  */
 import { Attacker, type Suite } from './attacker.ts'
 import { reasonToSkip } from './capabilities.ts'
@@ -57,7 +57,10 @@ async function runVariant(attack: AttackCase, { steps }: Variant, run: Run): Pro
   }
 }
 
-/** A case of which some combinations cannot be run here is run with the others, and says so; without any it is skipped. */
+/**
+ * A case of which some combinations cannot be run here is run with the others, and says so; without
+ * any it is skipped.
+ */
 async function runCase(attack: AttackCase, run: Run): Promise<CaseResult> {
   const reasons: string[] = []
   const details: string[] = []
@@ -99,7 +102,10 @@ function toSuite(capture: Capture): Suite {
   return { said: capture.said, unhandled: capture.unhandled, secrets: new Set(), refusals: new Set() }
 }
 
-/** Runs cases, those that judge the whole run last, and gives their results in the order in which they ended. */
+/**
+ * Runs cases, those that judge the whole run last, and gives their results in the order in which
+ * they ended.
+ */
 export async function runCases(
   cases: readonly AttackCase[],
   { onResult, ...options }: RunOptions = {},

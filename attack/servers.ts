@@ -1,6 +1,7 @@
 /**
- * Servers of stores that the attacks may stop, kill and start again: Redis, PostgreSQL and MariaDB on free ports and in folders
- * of their own, SQLite as a file. A program that this machine lacks makes the cases that need it skipped, with the reason.
+ * Servers of stores that the attacks may stop, kill and start again: Redis, PostgreSQL and MariaDB
+ * on free ports and in folders of their own, SQLite as a file. A program that this machine lacks
+ * makes the cases that need it skipped, with the reason.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -96,7 +97,8 @@ const RECIPES: Readonly<Record<Exclude<ServerKind, 'sqlite'>, Recipe>> = {
     args: (folder, port) => [
       '--no-defaults',
       `--datadir=${join(folder, 'data')}`,
-      // A server that starts clears its folder for temporary tables: in a shared one, those of others too.
+      // A server that starts clears its folder for temporary tables: in a shared one, those of
+      // others too.
       `--tmpdir=${folder}`,
       `--socket=${join(folder, 'socket')}`,
       `--pid-file=${join(folder, 'pid')}`,
@@ -240,7 +242,10 @@ function toFile(folder: string): StoreServer {
   }
 }
 
-/** The servers of one run: each is started when it is first asked for, and healed before it is handed out again. */
+/**
+ * The servers of one run: each is started when it is first asked for, and healed before it is
+ * handed out again.
+ */
 export class Servers {
   readonly #started = new Map<ServerKind, Promise<StoreServer>>()
 

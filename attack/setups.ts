@@ -1,7 +1,8 @@
 /**
- * Setups that must be refused, one table. Each row makes the bad setup and a control: the same setup with a good key in its place,
- * which must be accepted, or the refusal would prove nothing. "Refused" is `ConfigurationError` out of `createKeyRing`
- * or `createAuth`; anything thrown later, or of another class, is a failure.
+ * Setups that must be refused, one table. Each row makes the bad setup and a control: the same
+ * setup with a good key in its place, which must be accepted, or the refusal would prove nothing.
+ * "Refused" is `ConfigurationError` out of `createKeyRing` or `createAuth`; anything thrown later,
+ * or of another class, is a failure.
  */
 import { createPublicKey, type JsonWebKey, type KeyObject, randomBytes } from 'node:crypto'
 import { type AuthOptions, ConfigurationError, createAuth, createKeyRing, generateKey } from 'tokenwright'
@@ -47,7 +48,10 @@ function powerModulo(base: bigint, exponent: bigint, modulus: bigint): bigint {
   return result
 }
 
-/** A modulus with the fingerprint of CVE-2017-15361: a power of 65537 modulo the product of the first 126 primes. */
+/**
+ * A modulus with the fingerprint of CVE-2017-15361: a power of 65537 modulo the product of the
+ * first 126 primes.
+ */
 function rocaModulus(): string {
   const product = firstPrimes(126).reduce((all, prime) => all * prime, 1n)
   const power = powerModulo(65_537n, BigInt(`0x${randomBytes(32).toString('hex')}`), product)
@@ -137,13 +141,18 @@ const KEYSETS: Readonly<Record<string, Row>> = {
   },
 }
 
-/** A regular expression out of its source text; only used as a value of an option that takes none. */
+/**
+ * A regular expression out of its source text; only used as a value of an option that takes none.
+ */
 function toExpression(text: string): RegExp {
   const end = text.lastIndexOf('/')
   return new RegExp(text.slice(1, end), text.slice(end + 1))
 }
 
-/** Options that a setup must not have; the running application is rebuilt with those that are accepted after all. */
+/**
+ * Options that a setup must not have; the running application is rebuilt with those that are
+ * accepted after all.
+ */
 const OPTIONS: Readonly<Record<string, (value: string) => Partial<AuthOptions>>> = {
   iss_regexp: (text) => ({ issuer: toExpression(text) as never }),
 }

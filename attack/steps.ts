@@ -1,6 +1,7 @@
 /**
- * The steps of the case file: one table. A handler reads the body of its step, lets the attacker do it, and leaves what
- * it got in the attacker. A step that is not in the table makes the case skipped, with its name as the reason.
+ * The steps of the case file: one table. A handler reads the body of its step, lets the attacker do
+ * it, and leaves what it got in the attacker. A step that is not in the table makes the case
+ * skipped, with its name as the reason.
  */
 import type { Attacker } from './attacker.ts'
 import { isObject, type Json, type JsonObject } from './cases.ts'
@@ -202,7 +203,9 @@ async function request(body: JsonObject, attacker: Attacker): Promise<void> {
     attacker.saved.set(save, attacker.toLogin('alice', exchange))
 }
 
-/** A new signing key; what is issued from now on must name it, and no other key may borrow its name. */
+/**
+ * A new signing key; what is issued from now on must name it, and no other key may borrow its name.
+ */
 async function rotateKey(_body: JsonObject, attacker: Attacker): Promise<void> {
   const { target } = attacker
   const before = target.server
@@ -226,7 +229,10 @@ async function inspect(body: JsonObject, attacker: Attacker): Promise<void> {
   return body['what'] === 'store' ? searchStores(attacker) : searchLogs(body, attacker)
 }
 
-/** A step: what carries it out, and the members that it reads. A step with another member wants something unknown. */
+/**
+ * A step: what carries it out, and the members that it reads. A step with another member wants
+ * something unknown.
+ */
 interface Row {
   readonly run: (body: JsonObject, attacker: Attacker, perform: Perform) => Promise<void>
   readonly members: readonly string[]
@@ -267,7 +273,8 @@ const SENTENCES: Readonly<Record<string, (body: JsonObject, attacker: Attacker) 
 /**
  * Carries out one step.
  *
- * @throws {Unsupported} for a step that is not in the table, or that wants what the runner does not know
+ * @throws {Unsupported} for a step that is not in the table, or that wants what the runner does not
+ *   know
  */
 export async function perform(step: Json, attacker: Attacker): Promise<void> {
   if (!isObject(step)) throw new Unsupported(`step ${JSON.stringify(step)}`)

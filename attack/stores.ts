@@ -1,6 +1,6 @@
 /**
- * What a thief finds in a stolen store: everything that lies in it after a life of sessions, on every kind of store that this
- * machine has, searched for what opens a door.
+ * What a thief finds in a stolen store: everything that lies in it after a life of sessions, on
+ * every kind of store that this machine has, searched for what opens a door.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -33,7 +33,10 @@ function toLoot(logins: readonly Login[]): string[] {
   return [...loot, ...secretTexts(), ...USERS.values()].filter((text) => text.length > 1)
 }
 
-/** A text shorter than this turns up among bytes by chance; it is searched for in what the store says, and there as a word. */
+/**
+ * A text shorter than this turns up among bytes by chance; it is searched for in what the store
+ * says, and there as a word.
+ */
 const LONG_ENOUGH = 8
 
 interface Dump {

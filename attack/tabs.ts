@@ -1,6 +1,7 @@
 /**
- * The tabs of a real browser with the client of `tokenwright/client`: many requests in flight whose token has ended, a refresh route
- * that is down or out of reach, and a session that is over. Needs Chromium.
+ * The tabs of a real browser with the client of `tokenwright/client`: many requests in flight whose
+ * token has ended, a refresh route that is down or out of reach, and a session that is over. Needs
+ * Chromium.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -42,7 +43,10 @@ function findChromium(): string {
   return found
 }
 
-/** Opens tabs at the application; page and client come from here, everything else goes over the wire. */
+/**
+ * Opens tabs at the application; page and client come from here, everything else goes over the
+ * wire.
+ */
 async function openTabs(context: BrowserContext, url: string, count: number): Promise<Page[]> {
   await context.route(`${url}/tab/**`, (route) => {
     const { pathname } = new URL(route.request().url())
@@ -88,7 +92,10 @@ function countOf(list: readonly (string | number)[]): string {
   return [...counts].map(([item, count]) => `${count} x ${item}`).join(', ')
 }
 
-/** Tokens that ended while everybody was at work: one refresh, and every request is carried out once. */
+/**
+ * Tokens that ended while everybody was at work: one refresh, and every request is carried out
+ * once.
+ */
 async function expire(pages: readonly Page[], requests: number, attacker: Attacker, wire: string[]) {
   attacker.target.clock.advance((TIMES['access_ttl'] ?? 0) + 1)
   const [handled, sent] = [attacker.target.executions.length, wire.length]
@@ -101,7 +108,10 @@ async function expire(pages: readonly Page[], requests: number, attacker: Attack
   attacker.rule(TAB_SENTENCES.all, right, `${countOf(statuses)}; the handler ran ${executed} times`)
 }
 
-/** A refresh that cannot be had: no sign-out, no loop (however slow the tabs: one request each), and all is well when it can. */
+/**
+ * A refresh that cannot be had: no sign-out, no loop (however slow the tabs: one request each), and
+ * all is well when it can.
+ */
 async function fail(context: BrowserContext, pages: readonly Page[], attacker: Attacker, wire: string[]) {
   const pattern = `**${ROUTE}`
   const failures: readonly (readonly [string, () => Promise<unknown>, () => Promise<void>, number])[] = [

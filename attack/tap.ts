@@ -1,6 +1,6 @@
 /**
- * A TCP proxy that the attack can cut: after so many bytes of one direction both ends of the connection are gone, as when a
- * cable is pulled. What it swallowed stays in its hands.
+ * A TCP proxy that the attack can cut: after so many bytes of one direction both ends of the
+ * connection are gone, as when a cable is pulled. What it swallowed stays in its hands.
  */
 
 import { once } from 'node:events'
@@ -31,7 +31,10 @@ export interface Tap {
   close(): Promise<void>
 }
 
-/** How long an answer is listened to that is not passed on, and how long a last part has to arrive, in milliseconds. */
+/**
+ * How long an answer is listened to that is not passed on, and how long a last part has to arrive,
+ * in milliseconds.
+ */
 const LISTENING = 50
 const ARRIVAL = 2
 
@@ -45,7 +48,10 @@ export async function startTap(target: number): Promise<Tap> {
 
   function relay(from: Socket, to: Socket, direction: Direction): void {
     let severed = false
-    /** What the server still has to say is swallowed; what a client still has to say never leaves it. */
+    /**
+     * What the server still has to say is swallowed; what a client still has to say never leaves
+     * it.
+     */
     function sever(): void {
       if (direction === 'up') from.destroy()
       else setTimeout(() => from.destroy(), LISTENING).unref()

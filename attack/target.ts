@@ -1,8 +1,9 @@
 /**
- * The application under attack: the public package behind a real HTTP server on a port of its own, with issuer and
- * audience, header and cookie as locations, sessions in memory or in a store that is brought, a clock that the attack moves,
- * and no leeway, so that `exp == now` is refused. It counts what its handlers did and what its listeners heard, so that
- * "refused" can be told from "refused afterwards".
+ * The application under attack: the public package behind a real HTTP server on a port of its own,
+ * with issuer and audience, header and cookie as locations, sessions in memory or in a store that
+ * is brought, a clock that the attack moves, and no leeway, so that `exp == now` is refused. It
+ * counts what its handlers did and what its listeners heard, so that "refused" can be told from
+ * "refused afterwards".
  */
 import { scrypt, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
@@ -35,7 +36,9 @@ export const TIMES: Readonly<Record<string, number>> = {
   abs_ttl: 7_776_000,
 }
 
-/** Users and passwords; the scheme of the case file. Mallory's account is real: she attacks others. */
+/**
+ * Users and passwords; the scheme of the case file. Mallory's account is real: she attacks others.
+ */
 export const USERS: ReadonlyMap<string, string> = new Map([
   ['alice', 'pw'],
   ['bob', 'pw'],
@@ -99,7 +102,10 @@ export interface Target {
   readonly auth: Auth
   /** The key that signs now. */
   readonly server: ServerKey
-  /** Builds the application anew with other options over the usual ones; throws what the library throws. */
+  /**
+   * Builds the application anew with other options over the usual ones; throws what the library
+   * throws.
+   */
   rebuild(changes: Partial<AuthOptions>): void
   /** Takes the limits of attempts at passwords away. */
   unlimit(): void
@@ -188,7 +194,10 @@ function hash(text: string): Promise<Buffer> {
   })
 }
 
-/** Checks a password in the same time for a user that is not there; a real application takes a hash that costs more. */
+/**
+ * Checks a password in the same time for a user that is not there; a real application takes a hash
+ * that costs more.
+ */
 async function isPassword(username: string, password: string): Promise<boolean> {
   const known = USERS.get(username)
   const [given, stored] = await Promise.all([hash(password), hash(known ?? 'nobody')])
@@ -353,8 +362,8 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
 }
 
 /**
- * Measures what work costs, in milliseconds: by the clock or by the processor's time, whichever is less. Another process that
- * is busy lengthens the one, a garbage collector's threads the other.
+ * Measures what work costs, in milliseconds: by the clock or by the processor's time, whichever is
+ * less. Another process that is busy lengthens the one, a garbage collector's threads the other.
  */
 function startWatch(): () => number {
   const started = performance.now()

@@ -1,17 +1,24 @@
 /**
- * Values of the case file: `$A.access` reads what an earlier step saved, `$now+3600`, `$delete`, `$raw:1e400`,
- * `$repeat:a:8193`, `$depth:5000`, `$members:400`, `$invalid_utf8`, `$utf16`, `$rand` and `$jwe_*` are generators.
- * JSON alone cannot say some of them (a number too large, a member that goes away), so a resolved value has kinds of its own.
+ * Values of the case file: `$A.access` reads what an earlier step saved, `$now+3600`, `$delete`,
+ * `$raw:1e400`, `$repeat:a:8193`, `$depth:5000`, `$members:400`, `$invalid_utf8`, `$utf16`, `$rand`
+ * and `$jwe_*` are generators. JSON alone cannot say some of them (a number too large, a member
+ * that goes away), so a resolved value has kinds of its own.
  */
 import { randomBytes } from 'node:crypto'
 import { isList, isObject, type Json } from './cases.ts'
 
-/** A case wants something that this runner cannot do. The case is skipped, with the message as the reason. */
+/**
+ * A case wants something that this runner cannot do. The case is skipped, with the message as the
+ * reason.
+ */
 export class Unsupported extends Error {
   override readonly name: string = 'Unsupported'
 }
 
-/** A case wants a program that this machine lacks. What needs it is skipped, with the message as the reason. */
+/**
+ * A case wants a program that this machine lacks. What needs it is skipped, with the message as the
+ * reason.
+ */
 export class Absent extends Unsupported {}
 
 /** JSON text that is written as it stands, and the form it takes when it is a whole document. */
@@ -119,7 +126,10 @@ async function lookUp(match: RegExpExecArray, scope: Scope): Promise<Value> {
   return value
 }
 
-/** A text with its generators carried out: the value itself when the text is one name, else a text around the values. */
+/**
+ * A text with its generators carried out: the value itself when the text is one name, else a text
+ * around the values.
+ */
 export async function resolveText(text: string, scope: Scope): Promise<Value> {
   const generated = generate(text)
   if (generated !== undefined) return generated
@@ -136,7 +146,10 @@ export async function resolveText(text: string, scope: Scope): Promise<Value> {
   return result + text.slice(end)
 }
 
-/** A value of the case file with every generator inside it carried out. Names of members are left as they are. */
+/**
+ * A value of the case file with every generator inside it carried out. Names of members are left as
+ * they are.
+ */
 export async function resolve(value: Json, scope: Scope): Promise<Value> {
   if (typeof value === 'string') return resolveText(value, scope)
   if (isList(value)) return Promise.all(value.map((item) => resolve(item, scope)))
@@ -172,8 +185,9 @@ export function isMembers(value: Value | undefined): value is { readonly [name: 
 }
 
 /**
- * The bytes of a document given as raw text (`header_raw`, `payload_raw`). `...` stands for the members of `base`,
- * a leading `\ufeff`, which no JSON text may start with, for the byte order mark.
+ * The bytes of a document given as raw text (`header_raw`, `payload_raw`). `...` stands for the
+ * members of `base`, a leading `\ufeff`, which no JSON text may start with, for the byte order
+ * mark.
  */
 export function toDocument(raw: Value, base: Readonly<Record<string, Value>>): Buffer {
   const { document, encoding } =

@@ -1,7 +1,8 @@
 /**
- * One case, many attacks: a list given as the value of a header parameter, claim, key, function, method, path, body,
- * bearer or HTTP header means "once per element" (a literal list is a list inside it), and a few words stand for
- * several attacks. This room turns the steps of a case into one list of steps per combination. Pure.
+ * One case, many attacks: a list given as the value of a header parameter, claim, key, function,
+ * method, path, body, bearer or HTTP header means "once per element" (a literal list is a list
+ * inside it), and a few words stand for several attacks. This room turns the steps of a case into
+ * one list of steps per combination. Pure.
  */
 import { isList, isObject, type Json } from './cases.ts'
 
@@ -36,8 +37,9 @@ const CARRIED: Readonly<Record<string, string>> = { parallel: 'request', repeat:
 const MAX_VARIANTS = 5_000
 
 /**
- * Words that stand for several attacks each, where a list could stand. The file says `pad_equals:header|payload`
- * for two; padding a segment under the signature is only an attack when the signature is made again over it.
+ * Words that stand for several attacks each, where a list could stand. The file says
+ * `pad_equals:header|payload` for two; padding a segment under the signature is only an attack when
+ * the signature is made again over it.
  */
 function toAlternatives(step: string, place: string, value: Json): Json[] {
   if (step === 'login' && place === 'extra_claims') return [value, ...toSingles(value)]
@@ -50,8 +52,9 @@ function toAlternatives(step: string, place: string, value: Json): Json[] {
 }
 
 /**
- * A document whose fault is a member named twice, or a lone surrogate, may lack members that are wanted anyway. It is
- * sent as it stands, and again with the usual members, so that nothing but the fault is left to refuse.
+ * A document whose fault is a member named twice, or a lone surrogate, may lack members that are
+ * wanted anyway. It is sent as it stands, and again with the usual members, so that nothing but the
+ * fault is left to refuse.
  */
 function toDocuments(place: string, text: string): string[] {
   if (!text.startsWith('{') || text.includes('...')) return [text]
@@ -117,7 +120,9 @@ function stepForks(step: Json, at: readonly (string | number)[]): Fork[] {
   return Object.entries(step).flatMap(([name, body]) => findForks(name, body, [...at, name]))
 }
 
-/** A copy of a tree with another value at a path; own members named `__proto__` stay own members. */
+/**
+ * A copy of a tree with another value at a path; own members named `__proto__` stay own members.
+ */
 function replace(node: Json, path: readonly (string | number)[], value: Json): Json {
   const [head, ...rest] = path
   if (head === undefined) return value
@@ -135,7 +140,8 @@ function toLabel(path: readonly (string | number)[], value: Json): string {
 }
 
 /**
- * All combinations of a case's choices, in the file's order; one without a label when there is no choice.
+ * All combinations of a case's choices, in the file's order; one without a label when there is no
+ * choice.
  *
  * @throws {Error} when there are more than 5 000
  */

@@ -1,6 +1,6 @@
 /**
- * From what a run left behind to a verdict: status, error code, headers and assertions of the case's expectation, held against
- * the last answer, or against how the setup ended.
+ * From what a run left behind to a verdict: status, error code, headers and assertions of the
+ * case's expectation, held against the last answer, or against how the setup ended.
  */
 import { ASSERTIONS } from './asserts.ts'
 import { type Attacker, codeOf, type Exchange } from './attacker.ts'
@@ -26,8 +26,8 @@ function checkLast({ attack }: Attacker, last: Exchange | undefined): string[] {
 }
 
 /**
- * The last response. Where its step has an expectation of its own: the last one that has none, logins aside; undefined where
- * there is none.
+ * The last response. Where its step has an expectation of its own: the last one that has none,
+ * logins aside; undefined where there is none.
  */
 function findLast({ exchanges, expected }: Attacker): Exchange | undefined {
   const hasOwn = (one: Exchange): boolean => expected.some(({ exchange }) => exchange === one)
@@ -36,7 +36,10 @@ function findLast({ exchanges, expected }: Attacker): Exchange | undefined {
   return exchanges.findLast((one) => !hasOwn(one) && !one.request.path.endsWith('/login'))
 }
 
-/** How a setup ended. Error words of the case file such as `key_too_weak` are all one class here: `ConfigurationError`. */
+/**
+ * How a setup ended. Error words of the case file such as `key_too_weak` are all one class here:
+ * `ConfigurationError`.
+ */
 function checkSetup({ attack, setup }: Attacker): string[] {
   if (setup === undefined || attack.expect.status.includes(setup.status)) return []
   return [`setup ${setup.status} (${setup.detail}), expected ${attack.expect.status.join(' or ')}`]

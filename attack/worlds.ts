@@ -1,6 +1,7 @@
 /**
- * Where an attack takes place: the application in this process with sessions in memory, or on a real store, behind a proxy that
- * can be cut, with a feed that can be disturbed, or as several processes. Which one follows from the steps of the case.
+ * Where an attack takes place: the application in this process with sessions in memory, or on a
+ * real store, behind a proxy that can be cut, with a feed that can be disturbed, or as several
+ * processes. Which one follows from the steps of the case.
  */
 
 import { isList, isObject, type Json, type JsonObject } from './cases.ts'
@@ -179,7 +180,10 @@ async function toFleet(
   }
 }
 
-/** The application in this process with sessions in memory, or where a store was asked for, in that one. */
+/**
+ * The application in this process with sessions in memory, or where a store was asked for, in that
+ * one.
+ */
 async function toPlain(ground: Ground): Promise<World> {
   const { target: options, servers, store, steps } = ground
   const grants = findGrants(steps)
@@ -204,7 +208,10 @@ async function toDisturbed({ target: options, servers }: Ground): Promise<World>
   return { target, fleet: [], grants: new Map(), servers, disturbance, close: () => target.close() }
 }
 
-/** Makes the world that the steps of a case need. Throws `Unsupported` for one that cannot be made here. */
+/**
+ * Makes the world that the steps of a case need. Throws `Unsupported` for one that cannot be made
+ * here.
+ */
 export async function createWorld(ground: Ground): Promise<World> {
   const { steps } = ground
   const { store, config, proxy, inject, target } = findAction(steps)

@@ -70,8 +70,8 @@ async function runSlice({ run }: Contestant, draw: () => string, batch: number):
 }
 
 /**
- * Lets all contestants take turns; the order moves by one every round, so that no one always follows the
- * same one.
+ * Lets all contestants take turns; the order moves by one every round, so that no one always
+ * follows the same one.
  */
 export async function runRace({ draw, contestants, batch = 500 }: Race): Promise<readonly Result[]> {
   const costs = contestants.map((): number[] => [])

@@ -1,7 +1,7 @@
 /**
- * WebSockets: a chat in which all users read what all write. The socket opens with an access
- * token or with a one-time ticket, is closed with 4401 when the token ends or the user logs out,
- * and for one kind of message the password must have been given lately.
+ * WebSockets: a chat in which all users read what all write. The socket opens with an access token
+ * or with a one-time ticket, is closed with 4401 when the token ends or the user logs out, and for
+ * one kind of message the password must have been given lately.
  *
  *     npm run example -- websocket
  *

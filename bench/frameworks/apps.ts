@@ -1,7 +1,7 @@
 /**
  * The applications: for each framework one with a middleware that does nothing, and the same one
- * behind each library. All respond with the same JSON to `GET /`, and all that guard check signature,
- * exp, nbf, iss and aud of an HS256 token in the header.
+ * behind each library. All respond with the same JSON to `GET /`, and all that guard check
+ * signature, exp, nbf, iss and aud of an HS256 token in the header.
  */
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import fastifyJwt from '@fastify/jwt'

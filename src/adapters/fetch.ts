@@ -1,6 +1,7 @@
 /**
- * Entry point `tokenwright/fetch`: guards around handlers that take a fetch `Request` and return a `Response`: Bun, Deno, Workers,
- * Next.js route handlers, h3 and anything else that speaks the web's own types. Further arguments of the platform flow through.
+ * Entry point `tokenwright/fetch`: guards around handlers that take a fetch `Request` and return a
+ * `Response`: Bun, Deno, Workers, Next.js route handlers, h3 and anything else that speaks the
+ * web's own types. Further arguments of the platform flow through.
  */
 
 import type { Auth } from '../auth/auth.ts'
@@ -28,7 +29,9 @@ export type FetchGuard<P> = <Rest extends readonly unknown[]>(
   handler: (request: Request, payload: P, ...rest: Rest) => Response | Promise<Response>,
 ) => (request: Request, ...rest: Rest) => Promise<Response>
 
-/** A guard: wraps a handler that wants the payload and the user as its second and third argument. */
+/**
+ * A guard: wraps a handler that wants the payload and the user as its second and third argument.
+ */
 export type FetchSubjectGuard<P, U> = <Rest extends readonly unknown[]>(
   handler: (request: Request, payload: P, subject: U, ...rest: Rest) => Response | Promise<Response>,
 ) => (request: Request, ...rest: Rest) => Promise<Response>
@@ -44,16 +47,19 @@ export interface FetchGuards<C, U>
   /** A token that meets a requirement. */
   token<const R extends Requirement>(requirement: R): FetchGuard<PayloadFor<R, C>>
   /**
-   * Reads who is signed in, for server components and whatever else can set no cookie: nothing is renewed, and null where nobody is, or not
-   * well enough. The origin and the CSRF header are not checked: it is for rendering, not for changing.
+   * Reads who is signed in, for server components and whatever else can set no cookie: nothing is
+   * renewed, and null where nobody is, or not well enough. The origin and the CSRF header are not
+   * checked: it is for rendering, not for changing.
    *
-   * @throws {AuthError} `store_unavailable`, where the requirement asks the store and it does not answer
+   * @throws {AuthError} `store_unavailable`, where the requirement asks the store and it does not
+   *   answer
    */
   peek(source: HeaderSource, requirement?: Requirement): Promise<TokenPayload<C> | null>
   /**
-   * Refreshes the session of a page's visitor before `handler` renders it, when the access cookie is over or nearly so: the
-   * handler sees the new cookies in its request, the browser gets them with the response. GET and HEAD only. A refresh that is refused changes
-   * nothing. For middleware, in front of pages that `peek`; needs a session store.
+   * Refreshes the session of a page's visitor before `handler` renders it, when the access cookie
+   * is over or nearly so: the handler sees the new cookies in its request, the browser gets them
+   * with the response. GET and HEAD only. A refresh that is refused changes nothing. For
+   * middleware, in front of pages that `peek`; needs a session store.
    */
   refreshing<Rest extends unknown[]>(
     handler: (request: Request, ...rest: Rest) => Response | Promise<Response>,
@@ -79,7 +85,8 @@ interface Call {
 /**
  * Makes the guards of one application.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is made
+ * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is
+ *   made
  *
  * @example
  * ```ts

@@ -1,6 +1,7 @@
 /**
- * The guards that all adapters share: their options, their table, and the way of one call through a guard. Adapters differ in how
- * a request is read and how a response is written; each gives that as a few functions. Private to `adapters/`.
+ * The guards that all adapters share: their options, their table, and the way of one call through a
+ * guard. Adapters differ in how a request is read and how a response is written; each gives that as
+ * a few functions. Private to `adapters/`.
  */
 
 import type { Auth } from '../auth/auth.ts'
@@ -15,8 +16,9 @@ import type { TokenPayload } from '../token/token-payload.ts'
 /** How guards respond to a request that they refuse. */
 export interface GuardOptions {
   /**
-   * Send the error response here, or hand the `AuthError` to the application's error handler. Without a handler of its own, the
-   * framework's default one sends the status and the challenge of the error. Default `'respond'`.
+   * Send the error response here, or hand the `AuthError` to the application's error handler.
+   * Without a handler of its own, the framework's default one sends the status and the challenge of
+   * the error. Default `'respond'`.
    */
   readonly errors?: 'respond' | 'throw'
 }
@@ -31,7 +33,10 @@ export interface GuardTable<Access, Scopes, Subject, Optional> {
   readonly fresh: Access
   /** An access token that covers all of these scopes. */
   readonly scopes: (...scopes: readonly string[]) => Scopes
-  /** A valid access token, and the user that the `subject` option loads for it. @throws {ConfigurationError} without that option */
+  /**
+   * A valid access token, and the user that the `subject` option loads for it. @throws
+   * {ConfigurationError} without that option
+   */
   readonly subject: Subject
   /** A valid access token or none; the payload is null for none. */
   readonly optional: Optional
@@ -45,13 +50,19 @@ export interface GuardPlan {
   readonly loadsSubject: boolean
 }
 
-/** What a guard does with one call of its framework. Prepared once for each route, so that a call makes no closures. */
+/**
+ * What a guard does with one call of its framework. Prepared once for each route, so that a call
+ * makes no closures.
+ */
 export interface GuardSteps<Call, Result> {
   /** Authenticates the request; may throw, reject, or return at once. */
   authenticate(call: Call): Awaitable<AuthContext>
   /** Puts the payload and the user where handlers read them; what it throws is rejected. */
   attach?(call: Call, context: AuthContext): void
-  /** Goes on to the handlers. What it throws is not caught: nobody is refused for a handler's defect. */
+  /**
+   * Goes on to the handlers. What it throws is not caught: nobody is refused for a handler's
+   * defect.
+   */
   next(call: Call, context: AuthContext): Result
   /** Sends the error response. */
   respond(call: Call, response: ResponseData, error: AuthError): Result
@@ -68,7 +79,8 @@ type RuntimeTable<G> = GuardTable<() => G, G, () => G, () => G> & {
  * Makes the table of guards.
  *
  * @param make makes one guard; `handler` is what an Express route gives along
- * @param refuseMisuse is told of a guard that a framework calls in place of the middleware that it returns; by default it throws
+ * @param refuseMisuse is told of a guard that a framework calls in place of the middleware that it
+ *   returns; by default it throws
  */
 export function createGuardTable<G, H = undefined>(
   make: (plan: GuardPlan, handler?: H) => G,
@@ -133,7 +145,8 @@ function toMisuse(name: string, takesHandler: boolean): ConfigurationError {
 /**
  * Prepares the authenticator of one guard.
  *
- * @throws {ConfigurationError} for an unfit requirement, and for a guard that loads users without the `subject` option
+ * @throws {ConfigurationError} for an unfit requirement, and for a guard that loads users without
+ *   the `subject` option
  */
 export function prepareAuthenticator<C, U>(
   auth: Auth<C, U>,
@@ -150,7 +163,8 @@ export function prepareAuthenticator<C, U>(
 /**
  * Makes a guard: authenticate, then go on to the handlers or refuse.
  *
- * @returns a function that handles one call; it returns a promise only where something has to be waited for
+ * @returns a function that handles one call; it returns a promise only where something has to be
+ *   waited for
  */
 export function prepareGuard<Call, Result>(
   auth: Pick<Auth<never>, 'errorResponse'>,
@@ -195,8 +209,8 @@ export function prepareGuard<Call, Result>(
 }
 
 /**
- * A reason that no framework takes for success: in callback protocols a falsy error means that there is none, and Express skips
- * the rest of a route for `'route'` and `'router'`.
+ * A reason that no framework takes for success: in callback protocols a falsy error means that
+ * there is none, and Express skips the rest of a route for `'route'` and `'router'`.
  */
 export function toFailure(reason: unknown): unknown {
   if (reason && reason !== 'route' && reason !== 'router') return reason
@@ -204,8 +218,8 @@ export function toFailure(reason: unknown): unknown {
 }
 
 /**
- * What the default error handlers of frameworks look for: Express, Koa and Fastify read `headers`, Hono calls `getResponse`, and Nest
- * wants the signature of the package `http-errors`.
+ * What the default error handlers of frameworks look for: Express, Koa and Fastify read `headers`,
+ * Hono calls `getResponse`, and Nest wants the signature of the package `http-errors`.
  */
 function addResponse(error: AuthError, { status, headers, body }: ResponseData): void {
   Object.defineProperties(error, {
@@ -270,12 +284,16 @@ export function readContext<T>(
   throw new ConfigurationError(`Expected \`${guard}\` to stand before a handler that reads \`${name}\``)
 }
 
-/** How handlers read what a guard has found, for frameworks whose request types have no place for it. */
+/**
+ * How handlers read what a guard has found, for frameworks whose request types have no place for
+ * it.
+ */
 export interface ContextReaders<C, U> {
   /**
    * The payload behind a guard.
    *
-   * @throws {ConfigurationError} without a guard, or where `optional()` let a request without a token pass
+   * @throws {ConfigurationError} without a guard, or where `optional()` let a request without a
+   *   token pass
    */
   readonly payload: (request: object) => TokenPayload<C>
   /** The payload behind `optional()`. @throws {ConfigurationError} without a guard */

@@ -1,6 +1,6 @@
 /**
- * Entry point `tokenwright/hono`: guards as Hono middleware (Hono 4). Types come from the guard itself, so `c.var.auth` is typed on
- * guarded routes and absent on others.
+ * Entry point `tokenwright/hono`: guards as Hono middleware (Hono 4). Types come from the guard
+ * itself, so `c.var.auth` is typed on guarded routes and absent on others.
  */
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Auth } from '../auth/auth.ts'
@@ -48,7 +48,8 @@ interface Call {
 /**
  * Makes the guards of one application.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is made
+ * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is
+ *   made
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Entry point `tokenwright/koa`: guards as Koa middleware (Koa 3). The payload is at `ctx.state.auth`, typed by the guard where Koa's
- * types can tell.
+ * Entry point `tokenwright/koa`: guards as Koa middleware (Koa 3). The payload is at
+ * `ctx.state.auth`, typed by the guard where Koa's types can tell.
  */
 import type { Context, Middleware, Next } from 'koa'
 import type { Auth } from '../auth/auth.ts'
@@ -49,7 +49,8 @@ interface Call {
 /**
  * Makes the guards of one application.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is made
+ * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is
+ *   made
  *
  * @example
  * ```ts

@@ -1,6 +1,7 @@
 /**
- * Entry point `tokenwright/nest`: guards for Nest 11 and 12, on Express and on Fastify, for HTTP, GraphQL and WebSocket contexts.
- * The payload is at `request.auth`, and handlers get it by `@CurrentToken()`. The one entry point of a framework that imports it at run time
+ * Entry point `tokenwright/nest`: guards for Nest 11 and 12, on Express and on Fastify, for HTTP,
+ * GraphQL and WebSocket contexts. The payload is at `request.auth`, and handlers get it by
+ * `@CurrentToken()`. The one entry point of a framework that imports it at run time
  * (`@nestjs/common`, for parameter decorators); everything else of Nest is read by its shape.
  */
 import type { Type } from '@nestjs/common'
@@ -28,9 +29,11 @@ export interface NestGuards<G> extends GuardTable<() => G, G, () => G, () => G> 
 }
 
 /**
- * Makes the guards of one application, for `@UseGuards(guard.access())`, `APP_GUARD` and `useGlobalGuards`.
+ * Makes the guards of one application, for `@UseGuards(guard.access())`, `APP_GUARD` and
+ * `useGlobalGuards`.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when the class is declared
+ * @throws {ConfigurationError} from a guard that is asked for something unfit, when the class is
+ *   declared
  *
  * @example
  * ```ts
@@ -48,8 +51,9 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Nest
 }
 
 /**
- * Makes guards whose `Auth` comes out of Nest's container, where `TokenwrightModule` has put it: classes, for `@UseGuards(guard.access())`
- * and `{ provide: APP_GUARD, useClass: guard.access() }`. What is unfit is refused when the application starts.
+ * Makes guards whose `Auth` comes out of Nest's container, where `TokenwrightModule` has put it:
+ * classes, for `@UseGuards(guard.access())` and `{ provide: APP_GUARD, useClass: guard.access() }`.
+ * What is unfit is refused when the application starts.
  *
  * @example
  * ```ts

@@ -1,6 +1,7 @@
 /**
- * Entry point `tokenwright/node`: a `node:http` handler out of a fetch handler, so that `authRoutes` and any other
- * `(Request) => Response` mounts in `http.createServer`, Express, Koa and Fastify. It translates and decides nothing.
+ * Entry point `tokenwright/node`: a `node:http` handler out of a fetch handler, so that
+ * `authRoutes` and any other `(Request) => Response` mounts in `http.createServer`, Express, Koa
+ * and Fastify. It translates and decides nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
@@ -14,7 +15,10 @@ import { toFailure } from './guards.ts'
 /** A handler of fetch requests that may want to know where they come from. */
 export type FetchHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>
 
-/** A handler of `node:http` requests; `next` is called where the framework has one and the handler throws. */
+/**
+ * A handler of `node:http` requests; `next` is called where the framework has one and the handler
+ * throws.
+ */
 export type NodeHandler = (
   req: IncomingMessage,
   res: ServerResponse,
@@ -24,12 +28,16 @@ export type NodeHandler = (
 /** What happens with errors. */
 export interface NodeHandlerOptions {
   /**
-   * Is told what the handler throws where there is no `next` to tell; the response is a bare 500. Default: `console.error`.
+   * Is told what the handler throws where there is no `next` to tell; the response is a bare 500.
+   * Default: `console.error`.
    */
   readonly onError?: (error: unknown, req: IncomingMessage) => void
 }
 
-/** The body that a framework's parser has left behind when it used the stream up: Express's and others' `req.body`. */
+/**
+ * The body that a framework's parser has left behind when it used the stream up: Express's and
+ * others' `req.body`.
+ */
 type ParsedRequest = IncomingMessage & {
   readonly body?: unknown
   readonly originalUrl?: string
@@ -41,8 +49,9 @@ const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRA
 /**
  * Makes a `node:http` handler out of a fetch handler.
  *
- * A request whose path a URL parser would change (`/a/../b`, `/%2e/b`, a backslash) is a 404, and one whose `Host` is none a 400: the
- * rules that a framework in front has for a path see it as it was sent.
+ * A request whose path a URL parser would change (`/a/../b`, `/%2e/b`, a backslash) is a 404, and
+ * one whose `Host` is none a 400: the rules that a framework in front has for a path see it as it
+ * was sent.
  *
  * @param handler gets the request, and the peer's address for limits by address
  * @returns a handler for `http.createServer`, `app.use` and the like
@@ -96,8 +105,8 @@ function toRequest(req: ParsedRequest, url: URL, source: BodySource): Request {
 }
 
 /**
- * Turns the headers into fetch's. What `req.headers` says counts: a middleware may have set, replaced or removed one, and some
- * platforms know no other.
+ * Turns the headers into fetch's. What `req.headers` says counts: a middleware may have set,
+ * replaced or removed one, and some platforms know no other.
  */
 function toHeaders(req: IncomingMessage): Headers {
   const headers = new Headers()
@@ -126,7 +135,10 @@ function toBody(
   return JSON.stringify(req.body)
 }
 
-/** A body that is not touched before somebody reads it: Node leaves a connection alone whose body was begun and forgotten. */
+/**
+ * A body that is not touched before somebody reads it: Node leaves a connection alone whose body
+ * was begun and forgotten.
+ */
 class BodySource {
   readonly #req: IncomingMessage
   #chunks: AsyncIterator<Uint8Array> | undefined

@@ -1,7 +1,8 @@
 /**
- * Entry point `tokenwright/ws`: guards for WebSockets, at the handshake and for as long as the socket is open. A refused handshake is a
- * plain HTTP response; an open socket is closed with 4401 when its token expires or is revoked; each message can ask for more by the
- * requirement of every route. Works on the sockets of the package `ws`, and of Hono and Fastify, which use that package.
+ * Entry point `tokenwright/ws`: guards for WebSockets, at the handshake and for as long as the
+ * socket is open. A refused handshake is a plain HTTP response; an open socket is closed with 4401
+ * when its token expires or is revoked; each message can ask for more by the requirement of every
+ * route. Works on the sockets of the package `ws`, and of Hono and Fastify, which use that package.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -35,12 +36,16 @@ export interface UpgradingServer<S extends SocketPort> {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, open: (socket: S) => void): void
 }
 
-/** A listener for `server.on('upgrade')`. It answers every request that it gets: choose by path before it. */
+/**
+ * A listener for `server.on('upgrade')`. It answers every request that it gets: choose by path
+ * before it.
+ */
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 /**
- * Guards the sockets of a server. The handler is called with each open socket, in the turn in which it opens. An `AuthError` that it
- * throws or rejects with closes the socket; anything else is a defect of the handler and reported as one.
+ * Guards the sockets of a server. The handler is called with each open socket, in the turn in which
+ * it opens. An `AuthError` that it throws or rejects with closes the socket; anything else is a
+ * defect of the handler and reported as one.
  */
 export type SocketGuard<P, U = undefined> = <S extends SocketPort>(
   server: UpgradingServer<S>,
@@ -58,8 +63,9 @@ export interface SocketGuards<C, U>
   /** A token that meets a requirement. `locations` default to those of `locations` below. */
   token<const R extends Requirement>(requirement: R): SocketGuard<PayloadFor<R, C>>
   /**
-   * Where a handshake may carry its token: the configured locations but the body, `'protocol'`, and with a session store `'ticket'`. For
-   * the guards of frameworks that open sockets: `guard.token({ locations: sockets.locations })`.
+   * Where a handshake may carry its token: the configured locations but the body, `'protocol'`, and
+   * with a session store `'ticket'`. For the guards of frameworks that open sockets:
+   * `guard.token({ locations: sockets.locations })`.
    */
   readonly locations: readonly (Location | HandshakeLocation)[]
   /**
@@ -67,7 +73,8 @@ export interface SocketGuards<C, U>
    *
    * @param socket the socket: in Fastify's handler the first argument, in Hono's `onOpen` `ws.raw`
    * @param payload what the guard gave
-   * @param requirement what a token must meet that the connection is renewed with. Default: any valid access token
+   * @param requirement what a token must meet that the connection is renewed with. Default: any
+   *   valid access token
    * @throws {ConfigurationError} when there is no socket
    */
   follow<P extends TokenPayload<C> | null>(
@@ -187,7 +194,10 @@ function toPort(request: IncomingMessage): RequestPort {
 /** A connection may break while its token is verified. */
 function noop(): void {}
 
-/** Takes tokens from among the offered protocols, so that nobody behind the guard chooses one for the response. */
+/**
+ * Takes tokens from among the offered protocols, so that nobody behind the guard chooses one for
+ * the response.
+ */
 function hideTokens({ headers }: IncomingMessage): void {
   const offered = headers[PROTOCOL_HEADER]
   if (offered === undefined) return

@@ -1,8 +1,10 @@
 /**
- * The one reader of request bodies: JSON and forms, limited in size while they stream in. Two callers want different things. A
- * route of ours reads a body that is meant for it: what is wrong with that is `request_invalid`, with the reason. A guard only looks
- * for a token in passing: a body that cannot hold one holds none, and goes on to its handler. What the members mean is for the callers to
- * say (RFC 9110 section 8, RFC 8259, the URL standard's `application/x-www-form-urlencoded`).
+ * The one reader of request bodies: JSON and forms, limited in size while they stream in. Two
+ * callers want different things. A route of ours reads a body that is meant for it: what is wrong
+ * with that is `request_invalid`, with the reason. A guard only looks for a token in passing: a
+ * body that cannot hold one holds none, and goes on to its handler. What the members mean is for
+ * the callers to say (RFC 9110 section 8, RFC 8259, the URL standard's
+ * `application/x-www-form-urlencoded`).
  */
 
 import { AuthError } from '../errors.ts'
@@ -15,7 +17,10 @@ export const BODY_LIMIT: number = 16_384
 /** The largest body of a guarded route that is searched for a token, in bytes: 1 MiB. */
 export const TOKEN_BODY_LIMIT: number = 1_048_576
 
-/** How much of an unread body is still taken off the wire, in bytes, so that its connection can be used again. */
+/**
+ * How much of an unread body is still taken off the wire, in bytes, so that its connection can be
+ * used again.
+ */
 export const DRAIN_LIMIT: number = 1_048_576
 
 /** What is wrong with bodies, wherever they are read. */
@@ -42,7 +47,10 @@ export interface BodyHeaders {
   readonly length: string | undefined
 }
 
-/** Reads the headers that say what a body is. @param header returns a header by its name in lower case */
+/**
+ * Reads the headers that say what a body is. @param header returns a header by its name in lower
+ * case
+ */
 export function readBodyHeaders(header: (name: string) => string | undefined): BodyHeaders {
   return {
     type: header('content-type'),
@@ -58,8 +66,9 @@ export function toMediaType(contentType: string | undefined): string {
 }
 
 /**
- * Whether a body may hold a token: JSON or a form that is not compressed and announces no more than the limit. Asked before anything
- * touches the body: once its stream exists, some servers can only drop the connection.
+ * Whether a body may hold a token: JSON or a form that is not compressed and announces no more than
+ * the limit. Asked before anything touches the body: once its stream exists, some servers can only
+ * drop the connection.
  *
  * @param limit the largest size in bytes
  */
@@ -92,7 +101,8 @@ export function parseBody(
  * What a body says, for a guard that looks for a token in it: any JSON value, or form fields.
  *
  * @param contentType the `Content-Type` header
- * @param raw the bytes, or what another parser has left of them: text, or its own value, which is returned
+ * @param raw the bytes, or what another parser has left of them: text, or its own value, which is
+ *   returned
  * @returns undefined when there is no body or it is of another media type
  * @throws {AuthError} request_invalid for JSON that does not parse, and for bytes that are no UTF-8
  */
@@ -103,7 +113,8 @@ export function parseRaw(contentType: string | undefined, raw: unknown): unknown
 
 function parseText(contentType: string | undefined, text: string): unknown {
   const parse = PARSERS.get(toMediaType(contentType))
-  // Windows tools begin a text with a byte order mark, which RFC 8259 section 8.1 lets parsers ignore.
+  // Windows tools begin a text with a byte order mark, which RFC 8259 section 8.1 lets parsers
+  // ignore.
   const bare = text.startsWith('\ufeff') ? text.slice(1) : text
   return parse === undefined || bare === '' ? undefined : parse(bare)
 }
@@ -121,7 +132,9 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Parses form fields; a field that comes several times, such as a group of check boxes, is a list. */
+/**
+ * Parses form fields; a field that comes several times, such as a group of check boxes, is a list.
+ */
 function parseForm(text: string): Record<string, unknown> {
   const fields = new Map<string, string | string[]>()
   for (const [name, value] of new URLSearchParams(text)) {
@@ -132,7 +145,10 @@ function parseForm(text: string): Record<string, unknown> {
   return toMembers([...fields])
 }
 
-/** Collects members where `__proto__` is no setter, and leaves that name out for those who copy them elsewhere. */
+/**
+ * Collects members where `__proto__` is no setter, and leaves that name out for those who copy them
+ * elsewhere.
+ */
 function toMembers(entries: readonly (readonly [string, unknown])[]): Record<string, unknown> {
   const members: Record<string, unknown> = Object.create(null)
   for (const [name, value] of entries) if (name !== '__proto__') members[name] = value
@@ -140,12 +156,13 @@ function toMembers(entries: readonly (readonly [string, unknown])[]): Record<str
 }
 
 /**
- * Reads and parses the body of a request, and thereby uses it up. A body of another media type is not touched.
+ * Reads and parses the body of a request, and thereby uses it up. A body of another media type is
+ * not touched.
  *
  * @param limit the largest size in bytes
  * @returns the members, or undefined when there is no body or it is of another media type
- * @throws {AuthError} request_invalid when it was read before, breaks off, is too large, compressed, no UTF-8, does not parse, or is a
- *   multipart form
+ * @throws {AuthError} request_invalid when it was read before, breaks off, is too large,
+ *   compressed, no UTF-8, does not parse, or is a multipart form
  */
 export async function readBody(
   request: Request,
@@ -158,7 +175,8 @@ export async function readBody(
   if (!PARSERS.has(mediaType)) return undefined
   if (isEncoded(headers.encoding)) rejectBody('A compressed request body is not read')
   if (Number(headers.length ?? 0) > limit) rejectBody(TOO_LARGE)
-  // Not before this line: the mere getter makes a stream, and one that nobody reads holds up its connection.
+  // Not before this line: the mere getter makes a stream, and one that nobody reads holds up its
+  // connection.
   const { body } = request
   if (body === null) return undefined
   // A used body never yields another chunk on some platforms: waiting for it would hang.
@@ -167,11 +185,13 @@ export async function readBody(
 }
 
 /**
- * What a copy of the body of a request says, for a guard; the request is left unread for whoever comes next.
+ * What a copy of the body of a request says, for a guard; the request is left unread for whoever
+ * comes next.
  *
  * @param limit the largest size in bytes
  * @returns undefined for a body that cannot hold a token, or that can be read no more
- * @throws {AuthError} request_invalid as `parseRaw` does, and for a body that breaks off or turns out to be too large
+ * @throws {AuthError} request_invalid as `parseRaw` does, and for a body that breaks off or turns
+ *   out to be too large
  */
 export async function peekBody(request: Request, limit: number = TOKEN_BODY_LIMIT): Promise<unknown> {
   const headers = readBodyHeaders((name) => request.headers.get(name) ?? undefined)

@@ -1,7 +1,8 @@
 /**
- * `AuthError` -> status, headers and body: the one place that turns an error into HTTP, and the only writer of
- * `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC 7617 section 2, RFC 9110 sections 5.6.4, 10.2.3, 11.6.1).
- * The table in `errors.ts` says what goes with a code; an error's cause and whatever else hangs on it is not sent.
+ * `AuthError` -> status, headers and body: the one place that turns an error into HTTP, and the
+ * only writer of `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC 7617 section 2,
+ * RFC 9110 sections 5.6.4, 10.2.3, 11.6.1). The table in `errors.ts` says what goes with a code; an
+ * error's cause and whatever else hangs on it is not sent.
  */
 import { type AuthError, ERRORS, type ErrorCode, type ErrorDetails, type ErrorRow } from '../errors.ts'
 
@@ -21,19 +22,29 @@ const RETRY_AFTER = 1
 /** The header of the challenge, for those who only speak of it. */
 export const CHALLENGE: string = 'WWW-Authenticate'
 
-/** The headers of answers that a client needs beside the body; a page on another origin reads them only where they are exposed. */
+/**
+ * The headers of answers that a client needs beside the body; a page on another origin reads them
+ * only where they are exposed.
+ */
 export const ERROR_RESPONSE_HEADERS: string = 'WWW-Authenticate, Retry-After'
 
 /** The realm of clients, where the application has no name. */
 const CLIENTS = 'clients'
 
-/** What may stand in `error_description` (RFC 6750 section 3): printable ASCII without `"` and `\`. */
+/**
+ * What may stand in `error_description` (RFC 6750 section 3): printable ASCII without `"` and `\`.
+ */
 const NOT_DESCRIPTION = /[^\x20-\x21\x23-\x5b\x5d-\x7e]/g
 
-/** What may stand in one scope (RFC 6750 section 3): the same without the space, which separates them. */
+/**
+ * What may stand in one scope (RFC 6750 section 3): the same without the space, which separates
+ * them.
+ */
 const NOT_SCOPE = /[^\x21\x23-\x5b\x5d-\x7e]/g
 
-/** What cannot stand in a quoted string, escaped or not (RFC 9110 section 5.6.4); we keep to ASCII. */
+/**
+ * What cannot stand in a quoted string, escaped or not (RFC 9110 section 5.6.4); we keep to ASCII.
+ */
 const NOT_QUOTABLE = /[^\x20-\x7e]/g
 
 /** The parameters that a code's detail adds to the challenge. */
@@ -52,9 +63,9 @@ const PARAMETERS: {
 /**
  * Words the answer to an error.
  *
- * Every 401, and every other answer that has an OAuth error word, carries a challenge. A request that came without
- * credentials, or with a wrong password, is told no error word (RFC 6750 section 3.1: "SHOULD NOT include an error
- * code or other error information").
+ * Every 401, and every other answer that has an OAuth error word, carries a challenge. A request
+ * that came without credentials, or with a wrong password, is told no error word (RFC 6750 section
+ * 3.1: "SHOULD NOT include an error code or other error information").
  *
  * @param realm the challenge's `realm`
  */

@@ -1,7 +1,8 @@
 /**
- * Finds the token of a request: a reader each for the header, a cookie, the query, the body, and what the handshake of a
- * WebSocket has in their place (RFC 6750 section 2, RFC 9110 section 11). It refuses requests that are ambiguous;
- * whether the token is any good is for others to say, so a bad token is never rescued by another elsewhere.
+ * Finds the token of a request: a reader each for the header, a cookie, the query, the body, and
+ * what the handshake of a WebSocket has in their place (RFC 6750 section 2, RFC 9110 section 11).
+ * It refuses requests that are ambiguous; whether the token is any good is for others to say, so a
+ * bad token is never rescued by another elsewhere.
  */
 
 import { AuthError } from '../errors.ts'
@@ -20,22 +21,30 @@ import type {
 } from './token-sources.ts'
 import { PROTOCOL_HEADER, readProtocolToken } from './websocket-handshake.ts'
 
-/** Finds the token of a request: the token, or null when there is none. A promise only where the body is one of the places. */
+/**
+ * Finds the token of a request: the token, or null when there is none. A promise only where the
+ * body is one of the places.
+ */
 export type ExtractToken = (request: RequestPort) => Awaitable<ExtractedToken | null>
 
-/** The places but the header, the body and the cookie, in the order in which they are looked at after the header. */
+/**
+ * The places but the header, the body and the cookie, in the order in which they are looked at
+ * after the header.
+ */
 const EXPLICIT = ['query', 'protocol', 'ticket'] as const
 
 /**
  * Prepares the search for one kind of route.
  *
- * Checked: that all places but the cookie carry at most one, that nothing comes twice, that what announces a token has
- * one. Not checked: the token itself. Authorization headers of another scheme count as no token. What it finds wrong is
- * thrown, or rejected, as an `AuthError` `request_invalid`.
+ * Checked: that all places but the cookie carry at most one, that nothing comes twice, that what
+ * announces a token has one. Not checked: the token itself. Authorization headers of another scheme
+ * count as no token. What it finds wrong is thrown, or rejected, as an `AuthError`
+ * `request_invalid`.
  *
  * @param type the row to look at; in a header both types stand in the same place
  * @param locations the places to look at
- * @see RFC 6750 section 2: "Clients MUST NOT use more than one method to transmit the token in each request."
+ * @see RFC 6750 section 2: "Clients MUST NOT use more than one method to transmit the token in each
+ *   request."
  */
 export function prepareExtractToken(
   settings: TokenSourceSettings,
@@ -59,7 +68,8 @@ export function prepareExtractToken(
   return (request) => {
     let found = takesHeader ? extractFromHeader(request, settings) : null
     for (const { location, read } of places) found = only(found, read(request, settings, type), location)
-    // A body is not looked at in passing: what it holds beside a token in its place may be meant for the handler.
+    // A body is not looked at in passing: what it holds beside a token in its place may be meant
+    // for the handler.
     if (!takesBody || found !== null) return orCookie(request, found)
     return extractFromBody(request, settings, type).then((token) =>
       orCookie(request, only(null, token, 'body')),
@@ -99,8 +109,9 @@ const READERS: { readonly [L in (typeof EXPLICIT)[number]]: Reader } = {
 }
 
 /**
- * RFC 6750 section 2.1. The first lines serve nearly every request. They leave the token in the header's value: whoever has seen that
- * value before compares it as it is, which costs a third of what a slice of it does.
+ * RFC 6750 section 2.1. The first lines serve nearly every request. They leave the token in the
+ * header's value: whoever has seen that value before compares it as it is, which costs a third of
+ * what a slice of it does.
  */
 function extractFromHeader(request: RequestPort, { header }: TokenSourceSettings): ExtractedToken | null {
   const { name, prefix, scheme } = header
@@ -114,9 +125,10 @@ function extractFromHeader(request: RequestPort, { header }: TokenSourceSettings
 }
 
 /**
- * Whether a text may be, from an index on, the one token of a header. A space gives away several words, or several headers in one; other
- * characters foreign to `b64token` are left to the decoder, which looks at each one anyway: a regular expression over the
- * whole token took 500 ns here, this search takes 20.
+ * Whether a text may be, from an index on, the one token of a header. A space gives away several
+ * words, or several headers in one; other characters foreign to `b64token` are left to the decoder,
+ * which looks at each one anyway: a regular expression over the whole token took 500 ns here, this
+ * search takes 20.
  */
 function isOneWord(text: string, start: number): boolean {
   return text.length > start && text.indexOf(' ', start) === -1
@@ -180,7 +192,10 @@ function extractTicket(
   return parameters && readParameter(parameters, TICKET_PARAMETER)
 }
 
-/** The parameters of a request target; null for none. `URLSearchParams` never throws, whatever the percent signs stand before. */
+/**
+ * The parameters of a request target; null for none. `URLSearchParams` never throws, whatever the
+ * percent signs stand before.
+ */
 function toParameters(url: string): URLSearchParams | null {
   const [target = ''] = url.split('#', 1)
   const mark = target.indexOf('?')

@@ -1,7 +1,7 @@
 /**
- * A `node:http` request as a request port, for every framework that is built on it: Express, Fastify, Koa. Headers mean what they
- * mean in fetch's `Headers`, so that every adapter responds alike. Nothing here decides anything (RFC 9110 sections 5.3 and 9.3,
- * RFC 9113 section 8.3.1).
+ * A `node:http` request as a request port, for every framework that is built on it: Express,
+ * Fastify, Koa. Headers mean what they mean in fetch's `Headers`, so that every adapter responds
+ * alike. Nothing here decides anything (RFC 9110 sections 5.3 and 9.3, RFC 9113 section 8.3.1).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AuthError } from '../errors.ts'
@@ -38,7 +38,10 @@ interface BodyHolder {
   _body?: boolean
 }
 
-/** The request port over a `node:http` request and its response. A class, because one is made for every request. */
+/**
+ * The request port over a `node:http` request and its response. A class, because one is made for
+ * every request.
+ */
 export class NodeRequestPort implements RequestPort {
   readonly #req: NodeRequest
   readonly #res: NodeResponse
@@ -47,7 +50,8 @@ export class NodeRequestPort implements RequestPort {
 
   /**
    * @param holder the framework's request, whose `body` is what a parser has made of the body
-   * @param readsStream whether a body that nobody has parsed is read here. Not where the framework will read it itself
+   * @param readsStream whether a body that nobody has parsed is read here. Not where the framework
+   *   will read it itself
    */
   constructor(req: NodeRequest, res: NodeResponse, holder: object, readsStream = true) {
     this.#req = req
@@ -72,8 +76,9 @@ export class NodeRequestPort implements RequestPort {
   }
 
   /**
-   * What a JSON or form body says: as the framework's parser has parsed it, or else as it is read here. What is read here is put
-   * where the parser would have put it, at `body` of the framework's request, as the stream is used up.
+   * What a JSON or form body says: as the framework's parser has parsed it, or else as it is read
+   * here. What is read here is put where the parser would have put it, at `body` of the framework's
+   * request, as the stream is used up.
    *
    * @throws {AuthError} request_invalid
    */
@@ -92,7 +97,10 @@ export class NodeRequestPort implements RequestPort {
     return value
   }
 
-  /** Adds `Set-Cookie` lines to the answer unless the handler sets or clears one of these cookies itself. */
+  /**
+   * Adds `Set-Cookie` lines to the answer unless the handler sets or clears one of these cookies
+   * itself.
+   */
   setCookies(lines: readonly string[]): void {
     const res = this.#res
     addCookies('raw' in res ? res.raw : res, lines)
@@ -100,8 +108,9 @@ export class NodeRequestPort implements RequestPort {
 }
 
 /**
- * The value of a header as fetch's `Headers` have it: a header that came several times is joined, also where Node keeps the
- * first one only. A value that a middleware has put in place of the client's is taken as it is.
+ * The value of a header as fetch's `Headers` have it: a header that came several times is joined,
+ * also where Node keeps the first one only. A value that a middleware has put in place of the
+ * client's is taken as it is.
  *
  * @param name in lower case
  */
@@ -115,7 +124,10 @@ export function readHttpHeader(req: IncomingMessage, name: string): string | und
   return joinRepeated((req.rawHeaders as readonly string[] | undefined) ?? [], name, value)
 }
 
-/** Joins what came several times and Node kept once: then the value that is known is the first one of it. <https://nodejs.org/api/http.html#messageheaders> */
+/**
+ * Joins what came several times and Node kept once: then the value that is known is the first one
+ * of it. <https://nodejs.org/api/http.html#messageheaders>
+ */
 function joinRepeated(raw: readonly string[], name: string, known: string): string {
   let first = -1
   let joined = known
@@ -131,7 +143,10 @@ function joinRepeated(raw: readonly string[], name: string, known: string): stri
 
 let warned = false
 
-/** Says once that a guard runs before the framework has parsed the body that the guard is to look at. */
+/**
+ * Says once that a guard runs before the framework has parsed the body that the guard is to look
+ * at.
+ */
 function warnUnparsed(): undefined {
   if (warned) return
   warned = true
@@ -156,7 +171,10 @@ export function isUnread(req: IncomingMessage): boolean {
   return !req.readableDidRead && !req.readableEnded && req.readableFlowing !== true && !req.destroyed
 }
 
-/** Reads a body to its end. @throws {AuthError} request_invalid when it breaks off or is larger than the limit, in bytes */
+/**
+ * Reads a body to its end. @throws {AuthError} request_invalid when it breaks off or is larger than
+ * the limit, in bytes
+ */
 function readStream(req: IncomingMessage, limit: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
@@ -178,7 +196,10 @@ function readStream(req: IncomingMessage, limit: number): Promise<Uint8Array> {
   })
 }
 
-/** Takes the rest of a body off the wire and forgets it, up to a limit, so that its connection can be used again. */
+/**
+ * Takes the rest of a body off the wire and forgets it, up to a limit, so that its connection can
+ * be used again.
+ */
 export function discard(req: IncomingMessage): void {
   let size = 0
   req.on('error', () => undefined)

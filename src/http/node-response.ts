@@ -1,7 +1,7 @@
 /**
- * Answers by way of a `node:http` response, for the frameworks that are built on it: a refusal as it stands, and the cookies
- * of a renewal at the moment in which the headers are written, when the handler has had its say; and on the bare socket of an
- * upgrade. It words nothing.
+ * Answers by way of a `node:http` response, for the frameworks that are built on it: a refusal as
+ * it stands, and the cookies of a renewal at the moment in which the headers are written, when the
+ * handler has had its say; and on the bare socket of an upgrade. It words nothing.
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -16,8 +16,8 @@ export function writeResponse(res: ServerResponse, { status, headers, body }: Re
 }
 
 /**
- * Answers a request for an upgrade on its bare socket, and ends the connection: what a client has sent behind the request is in
- * no protocol that was agreed on.
+ * Answers a request for an upgrade on its bare socket, and ends the connection: what a client has
+ * sent behind the request is in no protocol that was agreed on.
  */
 export function rejectUpgrade(socket: Duplex, { status, headers, body }: ResponseData): void {
   if (!socket.writable) {
@@ -30,7 +30,10 @@ export function rejectUpgrade(socket: Duplex, { status, headers, body }: Respons
   socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'))
 }
 
-/** Adds the cookies of tokens when the headers are written, unless the handler has set or cleared one of these cookies itself. */
+/**
+ * Adds the cookies of tokens when the headers are written, unless the handler has set or cleared
+ * one of these cookies itself.
+ */
 export function addCookies(res: ServerResponse, lines: readonly string[]): void {
   beforeHeaders(res, () => {
     addTokenCookies(toNodeHeaders(res), lines)
@@ -39,8 +42,8 @@ export function addCookies(res: ServerResponse, lines: readonly string[]): void 
 }
 
 /**
- * Sets the headers of an error response, such as the challenge, where somebody else writes a response with the same status and
- * has not set them.
+ * Sets the headers of an error response, such as the challenge, where somebody else writes a
+ * response with the same status and has not set them.
  */
 export function addErrorHeaders(res: ServerResponse, { status, headers }: ResponseData): void {
   beforeHeaders(res, (written) => {
@@ -50,8 +53,8 @@ export function addErrorHeaders(res: ServerResponse, { status, headers }: Respon
 }
 
 /**
- * Calls a function when the headers are about to be written. Every framework ends in `writeHead`: with headers that were set before,
- * that are given along, or both.
+ * Calls a function when the headers are about to be written. Every framework ends in `writeHead`:
+ * with headers that were set before, that are given along, or both.
  */
 function beforeHeaders(res: ServerResponse, change: (status: unknown) => void): void {
   const writeHead = res.writeHead as (...args: readonly unknown[]) => ServerResponse
@@ -78,13 +81,18 @@ function toNodeHeaders(res: ServerResponse): ResponseHeaders {
   }
 }
 
-/** A middleware that stands further out may have wrapped `writeHead` too, and sets its headers last. */
+/**
+ * A middleware that stands further out may have wrapped `writeHead` too, and sets its headers last.
+ */
 function lockCacheHeaders(res: ServerResponse): void {
   const { setHeader } = res
   res.setHeader = (name, value) => (isCacheHeader(name) ? res : setHeader.call(res, name, value))
 }
 
-/** Sets headers that `writeHead` was given: by name, or as a list of names and values in turns or in pairs. */
+/**
+ * Sets headers that `writeHead` was given: by name, or as a list of names and values in turns or in
+ * pairs.
+ */
 function setHeaders(res: ServerResponse, given: object): void {
   const isList = Array.isArray(given)
   const list: readonly unknown[] = isList ? given : Object.entries(given)

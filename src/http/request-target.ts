@@ -1,7 +1,8 @@
 /**
- * What a request was sent to: the target and the host as they came, compared with what a URL parser makes of them. A parser resolves
- * dot segments and takes backslashes for slashes, and a framework's path rules in front of us do not: whoever is routed by the parsed
- * path alone would be reached past them. Such targets are refused (RFC 9112 section 3.2, RFC 9110 section 4.2).
+ * What a request was sent to: the target and the host as they came, compared with what a URL parser
+ * makes of them. A parser resolves dot segments and takes backslashes for slashes, and a
+ * framework's path rules in front of us do not: whoever is routed by the parsed path alone would be
+ * reached past them. Such targets are refused (RFC 9112 section 3.2, RFC 9110 section 4.2).
  */
 
 /** RFC 3986 section 3.2.2 and 3.2.3: a host and a port, without user information. */
@@ -28,7 +29,10 @@ export function parseTarget(scheme: string, authority: string, target: string): 
   return isSamePath(path, url.pathname) ? url : null
 }
 
-/** The path of a whole URL or of a request target; null where a URL parser would change it, or where there is none. */
+/**
+ * The path of a whole URL or of a request target; null where a URL parser would change it, or where
+ * there is none.
+ */
 export function readPath(url: string): string | null {
   const [bare = ''] = url.split(/[?#]/, 1)
   const path = toOriginForm(bare)

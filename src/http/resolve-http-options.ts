@@ -1,6 +1,7 @@
 /**
- * The HTTP floor's settings as one value: where tokens are looked for, how cookies look, how requests by cookie are protected.
- * What holds between the rooms of this floor is checked here; what holds within one, there.
+ * The HTTP floor's settings as one value: where tokens are looked for, how cookies look, how
+ * requests by cookie are protected. What holds between the rooms of this floor is checked here;
+ * what holds within one, there.
  */
 import { ConfigurationError } from '../internal/configuration-error.ts'
 import { type CookieOptions, type CookieSettings, resolveCookies } from './cookie-options.ts'
@@ -32,7 +33,8 @@ export interface HttpSettings {
  *
  * @param refreshTtl the life of a refresh token in seconds
  * @param realm the challenge's `realm`
- * @throws {ConfigurationError} for the first option that is of the wrong shape or unsafe, alone or with the others
+ * @throws {ConfigurationError} for the first option that is of the wrong shape or unsafe, alone or
+ *   with the others
  */
 export function resolveHttp(
   options: HttpOptions,

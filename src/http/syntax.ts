@@ -1,14 +1,20 @@
 /**
- * The few pieces of header grammar that several rooms of this floor share: tokens, optional white space and
- * fields that came more than once (RFC 9110 sections 5.3, 5.6.2, 5.6.3).
- * Every scan is linear and looks for exact ASCII characters: `trim()` and `\s` would take U+00A0 for a space, and a
- * cookie named U+00A0 + `__Host-x` would then pass for `__Host-x` (CVE-2026-39410).
+ * The few pieces of header grammar that several rooms of this floor share: tokens, optional white
+ * space and fields that came more than once (RFC 9110 sections 5.3, 5.6.2, 5.6.3). Every scan is
+ * linear and looks for exact ASCII characters: `trim()` and `\s` would take U+00A0 for a space, and
+ * a cookie named U+00A0 + `__Host-x` would then pass for `__Host-x` (CVE-2026-39410).
  */
 
-/** RFC 9110 section 5.6.2; cookie names (RFC 6265 section 4.1.1) and header names have the same form. */
+/**
+ * RFC 9110 section 5.6.2; cookie names (RFC 6265 section 4.1.1) and header names have the same
+ * form.
+ */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/** Whether a text is a `token`: what header names, cookie names and authentication schemes are made of. */
+/**
+ * Whether a text is a `token`: what header names, cookie names and authentication schemes are made
+ * of.
+ */
 export function isToken(text: unknown): text is string {
   return typeof text === 'string' && TOKEN.test(text)
 }
@@ -28,7 +34,10 @@ export function trimBlanks(text: string, start: number, end: number): string {
   return text.slice(first, last)
 }
 
-/** The value of a header that may come only once: undefined when it is absent, null when it came several times. */
+/**
+ * The value of a header that may come only once: undefined when it is absent, null when it came
+ * several times.
+ */
 export function readOnce(value: string | readonly string[] | undefined): string | null | undefined {
   if (value === undefined || typeof value === 'string') return value
   return value.length > 1 ? null : value[0]

@@ -1,7 +1,8 @@
 /**
- * Token cookies on their way out through a response that a handler has written: the one place where they are added, whatever the
- * framework. A response with a token's cookie is for one browser only, and `Set-Cookie` alone keeps it out of no shared cache
- * (RFC 9111 section 7.3): whoever is served from there would be signed in as somebody else. So the response also says
+ * Token cookies on their way out through a response that a handler has written: the one place where
+ * they are added, whatever the framework. A response with a token's cookie is for one browser only,
+ * and `Set-Cookie` alone keeps it out of no shared cache (RFC 9111 section 7.3): whoever is served
+ * from there would be signed in as somebody else. So the response also says
  * `Cache-Control: private, no-store`, whatever its handler said before (RFC 9111 section 5.2.2).
  */
 import { setsAnyOf } from './cookies.ts'
@@ -9,7 +10,9 @@ import { setsAnyOf } from './cookies.ts'
 /** What no cache may keep, nor a shared one serve to others. */
 export const PRIVATE = 'private, no-store'
 
-/** What decides whether a response gets cookies: they came by cookie, and no token came by header. */
+/**
+ * What decides whether a response gets cookies: they came by cookie, and no token came by header.
+ */
 const VARY = ['Cookie', 'Authorization'] as const
 
 /** The response headers of a framework. Names are in lower case. */
@@ -29,8 +32,8 @@ export interface ResponseHeaders {
 }
 
 /**
- * Adds the cookies of tokens to a response, unless its handler has set or cleared one of them itself; and keeps the response out of
- * caches in either case.
+ * Adds the cookies of tokens to a response, unless its handler has set or cleared one of them
+ * itself; and keeps the response out of caches in either case.
  *
  * @param lines `Set-Cookie` lines; none leaves the response as it is
  */
@@ -40,7 +43,10 @@ export function addTokenCookies(headers: ResponseHeaders, lines: readonly string
   if (!setsAnyOf(headers.cookies(), lines)) headers.addCookies(lines)
 }
 
-/** Keeps a response out of every cache, those included that listen to a header of their own before `Cache-Control`. */
+/**
+ * Keeps a response out of every cache, those included that listen to a header of their own before
+ * `Cache-Control`.
+ */
 export function keepPrivate(headers: ResponseHeaders): void {
   for (const name of [...headers.names()]) if (isCacheHeader(name)) headers.delete(name)
   headers.set('cache-control', PRIVATE)
@@ -52,8 +58,8 @@ export function keepPrivate(headers: ResponseHeaders): void {
 }
 
 /**
- * Whether a header speaks to caches: `Cache-Control`, the targeted fields of RFC 9213 such as `CDN-Cache-Control`, and what single
- * products had before it.
+ * Whether a header speaks to caches: `Cache-Control`, the targeted fields of RFC 9213 such as
+ * `CDN-Cache-Control`, and what single products had before it.
  */
 export function isCacheHeader(name: string): boolean {
   const lower = name.toLowerCase()
@@ -86,7 +92,8 @@ export function toResponseHeaders(headers: Headers): ResponseHeaders {
  * Adds the cookies of tokens to a fetch `Response`.
  *
  * @param lines `Set-Cookie` lines; none leaves the response as it is
- * @returns the response, or a copy where its headers cannot be changed, such as one that came from `fetch`
+ * @returns the response, or a copy where its headers cannot be changed, such as one that came from
+ *   `fetch`
  */
 export function withTokenCookies(response: Response, lines: readonly string[]): Response {
   if (lines.length === 0) return response

@@ -1,6 +1,6 @@
 /**
- * The places where a request may carry its token, and the names under which it stands there: the options, checked and prepared. The search
- * itself is in `locate.ts`.
+ * The places where a request may carry its token, and the names under which it stands there: the
+ * options, checked and prepared. The search itself is in `locate.ts`.
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { readOptionGroup, readWords } from '../internal/read-options.ts'
@@ -13,8 +13,9 @@ import { isToken } from './syntax.ts'
 export type Location = 'header' | 'cookie' | 'query' | 'body'
 
 /**
- * Where the handshake of a WebSocket may carry a token besides: among the offered protocols, as `bearer.<token>`; or a one-time
- * ticket in its place, as the query parameter `ticket`. For single routes only.
+ * Where the handshake of a WebSocket may carry a token besides: among the offered protocols, as
+ * `bearer.<token>`; or a one-time ticket in its place, as the query parameter `ticket`. For single
+ * routes only.
  */
 export type HandshakeLocation = 'protocol' | 'ticket'
 
@@ -30,15 +31,17 @@ export interface ParameterOptions {
 export interface HeaderOptions {
   /** The header's name, in any case. Default `Authorization`. */
   readonly name?: string
-  /** The authentication scheme, in any case; `''` makes the whole value the token. Default `Bearer`. */
+  /**
+   * The authentication scheme, in any case; `''` makes the whole value the token. Default `Bearer`.
+   */
   readonly scheme?: string
 }
 
 /** Where tokens are looked for. */
 export interface TokenSourceOptions {
   /**
-   * The places to look at, in no order: header, query and body together may carry one token, and any of them
-   * beats a cookie. Each once, at least one. Default `['header']`.
+   * The places to look at, in no order: header, query and body together may carry one token, and
+   * any of them beats a cookie. Each once, at least one. Default `['header']`.
    */
   readonly locations?: readonly Location[]
   /** The header's name and scheme. */
@@ -73,13 +76,22 @@ export interface TokenSourceSettings {
   readonly cookies: CookieSettings
 }
 
-/** A token where it was found, not verified and perhaps no token at all: in the whole value of a header, or in nothing but itself. */
+/**
+ * A token where it was found, not verified and perhaps no token at all: in the whole value of a
+ * header, or in nothing but itself.
+ */
 export interface ExtractedToken extends RawToken {
-  /** Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is no token but a ticket for one. */
+  /**
+   * Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is no token but a
+   * ticket for one.
+   */
   readonly location: Location | HandshakeLocation
 }
 
-/** The type of token that is looked for; `'any'` looks for an access token and then for a refresh token. */
+/**
+ * The type of token that is looked for; `'any'` looks for an access token and then for a refresh
+ * token.
+ */
 export type WantedType = TokenType | 'any'
 
 /** Every location that tokens may always come from. */
@@ -89,11 +101,11 @@ const LOCATIONS: readonly Location[] = ['header', 'cookie', 'query', 'body']
 const ROUTE_LOCATIONS: readonly (Location | HandshakeLocation)[] = [...LOCATIONS, 'protocol', 'ticket']
 
 /**
- * Checks and prepares the locations. Only the four options of `LocateOptions` are read, so the whole set of
- * options may be given.
+ * Checks and prepares the locations. Only the four options of `LocateOptions` are read, so the
+ * whole set of options may be given.
  *
- * @throws {ConfigurationError} for a list of locations that is empty, repeats one or names an unknown one, and for
- *   names that are none
+ * @throws {ConfigurationError} for a list of locations that is empty, repeats one or names an
+ *   unknown one, and for names that are none
  */
 export function resolveTokenSources(
   options: TokenSourceOptions,
@@ -128,7 +140,8 @@ export function resolveTokenSources(
  * Checks the list of locations of one route.
  *
  * @param name the option as the developer writes it
- * @throws {ConfigurationError} when it is no list, is empty, repeats a location or names an unknown one
+ * @throws {ConfigurationError} when it is no list, is empty, repeats a location or names an unknown
+ *   one
  */
 export function resolveLocations(
   name: string,

@@ -1,7 +1,8 @@
 /**
- * The handshake of a WebSocket as far as tokens go (RFC 6455 sections 4.1, 4.2.2 and 10.2). A page can set one header of it,
- * `Sec-WebSocket-Protocol`, so a token may stand there: `bearer.<token>` beside the protocol that is meant. What stands there is
- * never chosen as the protocol, because the server's choice is echoed. Upgrading is for others, and so is verifying.
+ * The handshake of a WebSocket as far as tokens go (RFC 6455 sections 4.1, 4.2.2 and 10.2). A page
+ * can set one header of it, `Sec-WebSocket-Protocol`, so a token may stand there: `bearer.<token>`
+ * beside the protocol that is meant. What stands there is never chosen as the protocol, because the
+ * server's choice is echoed. Upgrading is for others, and so is verifying.
  */
 import { AuthError } from '../errors.ts'
 import type { RequestPort } from './request-port.ts'
@@ -19,8 +20,8 @@ function carriesToken(protocol: string): boolean {
 }
 
 /**
- * Whether a request opens a WebSocket: a GET that asks for the upgrade. Browsers let any page send one, cookies included, and
- * let no page set its headers.
+ * Whether a request opens a WebSocket: a GET that asks for the upgrade. Browsers let any page send
+ * one, cookies included, and let no page set its headers.
  */
 export function isHandshake(request: RequestPort): boolean {
   if (request.method !== 'GET') return false
@@ -38,7 +39,8 @@ function toProtocols(value: string): readonly string[] {
 /**
  * The token among the offered protocols; null for none.
  *
- * @throws {AuthError} request_invalid when there are several, when one is empty, or when the header is malformed
+ * @throws {AuthError} request_invalid when there are several, when one is empty, or when the header
+ *   is malformed
  */
 export function readProtocolToken(header: string | readonly string[] | undefined): string | null {
   // Several headers are one list (RFC 6455 section 11.3.4).
@@ -60,8 +62,9 @@ export function withoutTokens(value: string): string | undefined {
 }
 
 /**
- * Chooses a protocol for the answer: the first offered one that carries no token, or false for none.
- * For the option `handleProtocols` of the package `ws`, whose own choice is the first one, be it a token.
+ * Chooses a protocol for the answer: the first offered one that carries no token, or false for
+ * none. For the option `handleProtocols` of the package `ws`, whose own choice is the first one, be
+ * it a token.
  *
  * @see RFC 6455 section 4.2.2
  */

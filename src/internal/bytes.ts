@@ -1,7 +1,7 @@
 /**
- * Bytes and their spellings: canonical base64url (RFC 7515 section 2, RFC 4648 section 5) and UTF-8.
- * "Canonical" means that one byte string has one spelling: no padding, no `+` or `/`, no white space, unused bits zero.
- * Nothing here knows what the bytes mean.
+ * Bytes and their spellings: canonical base64url (RFC 7515 section 2, RFC 4648 section 5) and
+ * UTF-8. "Canonical" means that one byte string has one spelling: no padding, no `+` or `/`, no
+ * white space, unused bits zero. Nothing here knows what the bytes mean.
  */
 import { isUtf8 } from 'node:buffer'
 import { randomBytes, timingSafeEqual } from 'node:crypto'
@@ -14,19 +14,23 @@ export function isBytes(value: unknown): value is Uint8Array {
 /**
  * Decodes canonical base64url.
  *
- * @returns the bytes, or undefined when the text is not the one canonical spelling of any byte string
+ * @returns the bytes, or undefined when the text is not the one canonical spelling of any byte
+ *   string
  */
 export function fromBase64Url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url')
   return bytes.toString('base64url') === text ? bytes : undefined
 }
 
-/** Room to decode what a token of the default length limit holds; a longer one takes the slower road. */
+/**
+ * Room to decode what a token of the default length limit holds; a longer one takes the slower
+ * road.
+ */
 const scratch = Buffer.alloc(8192)
 
 /**
- * Decodes canonical base64url of UTF-8: what `fromBase64Url` and `fromUtf8` do one after the other, without a `Buffer` of its own
- * for every text.
+ * Decodes canonical base64url of UTF-8: what `fromBase64Url` and `fromUtf8` do one after the other,
+ * without a `Buffer` of its own for every text.
  *
  * @returns the text, or undefined when the spelling is not canonical or the bytes are no UTF-8
  */
@@ -38,7 +42,8 @@ export function decodeText(encoded: string): string | undefined {
   const end = scratch.write(encoded, 'base64url')
   if (scratch.toString('base64url', 0, end) !== encoded) return undefined
   const text = scratch.toString('utf8', 0, end)
-  // Decoding puts U+FFFD where the bytes are no UTF-8; only a text that has one is worth a second look.
+  // Decoding puts U+FFFD where the bytes are no UTF-8; only a text that has one is worth a second
+  // look.
   return text.includes('\ufffd') && !isUtf8(scratch.subarray(0, end)) ? undefined : text
 }
 
@@ -50,15 +55,16 @@ export function encodeText(text: string): string {
 }
 
 /**
- * Copies an ASCII text that may be a slice of another: V8 compares slices the slower way, and each keeps the whole text alive that it
- * was cut out of.
+ * Copies an ASCII text that may be a slice of another: V8 compares slices the slower way, and each
+ * keeps the whole text alive that it was cut out of.
  */
 export function flatten(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1')
 }
 
 /**
- * Decodes UTF-8 and refuses what is none, where `TextDecoder` and `toString` would put U+FFFD in silence.
+ * Decodes UTF-8 and refuses what is none, where `TextDecoder` and `toString` would put U+FFFD in
+ * silence.
  *
  * @returns the text, or undefined for invalid UTF-8
  */

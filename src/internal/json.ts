@@ -13,13 +13,17 @@ export interface JsonBounds {
 
 /**
  * Whether a parsed value stays inside the bounds and holds no `__proto__` member at any depth
- * (`JSON.parse` makes it an own property, and the next copy of the object turns it into a prototype).
+ * (`JSON.parse` makes it an own property, and the next copy of the object turns it into a
+ * prototype).
  */
 export function isWithinBounds(value: object, bounds: JsonBounds): boolean {
   return countMembers(value, bounds.depth, bounds.members) >= 0
 }
 
-/** What is left of a budget of members after a value and everything inside it; negative when the value breaks a bound. */
+/**
+ * What is left of a budget of members after a value and everything inside it; negative when the
+ * value breaks a bound.
+ */
 function countMembers(node: object, depth: number, budget: number): number {
   if (depth === 0 || Object.hasOwn(node, '__proto__')) return -1
   const values: readonly unknown[] = Array.isArray(node) ? node : Object.values(node)
@@ -49,8 +53,9 @@ export function deepFreeze<T>(value: T, seen?: Set<unknown>): T {
 }
 
 /**
- * Whether JSON writes a value as it is: text, finite numbers, booleans, null, lists and plain objects, at any depth that the bounds
- * allow. A `Date`, a `Map`, NaN or a function would be lost or changed in silence; a member `__proto__` is refused. A member that is undefined is left out.
+ * Whether JSON writes a value as it is: text, finite numbers, booleans, null, lists and plain
+ * objects, at any depth that the bounds allow. A `Date`, a `Map`, NaN or a function would be lost
+ * or changed in silence; a member `__proto__` is refused. A member that is undefined is left out.
  */
 export function isPlainJson(value: unknown, depth: number): boolean {
   if (value === null || value === undefined) return true
@@ -64,7 +69,8 @@ export function isPlainJson(value: unknown, depth: number): boolean {
 
 /**
  * Parses a JSON object whose members are all strings, numbers, booleans or null, each named once.
- * `JSON.parse` keeps the last of two members with one name, and two parsers may disagree (RFC 7515 section 4).
+ * `JSON.parse` keeps the last of two members with one name, and two parsers may disagree (RFC 7515
+ * section 4).
  *
  * @returns the members in a `Map`, or undefined for anything else
  */

@@ -24,7 +24,8 @@ export function readOptionGroup<T extends object>(
 }
 
 /**
- * The names of every member of a type. A name that is forgotten, or that the type lacks, does not compile.
+ * The names of every member of a type. A name that is forgotten, or that the type lacks, does not
+ * compile.
  *
  * @param names each member of the type, optional ones included
  */

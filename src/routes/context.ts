@@ -63,7 +63,7 @@ export interface RouteRequirements {
 export interface RouteContext {
   /** The request as it came; its body is read by `body`. */
   readonly request: Request
-  /** The client's address; undefined where it is unknown. Found out once. */
+  /** The client's address; undefined where it is unknown. Read once. */
   readonly address: () => Promise<string | undefined>
   /** The request for `http/`. */
   readonly port: RequestPort

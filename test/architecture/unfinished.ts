@@ -26,7 +26,6 @@ export const UNFINISHED: readonly string[] = [
   'src/routes/credentials.ts',
   'src/routes/throttle/',
   'src/stores/',
-  'src/testing',
   'src/token/',
   'test/adapters/',
   'test/routes/',
@@ -35,13 +34,4 @@ export const UNFINISHED: readonly string[] = [
 ]
 
 /** Names that two files still export with two meanings. The list ends empty. */
-export const EXPORTED_TWICE: readonly string[] = [
-  'Run',
-  'Runner',
-  'end',
-  'endSession',
-  'revokeToken',
-  'toCall',
-  'toJson',
-  'toRow',
-]
+export const EXPORTED_TWICE: readonly string[] = ['Run', 'toJson', 'toRow']

@@ -1,8 +1,8 @@
 /**
- * The user of the simulator: a browser with a few tabs and one set of cookies, in which the response
- * that comes last wins. When the access token ends every tab refreshes; some responses are late, some
- * are lost and asked for again. Nothing here does wrong, so whoever is refused has lost a session
- * without reason.
+ * The user of the simulator: a browser with a few tabs and one set of cookies, in which the
+ * response that comes last wins. When the access token ends every tab refreshes; some responses are
+ * late, some are lost and asked for again. Nothing here does wrong, so whoever is refused has lost
+ * a session without reason.
  */
 import type { RaceTokens, RefreshEndpoint } from './endpoint.ts'
 import type { Random } from './random.ts'

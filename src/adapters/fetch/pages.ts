@@ -1,6 +1,7 @@
 /**
- * Pages that a server renders: reading who is signed in where nothing can be written, and refreshing before a page is rendered, where
- * a response can be. A server component cannot set a cookie, so a token that was rotated there would be lost.
+ * Pages that a server renders: reading who is signed in where nothing can be written, and
+ * refreshing before a page is rendered, where a response can be. A server component cannot set a
+ * cookie, so a token that was rotated there would be lost.
  */
 import type { Auth } from '../../auth/auth.ts'
 import type { Requirement } from '../../auth/requirement.ts'
@@ -12,7 +13,10 @@ import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../../internal/duration.ts'
 import type { TokenPayload } from '../../token/token-payload.ts'
 
-/** What has headers: a `Request`, or what a framework gives in its place, such as `{ headers: await headers() }` in Next.js. */
+/**
+ * What has headers: a `Request`, or what a framework gives in its place, such as
+ * `{ headers: await headers() }` in Next.js.
+ */
 export interface HeaderSource {
   /** The headers. */
   readonly headers: Pick<Headers, 'get'>
@@ -31,7 +35,8 @@ type Handler<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Resp
 const BOUNDS = { min: 0, max: Number.MAX_SAFE_INTEGER } as const
 
 /**
- * Reads who is signed in. Nothing is renewed and nothing written; where nobody is, or not well enough, it is null.
+ * Reads who is signed in. Nothing is renewed and nothing written; where nobody is, or not well
+ * enough, it is null.
  *
  * @throws {AuthError} `store_unavailable`: then nobody can tell
  */
@@ -61,7 +66,10 @@ interface RefreshRules {
   readonly refresh: Requirement
 }
 
-/** New cookies for a request whose access token is over or nearly so; none where there is nothing to refresh. */
+/**
+ * New cookies for a request whose access token is over or nearly so; none where there is nothing to
+ * refresh.
+ */
 async function refresh<C, U>(
   auth: Auth<C, U>,
   request: Request,
@@ -76,10 +84,12 @@ async function refresh<C, U>(
     const found = await requests.authenticate(port, required)
     if (found === null) return []
     const pair = await sessions.refresh(found.payload)
-    // Only a new refresh token replaces the one that is there: a response that repeats it may be late.
+    // Only a new refresh token replaces the one that is there: a response that repeats it may be
+    // late.
     return toCookies(pair.isRefreshKept ? { access: pair.access } : pair)
   } catch (error) {
-    // A page is rendered all the same, for whoever the cookies that are there say it is; its guards decide.
+    // A page is rendered all the same, for whoever the cookies that are there say it is; its guards
+    // decide.
     if (isAuthError(error)) return []
     throw error
   }
@@ -106,7 +116,8 @@ function withNewCookies(request: Request, lines: readonly string[]): Request {
 /**
  * Refreshes the session of a page's visitor before the page is rendered: GET and HEAD only.
  *
- * @throws {ConfigurationError} without a session store or the cookie location, and for a `within` that is no length of time
+ * @throws {ConfigurationError} without a session store or the cookie location, and for a `within`
+ *   that is no length of time
  */
 export function createRefreshing<C, U>(
   auth: Auth<C, U>,

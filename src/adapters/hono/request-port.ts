@@ -1,12 +1,16 @@
 /**
- * Hono's context as a request port, and the cookies of a renewed token on their way out through it. It decides nothing.
+ * Hono's context as a request port, and the cookies of a renewed token on their way out through it.
+ * It decides nothing.
  */
 import type { Context } from 'hono'
 import { isSearchable, peekBody, readBodyHeaders, TOKEN_BODY_LIMIT, toMediaType } from '../../http/body.ts'
 import type { RequestPort } from '../../http/request-port.ts'
 import { addTokenCookies, toResponseHeaders } from '../../http/token-cookies.ts'
 
-/** What a middleware before has read through Hono, which keeps it; undefined for what was read past Hono. */
+/**
+ * What a middleware before has read through Hono, which keeps it; undefined for what was read past
+ * Hono.
+ */
 async function readKeptBody({ req }: Context): Promise<unknown> {
   const headers = readBodyHeaders((name) => req.header(name))
   if (!isSearchable(headers, TOKEN_BODY_LIMIT)) return undefined
@@ -43,7 +47,10 @@ export class ContextPort implements RequestPort {
     return this.#c.req.header(name)
   }
 
-  /** The members of a JSON or form body, read from a copy, so that the handler can still read it. @throws {AuthError} request_invalid */
+  /**
+   * The members of a JSON or form body, read from a copy, so that the handler can still read it.
+   * @throws {AuthError} request_invalid
+   */
   body(): Promise<unknown> {
     const { raw } = this.#c.req
     return raw.bodyUsed ? readKeptBody(this.#c) : peekBody(raw, TOKEN_BODY_LIMIT)
@@ -54,7 +61,10 @@ export class ContextPort implements RequestPort {
     this.#renewed = lines
   }
 
-  /** Calls the handlers, and adds these cookies. A handler that has just set or cleared a token, such as logout, has the last word. */
+  /**
+   * Calls the handlers, and adds these cookies. A handler that has just set or cleared a token,
+   * such as logout, has the last word.
+   */
   proceed(next: () => Promise<void>): Promise<void> {
     const renewed = this.#renewed
     return renewed === null ? next() : next().then(() => this.#addCookies(renewed))

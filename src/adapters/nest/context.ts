@@ -1,6 +1,7 @@
 /**
- * What a Nest context says of the request behind it, for the three kinds that have one: HTTP on Express or Fastify, GraphQL,
- * WebSocket. Everything is read by its shape; nothing of `@nestjs/graphql`, `@nestjs/websockets` or a platform is imported.
+ * What a Nest context says of the request behind it, for the three kinds that have one: HTTP on
+ * Express or Fastify, GraphQL, WebSocket. Everything is read by its shape; nothing of
+ * `@nestjs/graphql`, `@nestjs/websockets` or a platform is imported.
  */
 import { IncomingMessage } from 'node:http'
 import type { ArgumentsHost } from '@nestjs/common'
@@ -15,7 +16,10 @@ import { toHandshakePort } from './websocket-handshake.ts'
 /** The kinds of context that carry a request. */
 export type ContextKind = 'http' | 'graphql' | 'ws'
 
-/** What GraphQL drivers put into their context. Nest's put the request at `req`; the response is where each likes it. */
+/**
+ * What GraphQL drivers put into their context. Nest's put the request at `req`; the response is
+ * where each likes it.
+ */
 interface GraphqlContext {
   readonly req?: unknown
   readonly request?: unknown
@@ -57,7 +61,8 @@ export interface Call {
 }
 
 /**
- * Reads a context, once for each guard: Nest makes an object and its functions whenever it is asked for the HTTP side of one.
+ * Reads a context, once for each guard: Nest makes an object and its functions whenever it is asked
+ * for the HTTP side of one.
  *
  * @throws {ConfigurationError} for a GraphQL context without a request
  */
@@ -77,12 +82,16 @@ function carrierOf(host: ArgumentsHost, kind: ContextKind): object {
 }
 
 /**
- * What was found for single GraphQL fields. Fields of one request are resolved at the same time behind different guards, and none may
- * see what another's guard has found. By the field's `info`, and then by request, as executors may share an `info`.
+ * What was found for single GraphQL fields. Fields of one request are resolved at the same time
+ * behind different guards, and none may see what another's guard has found. By the field's `info`,
+ * and then by request, as executors may share an `info`.
  */
 const fields = new WeakMap<object, WeakMap<object, Partial<AuthContext>>>()
 
-/** Puts what a guard has found where `readFound` finds it, and on the request or the WebSocket client. */
+/**
+ * Puts what a guard has found where `readFound` finds it, and on the request or the WebSocket
+ * client.
+ */
 export function attachFound({ host, kind, carrier }: Call, found: AuthContext): void {
   attachContext(carrier, found)
   if (kind !== 'graphql') return
@@ -92,7 +101,8 @@ export function attachFound({ host, kind, carrier }: Call, found: AuthContext): 
 }
 
 /**
- * Reads what a guard has found: the one before this GraphQL field if there is one, else the last before this request or client.
+ * Reads what a guard has found: the one before this GraphQL field if there is one, else the last
+ * before this request or client.
  *
  * @param guard which guard does so, for the message
  * @throws {ConfigurationError} when no guard has run
@@ -116,8 +126,9 @@ function readGraphqlResponse(host: ArgumentsHost): unknown {
 }
 
 /**
- * Node's request. Express hands on the very same, with another prototype, by which each request comes to have a shape of its own (Node 20): V8 then
- * looks up every member anew, and one that is not there, `raw`, would cost 1 us.
+ * Node's request. Express hands on the very same, with another prototype, by which each request
+ * comes to have a shape of its own (Node 20): V8 then looks up every member anew, and one that is
+ * not there, `raw`, would cost 1 us.
  */
 function toIncoming(request: object): IncomingMessage {
   if (request instanceof IncomingMessage) return request

@@ -1,6 +1,7 @@
 /**
- * What handlers write: `@CurrentToken()` and `@CurrentSubject()` for what a guard has found, `@Public()` for what a guard further
- * out leaves open. Parameter decorators cannot see the parameter's type: write `TokenOf<typeof auth>` there.
+ * What handlers write: `@CurrentToken()` and `@CurrentSubject()` for what a guard has found,
+ * `@Public()` for what a guard further out leaves open. Parameter decorators cannot see the
+ * parameter's type: write `TokenOf<typeof auth>` there.
  */
 import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common'
 import { readFound } from './context.ts'
@@ -15,10 +16,11 @@ const GUARDS = '__guards__'
 const metadata = Reflect as typeof Reflect & { getMetadata(key: string, target: object): unknown }
 
 /**
- * The payload that the guard before this handler has verified; null behind `optional()` without a token. In WebSocket
- * contexts it is the client's.
+ * The payload that the guard before this handler has verified; null behind `optional()` without a
+ * token. In WebSocket contexts it is the client's.
  *
- * The parameter's type is `TokenOf<typeof auth>`, or that and null. Without a guard the request fails with a `ConfigurationError`.
+ * The parameter's type is `TokenOf<typeof auth>`, or that and null. Without a guard the request
+ * fails with a `ConfigurationError`.
  */
 export const CurrentToken: () => ParameterDecorator = createParamDecorator(
   (_: unknown, context: ExecutionContext): unknown => readFound(context, 'auth', 'guard.access()'),
@@ -27,26 +29,35 @@ export const CurrentToken: () => ParameterDecorator = createParamDecorator(
 /**
  * The user that `guard.subject()` has loaded by the `subject` option.
  *
- * The parameter's type is `SubjectOf<typeof auth>`. Without that guard the request fails with a `ConfigurationError`.
+ * The parameter's type is `SubjectOf<typeof auth>`. Without that guard the request fails with a
+ * `ConfigurationError`.
  */
 export const CurrentSubject: () => ParameterDecorator = createParamDecorator(
   (_: unknown, context: ExecutionContext): unknown => readFound(context, 'subject', 'guard.subject()'),
 )
 
 /**
- * Leaves a handler, or all handlers of a class, open: guards that stand further out let every request pass and look at no token.
- * On a handler it opens the guards of its class and of the application, on a class those of the application (`APP_GUARD`).
- * A guard that stands on the handler itself always guards it. What is marked when a handler is first called for is what counts.
+ * Leaves a handler, or all handlers of a class, open: guards that stand further out let every
+ * request pass and look at no token. On a handler it opens the guards of its class and of the
+ * application, on a class those of the application (`APP_GUARD`). A guard that stands on the
+ * handler itself always guards it. What is marked when a handler is first called for is what
+ * counts.
  */
 export const Public: () => ClassDecorator & MethodDecorator = () => SetMetadata(PUBLIC, true)
 
-/** Whether a guard stands in a list of `@UseGuards()`, by itself or as the class that Nest made it from. */
+/**
+ * Whether a guard stands in a list of `@UseGuards()`, by itself or as the class that Nest made it
+ * from.
+ */
 function isNamed(target: object, guard: object): boolean {
   const list = metadata.getMetadata(GUARDS, target)
   return Array.isArray(list) && (list.includes(guard) || list.includes(guard.constructor))
 }
 
-/** Whether `@Public()` opens a handler to a guard. The guard that stands closer to the handler than the mark goes on guarding. */
+/**
+ * Whether `@Public()` opens a handler to a guard. The guard that stands closer to the handler than
+ * the mark goes on guarding.
+ */
 function isOpenTo(guard: object, handler: object, owner: object): boolean {
   const isHandlerOpen = metadata.getMetadata(PUBLIC, handler) === true
   if (!isHandlerOpen && metadata.getMetadata(PUBLIC, owner) !== true) return false
@@ -54,8 +65,8 @@ function isOpenTo(guard: object, handler: object, owner: object): boolean {
 }
 
 /**
- * The handlers that `@Public()` opens to one guard. A handler is asked about once, as its marks are made when its class is declared: to
- * read them takes longer than to look up a token.
+ * The handlers that `@Public()` opens to one guard. A handler is asked about once, as its marks are
+ * made when its class is declared: to read them takes longer than to look up a token.
  */
 export class PublicHandlers {
   readonly #guard: object

@@ -1,6 +1,7 @@
 /**
- * The way of `Auth` through Nest's container: its token, the module that provides it, guards that Nest makes, and the filter for
- * errors that handlers throw. Decorators are called as functions, so that no compiler option is needed here.
+ * The way of `Auth` through Nest's container: its token, the module that provides it, guards that
+ * Nest makes, and the filter for errors that handlers throw. Decorators are called as functions, so
+ * that no compiler option is needed here.
  */
 
 import type { IncomingMessage } from 'node:http'
@@ -40,7 +41,10 @@ export interface AsyncOptions<C, U> {
   readonly useFactory: (...injected: never[]) => Auth<C, U> | Promise<Auth<C, U>>
 }
 
-/** What the module closes with the application: the `Auth` of `forRootAsync`, null for one that was made outside. */
+/**
+ * What the module closes with the application: the `Auth` of `forRootAsync`, null for one that was
+ * made outside.
+ */
 const OWNED: unique symbol = Symbol('tokenwright.owned')
 
 /** Provides one `Auth` to the whole application, under the token `AUTH`. */
@@ -61,7 +65,10 @@ export class TokenwrightModule implements OnApplicationShutdown {
     return { module: TokenwrightModule, global: true, providers, exports: [AUTH] }
   }
 
-  /** An `Auth` that is made out of other providers, such as a configuration, and closed when the application ends. */
+  /**
+   * An `Auth` that is made out of other providers, such as a configuration, and closed when the
+   * application ends.
+   */
   static forRootAsync<C, U>({ imports = [], inject = [], useFactory }: AsyncOptions<C, U>): DynamicModule {
     const providers = [
       { provide: AUTH, inject, useFactory: useFactory as FactoryProvider['useFactory'] },
@@ -77,10 +84,12 @@ export class TokenwrightModule implements OnApplicationShutdown {
 }
 
 /**
- * Answers the `AuthError`s that handlers throw, such as `refresh_reused` from `auth.sessions.refresh`, in the form of the guards'
- * answers. For `@UseFilters(AuthErrorFilter)` or `APP_FILTER` with `TokenwrightModule`, or made by hand of an `Auth`.
+ * Answers the `AuthError`s that handlers throw, such as `refresh_reused` from
+ * `auth.sessions.refresh`, in the form of the guards' answers. For `@UseFilters(AuthErrorFilter)`
+ * or `APP_FILTER` with `TokenwrightModule`, or made by hand of an `Auth`.
  *
- * Gateways want it too: it tells the client why its message was refused, where Nest says "Internal server error".
+ * Gateways want it too: it tells the client why its message was refused, where Nest says "Internal
+ * server error".
  */
 export class AuthErrorFilter implements ExceptionFilter<AuthError> {
   readonly #auth: Pick<Auth, 'errorResponse'>

@@ -1,7 +1,8 @@
 /**
- * The handshake of a WebSocket client as a request port. Browsers can set no header there, so a token may also come as the
- * subprotocol `bearer.<token>` or in Socket.IO's `auth.token`: both count as the header, and two tokens are one too many.
- * Browsers send cookies from any page (RFC 6455 section 10.2), so a handshake counts as unsafe and its origin is checked.
+ * The handshake of a WebSocket client as a request port. Browsers can set no header there, so a
+ * token may also come as the subprotocol `bearer.<token>` or in Socket.IO's `auth.token`: both
+ * count as the header, and two tokens are one too many. Browsers send cookies from any page (RFC
+ * 6455 section 10.2), so a handshake counts as unsafe and its origin is checked.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Requirement } from '../../auth/requirement.ts'
@@ -26,8 +27,8 @@ export function rememberHandshake(client: object, request: IncomingMessage): voi
 }
 
 /**
- * What a message's handshake must meet. No browser can repeat a CSRF value there, so the origin check takes the place of both
- * walls; only where both are off it stays off.
+ * What a message's handshake must meet. No browser can repeat a CSRF value there, so the origin
+ * check takes the place of both walls; only where both are off it stays off.
  */
 export function toHandshakeRequirement(requirement: Requirement, { csrf }: HttpSettings): Requirement {
   const isOff = requirement.csrf === false || !(csrf.checksOrigin || csrf.checksToken)
@@ -47,7 +48,8 @@ export function toHandshakePort(client: object, { sources: locate }: HttpSetting
     )
   const { name, prefix } = locate.header
   return {
-    // A handshake by HTTP/2 is a CONNECT (RFC 8441 section 4), which is unsafe; a GET would pass from any origin.
+    // A handshake by HTTP/2 is a CONNECT (RFC 8441 section 4), which is unsafe; a GET would pass
+    // from any origin.
     method: 'CONNECT',
     url: request.url ?? '/',
     header(wanted) {

@@ -1,6 +1,7 @@
 /**
- * An open socket and the token in whose name it is open: it is closed when the token ends, each message may ask for more than the
- * handshake did, and a newer token prolongs it (RFC 6455 sections 5.5.1 and 7.4). It reads and sends nothing.
+ * An open socket and the token in whose name it is open: it is closed when the token ends, each
+ * message may ask for more than the handshake did, and a newer token prolongs it (RFC 6455 sections
+ * 5.5.1 and 7.4). It reads and sends nothing.
  */
 import type { Auth } from '../../auth/auth.ts'
 import type { Requirement } from '../../auth/requirement.ts'
@@ -17,29 +18,38 @@ export interface SocketPort {
   on(event: 'close', listener: () => void): unknown
   /** Calls back when a client has broken the protocol. */
   on(event: 'error', listener: () => void): unknown
-  /** Takes listeners away; where a wrapper has it not, messages are handed on until the client has answered the close. */
+  /**
+   * Takes listeners away; where a wrapper has it not, messages are handed on until the client has
+   * answered the close.
+   */
   removeAllListeners?(event: 'message'): unknown
 }
 
 /** An open socket's connection to its token. */
 export interface Connection<P, U = undefined> {
-  /** What the token says; after `renew`, what the newer one says. Null where a guard let a handshake without a token pass. */
+  /**
+   * What the token says; after `renew`, what the newer one says. Null where a guard let a handshake
+   * without a token pass.
+   */
   readonly payload: P
   /** The user that `guard.subject()` loaded at the handshake. */
   readonly subject: U
   /**
-   * Judges the token again, for one message: everything that a route could ask, such as `{ fresh: true }` or `{ scopes: ['chat:write'] }`. What is
-   * asked often is prepared once, by `auth.prepare`.
+   * Judges the token again, for one message: everything that a route could ask, such as
+   * `{ fresh: true }` or `{ scopes: ['chat:write'] }`. What is asked often is prepared once, by
+   * `auth.prepare`.
    *
    * @param requirement default: any valid access token
-   * @throws {AuthError} the first objection; `token_missing` without a token; once the socket was closed for it, what ended the token
+   * @throws {AuthError} the first objection; `token_missing` without a token; once the socket was
+   *   closed for it, what ended the token
    */
   recheck(requirement?: Requirement): Promise<NonNullable<P>>
   /**
-   * Takes a newer token of the same user, such as after a refresh or a step-up: from now on it counts, and the socket stays open until
-   * its end. It must meet what the handshake asked.
+   * Takes a newer token of the same user, such as after a refresh or a step-up: from now on it
+   * counts, and the socket stays open until its end. It must meet what the handshake asked.
    *
-   * @throws {AuthError} as `auth.verifyToken`; `subject_mismatch` for another user's; then everything stays as it was
+   * @throws {AuthError} as `auth.verifyToken`; `subject_mismatch` for another user's; then
+   *   everything stays as it was
    */
   renew(token: string): Promise<NonNullable<P>>
 }
@@ -54,10 +64,16 @@ export interface ConnectionDependencies<C> {
   readonly need: Requirement
 }
 
-/** The close code of a store that is down: "try again later" in the registry that RFC 6455 section 11.7 made. */
+/**
+ * The close code of a store that is down: "try again later" in the registry that RFC 6455 section
+ * 11.7 made.
+ */
 const TRY_AGAIN = 1013
 
-/** The close code for an error: 4401 for 401, 4403 for 403, out of the range for applications (RFC 6455 section 7.4.2). */
+/**
+ * The close code for an error: 4401 for 401, 4403 for 403, out of the range for applications (RFC
+ * 6455 section 7.4.2).
+ */
 function toCloseCode({ status }: AuthError): number {
   return status === 503 ? TRY_AGAIN : 4000 + status
 }
@@ -70,7 +86,8 @@ const CLOSED = 3
 
 /** Closes a socket for an error, with its code as the reason. */
 export function closeFor(socket: SocketPort, error: AuthError): void {
-  // A client that does not answer the close would be heard until the socket gives up waiting for it.
+  // A client that does not answer the close would be heard until the socket gives up waiting for
+  // it.
   socket.removeAllListeners?.('message')
   socket.close(toCloseCode(error), error.code)
 }
@@ -98,7 +115,8 @@ export function connect<C, P extends TokenPayload<C> | null, U>(
     stop = next === null || socket.readyState === CLOSED ? idle : auth.follow(next, end)
   }
 
-  // Without a listener the first frame that is none would be an exception that nobody catches; the socket closes by itself.
+  // Without a listener the first frame that is none would be an exception that nobody catches; the
+  // socket closes by itself.
   socket.on('error', idle)
   if (socket.readyState !== CLOSED) {
     open.add(socket)
