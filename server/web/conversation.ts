@@ -71,8 +71,7 @@ export function createConversation(session: Session, stage: Stage): Conversation
   let asked: Wish = ANYTHING
 
   const client = createAuthClient({
-    // This page shows tokens, so it must have them; a page that shows none leaves them in cookies,
-    // which is the default.
+    // This page shows tokens, so it must have them; by default they are in cookies.
     delivery: 'body',
     platform: { fetch: wire.fetch, now: () => Date.now() / 1000 + ahead },
     onSignedOut: () => session.clear(),

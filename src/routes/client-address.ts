@@ -14,8 +14,8 @@ export type ClientAddress = (
 const DEADLINE = 5
 
 /**
- * What proxies set: where one of these comes and the address is the connection's, all clients have the
- * proxy's.
+ * What proxies set: where one of these comes and the address is the connection's, all clients have
+ * the proxy's.
  */
 const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'cf-connecting-ip'] as const
 

@@ -18,7 +18,7 @@ export const MOST_LISTED = 1000
 
 /**
  * Whose sessions: a subject in a realm. Two realms on one store never see each other, and a subject
- * without a realm is none of theirs.
+ * without a realm is not theirs.
  */
 export interface SessionOwner {
   /** The subject. Compared by its code units: no collation may fold case, accents or blanks. */
