@@ -35,6 +35,7 @@ import { refresh } from './routes/refresh.ts'
 import { revoke } from './routes/revoke.ts'
 import { endOthers, endSession, listSessions } from './routes/sessions.ts'
 import { verifyPassword } from './routes/step-up.ts'
+import { toAccountKey } from './routes/throttle/account-key.ts'
 import { resolveThrottle } from './routes/throttle/resolve-throttle.ts'
 import {
   type AccountName,
@@ -195,13 +196,15 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
     if (cors !== null && request.method === 'OPTIONS') return cors.preflight(request, Object.keys(methods))
     const route = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
     if (route === undefined) return toNotAllowed(Object.keys(methods))
-    const context = createRouteContext(request, name, () => deps.address(request, info))
+    const context = createRouteContext(request, name, () => deps.address(request, info), info?.address)
     try {
       if (checksOrigin && isUnsafe(request.method)) checkOrigin(context.port, csrf)
       return await route(deps, context)
     } catch (error) {
       if (error instanceof ConfigurationError) return respondMisconfigured(error)
       if (!isAuthError(error)) throw error
+      const address = await context.address().catch(() => undefined)
+      auth.internals.reportRefusal(error, context.port, { ...context.facts, address })
       const { status, headers, body } = auth.errorResponse(error)
       return new Response(body, { status, headers })
     }
@@ -240,6 +243,7 @@ function resolveDependencies<C, U>(
     auth,
     hasSessions,
     checkPassword: createPasswordCheck(verifyCredentials, throttle),
+    accountOf: (username) => toAccountKey(username, auth.http.realm ?? null).folded,
     usernameOf,
     address: createClientAddress(address, throttle !== UNTHROTTLED),
     verifyClient,
@@ -259,6 +263,11 @@ function prepareRequirements<C, U>(auth: Auth<C, U>, hasSessions: boolean): Rout
     access: auth.prepare({ locations }),
     fresh: auth.prepare({ locations, fresh: true }),
     refresh: auth.prepare({ type: 'refresh', locations, ...unchecked }),
+    refreshElsewhere: auth.prepare({
+      type: 'refresh',
+      locations: locations.filter((location) => location !== 'header'),
+      ...unchecked,
+    }),
     refreshCookie,
     live: auth.prepare(hasSessions ? { revocation: 'strict' } : {}),
     any: auth.prepare({ type: 'any', ...unchecked }),

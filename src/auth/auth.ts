@@ -4,6 +4,7 @@
  */
 import type { AuthError } from '../errors.ts'
 import type { ResponseData } from '../http/error-response.ts'
+import type { RequestPort } from '../http/request-port.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
 import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { FeedState } from '../session/revocation-feed.ts'
@@ -13,6 +14,7 @@ import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { AuthRequests, RequestInternals } from './authenticator.ts'
 import type { PairOptions } from './issue-tokens.ts'
 import type { OpenApi } from './openapi.ts'
+import type { RefusalFacts } from './refusal-reporter.ts'
 import type { AuthSessions, SessionIssuing } from './session-api.ts'
 import type { IssueOptions, RefreshIssueOptions } from './token-claims.ts'
 import type { AuthWatch } from './watch.ts'
@@ -168,6 +170,8 @@ export interface AuthInternals<C> {
    * back.
    */
   readonly attempts: AttemptCounter | null
+  /** Tells the listeners of a refused request, unless a guard has. */
+  reportRefusal(error: AuthError, request: RequestPort, facts?: RefusalFacts): void
   /** As `createAccessToken`. */
   issueAccess(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<IssuedToken>
   /** As `createTokenPair` without a session store. */

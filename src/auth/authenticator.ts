@@ -7,13 +7,12 @@ import { AuthError, isAuthError } from '../errors.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { ExtractedToken, HandshakeLocation, HeaderRow, Location } from '../http/token-sources.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
-import { emit, type Listeners } from '../internal/listeners.ts'
 import { readUnverified, type UnverifiedPayload } from '../token/jws.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { TokenType } from '../token/token-type.ts'
 import type { Verifier } from '../token/verify.ts'
 import type { AuthenticatedRequest, Pipeline } from './authenticate.ts'
-import type { AuthEvents } from './events.ts'
+import type { RefusalReporter } from './refusal-reporter.ts'
 import type { PreparedRequirement, PrepareRequirement, Requirement } from './requirement.ts'
 import type { RevocationCheck } from './revocation-check.ts'
 
@@ -137,8 +136,8 @@ export interface RequestDependencies<C> {
   readonly prepare: PrepareRequirement
   /** The header of the token. */
   readonly header: HeaderRow
-  /** The application's listeners. */
-  readonly on: Listeners<AuthEvents>
+  /** Tells of refused requests. */
+  readonly refusals: RefusalReporter
 }
 
 /** Creates the entrances of one application. */
@@ -248,8 +247,8 @@ class RequestAuthenticator<C> {
     }
   }
 
-  #report(error: unknown, { method }: RequestPort): never {
-    if (isAuthError(error)) emit(this.#deps.on, 'refused', { code: error.code, method, cause: error.cause })
+  #report(error: unknown, request: RequestPort): never {
+    if (isAuthError(error)) this.#deps.refusals.report(error, request)
     throw error
   }
 }

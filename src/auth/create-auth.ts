@@ -20,6 +20,7 @@ import { createRequestApi } from './authenticator.ts'
 import { TokenIssuer } from './issue-tokens.ts'
 import { createOpenApi } from './openapi.ts'
 import type { AuthOptions } from './options.ts'
+import { RefusalReporter } from './refusal-reporter.ts'
 import { createPrepareRequirement } from './requirement.ts'
 import { resolveOptions, type Settings } from './resolve-options.ts'
 import { createRevocationCheck } from './revocation-check.ts'
@@ -97,6 +98,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       requests: requests.internals,
       sessions: sessionApi.issuing,
       attempts: parts.attempts,
+      reportRefusal: (error, request, facts) => parts.refusals.report(error, request, facts),
       issueAccess: (subject, options) => issuer.issueAccess(subject, options),
       issuePair: (subject, options) => issuer.issuePair(subject, options),
       toCookies: ({ access, refresh }) =>
@@ -142,7 +144,16 @@ function connect<C, U>(settings: Settings<C, U>) {
   })
   const hasBlocklist = isRevoked !== null
   const { header } = http.sources
-  const requests = createRequestApi({ pipeline, verifier, revocation, hasBlocklist, prepare, header, on })
+  const refusals = new RefusalReporter(on, clock)
+  const requests = createRequestApi({
+    pipeline,
+    verifier,
+    revocation,
+    hasBlocklist,
+    prepare,
+    header,
+    refusals,
+  })
   const followers = new TokenFollowers<C>({
     clock,
     checkRevocation: (payload) => pipeline.checkRevocation(payload, prepare()),
@@ -154,6 +165,7 @@ function connect<C, U>(settings: Settings<C, U>) {
   return {
     hasStore,
     attempts,
+    refusals,
     issuer,
     revocation,
     sessionApi,

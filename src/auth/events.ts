@@ -31,6 +31,25 @@ export interface AuthEvents {
     readonly method: string
     /** What lies behind the error, such as a driver's error; not for the client. */
     readonly cause: unknown
+    /** The time in epoch seconds. */
+    readonly time: number
+    /** The path of the request, without its query. */
+    readonly route: string
+    /** The client's address; null where it is unknown. */
+    readonly address: string | null
+    /**
+     * Its network: an IPv4 address by itself, an IPv6 address by its /64; null where it is unknown.
+     */
+    readonly network: string | null
+    /** The client's user agent, at most 256 characters; null without one. */
+    readonly userAgent: string | null
+    /**
+     * The account that a password was tried for: a hash, alike for all spellings of a name. Null
+     * where no password was tried.
+     */
+    readonly account: string | null
+    /** The subject of the token that stepped up; null for any other request. */
+    readonly sub: string | null
   }
   /** An access token was renewed during a request. */
   readonly renewed: {

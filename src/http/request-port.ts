@@ -30,6 +30,8 @@ export interface RequestPort {
    * Throws `request_invalid` for a body that does not parse or is too large.
    */
   body?(): unknown
+  /** The address at the other end of the connection, where the platform tells it. */
+  readonly address?: string | undefined
   /** Adds `Set-Cookie` lines to the response that will be sent; where it is absent, nothing is renewed in passing. */
   setCookies?(lines: readonly string[]): void
 }

@@ -22,6 +22,8 @@ export interface RouteDependencies<C> {
   readonly hasSessions: boolean
   /** Checks a username and a password within the limits. */
   readonly checkPassword: PasswordCheck<C>
+  /** The account that a username names in reports: a hash. */
+  readonly accountOf: (username: string) => string
   /** The username behind a token. */
   readonly usernameOf: (payload: TokenPayload<C>) => string | Promise<string>
   /** The client's address. */
@@ -47,6 +49,8 @@ export interface RouteRequirements {
   readonly fresh: Requirement
   /** A valid refresh token, whose session the route checks. */
   readonly refresh: Requirement
+  /** A refresh token that is not in the header. */
+  readonly refreshElsewhere: Requirement
   /** A refresh token in a cookie. */
   readonly refreshCookie: Requirement
   /** A valid access token of which the store knows nothing against, as text. */
@@ -63,12 +67,14 @@ export interface RouteRequirements {
 export interface RouteContext {
   /** The request as it came; its body is read by `body`. */
   readonly request: Request
-  /** The client's address; undefined where it is unknown. Read once. */
+  /** The client's address; undefined where it is unknown. Looked up once. */
   readonly address: () => Promise<string | undefined>
   /** The request for `http/`. */
   readonly port: RequestPort
   /** The parsed body; read once. */
   readonly body: () => Promise<Record<string, unknown> | undefined>
+  /** What a refusal of this request is reported with; routes fill it in. */
+  readonly facts: { account?: string; sub?: string }
   /** What the last segment of the path names, such as a session; empty where it names nothing. */
   readonly name: string
 }
@@ -81,6 +87,7 @@ export function createRouteContext(
   request: Request,
   name: string,
   findAddress: () => string | undefined | Promise<string | undefined>,
+  connection: string | undefined,
 ): RouteContext {
   let found: Promise<string | undefined> | undefined
   const address = async (): Promise<string | undefined> => {
@@ -92,7 +99,8 @@ export function createRouteContext(
     parsed ??= readBody(request, BODY_LIMIT)
     return parsed
   }
-  return { request, address, body, port: { ...toRequestPort(request), body }, name }
+  const port = { ...toRequestPort(request), body, address: connection }
+  return { request, address, body, port, facts: {}, name }
 }
 
 /** Authenticates the request. @throws {AuthError} as `auth.authenticate` */
@@ -110,24 +118,55 @@ export async function authenticateRequest<C>(
  * Ends the session that a token of the request names. A bad token names none.
  *
  * @param candidates the tokens that may name one, in order
+ * @returns whether one did
  */
 export async function endSessionOfRequest<C>(
   { auth }: RouteDependencies<C>,
   { port }: RouteContext,
   candidates: readonly Requirement[],
-): Promise<void> {
+): Promise<boolean> {
   for (const requirement of candidates) {
     try {
       const extracted = await auth.internals.requests.extract(port, requirement)
-      if (extracted === null && requirement.type === 'any') return
+      if (extracted === null && requirement.type === 'any') return false
       if (extracted === null) continue
       const { sid } = await auth.verifyToken(extracted.text.slice(extracted.start), requirement)
       if (sid === undefined) continue
       await auth.sessions.end(sid)
-      return
+      return true
     } catch (error) {
       if (!isAuthError(error) || error.status === 503) throw error
     }
+  }
+  return false
+}
+
+/**
+ * The session of an access token that has expired in the last day: a logout that comes a little
+ * late still ends it.
+ *
+ * @returns undefined for any other token
+ */
+export async function findExpiredSession<C>(
+  { auth, requirements }: RouteDependencies<C>,
+  { port }: RouteContext,
+): Promise<string | undefined> {
+  const [requirement] = requirements.logout
+  if (requirement === undefined) return undefined
+  try {
+    const extracted = await auth.internals.requests.extract(port, requirement)
+    if (extracted === null) return undefined
+    const text = extracted.text.slice(extracted.start)
+    const error: unknown = await auth.verifyToken(text, requirement).catch((reason: unknown) => reason)
+    // Times are checked last: whatever has expired has a good signature, and is ours.
+    if (!isAuthError(error) || error.code !== 'token_expired') return undefined
+    const { sid, type, exp, login_type } = auth.decodeUnverified(text).payload
+    const isOurs = type === 'access' && (login_type ?? undefined) === auth.http.realm
+    const isRecent = typeof exp === 'number' && exp > auth.now() - 86_400
+    return isOurs && isRecent && typeof sid === 'string' ? sid : undefined
+  } catch (error) {
+    if (!isAuthError(error) || error.status === 503) throw error
+    return undefined
   }
 }
 

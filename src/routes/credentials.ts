@@ -78,18 +78,31 @@ function describe(value: unknown): string {
 const MAX_USERNAME = 320
 const MAX_PASSWORD_BYTES = 1024
 
-/** Reads a text member of a body within its bounds. */
-function toText(value: unknown, fits: (text: string) => boolean): string {
-  if (typeof value === 'string' && value !== '' && fits(value)) return value
-  throw new AuthError('request_invalid')
-}
-
 /** Reads a username. Throws `request_invalid` for anything else. */
 export function toUsername(value: unknown): string {
-  return toText(value, (text) => text.length <= MAX_USERNAME)
+  if (typeof value === 'string' && value !== '' && value.length <= MAX_USERNAME) return value
+  throw toInvalid(`Expected \`username\` in the body to be a text of 1 to ${MAX_USERNAME} characters`)
 }
 
 /** Reads a password. Throws `request_invalid` for anything else. */
 export function toPassword(value: unknown): string {
-  return toText(value, (text) => Buffer.byteLength(text, 'utf8') <= MAX_PASSWORD_BYTES)
+  const isText = typeof value === 'string' && value !== ''
+  if (isText && Buffer.byteLength(value, 'utf8') <= MAX_PASSWORD_BYTES) return value
+  throw toInvalid(`Expected \`password\` in the body to be a text of 1 to ${MAX_PASSWORD_BYTES} bytes`)
+}
+
+/**
+ * The refusal of a request whose body is none that is read here.
+ *
+ * @param contentType the `Content-Type` header
+ */
+export function toMissingBody(contentType: string | null): AuthError {
+  const wanted = 'Expected a body of application/json or application/x-www-form-urlencoded'
+  if (contentType === null) return toInvalid(wanted)
+  const isMultipart = /^multipart\//i.test(contentType)
+  return toInvalid(`${wanted}, got ${isMultipart ? 'multipart/form-data' : 'none, or one of another type'}`)
+}
+
+function toInvalid(message: string): AuthError {
+  return new AuthError('request_invalid', { message })
 }

@@ -6,16 +6,19 @@ import { AuthError } from '../errors.ts'
 import type { Delivery } from '../http/token-response.ts'
 import type { IssuedPair } from '../token/issued-token.ts'
 import { endSessionOfRequest, type RouteContext, type RouteDependencies } from './context.ts'
-import { toPassword, toUsername, type VerifiedUser } from './credentials.ts'
+import { toMissingBody, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
 import { deliverTokens } from './token-delivery.ts'
 
 /** `POST /login`. */
 export async function login<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
-  const body = (await context.body()) ?? {}
+  const body = await context.body()
+  if (body === undefined) throw toMissingBody(context.request.headers.get('content-type'))
   const credentials = { username: toUsername(body['username']), password: toPassword(body['password']) }
   const by = readDelivery(body['delivery'], deps)
   const provedAt = deps.auth.now()
+  context.facts.account = deps.accountOf(credentials.username)
   const user = await deps.checkPassword(credentials, context)
+  if (by === 'cookie') await checkCookieSize(deps, user)
   // A session that was planted in this browser must not show the user to whoever planted it.
   if (deps.hasSessions && deps.usesCookies)
     await endSessionOfRequest(deps, context, deps.requirements.earlier)
@@ -28,19 +31,33 @@ function readDelivery<C>(value: unknown, { delivery, usesCookies }: RouteDepende
   throw new AuthError('request_invalid')
 }
 
-async function issue<C>(
-  { auth, hasSessions }: RouteDependencies<C>,
-  { request, address }: RouteContext,
-  { subject, scopes, data, amr, acr }: VerifiedUser<C>,
-  provedAt: number,
-): Promise<IssuedPair> {
-  const options = {
+/** The most characters of scopes and data that surely fit into a cookie. */
+const SURELY_FITS = 1024
+
+/** Fails before a session is started where its cookies would be too large to be kept. */
+async function checkCookieSize<C>({ auth }: RouteDependencies<C>, user: VerifiedUser<C>): Promise<void> {
+  if (JSON.stringify([user.subject, user.scopes, user.data]).length <= SURELY_FITS) return
+  auth.internals.toCookies(await auth.internals.issuePair(user.subject, toLoginOptions(user)))
+}
+
+function toLoginOptions<C>({ scopes, data, amr, acr }: VerifiedUser<C>) {
+  return {
     fresh: true,
     ...(scopes && { scopes }),
     ...(data && { data }),
     ...(amr && { amr }),
     ...(acr && { acr }),
   }
+}
+
+async function issue<C>(
+  { auth, hasSessions }: RouteDependencies<C>,
+  { request, address }: RouteContext,
+  user: VerifiedUser<C>,
+  provedAt: number,
+): Promise<IssuedPair> {
+  const { subject } = user
+  const options = toLoginOptions(user)
   if (!hasSessions) return auth.internals.issuePair(subject, options)
   const ip = await address()
   const userAgent = request.headers.get('user-agent')

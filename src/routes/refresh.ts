@@ -2,13 +2,30 @@
  * `POST /refresh`: a refresh token for a new access token that is not fresh, and the refresh token
  * that is good from now on. Without a session store that is the one that came.
  */
-import { authenticateRequest, type RouteContext, type RouteDependencies } from './context.ts'
+import { isAuthError } from '../errors.ts'
+import { authenticateRequest, type RouteContext, type RouteDependencies, toJson } from './context.ts'
 import { deliverTokens, toDelivery } from './token-delivery.ts'
 
 /** `POST /refresh`. */
 export async function refresh<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+  try {
+    return await refreshTokens(deps, context)
+  } catch (error) {
+    const isGrant = (await context.body())?.['grant_type'] === 'refresh_token'
+    if (!isGrant || !isAuthError(error) || error.status !== 401) throw error
+    deps.auth.internals.reportRefusal(error, context.port)
+    const { body } = deps.auth.errorResponse(error)
+    // A client that speaks OAuth knows this word (RFC 6749 section 5.2).
+    return toJson(400, { ...(JSON.parse(body) as object), error: 'invalid_grant' })
+  }
+}
+
+async function refreshTokens<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
   const { auth, hasSessions, requirements } = deps
-  const { payload, extracted } = await authenticateRequest(deps, context, requirements.refresh)
+  const requirement = (await hasAccessToken(deps, context))
+    ? requirements.refreshElsewhere
+    : requirements.refresh
+  const { payload, extracted } = await authenticateRequest(deps, context, requirement)
   const by = await toDelivery(deps, context, extracted)
   const own = extracted.text.slice(extracted.start)
   if (!hasSessions) {
@@ -17,4 +34,23 @@ export async function refresh<C>(deps: RouteDependencies<C>, context: RouteConte
   }
   const pair = await auth.internals.sessions.refresh(payload)
   return deliverTokens(deps, by, { access: pair.access, refresh: pair.isRefreshKept ? own : pair.refresh })
+}
+
+/**
+ * Whether an access token lies in the header beside the refresh token. Clients that add it to every
+ * request add it here too, and mean the other.
+ */
+async function hasAccessToken<C>(
+  { auth, requirements }: RouteDependencies<C>,
+  { port }: RouteContext,
+): Promise<boolean> {
+  try {
+    const header = port.header('authorization')
+    if (typeof header !== 'string') return false
+    if ((await auth.internals.requests.extract(port, requirements.refreshElsewhere)) === null) return false
+    return auth.decodeUnverified(header.slice(header.indexOf(' ') + 1)).payload['type'] === 'access'
+  } catch (error) {
+    if (isAuthError(error)) return false
+    throw error
+  }
 }

@@ -8,7 +8,7 @@ import type { Proof } from '../session/sessions.ts'
 import type { IssuedPair } from '../token/issued-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { authenticateRequest, type RouteContext, type RouteDependencies } from './context.ts'
-import { type Credentials, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
+import { type Credentials, toMissingBody, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
 import { deliverTokens, toDelivery } from './token-delivery.ts'
 
 /** How long `usernameOf` may take, in seconds. */
@@ -20,10 +20,13 @@ export async function verifyPassword<C>(
   context: RouteContext,
 ): Promise<Response> {
   const { payload, extracted } = await authenticateRequest(deps, context, deps.requirements.access)
-  const body = (await context.body()) ?? {}
+  const body = await context.body()
+  if (body === undefined) throw toMissingBody(context.request.headers.get('content-type'))
+  context.facts.sub = payload.sub
   const username = await withDeadline('usernameOf', DEADLINE, () => deps.usernameOf(payload))
   const given = body['username']
   if (given !== undefined && toUsername(given) !== username) throw new AuthError('subject_mismatch')
+  context.facts.account = deps.accountOf(username)
   const credentials = { username, password: toPassword(body['password']) }
   const { access, refresh } = await authenticateAgain(deps, context, payload, credentials)
   return deliverTokens(deps, await toDelivery(deps, context, extracted), { access, refresh, fresh: true })

@@ -43,6 +43,7 @@ export const AUTH_ORDER: readonly string[] = [
   'option-synonyms',
   'resolve-options',
   'requirement',
+  'refusal-reporter',
   'token-claims',
   'issue-tokens',
   'revocation-check',

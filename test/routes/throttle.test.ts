@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { toIpPrefix } from '../../src/http/ip-prefix.ts'
 import { AuthError, ConfigurationError, createAuth } from '../../src/index.ts'
-import { toIpPrefix } from '../../src/routes/throttle/ip-prefix.ts'
 import { createMemoryLimiter } from '../../src/routes/throttle/memory-limiter.ts'
 import { createThrottle } from '../../src/routes/throttle/throttle.ts'
 import { type AuthRoutesOptions, authRoutes, type Limiter } from '../../src/routes.ts'

@@ -1,8 +1,9 @@
 /**
  * Limits of addresses, and which addresses are known for an account because it was used from there.
  */
+
+import { UNKNOWN_NETWORK } from '../../http/ip-prefix.ts'
 import { type AccountKey, toHash } from './account-key.ts'
-import { UNKNOWN_NETWORK } from './ip-prefix.ts'
 import { type CreateLimiter, consume, forgive, type Limiter, toRefusalUntil, UNLIMITED } from './limiter.ts'
 
 /** Failures of an address, and in how many seconds. */

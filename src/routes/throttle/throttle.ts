@@ -1,15 +1,15 @@
 /**
  * How often a password may be tried: by account and address, by account, and by address (OWASP ASVS
  * 6.3.1). Nobody can keep an owner out: an address from which an account was used before has a
- * count of its own, and failures from elsewhere do not touch it (docs/decisions/0015).
+ * count of its own, and failures from elsewhere do not touch it (docs/decisions/0020).
  */
 import { AuthError, isAuthError } from '../../errors.ts'
+import { toIpPrefix } from '../../http/ip-prefix.ts'
 import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { type AccountKey, toAccountKey, toSubjectKey } from './account-key.ts'
 import { AccountLimits, type CountedAttempt, type Requester } from './account-limits.ts'
 import { AddressLimits } from './address-limits.ts'
 import { createInFlight } from './in-flight.ts'
-import { toIpPrefix } from './ip-prefix.ts'
 import type { CreateLimiter } from './limiter.ts'
 
 /** How attempts at passwords are limited. */
