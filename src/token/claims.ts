@@ -131,7 +131,7 @@ export function readClaims(
       iss: members.iss ?? undefined,
       aud: members.aud ?? undefined,
       type,
-      fresh: isTyped && rules.interop ? toFresh(members.fresh) : members.fresh === true,
+      fresh: isTyped ? toFresh(members.fresh) : members.fresh === true,
       // AuthX writes an empty value where CSRF protection is off.
       csrf: members.csrf || undefined,
       scopes: members.scopes ?? (type === 'refresh' ? toScopes(claims['access_scopes']) : NO_SCOPES),

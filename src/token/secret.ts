@@ -70,7 +70,7 @@ function decodeSpellings(text: string): readonly string[] {
 function isSample(text: string): boolean {
   const head = text.slice(0, MAX_INSPECTED)
   return (
-    countTellTales(head) >= MIN_SAMPLE_SHARE * head.length ||
+    (text.length <= MAX_SAMPLE_LENGTH && countTellTales(head) >= MIN_SAMPLE_SHARE * head.length) ||
     countSteps(head) >= MIN_STEPS * (head.length - 1) ||
     countTrigrams(head) <= MAX_REPETITION * (head.length - 2)
   )
@@ -78,6 +78,9 @@ function isSample(text: string): boolean {
 
 /** How much of a secret is looked at, in characters: enough to recognize any sample. */
 const MAX_INSPECTED = 256
+
+/** Longer texts of words may be passphrases: they are warned of. */
+const MAX_SAMPLE_LENGTH = 64
 
 /** The share of a sample that is made of tell-tale words. */
 const MIN_SAMPLE_SHARE = 0.4

@@ -180,10 +180,10 @@ export function requireVerifiedBy(
   wanted = 'a payload',
 ): asserts value is TokenPayload<unknown> {
   if (TokenPayload.isVerifiedBy(value, origin)) return
-  const complaint = `${wanted} that \`verifyToken\` or a guard of this \`createAuth\` gave`
+  const complaint = `${wanted} that \`verifyToken\` or a guard gave`
   if (!isPayload(value)) throw new TypeError(expected(name, complaint, value))
   throw new TypeError(
-    `Expected \`${name}\` to be ${complaint}, got a payload that another \`createAuth\` verified; verify its token here, or pass its \`sub\``,
+    `Expected \`${name}\` to be ${complaint} here, got a payload that another \`createAuth\` verified; verify its token here, or pass its \`sub\``,
   )
 }
 

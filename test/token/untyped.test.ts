@@ -27,11 +27,6 @@ describe('a JWT of our key that says no type', () => {
   })
 })
 
-it('a deadline of freshness is none without interop', async () => {
-  const token = forge(claimsOf({ fresh: NOW + 315_360_000 }))
-  expect(await codeOf(() => setUp().auth.verifyToken(token, { fresh: true }))).toBe('fresh_token_required')
-})
-
 it.each(['x', [], { untype: true }, { untyped: 'yes' }])('interop: %j is refused', async (interop) => {
   expect(await complaintOf(() => setUp({ interop: interop as never }))).toMatch(
     /^ConfigurationError: .*interop/,
