@@ -5,6 +5,9 @@ import { migrateSql, sqlMigrations, sqlStore } from '../../src/stores/sql.ts'
 import { HAS, openDatabase, type TestDatabase, toDraft, together } from './sql-databases.ts'
 import { startWorkers } from './sql-workers.ts'
 
+/** The migrations, in their order. */
+const STEPS = ['tokenwright_0001_sessions', 'tokenwright_0002_realms']
+
 describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dialect) => {
   describe.skipIf(!HAS[dialect])('with the server', () => {
     let test: TestDatabase
@@ -14,7 +17,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
     afterAll(() => test?.close())
 
     it('is missed by every call when it is not there', async () => {
-      const missing = /Expected the tables tokenwright_\* in version 1, found none.*migrateSql/
+      const missing = /Expected the tables tokenwright_\* in version 2, found none.*migrateSql/
       await expect(test.store.inspect()).rejects.toThrow(missing)
       await expect(test.store.start(toDraft(), null)).rejects.toThrow(missing)
       await expect(test.store.rotate({ ...CALL })).rejects.toMatchObject({ name: 'ConfigurationError' })
@@ -26,10 +29,10 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
         const workers = await startWorkers(4, test.path)
         const made = await Promise.all(workers.map((worker) => worker.tell<string[]>('migrate')))
         for (const worker of workers) worker.close()
-        expect(made.flat()).toEqual(['tokenwright_0001_sessions'])
+        expect(made.flat()).toEqual(STEPS)
       } else {
         const made = await together(12, () => migrateSql(test.open(2)))
-        expect(made.flat()).toEqual(['tokenwright_0001_sessions'])
+        expect(made.flat()).toEqual(STEPS)
       }
       expect(await test.store.inspect()).toEqual([])
       expect(await migrateSql(test.db)).toEqual([])
@@ -49,7 +52,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
       const prefix = 'm28_'
       const provider: MigrationProvider = sqlMigrations({ prefix })
       const first: Record<string, Migration> = await provider.getMigrations()
-      expect(Object.keys(first)).toEqual(['tokenwright_0001_sessions'])
+      expect(Object.keys(first)).toEqual(STEPS)
       const migrator = new Migrator({
         db: test.db,
         provider,
@@ -58,10 +61,12 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
       })
       const { error, results } = await migrator.migrateToLatest()
       expect(error).toBeUndefined()
-      expect(results?.map(({ status }) => status)).toEqual(['Success'])
+      expect(results?.map(({ status }) => status)).toEqual(STEPS.map(() => 'Success'))
       const store = sqlStore(test.db, { prefix })
       expect(await store.inspect()).toEqual([])
       expect(await migrateSql(test.db, { prefix })).toEqual([])
+      expect((await migrator.migrateDown()).error).toBeUndefined()
+      await expect(store.inspect()).rejects.toThrow(/found version 1/)
       expect((await migrator.migrateDown()).error).toBeUndefined()
       await expect(store.inspect()).rejects.toThrow(/found none/)
     })
@@ -69,8 +74,8 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
     it('is said to be older when it is', async () => {
       await test.sql("update other_counters set n = 0 where name = 'schema'")
       const other = sqlStore(test.db, { prefix: 'other_' })
-      await expect(other.inspect()).rejects.toThrow(/in version 1, found version 0/)
-      expect(await migrateSql(test.db, { prefix: 'other_' })).toEqual(['tokenwright_0001_sessions'])
+      await expect(other.inspect()).rejects.toThrow(/in version 2, found version 0/)
+      expect(await migrateSql(test.db, { prefix: 'other_' })).toEqual(STEPS)
       expect(await other.inspect()).toEqual([])
     })
   })
