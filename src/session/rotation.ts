@@ -10,7 +10,7 @@
  * client whose response was lost, or came later than the overlap, is not a thief. A thief who lives
  * on predecessors is found by their lateness, generation after generation: an honest client sends
  * one late now and then, a thief and his victim in every generation, since only one of the two can
- * be the first. docs/decisions/0020-shadowed-sessions.md has the figures.
+ * be the first. docs/decisions/0021-shadowed-sessions.md has the reasons.
  */
 import type { RevokeReason, RotationPolicy, RotationWord, SessionRow } from './store.ts'
 
