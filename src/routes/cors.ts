@@ -17,7 +17,10 @@ export interface CorsOptions {
    * `csrf.origins` where the origin is checked.
    */
   readonly origins: readonly string[]
-  /** Request headers that pages may send beside our own, such as `traceparent` of a tracing library. Default none. */
+  /**
+   * Request headers that pages may send beside our own, such as `traceparent` of a tracing library.
+   * Default none.
+   */
   readonly allowedHeaders?: readonly string[]
 }
 
