@@ -1,6 +1,6 @@
 /**
- * What people write by the habit of other libraries, in lower case without separators, and what it is
- * here: for the suggestion in the message about an unknown option.
+ * What people write by the habit of other libraries, in lower case without separators, and what it
+ * is here: for the suggestion in the message about an unknown option.
  */
 
 /** For the options of `createAuth`. */
