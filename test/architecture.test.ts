@@ -128,6 +128,7 @@ const TYPES: readonly string[] = [
   'HandshakeLocation',
   'HeaderOptions',
   'HttpSettings',
+  'InteropOptions',
   'IssueOptions',
   'Jwk',
   'Jwks',
