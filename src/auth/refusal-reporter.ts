@@ -1,7 +1,7 @@
 /**
  * Tells the application's listeners of refused requests, each once: guards and routes report alike.
- * A store that is out of order must not stay unknown, so where no listener does the process warns of
- * it.
+ * A store that is out of order must not stay unknown, so where no listener does the process warns
+ * of it.
  */
 import type { AuthError } from '../errors.ts'
 import { toIpPrefix } from '../http/ip-prefix.ts'

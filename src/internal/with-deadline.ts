@@ -3,6 +3,7 @@
  * request that waits for it.
  */
 import { AuthError } from '../errors.ts'
+import { type Awaitable, isPromise } from './awaitable.ts'
 
 /**
  * Runs a function of the application's, and gives up on it after a while. What it does after that
@@ -14,13 +15,9 @@ import { AuthError } from '../errors.ts'
  * @throws {AuthError} `store_unavailable` when no result came in time; its cause names the option
  * @throws whatever the function throws
  */
-export async function withDeadline<T>(
-  name: string,
-  seconds: number,
-  work: () => T | PromiseLike<T>,
-): Promise<T> {
+export async function withDeadline<T>(name: string, seconds: number, work: () => Awaitable<T>): Promise<T> {
   const result = work()
-  if (!isThenable(result)) return result
+  if (!isPromise(result)) return result
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -33,16 +30,4 @@ export async function withDeadline<T>(
   } finally {
     clearTimeout(timer)
   }
-}
-
-/**
- * Whether a value is to be awaited: asked by its shape, for promises of other realms and lazy
- * queries of query builders are no instances of `Promise`.
- */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    value !== null &&
-    (typeof value === 'object' || typeof value === 'function') &&
-    typeof (value as { then?: unknown }).then === 'function'
-  )
 }

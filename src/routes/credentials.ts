@@ -98,9 +98,7 @@ export function toPassword(value: unknown): string {
  */
 export function toMissingBody(contentType: string | null): AuthError {
   const wanted = 'Expected a body of application/json or application/x-www-form-urlencoded'
-  if (contentType === null) return toInvalid(wanted)
-  const isMultipart = /^multipart\//i.test(contentType)
-  return toInvalid(`${wanted}, got ${isMultipart ? 'multipart/form-data' : 'none, or one of another type'}`)
+  return toInvalid(contentType === null ? wanted : `${wanted}, got none, or one of another type`)
 }
 
 function toInvalid(message: string): AuthError {

@@ -44,11 +44,12 @@ async function hasAccessToken<C>(
   { auth, requirements }: RouteDependencies<C>,
   { port }: RouteContext,
 ): Promise<boolean> {
+  const value = port.header('authorization')
+  if (typeof value !== 'string') return false
+  const [protectedHeader = ''] = value.slice(value.indexOf(' ') + 1).split('.', 1)
+  if (!Buffer.from(protectedHeader, 'base64url').includes('"at+jwt"')) return false
   try {
-    const header = port.header('authorization')
-    if (typeof header !== 'string') return false
-    if ((await auth.internals.requests.extract(port, requirements.refreshElsewhere)) === null) return false
-    return auth.decodeUnverified(header.slice(header.indexOf(' ') + 1)).payload['type'] === 'access'
+    return (await auth.internals.requests.extract(port, requirements.refreshElsewhere)) !== null
   } catch (error) {
     if (isAuthError(error)) return false
     throw error

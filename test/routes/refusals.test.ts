@@ -179,7 +179,7 @@ describe('a login', () => {
     ['application/json', '{"password":"x"}', '`username`'],
     ['application/json', '{"username":"x"}', '`password`'],
     ['text/plain', '{"username":"x","password":"y"}', 'application/json'],
-    ['multipart/form-data; boundary=x', '--x--', 'got multipart/form-data'],
+    ['multipart/form-data; boundary=x', '--x--', 'multipart/form-data'],
   ])('as %s %s says what is wrong', async (type, body, words) => {
     const answer = await setUp().send('login', body, { 'content-type': type })
     expect(answer.status).toBe(400)
@@ -227,13 +227,6 @@ describe('a refresh', () => {
     const authorization = `Bearer ${access_token}`
     expect((await send('refresh', { refresh_token }, { authorization })).status).toBe(200)
     expect((await send('refresh', {}, { authorization })).status).toBe(401)
-  })
-
-  it('still refuses two refresh tokens', async () => {
-    const { send, login } = setUp()
-    const { refresh_token } = await login()
-    const answer = await send('refresh', { refresh_token }, { authorization: `Bearer ${refresh_token}` })
-    expect(answer.status).toBe(400)
   })
 
   it('as an OAuth grant fails with `invalid_grant`', async () => {
