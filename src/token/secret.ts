@@ -117,6 +117,8 @@ const MIN_LONG_LETTERS = 6
  * are also read as the letters that they stand for.
  */
 function countTellTales(text: string): number {
+  // Hexadecimal digits spell words by chance, above all where digits stand for letters.
+  if (/^[0-9a-f-]+$/i.test(text)) return 0
   const separated = text.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
   const plain = separated.replace(/[@013457$]/g, (sign) => LEET[sign] ?? sign)
   const letters = [separated, plain].map((spelling) => {

@@ -30,7 +30,7 @@ export interface Origin {
   count(path: string): number
 }
 
-export const SECRET = 'a secret for tests that is long enough to be one'
+export const SECRET = 'mP8sW3kdQ6vZ1xTn5RbY9hJf2LgC7uEa0oKiV4wX'
 
 /** Lifetimes that every test knows: access 100 s, fresh for 100 s. */
 const OPTIONS: AuthOptions = {

@@ -61,7 +61,7 @@ function toCookieEndpoint(url: string): RefreshEndpoint {
 /** Serves the library's routes in the simulator's time. */
 export async function serveOurs(clock: () => number, by: 'cookie' | 'body', jitter = 0.1): Promise<Closable> {
   const auth = createAuth({
-    secret: 'a secret that only this test knows, and nobody else',
+    secret: 'Hx7cJ1mQz4RvW9bLk2TnY6dSg8PfE3uAo5KiV0rC',
     clock,
     locations: ['cookie', 'header'],
     cookies: { secure: false },

@@ -11,7 +11,7 @@ import { authRoutes } from '../../src/routes.ts'
 import type { Store } from '../../src/session/store.ts'
 
 /** The secret of all applications of these tests. */
-export const SECRET = 'a secret that only these tests know, nobody else'
+export const SECRET = 'Nq5uT2yVb8LkD4wZ7cRm1xGe9SfH3pJa6oQiK0vB'
 
 /** What is counted: the sessions' events. */
 const EVENTS = ['started', 'refreshed', 'replayed', 'healed', 'reused', 'steppedUp', 'ended'] as const

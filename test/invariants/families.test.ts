@@ -112,7 +112,7 @@ describeGrounds(GROUNDS, (ground, name) => {
     real = (await app.refresh(real)).pair?.refresh_token ?? ''
     app.move(61)
     const stranger = createAuth({
-      secret: 'the secret of somebody else, who wants to log her out',
+      secret: 'Vt6kM1pDz8XwQ3nRb7LcG5yHs2JfU9eAa4oKiT0vWq',
       clock: app.now,
       sessions: { store: memoryStore() },
     })

@@ -252,7 +252,7 @@ describe('responses', () => {
     const tokens = [
       forge(claimsOf({ exp: NOW - 60 })),
       'x.y.z',
-      forge(claimsOf(), { secret: 'another secret of more than 32 bytes' }),
+      forge(claimsOf(), { secret: 'Wd0qvT4mSx8Kz2rJ9nLc6fYh1bGp3eUa7iRo' }),
     ]
     const codes = ['token_expired', 'token_malformed', 'signature_invalid']
     for (const [i, token] of tokens.entries()) {
@@ -337,7 +337,7 @@ describe('responses', () => {
     const { auth } = setUp()
     const expired = await (await route(auth)(bearer(forge(claimsOf({ exp: NOW - 60 }))))).text()
     const forged = await (
-      await route(auth)(bearer(forge(claimsOf(), { secret: 'another secret of more than 32 bytes' })))
+      await route(auth)(bearer(forge(claimsOf(), { secret: 'Wd0qvT4mSx8Kz2rJ9nLc6fYh1bGp3eUa7iRo' })))
     ).text()
     expect(expired).not.toBe(forged)
   })
@@ -349,7 +349,7 @@ describe('revocation', () => {
     const { auth } = setUp({ isRevoked: (payload) => asked.push(payload) === 0 })
     await route(auth)(bearer('x.y.z'))
     await route(auth)(
-      bearer(forge(claimsOf({ jti: 'j' }), { secret: 'another secret of more than 32 bytes' })),
+      bearer(forge(claimsOf({ jti: 'j' }), { secret: 'Wd0qvT4mSx8Kz2rJ9nLc6fYh1bGp3eUa7iRo' })),
     )
     expect(asked).toEqual([])
     await route(auth)(bearer(forge(claimsOf({ jti: 'j' }))))

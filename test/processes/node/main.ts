@@ -34,7 +34,7 @@ const count = (name: string) => () => {
   events[name] = (events[name] ?? 0) + 1
 }
 const auth = createAuth({
-  secret: 'a secret that only these tests know, nobody else',
+  secret: 'Nq5uT2yVb8LkD4wZ7cRm1xGe9SfH3pJa6oQiK0vB',
   sessions: { store: fuse.wrap(store), overlap: spec.overlap ?? 30 },
   revocation: { maxStale: spec.maxStale ?? 60 },
   on: Object.fromEntries(
