@@ -267,7 +267,7 @@ describe('responses', () => {
     ['another scheme is no token', 'Basic dXNlcjpwYXNz', 401, 'token_missing'],
     ['no scheme is no token', 'TOKEN', 401, 'token_missing'],
     ['the scheme twice', 'Bearer Bearer TOKEN', 400, 'request_invalid'],
-    ['the scheme without a token', 'Bearer', 400, 'request_invalid'],
+    ['the scheme without a token', 'Bearer', 401, 'token_missing'],
     ['a scheme that only begins like it', 'Bearerx TOKEN', 401, 'token_missing'],
     ['two tokens', 'Bearer TOKEN, Bearer TOKEN', 400, 'request_invalid'],
   ])('%s (D8, O10)', async (...[, value, status, code]) => {
