@@ -78,7 +78,7 @@ export interface AuthEvents {
 }
 
 /** The names of all events. */
-export const EVENT_NAMES = keysOf<AuthEvents>({
+export const EVENT_NAMES: readonly (keyof AuthEvents)[] = keysOf<AuthEvents>({
   issued: true,
   refused: true,
   renewed: true,

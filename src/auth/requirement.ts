@@ -96,7 +96,7 @@ export interface RequirementDefaults extends TokenRequirementDefaults {
 }
 
 /** The defaults of renewal. */
-export const RENEW_DEFAULTS = { within: '5m', maxAge: '12h' } as const satisfies Required<RenewOptions>
+export const RENEW_DEFAULTS: Readonly<Required<RenewOptions>> = { within: '5m', maxAge: '12h' }
 
 const REQUIREMENT_KEYS = [
   ...TOKEN_REQUIREMENT_KEYS,

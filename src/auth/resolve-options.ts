@@ -21,7 +21,6 @@ import {
   REVOCATION_DEFAULTS,
   resolveSessions,
   SESSION_DEFAULTS,
-  type SessionOptions,
   type StoreSettings,
 } from '../session/resolve-session-options.ts'
 import { createKeyRing, type KeyRing } from '../token/key-ring.ts'
@@ -41,7 +40,15 @@ import type {
 } from './options.ts'
 
 /** The default of every option that has one, under the option's name. */
-export const DEFAULTS = {
+export const DEFAULTS: Readonly<
+  Required<
+    Pick<AuthOptions, 'access' | 'refresh' | 'freshness' | 'leeway' | 'interop' | 'limits' | 'revocation'>
+  >
+> & {
+  readonly cache: Required<CacheOptions>
+  readonly limits: Required<LimitOptions>
+  readonly sessions: typeof SESSION_DEFAULTS
+} = {
   access: { expiresIn: '15m' },
   refresh: { expiresIn: SESSION_DEFAULTS.idle },
   freshness: { window: '15m' },
@@ -51,7 +58,7 @@ export const DEFAULTS = {
   limits: { tokenLength: 8192, lifetime: '400d' },
   sessions: SESSION_DEFAULTS,
   revocation: REVOCATION_DEFAULTS,
-} as const satisfies Partial<Omit<AuthOptions, 'sessions'>> & { readonly sessions: Partial<SessionOptions> }
+}
 
 /** The audience, for issuing and for verifying. */
 export interface AudienceSettings {

@@ -56,7 +56,7 @@ type BaseClaims = Partial<TokenClaims> & Pick<TokenClaims, 'sub'>
 /**
  * The names of the options of a refresh token; `fresh` is not among them, so it is refused there.
  */
-export const REFRESH_KEYS = keysOf<RefreshIssueOptions<unknown>>({
+export const REFRESH_KEYS: readonly string[] = keysOf<RefreshIssueOptions<unknown>>({
   expiresIn: true,
   expiresAt: true,
   notBefore: true,
@@ -69,7 +69,7 @@ export const REFRESH_KEYS = keysOf<RefreshIssueOptions<unknown>>({
 })
 
 /** The names of the options of an access token. */
-export const ACCESS_KEYS = [
+export const ACCESS_KEYS: readonly string[] = [
   ...REFRESH_KEYS,
   ...keysOf<Omit<IssueOptions<unknown>, keyof RefreshIssueOptions<unknown>>>({ fresh: true, authTime: true }),
 ]

@@ -75,20 +75,20 @@ export interface RevocationOptions {
 }
 
 /** The defaults of sessions. `idle` is no longer than `absolute`. */
-export const SESSION_DEFAULTS = {
+export const SESSION_DEFAULTS: Readonly<Omit<Required<SessionOptions>, 'store' | 'rights'>> = {
   overlap: '30s',
   idle: '20d',
   absolute: '90d',
   jitter: 0.1,
   rotation: true,
-} as const satisfies Omit<Required<SessionOptions>, 'store' | 'rights'>
+}
 
 /** The defaults of revocation. */
-export const REVOCATION_DEFAULTS = {
+export const REVOCATION_DEFAULTS: Readonly<Required<RevocationOptions>> = {
   mode: 'feed',
   maxStale: '60s',
   whenStale: 'refuse',
-} as const satisfies Required<RevocationOptions>
+}
 
 /** The rules of sessions; lengths in seconds. */
 export interface SessionSettings<C> extends RotationPolicy {

@@ -7,21 +7,19 @@ import type { ErrorCode } from '../errors.ts'
 /** The two types of token: one is for routes, the other only gets new access tokens. */
 export type TokenType = 'access' | 'refresh'
 
+/** What differs between the token types. */
+export interface TokenTypeRow {
+  /** The header's `typ`, as we write it. */
+  readonly typ: string
+  /** The error of a route that expects this type and gets the other. */
+  readonly required: ErrorCode
+}
+
 /** Every token type. */
-export const TOKEN_TYPES = {
+export const TOKEN_TYPES: Readonly<Record<TokenType, TokenTypeRow>> = {
   access: { typ: 'at+jwt', required: 'access_token_required' },
   refresh: { typ: 'rt+jwt', required: 'refresh_token_required' },
-} as const satisfies Readonly<
-  Record<
-    TokenType,
-    {
-      /** The header's `typ`, as we write it. */
-      readonly typ: string
-      /** The error of a route that expects this type and gets the other. */
-      readonly required: ErrorCode
-    }
-  >
->
+}
 
 /**
  * The audience of refresh tokens where no issuer is configured, or where the issuer is also an

@@ -148,9 +148,21 @@ const SELECTED =
   'sub_key = :sub_key and {in_realm} and revoked_at is null' +
   ' and idle_expires_at > :now and absolute_expires_at > :now and sid_key <> :except'
 
-type Texts = ReturnType<typeof createTexts>
+type Text =
+  | 'clock'
+  | 'find'
+  | 'insert'
+  | 'save'
+  | 'hold'
+  | 'findOwner'
+  | 'findEarlier'
+  | 'cutOff'
+  | 'findAll'
+  | 'revokeAll'
+  | 'count'
+type Texts = Readonly<Record<Text, Statement>> & { toInsert(many: number, left: number): Statement }
 
-function createTexts({ compile, dialect }: Database) {
+function createTexts({ compile, dialect }: Database): Texts {
   const upsert = dialect === 'mysql' ? 'on duplicate key update' : 'on conflict (sub_key) do update set'
   const columns = COLUMNS.join(', ')
   const sets = CHANGING_COLUMNS.map((name) => `${name} = :${name}`).join(', ')
