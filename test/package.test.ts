@@ -15,7 +15,10 @@ const ALLOWED: readonly RegExp[] = [
   /^dist\/cjs\/package\.json$/,
   /^docs\/.+\.(md|json|yaml|svg)$/,
   /^examples\/(surroundings\/)?[\w-]+\.ts$/,
-  /^(bench\/README|CONTRIBUTING)\.md$/,
+  /^bench\/[\w-]+\.md$/,
+  /^packages\/[\w-]+\/README\.md$/,
+  /^attack\/cases\/README\.md$/,
+  /^(CONTRIBUTING|SECURITY)\.md$/,
   /^src\/auth\/authenticate\.ts$/,
 ]
 
