@@ -189,7 +189,7 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
   })
 
   it('rejects an answer that it does not understand, and hands failures on', async () => {
-    await expect(redisStore({ call: async () => 'OK' }).now()).rejects.toThrow(/unexpected form/)
+    await expect(redisStore({ call: async () => 'OK' }).now()).rejects.toThrow(/Expected an array/)
     const failure = new Error('READONLY You can’t write against a read only replica.')
     await expect(redisStore({ call: () => Promise.reject(failure) }).now()).rejects.toBe(failure)
     await expect(
