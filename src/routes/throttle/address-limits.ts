@@ -4,7 +4,15 @@
 
 import { UNKNOWN_NETWORK } from '../../http/ip-prefix.ts'
 import { type AccountKey, toHash } from './account-key.ts'
-import { type CreateLimiter, consume, forgive, type Limiter, toRefusalUntil, UNLIMITED } from './limiter.ts'
+import {
+  type CreateLimiter,
+  consume,
+  forgive,
+  type Limiter,
+  look,
+  toRefusalUntil,
+  UNLIMITED,
+} from './limiter.ts'
 
 /** Failures of an address, and in how many seconds. */
 const MOST_FAILURES = 20
@@ -30,11 +38,10 @@ export class AddressLimits {
     this.#known = createLimiter({ keyPrefix: 'tw-known', points, duration: KNOWN_TTL })
   }
 
-  /** Whether an account was used from a network before. */
+  /** Whether an account was used from a network before. Throws `store_unavailable`. */
   async isKnown({ exact }: AccountKey, network: string | undefined): Promise<boolean> {
     if (network === undefined || network === UNKNOWN_NETWORK) return false
-    // A limiter that is out of order is told of by the count that follows.
-    return (await this.#known.get(toHash(exact, network)).catch(() => null)) !== null
+    return (await look(this.#known, toHash(exact, network))) !== null
   }
 
   /**

@@ -90,6 +90,19 @@ export async function consume(limiter: Limiter, key: string, seconds?: number): 
   }
 }
 
+/**
+ * What is known of a key; null for nothing. A limiter of the application that cannot tell refuses no
+ * one: the count that follows decides. Our own store that does not respond is waited for once.
+ */
+export async function look(limiter: Limiter, key: string): Promise<LimiterResult | null> {
+  try {
+    return await limiter.get(key)
+  } catch (cause) {
+    if (isAuthError(cause)) throw cause
+    return null
+  }
+}
+
 /** The refusal of a key that has had too many attempts in its time. */
 export async function toRefusalUntil(limiter: Limiter, key: string): Promise<AuthError> {
   const known = await limiter.get(key).catch(toRefusal)

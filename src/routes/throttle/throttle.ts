@@ -94,7 +94,10 @@ export function createThrottle(createLimiter: CreateLimiter, realm: string | nul
         await entered.end('succeed')
         return result
       } catch (error) {
-        await entered.end(isFailure(error) ? 'fail' : 'takeBack', error)
+        const ending = entered.end(isFailure(error) ? 'fail' : 'takeBack', error)
+        // A store that does not respond is not waited for twice.
+        if (isAuthError(error) && error.code === 'store_unavailable') void ending.catch(() => undefined)
+        else await ending
         throw error
       }
     },
