@@ -26,14 +26,15 @@ function checkLast({ attack }: Attacker, last: Exchange | undefined): string[] {
 }
 
 /**
- * The last response. Where its step has an expectation of its own: the last one that has none,
- * logins aside; undefined where there is none.
+ * The last response. Where its step expects another status than the case does: the last response
+ * without an expectation of its own, logins aside; undefined where there is none.
  */
-function findLast({ exchanges, expected }: Attacker): Exchange | undefined {
-  const hasOwn = (one: Exchange): boolean => expected.some(({ exchange }) => exchange === one)
+function findLast({ attack, exchanges, expected }: Attacker): Exchange | undefined {
+  const ownOf = (one: Exchange) => expected.find(({ exchange }) => exchange === one)?.expectation
   const last = exchanges.at(-1)
-  if (last === undefined || !hasOwn(last)) return last
-  return exchanges.findLast((one) => !hasOwn(one) && !one.request.path.endsWith('/login'))
+  const own = last && ownOf(last)
+  if (own === undefined || own.status.some((status) => attack.expect.status.includes(status))) return last
+  return exchanges.findLast((one) => ownOf(one) === undefined && !one.request.path.endsWith('/login'))
 }
 
 /**

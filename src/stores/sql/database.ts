@@ -144,6 +144,7 @@ function detectDialect<DB>(db: Kysely<DB>): SqlDialect {
 
 /** The schema that the instance's plugins put in front of a table; undefined for none. */
 function readSchema<DB>(db: Kysely<DB>): string | undefined {
+  if (typeof (db as { readonly selectFrom?: unknown }).selectFrom !== 'function') return undefined
   const node: unknown = (db as unknown as Kysely<Record<string, object>>)
     .selectFrom('tokenwright')
     .selectAll()
