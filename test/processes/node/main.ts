@@ -147,10 +147,10 @@ const commands: { [K in keyof Commands]: (...args: Parameters<Commands[K]>) => u
     ),
   refresh,
   race: (token, count, way) => Promise.all(Array.from({ length: count }, () => refresh(token, way))),
-  stepUp: (access) =>
+  stepUp: (access, isWrong = false) =>
     attempt(async () => {
       const payload = await auth.verifyToken(access)
-      return toTokens(await auth.sessions.stepUp(payload, async () => ({ amr: ['otp'] })))
+      return toTokens(await auth.sessions.stepUp(payload, async () => (isWrong ? null : { amr: ['otp'] })))
     }),
   judge,
   end: async (sid) => (await attempt(() => done(auth.sessions.end(sid)))).code,

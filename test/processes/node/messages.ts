@@ -43,7 +43,7 @@ export interface Commands {
   refresh(token: string, way?: Way): Outcome
   /** So many refreshes of one token at once. */
   race(token: string, count: number, way: Way): readonly Outcome[]
-  stepUp(access: string): Outcome
+  stepUp(access: string, isWrong?: boolean): Outcome
   judge(token: string, judging: Judging): string
   end(sid: string): string
   revoke(access: string): string
