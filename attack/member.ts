@@ -91,6 +91,8 @@ async function start({ address, namespace, secret, door }: MemberSettings): Prom
   const store = watch(connection.store)
   const onAnswer = (when: 'before' | 'after') => pass('answer', when)
   const target = await createTarget({ door, store, systemClock: true, onAnswer })
+  // Many clients of one address sign in, and a process that dies gives no count back.
+  target.unlimit()
   await target.auth.ready()
   process.once('SIGTERM', async () => {
     process.off('disconnect', dieAlone)
