@@ -97,6 +97,33 @@ describe('refreshing', () => {
     }
   })
 
+  it('keeps what it adds cookies to out of caches, whatever the page says', async () => {
+    const { auth, guard, login, move } = setUp()
+    const page = guard.refreshing(
+      () =>
+        new Response('page', {
+          headers: {
+            'Cache-Control': 'public, max-age=600',
+            'CDN-Cache-Control': 'max-age=600',
+            Vary: 'Accept',
+          },
+        }),
+    )
+    const visit = async (cookie: string) => {
+      const { headers } = await page(new Request('http://localhost/', { headers: { cookie } }))
+      const read = (name: string) => headers.get(name)
+      return [read('cache-control'), read('cdn-cache-control'), read('vary'), headers.getSetCookie().length]
+    }
+    const cookie = (await login()).join('; ')
+    const asThePageSays = ['public, max-age=600', 'max-age=600', 'Accept', 0]
+    expect(await visit(cookie)).toEqual(asThePageSays)
+    move(2000)
+    expect(await visit(cookie)).toEqual(['private, no-store', null, 'Accept, Cookie, Authorization', 3])
+    // A session that is over gets no cookies, so its page is for every visitor.
+    await auth.revokeSubject('alice')
+    expect(await visit(cookie)).toEqual(asThePageSays)
+  })
+
   it('sets no refresh token again that the session keeps: such a response may be late', async () => {
     const { login, visit, move } = setUp()
     const names = (lines: readonly string[]) => lines.map((pair) => pair.split('=', 1)[0])
