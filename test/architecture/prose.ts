@@ -155,7 +155,6 @@ const USUAL: readonly RegExp[] = [
   /carr(?:y|ies|ied|ying) (?:\w+ )?out\b/gi,
   /carry-over/gi,
   /Internet-Drafts?|\bdraft-[a-z]+-[\w-]+/gi,
-  /reference\/answers\.md/g,
   /long-standing|notwithstanding/gi,
   // A public name: what `findToken` returns. The status 404 is called so.
   /\bFoundToken\b|\btoNotFound\b|\bNotFoundError\b/g,

@@ -13,7 +13,7 @@ export const UNFINISHED: readonly string[] = [
   'docs/guide/nest.md',
   'docs/guide/sessions.md',
   'docs/guide/websockets.md',
-  'docs/reference/answers.md',
+  'docs/reference/errors.md',
   'docs/threat-model.md',
   'examples/',
   'packages/',
