@@ -108,6 +108,7 @@ const TYPES: readonly string[] = [
   'AuthOptions',
   'AuthSessions',
   'CacheOptions',
+  'CallLoad',
   'Claims',
   'Clock',
   'CookieOptions',

@@ -110,7 +110,7 @@ export class FeedReader {
   async #poll(): Promise<void> {
     for (let more = true; more; ) {
       const askedAt = monotonic()
-      const page = await this.#client.call((store) => store.readLog(this.#cursor, PAGE_SIZE))
+      const page = await this.#client.call((store) => store.readLog(this.#cursor, PAGE_SIZE), 'log')
       this.#client.learn(page.now, askedAt)
       for (const entry of page.entries) this.#listener.onRevoked(entry)
       this.#cursor = page.cursor

@@ -41,6 +41,14 @@ export interface SessionOptions<C = Claims> {
    */
   readonly rotation?: boolean
   /**
+   * How many calls of the store may be in flight at once in this process, 1-10,000. Further ones
+   * wait, up to sixteen for each place; a call that has no response within 2 s, its wait included,
+   * is `store_unavailable`. Reading the revocation log waits for no place, and revocations go
+   * first. At most a few times the size of the connection pool: what waits there is in no such
+   * order. Default 64.
+   */
+  readonly concurrency?: number
+  /**
    * The user's current scopes and custom claims, read at refresh, renewal and step-up in place of
    * those of the login; null when the user is gone or blocked, which ends the session. A throw, or
    * no result within 2 s, is `store_unavailable`.
@@ -81,6 +89,7 @@ export const SESSION_DEFAULTS: Readonly<Omit<Required<SessionOptions>, 'store' |
   absolute: '90d',
   jitter: 0.1,
   rotation: true,
+  concurrency: 64,
 }
 
 /** The defaults of revocation. */
@@ -116,6 +125,8 @@ export interface StoreSettings<C> {
   readonly sessions: SessionSettings<C>
   /** The rules of revocation. */
   readonly revocation: RevocationSettings
+  /** The most calls of the store in flight. */
+  readonly concurrency: number
 }
 
 /** Other options that these rules depend on; lengths in seconds. */
@@ -143,6 +154,7 @@ const SESSION_KEYS = keysOf<SessionOptions>({
   absolute: true,
   jitter: true,
   rotation: true,
+  concurrency: true,
   rights: true,
 })
 
@@ -198,6 +210,7 @@ export function resolveSessions<C>(
     store: readStore(options.store),
     sessions: resolveRules(options, context),
     revocation: rules,
+    concurrency: readConcurrency(options.concurrency),
   })
 }
 
@@ -257,6 +270,11 @@ function resolveRules<C>(options: Partial<SessionOptions<C>>, context: SessionCo
     realm: context.realm ?? null,
     rights: withDeadline(readFunction('sessions.rights', options.rights)),
   })
+}
+
+function readConcurrency(value: unknown = SESSION_DEFAULTS.concurrency): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 10_000) return value
+  throw new ConfigurationError(expected('sessions.concurrency', 'a whole number from 1 to 10000', value))
 }
 
 /**

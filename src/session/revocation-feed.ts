@@ -6,6 +6,7 @@
  */
 import { AuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
+import type { CallLoad } from './call-queue.ts'
 import { FeedReader, type RevocationListener } from './feed-reader.ts'
 import { RevocationList } from './revocation-list.ts'
 import type { LogEntry } from './store.ts'
@@ -38,6 +39,8 @@ export interface FeedState {
   readonly age: number
   /** How many revocations it remembers. */
   readonly entries: number
+  /** How many calls of the store are in flight and how many wait for a place, of all kinds. */
+  readonly calls: CallLoad
 }
 
 /** The revocations of one application, as one process knows them. */
@@ -144,7 +147,12 @@ export class RevocationFeed {
   /** How much this process knows, for health checks. */
   state(): FeedState {
     const { size } = this.#list
-    return { caughtUp: this.#reader.isCaughtUp(), age: this.#reader.age(), entries: size }
+    return {
+      caughtUp: this.#reader.isCaughtUp(),
+      age: this.#reader.age(),
+      entries: size,
+      calls: this.#storeClient.load(),
+    }
   }
 
   /** Stops following the log. */

@@ -39,15 +39,15 @@ export interface BackendContext {
   readonly emit: (event: SessionEvent) => void
 }
 
-/** Bounds on the calls of a store: 2 s, and as many at once as a busy process can use. */
-const STORE_CLIENT_BOUNDS = { deadline: 2, inFlight: 256 } as const
+/** How long a call of the store may take, in seconds. */
+const CALL_DEADLINE = 2
 
 /** Connects the parts of one application. It calls nothing: the first use does. */
 export function createSessionBackend<C>(
-  { store, sessions: settings, revocation }: StoreSettings<C>,
+  { store, sessions: settings, revocation, concurrency }: StoreSettings<C>,
   { issue, clock, ownClock, emit }: BackendContext,
 ): SessionBackend<C> {
-  const storeClient = new StoreClient(store, STORE_CLIENT_BOUNDS, ownClock)
+  const storeClient = new StoreClient(store, { deadline: CALL_DEADLINE, inFlight: concurrency }, ownClock)
   const revocations = new RevocationFeed(storeClient, revocation)
   const revoker = new SessionRevoker({ storeClient, revocations, settings, clock, emit })
   const sessions = new Sessions({ storeClient, revocations, settings, clock, emit, issue, revoker })

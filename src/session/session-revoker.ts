@@ -64,7 +64,7 @@ export class SessionRevoker {
       const found = await store.get(sid)
       if (found !== null && found.realm !== settings.realm) return { row: found, ended: null }
       return { row: found, ended: await store.end(sid, reason, call) }
-    })
+    }, 'revocation')
     if (ended === null) return false
     this.note('sid', sid)
     if (ended && row !== null) emit({ kind: 'ended', sid, sub: row.sub })
@@ -87,8 +87,9 @@ export class SessionRevoker {
     const reason = everything ? 'subject_revoked' : 'ended'
     const cutOff = everything ? settings.cutOffTtl : null
     const call = { logTtl: settings.logTtl, except, cutOff, now: storeClient.now() }
-    const count = await storeClient.call((store) =>
-      store.endAll({ sub, realm: settings.realm }, reason, call),
+    const count = await storeClient.call(
+      (store) => store.endAll({ sub, realm: settings.realm }, reason, call),
+      'revocation',
     )
     await revocations.catchUp()
     emit({ kind: 'ended', sid: null, sub })
@@ -110,7 +111,7 @@ export class SessionRevoker {
     }
     if (jti === undefined) throw new TypeError('Expected the token to have a `jti`: nothing else names it')
     const { storeClient } = this.#deps
-    await storeClient.call((store) => store.revokeToken(jti, exp + leeway, storeClient.now()))
+    await storeClient.call((store) => store.revokeToken(jti, exp + leeway, storeClient.now()), 'revocation')
     this.note('jti', jti)
   }
 

@@ -6,15 +6,22 @@
  */
 import { AuthError, isAuthError } from '../errors.ts'
 import type { Clock } from '../internal/duration.ts'
+import { type CallLoad, CallQueue } from './call-queue.ts'
 import type { Store } from './store.ts'
 
 /** Bounds on the calls of a store. */
 export interface StoreClientBounds {
-  /** How long a call may take, in seconds. */
+  /** How long a call may take, in seconds, its wait for a place included. */
   readonly deadline: number
-  /** The most calls in flight; further ones fail at once. */
+  /** The most calls in flight; further ones wait. */
   readonly inFlight: number
 }
+
+/**
+ * Which call goes before which: the reading of the log takes no place and never waits, revocations
+ * go before all others.
+ */
+export type CallPriority = 'log' | 'revocation' | 'ordinary'
 
 /** When a call is made, and until when its writes are of use: both in the store's time. */
 export interface Moment {
@@ -43,7 +50,7 @@ export class StoreClient {
   readonly #store: Store
   readonly #bounds: StoreClientBounds
   readonly #clock: Clock | null
-  #inFlight = 0
+  readonly #queue: CallQueue
   #offset: ClockOffset | null = null
 
   /** @param clock the application's own clock; null for the store's */
@@ -51,6 +58,7 @@ export class StoreClient {
     this.#store = store
     this.#bounds = bounds
     this.#clock = clock
+    this.#queue = new CallQueue(bounds.inFlight)
   }
 
   /** The application's own time; null lets the store use its clock. */
@@ -58,34 +66,48 @@ export class StoreClient {
     return this.#clock === null ? null : this.#clock()
   }
 
+  /** How many calls are in flight and how many wait. */
+  load(): CallLoad {
+    return this.#queue.load()
+  }
+
   /**
-   * Calls the store.
+   * Calls the store. A call that waits for a place longer than its deadline is not made.
    *
    * @throws {AuthError} `store_unavailable` when the call fails or takes too long, or when too many
-   *   calls are in flight
+   *   calls wait already
    */
-  async call<T>(work: (store: Store) => Promise<T>): Promise<T> {
+  async call<T>(work: (store: Store) => Promise<T>, priority: CallPriority = 'ordinary'): Promise<T> {
     const { deadline, inFlight } = this.#bounds
-    if (this.#inFlight >= inFlight)
-      throw toUnavailable(new Error(`More than ${inFlight} calls of the store at once`))
-    const release = this.#occupy()
     return new Promise<T>((resolve, reject) => {
-      const late = setTimeout(
-        () => reject(toUnavailable(new Error(`No response of the store within ${deadline} s`))),
-        deadline * 1000,
-      )
-      // A call that never ends gives its place back after twice the deadline.
-      const lost = setTimeout(release, deadline * 2000)
-      lost.unref?.()
-      // `work` may throw before it returns a promise.
-      Promise.resolve(this.#store)
-        .then(work)
-        .then(resolve, (cause: unknown) => reject(toUnavailable(cause)))
-        .finally(() => {
-          clearTimeout(late)
-          clearTimeout(lost)
-          release()
-        })
+      let leave: (() => void) | undefined
+      const late = setTimeout(() => {
+        leave?.()
+        reject(toUnavailable(new Error(`No response of the store within ${deadline} s`)))
+      }, deadline * 1000)
+      const begin = (release: () => void): void => {
+        leave = undefined
+        // A call that never ends gives its place back after twice the deadline.
+        const lost = setTimeout(release, deadline * 2000)
+        lost.unref?.()
+        // `work` may throw before it returns a promise.
+        Promise.resolve(this.#store)
+          .then(work)
+          .then(resolve, (cause: unknown) => reject(toUnavailable(cause)))
+          .finally(() => {
+            clearTimeout(late)
+            clearTimeout(lost)
+            release()
+          })
+      }
+      if (priority === 'log') return begin(() => undefined)
+      const waits = this.#queue.enter({ isUrgent: priority === 'revocation', onPlace: begin })
+      if (waits !== null) {
+        leave = waits
+        return
+      }
+      clearTimeout(late)
+      reject(toUnavailable(new Error(`More than ${inFlight} calls of the store at once, and too many wait`)))
     })
   }
 
@@ -119,16 +141,6 @@ export class StoreClient {
     const isOutdated = known === null || learnedAt - known.learnedAt > OFFSET_TTL
     if (isOutdated || roundTrip <= known.roundTrip)
       this.#offset = { value: storeNow - learnedAt, roundTrip, learnedAt }
-  }
-
-  /** Takes a place among the calls in flight; the function returned gives it back, once. */
-  #occupy(): () => void {
-    this.#inFlight++
-    let isOccupied = true
-    return () => {
-      if (isOccupied) this.#inFlight--
-      isOccupied = false
-    }
   }
 
   async #toMoment(): Promise<Moment> {

@@ -54,19 +54,72 @@ describe('a call', () => {
     await failed
   })
 
-  it('fails at once when too many are in flight', async () => {
+  it('waits for a place when too many are in flight', async () => {
     const client = setUp()
+    const ends: (() => void)[] = []
+    for (let i = 0; i < BOUNDS.inFlight; i++)
+      void client.call(() => new Promise<void>((end) => ends.push(end)))
+    let isDone = false
+    const waiting = client.call(async () => 1).finally(() => (isDone = true))
+    await vi.advanceTimersByTimeAsync(1000)
+    expect([isDone, client.load()]).toEqual([false, { inFlight: BOUNDS.inFlight, waiting: 1 }])
+    ends[0]?.()
+    expect(await waiting).toBe(1)
+    expect(client.load()).toEqual({ inFlight: BOUNDS.inFlight - 1, waiting: 0 })
+  })
+
+  it('that waits longer than its deadline is not made', async () => {
+    const client = setUp()
+    const made = vi.fn(async () => 1)
     for (let i = 0; i < BOUNDS.inFlight; i++) client.call(never).catch(() => undefined)
+    const failed = expect(client.call(made)).rejects.toMatchObject(UNAVAILABLE)
+    await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 1000)
+    await failed
+    await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 1000)
+    expect(made).not.toHaveBeenCalled()
+    expect(client.load()).toEqual({ inFlight: 0, waiting: 0 })
+  })
+
+  it('fails at once when sixteen wait for each place', async () => {
+    const client = setUp()
+    for (let i = 0; i < BOUNDS.inFlight * 17; i++) client.call(never).catch(() => undefined)
     await expect(client.call(async () => 1)).rejects.toMatchObject(UNAVAILABLE)
+    expect(await client.call(async () => 1, 'revocation')).toBe(1)
+    expect(await client.call(async () => 1, 'log')).toBe(1)
+  })
+
+  it('that revokes goes before what waits', async () => {
+    const client = setUp()
+    const order: string[] = []
+    const ends: (() => void)[] = []
+    const call = (name: string, priority: 'revocation' | 'ordinary') =>
+      client.call(() => {
+        order.push(name)
+        return new Promise<void>((end) => ends.push(end))
+      }, priority)
+    const all = Array.from({ length: BOUNDS.inFlight + 1 }, () => call('other', 'ordinary'))
+    all.push(...Array.from({ length: 17 }, () => call('revocation', 'revocation')))
+    await vi.advanceTimersByTimeAsync(0)
+    // Sixteen revocations have places beside the others; one waits.
+    expect(order.filter((name) => name === 'revocation')).toHaveLength(16)
+    while (ends.length > 0) {
+      ends.shift()?.()
+      await vi.advanceTimersByTimeAsync(0)
+    }
+    await Promise.all(all)
+    expect(order.slice(-2)).toEqual(['revocation', 'other'])
   })
 
   it('that never ends keeps its place past the deadline, and gives it back after twice the deadline', async () => {
     const client = setUp()
     for (let i = 0; i < BOUNDS.inFlight; i++) client.call(never).catch(() => undefined)
     await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 2000 - 1)
-    await expect(client.call(async () => 1)).rejects.toMatchObject(UNAVAILABLE)
+    let isDone = false
+    const waiting = client.call(async () => 1).finally(() => (isDone = true))
+    await vi.advanceTimersByTimeAsync(0)
+    expect(isDone).toBe(false)
     await vi.advanceTimersByTimeAsync(1)
-    expect(await client.call(async () => 1)).toBe(1)
+    expect(await waiting).toBe(1)
   })
 
   it('that ends after twice the deadline gives its place back once', async () => {
@@ -76,8 +129,7 @@ describe('a call', () => {
     await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 2000)
     finish?.()
     await vi.advanceTimersByTimeAsync(0)
-    for (let i = 0; i < BOUNDS.inFlight; i++) client.call(never).catch(() => undefined)
-    await expect(client.call(async () => 1)).rejects.toMatchObject(UNAVAILABLE)
+    expect(client.load()).toEqual({ inFlight: 0, waiting: 0 })
   })
 })
 
