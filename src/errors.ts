@@ -1,26 +1,25 @@
 /**
- * The one class of runtime error and the one table of all of them. A row says what the wire says:
- * `error_type` and message as AuthX has them, the status, and the OAuth 2.0 error word (RFC 6750
- * section 3.1, RFC 9470 section 3). Turning an error into a response is the work of
- * `http/error-response.ts`. Messages are fixed texts: no token, key, password or claim value ever
- * enters one.
+ * The one class of runtime errors and the one table of them. A row is what a response says:
+ * `error_type` and message as in AuthX, the status, and the OAuth 2.0 error code (RFC 6750 section
+ * 3.1, RFC 9470 section 3). `http/error-response.ts` makes the response. Messages are fixed texts:
+ * none ever holds a token, key, password or claim value.
  */
 
 /** One row of the table of errors. */
 export interface ErrorRow {
-  /** `error_type` on the wire, and the error's `name`. */
+  /** `error_type` in the response, and the error's `name`. */
   readonly type: string
   /** The HTTP status. */
   readonly status: 400 | 401 | 403 | 429 | 503
-  /** The OAuth 2.0 error word, or null where the RFCs have none. */
+  /** The OAuth 2.0 error code, or null where the RFCs define none. */
   readonly oauth: string | null
-  /** The message on the wire. */
+  /** The message in the response. */
   readonly message: string
-  /** The authentication scheme that is asked for, where it is not `Bearer`. */
+  /** The authentication scheme of the challenge, where it is not `Bearer`. */
   readonly scheme?: 'Basic'
 }
 
-/** Every runtime error there is, by its stable code. Clients key on the code. */
+/** Every runtime error by its stable code. Clients key on the code. */
 export const ERRORS = {
   token_missing: { type: 'MissingTokenError', status: 401, oauth: null, message: 'Token Error' },
   request_invalid: {
@@ -150,16 +149,16 @@ export const ERRORS = {
   },
 } as const
 
-/** The stable name of a runtime error; the `code` of the answer's body. */
+/** The stable name of a runtime error; the `code` in the response's body. */
 export type ErrorCode = keyof typeof ERRORS
 
 /**
- * What a few errors carry beside their code; every member ends up in the answer, so none holds a
+ * What a few errors hold besides their code. Every member goes into the response, so none holds a
  * secret.
  */
 export interface ErrorDetails {
   /**
-   * RFC 9470 section 3: how old an authentication may be (seconds) and which `acr` values would do.
+   * RFC 9470 section 3: how old an authentication may be (seconds) and which `acr` values suffice.
    */
   readonly fresh_token_required: {
     /** The largest accepted age of the last authentication, in seconds. */
@@ -167,7 +166,7 @@ export interface ErrorDetails {
     /** The accepted authentication context classes. */
     readonly acrValues?: readonly string[]
   }
-  /** RFC 6750 section 3: the scopes that the route asks for. */
+  /** RFC 6750 section 3: the scopes that the route requires. */
   readonly scope_missing: {
     /** The required scopes. */
     readonly scopes: readonly string[]
@@ -184,29 +183,29 @@ export interface ErrorDetails {
   }
 }
 
-/** The detail that goes with a code; undefined for the codes that carry none. */
+/** The detail that belongs to a code; undefined for codes without one. */
 export type ErrorDetail<K extends ErrorCode> = K extends keyof ErrorDetails ? ErrorDetails[K] : undefined
 
-/** What may be given beside a code when an error is made. */
+/** What may be passed with a code when an error is made. */
 export interface AuthErrorInit<K extends ErrorCode> {
   /** The code's detail. */
   readonly detail?: ErrorDetail<K>
-  /** What lies behind it; for the server's eyes only, never sent. */
+  /** The underlying error. It stays on the server and is never sent. */
   readonly cause?: unknown
-  /** Another fixed text in place of the table's; must hold nothing that came with the request. */
+  /** A fixed text in place of the table's; must hold nothing that came with the request. */
   readonly message?: string
 }
 
 /**
- * The one error that requests meet. Its `code` is stable; its message is safe to show. It carries
- * no stack trace: it is an answer, not a defect, and hostile traffic must not pay for stacks.
+ * The one error that requests cause. Its `code` is stable; its message is safe to show. It has no
+ * stack trace: it is a response, not a defect, and hostile traffic must not cost stack traces.
  */
 export class AuthError<K extends ErrorCode = ErrorCode> extends Error {
   /** The stable code, a key of the table. */
   readonly code: K
-  /** The HTTP status that goes with the code. */
+  /** The HTTP status of the code. */
   readonly status: ErrorRow['status']
-  /** What the code carries, such as the scopes that were asked for. */
+  /** The code's detail, such as the required scopes. */
   readonly detail: ErrorDetail<K> | undefined
 
   /**
@@ -228,7 +227,7 @@ export class AuthError<K extends ErrorCode = ErrorCode> extends Error {
 
 /**
  * Whether a value is an `AuthError`, also one of another realm or of a second copy of this package:
- * judged by its code and its name, not by its class.
+ * its code and name decide, not its class.
  */
 export function isAuthError(value: unknown): value is AuthError {
   if (!(value instanceof Error) && Object.prototype.toString.call(value) !== '[object Error]') return false

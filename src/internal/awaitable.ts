@@ -17,7 +17,7 @@ export function isPromise<T>(value: Awaitable<T>): value is Promise<T> {
   return typeof (value as { readonly then?: unknown }).then === 'function'
 }
 
-/** Goes on with a value: at once, or when its promise is kept. */
+/** Passes a value on: at once, or when its promise resolves. */
 export function andThen<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
   return isPromise(value) ? Promise.resolve(value).then(next) : next(value)
 }

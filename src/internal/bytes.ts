@@ -22,17 +22,14 @@ export function fromBase64Url(text: string): Buffer | undefined {
   return bytes.toString('base64url') === text ? bytes : undefined
 }
 
-/**
- * Room to decode what a token of the default length limit holds; a longer one takes the slower
- * road.
- */
+/** Space to decode a token of the default length limit. Longer texts take the slower path. */
 const scratch = Buffer.alloc(8192)
 
 /**
- * Decodes canonical base64url of UTF-8: what `fromBase64Url` and `fromUtf8` do one after the other,
- * without a `Buffer` of its own for every text.
+ * Decodes canonical base64url of UTF-8: `fromBase64Url`, then `fromUtf8`, without a `Buffer` for
+ * every text.
  *
- * @returns the text, or undefined when the spelling is not canonical or the bytes are no UTF-8
+ * @returns the text, or undefined when the spelling is not canonical or the bytes are not UTF-8
  */
 export function decodeText(encoded: string): string | undefined {
   if (encoded.length > scratch.length) {
@@ -42,8 +39,7 @@ export function decodeText(encoded: string): string | undefined {
   const end = scratch.write(encoded, 'base64url')
   if (scratch.toString('base64url', 0, end) !== encoded) return undefined
   const text = scratch.toString('utf8', 0, end)
-  // Decoding puts U+FFFD where the bytes are no UTF-8; only a text that has one is worth a second
-  // look.
+  // Decoding puts U+FFFD where the bytes are not UTF-8, so only a text with one is checked again.
   return text.includes('\ufffd') && !isUtf8(scratch.subarray(0, end)) ? undefined : text
 }
 
@@ -55,16 +51,16 @@ export function encodeText(text: string): string {
 }
 
 /**
- * Copies an ASCII text that may be a slice of another: V8 compares slices the slower way, and each
- * keeps the whole text alive that it was cut out of.
+ * Copies an ASCII text that may be a slice of another. V8 compares slices more slowly, and a slice
+ * keeps the whole text alive.
  */
 export function flatten(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1')
 }
 
 /**
- * Decodes UTF-8 and refuses what is none, where `TextDecoder` and `toString` would put U+FFFD in
- * silence.
+ * Decodes UTF-8 and refuses invalid bytes, which `TextDecoder` and `toString` silently replace by
+ * U+FFFD.
  *
  * @returns the text, or undefined for invalid UTF-8
  */
@@ -79,7 +75,7 @@ export function randomId(): string {
   return randomBytes(16).toString('base64url')
 }
 
-/** Compares two short texts in a time that depends on their lengths only. */
+/** Compares two short texts in a time that depends only on their lengths. */
 export function equalInConstantTime(a: string, b: string): boolean {
   const left = Buffer.from(a, 'utf8')
   const right = Buffer.from(b, 'utf8')

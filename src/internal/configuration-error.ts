@@ -1,13 +1,13 @@
 /**
- * The wording of every complaint about a value that a developer passed us:
- * what was expected, what came instead, and never a secret.
- * Setup mistakes become a `ConfigurationError`; misuse of a call becomes a `TypeError`.
+ * The wording of every error about a value that a developer passed: what was expected, what came
+ * instead, and never a secret. A mistake in the setup is a `ConfigurationError`; a wrong argument
+ * of a call is a `TypeError`.
  */
 
 /**
- * Thrown while setting up, never by a request: an option is missing, misspelt, of the wrong shape
- * or unsafe. The message names the option, what was expected and what came; it never holds a key or
- * a secret.
+ * Thrown during setup, never by a request: an option is missing, misspelled, of the wrong shape or
+ * unsafe. The message names the option, what was expected and what came; it never holds a key or a
+ * secret.
  */
 export class ConfigurationError extends Error {
   /** Always `'ConfigurationError'`, also across realms and bundles. */
@@ -15,12 +15,12 @@ export class ConfigurationError extends Error {
 }
 
 /**
- * The texts that may be repeated in a message: numbers with at most a unit, moments, short words,
- * and origins. Everything else may be a key or a secret that was put into the wrong option.
+ * Texts that a message may repeat: numbers with at most a unit, moments, short words, and origins.
+ * Everything else may be a key or a secret that was put into the wrong option.
  */
 const HARMLESS = /^(?:[-+]?[\d.:TZ+ -]{1,24}[a-z]{0,8}|[a-z_-]{1,11}|https?:\/\/[a-z\d.:-]{1,40}\/?)$/i
 
-/** Options whose values are not repeated, whatever they look like. */
+/** Options whose values no message repeats, whatever they look like. */
 const SECRET_NAMES = /secret|key|token|password|passphrase/i
 
 /** Describes a value by its type and, where it cannot be a secret, by its text. */
@@ -41,7 +41,7 @@ export function describeType(value: unknown): string {
 }
 
 /**
- * Words one complaint: "Expected `access.expiresIn` to be a duration such as '15m', got 120
+ * Builds one message: "Expected `access.expiresIn` to be a duration such as '15m', got 120
  * (string)".
  *
  * @param name the option or argument as the developer writes it
@@ -52,17 +52,16 @@ export function expected(name: string, wanted: string, value: unknown): string {
   return `Expected \`${name}\` to be ${wanted}, got ${describe(name, value)}`
 }
 
-/** Whether a value is a plain bag of options: an object that is neither null nor an array. */
+/** Whether a value is an object that is neither null nor an array. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**
- * Refuses unknown option names, so that a typing slip cannot switch a protection off in silence.
+ * Refuses unknown option names, so that a typing mistake cannot silently switch a protection off.
  *
  * @param at where the options are, as the developer writes it; empty for the outermost
- * @param synonyms what people write by the habit of other libraries, in lower case, and what it is
- *   here
+ * @param synonyms the names that other libraries use, in lower case, with the name here
  * @throws {ConfigurationError} with the nearest known name as a suggestion
  */
 export function checkKnownKeys(
@@ -73,7 +72,7 @@ export function checkKnownKeys(
 ): void {
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue
-    // A long name may be a secret that was put at the place of a name.
+    // A long name may be a secret that was written in the place of a name.
     const name = IDENTIFIER.test(key)
       ? `\`${at === '' ? key : `${at}.${key}`}\``
       : `of ${key.length} characters`
@@ -87,7 +86,7 @@ export function checkKnownKeys(
 /** A name that a person would write. */
 const IDENTIFIER = /^[a-z_$][\w$-]{0,27}$/i
 
-/** The known name that is fewest edits away, when it is near enough to be what was meant. */
+/** The known name with the fewest edits, if it is close enough to be the one that was meant. */
 function nearest(key: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((name) => ({ name, distance: editDistance(key.toLowerCase().slice(0, 64), name.toLowerCase()) }))

@@ -8,7 +8,7 @@ import { ConfigurationError, expected, isRecord } from './configuration-error.ts
 /** The unit letters that a duration string may end in: seconds, minutes, hours, days, weeks. */
 export type DurationUnit = 's' | 'm' | 'h' | 'd' | 'w'
 
-/** Seconds in each unit; the one table of units. */
+/** Seconds in each unit. */
 const UNITS: Readonly<Record<string, number>> = Object.freeze({
   s: 1,
   m: 60,
@@ -25,7 +25,7 @@ const UNITS: Readonly<Record<string, number>> = Object.freeze({
 /**
  * A length of time: `'15m'`, `'20d'`, `'2w'`, `{ minutes: 15 }` (members add up), or a number of
  * seconds. Bare numeric strings such as `'900'` do not compile and are refused at run time. There
- * are no months and years, as they have no one length.
+ * are no months and years, because their length varies.
  */
 export type Duration =
   | `${number}${DurationUnit}`
@@ -51,10 +51,10 @@ export interface DurationBounds {
   readonly max: number
 }
 
-/** A clock: returns the present moment in seconds since the Unix epoch; fractions are allowed. */
+/** A clock: returns the current time in seconds since the Unix epoch; fractions are allowed. */
 export type Clock = () => number
 
-/** The system's clock in epoch seconds. */
+/** The system's clock. */
 export const systemClock: Clock = () => Date.now() / 1000
 
 /**
@@ -116,10 +116,7 @@ export function isDate(value: unknown): value is Date {
   return Object.prototype.toString.call(value) === '[object Date]'
 }
 
-/**
- * The last moment that is plausible, in epoch seconds: the year 5138. What is later was meant as
- * milliseconds.
- */
+/** The latest plausible moment in epoch seconds, the year 5138. Larger numbers are milliseconds. */
 const LATEST_MOMENT = 100_000_000_000
 
 /**

@@ -1,6 +1,6 @@
 /**
- * JSON from strangers: bounds that are checked before anything walks a value.
- * Nothing here knows what the members mean.
+ * Untrusted JSON: bounds that are checked before any other code walks a value. Nothing here knows
+ * what the members mean.
  */
 
 /** How large a JSON value may be. */
@@ -36,7 +36,7 @@ function countMembers(node: object, depth: number, budget: number): number {
   return left
 }
 
-/** Freezes a value and everything inside it, also behind what is frozen already. */
+/** Freezes a value and everything inside it, also inside objects that are already frozen. */
 export function deepFreeze<T>(value: T, seen?: Set<unknown>): T {
   if (typeof value !== 'object' || value === null) return value
   Object.freeze(value)
@@ -53,9 +53,9 @@ export function deepFreeze<T>(value: T, seen?: Set<unknown>): T {
 }
 
 /**
- * Whether JSON writes a value as it is: text, finite numbers, booleans, null, lists and plain
- * objects, at any depth that the bounds allow. A `Date`, a `Map`, NaN or a function would be lost
- * or changed in silence; a member `__proto__` is refused. A member that is undefined is left out.
+ * Whether JSON writes a value unchanged: text, finite numbers, booleans, null, lists and plain
+ * objects, down to `depth`. JSON would silently lose or change a `Date`, a `Map`, NaN or a
+ * function. A member `__proto__` is refused. A member that is undefined is left out.
  */
 export function isPlainJson(value: unknown, depth: number): boolean {
   if (value === null || value === undefined) return true
@@ -82,11 +82,11 @@ export function parseFlatObject(text: string): Map<string, string | number | boo
     if (typeof value === 'object' && value !== null) return undefined
     members.set(name, value as string | number | boolean | null)
   }
-  // Every value is flat, so every colon outside of a string stands behind one name.
+  // Every value is flat, so each colon outside of a string belongs to one name.
   return countColons(text) === members.size ? members : undefined
 }
 
-/** Parses a JSON object, or answers undefined for any other text. */
+/** Parses a JSON object; undefined for any other text. */
 export function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text)

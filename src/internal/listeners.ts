@@ -1,18 +1,18 @@
 /**
- * Listeners that users attach for audit. They hear of things after these have happened: a listener that throws, rejects
- * or hangs neither delays nor fails a request.
+ * Listeners that users attach for audit. They are called after the fact: a listener that throws,
+ * rejects or hangs neither delays nor fails a request.
  */
 import { isPromise } from './awaitable.ts'
 
 /** A listener for one kind of event. */
 export type Listener<E> = (event: E) => unknown
 
-/** A bag of listeners by the name of their event. */
+/** Listeners by the name of their event. */
 export type Listeners<Events extends object> = { readonly [K in keyof Events]?: Listener<Events[K]> }
 
 /**
- * Tells the listener of an event, if there is one, and whoever has subscribed to the channel
- * `tokenwright:<name>` of `node:diagnostics_channel`. Nothing is loaded where the runtime has none.
+ * Passes an event to its listener, if there is one, and to the subscribers of the channel
+ * `tokenwright:<name>` of `node:diagnostics_channel`, where the runtime has that module.
  */
 export function emit<Events extends object, K extends keyof Events & string>(
   listeners: Listeners<Events>,
@@ -20,13 +20,13 @@ export function emit<Events extends object, K extends keyof Events & string>(
   event: Events[K],
 ): void {
   const channel = findChannel(name)
-  if (channel?.hasSubscribers) guard(() => channel.publish(event))
+  if (channel?.hasSubscribers) ignoreErrors(() => channel.publish(event))
   const listener = listeners[name]
-  if (listener !== undefined) guard(() => listener(event))
+  if (listener !== undefined) ignoreErrors(() => listener(event))
 }
 
-/** Runs a listener, whose defect is its own. A thenable is awaited: a lazy query runs only then. */
-function guard(run: () => unknown): void {
+/** Runs a listener. A thenable is awaited, because a lazy query runs only then. */
+function ignoreErrors(run: () => unknown): void {
   try {
     const result = run()
     if (isPromise(result)) Promise.resolve(result).catch(() => undefined)
@@ -35,7 +35,7 @@ function guard(run: () => unknown): void {
   }
 }
 
-/** As much of a channel as is used. */
+/** The members of a channel that are used here. */
 interface Channel {
   readonly hasSubscribers: boolean
   publish(event: unknown): void

@@ -1,16 +1,16 @@
 /**
- * How rooms read their sections of the options, and single values in them, while `createAuth` runs
- * or a requirement is prepared. Nothing here knows what an option means.
+ * Readers of option groups and of single options, for the modules that resolve options. They run
+ * while `createAuth` runs or a requirement is prepared. Nothing here knows what an option means.
  */
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from './configuration-error.ts'
 
 /**
- * Reads one section of the options, such as `cookies`.
+ * Reads one group of options, such as `cookies`.
  *
- * @param name the section as the developer writes it
- * @param known every option of the section
- * @returns the section, or an empty one when it was left out
- * @throws {ConfigurationError} when it is no object or holds an option that nobody reads
+ * @param name the group as the developer writes it
+ * @param known every option of the group
+ * @returns the group, or an empty one when it was left out
+ * @throws {ConfigurationError} when it is not an object or holds an unknown option
  */
 export function readOptionGroup<T extends object>(
   name: string,
@@ -24,8 +24,7 @@ export function readOptionGroup<T extends object>(
 }
 
 /**
- * The names of every member of a type. A name that is forgotten, or that the type lacks, does not
- * compile.
+ * The names of all members of a type. A missing name, or one that the type lacks, does not compile.
  *
  * @param names each member of the type, optional ones included
  */
@@ -39,10 +38,10 @@ export function keysOf<T extends object>(
  * Reads a list of known words.
  *
  * @param name the option as the developer writes it
- * @param known every word that may stand in the list
+ * @param known the words that the list may hold
  * @returns the words as a set
- * @throws {ConfigurationError} when it is no list, is empty, or holds an unknown word or one word
- *   twice
+ * @throws {ConfigurationError} when the value is not a list, is empty, or holds an unknown word or
+ *   one word twice
  */
 export function readWords<T extends string>(
   name: string,
@@ -75,19 +74,19 @@ export function readCount(
   )
 }
 
-/** Reads a function or its absence. @throws {ConfigurationError} for anything else */
+/** Reads an optional function. @throws {ConfigurationError} for anything else */
 export function readFunction<F>(name: string, value: F | undefined): F | null {
   if (value === undefined || typeof value === 'function') return value ?? null
   throw new ConfigurationError(expected(name, 'a function', value))
 }
 
-/** Reads a non-empty text or its absence. @throws {ConfigurationError} for anything else */
+/** Reads an optional non-empty text. @throws {ConfigurationError} for anything else */
 export function readText(name: string, value: unknown): string | undefined {
   if (value === undefined || (typeof value === 'string' && value !== '')) return value
   throw new ConfigurationError(expected(name, 'a non-empty string', value))
 }
 
-/** Reads a yes or no. @throws {ConfigurationError} for anything else */
+/** Reads a boolean. @throws {ConfigurationError} for anything else */
 export function readFlag(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value
   throw new ConfigurationError(expected(name, 'true or false', value))

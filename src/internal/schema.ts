@@ -3,18 +3,18 @@
  * zod, valibot, arktype and others satisfy it, and we depend on none of them.
  */
 
-/** What a schema answers for a value: an output, or the list of what is wrong with it. */
+/** What a schema returns for a value: an output, or the list of what is wrong with it. */
 export type SchemaResult<O> =
   | {
       /** The checked value. */
       readonly value: O
-      /** Absent when the value is right. */
+      /** Absent when the value is valid. */
       readonly issues?: undefined
     }
   | {
       /** What is wrong; its texts come from the user's schema. */
       readonly issues: readonly {
-        /** One complaint, in the schema's words. */
+        /** One problem, in the schema's words. */
         readonly message: string
         /** Where in the value: names, or objects that hold one. */
         readonly path?: readonly (PropertyKey | SchemaPathPart)[] | undefined
@@ -27,7 +27,7 @@ export interface SchemaPathPart {
   readonly key: PropertyKey
 }
 
-/** Any schema of the Standard Schema family, taking `I` and giving `O`. */
+/** Any schema that implements Standard Schema, from input `I` to output `O`. */
 export interface StandardSchema<I = unknown, O = I> {
   /** The interface's single property. */
   readonly '~standard': {
@@ -37,12 +37,12 @@ export interface StandardSchema<I = unknown, O = I> {
     readonly vendor: string
     /** Checks a value; may be asynchronous. */
     readonly validate: (value: unknown) => SchemaResult<O> | Promise<SchemaResult<O>>
-    /** Carries the types; never read at run time. */
+    /** Holds the types; never read at run time. */
     readonly types?:
       | {
           /** What the schema takes. */
           readonly input: I
-          /** What it gives. */
+          /** What it returns. */
           readonly output: O
         }
       | undefined

@@ -1,17 +1,16 @@
 /**
- * The one deadline for functions that the application gives: a query that hangs must not hang every
- * request that waits for it.
+ * The deadline for functions of the application: a query that hangs must not hang every request
+ * that waits for it.
  */
 import { AuthError } from '../errors.ts'
 import { type Awaitable, isPromise } from './awaitable.ts'
 
 /**
- * Runs a function of the application's, and gives up on it after a while. What it does after that
- * has no effect.
+ * Runs a function of the application with a deadline. A result after the deadline has no effect.
  *
  * @param name the option, for the message
- * @param seconds how long a result is waited for
- * @returns its result; a value that is no promise is returned without a timer
+ * @param seconds how long to wait for a result
+ * @returns the result; a value that is not a promise is returned without a timer
  * @throws {AuthError} `store_unavailable` when no result came in time; its cause names the option
  * @throws whatever the function throws
  */
