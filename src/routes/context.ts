@@ -171,7 +171,7 @@ export async function findExpiredSession<C>(
 }
 
 /** A response with JSON, which no cache may store. */
-export function toJson(status: number, body: unknown, cookies: readonly string[] = []): Response {
+export function toJsonResponse(status: number, body: unknown, cookies: readonly string[] = []): Response {
   const headers = new Headers({ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
   for (const line of cookies) headers.append('Set-Cookie', line)
   return new Response(JSON.stringify(body), { status, headers })
@@ -186,7 +186,7 @@ export function toEmpty(cookies: readonly string[] = []): Response {
 
 /** The response where the application is at fault. */
 export function toServerError(): Response {
-  return toJson(500, {
+  return toJsonResponse(500, {
     message: 'Internal server error',
     error_type: 'ConfigurationError',
     code: 'configuration_invalid',
@@ -195,7 +195,7 @@ export function toServerError(): Response {
 
 /** The response where there is no route, or nothing of the user's. */
 export function toNotFound(): Response {
-  return toJson(404, { message: 'Not found', error_type: 'NotFoundError', code: 'not_found' })
+  return toJsonResponse(404, { message: 'Not found', error_type: 'NotFoundError', code: 'not_found' })
 }
 
 /** The response where the route lacks the method. */
@@ -205,7 +205,7 @@ export function toNotAllowed(methods: readonly string[]): Response {
     error_type: 'MethodNotAllowedError',
     code: 'method_not_allowed',
   }
-  const response = toJson(405, body)
+  const response = toJsonResponse(405, body)
   response.headers.set('Allow', methods.join(', '))
   return response
 }

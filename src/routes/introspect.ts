@@ -5,12 +5,12 @@
  */
 import type { TokenPayload } from '../token/token-payload.ts'
 import { readClientToken } from './client-token.ts'
-import { type RouteContext, type RouteDependencies, toJson } from './context.ts'
+import { type RouteContext, type RouteDependencies, toJsonResponse } from './context.ts'
 
 /** `POST /introspect`. */
 export async function introspect<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
   const payload = await readClientToken(deps, context, deps.requirements.live)
-  return toJson(200, payload === null ? { active: false } : toClaims(payload))
+  return toJsonResponse(200, payload === null ? { active: false } : toClaims(payload))
 }
 
 /**

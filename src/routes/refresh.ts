@@ -3,7 +3,7 @@
  * that is good from now on. Without a session store that is the one that came.
  */
 import { isAuthError } from '../errors.ts'
-import { authenticateRequest, type RouteContext, type RouteDependencies, toJson } from './context.ts'
+import { authenticateRequest, type RouteContext, type RouteDependencies, toJsonResponse } from './context.ts'
 import { deliverTokens, toDelivery } from './token-delivery.ts'
 
 /** `POST /refresh`. */
@@ -16,7 +16,7 @@ export async function refresh<C>(deps: RouteDependencies<C>, context: RouteConte
     deps.auth.internals.reportRefusal(error, context.port)
     const { body } = deps.auth.errorResponse(error)
     // A client that speaks OAuth knows this word (RFC 6749 section 5.2).
-    return toJson(400, { ...(JSON.parse(body) as object), error: 'invalid_grant' })
+    return toJsonResponse(400, { ...(JSON.parse(body) as object), error: 'invalid_grant' })
   }
 }
 

@@ -3,7 +3,7 @@
  * The response is 200 for any token, known or not (section 2.2).
  */
 import { readClientToken } from './client-token.ts'
-import { type RouteContext, type RouteDependencies, toJson } from './context.ts'
+import { type RouteContext, type RouteDependencies, toJsonResponse } from './context.ts'
 
 /** `POST /revoke`. */
 export async function revoke<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
@@ -11,5 +11,5 @@ export async function revoke<C>(deps: RouteDependencies<C>, context: RouteContex
   // Another library's token may lack both names, and then nothing can be revoked.
   if (payload !== null && (payload.jti !== undefined || payload.sid !== undefined))
     await deps.auth.revoke(payload)
-  return toJson(200, {})
+  return toJsonResponse(200, {})
 }

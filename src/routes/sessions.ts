@@ -8,7 +8,7 @@ import {
   type RouteContext,
   type RouteDependencies,
   toEmpty,
-  toJson,
+  toJsonResponse,
   toNotFound,
 } from './context.ts'
 
@@ -16,7 +16,7 @@ import {
 export async function listSessions<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
   const { payload } = await authenticateRequest(deps, context, deps.requirements.access)
   const rows = await deps.auth.sessions.list(payload.sub)
-  return toJson(200, { sessions: rows.map((row) => toView(row, payload.sid)) })
+  return toJsonResponse(200, { sessions: rows.map((row) => toView(row, payload.sid)) })
 }
 
 /** `DELETE /sessions`: ends all of the user's sessions but the current one. */

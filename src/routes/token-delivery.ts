@@ -6,7 +6,7 @@
 import { type Delivery, toTokenResponse } from '../http/token-response.ts'
 import type { ExtractedToken } from '../http/token-sources.ts'
 import type { IssuedToken } from '../token/issued-token.ts'
-import { type RouteContext, type RouteDependencies, toJson } from './context.ts'
+import { type RouteContext, type RouteDependencies, toJsonResponse } from './context.ts'
 
 /** The tokens of a response. */
 export interface DeliveredTokens {
@@ -29,8 +29,8 @@ export function deliverTokens<C>(
   const isKept = typeof refresh === 'string'
   const tokens = { access, refresh: isKept ? { text: refresh } : refresh, ...(fresh && { fresh }) }
   const body = toTokenResponse(by, tokens, auth.http.cookies)
-  if (by === 'body') return toJson(200, body)
-  return toJson(200, body, auth.internals.toCookies(isKept ? { access } : { access, refresh }))
+  if (by === 'body') return toJsonResponse(200, body)
+  return toJsonResponse(200, body, auth.internals.toCookies(isKept ? { access } : { access, refresh }))
 }
 
 /**

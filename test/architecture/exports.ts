@@ -7,18 +7,13 @@ import { isNode, type Node, type Source } from './source.ts'
  */
 const SAME_MEANING = new Set(['guards', 'Guards', 'GuardOptions', 'AuthVariables'])
 
-/**
- * Names that two files declare and export. A re-export declares nothing.
- *
- * @param unfinished names that are not looked at yet
- */
-export function checkExportedOnce(sources: readonly Source[], unfinished: readonly string[] = []): string[] {
+/** Names that two files declare and export. A re-export declares nothing. */
+export function checkExportedOnce(sources: readonly Source[]): string[] {
   const places = new Map<string, string[]>()
   for (const source of sources) {
     for (const name of declaredExports(source)) places.set(name, [...(places.get(name) ?? []), source.path])
   }
   return [...places].flatMap(([name, paths]) => {
-    if (unfinished.includes(name)) return []
     const others = paths.filter((path) => !(SAME_MEANING.has(name) && path.startsWith('src/adapters/')))
     return others.length > 1
       ? [`${others[0]}:1 exports ${name}, and so does ${others.slice(1).join(', ')}`]

@@ -21,6 +21,3 @@ export const UNFINISHED: readonly string[] = [
   'test/server/',
   'test/stores/',
 ]
-
-/** Names that two files still export with two meanings. The list ends empty. */
-export const EXPORTED_TWICE: readonly string[] = ['Run', 'toJson', 'toRow']

@@ -7,7 +7,7 @@ import type { NewSession, RevokeReason, SessionRow, StepUpCall } from '../../ses
 import { fromRedisTime } from './script.ts'
 
 /**
- * The fields in the order in which scripts return them and `toRow` reads them. Rows of version 0.1
+ * The fields in the order in which scripts return them and `readRow` reads them. Rows of version 0.1
  * have no `late`, `before` and `realm`.
  */
 const FIELDS = [
@@ -92,7 +92,7 @@ export function toAuthentication({ authTime, acr, amr }: NewSession | StepUpCall
  * Reads a row that a script returns; null where there is none. Naming each member is faster than
  * spreading.
  */
-export function toRow(reply: unknown): SessionRow | null {
+export function readRow(reply: unknown): SessionRow | null {
   const [gen, rot, used, idle, abs, rev, why, made, authentication, login, , late, before] =
     reply as readonly unknown[]
   if (gen === null || gen === undefined) return null

@@ -16,7 +16,7 @@ export interface Script {
 }
 
 /** The source of a script. */
-export interface ScriptParts {
+export interface ScriptSource {
   /** The names of its keys in Lua, separated by blanks. */
   readonly keys: string
   /** The names of its arguments in Lua, separated by blanks; `#` before a number, nil when null. */
@@ -29,7 +29,7 @@ export interface ScriptParts {
 export type Argument = string | number | boolean | null
 
 /** One run of a script. */
-export interface Run {
+export interface ScriptCall {
   /** The keys, in the order of the script's names. */
   readonly keys: readonly [string, ...string[]]
   /** The arguments, in the order of the script's names. */
@@ -39,7 +39,7 @@ export interface Run {
 }
 
 /** Runs a script; rejects with what the client rejects with. */
-export type Runner = (script: Script, run: Run) => Promise<readonly unknown[]>
+export type Runner = (script: Script, call: ScriptCall) => Promise<readonly unknown[]>
 
 const PREAMBLE = `
 -- The time of the step in milliseconds: the caller's, or the server's.
@@ -66,7 +66,7 @@ end
 `
 
 /** Compiles a script: declares its keys and arguments. */
-export function createScript({ keys, args, body }: ScriptParts): Script {
+export function createScript({ keys, args, body }: ScriptSource): Script {
   const named = keys.split(' ').map((name, index) => `local ${name} = KEYS[${index + 1}]\n`)
   // The first argument is always the time of the step.
   const given = args.split(' ').map((name, index) => {

@@ -13,7 +13,7 @@ import {
 } from '../../session/store.ts'
 import { type Keys, spell, spellOwner } from './keys.ts'
 import { APPEND } from './log.ts'
-import { OWNER, ROW, toAuthentication, toLogin, toRow } from './mapping.ts'
+import { OWNER, ROW, readRow, toAuthentication, toLogin } from './mapping.ts'
 import { createScript, EXPIRY, fromRedisTime, type Runner, toRedisTime, toRedisTimeOrNull } from './script.ts'
 
 const NOW = createScript({ keys: 'log', args: '', body: 'return { now }' })
@@ -169,7 +169,7 @@ export function createSessions(
     async start(session, now) {
       const { sid } = session
       const times = [session.provedAt, session.idle, session.absolute].map(toRedisTime)
-      return toRow(
+      return readRow(
         await run(START, {
           keys: [
             keys.row(sid),
@@ -205,16 +205,16 @@ export function createSessions(
         ],
         now,
       })
-      return { word: String(word) as RotationWord, row: toRow(row), now: fromRedisTime(moment) }
+      return { word: String(word) as RotationWord, row: readRow(row), now: fromRedisTime(moment) }
     },
 
     async stepUp(call) {
       const args = [toAuthentication(call), toRedisTimeOrNull(call.notAfter)]
       const [word, moment, row] = await run(STEP_UP, { keys: [keys.row(call.sid)], args, now: call.now })
-      return { word: String(word) as StepUp['word'], row: toRow(row), now: fromRedisTime(moment) }
+      return { word: String(word) as StepUp['word'], row: readRow(row), now: fromRedisTime(moment) }
     },
 
-    get: async (sid) => toRow(await run(GET, { keys: [keys.row(sid)], args: [], now: null })),
+    get: async (sid) => readRow(await run(GET, { keys: [keys.row(sid)], args: [], now: null })),
 
     async list(owner, now) {
       const rows = await listIndex(run, keys, { index: owner, owner, now })
@@ -259,7 +259,7 @@ async function listIndex(
   for (let from = 0; from >= 0 && rows.size < MOST_LISTED; ) {
     const args = [toRealmJson(owner), from, LISTED_AT_ONCE]
     const [next, ...found] = await run(LIST, { keys: [keys.index(index), keys.log], args, now })
-    for (const row of found.map(toRow)) if (row !== null) rows.set(row.sid, row)
+    for (const row of found.map(readRow)) if (row !== null) rows.set(row.sid, row)
     from = Number(next)
   }
   return [...rows.values()]
