@@ -92,8 +92,8 @@ export class Pipeline<C> {
   /** Checks again what was verified before: times, type, realm, revocation and the requirement. */
   async recheck(payload: TokenPayload<C>, requirement: PreparedRequirement): Promise<TokenPayload<C>> {
     const { leeway, hasStore, clock } = this.#deps
-    const objection = decideTimes(toSpan(payload, leeway, hasStore), clock())
-    if (objection !== undefined) throw new AuthError(objection)
+    const failure = decideTimes(toSpan(payload, leeway, hasStore), clock())
+    if (failure !== undefined) throw new AuthError(failure)
     requireTypeAndRealm(payload, requirement)
     await this.checkRevocation(payload, requirement)
     return this.authorize(payload, requirement)
@@ -109,8 +109,8 @@ export class Pipeline<C> {
 
   /** Refuses what is valid but not enough for the route. */
   authorize(payload: TokenPayload<C>, requirement: PreparedRequirement): TokenPayload<C> {
-    const objection = decideAuthorization(payload, requirement, this.#deps.clock)
-    if (objection !== undefined) throw objection
+    const failure = decideAuthorization(payload, requirement, this.#deps.clock)
+    if (failure !== undefined) throw failure
     return payload
   }
 

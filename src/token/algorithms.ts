@@ -1,8 +1,8 @@
 /**
  * The one table of JWS algorithms (RFC 7518 section 3, RFC 8037 section 3.1): which key each takes,
- * how it signs, how it verifies. Keys are prepared once; nothing outside looks at an algorithm's
- * name again. All of it is synchronous `node:crypto`: Web Crypto hands each token to another thread
- * and costs more than the signature.
+ * how it signs, how it verifies. Keys are prepared once; after that no code looks at an algorithm's
+ * name. Everything is synchronous `node:crypto`: Web Crypto passes each token to another thread,
+ * which costs more than the signature.
  */
 import * as crypto from 'node:crypto'
 import { constants, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
@@ -12,8 +12,8 @@ import { fromBase64Url } from '../internal/bytes.ts'
 export type Sign = (input: string) => string
 
 /**
- * Verifies a base64url signature over the ASCII signing input. Returns false, and never throws, for
- * any text. The signature must be in its canonical spelling.
+ * Verifies a base64url signature over the ASCII signing input. Never throws: any other text is
+ * false. The signature must be in its canonical spelling.
  */
 export type Verify = (input: string, signature: string) => boolean
 
@@ -90,18 +90,18 @@ function hmac(name: AlgorithmName, hash: string, minBytes: number, blockBytes: n
   }
 }
 
-/** `crypto.hash` came with Node 20.12; other runtimes may lack it. */
+/** `crypto.hash` exists since Node 20.12; other runtimes may lack it. */
 type OneShotHash = (algorithm: string, data: Uint8Array, encoding: 'latin1' | 'base64url') => string
 
 /**
- * Space for the signing input of a token of the default length limit; a longer one is hashed the
+ * Space for the signing input of a token of the default length limit. A longer input is hashed the
  * slower way.
  */
 const SCRATCH_BYTES = 8192
 
 /**
- * HMAC (RFC 2104) as two one-shot hashes over prepared pads: `createHmac` allocates a stream object
- * per call. The input must be ASCII: one byte is taken of each character.
+ * HMAC (RFC 2104) as two one-shot hashes over prepared pads, because `createHmac` allocates a
+ * stream object per call. The input must be ASCII: each character is written as one byte.
  */
 function prepareMac(key: KeyObject, hash: string, blockBytes: number): Sign {
   const streamed: Sign = (input) => createHmac(hash, key).update(input, 'latin1').digest('base64url')
@@ -179,8 +179,8 @@ type SignOptions = Omit<crypto.SignKeyObjectInput, 'key'>
 let takesKeyObjects: boolean | undefined
 
 /**
- * Tries it with a verification, which draws no randomness and so is allowed at module scope
- * everywhere.
+ * Tries it with a verification. That needs no randomness, which some runtimes forbid while a module
+ * loads.
  */
 function tryKeyObject(key: KeyObject, hash: string | null, options: SignOptions): boolean {
   const nothing = Buffer.alloc(0)
@@ -194,8 +194,8 @@ function tryKeyObject(key: KeyObject, hash: string | null, options: SignOptions)
 }
 
 /**
- * A key with its options, in the form that this runtime takes. Workers take DER only, which is
- * slower on Node.
+ * A key with its options, in the form that this runtime takes. Cloudflare Workers take only DER,
+ * which is slower on Node.
  */
 function prepareKey(key: KeyObject, hash: string | null, options: SignOptions): crypto.SignKeyObjectInput {
   takesKeyObjects ??= tryKeyObject(key, hash, options)

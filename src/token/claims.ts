@@ -1,7 +1,7 @@
 /**
- * The claim set on the wire (RFC 7519 section 4, RFC 9068 section 2.2, and AuthX's names): the one
- * table of claims, and the checks of each. Pure: it takes parsed JSON and the rules, and returns a
- * payload or the code of the first objection. `hasEnded` is the one line that decides expiry.
+ * The claims in a token (RFC 7519 section 4, RFC 9068 section 2.2, and AuthX's names): the one
+ * table of claims, and the check of each. Pure: it takes parsed JSON and the rules, and returns a
+ * payload or the code of the first failed check. `hasEnded` is the one line that decides expiry.
  */
 
 import type { ErrorCode } from '../errors.ts'
@@ -18,7 +18,7 @@ export const PAYLOAD_BOUNDS: JsonBounds = { depth: 16, members: 256 }
 const LAST_MOMENT = 8.64e12
 
 const isTime = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) <= LAST_MOMENT
-/** Non-empty text without U+0000, which databases and C libraries take for the end of a text. */
+/** Non-empty text without U+0000, which ends a text for databases and C libraries. */
 const isText = (value: unknown): boolean =>
   typeof value === 'string' && value !== '' && value.isWellFormed() && !value.includes('\0')
 const isTextList = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isText)
@@ -40,7 +40,7 @@ const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
   aud: () => true,
   access_aud: (value) => isText(value) || (isTextList(value) && value.length > 0),
   type: (value) => typeof value === 'string' && Object.hasOwn(TOKEN_TYPES, value),
-  fresh: () => true, // what is neither a boolean nor a deadline is stale, not malformed
+  fresh: () => true, // neither a boolean nor a deadline means not fresh, not malformed
   csrf: (value) => typeof value === 'string',
   scopes: (value) => Array.isArray(value) && value.every(isScope),
   access_scopes: (value) => Array.isArray(value) && value.every(isScope),
@@ -102,7 +102,7 @@ const REQUIRED_OF_OTHERS: readonly ClaimName[] = ['sub', 'exp']
  *
  * @param claims a parsed JSON object; what is inside it gets frozen
  * @param header what the header's `typ` says
- * @returns the payload, or the code of the first objection
+ * @returns the payload, or the code of the first failed check
  */
 export function readClaims(
   claims: Record<string, unknown>,
@@ -112,8 +112,8 @@ export function readClaims(
   if (!isWithinBounds(claims, PAYLOAD_BOUNDS)) return 'token_malformed'
   const data = readCustomClaims(claims, rules)
   if (data === undefined) return 'token_malformed'
-  const objection = decideIssuerAndAudience(claims, rules)
-  if (objection !== undefined) return objection
+  const failure = decideIssuerAndAudience(claims, rules)
+  if (failure !== undefined) return failure
   const members = claims as unknown as Partial<PayloadMembers>
   const type = members.type ?? 'access'
   const isTyped = members.type !== undefined && members.type !== null
@@ -150,7 +150,7 @@ export function readClaims(
 }
 
 /**
- * Checks the shape of every registered claim, and sets the custom ones apart. Null counts as absent
+ * Checks the shape of every registered claim, and collects the custom ones. Null counts as absent
  * in another library's token.
  *
  * @returns the custom claims, deeply frozen; undefined when a claim is missing or of another shape
@@ -206,7 +206,7 @@ function toScopes(value: unknown): readonly string[] {
 }
 
 /**
- * Whether an audience is that of our refresh tokens; those of before have the one of access tokens.
+ * Whether an audience is that of our refresh tokens. Older ones have the audience of access tokens.
  */
 function isRefreshAudience(aud: unknown, { issuer }: ClaimRules): boolean {
   return typeof aud === 'string' && (aud === issuer || aud === REFRESH_AUDIENCE)
@@ -240,8 +240,8 @@ export function toSpan(payload: PayloadMembers<unknown>, leeway: number, hasRows
 }
 
 /**
- * The objection to the times of a token; undefined for none. Asked on every use: the cache asks the
- * same of a token that it remembers.
+ * Decides whether a token may be used now: the code of the failed check, or undefined. Runs on
+ * every use; the cache makes the same checks on a token that it remembers.
  *
  * @param now epoch seconds
  */
@@ -250,7 +250,7 @@ export function decideTimes({ from, until }: Span, now: number): ErrorCode | und
   return hasBegun(from, now) ? undefined : 'token_not_active'
 }
 
-/** Whether a token may be used already. False when a clock returns NaN. */
+/** Whether a token may already be used. False when a clock returns NaN. */
 export function hasBegun(from: number, now: number): boolean {
   return now >= from
 }

@@ -20,15 +20,15 @@ export function validateData<C>(
   return andThen(schema['~standard'].validate(value), readResult<C>)
 }
 
-/** How many objections of a schema are told. */
+/** The most issues of a schema that a message lists. */
 const MAX_ISSUES = 10
 
 function readResult<C>(result: SchemaResult<C>): CheckedData<C> {
   if (result.issues === undefined) return { data: result.value }
-  const complaints = result.issues.slice(0, MAX_ISSUES).map(({ message, path = [] }) => {
+  const issues = result.issues.slice(0, MAX_ISSUES).map(({ message, path = [] }) => {
     const names = path.map((part) => String(typeof part === 'object' && part !== null ? part.key : part))
     return `\`${['data', ...names].join('.')}\`: ${message}`
   })
   const wanted = 'Expected `data` to satisfy the schema given as `claims`'
-  return { error: new TypeError(`${wanted}: ${complaints.join('; ')}`) }
+  return { error: new TypeError(`${wanted}: ${issues.join('; ')}`) }
 }

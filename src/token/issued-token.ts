@@ -1,10 +1,10 @@
 /**
- * Tokens that were just signed, with what is known of them, so that nobody decodes again what this
- * process has signed; and the public pair, which is made of them.
+ * Tokens that were just signed, together with their claims, so that no code decodes what this
+ * process has signed; and the public pair, which is made from them.
  */
 import type { TokenClaims } from './sign-token.ts'
 
-/** A token pair, as the body of a response has it (RFC 6749 section 5.1). */
+/** A token pair in the form of a response's body (RFC 6749 section 5.1). */
 export interface TokenPair {
   /** The access token. */
   readonly access_token: string
@@ -20,7 +20,7 @@ export interface TokenPair {
 export interface IssuedToken {
   /** The compact JWS. */
   readonly text: string
-  /** Its claims; what signing adds by default, such as `jti` and `iss`, is not among them. */
+  /** Its claims, without what signing adds by default, such as `jti` and `iss`. */
   readonly claims: TokenClaims
 }
 
@@ -28,11 +28,11 @@ export interface IssuedToken {
 export interface IssuedPair {
   /** The access token. */
   readonly access: IssuedToken
-  /** The refresh token that is good from now on. */
+  /** The refresh token to use from now on. */
   readonly refresh: IssuedToken
   /**
-   * Whether the refresh token is the one that was presented: same generation, same end. The client
-   * then keeps its own copy, which a late response must not replace.
+   * Whether the refresh token is the one that the request sent: same generation, same end. The
+   * client then keeps its own copy, which a late response must not replace.
    */
   readonly isRefreshKept: boolean
 }

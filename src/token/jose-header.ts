@@ -1,6 +1,6 @@
 /**
  * The JOSE header (RFC 7515 section 4): small, flat, each member once, nothing critical. It never
- * chooses an algorithm: what it names is compared with the ring.
+ * chooses an algorithm: its `alg` and `kid` are compared with the key ring.
  */
 import { decodeText } from '../internal/bytes.ts'
 import { parseFlatObject } from '../internal/json.ts'
@@ -8,7 +8,7 @@ import { ALGORITHMS } from './algorithms.ts'
 import { MAX_KID_LENGTH } from './key-ring.ts'
 import { type HeaderType, TOKEN_TYPES, type TokenType } from './token-type.ts'
 
-/** The longest encoded header that is decoded at all, in characters. */
+/** The longest encoded header that is decoded, in characters. */
 const MAX_ENCODED_LENGTH = 1024
 
 /** The most members in a header. */
@@ -37,7 +37,7 @@ const REFUSED_MEMBERS = [
 
 /** A header that was read. */
 export interface JoseHeader extends HeaderType {
-  /** The algorithm that it names; one that exists. */
+  /** The algorithm that it names, one of the table. */
   readonly alg: string
   /** The key that it names; undefined for none. */
   readonly kid: string | undefined
@@ -62,7 +62,7 @@ const TYPES: ReadonlyMap<string, TokenType> = new Map(
 /**
  * Reads an encoded header.
  *
- * @returns undefined for what is not a header, has a member that we refuse, or names an unknown
+ * @returns undefined for a text that is not a header, has a refused member, or names an unknown
  *   algorithm
  */
 export function readJoseHeader(encoded: string): JoseHeader | undefined {

@@ -1,7 +1,7 @@
 /**
- * JSON Web Keys: what one must look like before we use it (RFC 7517 section 4, RFC 7518 section 6),
- * the public half that may be published, and the thumbprint that names it (RFC 7638). Weak keys are
- * refused at start: short RSA moduli, small exponents, ROCA primes, points off the curve.
+ * JSON Web Keys: the checks before use (RFC 7517 section 4, RFC 7518 section 6), the public half
+ * that may be published, and the thumbprint that names it (RFC 7638). Weak keys are refused at
+ * start: short RSA moduli, small exponents, ROCA primes, points off the curve.
  */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { ConfigurationError } from '../internal/configuration-error.ts'
@@ -61,8 +61,8 @@ export interface Jwk {
 }
 
 /**
- * The members of each key type that enter its thumbprint, in lexicographic order (RFC 7638 section
- * 3.2, RFC 8037 section 2).
+ * The members of each key type in its thumbprint, in lexicographic order (RFC 7638 section 3.2, RFC
+ * 8037 section 2).
  */
 const THUMBPRINT_MEMBERS: Readonly<Record<Algorithm['kty'], readonly string[]>> = {
   oct: ['k', 'kty'],

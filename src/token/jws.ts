@@ -35,18 +35,15 @@ export interface JwsLimits {
  */
 export type VerifyJws<P> = (token: string, now: number) => VerifiedJws<P>
 
-/**
- * Decodes a base64url segment; undefined for any but the canonical spelling, and for what it cannot
- * decode.
- */
+/** Decodes a base64url segment in its canonical spelling; undefined for any other text. */
 type Decode<P> = (encoded: string) => P | undefined
 
-/** A header and the keys that may have signed under it. */
+/** A header and the keys that may have signed the token. */
 interface KnownHeader extends JoseHeader {
   readonly keys: readonly RingKey[]
 }
 
-/** The most encoded headers that are remembered: one for each key and type is usual. */
+/** The most encoded headers that are remembered. One for each key and type is usual. */
 const MAX_KNOWN_HEADERS = 64
 
 /**
@@ -64,10 +61,7 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
   const known = new Map<string, KnownHeader>()
   let latest: { readonly encoded: string; readonly header: KnownHeader } | undefined
 
-  /**
-   * Finds the header by its text, or reads it. The latest one is compared first, which hashes no
-   * new string.
-   */
+  /** Finds the header by its text, or reads it. Comparing with the latest first saves a hash. */
   function toHeader(encoded: string): KnownHeader {
     if (latest?.encoded === encoded) return latest.header
     const before = known.get(encoded)
@@ -98,9 +92,9 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
     const key = findKey(header.keys, now, (key) => key.verify(input, signature))
     if (key === undefined) throw new AuthError('signature_invalid')
 
-    // The MAC sees one byte of each character, so a character above U+00FF could stand for another
-    // one until here: only the canonical spelling of the payload passes. The header was compared
-    // whole.
+    // The MAC sees one byte of each character, so until here a character above U+00FF could stand
+    // for another one. `decode` accepts only the canonical spelling of the payload; the header was
+    // compared whole.
     const payload = decode(token.slice(first + 1, second))
     if (payload === undefined) throw new AuthError('token_malformed')
     remember(encodedHeader, header)
@@ -109,15 +103,15 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
 }
 
 /**
- * The most keys that one token is tried on: a token that does not name its key costs bounded work
- * in a ring of any size.
+ * The most keys that are tried for one token, so that a token without a `kid` costs bounded work in
+ * a ring of any size.
  */
 const MAX_TRIED_KEYS = 4
 
 /**
- * Prepares the look-up of the keys that may have signed a token: the one that has its `kid`, else
- * those that were given no name; for a token without `kid`, all of its algorithm. In the order of
- * the ring.
+ * Prepares the look-up of the keys that may have signed a token: the one with its `kid`, else those
+ * that were given no name; for a token without `kid`, all keys of its algorithm. The order is that
+ * of the ring.
  */
 function prepareCandidates(
   keys: readonly RingKey[],
@@ -136,7 +130,7 @@ function prepareCandidates(
   }
 }
 
-/** The first key that fits, among the first few that have not retired. */
+/** The first key that fits, of at most `MAX_TRIED_KEYS` that have not retired. */
 function findKey(
   keys: readonly RingKey[],
   now: number,
@@ -144,7 +138,7 @@ function findKey(
 ): RingKey | undefined {
   let tried = 0
   for (const key of keys) {
-    // So that a clock that returns NaN finds every key retired.
+    // Negated, so that a clock that returns NaN finds every key retired.
     if (!(now <= key.notAfter)) continue
     if (fits(key)) return key
     if (++tried === MAX_TRIED_KEYS) return undefined
@@ -157,8 +151,8 @@ function findKey(
  *
  * @param header the members beside `alg` and `kid`, such as `typ`
  * @throws {TypeError} for a header that no verifier would accept
- * @returns signs a payload, as text that will be UTF-8, into a compact JWS; undefined when the ring
- *   only verifies
+ * @returns a function that signs a payload, encoded as UTF-8, into a compact JWS; undefined when
+ *   the ring only verifies
  */
 export function prepareSignJws(
   ring: KeyRing,
@@ -180,7 +174,7 @@ export function prepareSignJws(
   }
 }
 
-/** A token's header and payload as it claims them. Nothing in it is verified. */
+/** A token's header and payload. Nothing in it is verified. */
 export interface UnverifiedPayload {
   /** The JOSE header, unverified. */
   readonly header: Readonly<Record<string, unknown>>
@@ -189,8 +183,8 @@ export interface UnverifiedPayload {
 }
 
 /**
- * The longest token that is read without being verified, in characters; the most that
- * `limits.tokenLength` can be.
+ * The longest token that is read unverified, in characters: the upper bound of
+ * `limits.tokenLength`.
  */
 const MAX_UNVERIFIED_LENGTH = 65_536
 

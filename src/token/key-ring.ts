@@ -1,7 +1,7 @@
 /**
- * The key ring: one key that signs, many that verify, each bound to its algorithm when it is made.
- * The header's `alg` and `kid` are compared with the ring and never choose an algorithm (RFC 8725
- * section 3.1). All checks happen here, at start; the ring holds prepared functions and no key.
+ * The key ring: one key that signs, many that verify, each bound to its algorithm when the ring is
+ * made. The header's `alg` and `kid` are compared with the ring and never choose an algorithm (RFC
+ * 8725 section 3.1). All checks happen here, at start; the ring holds prepared functions, no keys.
  */
 import {
   createHmac,
@@ -30,15 +30,14 @@ export interface Key {
    * The key: PEM text (PKCS#8, SPKI, PKCS#1, SEC1 or an X.509 certificate), a JWK or its JSON text,
    * a `KeyObject`, or, for HMAC, the secret's bytes or text. At least 32 / 48 / 64 bytes for HS256
    * / HS384 / HS512 (RFC 7518 section 3.2), 2048 bits for RSA. PEM may have lost its line breaks,
-   * or have them as `\n`, as environment variables do.
+   * or have them as `\n`, as in environment variables.
    */
   readonly key: string | Uint8Array | KeyObject | Jwk
-  /** What an encrypted PEM is decrypted with. */
+  /** The passphrase of an encrypted PEM. */
   readonly passphrase?: string
   /**
    * The key's name, 1-128 characters. Default: the RFC 7638 thumbprint of a public key, a short MAC
-   * under a secret. A key without a name of its own also verifies tokens whose `kid` no key of the
-   * ring has.
+   * of a secret. A key with a default name also verifies tokens whose `kid` no key of the ring has.
    */
   readonly kid?: string
   /**
@@ -84,7 +83,7 @@ export interface Jwks {
 
 /** A key ring. Made by `createKeyRing`, passed to `createAuth({ keys })`. */
 export interface KeyRing {
-  /** What signs new tokens; null when the ring only verifies. */
+  /** The key that signs new tokens; null when the ring only verifies. */
   readonly signer: {
     /** The key's name. */
     readonly kid: string
@@ -95,16 +94,13 @@ export interface KeyRing {
   } | null
   /** Every key that verifies, the signer's first. */
   readonly keys: readonly RingKey[]
-  /**
-   * The public halves that have not retired, by the system's clock; HMAC secrets are never among
-   * them.
-   */
+  /** The public keys that have not retired, by the system's clock. Never an HMAC secret. */
   readonly jwks: Jwks
-  /** The same by another clock, which is read only when some key retires. */
+  /** The same by another clock, which is read only if a key has a `notAfter`. */
   currentJwks(clock: Clock): Jwks
 }
 
-/** A key on its way into the ring. */
+/** A key that was imported and checked. */
 interface ImportedKey {
   readonly algorithm: Algorithm
   readonly key: KeyObject
@@ -120,8 +116,8 @@ export const MAX_KID_LENGTH = 128
 /**
  * Makes a key ring: one signer, many verifiers, the algorithm bound to each key.
  *
- * @throws {ConfigurationError} for a weak, unfit or unreadable key, two keys of one name, a signing
- *   key that cannot sign, or HMAC secrets beside public keys without `mixed`
+ * @throws {ConfigurationError} for a weak, unsuitable or unreadable key, two keys with one name, a
+ *   signing key that cannot sign, or HMAC secrets beside public keys without `mixed`
  * @see RFC 7517 section 5, RFC 8725 section 3.1
  *
  * @example
@@ -201,7 +197,7 @@ function importKeys(options: KeyRingOptions): {
   return { signing, all }
 }
 
-/** Imports one key and checks everything that is said of it. */
+/** Imports one key and checks all of its members. */
 function importKey(at: string, value: unknown): ImportedKey {
   const given = parseKey(at, value)
   const bare = isBareJwk(given)
@@ -221,7 +217,7 @@ function importKey(at: string, value: unknown): ImportedKey {
       expected(`${at}.kid`, `a string of 1-${MAX_KID_LENGTH} characters`, undefined),
     )
   }
-  // A secret's thumbprint would tell which secret it is to whoever keeps a table of known ones.
+  // The thumbprint of a secret would identify it to anyone with a table of known secrets.
   const isNamed = named !== undefined && !(algorithm.kty === 'oct' && named === toThumbprint(key, 'oct'))
   const notAfter = bare ? undefined : given.notAfter
   return {
@@ -234,7 +230,7 @@ function importKey(at: string, value: unknown): ImportedKey {
   }
 }
 
-/** Reads what stands at the place of a key; the JSON text of a JWK is one, too. */
+/** Reads the value of a key option; the JSON text of a JWK is one, too. */
 function parseKey(at: string, value: unknown): Key | Jwk {
   const wanted = `Expected \`${at}\` to be { alg, key } or a JWK with alg`
   if (typeof value === 'string' && value.trim().startsWith('{')) {
@@ -258,7 +254,7 @@ function parseKey(at: string, value: unknown): Key | Jwk {
   throw new ConfigurationError(`${wanted}, got ${got}`)
 }
 
-/** Whether a key came as a JWK that says itself what it is for. */
+/** Whether a key is a JWK itself, and not `{ alg, key }`. */
 function isBareJwk(given: Key | Jwk): given is Jwk {
   return 'kty' in given
 }
@@ -271,21 +267,21 @@ function readAlgorithm(at: string, name: unknown, isJwk: boolean): Algorithm {
 }
 
 /**
- * What the default `kid` of a secret is a MAC of. No signing input has a blank, so it is no token's
- * MAC.
+ * The text whose MAC is the default `kid` of a secret. No signing input has a blank, so it is not
+ * the MAC of a token.
  */
 const KID_LABEL = 'tokenwright kid'
 
 /** How many characters of that MAC are the `kid`: enough to tell the keys of a ring apart. */
 const SECRET_KID_LENGTH = 8
 
-/** The name of a key that was given none. */
+/** The name of a key without one. */
 function toDefaultKid(key: KeyObject, { kty }: Algorithm): string {
   if (kty !== 'oct') return toThumbprint(key, kty)
   return createHmac('sha256', key).update(KID_LABEL).digest('base64url').slice(0, SECRET_KID_LENGTH)
 }
 
-/** How each key type is made: the row's curve or the modulus says the rest. */
+/** Generates a key of each type. */
 const GENERATORS: Readonly<Record<Algorithm['kty'], (algorithm: Algorithm) => KeyObject>> = {
   oct: ({ minBytes }) => generateKeySync('hmac', { length: minBytes * 8 }),
   RSA: () => generateKeyPairSync('rsa', { modulusLength: MODULUS_BITS }).privateKey,
@@ -298,8 +294,7 @@ const MODULUS_BITS = 3072
 
 /**
  * Makes a new key: a secret as long as the hash for HMAC, 3072 bits for RSA, the algorithm's curve
- * otherwise. Draws randomness, so call it when a process or a tool runs, not while a worker's
- * module loads.
+ * otherwise. It needs randomness, which some runtimes forbid while a module loads: call it later.
  *
  * @param alg the algorithm that the key is for
  * @param kid the key's name; default as in `Key`

@@ -1,8 +1,8 @@
 /**
- * Reads a key in the forms in which people have it: PEM as files and environment variables spoil
- * it, JSON Web Keys as objects or text, bytes, `KeyObject`s. The algorithm is given beside the key
- * and never guessed. What cannot be read is told in words, without any part of the key and without
- * what the platform says of it.
+ * Reads a key in the forms in which people have it: PEM, also as files and environment variables
+ * damage it, JSON Web Keys as objects or text, bytes, `KeyObject`s. The algorithm is given with the
+ * key and never guessed. An error never holds a part of the key, nor the platform's message, which
+ * may quote it.
  */
 import { createPrivateKey, createPublicKey, createSecretKey, KeyObject } from 'node:crypto'
 import { ConfigurationError, describeType, isRecord } from '../internal/configuration-error.ts'
@@ -10,7 +10,7 @@ import type { Algorithm } from './algorithms.ts'
 import { checkJwk, checkStrength, type Jwk } from './jwk.ts'
 import { checkSecret } from './secret.ts'
 
-/** A key as it is given, and what is said of it. */
+/** A key as the developer gives it. */
 export interface GivenKey {
   /** The option as the developer writes it. */
   readonly at: string
@@ -18,12 +18,12 @@ export interface GivenKey {
   readonly source: unknown
   /** The algorithm that it is for. */
   readonly algorithm: Algorithm
-  /** What an encrypted PEM is decrypted with; undefined for none. */
+  /** The passphrase of an encrypted PEM; undefined for none. */
   readonly passphrase: string | undefined
 }
 
 /**
- * Reads a key, and checks that it is of the kind that its algorithm takes, and strong enough.
+ * Reads a key, and checks that it suits its algorithm and is strong enough.
  *
  * @throws {ConfigurationError} for a key that cannot be read, is of another kind, or is weak
  */
@@ -38,19 +38,19 @@ export function readKey(given: GivenKey): KeyObject {
     )
   }
   if (key.asymmetricKeyType === 'rsa-pss')
-    throw complain(
+    throw toKeyError(
       given,
       'of the type rsaEncryption, got an RSASSA-PSS key, which has no JWK (RFC 7518 section 6.3)',
     )
   if (isSecret) checkSecret(at, key.export(), algorithm.name, algorithm.minBytes)
-  else guarded(given, () => checkStrength(at, key, algorithm))
+  else replaceErrors(given, () => checkStrength(at, key, algorithm))
   return key
 }
 
 /**
- * Copies a key. On Node 20 a key that was just generated shares a lock with what generated it,
- * which the garbage collector takes when it clears that away: if that happens while the key is
- * exported as a JWK, the process hangs forever. The export as DER takes no lock.
+ * Copies a key. On Node 20 a generated key shares a lock with its generator, and the garbage
+ * collector takes that lock when it frees the generator. If this happens during an export as JWK,
+ * the process hangs forever. The export as DER takes no lock.
  */
 export function copyKey(key: KeyObject): KeyObject {
   if (key.type === 'secret') return key
@@ -59,7 +59,7 @@ export function copyKey(key: KeyObject): KeyObject {
   return createPrivateKey({ key: key.export({ type: 'pkcs8', format: 'der' }), type: 'pkcs8', format: 'der' })
 }
 
-/** Reads the secret of an HMAC algorithm: text is taken as it is, in UTF-8. */
+/** Reads the secret of an HMAC algorithm. Text is used as it is, in UTF-8. */
 function readSecret(given: GivenKey): KeyObject {
   const { at, source, algorithm } = given
   if (source instanceof KeyObject) return copyKey(source)
@@ -67,21 +67,21 @@ function readSecret(given: GivenKey): KeyObject {
   if (ArrayBuffer.isView(source)) return createSecretKey(toBytes(source))
   const jwk = toJwk(given, source)
   checkJwk(at, jwk, algorithm)
-  if (typeof jwk.k !== 'string') throw complain(given, 'with its secret in `k`')
+  if (typeof jwk.k !== 'string') throw toKeyError(given, 'with its secret in `k`')
   return createSecretKey(Buffer.from(jwk.k, 'base64url'))
 }
 
 /** Reads the public or private key of any other algorithm. */
 function readKeyPair(given: GivenKey): KeyObject {
   const { at, source, algorithm } = given
-  if (source instanceof KeyObject) return guarded(given, () => copyKey(source))
+  if (source instanceof KeyObject) return replaceErrors(given, () => copyKey(source))
   const text = toText(source)
   const content = text === undefined ? source : readKeyText(given, text)
   if (typeof content === 'string') return importPem(given, content)
   const jwk = toJwk(given, content)
   checkJwk(at, jwk, algorithm)
   const input = { key: jwk, format: 'jwk' } as Parameters<typeof createPublicKey>[0]
-  return guarded(given, () =>
+  return replaceErrors(given, () =>
     jwk.d === undefined ? createPublicKey(input) : createPrivateKey(input as never),
   )
 }
@@ -115,7 +115,7 @@ function toDerHint(value: unknown): string {
     : ''
 }
 
-/** What the texts of keys in other formats begin with, and how to convert them. */
+/** How keys in other formats begin, and how to convert them. */
 const OTHER_FORMATS: readonly (readonly [RegExp, string])[] = [
   [
     /^(?:ssh-|ecdsa-sha2-)/,
@@ -133,9 +133,9 @@ const OTHER_FORMATS: readonly (readonly [RegExp, string])[] = [
 ]
 
 /**
- * Undoes what files, shells and environment variables do to a key's text.
+ * Repairs a key's text after files, shells and environment variables have changed it.
  *
- * @returns PEM text, or the JWK that was inside
+ * @returns PEM text, or the parsed JWK
  */
 function readKeyText(given: GivenKey, source: string): string | object {
   const text = source
@@ -146,17 +146,17 @@ function readKeyText(given: GivenKey, source: string): string | object {
     .replace(/\\n/g, '\n')
     .trim()
   const other = OTHER_FORMATS.find(([pattern]) => pattern.test(text))
-  if (other !== undefined) throw complain(given, other[1])
+  if (other !== undefined) throw toKeyError(given, other[1])
   if (text.startsWith('{')) return parseJwk(given, text)
   if (text.includes('-BEGIN ')) return text
   const decoded = Buffer.from(text, 'base64').toString('latin1')
   if (/^\s*-----BEGIN /.test(decoded) || /^\s*\{\s*"/.test(decoded)) return readKeyText(given, decoded)
   if (isDer(Buffer.from(text, 'base64')))
-    throw complain(given, 'as PEM with its BEGIN and END lines, which this text lacks')
-  throw complain(given, 'as PEM text or a JWK')
+    throw toKeyError(given, 'as PEM with its BEGIN and END lines, which this text lacks')
+  throw toKeyError(given, 'as PEM text or a JWK')
 }
 
-/** Whether bytes begin as a DER sequence that is as long as they are. */
+/** Whether bytes are one DER sequence, by its length. */
 function isDer(bytes: Buffer): boolean {
   if (bytes[0] !== 0x30 || bytes.length < 16) return false
   const long = (bytes[1] ?? 0) & 0x80 ? (bytes[1] ?? 0) & 0x7f : 0
@@ -171,10 +171,10 @@ function parseJwk(given: GivenKey, text: string): object {
   } catch {
     // The parser's message quotes the text.
   }
-  throw complain(given, 'as a JWK, got text in braces that is not JSON')
+  throw toKeyError(given, 'as a JWK, got text in braces that is not JSON')
 }
 
-/** One block of PEM: its label, and all between its lines, however the lines are broken. */
+/** One block of PEM: its label, and its body with any line breaks. */
 const PEM_BLOCK = /-{4,5} ?BEGIN ([A-Z0-9 ]+?) ?-{4,5}([\s\S]*?)-{4,5} ?END \1 ?-{4,5}/g
 
 /** The headers of an encrypted PEM of the traditional form (RFC 1421 section 4.6). */
@@ -193,21 +193,18 @@ const PEM_LABELS = [
   'X509 CERTIFICATE',
 ]
 
-/**
- * Imports the key of a PEM text, its lines broken anew. Parameters and further certificates are
- * passed over.
- */
+/** Imports the key of a PEM text with new line breaks. Skips parameters and later certificates. */
 function importPem(given: GivenKey, text: string): KeyObject {
   const blocks = [...text.matchAll(PEM_BLOCK)].map(([, label = '', body = '']) => ({ label, body }))
   if (blocks.length === 0)
-    throw complain(
+    throw toKeyError(
       given,
       'as PEM, got a BEGIN line without its END line: is the value cut off after its first line?',
     )
   const label = PEM_LABELS.find((known) => blocks.some((block) => block.label === known))
   const block = blocks.find((candidate) => candidate.label === label)
   if (label === undefined || block === undefined)
-    throw complain(given, 'as PEM with a private key, a public key or a certificate')
+    throw toKeyError(given, 'as PEM with a private key, a public key or a certificate')
 
   const headers = PEM_HEADERS.exec(block.body)
   const body = block.body.slice(headers?.[0].length ?? 0).replace(/\s+/g, '')
@@ -219,26 +216,26 @@ function importPem(given: GivenKey, text: string): KeyObject {
     '',
   ]
   const key = lines.join('\n').replace(/X509 CERTIFICATE/g, 'CERTIFICATE')
-  if (!label.endsWith('PRIVATE KEY')) return guarded(given, () => createPublicKey(key))
+  if (!label.endsWith('PRIVATE KEY')) return replaceErrors(given, () => createPublicKey(key))
   const { passphrase } = given
   if (passphrase === undefined && (label.startsWith('ENCRYPTED') || headers !== null))
-    throw complain(given, 'without encryption, or with its `passphrase` beside it')
+    throw toKeyError(given, 'without encryption, or with its `passphrase` beside it')
   const input = passphrase === undefined ? { key } : { key, passphrase }
-  return guarded(given, () => createPrivateKey(input), passphrase !== undefined)
+  return replaceErrors(given, () => createPrivateKey(input), passphrase !== undefined)
 }
 
-/** Runs what may throw an error of the platform, whose message may quote the key. */
-function guarded<T>(given: GivenKey, act: () => T, isEncrypted = false): T {
+/** Replaces errors of the platform, whose message may quote the key. */
+function replaceErrors<T>(given: GivenKey, act: () => T, isEncrypted = false): T {
   try {
     return act()
   } catch (error) {
     if (error instanceof ConfigurationError) throw error
-    throw complain(given, isEncrypted ? 'that `passphrase` decrypts' : undefined)
+    throw toKeyError(given, isEncrypted ? 'that `passphrase` decrypts' : undefined)
   }
 }
 
-/** Words a complaint about a key that cannot be used. */
-function complain({ at, algorithm }: GivenKey, wanted?: string): ConfigurationError {
+/** The error for a key that cannot be used. */
+function toKeyError({ at, algorithm }: GivenKey, wanted?: string): ConfigurationError {
   return new ConfigurationError(
     `Expected \`${at}\` to be a readable ${algorithm.kty} key for ${algorithm.name}${wanted === undefined ? '' : `, ${wanted}`}`,
   )

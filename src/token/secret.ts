@@ -1,15 +1,15 @@
 /**
- * What a shared secret for HMAC must be: long enough (RFC 7518 section 3.2), not a sample that
- * people copy, and not a key of another kind given by mistake: a public key's text is known to
- * everyone. A secret that was random once and then published cannot be told from a good one here.
+ * Checks a shared secret for HMAC: long enough (RFC 7518 section 3.2), not a sample that people
+ * copy, and not a key of another kind given by mistake, as everyone knows a public key's text. It
+ * cannot detect a random secret that was published.
  */
 import { ConfigurationError } from '../internal/configuration-error.ts'
 
-/** How to make a good secret; part of every complaint about a bad one. */
+/** How to make a good secret; every message about a bad one ends so. */
 const ADVICE = 'make one with: node -p "crypto.randomBytes(48).toString(\'base64url\')"'
 
 /**
- * The fewest different bytes in a secret; a random one of 32 bytes has more than 20, in hexadecimal
+ * The fewest different bytes in a secret. A random one of 32 bytes has more than 20, in hexadecimal
  * more than 8.
  */
 const MIN_DISTINCT_BYTES = 8
@@ -18,13 +18,13 @@ const MIN_DISTINCT_BYTES = 8
 const OTHER_KEY = /-----BEGIN |^ssh-|^ecdsa-sha2-|"kty"\s*:/
 
 /**
- * Refuses a weak HMAC secret, and warns of one that may be weak. Says which rule it breaks and how
- * to make a better one; never shows any of it.
+ * Refuses a weak HMAC secret, and warns of one that may be weak. The message says which rule it
+ * breaks and how to make a better one, and never shows a part of it.
  *
  * @param at the option as the developer writes it
  * @param secret the secret's bytes
  * @param minBytes the least length that the algorithm takes
- * @throws {ConfigurationError} for a secret that is short, reads like a sample, is a sequence or a
+ * @throws {ConfigurationError} for a secret that is short, looks like a sample, is a sequence or a
  *   repetition, has few different bytes, or is another kind of key
  */
 export function checkSecret(at: string, secret: Uint8Array, alg: string, minBytes: number): void {
@@ -71,15 +71,15 @@ function isSample(text: string): boolean {
   const head = text.slice(0, MAX_INSPECTED)
   return (
     (text.length <= MAX_SAMPLE_LENGTH && countTellTales(head) >= MIN_SAMPLE_SHARE * head.length) ||
-    countSteps(head) >= MIN_STEPS * (head.length - 1) ||
+    countNeighbors(head) >= MIN_NEIGHBORS * (head.length - 1) ||
     countTrigrams(head) <= MAX_REPETITION * (head.length - 2)
   )
 }
 
-/** How much of a secret is looked at, in characters: enough to recognize any sample. */
+/** How much of a secret is inspected, in characters: enough to recognize any sample. */
 const MAX_INSPECTED = 256
 
-/** Longer texts of words may be passphrases: they are warned of. */
+/** Longer texts of words may be passphrases: they cause a warning, no error. */
 const MAX_SAMPLE_LENGTH = 64
 
 /** The share of a sample that is made of tell-tale words. */
@@ -142,8 +142,8 @@ const LEET: Readonly<Record<string, string>> = {
   $: 's',
 }
 
-/** The share of neighbors that are steps of one on the keyboard or in the alphabet. */
-const MIN_STEPS = 0.6
+/** The share of pairs that are neighbors on the keyboard or in the alphabet, at least. */
+const MIN_NEIGHBORS = 0.6
 
 /** The rows of a keyboard, the alphabet and the digits. */
 const SEQUENCES = [
@@ -159,15 +159,15 @@ const SEQUENCES = [
   '0123456789abcdef0123456789',
 ]
 
-/** How many neighbors are such steps, forward, backward, or the same character again. */
-function countSteps(text: string): number {
+/** How many pairs of characters are such neighbors, forward or backward, or the same twice. */
+function countNeighbors(text: string): number {
   const folded = text.toLowerCase()
-  let steps = 0
+  let neighbors = 0
   for (let i = 1; i < folded.length; i++) {
     const [a = '', b = ''] = [folded[i - 1], folded[i]]
-    if (a === b || SEQUENCES.some((row) => row.includes(a + b) || row.includes(b + a))) steps++
+    if (a === b || SEQUENCES.some((row) => row.includes(a + b) || row.includes(b + a))) neighbors++
   }
-  return steps
+  return neighbors
 }
 
 /** The share of different trigrams, at most, in a repetition. */
@@ -179,11 +179,11 @@ function countTrigrams(text: string): number {
   return trigrams.size
 }
 
-/** Fewer estimated bits than that are warned of. */
+/** Fewer estimated bits cause a warning. */
 const MIN_ESTIMATED_BITS = 128
 
 /**
- * How many bits a random text of these characters has: its length by the size of its alphabet; a
+ * How many bits a random text of these characters has: its length times the bits of its alphabet. A
  * UUID has 122.
  */
 function estimateBits(secret: string): number {
@@ -206,7 +206,7 @@ const COMMON_PAIRS = new Set(
   ),
 )
 
-/** The share of tell-tale words that is warned of. */
+/** The share of tell-tale words that causes a warning. */
 const MIN_WORDS_SHARE = 0.15
 
 /** Whether a text has tell-tale words, or as many common pairs of letters as words have. */

@@ -1,7 +1,7 @@
 /**
- * From claims to a token: the claim set is checked, built and signed. Knows nothing of HTTP,
- * sessions or passwords. A mistake in a call is a `TypeError` that says what was expected: it is
- * the caller's, never the request's.
+ * From claims to a token: the claims are checked, built and signed. Knows nothing of HTTP, sessions
+ * or passwords. A mistake in a call is a `TypeError` that says what was expected: the caller is
+ * wrong, not the request.
  */
 import { randomUUID } from 'node:crypto'
 import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
@@ -52,7 +52,7 @@ export interface TokenClaims {
   readonly headers?: Readonly<Record<string, string | number | boolean>> | undefined
 }
 
-/** What the signer works from. */
+/** The settings of the signer. */
 export interface SignTokenSettings {
   /** The ring whose signer signs. */
   readonly ring: KeyRing
@@ -76,7 +76,7 @@ export interface SignTokenSettings {
  */
 export type SignToken = (claims: TokenClaims) => string
 
-/** A payload of so few characters cannot have too many members: each takes two at least. */
+/** A payload of at most so many characters cannot have too many members: each takes two or more. */
 const SHORT_PAYLOAD = 2 * PAYLOAD_BOUNDS.members
 
 /**
@@ -92,10 +92,10 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
   }
 
   /**
-   * A refresh token has an audience of its own, and keeps another than the configured one for
-   * access tokens.
+   * A refresh token has an audience of its own. In `access_aud` it keeps that of its access tokens,
+   * where it is not the configured one.
    */
-  function toAudiences({ type, aud = audience }: TokenClaims): Pick<WireClaims, 'aud' | 'access_aud'> {
+  function toAudiences({ type, aud = audience }: TokenClaims): AudienceClaims {
     const names = aud === undefined ? [] : typeof aud === 'string' ? [aud] : aud
     const own = type === 'refresh' ? toRefreshAudience(issuer, names) : undefined
     return own === undefined
@@ -149,8 +149,8 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
   }
 }
 
-/** The claims of an audience on the wire. */
-interface WireClaims {
+/** The claims that name audiences. */
+interface AudienceClaims {
   readonly aud?: string | readonly string[] | undefined
   readonly access_aud?: string | readonly string[] | undefined
 }
@@ -160,14 +160,14 @@ function isSameAudience(a: TokenClaims['aud'], b: TokenClaims['aud']): boolean {
 }
 
 /**
- * A session's refresh token grants nothing where it may be taken for an access token: it keeps its
- * scopes apart.
+ * A session's refresh token has its scopes under another name, so that it grants nothing to a
+ * verifier that takes it for an access token.
  */
 function toScopesName({ type, gen }: TokenClaims): 'scopes' | 'access_scopes' {
   return type === 'refresh' && gen !== undefined ? 'access_scopes' : 'scopes'
 }
 
-/** Refuses what a verifier would refuse, or what JSON would change in silence. */
+/** Refuses what a verifier would refuse, or what JSON would silently change. */
 function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
   const { sub, iat, exp, nbf, scopes, data, aud, amr, acr } = claims
   if (!isClaim('sub', sub))
@@ -201,12 +201,12 @@ function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
   if (data !== undefined) checkData(data)
 }
 
-/** The deepest custom data: one level less than a payload, which holds it. */
+/** The deepest custom data: one level less than the payload that contains it. */
 const DATA_DEPTH = PAYLOAD_BOUNDS.depth - 1
 
 /**
- * Refuses custom claims that would replace registered ones, or that JSON would lose or change in
- * silence.
+ * Refuses custom claims that would replace registered ones, or that JSON would silently lose or
+ * change.
  */
 function checkData(data: object): void {
   if (!isRecord(data) || !isPlainJson(data, DATA_DEPTH)) {

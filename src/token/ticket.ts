@@ -1,8 +1,8 @@
 /**
- * Tickets: what stands for an access token in the URL of a WebSocket, where a token must not be. A
- * ticket is a JWS of our own key whose header says `ticket+jwt`, so that neither is accepted in
- * place of the other. It lives for half a minute and holds the token's claims without its CSRF
- * value. That it is used only once is for the session service to check.
+ * Tickets: they replace an access token in the URL of a WebSocket, where no token must be. A ticket
+ * is a JWS of our own key whose header says `ticket+jwt`, so that neither is accepted in place of
+ * the other. It lives for half a minute and holds the token's claims without its CSRF value. That a
+ * ticket is used only once is checked elsewhere, by the session store.
  */
 import { randomUUID } from 'node:crypto'
 import { AuthError } from '../errors.ts'
@@ -22,7 +22,7 @@ export interface Ticket {
   readonly expires_in: number
 }
 
-/** A ticket whose signature holds and which has not expired. */
+/** A ticket whose signature is valid and which has not expired. */
 export interface VerifiedTicket<C> {
   /** The ticket's identifier. */
   readonly jti: string
@@ -88,8 +88,8 @@ export class Tickets<C> {
     const isTicket = header.typ === TYP && typeof jti === 'string' && isRecord(access)
     if (!isTicket || typeof iat !== 'number' || typeof exp !== 'number')
       throw new AuthError('token_malformed')
-    const objection = decideTimes({ from: iat - leeway, until: exp + leeway }, now)
-    if (objection !== undefined) throw new AuthError(objection)
+    const failure = decideTimes({ from: iat - leeway, until: exp + leeway }, now)
+    if (failure !== undefined) throw new AuthError(failure)
     return { jti, payload: await this.#acceptClaims(access, { type: 'access', untyped: false }, now) }
   }
 }

@@ -1,17 +1,16 @@
 /**
- * The verified-token cache: it holds the proof that a signature was right, never a decision about
- * time. Expiry, revocation and the route's requirement are checked on every hit; values are frozen;
+ * The verified-token cache: it remembers that a signature was valid, never a decision about time.
+ * Expiry, revocation and the route's requirement are checked on every hit. Values are frozen, and
  * refusals are not remembered.
  *
  * The key of the `Map` is an integer made of the signature's last characters (the "tail"), and the
  * whole token is compared afterwards: hashing the whole text of a new string costs more than all
  * other checks of a hit. Only the signer can choose those characters, and two tokens with one tail
- * merely displace each other.
+ * only displace each other.
  *
- * What is compared is the text that the token came in, such as the header's value: V8 compares
- * whole texts faster than slices. What a hit needs lies in one row of cells beside the rows of all
- * other tokens, so that a hit touches two places of memory, the row and the text. `bench/README.md`
- * has the figures.
+ * The cache compares the text that the token came in, such as the header's value, because V8
+ * compares whole texts faster than slices. All values of an entry are in one row of an array, so
+ * that a hit touches two places of memory, the row and the text. `bench/README.md` has the figures.
  */
 import type { Clock } from '../internal/duration.ts'
 import { hasBegun, hasEnded, type Span } from './claims.ts'
@@ -47,7 +46,7 @@ interface CacheEntry<V> extends RawToken, Span {
 /** How many of the last characters make the key: 5 x 6 bits fit V8's small integers. */
 const TAIL_LENGTH = 5
 
-/** What an entry costs beside its text, in bytes: the frozen payload, its strings and its cells. */
+/** What an entry costs besides its text, in bytes: the payload, its strings and its cells. */
 const ENTRY_OVERHEAD = 1100
 
 /** The cells of a row, counted from its first one, which holds the text. */
@@ -60,7 +59,7 @@ const VALUE = 6
 /** How many cells a row has. */
 const WIDTH = 7
 
-/** Entries as rows of cells. */
+/** Entries as rows of cells in one array. */
 interface CacheGeneration {
   /** The first cell of the row of each tail. */
   readonly rows: Map<number, number>
@@ -68,9 +67,9 @@ interface CacheGeneration {
 }
 
 /**
- * A bounded memory of verified tokens, in two generations: what was used since the last turn, and
- * what was used before it. When the young half is full, the old one is dropped whole, so that a
- * flood of new tokens displaces unused ones first; no list has to be kept in order.
+ * A bounded cache of verified tokens in two generations: those used since the last turn, and those
+ * used before it. When the young one is full, the old one is dropped whole and the young one takes
+ * its place. So a flood of new tokens displaces unused ones first, without an ordered list.
  */
 export class TokenCache<V extends TokenKind> {
   readonly #bounds: CacheBounds
@@ -86,7 +85,7 @@ export class TokenCache<V extends TokenKind> {
   }
 
   /**
-   * What exactly this token says, if it is remembered and may be used now.
+   * The value of exactly this token, if it is remembered and may be used now.
    *
    * @throws {AuthError} as `throwUnexpectedType`, when it is of another type or realm
    */
@@ -99,7 +98,7 @@ export class TokenCache<V extends TokenKind> {
     return old
   }
 
-  /** Remembers a token; may forget another one. */
+  /** Remembers a token; may displace others. */
   store(entry: CacheEntry<V>): void {
     this.#write(toTail(entry.text), entry)
   }
@@ -176,9 +175,8 @@ function toTail(text: string): number {
 }
 
 /**
- * Whether two tokens are exactly the same. Where they begin at the same place, the texts before
- * them are the same too, as there is one scheme; if they are not, the token is simply verified
- * anew.
+ * Whether two tokens are exactly the same. If both begin at the same place, the texts before them
+ * are normally the same scheme; if not, the token is simply verified again.
  */
 function isSameToken(text: string, start: number, token: RawToken): boolean {
   return start === token.start ? text === token.text : isSameSlice(text, start, token)

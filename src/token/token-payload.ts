@@ -1,7 +1,7 @@
 /**
- * `TokenPayload`: what a verified token says, frozen, with the few questions that a handler asks of
- * it. Only `readClaims` makes one, after the signature held and every claim was checked. Times are
- * epoch seconds; lengths are seconds.
+ * `TokenPayload`: the frozen content of a verified token, with a few methods for handlers. Only
+ * `readClaims` and the verifier make one, after the signature and every claim were checked. Times
+ * are epoch seconds; lengths are seconds.
  */
 
 import { expected, isRecord } from '../internal/configuration-error.ts'
@@ -9,7 +9,7 @@ import type { Clock } from '../internal/duration.ts'
 import { hasAllScopes, hasAnyScope } from './scopes.ts'
 import type { TokenType } from './token-type.ts'
 
-/** Custom claims when no schema says more. */
+/** Custom claims without a schema. */
 export type Claims = Readonly<Record<string, unknown>>
 
 /** The members of a payload that come from the token. */
@@ -108,7 +108,7 @@ export class TokenPayload<C = Claims> {
     Object.freeze(this)
   }
 
-  /** When the token was issued; undefined when it does not say. */
+  /** When the token was issued; undefined without `iat`. */
   get issuedAt(): Date | undefined {
     return this.iat === undefined ? undefined : new Date(this.iat * 1000)
   }
@@ -123,7 +123,7 @@ export class TokenPayload<C = Claims> {
     return Math.max(0, this.exp - this.#origin.clock())
   }
 
-  /** Seconds since the token was issued, never negative; undefined when it does not say. */
+  /** Seconds since the token was issued, never negative; undefined without `iat`. */
   get timeSinceIssued(): number | undefined {
     return this.iat === undefined ? undefined : Math.max(0, this.#origin.clock() - this.iat)
   }
@@ -141,7 +141,7 @@ export class TokenPayload<C = Claims> {
       isRecord(last) && Object.getPrototypeOf(last) === Object.prototype ? (last as ScopeQuery) : undefined
     const scopes = options === undefined ? items : items.slice(0, -1)
     // A list or undefined in place of names must not count as "nothing required", which every token
-    // has.
+    // satisfies.
     if (
       !scopes.every((scope) => typeof scope === 'string') ||
       (options && !Object.keys(options).every((key) => key === 'all'))
@@ -151,9 +151,7 @@ export class TokenPayload<C = Claims> {
     return options?.all === false ? hasAnyScope(this.scopes, scopes) : hasAllScopes(this.scopes, scopes)
   }
 
-  /**
-   * Whether a value is a payload that this `createAuth` verified, and not one that looks like it.
-   */
+  /** Whether a value is a payload that this `createAuth` verified, not one that looks like it. */
   static isVerifiedBy(value: unknown, origin: PayloadOrigin): value is TokenPayload<unknown> {
     return isPayload(value) && value.#origin === origin
   }
@@ -166,8 +164,8 @@ export class TokenPayload<C = Claims> {
 }
 
 /**
- * Requires a payload that this `createAuth` verified. What another one verified was signed by
- * another key, or for another issuer, audience or realm, and proves nothing here.
+ * Requires a payload that this `createAuth` verified. Another one may have another key, issuer,
+ * audience or realm, so its payloads prove nothing here.
  *
  * @param name the argument as the developer writes it
  * @param wanted what may be given, as the end of "to be ..."
@@ -180,16 +178,16 @@ export function requireVerifiedBy(
   wanted = 'a payload',
 ): asserts value is TokenPayload<unknown> {
   if (TokenPayload.isVerifiedBy(value, origin)) return
-  const complaint = `${wanted} that \`verifyToken\` or a guard gave`
-  if (!isPayload(value)) throw new TypeError(expected(name, complaint, value))
+  const source = `${wanted} that \`verifyToken\` or a guard returned`
+  if (!isPayload(value)) throw new TypeError(expected(name, source, value))
   throw new TypeError(
-    `Expected \`${name}\` to be ${complaint} here, got a payload that another \`createAuth\` verified; verify its token here, or pass its \`sub\``,
+    `Expected \`${name}\` to be ${source} here, got a payload that another \`createAuth\` verified; verify its token here, or pass its \`sub\``,
   )
 }
 
 /**
- * The audience of the access tokens that are made of a payload: its own `aud`, or what a refresh
- * token, whose `aud` is its issuer, keeps for them. Undefined for the configured one.
+ * The audience of the access tokens that are issued from a payload: its own `aud`, or for a refresh
+ * token, whose `aud` is its issuer, its `access_aud`. Undefined for the configured one.
  */
 export function toAccessAudience(payload: TokenPayload<unknown>): string | readonly string[] | undefined {
   return isPayload(payload) ? readAccessAudience(payload) : (payload as TokenPayload<unknown>).aud

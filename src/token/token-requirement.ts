@@ -1,8 +1,9 @@
 /**
- * What a route requires of a token beyond its being valid: type, realm, freshness, step-up, scopes.
- * Pure. `prepareTokenRequirement` turns the public form into numbers and lists once;
- * `requireTypeAndRealm` checks which token it is, `decideAuthorization` returns the first objection
- * to the rest. Freshness has no leeway, and its windows do not slide (RFC 9470 section 4).
+ * What a route requires of a valid token: type, realm, freshness, step-up, scopes. Pure.
+ * `prepareTokenRequirement` turns the public form into numbers and lists once;
+ * `requireTypeAndRealm` checks which token it is, `decideAuthorization` returns the error of the
+ * first other check that fails. Freshness has no leeway, and its windows do not slide (RFC 9470
+ * section 4).
  */
 
 import { AuthError } from '../errors.ts'
@@ -14,7 +15,7 @@ import type { PayloadMembers } from './token-payload.ts'
 import { TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /**
- * What a route requires of a token. Every member narrows; an empty requirement takes any valid
+ * What a route requires of a token. Every member narrows it; an empty requirement accepts any valid
  * access token.
  */
 export interface TokenRequirement {
@@ -61,7 +62,7 @@ export const TOKEN_REQUIREMENT_KEYS = Object.keys({
   realm: 0,
 } satisfies Record<keyof TokenRequirement, 0>) as readonly (keyof TokenRequirement)[]
 
-/** Which token a route takes. */
+/** Which token a route accepts. */
 export interface ExpectedToken {
   /** The accepted type. */
   readonly type: TokenType | 'any'
@@ -76,10 +77,7 @@ export type TokenKind = Pick<PayloadMembers<unknown>, 'type' | 'login_type'>
 export interface PreparedTokenRequirement extends ExpectedToken {
   /** How long ago a fresh token may have been issued, in seconds. */
   readonly freshWithin: number | null
-  /**
-   * Whether the route narrowed the window, so that it also bounds tokens with a deadline of their
-   * own.
-   */
+  /** Whether the route narrowed the window: then it also bounds tokens with their own deadline. */
   readonly narrowed: boolean
   /** The largest age of `auth_time`, in seconds. */
   readonly maxAge: number | null
@@ -93,7 +91,7 @@ export interface PreparedTokenRequirement extends ExpectedToken {
   readonly anyScope: readonly string[] | null
 }
 
-/** What a requirement is prepared against. */
+/** The configured defaults of a requirement. */
 export interface TokenRequirementDefaults {
   /** How long a fresh token stays fresh, in seconds. */
   readonly freshness: number
@@ -101,7 +99,7 @@ export interface TokenRequirementDefaults {
   readonly realm: string | undefined
 }
 
-/** The shortest window, in seconds: a shorter one is over before a user has answered. */
+/** The shortest window, in seconds: a shorter one ends before a user has typed a password. */
 export const MIN_WINDOW = 5
 
 const WINDOW_BOUNDS = { min: MIN_WINDOW, max: Number.MAX_SAFE_INTEGER } as const
@@ -188,8 +186,8 @@ export function throwUnexpectedType({ type }: TokenKind, expected: ExpectedToken
 }
 
 /**
- * The first objection to how and how recently the user authenticated, and to what the token may do;
- * undefined for none.
+ * Checks how and how recently the user authenticated, and the token's scopes: returns the error of
+ * the first check that fails, or undefined.
  *
  * @param clock returns epoch seconds; read only where the requirement depends on time
  */
@@ -215,7 +213,7 @@ export function decideAuthorization(
   return undefined
 }
 
-/** Whether a token is fresh: it says so, and the authentication behind it is recent. */
+/** Whether a token is fresh: its claim says so, and its authentication is recent. */
 function isFresh(
   payload: PayloadMembers<unknown>,
   requirement: PreparedTokenRequirement,

@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from '../errors.ts'
 
-/** The two types of token: one is for routes, the other only gets new access tokens. */
+/** The two types of token: one is for routes, the other only for getting new access tokens. */
 export type TokenType = 'access' | 'refresh'
 
 /** What differs between the token types. */
@@ -28,9 +28,9 @@ export const TOKEN_TYPES: Readonly<Record<TokenType, TokenTypeRow>> = {
 export const REFRESH_AUDIENCE = 'urn:tokenwright:refresh'
 
 /**
- * The audience of a refresh token: the issuer, which alone takes it back. So a verifier that asks
+ * The audience of a refresh token: the issuer, which alone accepts it. So a verifier that checks
  * for the audience of access tokens refuses it (RFC 8725 section 3.9). Undefined where neither
- * issuer nor audience is configured: then no verifier can tell tokens apart by them.
+ * issuer nor audience is configured: then no verifier can distinguish tokens by them.
  *
  * @param issuer the configured issuer
  * @param audiences the audiences of the access tokens

@@ -18,7 +18,7 @@ import { type Claims, TokenPayload, toAccessAudience } from './token-payload.ts'
 import { type ExpectedToken, requireTypeAndRealm } from './token-requirement.ts'
 import type { HeaderType } from './token-type.ts'
 
-/** What the verifier works from. */
+/** The settings of the verifier. */
 export interface VerifySettings<C> {
   /** The keys whose tokens are accepted. */
   readonly ring: KeyRing
@@ -34,12 +34,9 @@ export interface VerifySettings<C> {
   readonly hasRows: boolean
 }
 
-/**
- * Verifies tokens, and remembers them. A look-up in the cache is a step of its own, because it
- * never has to be waited for.
- */
+/** Verifies tokens, and remembers them. A look-up in the cache is always synchronous. */
 export class Verifier<C = Claims> {
-  /** Whether it remembers any token at all. */
+  /** Whether it has a cache. */
   readonly isCaching: boolean
   readonly #settings: VerifySettings<C>
   readonly #verifyJws: VerifyJws<string>
@@ -56,8 +53,8 @@ export class Verifier<C = Claims> {
   }
 
   /**
-   * The payload of a token that was verified before and may be used now; undefined for any other,
-   * which has to be verified.
+   * The payload of a token that was verified before and may be used now; undefined for any other
+   * token.
    *
    * @throws {AuthError} `access_token_required`, `refresh_token_required`, `realm_mismatch`
    */
@@ -96,7 +93,7 @@ export class Verifier<C = Claims> {
 }
 
 /**
- * Checks claims whose signature holds: their shape, issuer, audience, times and custom claims.
+ * Checks claims whose signature is valid: their shape, issuer, audience, times and custom claims.
  *
  * @param header what the header's `typ` says of the token's type
  * @param now epoch seconds
@@ -117,8 +114,8 @@ export function prepareAcceptClaims<C>(
     const read = readClaims(claims, header, rules)
     if (typeof read === 'string') throw new AuthError(read)
     const payload = read as TokenPayload<C>
-    const objection = decideTimes(toSpan(payload, rules.leeway, hasRows), now)
-    if (objection !== undefined) throw new AuthError(objection)
+    const failure = decideTimes(toSpan(payload, rules.leeway, hasRows), now)
+    if (failure !== undefined) throw new AuthError(failure)
     if (schema === null) return payload
 
     return andThen(validateData(schema, payload.data), (checked) => {

@@ -15,7 +15,6 @@ export const UNFINISHED: readonly string[] = [
   'src/routes/credentials.ts',
   'src/routes/throttle/',
   'src/stores/',
-  'src/token/',
   'test/adapters/',
   'test/routes/',
   'test/server/',

@@ -12,7 +12,7 @@ const MISTAKES: readonly (readonly [string, readonly [unknown, unknown?], RegExp
   [
     'a subject that is a number',
     [5],
-    /`subject` to be a string, or a payload that `verifyToken` or a guard gave, got 5 \(number\)/,
+    /`subject` to be a string, or a payload that `verifyToken` or a guard returned, got 5 \(number\)/,
   ],
   ['no subject', [undefined], /`subject` to be a string/],
   ['a subject that is null', [null], /`subject` to be a string/],
