@@ -18,8 +18,15 @@ describe.skipIf(!HAS_REDIS)('redis without AOF', () => {
     const following = createApplication(store, { ownClock: false })
     await following.auth.ready()
     const { access_token, refresh_token } = await ending.login()
-    const access = await ending.auth.verifyToken(access_token)
-    const refresh = await ending.auth.verifyToken(refresh_token, { type: 'refresh' })
+    const payloads = new Map(
+      await Promise.all(
+        [ending, following].map(async ({ auth }) => {
+          const access = await auth.verifyToken(access_token)
+          const refresh = await auth.verifyToken(refresh_token, { type: 'refresh' })
+          return [auth, { access, refresh }] as const
+        }),
+      ),
+    )
     const snapshot = new Redis(server.port)
     await snapshot.save()
     snapshot.disconnect()
@@ -31,6 +38,7 @@ describe.skipIf(!HAS_REDIS)('redis without AOF', () => {
     await server.restart()
     await waitFor(async () => (await store.get(sid).catch(() => null))?.revokedAt === null)
     for (const { auth, judge } of [ending, following]) {
+      const { access, refresh } = payloads.get(auth) ?? expect.fail()
       const codes = [
         () => auth.sessions.refresh(refresh),
         () => auth.sessions.stepUp(access, async () => ({ amr: ['otp'] })),

@@ -76,8 +76,8 @@ export function sqlMigrations(settings: SqlSettings = {}): SqlMigrationProvider 
 }
 
 /**
- * The statements of all migrations as texts, for tools that take SQL. On MySQL and SQLite a second
- * run of `alter table ... add column` fails, and has changed nothing.
+ * The statements of all migrations as texts, for tools that take SQL. On MySQL (not MariaDB) and
+ * SQLite a second run of `alter table ... add column` fails, and has changed nothing.
  *
  * @param settings the same `prefix` and `schema` as the store's
  * @throws {ConfigurationError} for an unknown dialect or an unfit name

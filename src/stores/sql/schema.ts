@@ -130,11 +130,14 @@ const REALM_COLUMNS = [
   ['log', 'realm text'],
 ] as const
 
-/** MySQL and SQLite cannot say "if not exists": `isDuplicate` recognizes their failure. */
+/**
+ * "If not exists", where a dialect has it. Only MariaDB reads the comment. MySQL and SQLite cannot
+ * say it: `isDuplicate` recognizes their failure.
+ */
+const IF_NOT_EXISTS = { postgres: 'if not exists ', mysql: '/*M! if not exists */ ', sqlite: '' } as const
+
 function addColumn({ compile, dialect }: SchemaContext, table: string, column: string): Statement {
-  return compile(
-    `alter table {${table}} add column ${dialect === 'postgres' ? 'if not exists ' : ''}${column}`,
-  )
+  return compile(`alter table {${table}} add column ${IF_NOT_EXISTS[dialect]}${column}`)
 }
 
 /** Whether a failure says that a column exists already. */
