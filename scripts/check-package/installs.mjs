@@ -25,8 +25,9 @@ const MANAGERS = {
   pnpm: ['npx', '--yes', 'pnpm@10.34.4', 'add', '--ignore-scripts'],
   yarn: ['npx', '--yes', 'yarn@1.22.22', 'add', '--ignore-scripts', '--no-lockfile', '--non-interactive'],
   'yarn, plug and play': ['npx', '--yes', '-p', '@yarnpkg/cli-dist@4.18.1', 'yarn', 'add'],
-  bun: ['npx', '--yes', 'bun@1.4.5', 'add'],
 }
+
+const BUN = '1.4.5'
 
 const PROGRAM = `
 const auth = createAuth({ secret: crypto.randomBytes(32).toString('hex') })
@@ -50,7 +51,7 @@ export function checkInstalls(folder, tarball) {
       check(`npm install beside ${old}`, project(folder, old), ['npm', ...npm, tarball, old, ...BESIDE_NEST])
   }
   const registry = run(folder, 'npm', ['config', 'get', 'registry']).output.trim()
-  for (const [name, command] of Object.entries(MANAGERS)) {
+  for (const [name, command] of Object.entries({ ...MANAGERS, bun: [installBun(folder), 'add'] })) {
     const home = project(folder, name.replaceAll(/\W+/g, '-'))
     const env = {
       npm_config_registry: registry,
@@ -67,6 +68,18 @@ export function checkInstalls(folder, tarball) {
     for (const file of ['program.mjs', 'program.cjs'])
       check(`${name}: ${file} runs`, home, [...node, '--no-warnings', file], env)
   }
+}
+
+/**
+ * Bun's program, from the package of this platform: the package `bun` copies it from there by an
+ * install script, which newer versions of npm do not run.
+ */
+function installBun(folder) {
+  const home = project(folder, 'bun-itself')
+  const system = { linux: 'linux', darwin: 'darwin', win32: 'windows' }[process.platform]
+  const name = `@oven/bun-${system}-${process.arch === 'arm64' ? 'aarch64' : 'x64'}`
+  check(`npm install ${name}`, home, ['npm', 'install', '--no-audit', '--no-fund', `${name}@${BUN}`])
+  return join(home, 'node_modules', name, 'bin/bun')
 }
 
 function project(folder, name) {
