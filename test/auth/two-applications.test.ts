@@ -55,7 +55,7 @@ describe.each(PAIRS)('%s', (_, first, second) => {
       5,
     ]) {
       const complaint = await complaintOf(() => take(admin, value as never))
-      expect(complaint).toMatch(/^TypeError: Expected `(payload|subject)` to be .* gave, got /)
+      expect(complaint).toMatch(/^TypeError: Expected `(payload|subject)` to be .* returned, got /)
       expect(complaint).not.toMatch(ANOTHER)
     }
   })
