@@ -4,9 +4,11 @@
  * assertions look at what is left in it.
  */
 import type { AttackCase, Expectation } from './cases.ts'
+import type { Environment } from './environments.ts'
 import { COOKIE_NAMES, type Intent, toLoginIntent, toPath } from './intents.ts'
 import { attackerJwk, isSignable, type SigningKey, signWith } from './keys.ts'
 import { fromSegments, readSegment, type Segments, toSegments } from './mutations.ts'
+import { headerValues, type RawRequest, type RawResponse, send } from './raw-http.ts'
 import { AUDIENCE, type Execution, ISSUER, type Target } from './target.ts'
 import {
   DELETED,
@@ -18,13 +20,11 @@ import {
   Unsupported,
   type Value,
 } from './values.ts'
-import { type Answer, headerValues, send, type WireRequest } from './wire.ts'
-import type { World } from './worlds.ts'
 
 /** A request, its answer, and what the application did meanwhile. */
 export interface Exchange {
-  readonly request: WireRequest
-  readonly answer: Answer
+  readonly request: RawRequest
+  readonly response: RawResponse
   /** What handlers did. */
   readonly executions: readonly Execution[]
   /** What it cost the application, in milliseconds; undefined when the request never reached it. */
@@ -53,7 +53,7 @@ export interface Setup {
 /** What outlives one variant. */
 export interface Suite {
   /** What the process has said, and those that it started. */
-  readonly said: string[]
+  readonly output: string[]
   /** Rejections that nobody handled. */
   readonly unhandled: readonly string[]
   /**
@@ -65,9 +65,9 @@ export interface Suite {
 }
 
 /** The error code of an answer; null for none. */
-export function codeOf({ answer }: Exchange): string | null {
+export function codeOf({ response }: Exchange): string | null {
   try {
-    const code: unknown = Object(JSON.parse(answer.body))['code']
+    const code: unknown = Object(JSON.parse(response.body))['code']
     return typeof code === 'string' ? code : null
   } catch {
     return null
@@ -77,13 +77,13 @@ export function codeOf({ answer }: Exchange): string | null {
 /**
  * An answer as one text, for searching; without the date, so that equal answers are equal texts.
  */
-export function toText({ headers, body }: Answer): string {
+export function toText({ headers, body }: RawResponse): string {
   return `${JSON.stringify(headers.filter(([name]) => name !== 'date'))} ${body}`
 }
 
 export class Attacker implements Scope {
   readonly attack: AttackCase
-  readonly world: World
+  readonly environment: Environment
   readonly target: Target
   readonly suite: Suite
   readonly saved = new Map<string, Login | string>()
@@ -101,27 +101,27 @@ export class Attacker implements Scope {
   /** Whether something is broken now. */
   phase: 'whole' | 'broken' | 'healed' = 'whole'
   /** The answers that the case's statuses are about, where that is not the last one. */
-  readonly judged: Exchange[] = []
+  readonly decisive: Exchange[] = []
   /** Responses with an expectation of their own, which their step names. */
   readonly expected: { what: string; exchange: Exchange; expectation: Expectation }[] = []
   /** What a step found about sentences of the case: complaints, or none. */
-  readonly rulings = new Map<string, string[]>()
+  readonly records = new Map<string, string[]>()
   /** What a reader of the report must know. */
   readonly notes: string[] = []
   #witness: Login | undefined
 
-  constructor(attack: AttackCase, world: World, suite: Suite) {
+  constructor(attack: AttackCase, environment: Environment, suite: Suite) {
     this.attack = attack
-    this.world = world
-    this.target = world.target
+    this.environment = environment
+    this.target = environment.target
     this.suite = suite
   }
 
   /** Rules on a sentence of the case; it holds when no ruling was a complaint. */
-  rule(sentence: string, holds: boolean, complaint: string): void {
-    const complaints = this.rulings.get(sentence) ?? []
+  record(sentence: string, holds: boolean, complaint: string): void {
+    const complaints = this.records.get(sentence) ?? []
     if (!holds) complaints.push(complaint)
-    this.rulings.set(sentence, complaints)
+    this.records.set(sentence, complaints)
   }
 
   now(): number {
@@ -133,27 +133,27 @@ export class Attacker implements Scope {
     const { target } = this
     const before = { executions: target.executions.length, handling: target.handling.length }
     const { method = 'GET', path, headers = [], body } = intent
-    const request: WireRequest = { method, path: toPath(path), headers, body }
-    const answer = await send(port, request)
+    const request: RawRequest = { method, path: toPath(path), headers, body }
+    const response = await send(port, request)
     const exchange = {
       request,
-      answer,
+      response,
       executions: target.executions.slice(before.executions),
       handling: target.handling[before.handling],
     }
-    if (answer.status >= 400) this.suite.refusals.add(toText(answer))
+    if (response.status >= 400) this.suite.refusals.add(toText(response))
     return exchange
   }
 
   /** As `request`; where nobody answers, status 0. */
-  async ask(intent: Intent, port = this.target.port): Promise<Exchange> {
+  async tryRequest(intent: Intent, port = this.target.port): Promise<Exchange> {
     const started = performance.now()
     try {
       return await this.request(intent, port)
     } catch {
       const { method = 'GET', path, headers = [], body } = intent
-      const answer = { status: 0, headers: [], body: '', elapsed: performance.now() - started }
-      return { request: { method, path, headers, body }, answer, executions: [], handling: undefined }
+      const response = { status: 0, headers: [], body: '', elapsed: performance.now() - started }
+      return { request: { method, path, headers, body }, response, executions: [], handling: undefined }
     }
   }
 
@@ -171,18 +171,18 @@ export class Attacker implements Scope {
 
   /** Reads the tokens out of an answer, from its body or its cookies. */
   toLogin(user: string, exchange: Exchange): Login {
-    const { answer } = exchange
+    const { response } = exchange
     const cookies = new Map(
-      headerValues(answer, 'set-cookie').map((line) => {
+      headerValues(response, 'set-cookie').map((line) => {
         const [pair = ''] = line.split(';')
         return [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)] as const
       }),
     )
-    const body: Readonly<Record<string, unknown>> = answer.status < 300 ? JSON.parse(answer.body) : {}
+    const body: Readonly<Record<string, unknown>> = response.status < 300 ? JSON.parse(response.body) : {}
     const text = (value: unknown) => (typeof value === 'string' ? value : '')
     const access = text(body['access_token']) || (cookies.get(COOKIE_NAMES['access'] ?? '') ?? '')
     if (access === '')
-      throw new Error(`login of ${user} failed: ${answer.status} ${answer.body.slice(0, 200)}`)
+      throw new Error(`login of ${user} failed: ${response.status} ${response.body.slice(0, 200)}`)
     const claims = readSegment(toSegments(access).payload)
     const login = {
       user,

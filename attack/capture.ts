@@ -10,7 +10,7 @@ const STREAMS = ['stdout', 'stderr'] as const
 /** Everything said since the run began. */
 export interface Capture {
   /** All texts, in order. */
-  readonly said: string[]
+  readonly output: string[]
   /** Rejections that nobody handled. */
   readonly unhandled: readonly string[]
   /** Runs a part of the attack with console and streams diverted. */
@@ -20,11 +20,11 @@ export interface Capture {
 }
 
 /** Diverts console and streams into a list; gives the function that puts them back. */
-function divert(said: string[]): () => void {
+function divert(output: string[]): () => void {
   const undo: (() => void)[] = []
   for (const name of METHODS) {
     const original = console[name]
-    console[name] = (...values: unknown[]) => void said.push(format(...values))
+    console[name] = (...values: unknown[]) => void output.push(format(...values))
     undo.push(() => {
       console[name] = original
     })
@@ -33,7 +33,7 @@ function divert(said: string[]): () => void {
     const stream = process[name]
     const original = stream.write
     stream.write = (chunk: string | Uint8Array) => {
-      said.push(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8'))
+      output.push(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8'))
       return true
     }
     undo.push(() => {
@@ -47,17 +47,17 @@ function divert(said: string[]): () => void {
 
 /** Starts to listen to the process. */
 export function startCapture(): Capture {
-  const said: string[] = []
+  const output: string[] = []
   const unhandled: string[] = []
-  const onWarning = (warning: Error) => void said.push(format(warning))
+  const onWarning = (warning: Error) => void output.push(format(warning))
   const onRejection = (reason: unknown) => void unhandled.push(format(reason))
   process.on('warning', onWarning)
   process.on('unhandledRejection', onRejection)
   return {
-    said,
+    output,
     unhandled,
     async during(part) {
-      const restore = divert(said)
+      const restore = divert(output)
       try {
         return await part()
       } finally {

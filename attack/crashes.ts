@@ -6,10 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Attacker, Login } from './attacker.ts'
 import { connectStore } from './connections.ts'
 import { generationOf } from './families.ts'
-import type { Member } from './fleet.ts'
 import { toBearerIntent, toLoginIntent, toRefreshIntent } from './intents.ts'
-import type { CrashPoint } from './member.ts'
 import { toShort } from './outages.ts'
+import type { CrashPoint } from './process-main.ts'
+import type { AppProcess } from './processes.ts'
 import { until } from './servers.ts'
 import { Unsupported } from './values.ts'
 
@@ -36,8 +36,8 @@ const MOST_STATEMENTS = 20
 const LOAD = 400
 const CLIENTS = 16
 
-function firstOf({ world }: Attacker): Member {
-  const [member] = world.fleet
+function firstOf({ environment }: Attacker): AppProcess {
+  const [member] = environment.processes
   if (member === undefined) throw new Unsupported('the end of a process: there is none to end')
   return member
 }
@@ -47,32 +47,32 @@ async function crashAt(point: CrashPoint, attacker: Attacker): Promise<boolean> 
   const member = firstOf(attacker)
   const login = await attacker.login('bob')
   await member.arm(point)
-  const exchange = await attacker.ask(toRefreshIntent(login.refresh))
-  const patience = exchange.answer.status === 200 ? 100 : 3_000
+  const exchange = await attacker.tryRequest(toRefreshIntent(login.refresh))
+  const patience = exchange.response.status === 200 ? 100 : 3_000
   await Promise.race([member.ended, pause(patience, undefined, { ref: false })])
   const crashed = member.killed
   if (crashed) await member.start()
   else await member.arm(NOWHERE)
   const place = `${point.when} ${point.at} ${point.nth ?? ''}`.trim()
-  await judgeReturn(login, place, attacker)
+  await checkReturn(login, place, attacker)
   return crashed
 }
 
 /** The client comes back with the token that it has. */
-async function judgeReturn(login: Login, place: string, attacker: Attacker): Promise<void> {
+async function checkReturn(login: Login, place: string, attacker: Attacker): Promise<void> {
   const { locked, successor } = CRASH_SENTENCES
-  const first = await attacker.ask(toRefreshIntent(login.refresh))
-  attacker.rule(locked, first.answer.status === 200, `${place}: ${toShort(first)}`)
-  if (first.answer.status !== 200) return
+  const first = await attacker.tryRequest(toRefreshIntent(login.refresh))
+  attacker.record(locked, first.response.status === 200, `${place}: ${toShort(first)}`)
+  if (first.response.status !== 200) return
   const next = attacker.toLogin('bob', first)
-  const second = await attacker.ask(toRefreshIntent(login.refresh))
-  const same = second.answer.status === 200 && attacker.toLogin('bob', second).refresh === next.refresh
-  attacker.rule(successor, same, `${place}: another successor, ${toShort(second)}`)
+  const second = await attacker.tryRequest(toRefreshIntent(login.refresh))
+  const same = second.response.status === 200 && attacker.toLogin('bob', second).refresh === next.refresh
+  attacker.record(successor, same, `${place}: another successor, ${toShort(second)}`)
   const row = await attacker.target.store.get(login.sid)
   const one = row?.gen === 1 && generationOf(next.refresh) === 1 && row.revokedAt === null
-  attacker.rule(successor, one, `${place}: generation ${row?.gen} of 1, ${row?.revokeReason ?? 'live'}`)
-  const onwards = await attacker.ask(toRefreshIntent(next.refresh))
-  attacker.rule(locked, onwards.answer.status === 200, `${place}: the successor gets ${toShort(onwards)}`)
+  attacker.record(successor, one, `${place}: generation ${row?.gen} of 1, ${row?.revokeReason ?? 'live'}`)
+  const onwards = await attacker.tryRequest(toRefreshIntent(next.refresh))
+  attacker.record(locked, onwards.response.status === 200, `${place}: the successor gets ${toShort(onwards)}`)
 }
 
 /** The `sweep` step: a crash at every statement of the refresh and around the calls, one after the other. */
@@ -86,7 +86,7 @@ export async function sweepCrashes(attacker: Attacker): Promise<void> {
       if (!(await crashAt({ at: 'statement', when, nth }, attacker))) break
       crashes += 1
     }
-    for (const at of ['rotate', 'answer'] as const) {
+    for (const at of ['rotate', 'response'] as const) {
       if (await crashAt({ at, when }, attacker)) crashes += 1
       else attacker.findings.set('control', `no crash ${when} ${at}`)
     }
@@ -98,7 +98,11 @@ export async function sweepCrashes(attacker: Attacker): Promise<void> {
   )
   // Two more logins than crashes: each sweep over the statements ends with one that did not crash.
   const expected = crashes + 2
-  attacker.rule(CRASH_SENTENCES.orphan, rows.length === expected, `${rows.length} rows of ${expected} logins`)
+  attacker.record(
+    CRASH_SENTENCES.orphan,
+    rows.length === expected,
+    `${rows.length} rows of ${expected} logins`,
+  )
 }
 
 /** The `restart` step. */
@@ -120,17 +124,17 @@ function startLoad(ports: () => readonly number[], attacker: Attacker): () => Pr
     const clients: Client[] = []
     while (running) {
       const port = ports()[index % ports().length]
-      const opened = await attacker.ask(toLoginIntent('bob'), port)
-      if (opened.answer.status !== 200) {
-        clients.push({ held: undefined, statuses: [opened.answer.status] })
+      const opened = await attacker.tryRequest(toLoginIntent('bob'), port)
+      if (opened.response.status !== 200) {
+        clients.push({ held: undefined, statuses: [opened.response.status] })
         await pause(20)
         continue
       }
       const client: Client = { held: attacker.toLogin('bob', opened), statuses: [] }
       clients.push(client)
-      const exchange = await attacker.ask(toRefreshIntent(client.held?.refresh ?? ''), port)
-      client.statuses.push(exchange.answer.status)
-      if (exchange.answer.status === 200) client.held = attacker.toLogin('bob', exchange)
+      const exchange = await attacker.tryRequest(toRefreshIntent(client.held?.refresh ?? ''), port)
+      client.statuses.push(exchange.response.status)
+      if (exchange.response.status === 200) client.held = attacker.toLogin('bob', exchange)
     }
     return clients
   }
@@ -152,10 +156,10 @@ export async function terminate(attacker: Attacker): Promise<void> {
   ])
   const clients = await stop()
   const { code: exit, handle, rotation } = CRASH_SENTENCES
-  attacker.rule(exit, code === 0, `it ended with ${code ?? signal}`)
-  attacker.rule(handle, code !== null && seconds < 10, `it runs after ${seconds} s`)
+  attacker.record(exit, code === 0, `it ended with ${code ?? signal}`)
+  attacker.record(handle, code !== null && seconds < 10, `it runs after ${seconds} s`)
   const odd = clients.flatMap(({ statuses }) => statuses).find((status) => ![200, 503, 0].includes(status))
-  attacker.rule(rotation, odd === undefined, `a refresh under load gets ${odd}`)
+  attacker.record(rotation, odd === undefined, `a refresh under load gets ${odd}`)
   const refreshed = clients.filter(({ statuses }) => statuses.includes(200)).length
   if (refreshed < CLIENTS) attacker.findings.set('control', `only ${refreshed} refreshes under load`)
   attacker.findings.set('clients', clients)
@@ -163,7 +167,7 @@ export async function terminate(attacker: Attacker): Promise<void> {
 }
 
 /** After the restart every client goes on with the token that it holds. */
-export async function judgeRotations(attacker: Attacker): Promise<void> {
+export async function checkRotations(attacker: Attacker): Promise<void> {
   const clients = attacker.findings.get('clients') as Client[] | undefined
   attacker.findings.delete('clients')
   await firstOf(attacker).start()
@@ -171,19 +175,19 @@ export async function judgeRotations(attacker: Attacker): Promise<void> {
   const cutOff = (clients ?? []).filter(({ statuses }) => statuses.includes(0))
   for (const { held } of [...cutOff, ...(clients ?? []).slice(-100)]) {
     if (held === undefined) continue
-    const exchange = await attacker.ask(toRefreshIntent(held.refresh))
-    const { status } = exchange.answer
-    attacker.rule(CRASH_SENTENCES.rotation, status === 200, `a client comes back: ${toShort(exchange)}`)
+    const exchange = await attacker.tryRequest(toRefreshIntent(held.refresh))
+    const { status } = exchange.response
+    attacker.record(CRASH_SENTENCES.rotation, status === 200, `a client comes back: ${toShort(exchange)}`)
   }
 }
 
 /** One of the processes that share a file dies in the middle of a transaction, under load from all of them. */
 export async function killInTransaction(attacker: Attacker): Promise<void> {
-  const { fleet } = attacker.world
-  const victim = fleet.at(-1)
+  const { processes } = attacker.environment
+  const victim = processes.at(-1)
   if (victim === undefined) throw new Unsupported('the end of a process: there is none to end')
-  const others = fleet.slice(0, -1)
-  const stop = startLoad(() => fleet.map(({ port }) => port), attacker)
+  const others = processes.slice(0, -1)
+  const stop = startLoad(() => processes.map(({ port }) => port), attacker)
   await pause(LOAD)
   await victim.arm({ at: 'statement', when: 'before', word: 'commit' })
   const died = await Promise.race([victim.ended.then(() => true), pause(5_000, false, { ref: false })])
@@ -192,51 +196,51 @@ export async function killInTransaction(attacker: Attacker): Promise<void> {
   const statuses = (await stop()).flatMap((client) => client.statuses)
   const { leak } = CRASH_SENTENCES
   const odd = statuses.find((status) => ![200, 503, 0].includes(status))
-  attacker.rule(leak, odd === undefined, `an answer under load: ${odd}`)
+  attacker.record(leak, odd === undefined, `a response under load: ${odd}`)
   const count = (wanted: number) => statuses.filter((status) => status === wanted).length
   attacker.notes.push(
-    `${fleet.length} processes: ${count(200)} calls got 200, ${count(503)} got 503, ${count(0)} found nobody`,
+    `${processes.length} processes: ${count(200)} calls got 200, ${count(503)} got 503, ${count(0)} found nobody`,
   )
-  for (const { port } of others) await judgeWriter(port, attacker)
+  for (const { port } of others) await checkWriter(port, attacker)
 }
 
 /** A process can write: it logs in and refreshes, and soon. */
-async function judgeWriter(port: number, attacker: Attacker): Promise<void> {
-  const opened = await attacker.ask(toLoginIntent('bob'), port)
+async function checkWriter(port: number, attacker: Attacker): Promise<void> {
+  const opened = await attacker.tryRequest(toLoginIntent('bob'), port)
   const { leak } = CRASH_SENTENCES
-  attacker.rule(leak, opened.answer.status === 200, `a login afterwards: ${toShort(opened)}`)
-  if (opened.answer.status !== 200) return
+  attacker.record(leak, opened.response.status === 200, `a login afterwards: ${toShort(opened)}`)
+  if (opened.response.status !== 200) return
   const { refresh } = attacker.toLogin('bob', opened)
-  const exchange = await attacker.ask(toRefreshIntent(refresh), port)
-  attacker.rule(leak, exchange.answer.status === 200, `a refresh afterwards: ${toShort(exchange)}`)
+  const exchange = await attacker.tryRequest(toRefreshIntent(refresh), port)
+  attacker.record(leak, exchange.response.status === 200, `a refresh afterwards: ${toShort(exchange)}`)
 }
 
 /** The file and its lock after the death of one of its processes, and how a lock is waited for. */
-export async function judgeFile(attacker: Attacker): Promise<void> {
-  const { fleet, connection, server } = attacker.world
-  const victim = fleet.at(-1)
+export async function checkFile(attacker: Attacker): Promise<void> {
+  const { processes, connection, server } = attacker.environment
+  const victim = processes.at(-1)
   if (victim === undefined || connection === undefined || server === undefined)
     throw new Unsupported('a look at the file')
   await victim.start()
-  await judgeWriter(victim.port, attacker)
+  await checkWriter(victim.port, attacker)
   const { integrity } = CRASH_SENTENCES
   const check = JSON.stringify(await connection.command('PRAGMA integrity_check'))
-  attacker.rule(integrity, check === '[{"integrity_check":"ok"}]', check)
+  attacker.record(integrity, check === '[{"integrity_check":"ok"}]', check)
   const checkpoint = async () => {
-    const answer = JSON.stringify(await connection.command('PRAGMA wal_checkpoint(TRUNCATE)').catch(String))
-    return answer.includes('"busy":0')
+    const response = JSON.stringify(await connection.command('PRAGMA wal_checkpoint(TRUNCATE)').catch(String))
+    return response.includes('"busy":0')
   }
   const checked = await until(checkpoint, 5, 'a checkpoint').then(
     () => true,
     () => false,
   )
-  attacker.rule(integrity, checked, 'the write-ahead log cannot be brought in')
-  await judgeLocking(attacker)
+  attacker.record(integrity, checked, 'the write-ahead log cannot be brought in')
+  await checkLocking(attacker)
 }
 
 /** Transactions take the write lock with their first word; who waits for it does not stand still meanwhile. */
-async function judgeLocking(attacker: Attacker): Promise<void> {
-  const { server, connection, namespace } = attacker.world
+async function checkLocking(attacker: Attacker): Promise<void> {
+  const { server, connection, namespace } = attacker.environment
   if (server === undefined || connection === undefined || namespace === undefined) return
   const { immediate } = CRASH_SENTENCES
   const [login, traceable] = [await attacker.login('bob'), await attacker.login('bob')]
@@ -250,16 +254,16 @@ async function judgeLocking(attacker: Attacker): Promise<void> {
   texts.length = 0
   await traced.store.rotate({ ...call, sid: traceable.sid, gen: 0 })
   await traced.close()
-  attacker.rule(immediate, /^begin immediate/i.test(texts[0] ?? ''), `a step begins with '${texts[0]}'`)
+  attacker.record(immediate, /^begin immediate/i.test(texts[0] ?? ''), `a step begins with '${texts[0]}'`)
   await connection.command('begin immediate')
   const started = performance.now()
-  const waiting = attacker.ask(toRefreshIntent(login.refresh))
-  const aside = await attacker.ask(toBearerIntent(login.access, '/stateless'))
+  const waiting = attacker.tryRequest(toRefreshIntent(login.refresh))
+  const aside = await attacker.tryRequest(toBearerIntent(login.access, '/stateless'))
   await pause(LOAD)
   await connection.command('commit')
   const waited = await waiting
-  const prompt = aside.answer.status === 200 && aside.answer.elapsed < LOAD
-  attacker.rule(immediate, prompt, `while one waits, another gets ${toShort(aside)}`)
-  const held = waited.answer.status === 200 && performance.now() - started >= LOAD
-  attacker.rule(immediate, held, `who waits for a lock gets ${toShort(waited)}`)
+  const prompt = aside.response.status === 200 && aside.response.elapsed < LOAD
+  attacker.record(immediate, prompt, `while one waits, another gets ${toShort(aside)}`)
+  const held = waited.response.status === 200 && performance.now() - started >= LOAD
+  attacker.record(immediate, held, `who waits for a lock gets ${toShort(waited)}`)
 }

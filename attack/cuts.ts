@@ -7,7 +7,7 @@ import { isLongRun } from './capabilities.ts'
 import { generationOf } from './families.ts'
 import { toRefreshIntent } from './intents.ts'
 import { toShort } from './outages.ts'
-import type { Cut, Direction, Tap } from './tap.ts'
+import type { Cut, Direction, TcpProxy } from './proxy.ts'
 import { Unsupported } from './values.ts'
 
 /** The sentences on which this file rules. */
@@ -24,7 +24,7 @@ const SHORT = 12
 const WHOLE_LOG = 10_000
 
 /** Where to cut: at every message's first and last byte, and evenly in between, or at every byte. */
-function toCuts({ passed }: Tap): Cut[] {
+function toCuts({ passed }: TcpProxy): Cut[] {
   return (['up', 'down'] as const).flatMap((direction) => {
     const sizes = passed.filter((part) => part.direction === direction).map(({ bytes }) => bytes)
     const total = sizes.reduce((sum, size) => sum + size, 0)
@@ -41,67 +41,71 @@ function toCuts({ passed }: Tap): Cut[] {
 async function retry(token: string, attacker: Attacker): Promise<Exchange> {
   const end = performance.now() + 5_000
   for (;;) {
-    const exchange = await attacker.ask(toRefreshIntent(token))
-    if (exchange.answer.status !== 503 || performance.now() > end) return exchange
+    const exchange = await attacker.tryRequest(toRefreshIntent(token))
+    if (exchange.response.status !== 503 || performance.now() > end) return exchange
   }
 }
 
 /** One cut: what the client gets, and what is in the store afterwards. */
-async function tryCut(cut: Cut, tap: Tap, attacker: Attacker): Promise<number> {
+async function tryCut(cut: Cut, proxy: TcpProxy, attacker: Attacker): Promise<number> {
   const login = await attacker.login('bob')
   const place = `${cut.direction} after ${cut.after}`
-  tap.arm(cut)
-  const first = await attacker.ask(toRefreshIntent(login.refresh))
-  tap.disarm()
-  const { status } = first.answer
+  proxy.arm(cut)
+  const first = await attacker.tryRequest(toRefreshIntent(login.refresh))
+  proxy.disarm()
+  const { status } = first.response
   const { retry: retried, lineage } = CUT_SENTENCES
-  attacker.rule(retried, status === 503 || status === 200, `${place}: at once ${toShort(first)}`)
+  attacker.record(retried, status === 503 || status === 200, `${place}: at once ${toShort(first)}`)
   const second = await retry(login.refresh, attacker)
-  attacker.rule(retried, second.answer.status === 200, `${place}: the retry gets ${toShort(second)}`)
-  if (second.answer.status !== 200) return status
+  attacker.record(retried, second.response.status === 200, `${place}: the retry gets ${toShort(second)}`)
+  if (second.response.status !== 200) return status
   const next = attacker.toLogin('bob', second)
   const third = await retry(login.refresh, attacker)
-  const again = third.answer.status === 200 ? attacker.toLogin('bob', third).refresh : codeOf(third)
-  attacker.rule(lineage, again === next.refresh, `${place}: two successors`)
+  const again = third.response.status === 200 ? attacker.toLogin('bob', third).refresh : codeOf(third)
+  attacker.record(lineage, again === next.refresh, `${place}: two successors`)
   const onwards = await retry(next.refresh, attacker)
-  attacker.rule(lineage, onwards.answer.status === 200, `${place}: the successor gets ${toShort(onwards)}`)
-  await judgeFamily(login, next, place, attacker)
+  attacker.record(
+    lineage,
+    onwards.response.status === 200,
+    `${place}: the successor gets ${toShort(onwards)}`,
+  )
+  await checkFamily(login, next, place, attacker)
   return status
 }
 
-async function judgeFamily(login: Login, next: Login, place: string, attacker: Attacker): Promise<void> {
-  const store = attacker.world.connection?.store
+async function checkFamily(login: Login, next: Login, place: string, attacker: Attacker): Promise<void> {
+  const store = attacker.environment.connection?.store
   if (store === undefined) throw new Unsupported('a look into the store')
   const row = await store.get(login.sid)
   const { lineage, whole } = CUT_SENTENCES
   const advanced = row?.gen === 1 && generationOf(next.refresh) === 1
-  attacker.rule(lineage, advanced, `${place}: generation ${row?.gen} of 1`)
+  attacker.record(lineage, advanced, `${place}: generation ${row?.gen} of 1`)
   const { entries } = await store.readLog(null, WHOLE_LOG)
   const marked = entries.some(({ key }) => key === login.sid)
-  attacker.rule(whole, row?.revokedAt === null && !marked, `${place}: the family is revoked, or half so`)
+  attacker.record(whole, row?.revokedAt === null && !marked, `${place}: the family is revoked, or half so`)
   const rows = (await store.list({ sub: 'bob', realm: null }, null)).filter(({ sid }) => sid === login.sid)
-  attacker.rule(whole, rows.length === 1, `${place}: ${rows.length} rows are listed`)
+  attacker.record(whole, rows.length === 1, `${place}: ${rows.length} rows are listed`)
 }
 
 /** Cuts the refresh wherever it can be cut. */
 export async function sweepCuts(attacker: Attacker): Promise<void> {
-  const { tap } = attacker.world
-  if (tap === undefined) throw new Unsupported('a cut without a proxy')
+  const { proxy } = attacker.environment
+  if (proxy === undefined) throw new Unsupported('a cut without a proxy')
   // The first call of a process does more than the others: it learns the store's time.
   await retry((await attacker.login('bob')).refresh, attacker)
   const login = await attacker.login('bob')
-  tap.reset()
+  proxy.reset()
   await retry(login.refresh, attacker)
-  const cuts = toCuts(tap)
+  const cuts = toCuts(proxy)
   const counts = new Map<number, number>()
   for (const cut of cuts) {
-    const status = await tryCut(cut, tap, attacker)
+    const status = await tryCut(cut, proxy, attacker)
     counts.set(status, (counts.get(status) ?? 0) + 1)
   }
   const count = (direction: Direction) => cuts.filter((cut) => cut.direction === direction).length
   const shortly = isLongRun() ? '' : ' (ATTACK_LONG=1: at every byte)'
   attacker.findings.set('statuses', JSON.stringify(Object.fromEntries(counts)))
   attacker.notes.push(
-    `${attacker.world.server?.address.kind}: cut at ${count('up')} places up, ${count('down')} down${shortly}`,
+    `${attacker.environment.server?.address.kind}: cut at ${count('up')} places up, ${count('down')} down${shortly}`,
   )
 }

@@ -7,7 +7,7 @@ import { hasBody } from './expectations.ts'
 import { holds } from './inspections.ts'
 import type { Intent } from './intents.ts'
 import { secretTexts } from './keys.ts'
-import { type Answer, headerValues } from './wire.ts'
+import { headerValues, type RawResponse } from './raw-http.ts'
 
 /** A check: what is wrong, or nothing. */
 export type Check = (attacker: Attacker, last: Exchange | undefined) => Complaint | Promise<Complaint>
@@ -17,16 +17,16 @@ export type Complaint = string | undefined
 /** A complaint, unless something holds. */
 export const unless = (holdsTrue: boolean, complaint: string): Complaint =>
   holdsTrue ? undefined : complaint
-const isRefusal = (last: Exchange) => last.answer.status >= 400
+const isRefusal = (last: Exchange) => last.response.status >= 400
 
 /** Nothing has leaked into the prototype of all objects. */
 export function checkPollution(): Complaint {
   return unless(Object({} as Record<string, unknown>)['admin'] === undefined, 'Object.prototype has `admin`')
 }
 
-function readBody(answer: Answer): Readonly<Record<string, unknown>> {
+function readBody(response: RawResponse): Readonly<Record<string, unknown>> {
   try {
-    return Object(JSON.parse(answer.body))
+    return Object(JSON.parse(response.body))
   } catch {
     return {}
   }
@@ -35,14 +35,14 @@ function readBody(answer: Answer): Readonly<Record<string, unknown>> {
 function checkRefusalBody(_attacker: Attacker, last: Exchange | undefined): Complaint {
   if (last === undefined || !isRefusal(last) || last.handling === undefined || !hasBody(last))
     return undefined
-  const body = readBody(last.answer)
+  const body = readBody(last.response)
   const missing = ['message', 'error_type', 'code'].filter((name) => typeof body[name] !== 'string')
   return unless(missing.length === 0, `the refusal's body lacks ${missing.join(', ')}`)
 }
 
 function checkChallenge(_attacker: Attacker, last: Exchange | undefined): Complaint {
-  if (last?.answer.status !== 401) return undefined
-  const [challenge] = headerValues(last.answer, 'www-authenticate')
+  if (last?.response.status !== 401) return undefined
+  const [challenge] = headerValues(last.response, 'www-authenticate')
   return unless(challenge?.startsWith('Bearer') === true, 'a 401 without WWW-Authenticate: Bearer')
 }
 
@@ -51,11 +51,11 @@ function checkChallenge(_attacker: Attacker, last: Exchange | undefined): Compla
  * run.
  */
 function checkLeaks({ suite }: Attacker, last: Exchange | undefined): Complaint {
-  const answer =
-    last && (isRefusal(last) || last.request.path.startsWith('/protected')) ? last.answer : undefined
-  const texts = [answer === undefined ? '' : toText(answer), ...suite.said].join('\n')
+  const response =
+    last && (isRefusal(last) || last.request.path.startsWith('/protected')) ? last.response : undefined
+  const texts = [response === undefined ? '' : toText(response), ...suite.output].join('\n')
   const leaked = [...suite.secrets, ...secretTexts(), 'pw'].some((secret) => holds(texts, secret))
-  return unless(!leaked, 'a token, key or password shows up in the answer or the logs')
+  return unless(!leaked, 'a token, key or password shows up in the response or the logs')
 }
 
 const bearer = (token: string) => [['Authorization', `Bearer ${token}`]] as const
@@ -77,9 +77,9 @@ async function checkGenuine(attacker: Attacker, last: Exchange | undefined): Pro
   if (scope !== undefined)
     asked.push({ path, headers: bearer(await attacker.mint({ claims: { scopes: [scope] } })) })
   for (const intent of asked) {
-    const { answer } = await attacker.request(intent)
-    if (answer.status !== 200)
-      return `afterwards ${intent.path} with a genuine token gets ${answer.status} ${answer.body}`
+    const { response } = await attacker.request(intent)
+    if (response.status !== 200)
+      return `afterwards ${intent.path} with a genuine token gets ${response.status} ${response.body}`
   }
   return undefined
 }
@@ -88,7 +88,7 @@ async function checkGenuine(attacker: Attacker, last: Exchange | undefined): Pro
 export const DEFAULTS: readonly Check[] = [
   ({ attack }, last) =>
     unless(
-      last === undefined || last.answer.status < 500 || attack.expect.status.includes(last.answer.status),
+      last === undefined || last.response.status < 500 || attack.expect.status.includes(last.response.status),
       'a 5xx',
     ),
   checkPromptness,
@@ -110,11 +110,11 @@ function checkNotExecuted(_attacker: Attacker, last: Exchange | undefined): Comp
 
 /** A machine that is busy with something else gets three tries. */
 async function checkPromptness(attacker: Attacker, last: Exchange | undefined): Promise<Complaint> {
-  let elapsed = last?.answer.elapsed ?? 0
+  let elapsed = last?.response.elapsed ?? 0
   for (let i = 0; i < 2 && last !== undefined && elapsed >= 1_000; i++) {
-    elapsed = (await attacker.request(toIntent(last))).answer.elapsed
+    elapsed = (await attacker.request(toIntent(last))).response.elapsed
   }
-  return unless(elapsed < 1_000, 'the answer took more than 1 s')
+  return unless(elapsed < 1_000, 'the response took more than 1 s')
 }
 
 /** The same request again. */

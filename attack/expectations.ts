@@ -1,8 +1,8 @@
 /** One response against one expectation: its status, its error code and its headers. */
 import { codeOf, type Exchange } from './attacker.ts'
 import type { Expectation } from './cases.ts'
+import { headerValues } from './raw-http.ts'
 import { Unsupported } from './values.ts'
-import { headerValues } from './wire.ts'
 
 /** Older names of errors in case files, with the codes that they stand for. */
 const OLDER_NAMES: Readonly<Record<string, readonly string[]>> = {
@@ -38,26 +38,26 @@ export function checkResponse(expect: Expectation, exchange: Exchange): string[]
 }
 
 function checkStatus({ status }: Expectation, exchange: Exchange): string[] {
-  const { answer } = exchange
-  if (status.length === 0 || status.includes(answer.status)) return []
+  const { response } = exchange
+  if (status.length === 0 || status.includes(response.status)) return []
   const code = codeOf(exchange)
-  const found = `${answer.status}${code === null ? '' : ` (${code})`}`
+  const found = `${response.status}${code === null ? '' : ` (${code})`}`
   return [`status ${found}, expected ${status.join(' or ')}`]
 }
 
 function checkError({ error }: Expectation, exchange: Exchange): string[] {
-  const { answer, handling } = exchange
+  const { response, handling } = exchange
   // What Node's HTTP parser refuses by itself never reaches the application and has no body.
-  const isOurs = answer.status >= 400 && handling !== undefined && hasBody(exchange)
+  const isOurs = response.status >= 400 && handling !== undefined && hasBody(exchange)
   if (!isOurs || error.length === 0) return []
   const code = codeOf(exchange)
   const allowed = error.flatMap((name) => OLDER_NAMES[name] ?? [name])
   if (allowed.includes(String(code))) return []
-  return [`${answer.status} ${code ?? 'without a code'}, expected ${error.join(' or ')}`]
+  return [`${response.status} ${code ?? 'without a code'}, expected ${error.join(' or ')}`]
 }
 
-function checkHeader(name: string, wanted: string | null, { answer }: Exchange): string[] {
-  const values = headerValues(answer, name)
+function checkHeader(name: string, wanted: string | null, { response }: Exchange): string[] {
+  const values = headerValues(response, name)
   const text = values.join(', ')
   if (wanted === null) return values.length === 0 ? [] : [`header ${name}: '${text}', expected none`]
   const pattern = toPattern(wanted)

@@ -24,7 +24,7 @@ interface Expression {
 const DEADLINE = 3_000
 
 /** A file's expressions, and how many more it makes wholly out of values. */
-interface Found {
+interface FileScan {
   readonly expressions: readonly Expression[]
   readonly unknown: number
 }
@@ -34,7 +34,7 @@ interface Found {
  * each gap: their shape is the author's. What fills the gaps is for a reviewer to judge; an
  * expression that is a value as a whole has no shape.
  */
-function collect(file: string, program: Program): Found {
+function collect(file: string, program: Program): FileScan {
   const expressions: Expression[] = []
   let unknown = 0
   new Visitor({

@@ -5,7 +5,7 @@ import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
 import { type Check, type Complaint, unless } from './defaults.ts'
 import { toBearerIntent, toRefreshIntent } from './intents.ts'
 import { readSegment, toSegments } from './mutations.ts'
-import { headerValues } from './wire.ts'
+import { headerValues } from './raw-http.ts'
 
 /** The generation that a refresh token is of. */
 export function generationOf(refresh: string): number {
@@ -31,7 +31,7 @@ async function refused(attacker: Attacker, login: Login): Promise<Complaint> {
   ] as const
   for (const [intent, code] of asked) {
     const exchange = await attacker.request(intent)
-    const { status } = exchange.answer
+    const { status } = exchange.response
     // Where the clock moved on, an access token may have expired; that is no less dead.
     const dead = status === 401 && [code, 'token_expired'].includes(String(codeOf(exchange)))
     if (!dead)
@@ -56,8 +56,8 @@ const familyRevoked: Check = async (attacker) => {
 
 /** The logins that answers of the case gave, beside those that it saved. */
 function toReturned(attacker: Attacker): Login[] {
-  return attacker.judged
-    .filter(({ answer }) => answer.status === 200)
+  return attacker.decisive
+    .filter(({ response }) => response.status === 200)
     .map((exchange) => attacker.toLogin('alice', exchange))
 }
 
@@ -72,7 +72,7 @@ const everythingDead: Check = async (attacker) => {
 }
 
 const reportedOnce: Check = ({ target }) => {
-  const reports = target.heard.filter(({ event }) => event === 'reused')
+  const reports = target.notices.filter(({ event }) => event === 'reused')
   return unless(reports.length === 1, `${reports.length} reports`)
 }
 
@@ -84,8 +84,8 @@ const neverRevokes: Check = async (attacker) => {
   if (row === null || row.revokedAt !== null) return `the row says ${row?.revokeReason ?? 'gone'}`
   const { entries } = await attacker.target.store.readLog(null, 100)
   if (entries.some(({ key }) => key === first.sid)) return 'the log says so'
-  const heard = attacker.target.heard.find(({ event }) => event === 'reused' || event === 'ended')
-  return unless(heard === undefined, `it is reported: ${heard?.event}`)
+  const notices = attacker.target.notices.find(({ event }) => event === 'reused' || event === 'ended')
+  return unless(notices === undefined, `it is reported: ${notices?.event}`)
 }
 
 const genuineWorks: Check = async (attacker) => {
@@ -94,18 +94,18 @@ const genuineWorks: Check = async (attacker) => {
   if (probe !== 200) return `its refresh gets ${probe}`
   const login = await attacker.savedLogin('B')
   if (login === undefined) return 'it has no successor'
-  const { answer } = await attacker.request(toBearerIntent(login.access, '/strict'))
-  return unless(answer.status === 200, `its access token gets ${answer.status}`)
+  const { response } = await attacker.request(toBearerIntent(login.access, '/strict'))
+  return unless(response.status === 200, `its access token gets ${response.status}`)
 }
 
 /** The exchanges of one request of the case, by its method. */
 const byMethod = ({ exchanges }: Attacker, method: string): Exchange[] =>
   exchanges.filter(({ request }) => request.method === method)
 
-const notFound: Check = (attacker) => {
+const refusesDeletion: Check = (attacker) => {
   const deleted = byMethod(attacker, 'DELETE')
-  const open = deleted.find(({ answer }) => answer.status !== 404 && answer.status !== 403)
-  return unless(deleted.length > 0 && open === undefined, `it answers ${open?.answer.status ?? 'nothing'}`)
+  const open = deleted.find(({ response }) => response.status !== 404 && response.status !== 403)
+  return unless(deleted.length > 0 && open === undefined, `it gets ${open?.response.status ?? 'nothing'}`)
 }
 
 /** Bob's session lives; and its identifier is neither shown to Alice nor one to be guessed. */
@@ -118,19 +118,20 @@ const bobLives: Check = async (attacker) => {
     ['/strict', 200],
     ['/protected', 200],
   ] as const) {
-    const { answer } = await attacker.request(toBearerIntent(bob.access, path))
-    if (answer.status !== status) return `${path} gets ${answer.status}`
+    const { response } = await attacker.request(toBearerIntent(bob.access, path))
+    if (response.status !== status) return `${path} gets ${response.status}`
   }
   const listed = await attacker.request(toBearerIntent(alice.access, '/sessions'))
-  if (listed.answer.status !== 200 || !listed.answer.body.includes(alice.sid)) return 'Alice sees no session'
-  if (listed.answer.body.includes(bob.sid)) return "Alice sees Bob's session"
+  if (listed.response.status !== 200 || !listed.response.body.includes(alice.sid))
+    return 'Alice sees no session'
+  if (listed.response.body.includes(bob.sid)) return "Alice sees Bob's session"
   const random = [alice.sid, bob.sid].every((sid) => Buffer.from(sid, 'base64url').length >= 16)
   return unless(random, 'a session has an identifier of less than 128 bits')
 }
 
 /** The `Set-Cookie` lines of an answer: name and attributes, without values, ages and dates. */
-function toAttributes({ answer }: Exchange): string[] {
-  return headerValues(answer, 'set-cookie')
+function toAttributes({ response }: Exchange): string[] {
+  return headerValues(response, 'set-cookie')
     .map((line) => {
       const [pair = '', ...attributes] = line.split(/;\s*/)
       const kept = attributes.filter((attribute) => !/^(?:max-age|expires)=/i.test(attribute))
@@ -146,7 +147,7 @@ const clearsExactly: Check = async (attacker) => {
   if (login === undefined || logout === undefined) return 'no login or no logout'
   const [set, cleared] = [toAttributes(login.exchange), toAttributes(logout)]
   if (set.length === 0 || set.join('\n') !== cleared.join('\n')) return `set ${set}, cleared ${cleared}`
-  const stale = headerValues(logout.answer, 'set-cookie').find(
+  const stale = headerValues(logout.response, 'set-cookie').find(
     (line) => !/^[^=]+=;/.test(line) || !/max-age=0|expires=thu, 01 jan 1970/i.test(line),
   )
   if (stale !== undefined) return `not cleared: ${stale.slice(0, 40)}`
@@ -155,8 +156,8 @@ const clearsExactly: Check = async (attacker) => {
     ['X-CSRF-Token', login.csrf],
   ] as const
   const late = await attacker.request({ method: 'POST', path: '/refresh', headers })
-  if (late.answer.status !== 401) return `its refresh token gets ${late.answer.status}`
-  return unless(headerValues(late.answer, 'set-cookie').length === 0, 'a refused refresh sets cookies')
+  if (late.response.status !== 401) return `its refresh token gets ${late.response.status}`
+  return unless(headerValues(late.response, 'set-cookie').length === 0, 'a refused refresh sets cookies')
 }
 
 /** The old access token of a user with fewer rights: until it expires it has its scopes, and no longer. */
@@ -164,7 +165,7 @@ const boundedByLife: Check = async (attacker) => {
   const login = await attacker.savedLogin('A')
   if (login === undefined) return 'no login'
   const ask = async () =>
-    (await attacker.request(toBearerIntent(login.access, '/protected?need=admin'))).answer
+    (await attacker.request(toBearerIntent(login.access, '/protected?need=admin'))).response
   attacker.target.clock.advance(900)
   const { status } = await ask()
   return unless(status === 401, `the token from before the demotion gets ${status} at its end`)
@@ -173,7 +174,7 @@ const boundedByLife: Check = async (attacker) => {
 /** What a step has found out already. */
 export function recorded(sentence: string): Check {
   return (attacker) => {
-    const complaints = attacker.rulings.get(sentence)
+    const complaints = attacker.records.get(sentence)
     if (complaints === undefined) return 'nothing was checked'
     const more = complaints.length > 3 ? ` (and ${complaints.length - 3} more)` : ''
     return complaints.length === 0 ? undefined : `${complaints.slice(0, 3).join('; ')}${more}`
@@ -189,7 +190,7 @@ export const FAMILY_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'every access token dead in strict mode': [everythingDead],
   "an unauthenticated forgery never revokes alice's family (no remote logout)": [neverRevokes],
   'the genuine token still works': [genuineWorks],
-  'DELETE answered 404/403': [notFound],
+  'DELETE answered 404/403': [refusesDeletion],
   "bob's session still alive": [bobLives],
   'after it 401 and the family is revoked': [familyRevoked],
 }

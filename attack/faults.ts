@@ -4,7 +4,7 @@
  */
 import type { Attacker } from './attacker.ts'
 import { isObject, type JsonObject } from './cases.ts'
-import { judgeFile, judgeRotations, killInTransaction, sweepCrashes, terminate } from './crashes.ts'
+import { checkFile, checkRotations, killInTransaction, sweepCrashes, terminate } from './crashes.ts'
 import { sweepCuts } from './cuts.ts'
 import { disturbFeed, healFeed } from './feeds.ts'
 import { breakStore, healStore } from './outages.ts'
@@ -19,11 +19,11 @@ async function begin(action: JsonObject, attacker: Attacker): Promise<void> {
 }
 
 async function heal(attacker: Attacker): Promise<void> {
-  const { disturbance, fleet, tap } = attacker.world
+  const { disturbance, processes, proxy } = attacker.environment
   if (disturbance !== undefined) return healFeed(attacker)
-  if (fleet.length === 1) return judgeRotations(attacker)
-  if (fleet.length > 1) return judgeFile(attacker)
-  if (tap === undefined) return healStore(attacker)
+  if (processes.length === 1) return checkRotations(attacker)
+  if (processes.length > 1) return checkFile(attacker)
+  if (proxy === undefined) return healStore(attacker)
 }
 
 /** The `fault` step. */

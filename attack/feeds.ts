@@ -45,9 +45,9 @@ const READING = 600
 async function watchUntilRefused(token: string, port: number, attacker: Attacker): Promise<number> {
   const acknowledged = performance.now()
   for (;;) {
-    const exchange = await attacker.ask(toBearerIntent(token), port)
+    const exchange = await attacker.tryRequest(toBearerIntent(token), port)
     const elapsed = performance.now() - acknowledged
-    if (exchange.answer.status === 401 || elapsed > 10 * BOUND) return elapsed
+    if (exchange.response.status === 401 || elapsed > 10 * BOUND) return elapsed
     await pause(POLL)
   }
 }
@@ -55,23 +55,25 @@ async function watchUntilRefused(token: string, port: number, attacker: Attacker
 async function tryOnce(ports: readonly number[], attacker: Attacker): Promise<number> {
   const [here = 0, ...there] = ports
   const { access } = await attacker.login('bob')
-  const before = await Promise.all(there.map((port) => attacker.ask(toBearerIntent(access), port)))
-  const good = before.every(({ answer }) => answer.status === 200)
+  const before = await Promise.all(there.map((port) => attacker.tryRequest(toBearerIntent(access), port)))
+  const good = before.every(({ response }) => response.status === 200)
   if (!good) attacker.findings.set('control', 'a token is refused before it is revoked')
-  const revoked = await attacker.ask(toBearerIntent(access, '/logout', 'POST'), here)
-  if (revoked.answer.status !== 204) attacker.findings.set('control', `revoking gets ${toShort(revoked)}`)
+  const revoked = await attacker.tryRequest(toBearerIntent(access, '/logout', 'POST'), here)
+  if (revoked.response.status !== 204) attacker.findings.set('control', `revoking gets ${toShort(revoked)}`)
   const watched = Promise.all(there.map((port) => watchUntilRefused(access, port, attacker)))
-  const strict = await Promise.all(there.map((port) => attacker.ask(toBearerIntent(access, '/strict'), port)))
+  const strict = await Promise.all(
+    there.map((port) => attacker.tryRequest(toBearerIntent(access, '/strict'), port)),
+  )
   for (const exchange of strict) {
-    const { status } = exchange.answer
-    attacker.rule(FEED_SENTENCES.staleness, status === 401, `a strict guard: ${toShort(exchange)}`)
+    const { status } = exchange.response
+    attacker.record(FEED_SENTENCES.staleness, status === 401, `a strict guard: ${toShort(exchange)}`)
   }
   return Math.max(...(await watched))
 }
 
 /** The `repeat` step that revokes in one process and asks the others. */
 export async function measureStaleness(trials: number, attacker: Attacker): Promise<void> {
-  const ports = attacker.world.fleet.map(({ port }) => port)
+  const ports = attacker.environment.processes.map(({ port }) => port)
   if (ports.length < 2) throw new Unsupported('staleness in one process')
   const count = isLongRun() ? trials : Math.min(trials, SHORT_TRIALS)
   const times: number[] = []
@@ -80,7 +82,7 @@ export async function measureStaleness(trials: number, attacker: Attacker): Prom
   }
   await Promise.all(Array.from({ length: LANES }, () => lane(Math.ceil(count / LANES))))
   const most = Math.max(...times)
-  attacker.rule(FEED_SENTENCES.staleness, most <= BOUND, `${Math.round(most)} ms`)
+  attacker.record(FEED_SENTENCES.staleness, most <= BOUND, `${Math.round(most)} ms`)
   const rest = isLongRun() ? '' : ` of ${trials} (ATTACK_LONG=1: all)`
   attacker.notes.push(
     `${times.length} trials${rest}, at most ${Math.round(most)} ms stale; strict guards not at all`,
@@ -97,7 +99,7 @@ interface Disturbed {
 
 /** Disturbs the feed, and lets another process revoke Alice's session meanwhile. */
 export async function disturbFeed(name: string, attacker: Attacker): Promise<void> {
-  const { disturbance } = attacker.world
+  const { disturbance } = attacker.environment
   const login = await attacker.savedLogin('A')
   if (disturbance === undefined || login === undefined) throw new Unsupported('a feed to disturb')
   const bystander = await attacker.login('bob')
@@ -107,45 +109,45 @@ export async function disturbFeed(name: string, attacker: Attacker): Promise<voi
   await pause(READING)
   const known = attacker.target.auth.state()
   if (known?.caughtUp !== true) attacker.findings.set('control', 'the feed has not caught up')
-  const early = await attacker.ask(toBearerIntent(login.access))
-  if (early.answer.status !== 200) attacker.findings.set('control', `before: ${toShort(early)}`)
+  const early = await attacker.tryRequest(toBearerIntent(login.access))
+  if (early.response.status !== 200) attacker.findings.set('control', `before: ${toShort(early)}`)
   disturbance.begin(name)
   const cursor = disturbance.readings.at(-1)?.next ?? null
   const readings = disturbance.readings.length
   await disturbance.undisturbed.end(login.sid, 'ended', { logTtl: 1_000, now: null })
-  await judgeStrict(login, bystander, attacker)
+  await checkStrict(login, bystander, attacker)
   const down = name === 'feed_down'
   const [refusal] = await Promise.all([goOn(bystander, down, attacker), pause(MAX_STALE + READING)])
-  attacker.rule(FEED_SENTENCES.stale, refusal === undefined, `where whenStale is allow: ${refusal}`)
-  await judgeStale(bystander, down, attacker)
-  await judgeStrict(login, bystander, attacker)
+  attacker.record(FEED_SENTENCES.stale, refusal === undefined, `where whenStale is allow: ${refusal}`)
+  await checkStale(bystander, down, attacker)
+  await checkStrict(login, bystander, attacker)
   attacker.findings.set('disturbed', { bystander, cursor, readings } satisfies Disturbed)
 }
 
-async function judgeStrict(revoked: Login, bystander: Login, attacker: Attacker): Promise<void> {
+async function checkStrict(revoked: Login, bystander: Login, attacker: Attacker): Promise<void> {
   const { strict } = FEED_SENTENCES
   for (const [login, status] of [
     [revoked, 401],
     [bystander, 200],
   ] as const) {
-    const exchange = await attacker.ask(toBearerIntent(login.access, '/strict'))
-    attacker.rule(strict, exchange.answer.status === status, `${toShort(exchange)}, expected ${status}`)
+    const exchange = await attacker.tryRequest(toBearerIntent(login.access, '/strict'))
+    attacker.record(strict, exchange.response.status === status, `${toShort(exchange)}, expected ${status}`)
   }
 }
 
 /** Without contact: 503. With contact, however disturbed: 200. */
-async function judgeStale(bystander: Login, down: boolean, attacker: Attacker): Promise<void> {
+async function checkStale(bystander: Login, down: boolean, attacker: Attacker): Promise<void> {
   const { stale } = FEED_SENTENCES
-  const exchange = await attacker.ask(toBearerIntent(bystander.access))
-  const right = down ? codeOf(exchange) === 'store_unavailable' : exchange.answer.status === 200
-  attacker.rule(stale, right, `a token that nobody revoked: ${toShort(exchange)}`)
+  const exchange = await attacker.tryRequest(toBearerIntent(bystander.access))
+  const right = down ? codeOf(exchange) === 'store_unavailable' : exchange.response.status === 200
+  attacker.record(stale, right, `a token that nobody revoked: ${toShort(exchange)}`)
 }
 
 /**
  * An application of the same kind that is to go on with what it knows: what stops it, or nothing.
  */
 async function goOn(bystander: Login, down: boolean, attacker: Attacker): Promise<string | undefined> {
-  const { disturbance, target } = attacker.world
+  const { disturbance, target } = attacker.environment
   if (disturbance === undefined || !down) return undefined
   let reachable = true
   const store: Store = {
@@ -177,24 +179,24 @@ async function goOn(bystander: Login, down: boolean, attacker: Attacker): Promis
 
 /** The feed is back: what was revoked meanwhile is known, read on from where it was. */
 export async function healFeed(attacker: Attacker): Promise<void> {
-  const { disturbance } = attacker.world
+  const { disturbance } = attacker.environment
   const { cursor, readings, bystander } = attacker.findings.get('disturbed') as Disturbed
   attacker.findings.delete('disturbed')
   disturbance?.end()
   const { resync, order } = FEED_SENTENCES
-  await Promise.all([pause(READING), judgeOrder(order, attacker)])
+  await Promise.all([pause(READING), checkOrder(order, attacker)])
   const login = await attacker.savedLogin('A')
-  const exchange = await attacker.ask(toBearerIntent(login?.access ?? ''))
+  const exchange = await attacker.tryRequest(toBearerIntent(login?.access ?? ''))
   const refused = codeOf(exchange) === 'token_revoked'
-  attacker.rule(resync, refused, `a token revoked meanwhile: ${toShort(exchange)}`)
-  const other = await attacker.ask(toBearerIntent(bystander.access))
-  attacker.rule(resync, other.answer.status === 200, `a token that nobody revoked: ${toShort(other)}`)
+  attacker.record(resync, refused, `a token revoked meanwhile: ${toShort(exchange)}`)
+  const other = await attacker.tryRequest(toBearerIntent(bystander.access))
+  attacker.record(resync, other.response.status === 200, `a token that nobody revoked: ${toShort(other)}`)
   // Until a reading is answered, each begins where the feed had come to, and not later.
   const since = disturbance?.readings.slice(readings) ?? []
   const unanswered = since.slice(0, since.findIndex(({ next }) => next !== null) + 1)
   const ahead = unanswered.find((reading) => Number(reading.cursor) > Number(cursor ?? 0))
   const readOn = unanswered.length > 0 && ahead === undefined
-  attacker.rule(resync, readOn, `it reads on from ${ahead?.cursor ?? 'nowhere'}, not ${cursor}`)
+  attacker.record(resync, readOn, `it reads on from ${ahead?.cursor ?? 'nowhere'}, not ${cursor}`)
 }
 
 /** Real stores whose writers overlap. */
@@ -203,23 +205,23 @@ const WRITERS = 20
 const ENTRIES = 600
 
 /** Many writers at once, and a reader that follows them: it must see every entry. */
-async function judgeOrder(sentence: string, attacker: Attacker): Promise<void> {
+async function checkOrder(sentence: string, attacker: Attacker): Promise<void> {
   await Promise.all(
     OVERLAPPING.map(async (kind) => {
       try {
         const missed = await raceOn(kind, attacker)
-        attacker.rule(sentence, missed === 0, `${kind}: ${missed} of ${ENTRIES} entries missed`)
+        attacker.record(sentence, missed === 0, `${kind}: ${missed} of ${ENTRIES} entries missed`)
       } catch (error) {
         if (!(error instanceof Absent)) throw error
         attacker.notes.push(`entries out of order: SKIPPED on ${kind}, ${error.message}`)
       }
     }),
   )
-  if (!attacker.rulings.has(sentence)) throw new Absent('no store here whose writers overlap')
+  if (!attacker.records.has(sentence)) throw new Absent('no store here whose writers overlap')
 }
 
 async function raceOn(kind: ServerKind, attacker: Attacker): Promise<number> {
-  const { address } = await attacker.world.servers.get(kind)
+  const { address } = await attacker.environment.servers.get(kind)
   const options = { namespace: newNamespace() }
   const [writer, reader] = [await connectStore(address, options), await connectStore(address, options)]
   try {

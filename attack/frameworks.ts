@@ -11,8 +11,14 @@ import { guards as expressGuards } from 'tokenwright/express'
 import { guards as fastifyGuards } from 'tokenwright/fastify'
 import { guards as koaGuards } from 'tokenwright/koa'
 import { toNodeHandler } from 'tokenwright/node'
-import { type Application, type Door, isLoginPath, openLogin, type ProtectedRoute } from './doors.ts'
-import { openNest } from './nest.ts'
+import {
+  type Adapter,
+  type Application,
+  isLoginPath,
+  type ProtectedRoute,
+  toLoginHandler,
+} from './adapters.ts'
+import { createNest } from './nest.ts'
 
 /** The guards that the routes are made from, whatever the framework. */
 interface Guards<G> {
@@ -38,11 +44,11 @@ function toScope({ scopeParameter }: ProtectedRoute, url: string): string | null
 const NOT_FOUND = { message: 'Not found' } as const
 
 /** Express, in either version. */
-function toExpress(express: typeof express5): Door {
+function toExpress(express: typeof express5): Adapter {
   return (app: Application) => {
     const server = express()
     const guard = expressGuards(app.auth)
-    const login = toNodeHandler(openLogin(app))
+    const login = toNodeHandler(toLoginHandler(app))
     for (const route of app.routes) {
       const find = toGuard(guard as unknown as Guards<ReturnType<typeof guard.scopes>>, route)
       server[route.method === 'GET' ? 'get' : 'post'](
@@ -57,10 +63,10 @@ function toExpress(express: typeof express5): Door {
   }
 }
 
-const openFastify: Door = (app) => {
+const createFastify: Adapter = (app) => {
   const server = fastify()
   const guard = fastifyGuards(app.auth)
-  const login = toNodeHandler(openLogin(app))
+  const login = toNodeHandler(toLoginHandler(app))
   for (const route of app.routes) {
     const find = toGuard(guard as unknown as Guards<ReturnType<typeof guard.access>>, route)
     server.route({
@@ -85,10 +91,10 @@ const openFastify: Door = (app) => {
   return (request, response) => void ready.then(() => server.routing(request, response))
 }
 
-const openKoa: Door = (app) => {
+const createKoa: Adapter = (app) => {
   const server = new Koa()
   const guard = koaGuards(app.auth)
-  const login = toNodeHandler(openLogin(app))
+  const login = toNodeHandler(toLoginHandler(app))
   const routes = new Map(
     app.routes.map((route) => {
       const find = toGuard(guard as unknown as Guards<Koa.Middleware>, route)
@@ -119,10 +125,10 @@ const openKoa: Door = (app) => {
 const express4 = createRequire(import.meta.url)('express4') as typeof express5
 
 /** The doors of this file, by name. */
-export const FRAMEWORKS: Readonly<Record<string, Door>> = {
+export const FRAMEWORKS: Readonly<Record<string, Adapter>> = {
   express: toExpress(express5),
   express4: toExpress(express4),
-  fastify: openFastify,
-  koa: openKoa,
-  nest: openNest,
+  fastify: createFastify,
+  koa: createKoa,
+  nest: createNest,
 }

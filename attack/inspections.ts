@@ -47,9 +47,11 @@ export async function searchLogs(body: JsonObject, attacker: Attacker): Promise<
   const { what, grep } = body
   if (what !== 'logs' || !isList(grep)) throw new Unsupported(`inspect ${JSON.stringify(what ?? null)}`)
   const secrets = grep.flatMap((name) => wantedTexts(String(name), attacker))
-  const texts = [...attacker.suite.said, ...attacker.suite.refusals, ...(await selfPortraits(attacker))].join(
-    '\n',
-  )
+  const texts = [
+    ...attacker.suite.output,
+    ...attacker.suite.refusals,
+    ...(await selfPortraits(attacker)),
+  ].join('\n')
   const hits = secrets.filter((secret) => holds(texts, secret)).length
   attacker.findings.set('hits', hits)
   attacker.findings.set('searched', `${texts.length} characters for ${secrets.length} secrets`)

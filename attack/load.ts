@@ -80,7 +80,7 @@ export async function bench(body: JsonObject, attacker: Attacker): Promise<void>
     const times: number[] = []
     for (let i = 0; i < n; i++) {
       const exchange = await ask(hostile[i % hostile.length] ?? '')
-      statuses.add(exchange.answer.status)
+      statuses.add(exchange.response.status)
       times.push(exchange.handling ?? 0)
       if (i === n - 1) attacker.exchanges.push(exchange)
     }

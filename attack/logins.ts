@@ -8,8 +8,8 @@ import { isObject, type JsonObject } from './cases.ts'
 import { type Check, unless } from './defaults.ts'
 import type { Intent } from './intents.ts'
 import { collectGarbage } from './load.ts'
+import { headerValues } from './raw-http.ts'
 import { textOf, Unsupported } from './values.ts'
-import { headerValues } from './wire.ts'
 
 /**
  * What the library lets through at once: failures of one account, and of one address in a minute.
@@ -45,7 +45,7 @@ export async function sample({ n, a, b, path }: JsonObject, attacker: Attacker):
     const times: [number[], number[]] = [[], []]
     for (let i = 0; i < n; i++) {
       for (const [index, body] of [a, b].entries())
-        times[index as 0 | 1].push((await send(body)).answer.elapsed)
+        times[index as 0 | 1].push((await send(body)).response.elapsed)
     }
     ratios.push(medianOf(times[0]) / medianOf(times[1]))
   }
@@ -57,9 +57,9 @@ export async function sample({ n, a, b, path }: JsonObject, attacker: Attacker):
 const saysWhen =
   (most: number): Check =>
   ({ exchanges }) => {
-    const refused = exchanges.filter(({ answer }) => answer.status === 429)
-    const silent = refused.find(({ answer }) => {
-      const [seconds] = headerValues(answer, 'retry-after')
+    const refused = exchanges.filter(({ response }) => response.status === 429)
+    const silent = refused.find(({ response }) => {
+      const [seconds] = headerValues(response, 'retry-after')
       return !/^[1-9]\d*$/.test(seconds ?? '') || Number(seconds) > most
     })
     return unless(silent === undefined, 'a 429 that does not')
@@ -69,8 +69,8 @@ const saysWhen =
 export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'identical body': [
     ({ exchanges }) => {
-      const bodies = new Set(exchanges.map(({ answer }) => `${answer.status} ${answer.body}`))
-      return unless(bodies.size === 1, `${bodies.size} different answers`)
+      const bodies = new Set(exchanges.map(({ response }) => `${response.status} ${response.body}`))
+      return unless(bodies.size === 1, `${bodies.size} different responses`)
     },
   ],
   '|median_a-median_b| <= 10%': [
@@ -83,7 +83,7 @@ export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
     ({ target, exchanges }) => {
       // All were sent at once, so the slowest answer says how long it took. Each wait that ended
       // meanwhile, of 1, 2, 4 ... seconds, is one more.
-      const seconds = Math.max(...exchanges.map(({ answer }) => answer.elapsed)) / 1000
+      const seconds = Math.max(...exchanges.map(({ response }) => response.elapsed)) / 1000
       const most = ACCOUNT_LIMIT + Math.floor(Math.log2(seconds + 1))
       const looked = target.mistakes()
       return unless(looked <= most, `${looked} passwords were looked at in ${seconds.toFixed(1)} s`)
@@ -93,7 +93,8 @@ export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   '429 has Retry-After <= 900': [saysWhen(LONGEST_WAIT)],
   'never permanent lock': [
     saysWhen(LONGEST_WAIT),
-    (_attacker, last) => unless(last?.answer.status === 200, 'the right password is refused after the wait'),
+    (_attacker, last) =>
+      unless(last?.response.status === 200, 'the right password is refused after the wait'),
   ],
   'limiter entries <= cap': [
     ({ target }) =>
@@ -114,8 +115,8 @@ export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
  */
 export async function loginInTime(intent: Intent, attacker: Attacker): Promise<Exchange> {
   const first = await attacker.attempt(intent)
-  const [seconds] = headerValues(first.answer, 'retry-after')
-  if (first.answer.status !== 429 || Number(seconds) > LONGEST_WAIT) return first
+  const [seconds] = headerValues(first.response, 'retry-after')
+  if (first.response.status !== 429 || Number(seconds) > LONGEST_WAIT) return first
   await pause(Number(seconds) * 1000)
   return attacker.attempt(intent)
 }

@@ -19,9 +19,15 @@ import { ExpressAdapter } from '@nestjs/platform-express'
 import type { Auth, TokenPayload } from 'tokenwright'
 import { CurrentToken, guards as nestGuards } from 'tokenwright/nest'
 import { toNodeHandler } from 'tokenwright/node'
-import { type Application, type Door, isLoginPath, openLogin, type ProtectedRoute } from './doors.ts'
+import {
+  type Adapter,
+  type Application,
+  isLoginPath,
+  type ProtectedRoute,
+  toLoginHandler,
+} from './adapters.ts'
 
-type Listener = ReturnType<Door>
+type Listener = ReturnType<Adapter>
 
 /** The guard of one route in Nest. */
 function toNestGuard(auth: Auth, { fresh, scopeParameter, revocation }: ProtectedRoute): CanActivate {
@@ -52,7 +58,7 @@ async function startNest(app: Application): Promise<Listener> {
   class Root {}
   Module({ controllers: [Routes] })(Root)
   const nest = await NestFactory.create(Root, new ExpressAdapter(), { logger: false, bodyParser: false })
-  const login = toNodeHandler(openLogin(app))
+  const login = toNodeHandler(toLoginHandler(app))
   nest.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
     if (isLoginPath(pathname)) login(request, response)
@@ -63,7 +69,7 @@ async function startNest(app: Application): Promise<Listener> {
 }
 
 /** The door of Nest, which takes a moment to open. */
-export const openNest: Door = (app) => {
+export const createNest: Adapter = (app) => {
   const started = startNest(app)
   return (request, response) => void started.then((listener) => listener(request, response))
 }

@@ -7,9 +7,9 @@ import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
 import { isLongRun } from './capabilities.ts'
 import type { JsonObject } from './cases.ts'
 import { type Intent, toBearerIntent, toLoginIntent, toRefreshIntent } from './intents.ts'
+import { headerValues } from './raw-http.ts'
 import { until } from './servers.ts'
 import { Unsupported } from './values.ts'
-import { headerValues } from './wire.ts'
 
 /** The sentences on which this file rules. */
 export const OUTAGE_SENTENCES = {
@@ -19,7 +19,7 @@ export const OUTAGE_SENTENCES = {
   healed: 'after heal: 200 without restart, within 5 s',
   resurrected: 'no revoked session resurrects as valid',
   replayed: 'rotated token replay refused (generation/epoch check) or documented',
-  said: 'startup check reports appendonly=no',
+  output: 'startup check reports appendonly=no',
 } as const
 
 /** The deadline of a store call, and what a busy machine may add to it, in milliseconds. */
@@ -37,36 +37,38 @@ const LONG_HANG = 30_000
 
 /** An answer in short. */
 export function toShort(exchange: Exchange): string {
-  const { status, elapsed } = exchange.answer
+  const { status, elapsed } = exchange.response
   return `${status} ${codeOf(exchange) ?? ''} after ${Math.round(elapsed)} ms`
 }
 
-function isUnavailable({ answer }: Exchange): boolean {
-  const [wait = ''] = headerValues(answer, 'retry-after')
-  return answer.status === 503 && /^[1-9]\d*$/.test(wait) && answer.elapsed <= DEADLINE + GRACE
+function isUnavailable({ response }: Exchange): boolean {
+  const [wait = ''] = headerValues(response, 'retry-after')
+  return response.status === 503 && /^[1-9]\d*$/.test(wait) && response.elapsed <= DEADLINE + GRACE
 }
 
 /** Whether the whole store is out of reach, and not only a feed, a connection or a process. */
-const isOutage = ({ server, fleet, tap }: Attacker['world']): boolean =>
-  server !== undefined && fleet.length === 0 && tap === undefined
+const isOutage = ({ server, processes, proxy }: Attacker['environment']): boolean =>
+  server !== undefined && processes.length === 0 && proxy === undefined
 
 /** A 503 is what the case expects during an outage; its other statuses are about the time after it. */
-function isAbout(phase: Attacker['phase'], { attack, world }: Attacker): boolean {
+function isAbout(phase: Attacker['phase'], { attack, environment }: Attacker): boolean {
   const { status } = attack.expect
-  return isOutage(world) ? status.some((one) => (one === 503) === (phase === 'broken')) : status.length > 0
+  return isOutage(environment)
+    ? status.some((one) => (one === 503) === (phase === 'broken'))
+    : status.length > 0
 }
 
 /** Asks again until somebody answers who can tell; the last answer counts. */
-async function askUntilTold(intent: Intent, attacker: Attacker): Promise<Exchange> {
+async function requestUntilDecided(intent: Intent, attacker: Attacker): Promise<Exchange> {
   const started = performance.now()
   for (;;) {
-    const exchange = await attacker.ask(intent)
-    const { status } = exchange.answer
+    const exchange = await attacker.tryRequest(intent)
+    const { status } = exchange.response
     const told = status !== 503 && status !== 0
     const elapsed = performance.now() - started
     if (told || elapsed > RECOVERY) {
       const { healed } = OUTAGE_SENTENCES
-      attacker.rule(healed, status === 200 && elapsed <= RECOVERY, `${intent.path}: ${toShort(exchange)}`)
+      attacker.record(healed, status === 200 && elapsed <= RECOVERY, `${intent.path}: ${toShort(exchange)}`)
       attacker.findings.set(`${intent.path} after heal`, `${status} in ${Math.round(elapsed)} ms`)
       return exchange
     }
@@ -76,59 +78,63 @@ async function askUntilTold(intent: Intent, attacker: Attacker): Promise<Exchang
 
 /** The responses that the case's expectation is about in this phase, unless their step has its own. */
 export function expectInPhase(exchanges: readonly Exchange[], attacker: Attacker): void {
-  if (isAbout(attacker.phase, attacker)) attacker.judged.push(...exchanges)
+  if (isAbout(attacker.phase, attacker)) attacker.decisive.push(...exchanges)
 }
 
 /** What every kind of guard says while the store is out of reach; returns what the strict ones say. */
 async function requestInOutage(token: string, attacker: Attacker): Promise<Exchange[]> {
   const { strict, stateless } = OUTAGE_SENTENCES
   const paths = [...Array.from({ length: CROWD }, () => '/strict'), '/stateless', '/protected']
-  const asked = paths.map((path) => attacker.ask(toBearerIntent(token, path)))
-  const [login, exchanges] = await Promise.all([attacker.ask(toLoginIntent('bob')), Promise.all(asked)])
+  const asked = paths.map((path) => attacker.tryRequest(toBearerIntent(token, path)))
+  const [login, exchanges] = await Promise.all([
+    attacker.tryRequest(toLoginIntent('bob')),
+    Promise.all(asked),
+  ])
   for (const exchange of exchanges) {
     if (exchange.request.path === '/strict') {
-      attacker.rule(strict, isUnavailable(exchange), `/strict: ${toShort(exchange)}`)
+      attacker.record(strict, isUnavailable(exchange), `/strict: ${toShort(exchange)}`)
     } else {
       // A guard that follows the feed goes on for `maxStale`, which is a minute here.
-      const { status } = exchange.answer
-      attacker.rule(stateless, status === 200, `${exchange.request.path}: ${toShort(exchange)}`)
+      const { status } = exchange.response
+      attacker.record(stateless, status === 200, `${exchange.request.path}: ${toShort(exchange)}`)
     }
   }
-  attacker.rule(strict, isUnavailable(login), `a login: ${toShort(login)}`)
+  attacker.record(strict, isUnavailable(login), `a login: ${toShort(login)}`)
   return exchanges.filter(({ request }) => request.path === '/strict')
 }
 
 /** The `request` step while something is broken, or whole again; returns the responses that count. */
 export async function requestInPhase(token: string, attacker: Attacker): Promise<Exchange[]> {
-  const { phase, world } = attacker
-  if (world.disturbance !== undefined) return [await askUntilJudged(token, attacker)]
-  if (!isOutage(world)) return [await attacker.ask(toBearerIntent(token))]
+  const { phase, environment } = attacker
+  if (environment.disturbance !== undefined) return [await requestThroughFeed(token, attacker)]
+  if (!isOutage(environment)) return [await attacker.tryRequest(toBearerIntent(token))]
   return phase === 'broken'
     ? requestInOutage(token, attacker)
-    : [await askUntilTold(toBearerIntent(token, '/strict'), attacker)]
+    : [await requestUntilDecided(toBearerIntent(token, '/strict'), attacker)]
 }
 
 /** A feed that is back needs a reading to know what it missed. */
-async function askUntilJudged(token: string, attacker: Attacker): Promise<Exchange> {
+async function requestThroughFeed(token: string, attacker: Attacker): Promise<Exchange> {
   return attacker.phase === 'broken'
-    ? attacker.ask(toBearerIntent(token))
-    : askUntilTold(toBearerIntent(token), attacker)
+    ? attacker.tryRequest(toBearerIntent(token))
+    : requestUntilDecided(toBearerIntent(token), attacker)
 }
 
 /** The `refresh` step while something is broken, or whole again. */
 export async function refreshInPhase(login: Login, attacker: Attacker): Promise<Exchange> {
-  const { phase, world } = attacker
+  const { phase, environment } = attacker
   const intent = toRefreshIntent(login.refresh)
-  const exchange = phase === 'broken' ? await attacker.ask(intent) : await askUntilTold(intent, attacker)
-  if (phase === 'broken' && isOutage(world)) {
-    attacker.rule(OUTAGE_SENTENCES.strict, isUnavailable(exchange), `a refresh: ${toShort(exchange)}`)
+  const exchange =
+    phase === 'broken' ? await attacker.tryRequest(intent) : await requestUntilDecided(intent, attacker)
+  if (phase === 'broken' && isOutage(environment)) {
+    attacker.record(OUTAGE_SENTENCES.strict, isUnavailable(exchange), `a refresh: ${toShort(exchange)}`)
   }
   return exchange
 }
 
 /** Stops or kills the store. */
 export async function breakStore(action: JsonObject, attacker: Attacker): Promise<void> {
-  const { server } = attacker.world
+  const { server } = attacker.environment
   if (server === undefined) throw new Unsupported('a fault of a store that has no server')
   // The feed is to be caught up: otherwise its guards would be strict ones.
   await attacker.target.auth.ready()
@@ -151,10 +157,10 @@ export async function healStore(attacker: Attacker): Promise<void> {
     const seconds = Math.round((performance.now() - stopped) / 1000)
     attacker.notes.push(`stopped for ${seconds} s${isLongRun() ? '' : ' (ATTACK_LONG=1: 30 s)'}`)
   }
-  await attacker.world.server?.heal()
+  await attacker.environment.server?.heal()
   const lost = attacker.findings.get('lost')
   attacker.findings.delete('lost')
-  if (lost !== undefined) await judgeLoss(lost as Lost, attacker)
+  if (lost !== undefined) await checkLoss(lost as Lost, attacker)
 }
 
 /** What a Redis without a log of its writes will have forgotten. */
@@ -170,7 +176,7 @@ interface Lost {
 
 /** Takes the snapshot that a timer would have taken, and does what is not in it. Alice's login becomes one of those. */
 async function loseAfterSnapshot(attacker: Attacker): Promise<void> {
-  const { connection, target } = attacker.world
+  const { connection, target } = attacker.environment
   const [revived, before] = [await attacker.login('bob'), await attacker.login('bob')]
   const alice = await attacker.savedLogin('A')
   await connection?.command('SAVE')
@@ -185,18 +191,18 @@ async function loseAfterSnapshot(attacker: Attacker): Promise<void> {
   const lost: Lost = { revoked, revived, before, after: attacker.toLogin('bob', rotated) }
   attacker.findings.set('lost', lost)
   const warnings = await target.store.inspect()
-  const { said } = OUTAGE_SENTENCES
-  attacker.rule(
-    said,
+  const { output } = OUTAGE_SENTENCES
+  attacker.record(
+    output,
     warnings.join().includes('appendonly'),
     `inspect() says ${warnings.join() || 'nothing'}`,
   )
 }
 
 /** What became of the sessions of which the store has lost something. */
-async function judgeLoss({ revoked, revived, before, after }: Lost, attacker: Attacker): Promise<void> {
+async function checkLoss({ revoked, revived, before, after }: Lost, attacker: Attacker): Promise<void> {
   const { resurrected, replayed } = OUTAGE_SENTENCES
-  const { store, heard } = attacker.target
+  const { store, notices } = attacker.target
   await until(
     () =>
       store.now().then(
@@ -216,17 +222,17 @@ async function judgeLoss({ revoked, revived, before, after }: Lost, attacker: At
     toRefreshIntent(revived.refresh),
   ]
   for (const intent of intents) {
-    const exchange = await attacker.ask(intent)
-    attacker.rule(resurrected, exchange.answer.status === 401, `${intent.path}: ${toShort(exchange)}`)
+    const exchange = await attacker.tryRequest(intent)
+    attacker.record(resurrected, exchange.response.status === 401, `${intent.path}: ${toShort(exchange)}`)
   }
-  const goesOn = await attacker.ask(toRefreshIntent(after.refresh))
-  attacker.rule(replayed, goesOn.answer.status === 200, `the client's own token: ${toShort(goesOn)}`)
-  attacker.rule(
+  const goesOn = await attacker.tryRequest(toRefreshIntent(after.refresh))
+  attacker.record(replayed, goesOn.response.status === 200, `the client's own token: ${toShort(goesOn)}`)
+  attacker.record(
     replayed,
-    heard.some(({ event, sid }) => event === 'healed' && sid === before.sid),
+    notices.some(({ event, sid }) => event === 'healed' && sid === before.sid),
     'no word of it',
   )
-  const thief = await attacker.ask(toRefreshIntent(before.refresh))
+  const thief = await attacker.tryRequest(toRefreshIntent(before.refresh))
   const refused = codeOf(thief) === 'refresh_reused'
-  attacker.rule(replayed, refused, `the token before the rotation: ${toShort(thief)}`)
+  attacker.record(replayed, refused, `the token before the rotation: ${toShort(thief)}`)
 }

@@ -12,7 +12,7 @@ import { type CaseResult, toLines, toSummary } from './report.ts'
 import { HOME } from './root.ts'
 import { runCases } from './runner.ts'
 import type { ServerKind } from './servers.ts'
-import { DOORS } from './target.ts'
+import { ADAPTERS } from './target.ts'
 
 /** Where the cases are unless the command says otherwise, from the package's folder. */
 const CASES = 'cases'
@@ -37,7 +37,7 @@ function readArguments() {
   try {
     const options = {
       verbose: { type: 'boolean', short: 'v' },
-      door: { type: 'string' },
+      adapter: { type: 'string' },
       store: { type: 'string' },
     } as const
     return parseArgs({ options, allowPositionals: true })
@@ -57,20 +57,20 @@ function load(file: string): AttackCase[] {
 
 async function main(): Promise<void> {
   const { values, positionals } = readArguments()
-  const { verbose = false, door = FIRST, store = 'memory' } = values
+  const { verbose = false, adapter = FIRST, store = 'memory' } = values
   if (positionals.length > 1) fail('expected one FILE')
-  if (door !== ALL && !Object.hasOwn(DOORS, door))
-    fail(`no such door: ${door}; there are ${Object.keys(DOORS).join(', ')}, and ${ALL}`)
+  if (adapter !== ALL && !Object.hasOwn(ADAPTERS, adapter))
+    fail(`no such adapter: ${adapter}; there are ${Object.keys(ADAPTERS).join(', ')}, and ${ALL}`)
   if (!STORES.includes(store)) fail(`no such store: ${store}; there are ${STORES.join(', ')}`)
   // Applications under attack bring their own secrets.
   delete process.env['TOKENWRIGHT_SECRET']
 
   const cases = load(positionals[0] ?? join(HOME, CASES))
   const results: CaseResult[] = []
-  for (const name of door === ALL ? Object.keys(DOORS) : [door]) {
-    if (door === ALL) say(`\n== door ${name}`)
-    const chosen = door === ALL && name !== FIRST ? cases.filter(isLight) : cases
-    const options = { door: name, ...(store !== 'memory' && { store: store as ServerKind }) }
+  for (const name of adapter === ALL ? Object.keys(ADAPTERS) : [adapter]) {
+    if (adapter === ALL) say(`\n== adapter ${name}`)
+    const chosen = adapter === ALL && name !== FIRST ? cases.filter(isLight) : cases
+    const options = { adapter: name, ...(store !== 'memory' && { store: store as ServerKind }) }
     const onResult = (result: CaseResult): void => {
       for (const line of toLines(result, verbose)) say(line)
     }

@@ -6,6 +6,7 @@ import { Attacker, type Suite } from './attacker.ts'
 import { reasonToSkip } from './capabilities.ts'
 import { type Capture, startCapture } from './capture.ts'
 import { type AttackCase, isObject } from './cases.ts'
+import { createEnvironment } from './environments.ts'
 import type { CaseResult } from './report.ts'
 import { type ServerKind, Servers } from './servers.ts'
 import { perform } from './steps.ts'
@@ -13,12 +14,11 @@ import type { TargetOptions } from './target.ts'
 import { Absent, Unsupported } from './values.ts'
 import { toVariants, type Variant } from './variants.ts'
 import { checkRun, type Verdict } from './verdict.ts'
-import { createWorld } from './worlds.ts'
 
 /** How the cases are run. */
 export interface RunOptions {
   /** The door on which they run; see `DOORS`. */
-  readonly door?: string
+  readonly adapter?: string
   /** The store of the cases that want none in particular; in memory by default. */
   readonly store?: ServerKind
   /** Told of each case as it ends. */
@@ -26,25 +26,29 @@ export interface RunOptions {
 }
 
 /** The application that a case needs: its algorithm and whether its keys can be rotated. */
-function toTargetOptions({ needs }: AttackCase, door: string | undefined): TargetOptions {
+function toTargetOptions({ needs }: AttackCase, adapter: string | undefined): TargetOptions {
   const asymmetric = needs.find((need) => need.startsWith('asymmetric_server'))
   const alg = asymmetric === undefined ? 'HS256' : (asymmetric.split(':')[1] ?? 'RS512')
-  return { alg, ...(needs.includes('key_rotation') && { ring: true }), ...(door !== undefined && { door }) }
+  return {
+    alg,
+    ...(needs.includes('key_rotation') && { ring: true }),
+    ...(adapter !== undefined && { adapter }),
+  }
 }
 
 /** What the combinations of one run share. */
-interface Run extends Pick<RunOptions, 'door' | 'store'> {
+interface Run extends Pick<RunOptions, 'adapter' | 'store'> {
   readonly suite: Suite
   readonly servers: Servers
 }
 
 /** One combination, from the start of its application to the verdict. */
 async function runVariant(attack: AttackCase, { steps }: Variant, run: Run): Promise<Verdict> {
-  const { suite, servers, store, door } = run
-  const target = toTargetOptions(attack, door)
-  const world = await createWorld({ steps, target, store, servers, said: suite.said })
+  const { suite, servers, store, adapter } = run
+  const target = toTargetOptions(attack, adapter)
+  const environment = await createEnvironment({ steps, target, store, servers, output: suite.output })
   try {
-    const attacker = new Attacker(attack, world, suite)
+    const attacker = new Attacker(attack, environment, suite)
     // A token from before the attack; whatever happens, it must be as good afterwards.
     attacker.genuine.push((await attacker.witness()).access)
     for (const step of steps) {
@@ -53,7 +57,7 @@ async function runVariant(attack: AttackCase, { steps }: Variant, run: Run): Pro
     }
     return await checkRun(attacker)
   } finally {
-    await world.close()
+    await environment.close()
   }
 }
 
@@ -99,7 +103,7 @@ function isLast(attack: AttackCase): boolean {
 
 /** What the cases of one run share. */
 function toSuite(capture: Capture): Suite {
-  return { said: capture.said, unhandled: capture.unhandled, secrets: new Set(), refusals: new Set() }
+  return { output: capture.output, unhandled: capture.unhandled, secrets: new Set(), refusals: new Set() }
 }
 
 /**

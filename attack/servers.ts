@@ -47,7 +47,7 @@ interface Recipe {
   readonly prepare?: (folder: string, run: (program: string, ...args: string[]) => void) => void
   readonly args: (folder: string, port: number) => readonly string[]
   /** Whether it answers, where it accepts connections before it does. */
-  readonly answers?: (port: number) => Promise<boolean>
+  readonly isReady?: (port: number) => Promise<boolean>
 }
 
 function find(...paths: readonly string[]): string | undefined {
@@ -83,7 +83,7 @@ const RECIPES: Readonly<Record<Exclude<ServerKind, 'sqlite'>, Recipe>> = {
       return ['-D', join(folder, 'data'), ...settings.flatMap((setting) => ['-c', setting])]
     },
     // While it recovers from a kill it refuses logins, not connections.
-    answers: answersQueries,
+    isReady: acceptsQueries,
   },
   mysql: {
     program: () => find('mariadbd', '../sbin/mariadbd', 'mysqld', '../sbin/mysqld'),
@@ -143,7 +143,7 @@ export async function until(
   }
 }
 
-async function answersQueries(port: number): Promise<boolean> {
+async function acceptsQueries(port: number): Promise<boolean> {
   const client = new Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' })
   client.on('error', () => undefined)
   return client.connect().then(
@@ -181,7 +181,7 @@ export async function startServer(kind: ServerKind): Promise<StoreServer> {
   if (kind !== 'sqlite' && !Object.hasOwn(RECIPES, kind)) throw new Unsupported(`store ${kind}`)
   const folder = mkdtempSync(join(tmpdir(), `attack-${kind}-`))
   if (kind === 'sqlite') return toFile(folder)
-  const { program: look, user, prepare, args, answers = accepts } = RECIPES[kind]
+  const { program: look, user, prepare, args, isReady = accepts } = RECIPES[kind]
   const program = look()
   if (program === undefined) throw new Absent(`no ${kind.split('-')[0]} server program on this machine`)
   const other = process.getuid?.() === 0 && user !== undefined ? findUser(user) : undefined
@@ -195,7 +195,7 @@ export async function startServer(kind: ServerKind): Promise<StoreServer> {
   const isAlive = () => child.exitCode === null && child.signalCode === null
   async function launch(): Promise<void> {
     child = spawn(program ?? '', args(folder, port), { ...other, stdio: 'ignore', cwd: folder })
-    await until(() => answers(port), 20, `start of ${kind}`)
+    await until(() => isReady(port), 20, `start of ${kind}`)
   }
   async function kill(): Promise<void> {
     if (!isAlive()) return

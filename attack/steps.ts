@@ -3,10 +3,11 @@
  * it, and leaves what it got in the attacker. A step that is not in the table makes the case
  * skipped, with its name as the reason.
  */
+
+import { CLAIMS_PATH } from './adapters.ts'
 import type { Attacker } from './attacker.ts'
 import { isObject, type Json, type JsonObject } from './cases.ts'
 import { restart } from './crashes.ts'
-import { CLAIMS_PATH } from './doors.ts'
 import { scanExpressions } from './expressions.ts'
 import { fault, sweep } from './faults.ts'
 import { searchLogs, typeTests } from './inspections.ts'
@@ -25,7 +26,7 @@ import {
   refresh,
   repeat,
   toParallel,
-} from './renewals.ts'
+} from './session-steps.ts'
 import { configure } from './setups.ts'
 import { searchStores } from './stores.ts'
 import { openBrowser } from './tabs.ts'
@@ -73,10 +74,10 @@ async function loginWithClaims(user: string, claims: Json, attacker: Attacker): 
   const headers = [['Content-Type', 'application/json']] as const
   const post = (body: string) => attacker.request({ method: 'POST', path: CLAIMS_PATH, headers, body })
   const harmless = await post(JSON.stringify({ username: user, extra_claims: { tenant: 't1' } }))
-  if (harmless.answer.status !== 200)
-    attacker.findings.set('control', `harmless claims: ${harmless.answer.status}`)
+  if (harmless.response.status !== 200)
+    attacker.findings.set('control', `harmless claims: ${harmless.response.status}`)
   const exchange = await post(toJson(await resolve({ username: user, extra_claims: claims }, attacker)))
-  if (exchange.answer.status === 422) {
+  if (exchange.response.status === 422) {
     attacker.setup = { status: 'config_error', detail: 'issuing was refused' }
     return
   }
@@ -106,11 +107,12 @@ async function mint(body: JsonObject, attacker: Attacker): Promise<void> {
 /** Shows that a key verifies until its last moment, and moves that moment into the past. */
 async function retire(token: string, attacker: Attacker): Promise<void> {
   attacker.target.retire(attacker.now() + 60)
-  const { answer } = await attacker.request({
+  const { response } = await attacker.request({
     path: '/protected',
     headers: [['Authorization', `Bearer ${token}`]],
   })
-  if (answer.status !== 200) attacker.findings.set('control', `a key before its retirement: ${answer.status}`)
+  if (response.status !== 200)
+    attacker.findings.set('control', `a key before its retirement: ${response.status}`)
   attacker.target.retire(attacker.now() - 1)
 }
 
@@ -143,13 +145,13 @@ async function rawToken(body: JsonObject, attacker: Attacker): Promise<void> {
 /** `"$A.cookies"`, or an object of cookies in which `$A.cookies: true` stands for all of them. */
 async function toCookies(value: Json, attacker: Attacker): Promise<string> {
   if (!isObject(value)) return toCookieHeader(toText(await resolve(value, attacker), 'cookies'))
-  const jar = new Map<string, string>()
+  const cookies = new Map<string, string>()
   for (const [name, item] of Object.entries(value)) {
     const whole = name.startsWith('$') ? toText(await resolveText(name, attacker), 'cookies') : undefined
     const text = whole ?? toCookieHeader(`${name}=${toText(await resolve(item, attacker), 'cookies')}`)
-    for (const pair of text.split('; ')) jar.set(pair.slice(0, pair.indexOf('=')), pair)
+    for (const pair of text.split('; ')) cookies.set(pair.slice(0, pair.indexOf('=')), pair)
   }
-  return [...jar.values()].join('; ')
+  return [...cookies.values()].join('; ')
 }
 
 /** The HTTP form of a `request` step. */
@@ -199,7 +201,7 @@ async function request(body: JsonObject, attacker: Attacker): Promise<void> {
   const exchange = await attacker.attempt(intent)
   expectOwn(body, what, exchange, attacker)
   const save = body['save']
-  if (typeof save === 'string' && exchange.answer.status < 300)
+  if (typeof save === 'string' && exchange.response.status < 300)
     attacker.saved.set(save, attacker.toLogin('alice', exchange))
 }
 
@@ -215,7 +217,7 @@ async function rotateKey(_body: JsonObject, attacker: Attacker): Promise<void> {
   const kid = { kid: target.server.kid }
   const borrowed = await attacker.mint({ header: kid, key: before.key })
   const ask = async (token: string) =>
-    (await attacker.request({ path: '/protected', headers: [['Authorization', `Bearer ${token}`]] })).answer
+    (await attacker.request({ path: '/protected', headers: [['Authorization', `Bearer ${token}`]] })).response
       .status
   const header = Buffer.from(toSegments(access).header, 'base64url').toString()
   if (JSON.parse(header).kid !== kid.kid)

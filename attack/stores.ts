@@ -10,10 +10,10 @@ import { holds } from './inspections.ts'
 import { toBearerIntent, toRefreshIntent } from './intents.ts'
 import { secretTexts } from './keys.ts'
 import { readSegment, toSegments } from './mutations.ts'
+import { send } from './raw-http.ts'
 import type { ServerKind } from './servers.ts'
 import { createTarget, USERS } from './target.ts'
 import { Absent } from './values.ts'
-import { send } from './wire.ts'
 
 /** The sentence on which this file rules. */
 export const NO_HIT = 'no hit; nothing at rest from which a token could be made'
@@ -41,18 +41,23 @@ const LONG_ENOUGH = 8
 
 interface Dump {
   /** What the store's own commands show. */
-  readonly said: string
+  readonly output: string
   /** What its files hold. */
   readonly bytes: string
 }
 
-function judgeDump(kind: string, { said, bytes }: Dump, logins: readonly Login[], attacker: Attacker): void {
+function checkDump(
+  kind: string,
+  { output, bytes }: Dump,
+  logins: readonly Login[],
+  attacker: Attacker,
+): void {
   const hit = toLoot(logins).find(
-    (secret) => holds(said, secret) || (secret.length >= LONG_ENOUGH && bytes.includes(secret)),
+    (secret) => holds(output, secret) || (secret.length >= LONG_ENOUGH && bytes.includes(secret)),
   )
-  attacker.rule(NO_HIT, hit === undefined, `${kind} holds a secret of ${hit?.length} characters`)
+  attacker.record(NO_HIT, hit === undefined, `${kind} holds a secret of ${hit?.length} characters`)
   // A search that finds nothing proves something only where it could have found something.
-  const searched = logins.every(({ sid }) => said.includes(sid) && (bytes === '' || bytes.includes(sid)))
+  const searched = logins.every(({ sid }) => output.includes(sid) && (bytes === '' || bytes.includes(sid)))
   if (!searched) attacker.findings.set('control', `${kind}: the sessions are not in what was searched`)
 }
 
@@ -71,14 +76,14 @@ async function live(attacker: Attacker, port: number): Promise<Login[]> {
   const stepped = await send(port, { ...proof, body: JSON.stringify({ password: USERS.get('alice') }) })
   if (stepped.status !== 200) attacker.findings.set('control', `step-up gets ${stepped.status}`)
   const request = { method: 'POST', path: '/auth/verify-password', headers: [] }
-  const after = attacker.toLogin('alice', { request, answer: stepped, executions: [], handling: undefined })
+  const after = attacker.toLogin('alice', { request, response: stepped, executions: [], handling: undefined })
   await ask(toBearerIntent(after.access, '/logout', 'POST'))
   return [login, next, after]
 }
 
 /** Everything in a store of one kind: what its own commands show, and for a file its bytes. */
 async function searchKind(kind: ServerKind, attacker: Attacker): Promise<void> {
-  const { address } = await attacker.world.servers.get(kind)
+  const { address } = await attacker.environment.servers.get(kind)
   const connection = await connectStore(address, { namespace: newNamespace() })
   const target = await createTarget({ store: connection.store })
   try {
@@ -86,7 +91,7 @@ async function searchKind(kind: ServerKind, attacker: Attacker): Promise<void> {
     const folder = dirname(address.file)
     const files = kind === 'sqlite' ? readdirSync(folder).map((name) => join(folder, name)) : []
     const bytes = files.map((file) => readFileSync(file, 'latin1')).join('\n')
-    judgeDump(kind, { said: await connection.dump(), bytes }, logins, attacker)
+    checkDump(kind, { output: await connection.dump(), bytes }, logins, attacker)
   } finally {
     await target.close()
     await connection.close()
@@ -99,8 +104,8 @@ export async function searchStores(attacker: Attacker): Promise<void> {
   const login = await attacker.savedLogin('A')
   const logins = [...(await live(attacker, port)), ...(login ? [login] : [])]
   const rows = await Promise.all(logins.map(({ sid }) => store.get(sid)))
-  const said = JSON.stringify([rows, await store.readLog(null, 1_000)])
-  judgeDump(store.name, { said, bytes: '' }, logins, attacker)
+  const output = JSON.stringify([rows, await store.readLog(null, 1_000)])
+  checkDump(store.name, { output, bytes: '' }, logins, attacker)
   const searched = [store.name]
   for (const kind of KINDS) {
     try {

@@ -104,8 +104,8 @@ async function expire(pages: readonly Page[], requests: number, attacker: Attack
   const executed = attacker.target.executions.length - handled
   const wanted = pages.length * requests
   const right = statuses.every((status) => status === 200) && executed === wanted
-  attacker.rule(TAB_SENTENCES.once, refreshes === 1, `${refreshes} refreshes`)
-  attacker.rule(TAB_SENTENCES.all, right, `${countOf(statuses)}; the handler ran ${executed} times`)
+  attacker.record(TAB_SENTENCES.once, refreshes === 1, `${refreshes} refreshes`)
+  attacker.record(TAB_SENTENCES.all, right, `${countOf(statuses)}; the handler ran ${executed} times`)
 }
 
 /**
@@ -140,7 +140,7 @@ async function fail(context: BrowserContext, pages: readonly Page[], attacker: A
       refreshes <= most &&
       !refused.includes(200) &&
       after.every((status) => status === 200)
-    attacker.rule(
+    attacker.record(
       TAB_SENTENCES.patient,
       right,
       `${what}: ${gone.length} signed out, ${refreshes} refreshes, ${countOf(refused)}, then ${countOf(after)}`,
@@ -159,7 +159,7 @@ async function end(pages: readonly Page[], attacker: Attacker) {
   ).catch(() => undefined)
   const told = await readSignOuts(pages)
   const right = told.every(({ length }) => length === 1) && refused.every((code) => code !== 200)
-  attacker.rule(TAB_SENTENCES.over, right, `${JSON.stringify(told)}, ${countOf(refused)}`)
+  attacker.record(TAB_SENTENCES.over, right, `${JSON.stringify(told)}, ${countOf(refused)}`)
 }
 
 /** The step `{ tabs, requests }`. */

@@ -19,7 +19,7 @@ import {
   type TokenPayload,
 } from 'tokenwright'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { type Application, type Door, FETCH_DOORS } from './doors.ts'
+import { type Adapter, type Application, FETCH_ADAPTERS } from './adapters.ts'
 import { FRAMEWORKS } from './frameworks.ts'
 import { keyOf, type ServerKey, serverKey } from './keys.ts'
 import { Unsupported } from './values.ts'
@@ -55,7 +55,7 @@ export interface Execution {
 }
 
 /** What a listener heard about a session. */
-export interface Heard extends SessionNotice {
+export interface Notice extends SessionNotice {
   readonly event: keyof AuthEvents
 }
 
@@ -67,7 +67,7 @@ export interface Clock {
 
 /** How the application under attack is built. */
 export interface TargetOptions {
-  readonly door?: string
+  readonly adapter?: string
   /** The algorithm that it signs with. */
   readonly alg?: string
   /** A key ring, so that keys can be rotated, in place of one secret. */
@@ -81,7 +81,7 @@ export interface TargetOptions {
   /** Options over the usual ones. */
   readonly changes?: Partial<AuthOptions>
   /** Told before and after the end of each answer. */
-  readonly onAnswer?: (when: 'before' | 'after') => void
+  readonly onResponse?: (when: 'before' | 'after') => void
 }
 
 /** A running application. */
@@ -95,7 +95,7 @@ export interface Target {
   /** How many wrong passwords were looked at. */
   readonly mistakes: () => number
   /** What became of sessions, as the application's listeners heard it. */
-  readonly heard: readonly Heard[]
+  readonly notices: readonly Notice[]
   /** Where sessions are kept. */
   readonly store: Store
   /** The present application; another after every change. */
@@ -141,8 +141,11 @@ function createSystemClock(): Clock {
 const NOTICES = ['started', 'refreshed', 'replayed', 'reused', 'healed', 'steppedUp', 'ended'] as const
 
 /** Listeners that write down what they hear. */
-function toListeners(heard: Heard[]): NonNullable<AuthOptions['on']> {
-  const entries = NOTICES.map((event) => [event, (notice: SessionNotice) => heard.push({ event, ...notice })])
+function toListeners(notices: Notice[]): NonNullable<AuthOptions['on']> {
+  const entries = NOTICES.map((event) => [
+    event,
+    (notice: SessionNotice) => notices.push({ event, ...notice }),
+  ])
   return Object.fromEntries(entries)
 }
 
@@ -154,7 +157,7 @@ function toRights(grants: TargetOptions['grants']) {
 /** The options that every variant of the application has. */
 function baseOptions(
   clock: Clock,
-  heard: Heard[],
+  notices: Notice[],
   { store, systemClock, grants, changes }: TargetOptions & { readonly store: Store },
 ): AuthOptions {
   return {
@@ -172,7 +175,7 @@ function baseOptions(
       absolute: TIMES['abs_ttl'] ?? 0,
       ...toRights(grants),
     },
-    on: toListeners(heard),
+    on: toListeners(notices),
     ...changes,
   }
 }
@@ -249,13 +252,13 @@ function createApplication(
 }
 
 /** Every door that the attacks can be run on, by name. */
-export const DOORS: Readonly<Record<string, Door>> = { ...FETCH_DOORS, ...FRAMEWORKS }
+export const ADAPTERS: Readonly<Record<string, Adapter>> = { ...FETCH_ADAPTERS, ...FRAMEWORKS }
 
 /** Starts an application behind a door; the server listens on a free port of 127.0.0.1. */
 export async function createTarget(options: TargetOptions): Promise<Target> {
-  const { door = 'fetch', alg = 'HS256', ring = alg !== 'HS256', grants } = options
-  const open = DOORS[door]
-  if (open === undefined) throw new Error(`no such door: ${door}`)
+  const { adapter = 'fetch', alg = 'HS256', ring = alg !== 'HS256', grants } = options
+  const open = ADAPTERS[adapter]
+  if (open === undefined) throw new Error(`no such adapter: ${adapter}`)
   const clock = options.systemClock ? createSystemClock() : createClock()
   const store = options.store ?? memoryStore({ clock: clock.now })
   const state = {
@@ -267,8 +270,8 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
   }
   const executions: Execution[] = []
   const handling: number[] = []
-  const heard: Heard[] = []
-  const base = baseOptions(clock, heard, { ...options, store })
+  const notices: Notice[] = []
+  const base = baseOptions(clock, notices, { ...options, store })
   const server = () => serverKey(alg, state.generation)
 
   function toKeys(): Partial<AuthOptions> {
@@ -283,11 +286,11 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
   const mistaken = (): void => {
     state.mistakes += 1
   }
-  function build(): { readonly auth: Auth; readonly listener: ReturnType<Door> } {
+  function build(): { readonly auth: Auth; readonly listener: ReturnType<Adapter> } {
     const auth = createAuth({ ...base, ...toKeys(), ...state.changes })
     return {
       auth,
-      listener: (open as Door)(
+      listener: (open as Adapter)(
         createApplication(auth, executions, { grants, throttled: state.throttled, mistaken }),
       ),
     }
@@ -304,9 +307,9 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
     const end = response.end
     response.end = ((...args: Parameters<typeof end>) => {
       handling.push(stop())
-      options.onAnswer?.('before')
+      options.onResponse?.('before')
       const result = end.apply(response, args)
-      options.onAnswer?.('after')
+      options.onResponse?.('after')
       return result
     }) as typeof end
     current.listener(request, response)
@@ -318,7 +321,7 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
     clock,
     executions,
     handling,
-    heard,
+    notices,
     store,
     get auth() {
       return current.auth

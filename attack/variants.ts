@@ -31,7 +31,7 @@ const EXPANDING: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The step inside which each of these steps carries another one. */
-const CARRIED: Readonly<Record<string, string>> = { parallel: 'request', repeat: 'step' }
+const NESTED: Readonly<Record<string, string>> = { parallel: 'request', repeat: 'step' }
 
 /** More combinations than this are a mistake in the file. */
 const MAX_VARIANTS = 5_000
@@ -97,12 +97,12 @@ function* matches(node: Json, pattern: string): Generator<[string[], Json]> {
 }
 
 function findForks(step: string, body: Json, at: readonly (string | number)[]): Fork[] {
-  const inner = CARRIED[step]
+  const inner = NESTED[step]
   if (inner !== undefined && isObject(body)) {
-    const carried = body[inner]
+    const nested = body[inner]
     const below = [...at, inner]
-    if (carried === undefined) return []
-    return inner === 'step' ? stepForks(carried, below) : findForks(inner, carried, below)
+    if (nested === undefined) return []
+    return inner === 'step' ? stepForks(nested, below) : findForks(inner, nested, below)
   }
   return (EXPANDING[step] ?? []).flatMap((pattern) =>
     [...matches(body, pattern)].flatMap(([path, value]) => {

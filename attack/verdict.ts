@@ -2,7 +2,7 @@
  * From what a run left behind to a verdict: status, error code, headers and assertions of the
  * case's expectation, held against the last answer, or against how the setup ended.
  */
-import { ASSERTIONS } from './asserts.ts'
+import { ASSERTIONS } from './assertions.ts'
 import { type Attacker, codeOf, type Exchange } from './attacker.ts'
 import { checkResponse } from './expectations.ts'
 import { CASE_CHECKS } from './families.ts'
@@ -48,8 +48,8 @@ function checkSetup({ attack, setup }: Attacker): string[] {
 
 /** Holds a run that has come to its end against what was expected. */
 export async function checkRun(attacker: Attacker): Promise<Verdict> {
-  const { attack, setup, exchanges, judged, findings, expected } = attacker
-  const last = setup === undefined ? (judged.at(-1) ?? exchanges.at(-1)) : undefined
+  const { attack, setup, exchanges, decisive, findings, expected } = attacker
+  const last = setup === undefined ? (decisive.at(-1) ?? exchanges.at(-1)) : undefined
   const unchecked: string[] = []
   const complaints = setup === undefined ? checkResponses(attacker) : checkSetup(attacker)
   const control = findings.get('control')
@@ -66,13 +66,13 @@ export async function checkRun(attacker: Attacker): Promise<Verdict> {
     const complaint = await check(attacker, last)
     if (complaint !== undefined) complaints.push(`description: ${complaint}`)
   }
-  return { complaints, unchecked, notes: attacker.notes, outcome: toOutcome(attacker, last) }
+  return { complaints, unchecked, notes: attacker.notes, outcome: describeEnd(attacker, last) }
 }
 
 /** The case's expectation, against the responses that it is about. */
 function checkResponses(attacker: Attacker): string[] {
-  const { judged, exchanges } = attacker
-  if (judged.length > 0) return judged.flatMap((one) => checkLast(attacker, one))
+  const { decisive, exchanges } = attacker
+  if (decisive.length > 0) return decisive.flatMap((one) => checkLast(attacker, one))
   const last = findLast(attacker)
   // Where each request has its own expectation, the case needs none.
   return last === undefined && exchanges.length > 0 ? [] : checkLast(attacker, last)
@@ -97,9 +97,9 @@ async function checkSentences(
 }
 
 /** How the run ended, and what its steps measured. */
-function toOutcome({ setup, findings }: Attacker, last: Exchange | undefined): string {
+function describeEnd({ setup, findings }: Attacker, last: Exchange | undefined): string {
   if (setup !== undefined) return `${setup.status}: ${setup.detail}`
-  const answered = last === undefined ? [] : [`${last.answer.status} ${codeOf(last) ?? ''}`.trim()]
+  const ending = last === undefined ? [] : [`${last.response.status} ${codeOf(last) ?? ''}`.trim()]
   const measured = [...findings].map(([name, value]) => `${name}: ${value}`)
-  return [...answered, ...measured].join(', ')
+  return [...ending, ...measured].join(', ')
 }

@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Attacker } from '../../attack/attacker.ts'
 import { type AttackCase, type Json, readCases } from '../../attack/cases.ts'
+import { createEnvironment } from '../../attack/environments.ts'
 import { toLines, toSummary } from '../../attack/report.ts'
 import { runCases } from '../../attack/runner.ts'
 import { Servers } from '../../attack/servers.ts'
 import { perform } from '../../attack/steps.ts'
-import { DOORS } from '../../attack/target.ts'
-import { createWorld } from '../../attack/worlds.ts'
+import { ADAPTERS } from '../../attack/target.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'attack-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -50,13 +50,13 @@ async function run(steps: Json[], expectation: Json, more: Record<string, Json> 
 }
 
 describe('runCases', () => {
-  it.each(Object.keys(DOORS))('passes a case whose attack is refused (%s)', async (door) => {
+  it.each(Object.keys(ADAPTERS))('passes a case whose attack is refused (%s)', async (adapter) => {
     const attack = toCase([LOGIN, NONE, ASK], {
       status: [401],
       error: ['token_malformed'],
       assert: ['default'],
     })
-    expect(await runCases([attack], { door })).toMatchObject([{ outcome: 'passed', reasons: [] }])
+    expect(await runCases([attack], { adapter })).toMatchObject([{ outcome: 'passed', reasons: [] }])
   })
 
   it('fails a case whose attack ends otherwise, and says how', async () => {
@@ -217,13 +217,13 @@ describe('runCases', () => {
     const names = 'login request refresh mint mutate raw_token clock configure fault sweep admin restart run'
     const more = 'tool tsc inspect repeat parallel bench sample flood rotate_key teleport toString __proto__'
     const servers = new Servers()
-    const world = await createWorld({ steps: [], target: { alg: 'HS256' }, servers, said: [] })
-    const suite = { said: [], unhandled: [], secrets: new Set<string>(), refusals: new Set<string>() }
+    const environment = await createEnvironment({ steps: [], target: { alg: 'HS256' }, servers, output: [] })
+    const suite = { output: [], unhandled: [], secrets: new Set<string>(), refusals: new Set<string>() }
     try {
       for (const name of `${names} ${more}`.split(' ')) {
         for (const body of bodies) {
           const step: Json = JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(body)}}`)
-          const attacker = new Attacker(toCase([], {}), world, suite)
+          const attacker = new Attacker(toCase([], {}), environment, suite)
           const thrown: unknown = await perform(step, attacker).catch((error: unknown) => error)
           const isPlain =
             thrown === undefined || (thrown instanceof Error && thrown.constructor !== TypeError)
@@ -232,7 +232,7 @@ describe('runCases', () => {
         }
       }
     } finally {
-      await world.close()
+      await environment.close()
     }
   })
 

@@ -4,11 +4,11 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AttackCase, Json } from '../../attack/cases.ts'
+import { startProxy } from '../../attack/proxy.ts'
+import { send } from '../../attack/raw-http.ts'
 import { runCases } from '../../attack/runner.ts'
 import { type ServerKind, startServer } from '../../attack/servers.ts'
-import { startTap } from '../../attack/tap.ts'
 import { Absent } from '../../attack/values.ts'
-import { send } from '../../attack/wire.ts'
 
 const LOGIN = { login: { user: 'alice', save: 'A' } }
 const REFRESH = { refresh: { from: 'A', save: 'B' } }
@@ -165,7 +165,7 @@ describe('startServer', () => {
   })
 })
 
-describe('startTap', () => {
+describe('startProxy', () => {
   let server: Server
   beforeAll(async () => {
     server = createServer((_request, response) => response.end('x'.repeat(1_000))).listen(0, '127.0.0.1')
@@ -175,21 +175,21 @@ describe('startTap', () => {
   const ask = (port: number) => send(port, { method: 'GET', path: '/', headers: [] })
 
   it('lets pass, counts, and cuts once at a byte of one direction', async () => {
-    const tap = await startTap((server.address() as AddressInfo).port)
+    const proxy = await startProxy((server.address() as AddressInfo).port)
     try {
-      expect((await ask(tap.port)).body).toHaveLength(1_000)
-      const total = tap.passed.filter(({ direction }) => direction === 'down')
+      expect((await ask(proxy.port)).body).toHaveLength(1_000)
+      const total = proxy.passed.filter(({ direction }) => direction === 'down')
       expect(total.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThan(1_000)
-      tap.arm({ direction: 'down', after: 0 })
-      await expect(ask(tap.port)).rejects.toThrow('no HTTP answer (0 bytes)')
-      expect(tap.swallowed).toContain('HTTP/1.1 200 OK')
-      tap.arm({ direction: 'down', after: 10 })
-      await expect(ask(tap.port)).rejects.toThrow('no HTTP answer (10 bytes)')
-      tap.arm({ direction: 'up', after: 5 })
-      await expect(ask(tap.port)).rejects.toThrow('no HTTP answer (0 bytes)')
-      expect((await ask(tap.port)).status).toBe(200)
+      proxy.arm({ direction: 'down', after: 0 })
+      await expect(ask(proxy.port)).rejects.toThrow('no HTTP response (0 bytes)')
+      expect(proxy.swallowed).toContain('HTTP/1.1 200 OK')
+      proxy.arm({ direction: 'down', after: 10 })
+      await expect(ask(proxy.port)).rejects.toThrow('no HTTP response (10 bytes)')
+      proxy.arm({ direction: 'up', after: 5 })
+      await expect(ask(proxy.port)).rejects.toThrow('no HTTP response (0 bytes)')
+      expect((await ask(proxy.port)).status).toBe(200)
     } finally {
-      await tap.close()
+      await proxy.close()
     }
   })
 })

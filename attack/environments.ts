@@ -7,18 +7,18 @@
 import { isList, isObject, type Json, type JsonObject } from './cases.ts'
 import { type Connection, connectStore, newNamespace } from './connections.ts'
 import { type Disturbance, disturb } from './disturbance.ts'
-import { type Member, startMember } from './fleet.ts'
 import { serverKey } from './keys.ts'
+import { type AppProcess, startProcess } from './processes.ts'
+import { startProxy, type TcpProxy } from './proxy.ts'
 import type { ServerKind, Servers, StoreServer } from './servers.ts'
-import { startTap, type Tap } from './tap.ts'
 import { createTarget, type Target, type TargetOptions } from './target.ts'
 import { Absent, Unsupported } from './values.ts'
 
 /** The application under attack and everything around it. */
-export interface World {
+export interface Environment {
   readonly target: Target
   /** The processes of an application that runs as several. */
-  readonly fleet: readonly Member[]
+  readonly processes: readonly AppProcess[]
   /** The server of its store. */
   readonly server?: StoreServer
   /** The attack's own way to the store. */
@@ -26,7 +26,7 @@ export interface World {
   /** What the names of the application's things in the store begin with. */
   readonly namespace?: string
   /** The proxy between application and store. */
-  readonly tap?: Tap
+  readonly proxy?: TcpProxy
   /** The disturber of its feed. */
   readonly disturbance?: Disturbance
   /** What users may do, where the attack takes it away. */
@@ -37,14 +37,14 @@ export interface World {
 }
 
 /** What a world is made of. */
-export interface Ground {
+export interface EnvironmentOptions {
   readonly steps: readonly Json[]
   readonly target: TargetOptions
   /** The store of cases that want none in particular; in memory by default. */
   readonly store?: ServerKind | undefined
   readonly servers: Servers
   /** Takes what other processes say. */
-  readonly said: string[]
+  readonly output: string[]
 }
 
 /** Stores that several processes can share, the likeliest first. */
@@ -85,51 +85,51 @@ async function getFirst(servers: Servers, kinds: readonly ServerKind[]): Promise
 }
 
 /** The application in this process, on a real store. */
-async function toServed(
-  { target: options, servers }: Ground,
+async function createOnServer(
+  { target: options, servers }: EnvironmentOptions,
   kind: ServerKind,
-  { tapped = false, systemClock = true } = {},
-): Promise<World> {
+  { proxied = false, systemClock = true } = {},
+): Promise<Environment> {
   const server = await servers.get(kind)
   const namespace = newNamespace()
-  const tap = tapped ? await startTap(server.address.port) : undefined
+  const proxy = proxied ? await startProxy(server.address.port) : undefined
   const own = await connectStore(server.address, { namespace })
-  const connection = tap ? await connectStore(server.address, { namespace, via: tap.port }) : own
+  const connection = proxy ? await connectStore(server.address, { namespace, via: proxy.port }) : own
   // What passes the proxy is to be the refresh and nothing else: a feed would poll through it.
-  const changes = tap && { changes: { revocation: 'strict' as const } }
+  const changes = proxy && { changes: { revocation: 'strict' as const } }
   const target = await createTarget({ ...options, store: connection.store, systemClock, ...changes })
   return {
     target,
-    fleet: [],
+    processes: [],
     server,
     connection: own,
     namespace,
     grants: new Map(),
     servers,
-    ...(tap && { tap }),
+    ...(proxy && { proxy }),
     async close() {
       await target.close()
       await server.heal()
       await connection.close().catch(() => undefined)
-      if (tap) await own.close()
-      await tap?.close()
+      if (proxy) await own.close()
+      await proxy?.close()
     },
   }
 }
 
 /** The face of an application that runs in other processes: requests go to the first of them. */
-function toFace(fleet: readonly Member[], { store }: Connection): Target {
+function toRemoteTarget(processes: readonly AppProcess[], { store }: Connection): Target {
   const elsewhere = (): never => {
     throw new Unsupported('that in an application that runs in other processes')
   }
   return {
     get port() {
-      return fleet[0]?.port ?? 0
+      return processes[0]?.port ?? 0
     },
     clock: { now: () => Math.floor(Date.now() / 1000), advance: elsewhere },
     executions: [],
     handling: [],
-    heard: [],
+    notices: [],
     store,
     get auth() {
       return elsewhere()
@@ -146,35 +146,37 @@ function toFace(fleet: readonly Member[], { store }: Connection): Target {
 }
 
 /** The application as several processes on one store. */
-async function toFleet(
-  { target: { door = 'fetch' }, servers, said }: Ground,
+async function createInProcesses(
+  { target: { adapter = 'fetch' }, servers, output }: EnvironmentOptions,
   count: number,
   kinds: readonly ServerKind[],
-): Promise<World> {
+): Promise<Environment> {
   const server = await getFirst(servers, kinds)
   const namespace = newNamespace()
   const connection = await connectStore(server.address, { namespace })
   const { key } = serverKey('HS256')
   const secret = Buffer.from(key as Uint8Array).toString('base64url')
-  const settings = { address: server.address, namespace, secret, door }
-  const started = await Promise.allSettled(Array.from({ length: count }, () => startMember(settings, said)))
-  const fleet = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const settings = { address: server.address, namespace, secret, adapter }
+  const started = await Promise.allSettled(
+    Array.from({ length: count }, () => startProcess(settings, output)),
+  )
+  const processes = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const failed = started.find((one) => one.status === 'rejected')
   if (failed !== undefined) {
-    await Promise.all(fleet.map((member) => member.end('SIGKILL')))
+    await Promise.all(processes.map((member) => member.end('SIGKILL')))
     await connection.close()
     throw failed.reason
   }
   return {
-    target: toFace(fleet, connection),
-    fleet,
+    target: toRemoteTarget(processes, connection),
+    processes,
     server,
     connection,
     namespace,
     grants: new Map(),
     servers,
     async close() {
-      await Promise.all(fleet.map((member) => member.end('SIGKILL')))
+      await Promise.all(processes.map((member) => member.end('SIGKILL')))
       await connection.close()
     },
   }
@@ -184,19 +186,19 @@ async function toFleet(
  * The application in this process with sessions in memory, or where a store was asked for, in that
  * one.
  */
-async function toPlain(ground: Ground): Promise<World> {
-  const { target: options, servers, store, steps } = ground
+async function createPlain(options: EnvironmentOptions): Promise<Environment> {
+  const { servers, store, steps } = options
   const grants = findGrants(steps)
   // Nobody asks for rights where nobody has any.
-  const target = { ...options, ...(grants.size > 0 && { grants }) }
+  const target = { ...options.target, ...(grants.size > 0 && { grants }) }
   if (store !== undefined)
-    return { ...(await toServed({ ...ground, target }, store, { systemClock: false })), grants }
+    return { ...(await createOnServer({ ...options, target }, store, { systemClock: false })), grants }
   const created = await createTarget(target)
-  return { target: created, fleet: [], grants, servers, close: () => created.close() }
+  return { target: created, processes: [], grants, servers, close: () => created.close() }
 }
 
 /** An application that follows a feed which the attack can disturb. */
-async function toDisturbed({ target: options, servers }: Ground): Promise<World> {
+async function createWithFeed({ target: options, servers }: EnvironmentOptions): Promise<Environment> {
   const disturbance = disturb()
   const revocation = { mode: 'feed', maxStale: 1 } as const
   const target = await createTarget({
@@ -205,24 +207,24 @@ async function toDisturbed({ target: options, servers }: Ground): Promise<World>
     systemClock: true,
     changes: { revocation },
   })
-  return { target, fleet: [], grants: new Map(), servers, disturbance, close: () => target.close() }
+  return { target, processes: [], grants: new Map(), servers, disturbance, close: () => target.close() }
 }
 
 /**
  * Makes the world that the steps of a case need. Throws `Unsupported` for one that cannot be made
  * here.
  */
-export async function createWorld(ground: Ground): Promise<World> {
-  const { steps } = ground
+export async function createEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  const { steps } = options
   const { store, config, proxy, inject, target } = findAction(steps)
   const repeat = findBody(steps, 'repeat')
-  if (proxy !== undefined) return toServed(ground, store as ServerKind, { tapped: true })
-  if (inject !== undefined) return toDisturbed(ground)
-  if (target === 'app') return toFleet(ground, 1, SHARED)
-  if (store === 'sqlite') return toFleet(ground, 8, ['sqlite'])
+  if (proxy !== undefined) return createOnServer(options, store as ServerKind, { proxied: true })
+  if (inject !== undefined) return createWithFeed(options)
+  if (target === 'app') return createInProcesses(options, 1, SHARED)
+  if (store === 'sqlite') return createInProcesses(options, 8, ['sqlite'])
   if (store === 'redis' || store === 'postgres')
-    return toServed(ground, config === 'default' ? 'redis-snapshots' : store)
-  if (findBody(steps, 'sweep') !== undefined) return toFleet(ground, 1, ['sqlite'])
-  if (isObject(repeat) && isList(repeat['step'])) return toFleet(ground, 4, SHARED)
-  return toPlain(ground)
+    return createOnServer(options, config === 'default' ? 'redis-snapshots' : store)
+  if (findBody(steps, 'sweep') !== undefined) return createInProcesses(options, 1, ['sqlite'])
+  if (isObject(repeat) && isList(repeat['step'])) return createInProcesses(options, 4, SHARED)
+  return createPlain(options)
 }

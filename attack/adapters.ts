@@ -49,7 +49,7 @@ export interface Application {
 }
 
 /** Turns an application into a listener for `http.createServer`. */
-export type Door = (app: Application) => (request: IncomingMessage, response: ServerResponse) => void
+export type Adapter = (app: Application) => (request: IncomingMessage, response: ServerResponse) => void
 
 /** Where `loginWithClaims` is. */
 export const CLAIMS_PATH = '/login-with-claims'
@@ -61,24 +61,24 @@ function toJsonResponse(body: unknown, status = 200): Response {
 }
 
 /** One guarded route; guards for a scope are made once per scope. */
-function openRoute(auth: Auth, route: ProtectedRoute): FetchHandler {
+function toRouteHandler(auth: Auth, route: ProtectedRoute): FetchHandler {
   const { fresh, scopeParameter, revocation, handle } = route
   const guard = guards(auth)
-  const answer = (_request: Request, payload: TokenPayload) => toJsonResponse(handle(payload))
+  const response = (_request: Request, payload: TokenPayload) => toJsonResponse(handle(payload))
   const wrap = revocation ? guard.token({ revocation }) : fresh ? guard.fresh() : guard.access()
-  const plain: FetchHandler = wrap(answer)
+  const plain: FetchHandler = wrap(response)
   const scoped = new Map<string, FetchHandler>()
   return (request) => {
     const scope = scopeParameter && new URL(request.url).searchParams.get(scopeParameter)
     if (!scope) return plain(request)
-    const handler = scoped.get(scope) ?? guard.scopes(scope)(answer)
+    const handler = scoped.get(scope) ?? guard.scopes(scope)(response)
     scoped.set(scope, handler)
     return handler(request)
   }
 }
 
 /** The login routes, which are the same behind every door, and the one that takes custom claims. */
-export function openLogin(app: Application): FetchHandler {
+export function toLoginHandler(app: Application): FetchHandler {
   const login = authRoutes(app.auth, {
     verifyCredentials: (credentials) => app.verifyCredentials(credentials),
     // What the attacks say of an address stands for what a proxy of ours would say.
@@ -99,9 +99,9 @@ export function isLoginPath(path: string): boolean {
 
 /** The application as one function from request to response, guarded by `tokenwright/fetch`. */
 function toFetchHandler(app: Application): FetchHandler {
-  const login = openLogin(app)
+  const login = toLoginHandler(app)
   const routes = new Map(
-    app.routes.map((route) => [`${route.method} ${route.path}`, openRoute(app.auth, route)]),
+    app.routes.map((route) => [`${route.method} ${route.path}`, toRouteHandler(app.auth, route)]),
   )
   return async (request, info) => {
     const { pathname } = new URL(request.url)
@@ -116,7 +116,7 @@ function toFetchHandler(app: Application): FetchHandler {
 function toHonoHandler(app: Application): FetchHandler {
   const hono = new Hono()
   const guard = honoGuards(app.auth)
-  const login = openLogin(app)
+  const login = toLoginHandler(app)
   for (const { method, path, fresh, scopeParameter, revocation, handle } of app.routes) {
     const plain = revocation ? guard.token({ revocation }) : fresh ? guard.fresh() : guard.access()
     const guarded: MiddlewareHandler = (c, next) => {
@@ -132,7 +132,7 @@ function toHonoHandler(app: Application): FetchHandler {
 }
 
 /** The doors that speak fetch, by name. */
-export const FETCH_DOORS: Readonly<Record<string, Door>> = {
+export const FETCH_ADAPTERS: Readonly<Record<string, Adapter>> = {
   fetch: (app) => toNodeHandler(toFetchHandler(app)),
   hono: (app) => toNodeHandler(toHonoHandler(app)),
 }

@@ -16,7 +16,7 @@ export interface Cut {
 }
 
 /** A proxy in front of one port. */
-export interface Tap {
+export interface TcpProxy {
   readonly port: number
   /** Cuts the next connection that gets there, once; counts from now on. */
   arm(cut: Cut): void
@@ -39,7 +39,7 @@ const LISTENING = 50
 const ARRIVAL = 2
 
 /** Starts a proxy on a free port of 127.0.0.1. */
-export async function startTap(target: number): Promise<Tap> {
+export async function startProxy(target: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   const passed: { direction: Direction; bytes: number }[] = []
   let cut: Cut | undefined

@@ -13,11 +13,11 @@ import { COOKIE_NAMES, toRefreshIntent } from './intents.ts'
 import { LOGIN_ASSERTIONS } from './logins.ts'
 import { readSegment, toSegments } from './mutations.ts'
 import { OUTAGE_SENTENCES } from './outages.ts'
-import { SAME_SUCCESSOR } from './renewals.ts'
+import { headerValues } from './raw-http.ts'
+import { SAME_SUCCESSOR } from './session-steps.ts'
 import { NO_HIT } from './stores.ts'
 import { TAB_SENTENCES } from './tabs.ts'
 import { AUDIENCE, ISSUER, TIMES } from './target.ts'
-import { headerValues } from './wire.ts'
 
 /** The last request again, several times: the best of a measure, in milliseconds. */
 async function best(attacker: Attacker, last: Exchange, measure: (exchange: Exchange) => number) {
@@ -27,29 +27,29 @@ async function best(attacker: Attacker, last: Exchange, measure: (exchange: Exch
 }
 
 const handling = (exchange: Exchange) => exchange.handling ?? 0
-const elapsed = (exchange: Exchange) => exchange.answer.elapsed
+const elapsed = (exchange: Exchange) => exchange.response.elapsed
 
 const faster =
   (limit: number, measure: (exchange: Exchange) => number): Check =>
   async (attacker, last) => {
-    if (last === undefined) return 'no answer to time'
+    if (last === undefined) return 'no response to time'
     const least = await best(attacker, last, measure)
     return unless(least < limit, `${measure.name}: ${least.toFixed(2)} ms`)
   }
 
 const noCookie: Check = (_attacker, last) =>
   unless(
-    last === undefined || headerValues(last.answer, 'set-cookie').length === 0,
-    'Set-Cookie on the answer',
+    last === undefined || headerValues(last.response, 'set-cookie').length === 0,
+    'Set-Cookie on the response',
   )
 
 const noToken: Check = (attacker, last) =>
-  noCookie(attacker, last) ?? unless(!/token":"|eyJ/.test(last?.answer.body ?? ''), 'a token in the body')
+  noCookie(attacker, last) ?? unless(!/token":"|eyJ/.test(last?.response.body ?? ''), 'a token in the body')
 
 const noCredentialedOrigin: Check = (_attacker, last) => {
-  if (last === undefined) return 'no answer'
-  const [origin] = headerValues(last.answer, 'access-control-allow-origin')
-  const [credentials] = headerValues(last.answer, 'access-control-allow-credentials')
+  if (last === undefined) return 'no response'
+  const [origin] = headerValues(last.response, 'access-control-allow-origin')
+  const [credentials] = headerValues(last.response, 'access-control-allow-credentials')
   return unless(origin === undefined || credentials !== 'true', `${origin} may send credentials`)
 }
 
@@ -66,8 +66,8 @@ const noScopeGained: Check = async (attacker, last) => {
   if (gained !== undefined) return `scopes ${gained.scopes.join(' ')}`
   if (last === undefined) return undefined
   for (const scope of ['root', 'admin']) {
-    const { answer } = await attacker.request({ ...toIntent(last), path: `/protected?need=${scope}` })
-    if (answer.status < 400) return `scope ${scope} is gained`
+    const { response } = await attacker.request({ ...toIntent(last), path: `/protected?need=${scope}` })
+    if (response.status < 400) return `scope ${scope} is gained`
   }
   return undefined
 }
@@ -85,7 +85,7 @@ const registeredClaims: Check = (attacker) => {
 
 /** Attributes of the three cookies, as the case and RFC 6265bis have them. */
 const cookieAttributes: Check = (_attacker, last) => {
-  const lines = last === undefined ? [] : headerValues(last.answer, 'set-cookie')
+  const lines = last === undefined ? [] : headerValues(last.response, 'set-cookie')
   for (const [name, cookie] of Object.entries(COOKIE_NAMES)) {
     const line = lines.find((text) => text.startsWith(`${cookie}=`))
     if (line === undefined) return `no cookie for ${name}`
@@ -155,13 +155,13 @@ const oldCsrfInvalid: Check = async (attacker) => {
       ],
     })
   const [old, own] = [await post(both.first.csrf), await post(both.second.csrf)]
-  if (own.answer.status !== 200) return `the new CSRF value gets ${own.answer.status}`
-  return unless(old.answer.status === 403, `the old CSRF value gets ${old.answer.status}`)
+  if (own.response.status !== 200) return `the new CSRF value gets ${own.response.status}`
+  return unless(old.response.status === 403, `the old CSRF value gets ${old.response.status}`)
 }
 
 /** Callers see the use of a session coarsely; its creation is no secret. */
 const coarseUse: Check = (_attacker, last) => {
-  const body: unknown = JSON.parse(last?.answer.body || '{}')
+  const body: unknown = JSON.parse(last?.response.body || '{}')
   const sessions: unknown = Object(body)['sessions'] ?? body
   if (!Array.isArray(sessions) || sessions.length === 0) return 'no sessions are listed'
   const uses = sessions.map((session) => Number(Object(session)['last_used_at']))
@@ -175,11 +175,11 @@ const coarseUse: Check = (_attacker, last) => {
 const honestLogout: Check = async (attacker, last) => {
   const login = attacker.saved.get('A')
   if (last === undefined || typeof login !== 'object') return 'no logout'
-  const said = last.answer.status
-  const { answer } = await attacker.request(toRefreshIntent(login.refresh))
+  const status = last.response.status
+  const { response } = await attacker.request(toRefreshIntent(login.refresh))
   return unless(
-    said < 300 ? answer.status === 401 : said === 401 && answer.status === 200,
-    `the logout gets ${said}, its refresh token ${answer.status}`,
+    status < 300 ? response.status === 401 : status === 401 && response.status === 200,
+    `the logout gets ${status}, its refresh token ${response.status}`,
   )
 }
 
@@ -229,18 +229,18 @@ export const ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   '< 5 ms': [faster(5, handling)],
   '< 1 ms of CPU': [faster(1, handling)],
   'no stack overflow in any claim walk': [
-    (_attacker, last) => unless(last !== undefined && last.answer.status < 500, 'no answer, or a 5xx'),
+    (_attacker, last) => unless(last !== undefined && last.response.status < 500, 'no response, or a 5xx'),
   ],
   "registered claims keep the library's values, or issuing throws": [registeredClaims],
   'no alternation of 200/401': [
     ({ findings }) =>
-      unless(new Set((findings.get('repeated') ?? []) as number[]).size <= 1, 'answers alternate'),
+      unless(new Set((findings.get('repeated') ?? []) as number[]).size <= 1, 'the responses alternate'),
   ],
   'WWW-Authenticate has error="insufficient_scope"': [
     (_attacker, last) =>
       unless(
         last !== undefined &&
-          headerValues(last.answer, 'www-authenticate').join().includes('error="insufficient_scope"'),
+          headerValues(last.response, 'www-authenticate').join().includes('error="insufficient_scope"'),
         'it has not',
       ),
   ],
@@ -260,7 +260,7 @@ export const ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'not allowed': [
     (_attacker, last) =>
       unless(
-        last !== undefined && headerValues(last.answer, 'access-control-allow-origin').length === 0,
+        last !== undefined && headerValues(last.response, 'access-control-allow-origin').length === 0,
         'the origin is allowed',
       ),
   ],
@@ -282,7 +282,7 @@ export const ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   ],
   'Location is same-origin or absent': [
     (_attacker, last) =>
-      unless(last !== undefined && headerValues(last.answer, 'location').length === 0, 'it redirects'),
+      unless(last !== undefined && headerValues(last.response, 'location').length === 0, 'it redirects'),
   ],
   'guard(decodeUnsafe(t)) is a compile error': [
     ({ findings }) =>

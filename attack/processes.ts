@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { CrashPoint, MemberSettings, Order, Report } from './member.ts'
+import type { CrashPoint, Order, ProcessSettings, Report } from './process-main.ts'
 import { HOME } from './root.ts'
 import { Unsupported } from './values.ts'
 
@@ -19,7 +19,7 @@ export interface Ended {
 }
 
 /** One process of the application. */
-export interface Member {
+export interface AppProcess {
   /** Where it listens now; another port after every start. */
   readonly port: number
   /** Tells it where to die. */
@@ -38,12 +38,15 @@ export interface Member {
 const PATIENCE = 20_000
 
 function findProgram(): string {
-  const file = join(HOME, 'dist', 'member.js')
+  const file = join(HOME, 'dist', 'process-main.js')
   if (!existsSync(file)) throw new Unsupported('several processes: the runner is not built')
   return file
 }
 
-function hear<K extends Report['kind']>(child: ChildProcess, kind: K): Promise<Extract<Report, { kind: K }>> {
+function waitFor<K extends Report['kind']>(
+  child: ChildProcess,
+  kind: K,
+): Promise<Extract<Report, { kind: K }>> {
   return new Promise((resolve, reject) => {
     let printed = ''
     const onPrint = (bytes: unknown) => {
@@ -69,7 +72,7 @@ function hear<K extends Report['kind']>(child: ChildProcess, kind: K): Promise<E
 }
 
 /** Starts one process. */
-export async function startMember(settings: MemberSettings, said: string[]): Promise<Member> {
+export async function startProcess(settings: ProcessSettings, output: string[]): Promise<AppProcess> {
   const program = findProgram()
   let child: ChildProcess
   let port = 0
@@ -80,8 +83,9 @@ export async function startMember(settings: MemberSettings, said: string[]): Pro
     // Warnings of the runtime are no business of the application's.
     const args = ['--disable-warning=ExperimentalWarning', program]
     child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (bytes) => said.push(String(bytes)))
-    const listening = hear(child, 'listening')
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (bytes) => output.push(String(bytes)))
+    const listening = waitFor(child, 'listening')
     order({ kind: 'start', settings })
     try {
       port = (await listening).port
@@ -96,7 +100,7 @@ export async function startMember(settings: MemberSettings, said: string[]): Pro
       return port
     },
     async arm(point) {
-      const armed = hear(child, 'armed')
+      const armed = waitFor(child, 'armed')
       order({ kind: 'crash', point })
       await armed
     },

@@ -11,12 +11,12 @@ import type { Address } from './servers.ts'
 import { createTarget } from './target.ts'
 
 /** What a process of the application is told at its start. */
-export interface MemberSettings {
+export interface ProcessSettings {
   readonly address: Address
   readonly namespace: string
   /** The secret that all of them share, in base64url. */
   readonly secret: string
-  readonly door: string
+  readonly adapter: string
 }
 
 /**
@@ -24,7 +24,7 @@ export interface MemberSettings {
  * around the answer.
  */
 export interface CrashPoint {
-  readonly at: 'statement' | 'rotate' | 'answer'
+  readonly at: 'statement' | 'rotate' | 'response'
   readonly when: 'before' | 'after'
   /** Which statement of the rotation, from 1. */
   readonly nth?: number
@@ -34,7 +34,7 @@ export interface CrashPoint {
 
 /** What a process is told. */
 export type Order =
-  | { readonly kind: 'start'; readonly settings: MemberSettings }
+  | { readonly kind: 'start'; readonly settings: ProcessSettings }
   | { readonly kind: 'crash'; readonly point: CrashPoint }
 
 /** What it says. */
@@ -85,12 +85,12 @@ function watch(store: Store): Store {
   }
 }
 
-async function start({ address, namespace, secret, door }: MemberSettings): Promise<void> {
+async function start({ address, namespace, secret, adapter }: ProcessSettings): Promise<void> {
   adoptSecret(Buffer.from(secret, 'base64url'))
   const connection = await connectStore(address, { namespace, onStatement })
   const store = watch(connection.store)
-  const onAnswer = (when: 'before' | 'after') => pass('answer', when)
-  const target = await createTarget({ door, store, systemClock: true, onAnswer })
+  const onResponse = (when: 'before' | 'after') => pass('response', when)
+  const target = await createTarget({ adapter, store, systemClock: true, onResponse })
   // Many clients of one address sign in, and a process that dies gives no count back.
   target.unlimit()
   await target.auth.ready()

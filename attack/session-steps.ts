@@ -8,7 +8,7 @@ import { measureStaleness } from './feeds.ts'
 import { type Intent, toBearerIntent, toRefreshIntent } from './intents.ts'
 import { floodLogins } from './logins.ts'
 import { expectInPhase, refreshInPhase, toShort } from './outages.ts'
-import { startTap } from './tap.ts'
+import { startProxy } from './proxy.ts'
 import { TIMES } from './target.ts'
 import { textOf, Unsupported } from './values.ts'
 
@@ -59,7 +59,7 @@ async function findLogin(from: string, attacker: Attacker): Promise<Login> {
 export async function refresh(body: JsonObject, attacker: Attacker): Promise<void> {
   const from = textOf(body['from'], 'from')
   const login = await findLogin(from, attacker)
-  if (body['drop_response'] === true) return loseAnswers(login, attacker)
+  if (body['drop_response'] === true) return loseResponses(login, attacker)
   const isWhole = attacker.phase === 'whole'
   const exchange = isWhole
     ? await attacker.request(toRefreshIntent(login.refresh))
@@ -67,10 +67,10 @@ export async function refresh(body: JsonObject, attacker: Attacker): Promise<voi
   if (!isWhole && body['expect'] === undefined) expectInPhase([exchange], attacker)
   // Where a case is about forgeries, its refresh shows that the genuine token is as good as ever.
   const isProbe = attacker.attack.expect.assert.includes(GENUINE_WORKS)
-  if (isProbe) attacker.findings.set('probe', exchange.answer.status)
+  if (isProbe) attacker.findings.set('probe', exchange.response.status)
   else attacker.exchanges.push(exchange)
   expectOwn(body, `refresh from ${from}`, exchange, attacker)
-  if (exchange.answer.status !== 200) return
+  if (exchange.response.status !== 200) return
   const next = attacker.toLogin(login.user, exchange)
   attacker.saved.set(LATEST, next)
   const save = body['save']
@@ -78,15 +78,15 @@ export async function refresh(body: JsonObject, attacker: Attacker): Promise<voi
 }
 
 /** A refresh whose answer never arrives; answers the refresh token in it. */
-async function loseAnswer(login: Login, attacker: Attacker): Promise<string> {
-  const tap = await startTap(attacker.target.port)
+async function loseResponse(login: Login, attacker: Attacker): Promise<string> {
+  const proxy = await startProxy(attacker.target.port)
   try {
-    tap.arm({ direction: 'down', after: 0 })
-    const exchange = await attacker.ask(toRefreshIntent(login.refresh), tap.port)
-    if (exchange.answer.status !== 0) throw new Error(`the answer is not lost: ${toShort(exchange)}`)
-    return /"refresh_token":"([^"]+)"/.exec(tap.swallowed)?.[1] ?? ''
+    proxy.arm({ direction: 'down', after: 0 })
+    const exchange = await attacker.tryRequest(toRefreshIntent(login.refresh), proxy.port)
+    if (exchange.response.status !== 0) throw new Error(`the response is not lost: ${toShort(exchange)}`)
+    return /"refresh_token":"([^"]+)"/.exec(proxy.swallowed)?.[1] ?? ''
   } finally {
-    await tap.close()
+    await proxy.close()
   }
 }
 
@@ -94,16 +94,16 @@ async function loseAnswer(login: Login, attacker: Attacker): Promise<string> {
  * The answer of this login is lost for good; another one's client comes back at once, and again at
  * the last moment.
  */
-async function loseAnswers(login: Login, attacker: Attacker): Promise<void> {
-  await loseAnswer(login, attacker)
+async function loseResponses(login: Login, attacker: Attacker): Promise<void> {
+  await loseResponse(login, attacker)
   const other = await attacker.login(login.user)
-  const lost = await loseAnswer(other, attacker)
+  const lost = await loseResponse(other, attacker)
   const grace = TIMES['grace'] ?? 0
   for (const wait of [0, grace / 2, grace / 2]) {
     attacker.target.clock.advance(wait)
     const exchange = await attacker.request(toRefreshIntent(other.refresh))
-    const given = exchange.answer.status === 200 ? attacker.toLogin(other.user, exchange).refresh : ''
-    attacker.rule(SAME_SUCCESSOR, lost !== '' && given === lost, `${toShort(exchange)}, another successor`)
+    const given = exchange.response.status === 200 ? attacker.toLogin(other.user, exchange).refresh : ''
+    attacker.record(SAME_SUCCESSOR, lost !== '' && given === lost, `${toShort(exchange)}, another successor`)
   }
   attacker.target.clock.advance(-grace)
 }
@@ -122,8 +122,8 @@ export async function administrate(order: string, attacker: Attacker): Promise<v
   const login = await attacker.savedLogin('A')
   if (user === undefined || login?.user !== user) throw new Unsupported(`admin: ${order}`)
   const before = await attacker.request(toBearerIntent(login.access, '/protected?need=admin'))
-  if (before.answer.status !== 200) attacker.findings.set('control', `before: ${toShort(before)}`)
-  attacker.world.grants.delete(user)
+  if (before.response.status !== 200) attacker.findings.set('control', `before: ${toShort(before)}`)
+  attacker.environment.grants.delete(user)
 }
 
 /** `revoke on p1`, `poll p2..p4 until 401`: sentences in place of steps. */
@@ -160,9 +160,9 @@ export async function repeat(body: JsonObject, attacker: Attacker, perform: Perf
   const exchanges = attacker.exchanges.slice(first)
   attacker.findings.set(
     'repeated',
-    exchanges.map(({ answer }) => answer.status),
+    exchanges.map(({ response }) => response.status),
   )
-  if (step['refresh'] !== undefined) judgeRepeated(exchanges, pauses, attacker)
+  if (step['refresh'] !== undefined) checkRepeated(exchanges, pauses, attacker)
 }
 
 /**
@@ -170,12 +170,12 @@ export async function repeat(body: JsonObject, attacker: Attacker, perform: Perf
  * about, and none that is good after it. What the good ones may have is a matter of time: until the
  * grace is over for a token that was replaced, until its absolute end for a session that is used.
  */
-function judgeRepeated(exchanges: readonly Exchange[], pauses: readonly number[], attacker: Attacker): void {
-  const refused = exchanges.findIndex(({ answer }) => answer.status !== 200)
+function checkRepeated(exchanges: readonly Exchange[], pauses: readonly number[], attacker: Attacker): void {
+  const refused = exchanges.findIndex(({ response }) => response.status !== 200)
   const exchange = exchanges[refused]
   if (exchange === undefined) return
-  attacker.judged.push(exchange)
-  const after = exchanges.slice(refused).find(({ answer }) => answer.status !== 401)
+  attacker.decisive.push(exchange)
+  const after = exchanges.slice(refused).find(({ response }) => response.status !== 401)
   if (after !== undefined) attacker.findings.set('control', `after a refusal: ${toShort(after)}`)
   const elapsed = pauses.slice(0, refused + 1).reduce((sum, length) => sum + length, 0)
   const ends = codeOf(exchange) === 'refresh_reused' ? TIMES['grace'] : TIMES['abs_ttl']
@@ -194,11 +194,11 @@ async function toMixed(part: Json, attacker: Attacker): Promise<(() => Promise<v
     if (from === undefined) {
       attacker.genuine.length = 0
       const exchange = await attacker.request(toBearerIntent(login.access, '/logout', 'POST'))
-      if (exchange.answer.status !== 204) attacker.findings.set('control', `logout: ${toShort(exchange)}`)
+      if (exchange.response.status !== 204) attacker.findings.set('control', `logout: ${toShort(exchange)}`)
       return
     }
     const exchange = await attacker.attempt(toRefreshIntent(login.refresh))
-    attacker.judged.push(exchange)
+    attacker.decisive.push(exchange)
   }
   return Array.from({ length: n }, () => run)
 }

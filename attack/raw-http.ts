@@ -6,7 +6,7 @@
 import { connect } from 'node:net'
 
 /** A request, as it is written to the wire. */
-export interface WireRequest {
+export interface RawRequest {
   readonly method: string
   /** The request target: path and query. */
   readonly path: string
@@ -16,7 +16,7 @@ export interface WireRequest {
 }
 
 /** An answer. */
-export interface Answer {
+export interface RawResponse {
   readonly status: number
   /** In order, names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string])[]
@@ -29,8 +29,8 @@ export interface Answer {
 const DEADLINE = 30_000
 
 /** All values of a header of an answer. */
-export function headerValues(answer: Answer, name: string): string[] {
-  return answer.headers.filter(([key]) => key === name.toLowerCase()).map(([, value]) => value)
+export function headerValues(response: RawResponse, name: string): string[] {
+  return response.headers.filter(([key]) => key === name.toLowerCase()).map(([, value]) => value)
 }
 
 /** Latin-1 where the text fits in it, as HTTP/1.1 has it, else UTF-8. */
@@ -38,7 +38,7 @@ function toBytes(text: string): Buffer {
   return Buffer.from(text, /[^\0-\xff]/.test(text) ? 'utf8' : 'latin1')
 }
 
-function toMessage(request: WireRequest, host: string): Buffer[] {
+function toMessage(request: RawRequest, host: string): Buffer[] {
   const body = request.body === undefined ? undefined : Buffer.from(request.body)
   // An attacker's own Host takes the place of the usual one: two of them are refused by Node itself.
   const named = request.headers.some(([name]) => name.toLowerCase() === 'host')
@@ -61,11 +61,11 @@ function unchunk(bytes: Buffer): Buffer {
   }
 }
 
-function toAnswer(bytes: Buffer, elapsed: number): Answer {
+function parseResponse(bytes: Buffer, elapsed: number): RawResponse {
   const end = bytes.indexOf('\r\n\r\n')
   const [first = '', ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n')
   const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(first)?.[1])
-  if (end < 0 || !Number.isInteger(status)) throw new Error(`no HTTP answer (${bytes.length} bytes)`)
+  if (end < 0 || !Number.isInteger(status)) throw new Error(`no HTTP response (${bytes.length} bytes)`)
   const headers = lines.map((line) => {
     const colon = line.indexOf(':')
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const
@@ -80,7 +80,7 @@ function toAnswer(bytes: Buffer, elapsed: number): Answer {
  *
  * @throws {Error} when nothing that looks like HTTP comes back in 30 s
  */
-export function send(port: number, request: WireRequest): Promise<Answer> {
+export function send(port: number, request: RawRequest): Promise<RawResponse> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = []
     const started = performance.now()
@@ -91,7 +91,7 @@ export function send(port: number, request: WireRequest): Promise<Answer> {
     socket.on('error', () => {})
     socket.on('close', () => {
       try {
-        resolve(toAnswer(Buffer.concat(parts), performance.now() - started))
+        resolve(parseResponse(Buffer.concat(parts), performance.now() - started))
       } catch (error) {
         reject(error)
       }
