@@ -1,7 +1,7 @@
 /**
- * The doors of the application under attack: one for each adapter, all with the same routes. A door
- * takes the application's parts and gives a listener for Node's HTTP server; a further adapter is
- * one more row of `DOORS`.
+ * The application under attack on the adapters that speak fetch: `tokenwright/fetch` and
+ * `tokenwright/hono`. Each row turns an `Application` into a listener for Node's HTTP server, and
+ * all have the same routes. `frameworks.ts` has the other adapters.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
@@ -11,47 +11,44 @@ import { guards as honoGuards } from 'tokenwright/hono'
 import { toNodeHandler } from 'tokenwright/node'
 import { authRoutes } from 'tokenwright/routes'
 
-/** What a guarded route answers: always JSON, status 200. */
+/** Returns the body of a guarded route: always JSON, with status 200. */
 export type Handle = (payload: TokenPayload) => Readonly<Record<string, unknown>>
 
-/** A route that a token opens. */
+/** A guarded route. */
 export interface ProtectedRoute {
   readonly method: 'GET' | 'POST'
   readonly path: string
-  /** Whether only a fresh token opens it. */
+  /** Whether it requires a fresh token. */
   readonly fresh: boolean
-  /** Which query parameter names the scope that is asked for; none when undefined. */
+  /** The query parameter that names a required scope; undefined for no such parameter. */
   readonly scopeParameter?: string
-  /** Whether a store is asked each time, or never; the application's own way when undefined. */
+  /** Its revocation mode; undefined for the application's. */
   readonly revocation?: 'strict' | 'off'
   readonly handle: Handle
 }
 
-/** What a login must know of a user. */
+/** What a login needs to know about a user. */
 export interface Identity {
   readonly subject: string
   readonly scopes?: readonly string[]
 }
 
-/** The parts of the application; the same for every door. */
+/** The application, without a framework. */
 export interface Application {
   readonly auth: Auth
   readonly routes: readonly ProtectedRoute[]
-  /** Whether attempts at passwords are limited, as they are by default. */
+  /** Whether password attempts are limited, as they are by default. */
   readonly throttled: boolean
-  /** Looks a user up; hostile input included. */
+  /** Checks a password. Takes hostile input too. */
   verifyCredentials(credentials: { username: string; password: string }): Promise<Identity | null>
-  /**
-   * Issues tokens with custom claims that come with the request: what an incautious application
-   * might do.
-   */
+  /** Issues tokens with claims from the request, as a careless application might. */
   loginWithClaims(body: unknown): Promise<{ readonly status: number; readonly body: unknown }>
 }
 
 /** Turns an application into a listener for `http.createServer`. */
 export type Adapter = (app: Application) => (request: IncomingMessage, response: ServerResponse) => void
 
-/** Where `loginWithClaims` is. */
+/** The path of `loginWithClaims`. */
 export const CLAIMS_PATH = '/login-with-claims'
 
 type FetchHandler = (request: Request, info?: RequestInfo) => Response | Promise<Response>
@@ -60,28 +57,28 @@ function toJsonResponse(body: unknown, status = 200): Response {
   return Response.json(body, { status, headers: { 'Cache-Control': 'no-store' } })
 }
 
-/** One guarded route; guards for a scope are made once per scope. */
+/** One guarded route. A guard for a scope is made once. */
 function toRouteHandler(auth: Auth, route: ProtectedRoute): FetchHandler {
   const { fresh, scopeParameter, revocation, handle } = route
   const guard = guards(auth)
-  const response = (_request: Request, payload: TokenPayload) => toJsonResponse(handle(payload))
+  const respond = (_request: Request, payload: TokenPayload) => toJsonResponse(handle(payload))
   const wrap = revocation ? guard.token({ revocation }) : fresh ? guard.fresh() : guard.access()
-  const plain: FetchHandler = wrap(response)
+  const plain: FetchHandler = wrap(respond)
   const scoped = new Map<string, FetchHandler>()
   return (request) => {
     const scope = scopeParameter && new URL(request.url).searchParams.get(scopeParameter)
     if (!scope) return plain(request)
-    const handler = scoped.get(scope) ?? guard.scopes(scope)(response)
+    const handler = scoped.get(scope) ?? guard.scopes(scope)(respond)
     scoped.set(scope, handler)
     return handler(request)
   }
 }
 
-/** The login routes, which are the same behind every door, and the one that takes custom claims. */
+/** The login routes, the same on every adapter, and the one that takes custom claims. */
 export function toLoginHandler(app: Application): FetchHandler {
   const login = authRoutes(app.auth, {
     verifyCredentials: (credentials) => app.verifyCredentials(credentials),
-    // What the attacks say of an address stands for what a proxy of ours would say.
+    // The attacks set this header in place of a trusted proxy.
     address: (request, info) => request.headers.get('x-test-ip') ?? info?.address,
     ...(!app.throttled && { throttle: false }),
   })
@@ -131,7 +128,7 @@ function toHonoHandler(app: Application): FetchHandler {
   return (request, info) => hono.fetch(request, info)
 }
 
-/** The doors that speak fetch, by name. */
+/** The adapters that speak fetch, by name. */
 export const FETCH_ADAPTERS: Readonly<Record<string, Adapter>> = {
   fetch: (app) => toNodeHandler(toFetchHandler(app)),
   hono: (app) => toNodeHandler(toHonoHandler(app)),

@@ -1,6 +1,7 @@
 /**
- * The assertions of the case file, which are sentences: one table from the sentence to its check. A sentence that is
- * not in the table is not checked, and the report says so. What every attack must leave intact is in `defaults.ts`.
+ * The assertions of case files: a table from each sentence to its checks. A sentence that is not in
+ * the table is not checked, and the report says so. `defaults.ts` checks what every attack must
+ * leave intact.
  */
 import { createAuth } from 'tokenwright'
 import type { Attacker, Exchange } from './attacker.ts'
@@ -19,7 +20,7 @@ import { NO_HIT } from './stores.ts'
 import { TAB_SENTENCES } from './tabs.ts'
 import { AUDIENCE, ISSUER, TIMES } from './target.ts'
 
-/** The last request again, several times: the best of a measure, in milliseconds. */
+/** Repeats the last request and returns the least value of a measure, in milliseconds. */
 async function best(attacker: Attacker, last: Exchange, measure: (exchange: Exchange) => number) {
   let least = measure(last)
   for (let i = 0; i < 10; i++) least = Math.min(least, measure(await attacker.request(toIntent(last))))
@@ -53,12 +54,12 @@ const noCredentialedOrigin: Check = (_attacker, last) => {
   return unless(origin === undefined || credentials !== 'true', `${origin} may send credentials`)
 }
 
-/** The claims that the handler saw are those that a parser sees which takes the last of two members of one name. */
+/** The handler must see what a JSON parser sees that takes the last of two equal names. */
 const lastWins: Check = (attacker, last) => {
   const [seen] = last?.executions ?? []
   if (seen === undefined || attacker.payload === undefined) return undefined
   const { sub, exp } = JSON.parse(attacker.payload)
-  return unless(seen.sub === sub && seen.exp === exp, 'the handler saw another of two members than the last')
+  return unless(seen.sub === sub && seen.exp === exp, 'the handler did not see the last of two equal names')
 }
 
 const noScopeGained: Check = async (attacker, last) => {
@@ -83,7 +84,7 @@ const registeredClaims: Check = (attacker) => {
   return unless(kept && named, 'custom claims replace registered ones')
 }
 
-/** Attributes of the three cookies, as the case and RFC 6265bis have them. */
+/** The attributes of the three cookies, as the case and RFC 6265bis require them. */
 const cookieAttributes: Check = (_attacker, last) => {
   const lines = last === undefined ? [] : headerValues(last.response, 'set-cookie')
   for (const [name, cookie] of Object.entries(COOKIE_NAMES)) {
@@ -159,7 +160,7 @@ const oldCsrfInvalid: Check = async (attacker) => {
   return unless(old.response.status === 403, `the old CSRF value gets ${old.response.status}`)
 }
 
-/** Callers see the use of a session coarsely; its creation is no secret. */
+/** The time of last use is rounded for callers. The creation time is not secret. */
 const coarseUse: Check = (_attacker, last) => {
   const body: unknown = JSON.parse(last?.response.body || '{}')
   const sessions: unknown = Object(body)['sessions'] ?? body
@@ -171,7 +172,7 @@ const coarseUse: Check = (_attacker, last) => {
   )
 }
 
-/** What a logout says is true: after a 2xx its session is over, and after a refusal it goes on. */
+/** A logout tells the truth: a 2xx ends the session, and a refusal does not. */
 const honestLogout: Check = async (attacker, last) => {
   const login = attacker.saved.get('A')
   if (last === undefined || typeof login !== 'object') return 'no logout'
@@ -194,7 +195,7 @@ const ownAudience: Check = (attacker) => {
   )
 }
 
-/** Sentences on which a step has ruled when it is over. */
+/** Sentences that steps check and record. */
 const RECORDED: readonly string[] = [
   ...Object.values(OUTAGE_SENTENCES),
   ...Object.values(CUT_SENTENCES),

@@ -1,7 +1,6 @@
 /**
- * The attacker at work on one target: what they have saved so far, every answer that they got, and
- * the requests that they can make. One attacker per variant of a case; steps work through one,
- * assertions look at what is left in it.
+ * The attacker's state in one variant of a case: what was saved, each request with its response,
+ * and the ways to send more. A step writes to it, and assertions read it.
  */
 import type { AttackCase, Expectation } from './cases.ts'
 import type { Environment } from './environments.ts'
@@ -21,17 +20,17 @@ import {
   type Value,
 } from './values.ts'
 
-/** A request, its answer, and what the application did meanwhile. */
+/** A request, its response, and what the application did in between. */
 export interface Exchange {
   readonly request: RawRequest
   readonly response: RawResponse
   /** What handlers did. */
   readonly executions: readonly Execution[]
-  /** What it cost the application, in milliseconds; undefined when the request never reached it. */
+  /** The application's time for it, in milliseconds; undefined if the request never reached it. */
   readonly handling: number | undefined
 }
 
-/** What a login gave. */
+/** The tokens of one login. */
 export interface Login {
   readonly user: string
   readonly access: string
@@ -43,28 +42,26 @@ export interface Login {
   readonly exchange: Exchange
 }
 
-/** How a run that made no HTTP answer ended: a setup that was refused, or was not. */
+/** How an attempt to configure the application ended; a case about that has no HTTP response. */
 export interface Setup {
   readonly status: 'config_error' | 'accepted' | 'crashed'
-  /** What was thrown, in short. */
+  /** What was thrown, abbreviated. */
   readonly detail: string
 }
 
-/** What outlives one variant. */
+/** What all variants of a run share. */
 export interface Suite {
-  /** What the process has said, and those that it started. */
+  /** What this process and those that it started have printed. */
   readonly output: string[]
-  /** Rejections that nobody handled. */
+  /** Unhandled rejections. */
   readonly unhandled: readonly string[]
-  /**
-   * Tokens, CSRF values and passwords that were in play; none may show up where it has no business.
-   */
+  /** Tokens, CSRF values and passwords in use. None of them may leak. */
   readonly secrets: Set<string>
-  /** Everything that answers said to refusals, and other texts to be searched. */
+  /** The text of every refusal, to be searched for leaks. */
   readonly refusals: Set<string>
 }
 
-/** The error code of an answer; null for none. */
+/** The error code of a response, or null. */
 export function codeOf({ response }: Exchange): string | null {
   try {
     const code: unknown = Object(JSON.parse(response.body))['code']
@@ -74,9 +71,7 @@ export function codeOf({ response }: Exchange): string | null {
   }
 }
 
-/**
- * An answer as one text, for searching; without the date, so that equal answers are equal texts.
- */
+/** A response as one text, for searching. It has no date, so that equal responses are equal. */
 export function toText({ headers, body }: RawResponse): string {
   return `${JSON.stringify(headers.filter(([name]) => name !== 'date'))} ${body}`
 }
@@ -88,25 +83,25 @@ export class Attacker implements Scope {
   readonly suite: Suite
   readonly saved = new Map<string, Login | string>()
   readonly exchanges: Exchange[] = []
-  /** How the setup ended, when the case is about one. */
+  /** How the setup ended, if the case is about one. */
   setup: Setup | undefined
-  /** The text of the payload that was signed last. */
+  /** The payload that was signed last, as text. */
   payload: string | undefined
-  /** Measurements and verdicts of steps, by name, for the assertions that ask for them. */
+  /** What steps measured, by name. Assertions read it. */
   readonly findings = new Map<string, unknown>()
-  /** Tokens that must still be good at the end. */
+  /** Tokens that must still be valid at the end. */
   readonly genuine: string[] = []
-  /** How `login` steps that do not say so take their tokens. */
+  /** The delivery of tokens for logins that name none: `body` or `cookie`. */
   mode = 'body'
-  /** Whether something is broken now. */
+  /** Whether a fault has begun or ended. */
   phase: 'whole' | 'broken' | 'healed' = 'whole'
-  /** The answers that the case's statuses are about, where that is not the last one. */
+  /** The responses that the case's expectation is about, if that is not the last one. */
   readonly decisive: Exchange[] = []
-  /** Responses with an expectation of their own, which their step names. */
+  /** Responses whose step has its own `expect`. */
   readonly expected: { what: string; exchange: Exchange; expectation: Expectation }[] = []
-  /** What a step found about sentences of the case: complaints, or none. */
+  /** The complaints that steps recorded, by sentence. A sentence without complaints holds. */
   readonly records = new Map<string, string[]>()
-  /** What a reader of the report must know. */
+  /** Notes for the reader of the report. */
   readonly notes: string[] = []
   #witness: Login | undefined
 
@@ -117,7 +112,7 @@ export class Attacker implements Scope {
     this.suite = suite
   }
 
-  /** Rules on a sentence of the case; it holds when no ruling was a complaint. */
+  /** Records whether a sentence of the case holds; all records of it must. */
   record(sentence: string, holds: boolean, complaint: string): void {
     const complaints = this.records.get(sentence) ?? []
     if (!holds) complaints.push(complaint)
@@ -128,7 +123,7 @@ export class Attacker implements Scope {
     return this.target.clock.now()
   }
 
-  /** Sends a request; what the application did meanwhile counts as its doing. */
+  /** Sends a request, and notes what the application did until the response. */
   async request(intent: Intent, port = this.target.port): Promise<Exchange> {
     const { target } = this
     const before = { executions: target.executions.length, handling: target.handling.length }
@@ -145,7 +140,7 @@ export class Attacker implements Scope {
     return exchange
   }
 
-  /** As `request`; where nobody answers, status 0. */
+  /** As `request`, but a failed connection gives status 0. */
   async tryRequest(intent: Intent, port = this.target.port): Promise<Exchange> {
     const started = performance.now()
     try {
@@ -157,19 +152,19 @@ export class Attacker implements Scope {
     }
   }
 
-  /** Sends a request that the case is about: its answer is judged when it is the last one. */
+  /** Sends a request of the case. The case's expectation is about the last of these. */
   async attempt(intent: Intent): Promise<Exchange> {
     const exchange = await this.request(intent)
     this.exchanges.push(exchange)
     return exchange
   }
 
-  /** Logs a user in with the right password. */
+  /** Logs a user in with the correct password. */
   async login(user: string, mode = 'body', headers: Intent['headers'] = []): Promise<Login> {
     return this.toLogin(user, await this.request(toLoginIntent(user, mode, headers)))
   }
 
-  /** Reads the tokens out of an answer, from its body or its cookies. */
+  /** Reads the tokens of a response from its body or its cookies. */
   toLogin(user: string, exchange: Exchange): Login {
     const { response } = exchange
     const cookies = new Map(
@@ -197,10 +192,7 @@ export class Attacker implements Scope {
     return login
   }
 
-  /**
-   * Remembers a text that may show up nowhere: whole, and by the parts that a log might cut out of
-   * it.
-   */
+  /** Remembers a text that must not leak, as a whole and by its segments. */
   keepSecret(text: string): void {
     for (const part of [text, ...text.split('.').slice(1)])
       if (part.length >= 12) this.suite.secrets.add(part)
@@ -212,7 +204,7 @@ export class Attacker implements Scope {
     return this.#witness
   }
 
-  /** A saved login; `A` is Alice and `B` is Bob where the case did not log them in itself. */
+  /** A saved login. Logs in Alice for `A`, Bob for `B` and Mallory for `M` if the case did not. */
   async savedLogin(name: string): Promise<Login | undefined> {
     const known = this.saved.get(name)
     if (known !== undefined) return typeof known === 'string' ? undefined : known
@@ -234,7 +226,7 @@ export class Attacker implements Scope {
     return typeof value === 'string' ? value : undefined
   }
 
-  /** A token signed with any key, its header and claims put over those of a genuine one. */
+  /** Signs a token with any key. Its header and claims are put over those of a genuine token. */
   async mint(options: MintOptions): Promise<string> {
     const { header, claims, headerRaw, payloadRaw, alg } = options
     const { server } = this.target
@@ -254,14 +246,14 @@ export class Attacker implements Scope {
     return token
   }
 
-  /** Signs two segments as the server would. */
+  /** Signs two segments with the server's key. */
   resign(header: string, payload: string): Segments {
     const { alg, key } = this.target.server
     return { header, payload, signature: signWith(alg, key, `${header}.${payload}`).toString('base64url') }
   }
 }
 
-/** What `mint` takes; see the `mint` step. */
+/** The options of `mint`; see the `mint` step. */
 export interface MintOptions {
   /** Members put over the genuine header's. */
   readonly header?: Value | undefined
@@ -273,7 +265,7 @@ export interface MintOptions {
   readonly payloadRaw?: Value | undefined
   /** The key; the server's by default, null for no signature. */
   readonly key?: SigningKey | null
-  /** The algorithm to sign with; what the header says by default. */
+  /** The signing algorithm; by default the one in the header. */
   readonly alg?: string | undefined
 }
 
@@ -290,7 +282,7 @@ async function csrfOf(attacker: Attacker): Promise<string> {
   return login.csrf
 }
 
-/** Names that are no saved values. */
+/** Names that are not saved values. */
 const NAMES: Readonly<Record<string, Lookup>> = {
   our_iss: () => ISSUER,
   our_iss_prefix: () => ISSUER.slice(0, -1),

@@ -1,10 +1,7 @@
-/**
- * What this runner can do, and what it cannot yet: one table by capability.
- * A later issue that brings more moves a row, adds its steps to `steps.ts`, and nothing else.
- */
+/** What this runner can do and what it cannot: one table of capabilities. */
 import type { AttackCase } from './cases.ts'
 
-/** Capabilities that the case file asks for: true, or the reason why not. */
+/** The capabilities that cases ask for: true, or why the runner lacks it. */
 const CAPABILITIES: Readonly<Record<string, true | string>> = {
   asymmetric_server: true,
   server_public_key: true,
@@ -18,12 +15,11 @@ const CAPABILITIES: Readonly<Record<string, true | string>> = {
   types: true,
   in_process: true,
   static: true,
-  // The ready-made routes never redirect; that they do not is what the case asks.
+  // The library's routes never redirect, and that is what the case checks.
   redirects: true,
   'route:/logout': true,
   'route:/sessions': true,
-  // What follows takes servers that the runner starts; a program that is not here skips a case when
-  // it is asked for.
+  // The runner starts servers for these. A case is skipped if the machine lacks the program.
   store_control: true,
   fault: true,
   proxy: true,
@@ -31,15 +27,15 @@ const CAPABILITIES: Readonly<Record<string, true | string>> = {
   redis: true,
   redis_replica: 'needs a Redis with replicas (later)',
   browser_client: true,
-  multi_issuer: 'one issuer per application: there is no such feature',
-  custom_key_resolver: 'keys are bound at start: there is no such feature',
+  multi_issuer: 'an application has one issuer: there is no such feature',
+  custom_key_resolver: 'keys are fixed at the start: there is no such feature',
   jwks: 'keys are never fetched: there is no such feature',
 }
 
-/** Environment variable that allows trials which take a minute or more. */
+/** The environment variable that allows trials of a minute or more. */
 const LONG = 'ATTACK_LONG'
 
-/** Whether there is time for trials that take a minute or more. */
+/** Whether trials may take a minute or more. */
 export function isLongRun(): boolean {
   return Boolean(process.env[LONG])
 }
@@ -50,7 +46,7 @@ function lacks(need: string): string | undefined {
   return capability ?? `needs ${need}, which this runner does not know`
 }
 
-/** Why a case cannot run here; undefined when it can. */
+/** Why a case cannot run here; undefined if it can. */
 export function reasonToSkip(attack: AttackCase): string | undefined {
   return attack.needs.map(lacks).find((reason) => reason !== undefined)
 }

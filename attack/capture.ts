@@ -1,25 +1,26 @@
 /**
- * What the process says while it is under attack: console, standard output and error, warnings,
- * unhandled rejections. Kept for the assertions on leaks, and away from the report.
+ * Captures what this process prints while it is under attack: console, standard output, standard
+ * error, warnings and unhandled rejections. The assertions on leaks search it, and the report stays
+ * free of it.
  */
 import { format } from 'node:util'
 
 const METHODS = ['debug', 'error', 'info', 'log', 'trace', 'warn'] as const
 const STREAMS = ['stdout', 'stderr'] as const
 
-/** Everything said since the run began. */
+/** Everything printed since the run began. */
 export interface Capture {
   /** All texts, in order. */
   readonly output: string[]
-  /** Rejections that nobody handled. */
+  /** Unhandled rejections. */
   readonly unhandled: readonly string[]
-  /** Runs a part of the attack with console and streams diverted. */
+  /** Runs a part of the attack with the console and the streams diverted. */
   during<T>(part: () => Promise<T>): Promise<T>
-  /** Stops listening to the process. */
+  /** Removes the listeners from the process. */
   close(): void
 }
 
-/** Diverts console and streams into a list; gives the function that puts them back. */
+/** Diverts the console and the streams to a list. Returns the function that restores them. */
 function divert(output: string[]): () => void {
   const undo: (() => void)[] = []
   for (const name of METHODS) {
@@ -45,7 +46,7 @@ function divert(output: string[]): () => void {
   }
 }
 
-/** Starts to listen to the process. */
+/** Adds the listeners to the process. */
 export function startCapture(): Capture {
   const output: string[] = []
   const unhandled: string[] = []

@@ -1,7 +1,7 @@
 /**
- * The case files: their types and their reader. A case is a list of steps and what the last
- * response must be; `attack/cases/README.md` describes the form. Everything in a file is data, also
- * what this runner does not know: such a case is skipped, with the reason.
+ * The case files: their types and their reader. A case is a list of steps and an expectation;
+ * `attack/cases/README.md` describes the form. A case with something that the runner does not know
+ * is skipped, with the reason.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,25 +9,20 @@ import { join } from 'node:path'
 /** Any JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
 
-/**
- * A JSON object; `__proto__` may be an own member of it, so copy it with `Object.fromEntries` only.
- */
+/** A JSON object. Copy it with `Object.fromEntries`: it may have its own member `__proto__`. */
 export interface JsonObject {
   readonly [name: string]: Json
 }
 
-/** What a response must be. */
+/** What a response must have. */
 export interface Expectation {
-  /** The allowed statuses; `config_error` stands for a setup that is refused. Empty: any. */
+  /** The allowed statuses; `config_error` means that the setup is refused. Empty: any. */
   readonly status: readonly (number | string)[]
   /** The allowed error codes of a refusal. Empty: any. */
   readonly error: readonly string[]
-  /** Further assertions, in words. */
+  /** Sentences; see `assertions.ts`. */
   readonly assert: readonly string[]
-  /**
-   * By the name in lower case: a word that the header contains, a `/pattern/`, or null for no such
-   * header.
-   */
+  /** By name in lower case: a word that the header contains, a `/pattern/`, or null for absent. */
   readonly headers: Readonly<Record<string, string | null>>
 }
 
@@ -36,9 +31,9 @@ export interface AttackCase {
   readonly id: string
   readonly category: string
   readonly description: string
-  /** The capabilities that the runner must have. */
+  /** The capabilities that the case requires; see `capabilities.ts`. */
   readonly needs: readonly string[]
-  /** The steps; each an object whose first member names the step. */
+  /** The steps: objects whose first member names the step. */
   readonly steps: readonly Json[]
   readonly expect: Expectation
 }
@@ -48,10 +43,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/**
- * Whether a value is a JSON array. TypeScript's own `Array.isArray` does not narrow readonly
- * arrays.
- */
+/** Whether a value is a JSON array. `Array.isArray` does not narrow readonly arrays. */
 export function isList(value: unknown): value is readonly Json[] {
   return Array.isArray(value)
 }
@@ -60,7 +52,7 @@ function toTexts(value: Json | undefined): string[] {
   return isList(value) ? value.filter((item) => typeof item === 'string') : []
 }
 
-/** Reads an expectation: an object, or only a status or a list of statuses. */
+/** Reads an expectation: an object, a status or a list of statuses. */
 export function toExpectation(value: Json | undefined): Expectation {
   const expect = isObject(value) ? value : { status: value ?? [] }
   const { status, error, headers, assert } = expect
@@ -94,11 +86,11 @@ function toCase(value: Json, index: number): AttackCase {
 }
 
 /**
- * Reads cases: from a file with a JSON list of cases, or an object that holds one under `cases`; or
- * from all such files in a folder, in the order of their names.
+ * Reads cases from a file, or from all `.json` files of a folder in the order of their names. A
+ * file is a JSON list of cases, or an object with the list under `cases`.
  *
- * @throws {Error} when a file cannot be read or has another form, or two cases have one id; the
- *   message names the case
+ * @throws {Error} if a file cannot be read or has another form, or if two files of a folder have a
+ *   case with the same id; the message names the case
  */
 export function readCases(path: string): AttackCase[] {
   const files = statSync(path).isDirectory() ? jsonFilesIn(path) : [path]
@@ -121,10 +113,7 @@ function readFile(file: string): AttackCase[] {
   return list.map(toCase)
 }
 
-/**
- * What a case needs that takes servers, processes or long measurements, none of which a door can
- * change.
- */
+/** Needs that take servers, processes or long measurements. The adapter changes none of them. */
 const HEAVY: readonly string[] = [
   'fault',
   'multi_process',
@@ -136,7 +125,7 @@ const HEAVY: readonly string[] = [
   'logs',
 ]
 
-/** Whether a case is about what goes through a door, and quickly run. */
+/** Whether a case is quick and depends on the adapter. */
 export function isLight({ needs, category }: AttackCase): boolean {
   return category !== 'dos' && !needs.some((need) => HEAVY.includes(need.split(':')[0] ?? ''))
 }

@@ -1,7 +1,7 @@
 /**
- * Connections to the stores under attack, as an application makes them: with drivers at their
- * defaults and the wrappers that the library offers for pools. One table from the kind of server to
- * the way in; each runs in any process that has its address.
+ * Connections to the stores under attack, made as an application makes them: drivers with their
+ * defaults, and pools in the library's wrappers. One table has a function for each kind of server.
+ * It needs only the address, so other processes can call it too.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Dialect } from 'kysely'
@@ -9,23 +9,23 @@ import type { Store } from 'tokenwright'
 import type { Address, ServerKind } from './servers.ts'
 import { Absent } from './values.ts'
 
-/** A connection of one process. */
+/** One connection to a store. */
 export interface Connection {
   readonly store: Store
-  /** Everything that lies in the store, as text. */
+  /** Everything in the store, as text. */
   dump(): Promise<string>
-  /** Carries out one command or statement of the attack's own. */
+  /** Runs one command or statement for the attack. */
   command(...words: readonly string[]): Promise<unknown>
   close(): Promise<void>
 }
 
-/** How a connection is made. */
+/** The options of a connection. */
 export interface ConnectOptions {
-  /** What the names of everything in the store begin with; lower-case letters and digits. */
+  /** The prefix of all names in the store: lower-case letters and digits. */
   readonly namespace: string
-  /** Another port than the server's own: that of a proxy. */
+  /** The port of a proxy to connect through. */
   readonly via?: number
-  /** Told before and after each statement of SQLite, which runs in this process. */
+  /** Called before and after each statement of SQLite, which runs in this process. */
   readonly onStatement?: (sql: string, when: 'before' | 'after') => void
 }
 
@@ -39,7 +39,7 @@ const connectRedis: Connect = async ({ port }, { namespace, via = port }) => {
     import('tokenwright/stores/redis'),
   ])
   const client = new Redis({ port: via, host: HOST })
-  // Without a listener ioredis writes each lost connection to the console.
+  // Without a listener, ioredis logs each lost connection to the console.
   client.on('error', () => undefined)
   const readers: Readonly<Record<string, (key: string) => Promise<unknown>>> = {
     string: (key) => client.get(key),
@@ -66,7 +66,7 @@ const connectRedis: Connect = async ({ port }, { namespace, via = port }) => {
   }
 }
 
-/** A store in a SQL database, behind a dialect of Kysely. */
+/** A store in a SQL database, by a Kysely dialect. */
 async function connectSql(dialect: Dialect, namespace: string): Promise<Connection> {
   const [{ Kysely, sql }, { migrateSql, sqlStore }] = await Promise.all([
     import('kysely'),
@@ -118,7 +118,7 @@ const connectMysql: Connect = async ({ port }, { namespace, via = port }) => {
   return connectSql(new MysqlDialect({ pool: withDeadlines(pool) }), namespace)
 }
 
-/** The part of `node:sqlite` that is used; `@photostructure/sqlite` has the same face. */
+/** The part of `node:sqlite` that is used; `@photostructure/sqlite` has the same interface. */
 interface SqliteModule {
   readonly DatabaseSync: new (path: string, options: { timeout: number }) => SqliteFile
 }
@@ -134,16 +134,16 @@ interface SqliteFile {
   }
 }
 
-/** Node's own SQLite where there is one, else the package with the same face. */
+/** Node's own SQLite if this Node has one, else the package with the same interface. */
 async function loadSqlite(): Promise<SqliteModule> {
   const own = process.getBuiltinModule?.('node:sqlite') as unknown as SqliteModule | undefined
   if (own !== undefined) return own
   return import('@photostructure/sqlite').catch(() => {
-    throw new Absent('no SQLite: neither node:sqlite nor @photostructure/sqlite is here')
+    throw new Absent('no SQLite: neither node:sqlite nor @photostructure/sqlite is installed')
   })
 }
 
-/** Turns the write-ahead log on; the switch fails at once while another process does the same. */
+/** Turns on the write-ahead log. That fails at once while another process does the same. */
 async function openFile(file: string): Promise<SqliteFile> {
   const { DatabaseSync } = await loadSqlite()
   const database = new DatabaseSync(file, { timeout: 0 })
@@ -184,7 +184,7 @@ const connectSqlite: Connect = async ({ file }, { namespace, onStatement }) => {
   return connectSql(dialect, namespace)
 }
 
-const WAYS: Readonly<Record<ServerKind, Connect>> = {
+const CONNECT: Readonly<Record<ServerKind, Connect>> = {
   redis: connectRedis,
   'redis-snapshots': connectRedis,
   postgres: connectPostgres,
@@ -192,14 +192,14 @@ const WAYS: Readonly<Record<ServerKind, Connect>> = {
   sqlite: connectSqlite,
 }
 
-/** Connects to a store, and makes its tables where it has some. */
+/** Connects to a store and creates its tables, if it has any. */
 export function connectStore(address: Address, options: ConnectOptions): Promise<Connection> {
-  return WAYS[address.kind](address, options)
+  return CONNECT[address.kind](address, options)
 }
 
 let namespaces = 0
 
-/** A namespace that nothing else in this run uses. */
+/** A namespace that is new in this run. */
 export function newNamespace(): string {
   namespaces += 1
   return `attack${process.pid}n${namespaces}`

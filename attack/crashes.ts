@@ -1,6 +1,6 @@
 /**
- * Processes that die: at every point of a refresh, in the middle of a transaction of a file that eight of them share, and of
- * SIGTERM under load, when nothing may be lost at all.
+ * Processes that end: killed at each point of a refresh, killed in a transaction on a file that
+ * eight of them share, and stopped by SIGTERM under load, which may lose nothing.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Attacker, Login } from './attacker.ts'
@@ -13,7 +13,7 @@ import type { AppProcess } from './processes.ts'
 import { until } from './servers.ts'
 import { Unsupported } from './values.ts'
 
-/** The sentences on which this file rules. */
+/** The sentences that this file checks. */
 export const CRASH_SENTENCES = {
   locked: 'user never locked out inside grace',
   successor: 'at most one live successor',
@@ -26,39 +26,39 @@ export const CRASH_SENTENCES = {
   handle: 'no open handle keeps process alive',
 } as const
 
-/** A point that is never passed. */
+/** A point that no process reaches. */
 const NOWHERE: CrashPoint = { at: 'rotate', when: 'before', nth: -1 }
 
-/** The most statements that a rotation is expected to have. */
+/** A rotation has fewer statements than this. */
 const MOST_STATEMENTS = 20
 
-/** How long a load runs before and after the blow, in milliseconds, and how many clients make it. */
+/** How long the load runs before and after the fault, in milliseconds, and its clients. */
 const LOAD = 400
 const CLIENTS = 16
 
 function firstOf({ environment }: Attacker): AppProcess {
-  const [member] = environment.processes
-  if (member === undefined) throw new Unsupported('the end of a process: there is none to end')
-  return member
+  const [first] = environment.processes
+  if (first === undefined) throw new Unsupported('no process to end')
+  return first
 }
 
-/** Kills the process at one point of a refresh; answers whether it came to that. */
+/** Kills the process at one point of a refresh. Returns whether it reached that point. */
 async function crashAt(point: CrashPoint, attacker: Attacker): Promise<boolean> {
-  const member = firstOf(attacker)
+  const first = firstOf(attacker)
   const login = await attacker.login('bob')
-  await member.arm(point)
+  await first.arm(point)
   const exchange = await attacker.tryRequest(toRefreshIntent(login.refresh))
   const patience = exchange.response.status === 200 ? 100 : 3_000
-  await Promise.race([member.ended, pause(patience, undefined, { ref: false })])
-  const crashed = member.killed
-  if (crashed) await member.start()
-  else await member.arm(NOWHERE)
+  await Promise.race([first.ended, pause(patience, undefined, { ref: false })])
+  const crashed = first.killed
+  if (crashed) await first.start()
+  else await first.arm(NOWHERE)
   const place = `${point.when} ${point.at} ${point.nth ?? ''}`.trim()
   await checkReturn(login, place, attacker)
   return crashed
 }
 
-/** The client comes back with the token that it has. */
+/** After the crash, the client refreshes with the token that it still has. */
 async function checkReturn(login: Login, place: string, attacker: Attacker): Promise<void> {
   const { locked, successor } = CRASH_SENTENCES
   const first = await attacker.tryRequest(toRefreshIntent(login.refresh))
@@ -75,7 +75,7 @@ async function checkReturn(login: Login, place: string, attacker: Attacker): Pro
   attacker.record(locked, onwards.response.status === 200, `${place}: the successor gets ${toShort(onwards)}`)
 }
 
-/** The `sweep` step: a crash at every statement of the refresh and around the calls, one after the other. */
+/** The `sweep` step: crashes at each statement of a refresh, and around its calls. */
 export async function sweepCrashes(attacker: Attacker): Promise<void> {
   const before = new Set(
     (await attacker.target.store.list({ sub: 'bob', realm: null }, null)).map(({ sid }) => sid),
@@ -96,7 +96,7 @@ export async function sweepCrashes(attacker: Attacker): Promise<void> {
   const rows = (await attacker.target.store.list({ sub: 'bob', realm: null }, null)).filter(
     ({ sid }) => !before.has(sid),
   )
-  // Two more logins than crashes: each sweep over the statements ends with one that did not crash.
+  // Each of the two loops over statements ends with a login that did not crash.
   const expected = crashes + 2
   attacker.record(
     CRASH_SENTENCES.orphan,
@@ -107,12 +107,12 @@ export async function sweepCrashes(attacker: Attacker): Promise<void> {
 
 /** The `restart` step. */
 export async function restart(attacker: Attacker): Promise<void> {
-  const member = firstOf(attacker)
-  await member.end('SIGKILL')
-  await member.start()
+  const first = firstOf(attacker)
+  await first.end('SIGKILL')
+  await first.start()
 }
 
-/** A client that logs in and refreshes until it is told to stop; what it holds then must go on working. */
+/** A client that logs in and refreshes. The tokens that it holds at the end must still work. */
 interface Client {
   held: Login | undefined
   statuses: number[]
@@ -145,13 +145,13 @@ function startLoad(ports: () => readonly number[], attacker: Attacker): () => Pr
   }
 }
 
-/** SIGTERM to the application under load. */
+/** Sends SIGTERM to the application under load. */
 export async function terminate(attacker: Attacker): Promise<void> {
-  const member = firstOf(attacker)
-  const stop = startLoad(() => [member.port], attacker)
+  const first = firstOf(attacker)
+  const stop = startLoad(() => [first.port], attacker)
   await pause(LOAD)
   const { code, signal, seconds } = await Promise.race([
-    member.end('SIGTERM'),
+    first.end('SIGTERM'),
     pause(10_000, { code: null, signal: null, seconds: 10 }, { ref: false }),
   ])
   const clients = await stop()
@@ -166,12 +166,12 @@ export async function terminate(attacker: Attacker): Promise<void> {
   attacker.notes.push(`${refreshed} refreshes before SIGTERM, ended after ${seconds.toFixed(1)} s`)
 }
 
-/** After the restart every client goes on with the token that it holds. */
+/** After the restart, each client refreshes with the token that it holds. */
 export async function checkRotations(attacker: Attacker): Promise<void> {
   const clients = attacker.findings.get('clients') as Client[] | undefined
   attacker.findings.delete('clients')
   await firstOf(attacker).start()
-  // The clients that were cut off, and the last ones that were not.
+  // The clients that lost their connection, and the last clients.
   const cutOff = (clients ?? []).filter(({ statuses }) => statuses.includes(0))
   for (const { held } of [...cutOff, ...(clients ?? []).slice(-100)]) {
     if (held === undefined) continue
@@ -181,11 +181,11 @@ export async function checkRotations(attacker: Attacker): Promise<void> {
   }
 }
 
-/** One of the processes that share a file dies in the middle of a transaction, under load from all of them. */
+/** Kills one of the processes that share a file, in a transaction and with all under load. */
 export async function killInTransaction(attacker: Attacker): Promise<void> {
   const { processes } = attacker.environment
   const victim = processes.at(-1)
-  if (victim === undefined) throw new Unsupported('the end of a process: there is none to end')
+  if (victim === undefined) throw new Unsupported('no process to end')
   const others = processes.slice(0, -1)
   const stop = startLoad(() => processes.map(({ port }) => port), attacker)
   await pause(LOAD)
@@ -199,12 +199,12 @@ export async function killInTransaction(attacker: Attacker): Promise<void> {
   attacker.record(leak, odd === undefined, `a response under load: ${odd}`)
   const count = (wanted: number) => statuses.filter((status) => status === wanted).length
   attacker.notes.push(
-    `${processes.length} processes: ${count(200)} calls got 200, ${count(503)} got 503, ${count(0)} found nobody`,
+    `${processes.length} processes: ${count(200)} calls got 200, ${count(503)} got 503, ${count(0)} got no response`,
   )
   for (const { port } of others) await checkWriter(port, attacker)
 }
 
-/** A process can write: it logs in and refreshes, and soon. */
+/** A process can write: a login and a refresh succeed. */
 async function checkWriter(port: number, attacker: Attacker): Promise<void> {
   const opened = await attacker.tryRequest(toLoginIntent('bob'), port)
   const { leak } = CRASH_SENTENCES
@@ -215,30 +215,30 @@ async function checkWriter(port: number, attacker: Attacker): Promise<void> {
   attacker.record(leak, exchange.response.status === 200, `a refresh afterwards: ${toShort(exchange)}`)
 }
 
-/** The file and its lock after the death of one of its processes, and how a lock is waited for. */
+/** Checks the file and its lock after one of the processes was killed. */
 export async function checkFile(attacker: Attacker): Promise<void> {
   const { processes, connection, server } = attacker.environment
   const victim = processes.at(-1)
   if (victim === undefined || connection === undefined || server === undefined)
-    throw new Unsupported('a look at the file')
+    throw new Unsupported('no file that processes share')
   await victim.start()
   await checkWriter(victim.port, attacker)
   const { integrity } = CRASH_SENTENCES
   const check = JSON.stringify(await connection.command('PRAGMA integrity_check'))
   attacker.record(integrity, check === '[{"integrity_check":"ok"}]', check)
   const checkpoint = async () => {
-    const response = JSON.stringify(await connection.command('PRAGMA wal_checkpoint(TRUNCATE)').catch(String))
-    return response.includes('"busy":0')
+    const result = JSON.stringify(await connection.command('PRAGMA wal_checkpoint(TRUNCATE)').catch(String))
+    return result.includes('"busy":0')
   }
   const checked = await until(checkpoint, 5, 'a checkpoint').then(
     () => true,
     () => false,
   )
-  attacker.record(integrity, checked, 'the write-ahead log cannot be brought in')
+  attacker.record(integrity, checked, 'the write-ahead log cannot be checkpointed')
   await checkLocking(attacker)
 }
 
-/** Transactions take the write lock with their first word; who waits for it does not stand still meanwhile. */
+/** A transaction takes the write lock at once, and waiting for it does not block the process. */
 async function checkLocking(attacker: Attacker): Promise<void> {
   const { server, connection, namespace } = attacker.environment
   if (server === undefined || connection === undefined || namespace === undefined) return
@@ -254,7 +254,7 @@ async function checkLocking(attacker: Attacker): Promise<void> {
   texts.length = 0
   await traced.store.rotate({ ...call, sid: traceable.sid, gen: 0 })
   await traced.close()
-  attacker.record(immediate, /^begin immediate/i.test(texts[0] ?? ''), `a step begins with '${texts[0]}'`)
+  attacker.record(immediate, /^begin immediate/i.test(texts[0] ?? ''), `a rotation begins with '${texts[0]}'`)
   await connection.command('begin immediate')
   const started = performance.now()
   const waiting = attacker.tryRequest(toRefreshIntent(login.refresh))
@@ -263,7 +263,7 @@ async function checkLocking(attacker: Attacker): Promise<void> {
   await connection.command('commit')
   const waited = await waiting
   const prompt = aside.response.status === 200 && aside.response.elapsed < LOAD
-  attacker.record(immediate, prompt, `while one waits, another gets ${toShort(aside)}`)
+  attacker.record(immediate, prompt, `while a refresh waits, another request gets ${toShort(aside)}`)
   const held = waited.response.status === 200 && performance.now() - started >= LOAD
-  attacker.record(immediate, held, `who waits for a lock gets ${toShort(waited)}`)
+  attacker.record(immediate, held, `a refresh that waits for the lock gets ${toShort(waited)}`)
 }

@@ -1,6 +1,6 @@
 /**
- * The connection between application and store cut in the middle of a refresh: at every message, and at bytes in between, in both
- * directions. Each time the client comes back with the token that it has.
+ * Cuts the connection between application and store during a refresh: at each message, and at bytes
+ * in between, in both directions. Each time, the client retries with the token that it has.
  */
 import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
 import { isLongRun } from './capabilities.ts'
@@ -10,20 +10,20 @@ import { toShort } from './outages.ts'
 import type { Cut, Direction, TcpProxy } from './proxy.ts'
 import { Unsupported } from './values.ts'
 
-/** The sentences on which this file rules. */
+/** The sentences that this file checks. */
 export const CUT_SENTENCES = {
   retry: 'for every k: retry with the same old token succeeds inside grace',
   lineage: 'one live lineage',
   whole: 'no partial family',
 } as const
 
-/** How many places between messages are tried in each direction when time is short. */
+/** How many positions between messages a short run tries in each direction. */
 const SHORT = 12
 
-/** The log is read in one page: nothing else writes into it here. */
+/** One page holds the whole log, as nothing else writes to it here. */
 const WHOLE_LOG = 10_000
 
-/** Where to cut: at every message's first and last byte, and evenly in between, or at every byte. */
+/** Where to cut: at each message's first and last byte and evenly in between, or at each byte. */
 function toCuts({ passed }: TcpProxy): Cut[] {
   return (['up', 'down'] as const).flatMap((direction) => {
     const sizes = passed.filter((part) => part.direction === direction).map(({ bytes }) => bytes)
@@ -32,12 +32,12 @@ function toCuts({ passed }: TcpProxy): Cut[] {
     const count = isLongRun() ? total : Math.min(SHORT, total)
     const between = Array.from({ length: count }, (_, index) => Math.floor((index * total) / count))
     const places = new Set([0, ...ends.flatMap((end) => [end - 1, end]), ...between])
-    // What comes after the last byte is the next request's.
+    // Bytes after the last one belong to the next request.
     return [...places].filter((after) => after >= 0 && after < total).map((after) => ({ direction, after }))
   })
 }
 
-/** Refreshes until somebody answers who can tell. */
+/** Refreshes until the store can be reached. */
 async function retry(token: string, attacker: Attacker): Promise<Exchange> {
   const end = performance.now() + 5_000
   for (;;) {
@@ -46,7 +46,7 @@ async function retry(token: string, attacker: Attacker): Promise<Exchange> {
   }
 }
 
-/** One cut: what the client gets, and what is in the store afterwards. */
+/** One cut: checks what the client gets, and what the store holds afterwards. */
 async function tryCut(cut: Cut, proxy: TcpProxy, attacker: Attacker): Promise<number> {
   const login = await attacker.login('bob')
   const place = `${cut.direction} after ${cut.after}`
@@ -75,23 +75,27 @@ async function tryCut(cut: Cut, proxy: TcpProxy, attacker: Attacker): Promise<nu
 
 async function checkFamily(login: Login, next: Login, place: string, attacker: Attacker): Promise<void> {
   const store = attacker.environment.connection?.store
-  if (store === undefined) throw new Unsupported('a look into the store')
+  if (store === undefined) throw new Unsupported('no store to read')
   const row = await store.get(login.sid)
   const { lineage, whole } = CUT_SENTENCES
   const advanced = row?.gen === 1 && generationOf(next.refresh) === 1
   attacker.record(lineage, advanced, `${place}: generation ${row?.gen} of 1`)
   const { entries } = await store.readLog(null, WHOLE_LOG)
   const marked = entries.some(({ key }) => key === login.sid)
-  attacker.record(whole, row?.revokedAt === null && !marked, `${place}: the family is revoked, or half so`)
+  attacker.record(
+    whole,
+    row?.revokedAt === null && !marked,
+    `${place}: the family is revoked in part or in whole`,
+  )
   const rows = (await store.list({ sub: 'bob', realm: null }, null)).filter(({ sid }) => sid === login.sid)
   attacker.record(whole, rows.length === 1, `${place}: ${rows.length} rows are listed`)
 }
 
-/** Cuts the refresh wherever it can be cut. */
+/** Cuts a refresh at each position. */
 export async function sweepCuts(attacker: Attacker): Promise<void> {
   const { proxy } = attacker.environment
   if (proxy === undefined) throw new Unsupported('a cut without a proxy')
-  // The first call of a process does more than the others: it learns the store's time.
+  // The first call of a process also reads the store's clock.
   await retry((await attacker.login('bob')).refresh, attacker)
   const login = await attacker.login('bob')
   proxy.reset()

@@ -1,6 +1,6 @@
 /**
- * What must hold after every attack, whatever it was: the assertion `default` of the case file, as
- * the threat model has it. Assertions that a case makes for itself are in `asserts.ts`.
+ * What must hold after every attack: the assertion `default` of case files, as the threat model
+ * defines it. `assertions.ts` has the assertions of single cases.
  */
 import { type Attacker, type Exchange, toText } from './attacker.ts'
 import { hasBody } from './expectations.ts'
@@ -9,17 +9,17 @@ import type { Intent } from './intents.ts'
 import { secretTexts } from './keys.ts'
 import { headerValues, type RawResponse } from './raw-http.ts'
 
-/** A check: what is wrong, or nothing. */
+/** A check. Returns what is wrong. */
 export type Check = (attacker: Attacker, last: Exchange | undefined) => Complaint | Promise<Complaint>
-/** What is wrong; undefined when nothing is. */
+/** What is wrong, or undefined. */
 export type Complaint = string | undefined
 
-/** A complaint, unless something holds. */
+/** A complaint, unless the condition holds. */
 export const unless = (holdsTrue: boolean, complaint: string): Complaint =>
   holdsTrue ? undefined : complaint
 const isRefusal = (last: Exchange) => last.response.status >= 400
 
-/** Nothing has leaked into the prototype of all objects. */
+/** `Object.prototype` is not polluted. */
 export function checkPollution(): Complaint {
   return unless(Object({} as Record<string, unknown>)['admin'] === undefined, 'Object.prototype has `admin`')
 }
@@ -46,10 +46,7 @@ function checkChallenge(_attacker: Attacker, last: Exchange | undefined): Compla
   return unless(challenge?.startsWith('Bearer') === true, 'a 401 without WWW-Authenticate: Bearer')
 }
 
-/**
- * No token, key or password in a refusal, in what a protected route answers, or in the logs of this
- * run.
- */
+/** Refusals, responses of guarded routes and this run's logs hold no token, key or password. */
 function checkLeaks({ suite }: Attacker, last: Exchange | undefined): Complaint {
   const response =
     last && (isRefusal(last) || last.request.path.startsWith('/protected')) ? last.response : undefined
@@ -61,9 +58,8 @@ function checkLeaks({ suite }: Attacker, last: Exchange | undefined): Complaint 
 const bearer = (token: string) => [['Authorization', `Bearer ${token}`]] as const
 
 /**
- * Genuine tokens must still be good after the attack: the ones that were in play, and a new one.
- * What the attack was refused must be open to whoever is entitled, or its refusal would prove
- * nothing.
+ * Genuine tokens must still be valid after the attack: the ones in use, and a new one. What the
+ * attack was refused must be open to an authorized user, or the refusal would prove nothing.
  */
 async function checkGenuine(attacker: Attacker, last: Exchange | undefined): Promise<Complaint> {
   const { access } = await attacker.login('alice', 'body')
@@ -84,7 +80,7 @@ async function checkGenuine(attacker: Attacker, last: Exchange | undefined): Pro
   return undefined
 }
 
-/** What `default` stands for. "Identical on all adapters" is for runs on other doors. */
+/** The checks of `default`. Runs on several adapters show that all of them agree. */
 export const DEFAULTS: readonly Check[] = [
   ({ attack }, last) =>
     unless(
@@ -108,7 +104,7 @@ function checkNotExecuted(_attacker: Attacker, last: Exchange | undefined): Comp
   )
 }
 
-/** A machine that is busy with something else gets three tries. */
+/** Up to three tries, as the machine may be busy. */
 async function checkPromptness(attacker: Attacker, last: Exchange | undefined): Promise<Complaint> {
   let elapsed = last?.response.elapsed ?? 0
   for (let i = 0; i < 2 && last !== undefined && elapsed >= 1_000; i++) {

@@ -1,77 +1,76 @@
 /**
- * A store in memory whose log can be disturbed on the way to one process: out of reach, with
- * answers lost, with entries that come twice or in another order. Everything else works, and other
- * processes reach it undisturbed.
+ * A store in memory whose log can be disturbed for one process: it is unreachable, loses pages, or
+ * delivers entries twice or in another order. Everything else works, and other processes see no
+ * disturbance.
  */
 import type { Store } from 'tokenwright'
 import { memoryStore } from 'tokenwright/stores/memory'
 import { Unsupported } from './values.ts'
 
-/** One reading of the log. */
-export interface Reading {
-  /** Where it began. */
+/** One read of the log. */
+export interface LogRead {
+  /** Where it starts. */
   readonly cursor: string | null
-  /** Where the next one is to begin; null when the answer was lost. */
+  /** Where the next one must start; null if the page was lost. */
   readonly next: string | null
 }
 
-/** A disturber of one process's feed. */
+/** Disturbs the feed of one process. */
 export interface Disturbance {
   /** The store as that process sees it. */
   readonly store: Store
-  /** The store as the others do. */
+  /** The store as other processes see it. */
   readonly undisturbed: Store
-  /** The readings of that process, in order. */
-  readonly readings: readonly Reading[]
-  /** Begins. Throws `Unsupported` for a disturbance that it does not know. */
+  /** The reads of that process, in order. */
+  readonly reads: readonly LogRead[]
+  /** Starts a disturbance. Throws `Unsupported` for an unknown name. */
   begin(name: string): void
-  /** Ends. */
+  /** Ends the disturbance. */
   end(): void
 }
 
 type Page = Awaited<ReturnType<Store['readLog']>>
 
-/** What becomes of a page on its way; the number counts the readings. Null when it is lost. */
-type Way = (page: Page, reading: number) => Page | null
+/** Changes a page; the number counts the reads. Null means that the page is lost. */
+type Change = (page: Page, reading: number) => Page | null
 
-const WAYS: Readonly<Record<string, Way>> = {
-  // The request is lost or the answer is: both look the same from here, and the store has done its
-  // part.
+const CHANGES: Readonly<Record<string, Change>> = {
+  // Whether the request or its page is lost makes no difference to this process.
   feed_down: () => null,
-  // Every entry twice, and every page again: the cursor stays behind.
+  // Each entry comes twice. On every other read the cursor goes back to the start.
   feed_dup: (page, reading) =>
     reading % 2 === 0
       ? { ...page, entries: [...page.entries, ...page.entries] }
       : { ...page, cursor: '0', entries: [...page.entries, ...page.entries] },
-  // Entries in another order, and every other answer lost in between.
+  // Entries come in reverse order, and every other page is lost.
   feed_reorder: (page, reading) =>
     reading % 2 === 0 ? null : { ...page, entries: [...page.entries].reverse() },
 }
 
-/** Makes a store whose feed can be disturbed. */
+/** Creates a store whose feed can be disturbed. */
 export function disturb(): Disturbance {
   const undisturbed = memoryStore()
-  const readings: Reading[] = []
-  let way: Way | undefined
+  const reads: LogRead[] = []
+  let change: Change | undefined
   return {
     undisturbed,
-    readings,
+    reads,
     store: {
       ...undisturbed,
       async readLog(cursor, limit) {
         const page = await undisturbed.readLog(cursor, limit)
-        const passed = way === undefined ? page : way(page, readings.length)
-        readings.push({ cursor, next: passed?.cursor ?? null })
-        if (passed === null) throw new Error('The log is out of reach')
+        const passed = change === undefined ? page : change(page, reads.length)
+        reads.push({ cursor, next: passed?.cursor ?? null })
+        if (passed === null) throw new Error('The log is unreachable')
         return passed
       },
     },
     begin(name) {
-      if (!Object.hasOwn(WAYS, name)) throw new Unsupported(`disturbance ${name}`)
-      way = WAYS[name]
+      if (!Object.hasOwn(CHANGES, name)) throw new Unsupported(`disturbance '${name}'`)
+      change = CHANGES[name]
     },
     end() {
-      way = undefined
+      change = undefined
     },
   }
 }

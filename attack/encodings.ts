@@ -1,8 +1,8 @@
 /**
- * The forms in which a public key goes around: PEM, DER, JWK, SSH, a certificate. An attacker has
- * the public key in any of them, and a verifier that takes key text for an HMAC secret can be
- * fooled with each (CVE-2015-9235, CVE-2022-29217). Node exports most of them; SSH text (RFC 4253
- * section 6.6) and a self-made certificate (RFC 5280) are put together here.
+ * The encodings of a public key: PEM, DER, JWK, SSH and a certificate. An attacker may have any of
+ * them, and each can fool a verifier that takes the text of a key for an HMAC secret
+ * (CVE-2015-9235, CVE-2022-29217). Node exports most of them. SSH text (RFC 4253 section 6.6) and a
+ * self-signed certificate (RFC 5280) are built here.
  */
 import { createHash, type JsonWebKey, type KeyObject, randomBytes, sign } from 'node:crypto'
 
@@ -25,7 +25,7 @@ function toPositive(bytes: Uint8Array): Buffer {
 
 const derInteger = (bytes: Uint8Array) => der(0x02, toPositive(bytes))
 
-/** A DER sequence of two integers: an ECDSA signature as most libraries make it. */
+/** A DER sequence of two integers: the usual form of an ECDSA signature outside JWS. */
 export function derPair(first: Uint8Array, second: Uint8Array): Buffer {
   return der(0x30, derInteger(first), derInteger(second))
 }
@@ -79,7 +79,7 @@ function toCertificate(privateKey: KeyObject, publicKey: KeyObject): string {
   return `-----BEGIN CERTIFICATE-----\n${lines.trimEnd()}\n-----END CERTIFICATE-----\n`
 }
 
-/** The server's key pair as an attacker may have got hold of its public half. */
+/** The server's key pair. An attacker may know the public key. */
 export interface KeyPair {
   readonly alg: string
   readonly kid: string
@@ -93,7 +93,7 @@ function toJwk({ publicKey, alg, kid }: KeyPair): JsonWebKey {
 
 const pem = ({ publicKey }: KeyPair) => publicKey.export({ type: 'spki', format: 'pem' }).toString()
 
-/** The bytes of a public key in each form that the case file names. */
+/** A public key in each encoding that case files name. */
 export const PUBLIC_FORMS: Readonly<Record<string, (pair: KeyPair) => Uint8Array | string>> = {
   server_public_pem: pem,
   server_public_pem_no_newline: (pair) => pem(pair).trimEnd(),

@@ -1,9 +1,8 @@
 /**
- * Where an attack takes place: the application in this process with sessions in memory, or on a
- * real store, behind a proxy that can be cut, with a feed that can be disturbed, or as several
- * processes. Which one follows from the steps of the case.
+ * Where an attack takes place: the application in this process with sessions in memory, on a real
+ * store, behind a proxy that can cut connections, with a feed that can be disturbed, or as several
+ * processes. The steps of the case decide which one.
  */
-
 import { isList, isObject, type Json, type JsonObject } from './cases.ts'
 import { type Connection, connectStore, newNamespace } from './connections.ts'
 import { type Disturbance, disturb } from './disturbance.ts'
@@ -17,37 +16,37 @@ import { Absent, Unsupported } from './values.ts'
 /** The application under attack and everything around it. */
 export interface Environment {
   readonly target: Target
-  /** The processes of an application that runs as several. */
+  /** The processes of the application, where it runs as several. */
   readonly processes: readonly AppProcess[]
   /** The server of its store. */
   readonly server?: StoreServer
-  /** The attack's own way to the store. */
+  /** The attack's own connection to the store. */
   readonly connection?: Connection
-  /** What the names of the application's things in the store begin with. */
+  /** The prefix of all names that the application uses in the store. */
   readonly namespace?: string
   /** The proxy between application and store. */
   readonly proxy?: TcpProxy
-  /** The disturber of its feed. */
+  /** Disturbs the application's feed. */
   readonly disturbance?: Disturbance
-  /** What users may do, where the attack takes it away. */
+  /** What users may do, in attacks that take rights away. */
   readonly grants: Map<string, readonly string[]>
-  /** Servers of stores, for steps that want more of them. */
+  /** More store servers, for steps that need them. */
   readonly servers: Servers
   close(): Promise<void>
 }
 
-/** What a world is made of. */
+/** What an environment is made from. */
 export interface EnvironmentOptions {
   readonly steps: readonly Json[]
   readonly target: TargetOptions
-  /** The store of cases that want none in particular; in memory by default. */
+  /** The store of cases that name none; in memory by default. */
   readonly store?: ServerKind | undefined
   readonly servers: Servers
-  /** Takes what other processes say. */
+  /** Collects what other processes print. */
   readonly output: string[]
 }
 
-/** Stores that several processes can share, the likeliest first. */
+/** Stores that several processes can share, most likely first. */
 const SHARED: readonly ServerKind[] = ['redis', 'postgres', 'sqlite']
 
 function findBody(steps: readonly Json[], name: string): Json | undefined {
@@ -63,14 +62,14 @@ function findAction(steps: readonly Json[]): JsonObject {
   return isObject(fault) && isObject(fault['action']) ? fault['action'] : {}
 }
 
-/** `demote alice`: until then she may do everything. */
+/** Before `demote alice`, she may do everything. */
 function findGrants(steps: readonly Json[]): Map<string, readonly string[]> {
   const admin = findBody(steps, 'admin')
   const user = typeof admin === 'string' ? /^demote (\w+)$/.exec(admin)?.[1] : undefined
   return new Map(user === undefined ? [] : [[user, ['admin']]])
 }
 
-/** The first server of several kinds that this machine has. */
+/** The first of several kinds that this machine has a server for. */
 async function getFirst(servers: Servers, kinds: readonly ServerKind[]): Promise<StoreServer> {
   const reasons: string[] = []
   for (const kind of kinds) {
@@ -95,7 +94,7 @@ async function createOnServer(
   const proxy = proxied ? await startProxy(server.address.port) : undefined
   const own = await connectStore(server.address, { namespace })
   const connection = proxy ? await connectStore(server.address, { namespace, via: proxy.port }) : own
-  // What passes the proxy is to be the refresh and nothing else: a feed would poll through it.
+  // Only the refresh must pass the proxy. A feed would poll through it.
   const changes = proxy && { changes: { revocation: 'strict' as const } }
   const target = await createTarget({ ...options, store: connection.store, systemClock, ...changes })
   return {
@@ -117,10 +116,10 @@ async function createOnServer(
   }
 }
 
-/** The face of an application that runs in other processes: requests go to the first of them. */
+/** An application in other processes. Requests go to the first of them. */
 function toRemoteTarget(processes: readonly AppProcess[], { store }: Connection): Target {
   const elsewhere = (): never => {
-    throw new Unsupported('that in an application that runs in other processes')
+    throw new Unsupported('this step in an application that runs in other processes')
   }
   return {
     get port() {
@@ -182,14 +181,11 @@ async function createInProcesses(
   }
 }
 
-/**
- * The application in this process with sessions in memory, or where a store was asked for, in that
- * one.
- */
+/** The application in this process, with sessions in memory or in the store of the command line. */
 async function createPlain(options: EnvironmentOptions): Promise<Environment> {
   const { servers, store, steps } = options
   const grants = findGrants(steps)
-  // Nobody asks for rights where nobody has any.
+  // Without grants the application does not look rights up.
   const target = { ...options.target, ...(grants.size > 0 && { grants }) }
   if (store !== undefined)
     return { ...(await createOnServer({ ...options, target }, store, { systemClock: false })), grants }
@@ -197,7 +193,7 @@ async function createPlain(options: EnvironmentOptions): Promise<Environment> {
   return { target: created, processes: [], grants, servers, close: () => created.close() }
 }
 
-/** An application that follows a feed which the attack can disturb. */
+/** An application with a feed that the attack can disturb. */
 async function createWithFeed({ target: options, servers }: EnvironmentOptions): Promise<Environment> {
   const disturbance = disturb()
   const revocation = { mode: 'feed', maxStale: 1 } as const
@@ -211,8 +207,9 @@ async function createWithFeed({ target: options, servers }: EnvironmentOptions):
 }
 
 /**
- * Makes the world that the steps of a case need. Throws `Unsupported` for one that cannot be made
- * here.
+ * Creates the environment that the steps of a case need.
+ *
+ * @throws {Unsupported} for one that cannot be created here
  */
 export async function createEnvironment(options: EnvironmentOptions): Promise<Environment> {
   const { steps } = options

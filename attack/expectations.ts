@@ -1,10 +1,10 @@
-/** One response against one expectation: its status, its error code and its headers. */
+/** Checks one response against one expectation: status, error code and headers. */
 import { codeOf, type Exchange } from './attacker.ts'
 import type { Expectation } from './cases.ts'
 import { headerValues } from './raw-http.ts'
 import { Unsupported } from './values.ts'
 
-/** Older names of errors in case files, with the codes that they stand for. */
+/** Older names of errors in case files, and the codes that they mean. */
 const OLDER_NAMES: Readonly<Record<string, readonly string[]>> = {
   token_invalid: [
     'token_malformed',
@@ -28,7 +28,7 @@ export function hasBody({ request }: Exchange): boolean {
   return request.method !== 'HEAD'
 }
 
-/** What is wrong with a response; empty when it is as expected. */
+/** What is wrong with a response; empty if nothing is. */
 export function checkResponse(expect: Expectation, exchange: Exchange): string[] {
   return [
     ...checkStatus(expect, exchange),
@@ -47,7 +47,7 @@ function checkStatus({ status }: Expectation, exchange: Exchange): string[] {
 
 function checkError({ error }: Expectation, exchange: Exchange): string[] {
   const { response, handling } = exchange
-  // What Node's HTTP parser refuses by itself never reaches the application and has no body.
+  // What Node's HTTP parser refuses never reaches the application, and has no body.
   const isOurs = response.status >= 400 && handling !== undefined && hasBody(exchange)
   if (!isOurs || error.length === 0) return []
   const code = codeOf(exchange)
@@ -68,7 +68,7 @@ function checkHeader(name: string, wanted: string | null, { response }: Exchange
   return holds ? [] : [`header ${name}: '${text}', expected ${wanted}`]
 }
 
-/** What stands between slashes is a regular expression. */
+/** Text between slashes is a regular expression. */
 function toPattern(wanted: string): RegExp | undefined {
   const [, source, flags] = /^\/(.+)\/([dimsuv]*)$/s.exec(wanted) ?? []
   if (source === undefined) return undefined

@@ -1,8 +1,7 @@
 /**
- * The `tool` step that sweeps the package for regular expressions that take more than linear time:
- * every literal of the built library runs on texts of 100 KB made of its likely stumbling blocks,
- * in a thread that can be stopped. A quadratic expression needs seconds for such a text, a linear
- * one less than a millisecond.
+ * The `tool` step: finds regular expressions in the built library that take more than linear time.
+ * Each one runs on hostile texts of 100 KB, in a thread that can be stopped. A quadratic expression
+ * takes seconds for such a text, a linear one less than a millisecond.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,19 +19,19 @@ interface Expression {
   readonly file: string
 }
 
-/** The time that one expression may take on all texts together, in milliseconds. */
+/** The time limit for one expression on all texts, in milliseconds. */
 const DEADLINE = 3_000
 
-/** A file's expressions, and how many more it makes wholly out of values. */
+/** A file's expressions, and the number of those that it builds only from values. */
 interface FileScan {
   readonly expressions: readonly Expression[]
   readonly unknown: number
 }
 
 /**
- * Collects the literals of a file, and the templates that `new RegExp` is given, with a letter in
- * each gap: their shape is the author's. What fills the gaps is for a reviewer to judge; an
- * expression that is a value as a whole has no shape.
+ * Collects the literals of a file, and the templates that it passes to `new RegExp`, with a letter
+ * for each placeholder. A reviewer must check what fills the placeholders. An expression that is a
+ * value as a whole is only counted.
  */
 function collect(file: string, program: Program): FileScan {
   const expressions: Expression[] = []
@@ -54,7 +53,7 @@ function collect(file: string, program: Program): FileScan {
   return { expressions, unknown }
 }
 
-/** What the thread does: an expression in, its slowest time out. */
+/** The program of the thread: takes an expression and returns its slowest time. */
 const THREAD = `
 const { parentPort } = require('node:worker_threads')
 const units = ['a', 'A', '0', ' ', '\\t', ',', ';', '=', '.', '/', '-', '_', '"', '\\\\', ':', '%', '\\u00a0', 'a ', 'a,', 'a;', 'a=', ', ', '= ', '; ', 'a.', 'https://a', '-a', '\\n']
@@ -75,10 +74,7 @@ parentPort.on('message', ({ pattern, flags }) => {
 })
 `
 
-/**
- * The slowest time of an expression over all texts, in milliseconds; Infinity when it had to be
- * stopped.
- */
+/** The slowest time of an expression on all texts, in milliseconds; Infinity if it was stopped. */
 function time(expression: Expression): Promise<number> {
   const worker = new Worker(THREAD, { eval: true })
   return new Promise<number>((resolve, reject) => {
@@ -92,10 +88,10 @@ function time(expression: Expression): Promise<number> {
   }).finally(() => worker.terminate())
 }
 
-/** Runs every expression of `dist/src` on hostile texts. */
+/** Runs each expression of `dist/src` on hostile texts. */
 export async function scanExpressions(_body: JsonObject, attacker: Attacker): Promise<void> {
   const folder = join(LIBRARY, 'dist', 'src')
-  if (!existsSync(folder)) throw new Unsupported('the built package: dist/src is not there')
+  if (!existsSync(folder)) throw new Unsupported('the package is not built: there is no dist/src')
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.js'),
   )

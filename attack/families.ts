@@ -1,5 +1,6 @@
 /**
- * Assertions on sessions as families of tokens: that one is revoked, that nothing of it is live, that its store holds nothing to steal.
+ * Assertions on token families: all tokens of one session. They check that a family is revoked,
+ * that none of its tokens works, and that forgeries revoke nothing.
  */
 import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
 import { type Check, type Complaint, unless } from './defaults.ts'
@@ -7,13 +8,13 @@ import { toBearerIntent, toRefreshIntent } from './intents.ts'
 import { readSegment, toSegments } from './mutations.ts'
 import { headerValues } from './raw-http.ts'
 
-/** The generation that a refresh token is of. */
+/** The generation of a refresh token. */
 export function generationOf(refresh: string): number {
   const { jti } = readSegment(toSegments(refresh).payload)
   return Number(typeof jti === 'string' ? jti.split('.').at(-1) : Number.NaN)
 }
 
-/** The logins of the family that the case is about, oldest first. */
+/** The saved logins of the case's family, oldest first. */
 function toFamily({ saved }: Attacker): Login[] {
   const logins = [...saved].flatMap(([name, login]) =>
     typeof login === 'string' || name === 'latest' ? [] : [login],
@@ -22,7 +23,7 @@ function toFamily({ saved }: Attacker): Login[] {
   return logins.filter(({ sid }) => sid === first?.sid)
 }
 
-/** What the requests say that ought to be refused; a complaint for the first that is not, or not as it should be. */
+/** Checks that each token of a login is refused with the right code. */
 async function refused(attacker: Attacker, login: Login): Promise<Complaint> {
   const asked = [
     [toBearerIntent(login.access), 'token_revoked'],
@@ -32,7 +33,7 @@ async function refused(attacker: Attacker, login: Login): Promise<Complaint> {
   for (const [intent, code] of asked) {
     const exchange = await attacker.request(intent)
     const { status } = exchange.response
-    // Where the clock moved on, an access token may have expired; that is no less dead.
+    // If the clock has moved, an access token may have expired, which is as good.
     const dead = status === 401 && [code, 'token_expired'].includes(String(codeOf(exchange)))
     if (!dead)
       return `generation ${generationOf(login.refresh)}: ${intent.path} gets ${status} ${codeOf(exchange)}`
@@ -54,7 +55,7 @@ const familyRevoked: Check = async (attacker) => {
   return undefined
 }
 
-/** The logins that answers of the case gave, beside those that it saved. */
+/** The logins in the case's decisive responses. */
 function toReturned(attacker: Attacker): Login[] {
   return attacker.decisive
     .filter(({ response }) => response.status === 200)
@@ -76,14 +77,14 @@ const reportedOnce: Check = ({ target }) => {
   return unless(reports.length === 1, `${reports.length} reports`)
 }
 
-/** Nothing of Alice's is touched by what nobody signed. */
+/** A token with a false signature changes nothing in Alice's session. */
 const neverRevokes: Check = async (attacker) => {
   const [first] = toFamily(attacker)
   if (first === undefined) return 'no family'
   const row = await attacker.target.store.get(first.sid)
   if (row === null || row.revokedAt !== null) return `the row says ${row?.revokeReason ?? 'gone'}`
   const { entries } = await attacker.target.store.readLog(null, 100)
-  if (entries.some(({ key }) => key === first.sid)) return 'the log says so'
+  if (entries.some(({ key }) => key === first.sid)) return 'the log has an entry for it'
   const notices = attacker.target.notices.find(({ event }) => event === 'reused' || event === 'ended')
   return unless(notices === undefined, `it is reported: ${notices?.event}`)
 }
@@ -98,7 +99,7 @@ const genuineWorks: Check = async (attacker) => {
   return unless(response.status === 200, `its access token gets ${response.status}`)
 }
 
-/** The exchanges of one request of the case, by its method. */
+/** The exchanges of the case with one method. */
 const byMethod = ({ exchanges }: Attacker, method: string): Exchange[] =>
   exchanges.filter(({ request }) => request.method === method)
 
@@ -108,7 +109,7 @@ const refusesDeletion: Check = (attacker) => {
   return unless(deleted.length > 0 && open === undefined, `it gets ${open?.response.status ?? 'nothing'}`)
 }
 
-/** Bob's session lives; and its identifier is neither shown to Alice nor one to be guessed. */
+/** Bob's session is live. Alice neither sees its identifier nor can guess it. */
 const bobLives: Check = async (attacker) => {
   const [alice, bob] = [await attacker.savedLogin('A'), await attacker.savedLogin('B')]
   if (alice === undefined || bob === undefined) return 'no logins'
@@ -129,7 +130,7 @@ const bobLives: Check = async (attacker) => {
   return unless(random, 'a session has an identifier of less than 128 bits')
 }
 
-/** The `Set-Cookie` lines of an answer: name and attributes, without values, ages and dates. */
+/** The names and attributes of a response's cookies, without values, ages and dates. */
 function toAttributes({ response }: Exchange): string[] {
   return headerValues(response, 'set-cookie')
     .map((line) => {
@@ -140,7 +141,7 @@ function toAttributes({ response }: Exchange): string[] {
     .sort()
 }
 
-/** Logout takes back exactly what login gave; a refused refresh takes back nothing. */
+/** Logout clears exactly the cookies that login set. A refused refresh clears none. */
 const clearsExactly: Check = async (attacker) => {
   const login = await attacker.savedLogin('A')
   const logout = byMethod(attacker, 'POST').find(({ request }) => request.path.endsWith('/logout'))
@@ -160,7 +161,7 @@ const clearsExactly: Check = async (attacker) => {
   return unless(headerValues(late.response, 'set-cookie').length === 0, 'a refused refresh sets cookies')
 }
 
-/** The old access token of a user with fewer rights: until it expires it has its scopes, and no longer. */
+/** A demoted user's old access token keeps its scopes until it expires, and no longer. */
 const boundedByLife: Check = async (attacker) => {
   const login = await attacker.savedLogin('A')
   if (login === undefined) return 'no login'
@@ -171,7 +172,7 @@ const boundedByLife: Check = async (attacker) => {
   return unless(status === 401, `the token from before the demotion gets ${status} at its end`)
 }
 
-/** What a step has found out already. */
+/** The check of a sentence that steps have recorded. */
 export function recorded(sentence: string): Check {
   return (attacker) => {
     const complaints = attacker.records.get(sentence)
@@ -181,7 +182,7 @@ export function recorded(sentence: string): Check {
   }
 }
 
-/** Sentences on families. */
+/** Sentences about families. */
 export const FAMILY_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'family revoked': [familyRevoked],
   'no live refresh token remains': [everythingDead],
@@ -195,7 +196,7 @@ export const FAMILY_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'after it 401 and the family is revoked': [familyRevoked],
 }
 
-/** What cases ask for in their description and in no sentence. */
+/** What single cases require in their description but in no sentence. */
 export const CASE_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'CKI-06': [clearsExactly],
   'SCP-04': [boundedByLife],

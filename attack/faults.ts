@@ -1,7 +1,4 @@
-/**
- * The `fault` and `sweep` steps: from what the case file calls a fault to the file that knows how
- * to make it.
- */
+/** The `fault` and `sweep` steps: find the function for each kind of fault. */
 import type { Attacker } from './attacker.ts'
 import { isObject, type JsonObject } from './cases.ts'
 import { checkFile, checkRotations, killInTransaction, sweepCrashes, terminate } from './crashes.ts'

@@ -1,6 +1,6 @@
 /**
- * What is revoked in one process and when others know: with four processes and a watch, and with a
- * feed that is cut off, repeats itself or comes in another order.
+ * How fast other processes learn of a revocation: with four processes and a stopwatch, and with a
+ * feed that is unreachable, repeats entries or reorders them.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { createAuth, type Store } from 'tokenwright'
@@ -13,7 +13,7 @@ import type { ServerKind } from './servers.ts'
 import { AUDIENCE, ISSUER } from './target.ts'
 import { Absent, Unsupported } from './values.ts'
 
-/** The sentences on which this file rules. */
+/** The sentences that this file checks. */
 export const FEED_SENTENCES = {
   staleness: 'max staleness <= bound (e.g. 1 s local feed; 0 strict)',
   strict: 'strict guards are not affected by the feed',
@@ -22,26 +22,21 @@ export const FEED_SENTENCES = {
   order: 'entries committed out of order are not missed',
 } as const
 
-/** The stated bound of the feed, in milliseconds. */
+/** The documented bound of the feed, in milliseconds. */
 const BOUND = 1_000
 
-/** How many trials there are when time is short, and how many run at once. */
+/** The number of trials in a short run, and how many run at once. */
 const SHORT_TRIALS = 60
 const LANES = 6
 
-/** How often a process is asked whether it knows yet, in milliseconds. */
+/** The time between two requests to a process, in milliseconds. */
 const POLL = 25
 
-/**
- * The application's `maxStale` in the case of a disturbed feed, and a reading on top, in
- * milliseconds.
- */
+/** The application's `maxStale` with a disturbed feed, and a read's time, in milliseconds. */
 const MAX_STALE = 1_000
-const READING = 600
+const READ_TIME = 600
 
-/**
- * Waits until a process refuses a token; answers how long that took from the acknowledgement on.
- */
+/** Waits until a process refuses a token. Returns the time since the revocation's response. */
 async function watchUntilRefused(token: string, port: number, attacker: Attacker): Promise<number> {
   const acknowledged = performance.now()
   for (;;) {
@@ -71,7 +66,7 @@ async function tryOnce(ports: readonly number[], attacker: Attacker): Promise<nu
   return Math.max(...(await watched))
 }
 
-/** The `repeat` step that revokes in one process and asks the others. */
+/** The `repeat` step that revokes in one process and polls the others. */
 export async function measureStaleness(trials: number, attacker: Attacker): Promise<void> {
   const ports = attacker.environment.processes.map(({ port }) => port)
   if (ports.length < 2) throw new Unsupported('staleness in one process')
@@ -89,39 +84,41 @@ export async function measureStaleness(trials: number, attacker: Attacker): Prom
   )
 }
 
-/** What the disturbed process said of a login that nobody revoked. */
+/** What `healFeed` must know of the disturbance. */
 interface Disturbed {
+  /** A login that is not revoked. */
   readonly bystander: Login
-  /** Where the feed had come to. */
+  /** The feed's cursor when the disturbance began. */
   readonly cursor: string | null
-  readonly readings: number
+  /** How many reads there were before it. */
+  readonly reads: number
 }
 
-/** Disturbs the feed, and lets another process revoke Alice's session meanwhile. */
+/** Disturbs the feed, and revokes Alice's session as another process would. */
 export async function disturbFeed(name: string, attacker: Attacker): Promise<void> {
   const { disturbance } = attacker.environment
   const login = await attacker.savedLogin('A')
   if (disturbance === undefined || login === undefined) throw new Unsupported('a feed to disturb')
   const bystander = await attacker.login('bob')
   await attacker.target.auth.ready()
-  // It follows the log, with something in it: otherwise there would be no place to go on from.
-  await disturbance.undisturbed.revokeToken('somebody', attacker.now() + 900, null)
-  await pause(READING)
+  // Without an entry in the log there would be no cursor to resume from.
+  await disturbance.undisturbed.revokeToken('other', attacker.now() + 900, null)
+  await pause(READ_TIME)
   const known = attacker.target.auth.state()
   if (known?.caughtUp !== true) attacker.findings.set('control', 'the feed has not caught up')
   const early = await attacker.tryRequest(toBearerIntent(login.access))
   if (early.response.status !== 200) attacker.findings.set('control', `before: ${toShort(early)}`)
   disturbance.begin(name)
-  const cursor = disturbance.readings.at(-1)?.next ?? null
-  const readings = disturbance.readings.length
+  const cursor = disturbance.reads.at(-1)?.next ?? null
+  const reads = disturbance.reads.length
   await disturbance.undisturbed.end(login.sid, 'ended', { logTtl: 1_000, now: null })
   await checkStrict(login, bystander, attacker)
   const down = name === 'feed_down'
-  const [refusal] = await Promise.all([goOn(bystander, down, attacker), pause(MAX_STALE + READING)])
+  const [refusal] = await Promise.all([checkAllowed(bystander, down, attacker), pause(MAX_STALE + READ_TIME)])
   attacker.record(FEED_SENTENCES.stale, refusal === undefined, `where whenStale is allow: ${refusal}`)
   await checkStale(bystander, down, attacker)
   await checkStrict(login, bystander, attacker)
-  attacker.findings.set('disturbed', { bystander, cursor, readings } satisfies Disturbed)
+  attacker.findings.set('disturbed', { bystander, cursor, reads } satisfies Disturbed)
 }
 
 async function checkStrict(revoked: Login, bystander: Login, attacker: Attacker): Promise<void> {
@@ -135,27 +132,29 @@ async function checkStrict(revoked: Login, bystander: Login, attacker: Attacker)
   }
 }
 
-/** Without contact: 503. With contact, however disturbed: 200. */
+/** An unreachable feed gives 503. A feed that is disturbed otherwise gives 200. */
 async function checkStale(bystander: Login, down: boolean, attacker: Attacker): Promise<void> {
   const { stale } = FEED_SENTENCES
   const exchange = await attacker.tryRequest(toBearerIntent(bystander.access))
   const right = down ? codeOf(exchange) === 'store_unavailable' : exchange.response.status === 200
-  attacker.record(stale, right, `a token that nobody revoked: ${toShort(exchange)}`)
+  attacker.record(stale, right, `a token that is not revoked: ${toShort(exchange)}`)
 }
 
-/**
- * An application of the same kind that is to go on with what it knows: what stops it, or nothing.
- */
-async function goOn(bystander: Login, down: boolean, attacker: Attacker): Promise<string | undefined> {
+/** Verifies a token in an application with `whenStale: 'allow'`. Returns the error, if any. */
+async function checkAllowed(
+  bystander: Login,
+  down: boolean,
+  attacker: Attacker,
+): Promise<string | undefined> {
   const { disturbance, target } = attacker.environment
   if (disturbance === undefined || !down) return undefined
   let reachable = true
   const store: Store = {
     ...disturbance.undisturbed,
     readLog: (cursor, limit) =>
-      reachable ? disturbance.undisturbed.readLog(cursor, limit) : Promise.reject(new Error('out of reach')),
-    // It must not get by with asking the store.
-    isRevoked: () => Promise.reject(new Error('out of reach')),
+      reachable ? disturbance.undisturbed.readLog(cursor, limit) : Promise.reject(new Error('unreachable')),
+    // It must not ask the store instead.
+    isRevoked: () => Promise.reject(new Error('unreachable')),
   }
   const auth = createAuth({
     secret: target.server.key as Uint8Array,
@@ -167,7 +166,7 @@ async function goOn(bystander: Login, down: boolean, attacker: Attacker): Promis
   try {
     await auth.ready()
     reachable = false
-    await pause(MAX_STALE + READING)
+    await pause(MAX_STALE + READ_TIME)
     await auth.verifyToken(bystander.access)
     return undefined
   } catch (error) {
@@ -177,34 +176,34 @@ async function goOn(bystander: Login, down: boolean, attacker: Attacker): Promis
   }
 }
 
-/** The feed is back: what was revoked meanwhile is known, read on from where it was. */
+/** Heals the feed. It must resume at its cursor and so learn of the revocation. */
 export async function healFeed(attacker: Attacker): Promise<void> {
   const { disturbance } = attacker.environment
-  const { cursor, readings, bystander } = attacker.findings.get('disturbed') as Disturbed
+  const { cursor, reads, bystander } = attacker.findings.get('disturbed') as Disturbed
   attacker.findings.delete('disturbed')
   disturbance?.end()
   const { resync, order } = FEED_SENTENCES
-  await Promise.all([pause(READING), checkOrder(order, attacker)])
+  await Promise.all([pause(READ_TIME), checkOrder(order, attacker)])
   const login = await attacker.savedLogin('A')
   const exchange = await attacker.tryRequest(toBearerIntent(login?.access ?? ''))
   const refused = codeOf(exchange) === 'token_revoked'
   attacker.record(resync, refused, `a token revoked meanwhile: ${toShort(exchange)}`)
   const other = await attacker.tryRequest(toBearerIntent(bystander.access))
-  attacker.record(resync, other.response.status === 200, `a token that nobody revoked: ${toShort(other)}`)
-  // Until a reading is answered, each begins where the feed had come to, and not later.
-  const since = disturbance?.readings.slice(readings) ?? []
-  const unanswered = since.slice(0, since.findIndex(({ next }) => next !== null) + 1)
-  const ahead = unanswered.find((reading) => Number(reading.cursor) > Number(cursor ?? 0))
-  const readOn = unanswered.length > 0 && ahead === undefined
+  attacker.record(resync, other.response.status === 200, `a token that is not revoked: ${toShort(other)}`)
+  // Until a read succeeds, each starts at the cursor from before, and not later.
+  const since = disturbance?.reads.slice(reads) ?? []
+  const untilHealed = since.slice(0, since.findIndex(({ next }) => next !== null) + 1)
+  const ahead = untilHealed.find((read) => Number(read.cursor) > Number(cursor ?? 0))
+  const readOn = untilHealed.length > 0 && ahead === undefined
   attacker.record(resync, readOn, `it reads on from ${ahead?.cursor ?? 'nowhere'}, not ${cursor}`)
 }
 
-/** Real stores whose writers overlap. */
+/** Stores whose writers overlap. */
 const OVERLAPPING: readonly ServerKind[] = ['postgres', 'mysql', 'redis', 'sqlite']
 const WRITERS = 20
 const ENTRIES = 600
 
-/** Many writers at once, and a reader that follows them: it must see every entry. */
+/** A reader that follows many concurrent writers must see each entry. */
 async function checkOrder(sentence: string, attacker: Attacker): Promise<void> {
   await Promise.all(
     OVERLAPPING.map(async (kind) => {

@@ -1,7 +1,7 @@
 /**
- * The application under attack behind the doors of frameworks that bring servers of their own:
- * Express 4 and 5, Fastify, Koa, Nest. Each does what an application in that framework does, and
- * nothing for the attack's sake.
+ * The application under attack in frameworks with their own servers: Express 4 and 5, Fastify, Koa
+ * and Nest. Each does what an application in that framework does, and nothing special for the
+ * attack.
  */
 import { createRequire } from 'node:module'
 import express5, { type Request as ExpressRequest } from 'express'
@@ -20,7 +20,7 @@ import {
 } from './adapters.ts'
 import { createNest } from './nest.ts'
 
-/** The guards that the routes are made from, whatever the framework. */
+/** The guards that routes need, in any framework. */
 interface Guards<G> {
   access(): G
   fresh(): G
@@ -28,13 +28,13 @@ interface Guards<G> {
   token(requirement: { readonly revocation: 'strict' | 'off' }): G
 }
 
-/** The guard of a route, and those for scopes that are asked for by name. */
+/** Returns a route's guard: with a scope, the one for that scope. */
 function toGuard<G>(guard: Guards<G>, { fresh, revocation }: ProtectedRoute): (scope: unknown) => G {
   const plain = revocation ? guard.token({ revocation }) : fresh ? guard.fresh() : guard.access()
   return (scope) => (typeof scope === 'string' && scope !== '' ? guard.scopes(scope) : plain)
 }
 
-/** What is asked for by the route's query parameter. */
+/** The scope that the route's query parameter names. */
 function toScope({ scopeParameter }: ProtectedRoute, url: string): string | null {
   return scopeParameter === undefined
     ? null
@@ -43,7 +43,7 @@ function toScope({ scopeParameter }: ProtectedRoute, url: string): string | null
 
 const NOT_FOUND = { message: 'Not found' } as const
 
-/** Express, in either version. */
+/** Express 4 or 5. */
 function toExpress(express: typeof express5): Adapter {
   return (app: Application) => {
     const server = express()
@@ -121,10 +121,10 @@ const createKoa: Adapter = (app) => {
   return (request, response) => void handle(request, response)
 }
 
-/** Express 4 under its other name, for which there are no types. */
+/** Express 4. The alias has no types. */
 const express4 = createRequire(import.meta.url)('express4') as typeof express5
 
-/** The doors of this file, by name. */
+/** The adapters of this file, by name. */
 export const FRAMEWORKS: Readonly<Record<string, Adapter>> = {
   express: toExpress(express5),
   express4: toExpress(express4),

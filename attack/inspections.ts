@@ -1,6 +1,6 @@
 /**
- * Attacks that are not requests: searching what the process said for secrets, and asking the
- * compiler whether a misuse compiles.
+ * Attacks that are not requests: a search for secrets in what the process printed, and a check that
+ * misuse does not compile.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { HOME, LIBRARY } from './root.ts'
 import { USERS } from './target.ts'
 import { Unsupported } from './values.ts'
 
-/** Texts to search for, by the case file's names. */
+/** The texts to search for, by their name in case files. */
 function wantedTexts(name: string, attacker: Attacker): string[] {
   if (name === '$all_tokens') return [...attacker.suite.secrets]
   if (name === '$all_secrets') return secretTexts()
@@ -22,15 +22,13 @@ function wantedTexts(name: string, attacker: Attacker): string[] {
   throw new Unsupported(`search for ${name}`)
 }
 
-/**
- * Whether a text holds a secret; a short one, such as the password `pw`, only as a word of its own.
- */
+/** Whether a text has a secret in it. A short one, such as the password `pw`, must be a word. */
 export function holds(text: string, secret: string): boolean {
   return secret.length >= 8 ? text.includes(secret) : new RegExp(`(?<![\\w-])${secret}(?![\\w-])`).test(text)
 }
 
-/** What the library's objects show of themselves when a careless line logs them. */
-async function selfPortraits({ target }: Attacker): Promise<string[]> {
+/** What the library's objects show when an application logs them carelessly. */
+async function renderObjects({ target }: Attacker): Promise<string[]> {
   const { auth } = target
   const refused = await auth.verifyToken('a.b.c').catch((error: unknown) => error)
   const error = refused instanceof AuthError ? refused : new AuthError('token_missing')
@@ -42,7 +40,7 @@ async function selfPortraits({ target }: Attacker): Promise<string[]> {
   ])
 }
 
-/** The `inspect` step: searches everything that was said since the run began. */
+/** The `inspect` step: searches everything that was printed since the run began. */
 export async function searchLogs(body: JsonObject, attacker: Attacker): Promise<void> {
   const { what, grep } = body
   if (what !== 'logs' || !isList(grep)) throw new Unsupported(`inspect ${JSON.stringify(what ?? null)}`)
@@ -50,7 +48,7 @@ export async function searchLogs(body: JsonObject, attacker: Attacker): Promise<
   const texts = [
     ...attacker.suite.output,
     ...attacker.suite.refusals,
-    ...(await selfPortraits(attacker)),
+    ...(await renderObjects(attacker)),
   ].join('\n')
   const hits = secrets.filter((secret) => holds(texts, secret)).length
   attacker.findings.set('hits', hits)
@@ -58,18 +56,18 @@ export async function searchLogs(body: JsonObject, attacker: Attacker): Promise<
   if (secrets.length === 0 || texts.length === 0) attacker.findings.set('control', 'nothing was searched')
 }
 
-/** What must not compile, and the same with a verified payload, which must. */
+/** The start of both programs. With an unverified payload it must not compile. */
 const MISUSE = `import { createAuth } from 'tokenwright'
 const auth = createAuth({ secret: '' })
 const genuine = await auth.verifyToken('')
 const unverified = auth.decodeUnverified('')
 `
 
-/** The `tsc` step: an unverified payload must not pass where a verified one is wanted. */
+/** The `tsc` step: an unverified payload must not have the type of a verified one. */
 export async function typeTests(_body: JsonObject, attacker: Attacker): Promise<void> {
   const compiler = join(LIBRARY, 'node_modules', '.bin', 'tsc')
   if (!existsSync(compiler) || !existsSync(join(LIBRARY, 'dist', 'src', 'index.d.ts'))) {
-    throw new Unsupported('types: no compiler, or the package is not built')
+    throw new Unsupported('type tests: there is no compiler, or the package is not built')
   }
   const folder = join(HOME, 'dist', `types-${process.pid}`)
   mkdirSync(folder, { recursive: true })

@@ -1,10 +1,10 @@
 /**
- * Requests as steps describe them, under the names of the case file: which paths, cookies and
- * bodies the application knows for them.
+ * Requests as steps describe them, with the names of case files, and the application's paths,
+ * cookies and bodies for them.
  */
 import { USERS } from './target.ts'
 
-/** How the case file's names are spelt by the application. */
+/** The application's names of the cookies. */
 export const COOKIE_NAMES: Readonly<Record<string, string>> = {
   access: '__Host-access_token',
   refresh: '__Host-refresh_token',
@@ -12,14 +12,14 @@ export const COOKIE_NAMES: Readonly<Record<string, string>> = {
 }
 const PATHS: readonly string[] = ['/login', '/refresh', '/logout', '/sessions', '/verify-password']
 
-/** A path of the case file, where the application has it. */
+/** The application's path for one of a case file. */
 export function toPath(path: string): string {
   return PATHS.some((known) => path === known || path.startsWith(`${known}/`) || path.startsWith(`${known}?`))
     ? `/auth${path}`
     : path
 }
 
-/** `access=...` in a `Cookie` header, under the application's names. */
+/** Replaces names such as `access` in a `Cookie` header by the application's. */
 export function toCookieHeader(text: string): string {
   return text.replace(
     /(^|;\s*)(access|refresh|csrf)=/g,
@@ -37,13 +37,13 @@ export interface Intent {
 
 const JSON_BODY = ['Content-Type', 'application/json'] as const
 
-/** A login with the right password. */
+/** A login with the correct password. */
 export function toLoginIntent(user: string, mode = 'body', headers: Intent['headers'] = []): Intent {
   const body = JSON.stringify({ username: user, password: USERS.get(user) ?? '', delivery: mode })
   return { method: 'POST', path: '/login', headers: [JSON_BODY, ...headers], body }
 }
 
-/** A refresh token presented by body. */
+/** A refresh, with the token in the body. */
 export function toRefreshIntent(token: string): Intent {
   const body = JSON.stringify({ refresh_token: token })
   return { method: 'POST', path: '/refresh', headers: [JSON_BODY], body }

@@ -1,7 +1,7 @@
 /**
- * Keys of both sides: the server's (one per algorithm for a whole run: making RSA keys is slow),
- * the attacker's, and a signer that is independent of the library under attack and signs whatever
- * it is told to.
+ * The keys of the server and of the attacker, and a signer that is independent of the library and
+ * signs anything. The server has one key per algorithm for a whole run, as RSA keys are slow to
+ * generate.
  */
 import {
   constants,
@@ -17,7 +17,7 @@ import {
 } from 'node:crypto'
 import { type KeyPair, PUBLIC_FORMS } from './encodings.ts'
 
-/** What can sign: a secret's bytes, or a private key. */
+/** A secret or a private key. */
 export type SigningKey = Uint8Array | KeyObject
 
 /** A key that the application under attack may sign with. */
@@ -27,10 +27,7 @@ export interface ServerKey {
   readonly key: SigningKey
 }
 
-/**
- * Copies a generated key: on Node 20 the process can hang while such a key itself is exported as a
- * JWK.
- */
+/** Copies a generated key. On Node 20, the export of the original as a JWK can hang. */
 function copy({ privateKey }: { readonly privateKey: KeyObject }): KeyObject {
   const key = privateKey.export({ type: 'pkcs8', format: 'der' })
   return createPrivateKey({ key, type: 'pkcs8', format: 'der' })
@@ -54,9 +51,7 @@ function makeKey(alg: string): SigningKey {
 
 const made = new Map<string, SigningKey>()
 
-/**
- * The key of a name, made when it is first asked for, and of the same kind for the rest of the run.
- */
+/** The key with a name and an algorithm. It is generated once in a run. */
 export function keyOf(name: string, alg: string): SigningKey {
   const id = `${name} ${alg}`
   const key = made.get(id) ?? makeKey(alg)
@@ -64,7 +59,7 @@ export function keyOf(name: string, alg: string): SigningKey {
   return key
 }
 
-/** Takes over the secret of another process of the same application. */
+/** Uses the secret of another process of the same application. */
 export function adoptSecret(secret: Uint8Array): void {
   made.set('server0 HS256', secret)
 }
@@ -74,14 +69,14 @@ export function serverKey(alg: string, generation = 0): ServerKey {
   return { alg, kid: `k${generation}`, key: keyOf(`server${generation}`, alg) }
 }
 
-/** A private key and its public half. */
+/** A private key and its public key. */
 export function toPair({ alg, kid, key }: ServerKey): KeyPair | undefined {
   return key instanceof Uint8Array
     ? undefined
     : { alg, kid, privateKey: key, publicKey: createPublicKey(key) }
 }
 
-/** Keys of the attacker, by the case file's names. */
+/** The attacker's keys, by their name in case files. */
 const ATTACKER: Readonly<Record<string, () => SigningKey>> = {
   attacker_ec: () => keyOf('attacker', 'ES256'),
   attacker_rsa: () => keyOf('attacker', 'RS256'),
@@ -92,7 +87,7 @@ const ATTACKER: Readonly<Record<string, () => SigningKey>> = {
   zeros: () => new Uint8Array(32),
 }
 
-/** The key that a `mint` step names; undefined when there is no such key for this server. */
+/** The key that a `mint` step names; undefined if this server has no such key. */
 export function findKey(name: string, server: ServerKey): SigningKey | undefined {
   if (name === 'server') return server.key
   if (name.startsWith('retired')) return keyOf('retired', server.alg)
@@ -103,29 +98,29 @@ export function findKey(name: string, server: ServerKey): SigningKey | undefined
   return typeof form === 'string' ? Buffer.from(form) : form
 }
 
-/** The public half of a key of the attacker as a JWK. */
+/** An attacker's public key as a JWK. */
 export function attackerJwk(name: string): Readonly<Record<string, string>> {
   const key = ATTACKER[name]?.()
   if (key === undefined || key instanceof Uint8Array) throw new Error(`no public key: ${name}`)
   return createPublicKey(key).export({ format: 'jwk' }) as Record<string, string>
 }
 
-/** The options and hash of each family of algorithms; the hash's size is the number in the name. */
+/** The options of each family of algorithms. The number in a name is the size of the hash. */
 const FAMILIES: Readonly<Record<string, SigningOptions>> = {
   RS: { padding: constants.RSA_PKCS1_PADDING },
   PS: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
   ES: { dsaEncoding: 'ieee-p1363' },
 }
 
-/** Whether the signer knows an algorithm's name. */
+/** Whether the signer knows an algorithm. */
 export function isSignable(alg: unknown): alg is string {
   return typeof alg === 'string' && /^(?:(?:HS|RS|PS|ES)(?:256|384|512)|EdDSA)$/.test(alg)
 }
 
 /**
- * Signs with any key and any algorithm, also where they do not belong together: that is the attack.
+ * Signs with any key and any algorithm, even if they do not match: that is the attack.
  *
- * @throws {Error} when the key cannot carry out the algorithm at all
+ * @throws {Error} if the key cannot be used with the algorithm at all
  */
 export function signWith(alg: string, key: SigningKey, input: string): Buffer {
   if (alg === 'EdDSA' && !(key instanceof Uint8Array)) return sign(null, Buffer.from(input), key)
@@ -138,10 +133,7 @@ export function signWith(alg: string, key: SigningKey, input: string): Buffer {
   return sign(hash, Buffer.from(input), { key, ...FAMILIES[alg.slice(0, 2)] })
 }
 
-/**
- * Texts that must appear nowhere: every spelling of every private key and secret of the server made
- * so far.
- */
+/** Texts that must not leak: the server's secrets and private keys, in each encoding. */
 export function secretTexts(): string[] {
   return [...made].flatMap(([id, key]) => {
     if (!id.startsWith('server')) return []
@@ -155,7 +147,7 @@ export function secretTexts(): string[] {
   })
 }
 
-/** A short name for a long text, for reports that must not repeat it. */
+/** A short name for a secret text in reports. */
 export function fingerprint(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 8)
 }

@@ -1,7 +1,6 @@
 /**
- * Attacks by number: many hostile tokens, timed where the application handles them, and many good
- * ones, for the bounds of its cache. A run on a busy machine says nothing about the library, so the
- * best of three rounds counts.
+ * Attacks by volume: many hostile tokens, to time their refusal, and many valid ones, to check the
+ * bounds of the cache. The machine may be busy, so the best of three rounds counts.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -13,9 +12,7 @@ import { toJson, Unsupported } from './values.ts'
 
 const LENGTH = 8_000
 
-/**
- * Tokens of nearly 8 KB that are dear to look at in one way each; none is signed by a known key.
- */
+/** Tokens of nearly 8 KB. Each is expensive to check in another way, and none has a known key. */
 function hostileTokens(
   header: Readonly<Record<string, unknown>>,
   payload: string,
@@ -24,13 +21,13 @@ function hostileTokens(
   const encode = (value: unknown) =>
     Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
   const head = encode(header)
-  const room = Math.floor((LENGTH * 3) / 4) - 600
-  const nested = '['.repeat(room / 2) + ']'.repeat(room / 2)
+  const size = Math.floor((LENGTH * 3) / 4) - 600
+  const nested = '['.repeat(size / 2) + ']'.repeat(size / 2)
   const members = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`member${index}`, index]))
   return [
     `${encode(`{"alg":"HS256","x":${nested}}`)}.${payload}.${signature}`,
     `${encode({ ...header, ...members })}.${payload}.${signature}`,
-    `${encode({ ...header, kid: 'k'.repeat(room) })}.${payload}.${signature}`,
+    `${encode({ ...header, kid: 'k'.repeat(size) })}.${payload}.${signature}`,
     `${head}.${encode(`{"x":${nested}}`)}.${signature}`,
     `${head}.${encode(members)}.${signature}`,
     `${head}.${payload}.${'A'.repeat(LENGTH - head.length - payload.length)}`,
@@ -41,7 +38,7 @@ function hostileTokens(
   ]
 }
 
-/** Whether `JSON.parse` is ever called with a text while a part of the attack runs. */
+/** Whether anything calls `JSON.parse` with a text while a part of the attack runs. */
 async function parsesDuring(text: string, part: () => Promise<unknown>): Promise<boolean> {
   const original = JSON.parse
   let seen = false
@@ -57,10 +54,7 @@ async function parsesDuring(text: string, part: () => Promise<unknown>): Promise
   return seen
 }
 
-/**
- * The `bench` step: `n` hostile tokens over HTTP, each refused; the 99th percentile of the time
- * that refusing takes.
- */
+/** The `bench` step: sends `n` hostile tokens and takes the 99th percentile of handling times. */
 export async function bench(body: JsonObject, attacker: Attacker): Promise<void> {
   const { tokens, n } = body
   if (tokens !== '$hostile_8k' || typeof n !== 'number' || n > 100_000)
@@ -91,7 +85,7 @@ export async function bench(body: JsonObject, attacker: Attacker): Promise<void>
   attacker.findings.set('repeated', [...statuses])
 }
 
-/** Collects garbage, so that what is left is what is held. */
+/** Collects garbage. Returns the used heap, in bytes. */
 export function collectGarbage(): number {
   setFlagsFromString('--expose-gc')
   const gc: unknown = runInNewContext('gc')
@@ -100,8 +94,8 @@ export function collectGarbage(): number {
 }
 
 /**
- * The `flood` step: `n` good tokens, each seen once, straight into the verifier: over HTTP it would
- * take an hour. The heap that is left afterwards shows whether the cache is bounded.
+ * The `flood` step: verifies `n` different valid tokens, without HTTP, which would take an hour.
+ * The growth of the heap shows whether the cache is bounded.
  */
 export async function flood(body: JsonObject, attacker: Attacker): Promise<void> {
   const { n, token } = body

@@ -1,6 +1,6 @@
 /**
- * The steps and sentences about logins: how long they take for users that exist and for those that
- * do not, and how many wrong passwords a flood gets looked at.
+ * The steps and sentences about logins: how long they take for known and unknown users, and how
+ * many wrong passwords the application checks in a flood.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Attacker, Exchange } from './attacker.ts'
@@ -11,16 +11,14 @@ import { collectGarbage } from './load.ts'
 import { headerValues } from './raw-http.ts'
 import { textOf, Unsupported } from './values.ts'
 
-/**
- * What the library lets through at once: failures of one account, and of one address in a minute.
- */
+/** How many failures the library allows: of one account at once, of one address in a minute. */
 const ACCOUNT_LIMIT = 5
 const ADDRESS_LIMIT = 20
 
-/** The longest wait that a refusal may ask for, in seconds. */
+/** The longest wait that a refusal may name, in seconds. */
 const LONGEST_WAIT = 900
 
-/** A machine that is busy with something else gets so many tries. */
+/** The number of tries, as the machine may be busy. */
 const TRIES = 4
 
 /** The median of some numbers. */
@@ -28,7 +26,7 @@ function medianOf(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
 
-/** The `sample` step: two logins in turns, without the limits that would answer for both. */
+/** The `sample` step: times two logins in turns, without limits, which would refuse both. */
 export async function sample({ n, a, b, path }: JsonObject, attacker: Attacker): Promise<void> {
   if (typeof n !== 'number' || !isObject(a) || !isObject(b))
     throw new Unsupported('a sample without n, a or b')
@@ -53,7 +51,7 @@ export async function sample({ n, a, b, path }: JsonObject, attacker: Attacker):
   attacker.findings.set('ratio of medians', best.toFixed(3))
 }
 
-/** Every refusal by a limit says when to try again. */
+/** Each 429 has a valid `Retry-After`, of at most so many seconds. */
 const saysWhen =
   (most: number): Check =>
   ({ exchanges }) => {
@@ -62,10 +60,10 @@ const saysWhen =
       const [seconds] = headerValues(response, 'retry-after')
       return !/^[1-9]\d*$/.test(seconds ?? '') || Number(seconds) > most
     })
-    return unless(silent === undefined, 'a 429 that does not')
+    return unless(silent === undefined, 'a 429 without a valid Retry-After')
   }
 
-/** What attempts at passwords must leave true, by the sentences of the case file. */
+/** Sentences about password attempts. */
 export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'identical body': [
     ({ exchanges }) => {
@@ -81,12 +79,12 @@ export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   ],
   'password-hash calls <= configured limit (+0)': [
     ({ target, exchanges }) => {
-      // All were sent at once, so the slowest answer says how long it took. Each wait that ended
-      // meanwhile, of 1, 2, 4 ... seconds, is one more.
+      // All were sent at once, so the slowest response has the whole time. The waits of 1, 2, 4 ...
+      // seconds that ended in this time allow one attempt each.
       const seconds = Math.max(...exchanges.map(({ response }) => response.elapsed)) / 1000
       const most = ACCOUNT_LIMIT + Math.floor(Math.log2(seconds + 1))
       const looked = target.mistakes()
-      return unless(looked <= most, `${looked} passwords were looked at in ${seconds.toFixed(1)} s`)
+      return unless(looked <= most, `${looked} passwords were checked in ${seconds.toFixed(1)} s`)
     },
   ],
   '429 carries Retry-After': [saysWhen(Number.POSITIVE_INFINITY)],
@@ -100,7 +98,7 @@ export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
     ({ target }) =>
       unless(
         target.mistakes() <= ADDRESS_LIMIT,
-        `${target.mistakes()} passwords of one address were looked at`,
+        `${target.mistakes()} passwords of one address were checked`,
       ),
   ],
   'heap growth <= 50 MB': [
@@ -109,10 +107,7 @@ export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   ],
 }
 
-/**
- * A login that limits may refuse: then the answer is what the case judges, and when the wait is
- * over the login must work.
- */
+/** Logs in. After a 429, which counts as the case's response, waits and logs in again. */
 export async function loginInTime(intent: Intent, attacker: Attacker): Promise<Exchange> {
   const first = await attacker.attempt(intent)
   const [seconds] = headerValues(first.response, 'retry-after')
@@ -121,16 +116,10 @@ export async function loginInTime(intent: Intent, attacker: Attacker): Promise<E
   return attacker.attempt(intent)
 }
 
-/**
- * How often a step is repeated that the case file wants a million times: each is a request over
- * HTTP.
- */
+/** How many requests stand for a million logins. */
 const FLOOD = 5_000
 
-/**
- * The `repeat` of a million logins: so many of them, spread over 8 at once, and what they leave on
- * the heap.
- */
+/** The `repeat` of a million logins: 8 at once, and how far they make the heap grow. */
 export async function floodLogins(
   n: number,
   attempt: () => Promise<unknown>,
@@ -140,9 +129,9 @@ export async function floodLogins(
   const exchanges = attacker.exchanges.length
   for (let i = 0; i < FLOOD; i += 8) {
     await Promise.all(Array.from({ length: 8 }, attempt))
-    // What the runner itself keeps of each answer is not the limiter's.
+    // The exchanges that the runner keeps must not count.
     attacker.exchanges.splice(exchanges, attacker.exchanges.length - exchanges - 8)
   }
   attacker.findings.set('heap growth', collectGarbage() - before)
-  attacker.notes.push(`${FLOOD} logins of ${n}; the bound on keys is held by a test of the limiter`)
+  attacker.notes.push(`${FLOOD} logins of ${n}; a test of the limiter checks the bound on keys`)
 }

@@ -1,7 +1,6 @@
 /**
- * Mutations of a genuine compact token, one table. Each takes the token apart, changes one thing
- * and puts it together; `resign` makes the signature again over the changed text with the server's
- * key, which shows that a check other than the signature must refuse it.
+ * Mutations of a genuine compact token: one table. Each changes one thing. With `resign` the
+ * server's key signs the changed text, so another check than the signature must refuse it.
  */
 import { randomBytes } from 'node:crypto'
 import { derPair } from './encodings.ts'
@@ -14,15 +13,15 @@ export interface Segments {
   readonly signature: string
 }
 
-/** What a mutation may use besides the token. */
+/** What a mutation may use beside the token. */
 export interface MutationTools {
   /** The algorithm of the token. */
   readonly alg: string
-  /** Signs a header and a payload with the server's key and gives the whole. */
+  /** Signs a header and a payload with the server's key. */
   resign(header: string, payload: string): Segments
   /** Another genuine token. */
   readonly other: Segments
-  /** Members that `set_header` and `set_claims` put over the token's. */
+  /** The members that `set_header` and `set_claims` set. */
   readonly members: Readonly<Record<string, Value>>
 }
 
@@ -31,13 +30,13 @@ type Mutation = (token: Segments, tools: MutationTools, segment: Segment) => Seg
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-/** Takes a compact token apart; missing segments are empty. */
+/** Splits a compact token. Missing segments are empty. */
 export function toSegments(token: string): Segments {
   const [header = '', payload = '', signature = ''] = token.split('.')
   return { header, payload, signature }
 }
 
-/** Puts a token together. */
+/** Joins segments to a compact token. */
 export function fromSegments({ header, payload, signature }: Segments): string {
   return `${header}.${payload}.${signature}`
 }
@@ -45,7 +44,7 @@ export function fromSegments({ header, payload, signature }: Segments): string {
 const encode = (bytes: Uint8Array | string) => Buffer.from(bytes).toString('base64url')
 const decode = (segment: string) => Buffer.from(segment, 'base64url')
 
-/** Reads a segment as JSON; undefined members when it is none. */
+/** Parses a segment as JSON. */
 export function readSegment(segment: string): Record<string, Value> {
   return JSON.parse(decode(segment).toString('utf8'))
 }
@@ -54,9 +53,7 @@ function withMembers(segment: string, members: Readonly<Record<string, Value>>):
   return encode(toJson({ ...readSegment(segment), ...members }))
 }
 
-/**
- * The same bytes in other text: base64url has two or four unused bits at the end of most segments.
- */
+/** The same bytes as another text: most segments end with two or four unused bits. */
 function flipUnusedBits(token: Segments, tools: MutationTools, segment: Segment): Segments {
   let base = token
   if (token[segment].length % 4 === 0) {
@@ -71,10 +68,7 @@ function flipUnusedBits(token: Segments, tools: MutationTools, segment: Segment)
   return { ...base, [segment]: text.slice(0, -1) + ALPHABET.charAt(last ^ 1) }
 }
 
-/**
- * The standard alphabet of base64, in a token whose segment has a character in which the two
- * differ.
- */
+/** Uses the standard base64 alphabet in a segment that has `-` or `_`. */
 function toStandardAlphabet(token: Segments, tools: MutationTools, segment: Segment): Segments {
   let base = token
   for (let i = 0; i < 200 && !/[-_]/.test(base[segment]); i++) {
@@ -83,7 +77,7 @@ function toStandardAlphabet(token: Segments, tools: MutationTools, segment: Segm
   return { ...base, [segment]: base[segment].replaceAll('-', '+').replaceAll('_', '/') }
 }
 
-/** The order of the group of each curve (FIPS 186-4 appendix D.1.2). */
+/** The group order of each curve (FIPS 186-4 appendix D.1.2). */
 const ORDERS: Readonly<Record<string, bigint>> = {
   ES256: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
   ES384: BigInt(`0x${'f'.repeat(48)}c7634d81f4372ddf581a0db248b0a77aecec196accc52973`),
@@ -94,7 +88,7 @@ function toHalves(token: Segments): [Buffer, Buffer] {
   return [bytes.subarray(0, bytes.length / 2), bytes.subarray(bytes.length / 2)]
 }
 
-/** Adds the group's order to one half: the same number modulo the order, one byte longer. */
+/** Adds the group order to r or s: the same number modulo the order, one byte longer. */
 function addOrder(token: Segments, tools: MutationTools, half: 0 | 1): Segments {
   const order = ORDERS[tools.alg]
   if (order === undefined) throw new Unsupported(`the group order of ${tools.alg}`)
@@ -115,10 +109,7 @@ function insert(text: string, character: string): string {
   return text.slice(0, text.length >> 1) + character + text.slice(text.length >> 1)
 }
 
-/**
- * A refresh token says which generation it is, also in its `jti`; an attacker would like the next
- * one.
- */
+/** Claims the next generation of a refresh token, in `gen` and in its `jti`. */
 function bumpGeneration(token: Segments): Segments {
   const { gen, jti } = readSegment(token.payload)
   const next = (typeof gen === 'number' ? gen : 0) + 1
@@ -127,13 +118,13 @@ function bumpGeneration(token: Segments): Segments {
   return { ...token, payload: withMembers(token.payload, { gen: next, ...name }) }
 }
 
-/** The JSON serializations of a JWS (RFC 7515 section 7.2), which no compact place may accept. */
+/** The JSON serializations of a JWS (RFC 7515 section 7.2), which are not compact tokens. */
 function toJsonSerialization({ header, payload, signature }: Segments, general: boolean): string {
   const signed = { protected: header, signature }
   return JSON.stringify(general ? { payload, signatures: [signed] } : { payload, ...signed })
 }
 
-/** Every mutation, by its whole name or by the part before a segment. */
+/** The mutations, by their name without a segment. */
 const MUTATIONS: Readonly<Record<string, Mutation>> = {
   none: (token) => token,
   set_header: (token, { members }) => ({ ...token, header: withMembers(token.header, members) }),
@@ -176,7 +167,7 @@ const MUTATIONS: Readonly<Record<string, Mutation>> = {
 }
 
 /**
- * Carries out a mutation such as `flip_unused_bits:payload,resign`.
+ * Applies a mutation such as `flip_unused_bits:payload,resign`.
  *
  * @throws {Unsupported} for a name that is not in the table
  */

@@ -1,6 +1,6 @@
 /**
- * The application under attack in Nest on Express, guarded by `tokenwright/nest`. Decorators are
- * applied as the functions that they are: the routes are known at run time only.
+ * The application under attack in Nest on Express, guarded by `tokenwright/nest`. It calls the
+ * decorators as functions, because the routes are known only at run time.
  */
 import 'reflect-metadata'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -68,7 +68,7 @@ async function startNest(app: Application): Promise<Listener> {
   return nest.getHttpAdapter().getInstance()
 }
 
-/** The door of Nest, which takes a moment to open. */
+/** The adapter for Nest. Its requests wait until the application has started. */
 export const createNest: Adapter = (app) => {
   const started = startNest(app)
   return (request, response) => void started.then((listener) => listener(request, response))

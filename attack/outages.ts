@@ -1,6 +1,6 @@
 /**
- * Outages: what requests and refreshes get while something is broken and when it is whole again, and the attacks on a whole
- * store: SIGSTOP, SIGKILL, and a Redis that keeps no more than its last snapshot.
+ * Outages: what requests and refreshes get during a fault and after it, and the faults of a whole
+ * store: SIGSTOP, SIGKILL, and a Redis that restarts from an old snapshot.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
@@ -11,7 +11,7 @@ import { headerValues } from './raw-http.ts'
 import { until } from './servers.ts'
 import { Unsupported } from './values.ts'
 
-/** The sentences on which this file rules. */
+/** The sentences that this file checks. */
 export const OUTAGE_SENTENCES = {
   strict:
     'strict mode: 503 + Retry-After within the deadline (default 2 s), never 200, never 401 that logs the client out',
@@ -19,23 +19,23 @@ export const OUTAGE_SENTENCES = {
   healed: 'after heal: 200 without restart, within 5 s',
   resurrected: 'no revoked session resurrects as valid',
   replayed: 'rotated token replay refused (generation/epoch check) or documented',
-  output: 'startup check reports appendonly=no',
+  warned: 'startup check reports appendonly=no',
 } as const
 
-/** The deadline of a store call, and what a busy machine may add to it, in milliseconds. */
+/** The deadline of a store call, and the tolerance for a busy machine, in milliseconds. */
 const DEADLINE = 2_000
 const GRACE = 500
 
-/** How long an application may take until it works again, in milliseconds. */
+/** The time in which an application must work again, in milliseconds. */
 const RECOVERY = 5_000
 
-/** How many requests come at once while the store is out of reach. */
+/** The number of concurrent requests while the store is unreachable. */
 const CROWD = 10
 
-/** How long a store stays stopped when there is time for it, in milliseconds. */
+/** How long the store stays stopped in a long run, in milliseconds. */
 const LONG_HANG = 30_000
 
-/** An answer in short. */
+/** A response in short. */
 export function toShort(exchange: Exchange): string {
   const { status, elapsed } = exchange.response
   return `${status} ${codeOf(exchange) ?? ''} after ${Math.round(elapsed)} ms`
@@ -46,11 +46,11 @@ function isUnavailable({ response }: Exchange): boolean {
   return response.status === 503 && /^[1-9]\d*$/.test(wait) && response.elapsed <= DEADLINE + GRACE
 }
 
-/** Whether the whole store is out of reach, and not only a feed, a connection or a process. */
+/** Whether the fault is about the whole store, not a feed, a connection or a process. */
 const isOutage = ({ server, processes, proxy }: Attacker['environment']): boolean =>
   server !== undefined && processes.length === 0 && proxy === undefined
 
-/** A 503 is what the case expects during an outage; its other statuses are about the time after it. */
+/** During an outage the case's 503 counts, and after it the other statuses. */
 function isAbout(phase: Attacker['phase'], { attack, environment }: Attacker): boolean {
   const { status } = attack.expect
   return isOutage(environment)
@@ -58,7 +58,7 @@ function isAbout(phase: Attacker['phase'], { attack, environment }: Attacker): b
     : status.length > 0
 }
 
-/** Asks again until somebody answers who can tell; the last answer counts. */
+/** Repeats a request until the status is neither 503 nor 0. The last response counts. */
 async function requestUntilDecided(intent: Intent, attacker: Attacker): Promise<Exchange> {
   const started = performance.now()
   for (;;) {
@@ -76,12 +76,12 @@ async function requestUntilDecided(intent: Intent, attacker: Attacker): Promise<
   }
 }
 
-/** The responses that the case's expectation is about in this phase, unless their step has its own. */
+/** Records responses that the case's expectation is about, if it is in this phase. */
 export function expectInPhase(exchanges: readonly Exchange[], attacker: Attacker): void {
   if (isAbout(attacker.phase, attacker)) attacker.decisive.push(...exchanges)
 }
 
-/** What every kind of guard says while the store is out of reach; returns what the strict ones say. */
+/** Sends a token to each kind of guard in an outage. Returns the responses of strict guards. */
 async function requestInOutage(token: string, attacker: Attacker): Promise<Exchange[]> {
   const { strict, stateless } = OUTAGE_SENTENCES
   const paths = [...Array.from({ length: CROWD }, () => '/strict'), '/stateless', '/protected']
@@ -94,7 +94,7 @@ async function requestInOutage(token: string, attacker: Attacker): Promise<Excha
     if (exchange.request.path === '/strict') {
       attacker.record(strict, isUnavailable(exchange), `/strict: ${toShort(exchange)}`)
     } else {
-      // A guard that follows the feed goes on for `maxStale`, which is a minute here.
+      // A guard with a feed works for `maxStale`, which is a minute here.
       const { status } = exchange.response
       attacker.record(stateless, status === 200, `${exchange.request.path}: ${toShort(exchange)}`)
     }
@@ -103,7 +103,7 @@ async function requestInOutage(token: string, attacker: Attacker): Promise<Excha
   return exchanges.filter(({ request }) => request.path === '/strict')
 }
 
-/** The `request` step while something is broken, or whole again; returns the responses that count. */
+/** The `request` step during or after a fault. Returns the responses that count. */
 export async function requestInPhase(token: string, attacker: Attacker): Promise<Exchange[]> {
   const { phase, environment } = attacker
   if (environment.disturbance !== undefined) return [await requestThroughFeed(token, attacker)]
@@ -113,14 +113,14 @@ export async function requestInPhase(token: string, attacker: Attacker): Promise
     : [await requestUntilDecided(toBearerIntent(token, '/strict'), attacker)]
 }
 
-/** A feed that is back needs a reading to know what it missed. */
+/** After the fault, the feed must read the log once before it knows what it missed. */
 async function requestThroughFeed(token: string, attacker: Attacker): Promise<Exchange> {
   return attacker.phase === 'broken'
     ? attacker.tryRequest(toBearerIntent(token))
     : requestUntilDecided(toBearerIntent(token), attacker)
 }
 
-/** The `refresh` step while something is broken, or whole again. */
+/** The `refresh` step during or after a fault. */
 export async function refreshInPhase(login: Login, attacker: Attacker): Promise<Exchange> {
   const { phase, environment } = attacker
   const intent = toRefreshIntent(login.refresh)
@@ -136,7 +136,7 @@ export async function refreshInPhase(login: Login, attacker: Attacker): Promise<
 export async function breakStore(action: JsonObject, attacker: Attacker): Promise<void> {
   const { server } = attacker.environment
   if (server === undefined) throw new Unsupported('a fault of a store that has no server')
-  // The feed is to be caught up: otherwise its guards would be strict ones.
+  // Until the feed has caught up, its guards are strict.
   await attacker.target.auth.ready()
   if (action['config'] === 'default') await loseAfterSnapshot(attacker)
   if (action['signal'] === 'SIGSTOP') {
@@ -163,24 +163,24 @@ export async function healStore(attacker: Attacker): Promise<void> {
   if (lost !== undefined) await checkLoss(lost as Lost, attacker)
 }
 
-/** What a Redis without a log of its writes will have forgotten. */
+/** What a Redis without an append-only file loses. */
 interface Lost {
-  /** A session that was started and revoked after the snapshot. */
+  /** A session that started and ended after the snapshot. */
   readonly revoked: Login
-  /** A session that is in the snapshot, and was revoked after it. */
+  /** A session from before the snapshot that was revoked after it. */
   readonly revived: Login
-  /** A session that is in the snapshot, and its tokens before and after a rotation that is not. */
+  /** A session from before the snapshot: its tokens before and after a later rotation. */
   readonly before: Login
   readonly after: Login
 }
 
-/** Takes the snapshot that a timer would have taken, and does what is not in it. Alice's login becomes one of those. */
+/** Takes a snapshot, and does things that are not in it, Alice's new login among them. */
 async function loseAfterSnapshot(attacker: Attacker): Promise<void> {
   const { connection, target } = attacker.environment
   const [revived, before] = [await attacker.login('bob'), await attacker.login('bob')]
   const alice = await attacker.savedLogin('A')
   await connection?.command('SAVE')
-  // The case's own login is newer than the snapshot, as the case has it.
+  // The case requires that its login is newer than the snapshot.
   const login = await attacker.login(alice?.user ?? 'alice')
   attacker.saved.set('A', login)
   const revoked = await attacker.login('bob')
@@ -191,15 +191,15 @@ async function loseAfterSnapshot(attacker: Attacker): Promise<void> {
   const lost: Lost = { revoked, revived, before, after: attacker.toLogin('bob', rotated) }
   attacker.findings.set('lost', lost)
   const warnings = await target.store.inspect()
-  const { output } = OUTAGE_SENTENCES
+  const { warned } = OUTAGE_SENTENCES
   attacker.record(
-    output,
+    warned,
     warnings.join().includes('appendonly'),
     `inspect() says ${warnings.join() || 'nothing'}`,
   )
 }
 
-/** What became of the sessions of which the store has lost something. */
+/** Checks the sessions of which the store has lost something. */
 async function checkLoss({ revoked, revived, before, after }: Lost, attacker: Attacker): Promise<void> {
   const { resurrected, replayed } = OUTAGE_SENTENCES
   const { store, notices } = attacker.target
@@ -210,13 +210,13 @@ async function checkLoss({ revoked, revived, before, after }: Lost, attacker: At
         () => false,
       ),
     5,
-    'the store',
+    'the store to respond',
   )
   const intents = [
     toBearerIntent(revoked.access, '/strict'),
     toBearerIntent(revoked.access),
     toRefreshIntent(revoked.refresh),
-    // The row is live again in the store; this process knows better.
+    // The store's row is live again, but this process remembers the revocation.
     toBearerIntent(revived.access),
     toBearerIntent(revived.access, '/strict'),
     toRefreshIntent(revived.refresh),
@@ -230,7 +230,7 @@ async function checkLoss({ revoked, revived, before, after }: Lost, attacker: At
   attacker.record(
     replayed,
     notices.some(({ event, sid }) => event === 'healed' && sid === before.sid),
-    'no word of it',
+    'it is not reported',
   )
   const thief = await attacker.tryRequest(toRefreshIntent(before.refresh))
   const refused = codeOf(thief) === 'refresh_reused'

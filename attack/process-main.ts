@@ -1,8 +1,8 @@
 /**
- * One process of an application that runs as several: the application under attack on a store that
- * it shares. It takes its settings from the process that started it, dies where it is told to, and
- * on SIGTERM stops as a good server does: it takes no more requests, finishes those that run,
- * closes what it opened, and ends because nothing is left to do.
+ * The program of one process of the application under attack, on a store that several processes
+ * share. Its parent process sends the settings, and the point at which it must kill itself. On
+ * SIGTERM it shuts down: it takes no more requests, finishes those that run, closes its
+ * connections, and ends because nothing is left to do.
  */
 import type { Store } from 'tokenwright'
 import { connectStore } from './connections.ts'
@@ -10,34 +10,34 @@ import { adoptSecret } from './keys.ts'
 import type { Address } from './servers.ts'
 import { createTarget } from './target.ts'
 
-/** What a process of the application is told at its start. */
+/** The settings of a process. */
 export interface ProcessSettings {
   readonly address: Address
   readonly namespace: string
-  /** The secret that all of them share, in base64url. */
+  /** The secret that all processes share, in base64url. */
   readonly secret: string
   readonly adapter: string
 }
 
 /**
- * Where a process kills itself: at a statement of a rotation, around the call of the store, or
- * around the answer.
+ * Where a process kills itself: at a statement of a rotation, around the store's `rotate`, or
+ * around the response.
  */
 export interface CrashPoint {
   readonly at: 'statement' | 'rotate' | 'response'
   readonly when: 'before' | 'after'
-  /** Which statement of the rotation, from 1. */
+  /** The number of the statement in the rotation, from 1. */
   readonly nth?: number
-  /** A word that the statement begins with. */
+  /** A word that the statement starts with. */
   readonly word?: string
 }
 
-/** What a process is told. */
+/** A message to a process. */
 export type Order =
   | { readonly kind: 'start'; readonly settings: ProcessSettings }
   | { readonly kind: 'crash'; readonly point: CrashPoint }
 
-/** What it says. */
+/** A message from a process. */
 export type Report = { readonly kind: 'listening'; readonly port: number } | { readonly kind: 'armed' }
 
 let point: CrashPoint | undefined
@@ -48,8 +48,8 @@ function report(message: Report): void {
   process.send?.(message)
 }
 
-/** Dies when this is the moment. Nothing of this process runs after it. */
-function pass(at: CrashPoint['at'], when: CrashPoint['when'], sql = ''): void {
+/** Kills this process if this is the crash point. */
+function reach(at: CrashPoint['at'], when: CrashPoint['when'], sql = ''): void {
   if (point?.at !== at || point.when !== when) return
   if (point.nth !== undefined && point.nth !== statements) return
   if (
@@ -66,19 +66,19 @@ function pass(at: CrashPoint['at'], when: CrashPoint['when'], sql = ''): void {
 function onStatement(sql: string, when: 'before' | 'after'): void {
   if (!rotating) return
   if (when === 'before') statements += 1
-  pass('statement', when, sql)
+  reach('statement', when, sql)
 }
 
-/** The same store, which can be a place to die at. */
+/** The same store, with crash points around `rotate`. */
 function watch(store: Store): Store {
   return {
     ...store,
     async rotate(call) {
       rotating = true
       statements = 0
-      pass('rotate', 'before')
+      reach('rotate', 'before')
       const result = await store.rotate(call)
-      pass('rotate', 'after')
+      reach('rotate', 'after')
       rotating = false
       return result
     },
@@ -89,13 +89,13 @@ async function start({ address, namespace, secret, adapter }: ProcessSettings): 
   adoptSecret(Buffer.from(secret, 'base64url'))
   const connection = await connectStore(address, { namespace, onStatement })
   const store = watch(connection.store)
-  const onResponse = (when: 'before' | 'after') => pass('response', when)
+  const onResponse = (when: 'before' | 'after') => reach('response', when)
   const target = await createTarget({ adapter, store, systemClock: true, onResponse })
-  // Many clients of one address sign in, and a process that dies gives no count back.
+  // Many clients log in from one address, and a killed process never lowers its counts.
   target.unlimit()
   await target.auth.ready()
   process.once('SIGTERM', async () => {
-    process.off('disconnect', dieAlone)
+    process.off('disconnect', endAlone)
     await target.drain()
     await connection.close()
     process.disconnect()
@@ -103,12 +103,12 @@ async function start({ address, namespace, secret, adapter }: ProcessSettings): 
   report({ kind: 'listening', port: target.port })
 }
 
-/** Whoever started it is gone. */
-function dieAlone(): void {
+/** Ends the process because its parent has ended. */
+function endAlone(): void {
   process.exit(1)
 }
 
-process.once('disconnect', dieAlone)
+process.once('disconnect', endAlone)
 process.on('message', (order: Order) => {
   if (order.kind === 'start') void start(order.settings)
   else {

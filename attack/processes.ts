@@ -1,6 +1,6 @@
 /**
- * Several processes of one application on one store, started, killed and started again. What they
- * print counts as said by the application, so that a secret in it is found.
+ * Starts, kills and restarts processes of the application that share one store. What they print is
+ * captured, so that the search for leaked secrets covers it.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,27 +14,27 @@ import { Unsupported } from './values.ts'
 export interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
-  /** How long it took from the signal on, in seconds. */
+  /** The time since the signal, in seconds. */
   readonly seconds: number
 }
 
 /** One process of the application. */
 export interface AppProcess {
-  /** Where it listens now; another port after every start. */
+  /** Where it listens now. Each start has another port. */
   readonly port: number
-  /** Tells it where to die. */
+  /** Tells it where to kill itself. */
   arm(point: CrashPoint): Promise<void>
-  /** Waits for its end. */
+  /** Resolves when it has ended. */
   readonly ended: Promise<unknown>
-  /** Whether SIGKILL has ended it. */
+  /** Whether it was ended by SIGKILL. */
   readonly killed: boolean
-  /** Sends a signal and waits for the end. */
+  /** Sends a signal and waits until it has ended. */
   end(signal: NodeJS.Signals): Promise<Ended>
-  /** Starts it again, unless it runs. */
+  /** Starts it again if it does not run. */
   start(): Promise<void>
 }
 
-/** A process that has not started in this time never will, in milliseconds. */
+/** How long to wait for a message of a process, in milliseconds. */
 const PATIENCE = 20_000
 
 function findProgram(): string {
@@ -53,17 +53,20 @@ function waitFor<K extends Report['kind']>(
       printed += String(bytes)
     }
     const onEnd = (code: number | null) =>
-      settle(() => reject(new Error(`a process ended with ${code}: ${printed.slice(-500)}`)))
+      finish(() => reject(new Error(`a process ended with ${code}: ${printed.slice(-500)}`)))
     const onMessage = (message: Report) => {
-      if (message.kind === kind) settle(() => resolve(message as Extract<Report, { kind: K }>))
+      if (message.kind === kind) finish(() => resolve(message as Extract<Report, { kind: K }>))
     }
-    const late = setTimeout(() => settle(() => reject(new Error(`no word '${kind}' of a process`))), PATIENCE)
-    function settle(outcome: () => void): void {
+    const late = setTimeout(
+      () => finish(() => reject(new Error(`a process did not send '${kind}'`))),
+      PATIENCE,
+    )
+    function finish(done: () => void): void {
       clearTimeout(late)
       child.off('close', onEnd)
       child.off('message', onMessage)
       child.stderr?.off('data', onPrint)
-      outcome()
+      done()
     }
     child.once('close', onEnd)
     child.on('message', onMessage)
@@ -80,7 +83,7 @@ export async function startProcess(settings: ProcessSettings, output: string[]):
   const order = (message: Order) => void child.send(message)
 
   async function launch(): Promise<void> {
-    // Warnings of the runtime are no business of the application's.
+    // Warnings of the runtime are not output of the application.
     const args = ['--disable-warning=ExperimentalWarning', program]
     child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     for (const stream of [child.stdout, child.stderr])

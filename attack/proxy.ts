@@ -1,15 +1,14 @@
 /**
- * A TCP proxy that the attack can cut: after so many bytes of one direction both ends of the
- * connection are gone, as when a cable is pulled. What it swallowed stays in its hands.
+ * A TCP proxy that cuts a connection: after so many bytes in one direction it closes both ends, as
+ * if a cable was pulled. It records the bytes that it did not pass on.
  */
-
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-/** Towards the server, or back from it. */
+/** To the server, or from it. */
 export type Direction = 'up' | 'down'
 
-/** Where to cut: what comes after so many bytes of one direction is swallowed. */
+/** Where to cut: after how many bytes, in one direction. */
 export interface Cut {
   readonly direction: Direction
   readonly after: number
@@ -18,25 +17,24 @@ export interface Cut {
 /** A proxy in front of one port. */
 export interface TcpProxy {
   readonly port: number
-  /** Cuts the next connection that gets there, once; counts from now on. */
+  /** Cuts the next connection that reaches this point, once. Counts bytes from now on. */
   arm(cut: Cut): void
-  /** Lets everything pass again. */
+  /** Cancels the cut. */
   disarm(): void
-  /** What has passed since it was last armed or reset, by message. */
+  /** The messages that passed since the last `arm` or `reset`. */
   readonly passed: readonly { readonly direction: Direction; readonly bytes: number }[]
-  /** Forgets what has passed. */
+  /** Clears `passed`. */
   reset(): void
-  /** What the last cut swallowed; empty when it has not come to that. */
+  /** The bytes that the last cut did not pass on; empty if nothing was cut. */
   readonly swallowed: string
   close(): Promise<void>
 }
 
-/**
- * How long an answer is listened to that is not passed on, and how long a last part has to arrive,
- * in milliseconds.
- */
-const LISTENING = 50
-const ARRIVAL = 2
+/** How long to read a response that is not passed on, in milliseconds. */
+const READ_TIME = 50
+
+/** How long the last bytes before the cut have to arrive, in milliseconds. */
+const ARRIVAL_TIME = 2
 
 /** Starts a proxy on a free port of 127.0.0.1. */
 export async function startProxy(target: number): Promise<TcpProxy> {
@@ -48,13 +46,10 @@ export async function startProxy(target: number): Promise<TcpProxy> {
 
   function relay(from: Socket, to: Socket, direction: Direction): void {
     let severed = false
-    /**
-     * What the server still has to say is swallowed; what a client still has to say never leaves
-     * it.
-     */
+    /** Still reads what the server sends, but nothing more from the client. */
     function sever(): void {
       if (direction === 'up') from.destroy()
-      else setTimeout(() => from.destroy(), LISTENING).unref()
+      else setTimeout(() => from.destroy(), READ_TIME).unref()
       to.destroy()
     }
     from.on('data', (bytes) => {
@@ -73,7 +68,7 @@ export async function startProxy(target: number): Promise<TcpProxy> {
       severed = true
       cut = undefined
       if (part.length === 0) sever()
-      else to.write(part, () => setTimeout(sever, ARRIVAL))
+      else to.write(part, () => setTimeout(sever, ARRIVAL_TIME))
     })
     from.on('error', () => undefined)
     from.on('end', () => to.end())

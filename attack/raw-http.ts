@@ -1,46 +1,46 @@
 /**
- * HTTP/1.1 by hand, over a socket: an attacker sends bytes that no polite client would (control characters and trailing
- * blanks in a header, one header twice), and an answer may come before the request has been read (a body that is too large).
- * One connection per request; no redirects, no cookies of its own.
+ * HTTP/1.1 over a plain socket. It can send what a usual client refuses to send, such as control
+ * characters in a header or a header twice, and reads a response that comes before the end of the
+ * request. Each request has its own connection. It follows no redirects and stores no cookies.
  */
 import { connect } from 'node:net'
 
-/** A request, as it is written to the wire. */
+/** A request, as it is sent. */
 export interface RawRequest {
   readonly method: string
   /** The request target: path and query. */
   readonly path: string
-  /** In order; a name may come twice. */
+  /** In order. A name may occur twice. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body?: string | undefined
 }
 
-/** An answer. */
+/** A response. */
 export interface RawResponse {
   readonly status: number
   /** In order, names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: string
-  /** The time from the first byte sent to the end of the answer, in milliseconds. */
+  /** The time from the first byte sent to the end of the response, in milliseconds. */
   readonly elapsed: number
 }
 
-/** An answer later than this counts as none, in milliseconds. */
+/** The time limit for a response, in milliseconds. */
 const DEADLINE = 30_000
 
-/** All values of a header of an answer. */
+/** All values of a response header. */
 export function headerValues(response: RawResponse, name: string): string[] {
   return response.headers.filter(([key]) => key === name.toLowerCase()).map(([, value]) => value)
 }
 
-/** Latin-1 where the text fits in it, as HTTP/1.1 has it, else UTF-8. */
+/** Latin-1 if the text fits in it, as in HTTP/1.1, else UTF-8. */
 function toBytes(text: string): Buffer {
   return Buffer.from(text, /[^\0-\xff]/.test(text) ? 'utf8' : 'latin1')
 }
 
 function toMessage(request: RawRequest, host: string): Buffer[] {
   const body = request.body === undefined ? undefined : Buffer.from(request.body)
-  // An attacker's own Host takes the place of the usual one: two of them are refused by Node itself.
+  // Node refuses a second Host header, so the attacker's replaces the usual one.
   const named = request.headers.some(([name]) => name.toLowerCase() === 'host')
   const usual = [...(named ? [] : [['Host', host]]), ['Connection', 'close']]
   const headers = [...usual, ...request.headers]
@@ -76,9 +76,9 @@ function parseResponse(bytes: Buffer, elapsed: number): RawResponse {
 }
 
 /**
- * Sends a request and waits for the server to close.
+ * Sends a request and reads until the server closes the connection.
  *
- * @throws {Error} when nothing that looks like HTTP comes back in 30 s
+ * @throws {Error} if no HTTP response comes back in 30 s
  */
 export function send(port: number, request: RawRequest): Promise<RawResponse> {
   return new Promise((resolve, reject) => {
@@ -87,7 +87,7 @@ export function send(port: number, request: RawRequest): Promise<RawResponse> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     socket.setTimeout(DEADLINE, () => socket.destroy())
     socket.on('data', (part) => parts.push(part))
-    // A server that refuses a body closes while we write it: what it said before still counts.
+    // A server may refuse a body and close while we send it. Its response still counts.
     socket.on('error', () => {})
     socket.on('close', () => {
       try {

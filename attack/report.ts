@@ -1,8 +1,7 @@
 /**
- * The report: one line a case, what is skipped with its reason, details of failures and what a
- * reader must know (short forms of long trials, stores that are not here) below their line, and the
- * three numbers at the end. With `--verbose` also every combination, how it ended, and the
- * assertions that are sentences only: they are listed, not counted as checked.
+ * The report: a line for each case, its failures and notes below it, and three numbers at the end.
+ * A skipped case has its reason on the same line. `--verbose` adds how each combination ended, and
+ * the sentences that were not checked.
  */
 import type { AttackCase } from './cases.ts'
 
@@ -10,20 +9,20 @@ import type { AttackCase } from './cases.ts'
 export interface CaseResult {
   readonly attack: AttackCase
   readonly outcome: 'passed' | 'failed' | 'skipped'
-  /** Why it was skipped, or what failed: one line each. */
+  /** Why it was skipped, or what failed: a line for each. */
   readonly reasons: readonly string[]
-  /** What a reader must know in any case. */
+  /** Notes for the reader, such as shortened trials and missing stores. */
   readonly notes: readonly string[]
-  /** For the verbose report: each combination and how it ended. */
+  /** How each combination ended, for the verbose report. */
   readonly details: readonly string[]
-  /** Assertions that no machine checked. */
+  /** Sentences that were not checked. */
   readonly unchecked: readonly string[]
 }
 
-/** Failures listed below a case's line; further ones are counted. */
+/** The most failures that are listed for a case. Others are only counted. */
 const MAX_REASONS = 10
 
-/** One case as lines of text. */
+/** The lines of one case. */
 export function toLines(
   { attack, outcome, reasons, notes, details, unchecked }: CaseResult,
   verbose: boolean,

@@ -1,9 +1,8 @@
 /**
- * `npm run attack -- [FILE] [--verbose] [--door NAME] [--store NAME]`: runs attack cases against
- * the library, over HTTP. FILE is a file of cases or a folder of such files, `attack/cases` by
- * default. With `--door all` every case runs on the first door, and on the others those that start
- * no servers of their own. Exit code 1 when a case failed, 2 when there are no cases or they cannot
- * be read.
+ * `npm run attack -- [FILE] [--verbose] [--adapter NAME] [--store NAME]`: runs attack cases against
+ * the library, over HTTP. FILE is a file of cases or a folder of such files, by default
+ * `attack/cases`. `--adapter all` runs all cases on the first adapter and the quick ones on the
+ * others. The exit code is 1 if a case fails, and 2 if there are no cases or they cannot be read.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -14,14 +13,14 @@ import { runCases } from './runner.ts'
 import type { ServerKind } from './servers.ts'
 import { ADAPTERS } from './target.ts'
 
-/** Where the cases are unless the command says otherwise, from the package's folder. */
+/** The default folder of cases, in this package. */
 const CASES = 'cases'
 
-/** The door on which every case runs, and the word for running on all doors. */
+/** The adapter that runs all cases, and the word for all adapters. */
 const FIRST = 'fetch'
 const ALL = 'all'
 
-/** Where sessions may be kept in cases that do not say. */
+/** The stores for cases that name none. */
 const STORES: readonly string[] = ['memory', 'redis', 'postgres', 'mysql', 'sqlite']
 
 function say(text: string): void {
@@ -62,7 +61,7 @@ async function main(): Promise<void> {
   if (adapter !== ALL && !Object.hasOwn(ADAPTERS, adapter))
     fail(`no such adapter: ${adapter}; there are ${Object.keys(ADAPTERS).join(', ')}, and ${ALL}`)
   if (!STORES.includes(store)) fail(`no such store: ${store}; there are ${STORES.join(', ')}`)
-  // Applications under attack bring their own secrets.
+  // The applications under attack have their own secrets.
   delete process.env['TOKENWRIGHT_SECRET']
 
   const cases = load(positionals[0] ?? join(HOME, CASES))
@@ -81,6 +80,6 @@ async function main(): Promise<void> {
   if (results.some(({ outcome }) => outcome === 'failed')) process.exitCode = 1
 }
 
-// Servers that were started end with the process, but not by a signal that nobody hears.
+// Without a listener a signal ends the process before it can stop the servers that it started.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(2))
 await main()

@@ -1,6 +1,6 @@
 /**
- * Runs cases: each combination of a case on an application of its own, so that nothing that one
- * attack leaves behind helps or hinders another. A case passes when all of its combinations do.
+ * Runs cases. Each combination of a case has its own application, so that one attack cannot affect
+ * another. A case passes if all of its combinations do.
  */
 import { Attacker, type Suite } from './attacker.ts'
 import { reasonToSkip } from './capabilities.ts'
@@ -15,17 +15,17 @@ import { Absent, Unsupported } from './values.ts'
 import { toVariants, type Variant } from './variants.ts'
 import { checkRun, type Verdict } from './verdict.ts'
 
-/** How the cases are run. */
+/** The options of a run. */
 export interface RunOptions {
-  /** The door on which they run; see `DOORS`. */
+  /** The adapter to run on; see `ADAPTERS`. */
   readonly adapter?: string
-  /** The store of the cases that want none in particular; in memory by default. */
+  /** The store of cases that name none; in memory by default. */
   readonly store?: ServerKind
-  /** Told of each case as it ends. */
+  /** Called as each case ends. */
   readonly onResult?: (result: CaseResult) => void
 }
 
-/** The application that a case needs: its algorithm and whether its keys can be rotated. */
+/** The application's options for a case. */
 function toTargetOptions({ needs }: AttackCase, adapter: string | undefined): TargetOptions {
   const asymmetric = needs.find((need) => need.startsWith('asymmetric_server'))
   const alg = asymmetric === undefined ? 'HS256' : (asymmetric.split(':')[1] ?? 'RS512')
@@ -36,20 +36,20 @@ function toTargetOptions({ needs }: AttackCase, adapter: string | undefined): Ta
   }
 }
 
-/** What the combinations of one run share. */
+/** What all combinations of a run share. */
 interface Run extends Pick<RunOptions, 'adapter' | 'store'> {
   readonly suite: Suite
   readonly servers: Servers
 }
 
-/** One combination, from the start of its application to the verdict. */
+/** Runs one combination, from the start of its application to the verdict. */
 async function runVariant(attack: AttackCase, { steps }: Variant, run: Run): Promise<Verdict> {
   const { suite, servers, store, adapter } = run
   const target = toTargetOptions(attack, adapter)
   const environment = await createEnvironment({ steps, target, store, servers, output: suite.output })
   try {
     const attacker = new Attacker(attack, environment, suite)
-    // A token from before the attack; whatever happens, it must be as good afterwards.
+    // A token from before the attack must still be valid after it.
     attacker.genuine.push((await attacker.witness()).access)
     for (const step of steps) {
       await perform(step, attacker)
@@ -62,8 +62,8 @@ async function runVariant(attack: AttackCase, { steps }: Variant, run: Run): Pro
 }
 
 /**
- * A case of which some combinations cannot be run here is run with the others, and says so; without
- * any it is skipped.
+ * Runs the combinations of a case that can run here, and notes the others. If none can, the case is
+ * skipped.
  */
 async function runCase(attack: AttackCase, run: Run): Promise<CaseResult> {
   const reasons: string[] = []
@@ -96,20 +96,17 @@ function toSkipped(attack: AttackCase, reason: string): CaseResult {
   return { attack, outcome: 'skipped', reasons: [reason], details: [], notes: [], unchecked: [] }
 }
 
-/** Whether a case judges what the other cases left behind, and so comes last. */
+/** Whether a case checks the output of all other cases, and so must be the last. */
 function isLast(attack: AttackCase): boolean {
   return attack.steps.some((step) => isObject(step) && step['run'] === 'entire suite')
 }
 
-/** What the cases of one run share. */
+/** What all cases of a run share. */
 function toSuite(capture: Capture): Suite {
   return { output: capture.output, unhandled: capture.unhandled, secrets: new Set(), refusals: new Set() }
 }
 
-/**
- * Runs cases, those that judge the whole run last, and gives their results in the order in which
- * they ended.
- */
+/** Runs cases, those about the whole run last. Returns their results in this order. */
 export async function runCases(
   cases: readonly AttackCase[],
   { onResult, ...options }: RunOptions = {},

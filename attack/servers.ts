@@ -1,7 +1,7 @@
 /**
- * Servers of stores that the attacks may stop, kill and start again: Redis, PostgreSQL and MariaDB
- * on free ports and in folders of their own, SQLite as a file. A program that this machine lacks
- * makes the cases that need it skipped, with the reason.
+ * Store servers that the attacks may stop, kill and restart: Redis, PostgreSQL and MariaDB on free
+ * ports and in temporary folders, and SQLite as a file. If the machine lacks a program, the cases
+ * that need it are skipped, with the reason.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -12,10 +12,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 import { Absent, Unsupported } from './values.ts'
 
-/** The kinds of stores that need a server or a file. */
+/** The kinds of stores outside memory. */
 export type ServerKind = 'redis' | 'redis-snapshots' | 'postgres' | 'mysql' | 'sqlite'
 
-/** Where a store is; plain data, for other processes. */
+/** Where a store is: plain data, for other processes. */
 export interface Address {
   readonly kind: ServerKind
   /** The port on 127.0.0.1; 0 for a file. */
@@ -27,26 +27,26 @@ export interface Address {
 /** A server that can be broken and healed. */
 export interface StoreServer {
   readonly address: Address
-  /** SIGSTOP to all of its processes. */
+  /** Sends SIGSTOP to all of its processes. */
   stop(): void
-  /** SIGKILL to all of its processes; resolves when they are gone. */
+  /** Sends SIGKILL to all of its processes. Resolves when they have ended. */
   kill(): Promise<void>
-  /** Goes on, or starts again, whichever it takes. */
+  /** Resumes it if it is stopped, or starts it again. */
   heal(): Promise<void>
-  /** Ends it, and removes its folder. */
+  /** Ends it and removes its folder. */
   close(): Promise<void>
 }
 
 /** How a kind of server is started. */
 interface Recipe {
-  /** The program, or undefined where this machine lacks it. */
+  /** The program, or undefined if this machine lacks it. */
   readonly program: () => string | undefined
-  /** Who runs it, when we are root and it would refuse to be. */
+  /** The user who runs it if we are root, as it refuses to run as root. */
   readonly user?: string
   /** Prepares an empty folder. */
   readonly prepare?: (folder: string, run: (program: string, ...args: string[]) => void) => void
   readonly args: (folder: string, port: number) => readonly string[]
-  /** Whether it answers, where it accepts connections before it does. */
+  /** Whether it is ready, if it accepts connections earlier. */
   readonly isReady?: (port: number) => Promise<boolean>
 }
 
@@ -55,7 +55,7 @@ function find(...paths: readonly string[]): string | undefined {
   return paths.flatMap((path) => folders.map((folder) => join(folder, path))).find((path) => existsSync(path))
 }
 
-/** The newest PostgreSQL's programs; Debian keeps them off the path. */
+/** A program of the newest PostgreSQL. On Debian they are not in the path. */
 function findPostgres(name: string): string | undefined {
   const root = '/usr/lib/postgresql'
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
@@ -71,7 +71,7 @@ const redis = (...more: readonly string[]): Recipe => ({
 
 const RECIPES: Readonly<Record<Exclude<ServerKind, 'sqlite'>, Recipe>> = {
   redis: redis('--save', '', '--appendonly', 'yes', '--appendfsync', 'always'),
-  // What a Redis does that nobody has set up.
+  // The defaults of a Redis without a configuration.
   'redis-snapshots': redis('--save', '3600 1 300 100 60 10000', '--appendonly', 'no'),
   postgres: {
     program: () => findPostgres('postgres'),
@@ -82,7 +82,7 @@ const RECIPES: Readonly<Record<Exclude<ServerKind, 'sqlite'>, Recipe>> = {
       const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=']
       return ['-D', join(folder, 'data'), ...settings.flatMap((setting) => ['-c', setting])]
     },
-    // While it recovers from a kill it refuses logins, not connections.
+    // While it recovers from a kill, it accepts connections but refuses logins.
     isReady: acceptsQueries,
   },
   mysql: {
@@ -97,8 +97,7 @@ const RECIPES: Readonly<Record<Exclude<ServerKind, 'sqlite'>, Recipe>> = {
     args: (folder, port) => [
       '--no-defaults',
       `--datadir=${join(folder, 'data')}`,
-      // A server that starts clears its folder for temporary tables: in a shared one, those of
-      // others too.
+      // A server deletes all temporary tables in this folder at its start, so no two may share it.
       `--tmpdir=${folder}`,
       `--socket=${join(folder, 'socket')}`,
       `--pid-file=${join(folder, 'pid')}`,
@@ -109,7 +108,7 @@ const RECIPES: Readonly<Record<Exclude<ServerKind, 'sqlite'>, Recipe>> = {
   },
 }
 
-/** The numbers of a user of this machine. */
+/** The ids of a user of this machine. */
 function findUser(name: string): { readonly uid: number; readonly gid: number } | undefined {
   const line = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
@@ -130,7 +129,7 @@ export function freePort(): Promise<number> {
   })
 }
 
-/** Waits until something holds. */
+/** Waits until a condition holds. */
 export async function until(
   holds: () => boolean | Promise<boolean>,
   seconds: number,
@@ -152,7 +151,7 @@ async function acceptsQueries(port: number): Promise<boolean> {
   )
 }
 
-function accepts(port: number): Promise<boolean> {
+function acceptsConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' })
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
@@ -160,7 +159,7 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-/** A process and everything that it has started, by their numbers. */
+/** The ids of a process and its children. */
 function family(pid: number): number[] {
   const children = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' }).stdout
   return [pid, ...(children ?? '').split('\n').map(Number).filter(Boolean)]
@@ -171,17 +170,17 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
     try {
       process.kill(pid, name)
     } catch {
-      // It is gone already.
+      // It has ended already.
     }
   }
 }
 
-/** Starts a server of its own. Throws `Absent` where this machine lacks the program. */
+/** Starts a server. Throws `Absent` if this machine lacks the program. */
 export async function startServer(kind: ServerKind): Promise<StoreServer> {
   if (kind !== 'sqlite' && !Object.hasOwn(RECIPES, kind)) throw new Unsupported(`store ${kind}`)
   const folder = mkdtempSync(join(tmpdir(), `attack-${kind}-`))
   if (kind === 'sqlite') return toFile(folder)
-  const { program: look, user, prepare, args, isReady = accepts } = RECIPES[kind]
+  const { program: look, user, prepare, args, isReady = acceptsConnections } = RECIPES[kind]
   const program = look()
   if (program === undefined) throw new Absent(`no ${kind.split('-')[0]} server program on this machine`)
   const other = process.getuid?.() === 0 && user !== undefined ? findUser(user) : undefined
@@ -209,7 +208,7 @@ export async function startServer(kind: ServerKind): Promise<StoreServer> {
     if (isAlive()) signal(family(child.pid ?? 0), 'SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   }
-  // Also where the runner is told to end before its time.
+  // Also if the runner ends early.
   process.once('exit', cleanUp)
   await launch()
   return {
@@ -242,14 +241,11 @@ function toFile(folder: string): StoreServer {
   }
 }
 
-/**
- * The servers of one run: each is started when it is first asked for, and healed before it is
- * handed out again.
- */
+/** The servers of one run. Each starts with its first use, and is healed before the next one. */
 export class Servers {
   readonly #started = new Map<ServerKind, Promise<StoreServer>>()
 
-  /** A server that works. Throws `Absent` where this machine lacks the program. */
+  /** A working server. Throws `Absent` if this machine lacks the program. */
   async get(kind: ServerKind): Promise<StoreServer> {
     const started = this.#started.get(kind) ?? startServer(kind)
     this.#started.set(kind, started)

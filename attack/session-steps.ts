@@ -1,6 +1,6 @@
 /**
- * The steps of sessions and of time: refreshing, one after the other and at once, with answers that
- * get lost, while the clock moves and rights are taken away.
+ * The steps about sessions and time: refreshes in sequence and in parallel, lost responses, a clock
+ * that moves, and rights that are taken away.
  */
 import { type Attacker, codeOf, type Exchange, type Login } from './attacker.ts'
 import { isList, isObject, type Json, type JsonObject, toExpectation } from './cases.ts'
@@ -12,17 +12,17 @@ import { startProxy } from './proxy.ts'
 import { TIMES } from './target.ts'
 import { textOf, Unsupported } from './values.ts'
 
-/** Carries out a step that another one carries. */
+/** Performs a step that is inside another one. */
 export type Perform = (step: Json, attacker: Attacker) => Promise<void>
 
-/** The name of the login whose tokens came last. */
+/** The name of the last login or refresh. */
 export const LATEST = 'latest'
 
-/** The sentences that say what a step must try besides. */
+/** Sentences that change what a step does. */
 export const SAME_SUCCESSOR = 'a retry inside the grace gives 200 and the same successor'
 const GENUINE_WORKS = 'the genuine token still works'
 
-/** `2*grace+1`, `access_ttl+1`, `-3600`: seconds. */
+/** Reads expressions such as `2*grace+1`, `access_ttl+1` and `-3600`, in seconds. */
 function toSeconds(value: Json | undefined): number {
   if (typeof value === 'number') return value
   const expression = textOf(value, 'advance')
@@ -39,7 +39,7 @@ function toSeconds(value: Json | undefined): number {
   }, 0)
 }
 
-/** A step may say itself what its response must be. */
+/** Records the expectation of a step, if it has its own. */
 export function expectOwn(
   { expect }: JsonObject,
   what: string,
@@ -65,7 +65,7 @@ export async function refresh(body: JsonObject, attacker: Attacker): Promise<voi
     ? await attacker.request(toRefreshIntent(login.refresh))
     : await refreshInPhase(login, attacker)
   if (!isWhole && body['expect'] === undefined) expectInPhase([exchange], attacker)
-  // Where a case is about forgeries, its refresh shows that the genuine token is as good as ever.
+  // In a case about forgeries, the refresh shows that the genuine token still works.
   const isProbe = attacker.attack.expect.assert.includes(GENUINE_WORKS)
   if (isProbe) attacker.findings.set('probe', exchange.response.status)
   else attacker.exchanges.push(exchange)
@@ -77,7 +77,7 @@ export async function refresh(body: JsonObject, attacker: Attacker): Promise<voi
   if (typeof save === 'string') attacker.saved.set(save, next)
 }
 
-/** A refresh whose answer never arrives; answers the refresh token in it. */
+/** A refresh whose response is lost. Returns the refresh token in it. */
 async function loseResponse(login: Login, attacker: Attacker): Promise<string> {
   const proxy = await startProxy(attacker.target.port)
   try {
@@ -91,8 +91,8 @@ async function loseResponse(login: Login, attacker: Attacker): Promise<string> {
 }
 
 /**
- * The answer of this login is lost for good; another one's client comes back at once, and again at
- * the last moment.
+ * Loses the response to a refresh of this login, and of another one, which retries at once, in the
+ * middle and at the end of the overlap.
  */
 async function loseResponses(login: Login, attacker: Attacker): Promise<void> {
   await loseResponse(login, attacker)
@@ -114,9 +114,7 @@ export async function clock(body: JsonObject, attacker: Attacker): Promise<void>
   attacker.genuine.length = 0
 }
 
-/**
- * `demote alice`: she loses what she was granted; until then it must have been good for something.
- */
+/** `demote alice`: takes her rights away, after a check that they worked. */
 export async function administrate(order: string, attacker: Attacker): Promise<void> {
   const user = /^demote (\w+)$/.exec(order)?.[1]
   const login = await attacker.savedLogin('A')
@@ -126,16 +124,16 @@ export async function administrate(order: string, attacker: Attacker): Promise<v
   attacker.environment.grants.delete(user)
 }
 
-/** `revoke on p1`, `poll p2..p4 until 401`: sentences in place of steps. */
+/** A step made of sentences: revoke in one process, and poll the others. */
 const REVOKE_AND_POLL = JSON.stringify(['login', 'revoke on p1', 'poll p2..p4 until 401'])
 
-/** The lengths of the pauses between repetitions. */
+/** The pauses between repetitions, in seconds. */
 function toPauses({ n, until, every }: JsonObject): number[] {
   const pause = every === undefined ? 0 : toSeconds(every)
   if (until === undefined) return Array.from({ length: Number(n) }, () => pause)
   const total = toSeconds(until)
   const count = Math.floor(total / pause)
-  // The last pause ends exactly at the end.
+  // The last pause ends exactly at `until`.
   return [...Array.from({ length: count }, () => pause), total - count * pause].filter((length) => length > 0)
 }
 
@@ -166,9 +164,9 @@ export async function repeat(body: JsonObject, attacker: Attacker, perform: Perf
 }
 
 /**
- * Refreshes over and over: good ones until the one that is refused, which is what the case is
- * about, and none that is good after it. What the good ones may have is a matter of time: until the
- * grace is over for a token that was replaced, until its absolute end for a session that is used.
+ * Checks repeated refreshes. The case is about the first refusal, and all later refreshes must be
+ * refused too. The first refusal must come at the right time: when the overlap ends for a replaced
+ * token, or at the absolute end of a session.
  */
 function checkRepeated(exchanges: readonly Exchange[], pauses: readonly number[], attacker: Attacker): void {
   const refused = exchanges.findIndex(({ response }) => response.status !== 200)
@@ -185,7 +183,7 @@ function checkRepeated(exchanges: readonly Exchange[], pauses: readonly number[]
   attacker.findings.set('refused after', `${elapsed} s`)
 }
 
-/** One part of a `parallel` step of several kinds. */
+/** One part of a `parallel` step with `mixed` requests. */
 async function toMixed(part: Json, attacker: Attacker): Promise<(() => Promise<void>)[]> {
   if (!isObject(part) || typeof part['n'] !== 'number') throw new Unsupported('parallel steps without n')
   const { n, refresh: from, logout } = part
@@ -203,10 +201,7 @@ async function toMixed(part: Json, attacker: Attacker): Promise<(() => Promise<v
   return Array.from({ length: n }, () => run)
 }
 
-/**
- * Spreads what comes from each list over the whole: the only one of its kind goes off in the middle
- * of the others.
- */
+/** Spreads the items of each list evenly: a list of one item puts it in the middle. */
 function interleave<T>(lists: readonly (readonly T[])[]): T[] {
   const placed = lists.flatMap((list) =>
     list.map((item, index) => ({ item, at: (index + 0.5) / list.length })),
@@ -214,7 +209,7 @@ function interleave<T>(lists: readonly (readonly T[])[]): T[] {
   return placed.sort((a, b) => a.at - b.at).map(({ item }) => item)
 }
 
-/** The `parallel` step; `toIntent` reads the requests of other steps. */
+/** The `parallel` step; `toIntent` reads a request. */
 export function toParallel(toIntent: (body: JsonObject, attacker: Attacker) => Promise<Intent>) {
   return async ({ n, request, mixed }: JsonObject, attacker: Attacker): Promise<void> => {
     if (isList(mixed)) {

@@ -1,8 +1,8 @@
 /**
- * Setups that must be refused, one table. Each row makes the bad setup and a control: the same
- * setup with a good key in its place, which must be accepted, or the refusal would prove nothing.
- * "Refused" is `ConfigurationError` out of `createKeyRing` or `createAuth`; anything thrown later,
- * or of another class, is a failure.
+ * Configurations that must be refused: one table. Each row has the bad setup and a control, the
+ * same setup with a good key. The control must be accepted, or the refusal would prove nothing. A
+ * refusal is a `ConfigurationError` from `createKeyRing` or `createAuth`. A later error, or one of
+ * another class, is a failure.
  */
 import { createPublicKey, type JsonWebKey, type KeyObject, randomBytes } from 'node:crypto'
 import { type AuthOptions, ConfigurationError, createAuth, createKeyRing, generateKey } from 'tokenwright'
@@ -11,7 +11,7 @@ import type { JsonObject } from './cases.ts'
 import { keyOf, makeRsaKey } from './keys.ts'
 import { resolve, Unsupported } from './values.ts'
 
-/** Setups that must be refused, and one like them that must not. */
+/** Setups that must be refused, and a similar one that must not. */
 interface BadSetup {
   readonly bad: readonly (() => unknown)[]
   readonly control: () => unknown
@@ -19,7 +19,7 @@ interface BadSetup {
 
 type Row = (argument: string) => BadSetup
 
-/** A key as `createKeyRing` takes it; what it holds is the attack, so its type is left open. */
+/** Takes any value for a key, since the value is the attack. */
 const signing = (key: unknown) => () => createAuth({ keys: createKeyRing({ signing: key as never }) })
 const verifying = (...keys: readonly unknown[]) => {
   return () => createAuth({ keys: createKeyRing({ verifying: keys as never }) })
@@ -29,7 +29,7 @@ const goodRsa = () => keyOf('good', 'RS256') as KeyObject
 const goodEc = () => keyOf('good', 'ES256') as KeyObject
 const publicJwk = (key: KeyObject): JsonWebKey => createPublicKey(key).export({ format: 'jwk' })
 
-/** The first primes, as many as the flawed library used for keys of 2048 bits. */
+/** The first primes. */
 function firstPrimes(count: number): bigint[] {
   const primes: bigint[] = []
   for (let n = 2n; primes.length < count; n++) if (primes.every((prime) => n % prime !== 0n)) primes.push(n)
@@ -49,19 +49,19 @@ function powerModulo(base: bigint, exponent: bigint, modulus: bigint): bigint {
 }
 
 /**
- * A modulus with the fingerprint of CVE-2017-15361: a power of 65537 modulo the product of the
- * first 126 primes.
+ * A modulus with the fingerprint of CVE-2017-15361: a power of 65537, modulo the product of the
+ * first 126 primes, the number for keys of 2048 bits.
  */
 function rocaModulus(): string {
   const product = firstPrimes(126).reduce((all, prime) => all * prime, 1n)
   const power = powerModulo(65_537n, BigInt(`0x${randomBytes(32).toString('hex')}`), product)
-  const room = (1n << 2048n) / product
-  const factor = room - (BigInt(`0x${randomBytes(32).toString('hex')}`) % (room >> 8n)) - 1n
+  const quotient = (1n << 2048n) / product
+  const factor = quotient - (BigInt(`0x${randomBytes(32).toString('hex')}`) % (quotient >> 8n)) - 1n
   const hex = (factor * product + power).toString(16)
   return Buffer.from(hex.padStart(512, '0'), 'hex').toString('base64url')
 }
 
-/** A JWK with members changed; the control is the JWK as it was. */
+/** A JWK with changed members. The control is the unchanged JWK. */
 function changed(alg: string, key: KeyObject, members: Readonly<Record<string, unknown>>): BadSetup {
   const good = { ...publicJwk(key), alg }
   const bad = { ...good, ...members }
@@ -81,7 +81,7 @@ function hmac(bytes: number, alg: string): BadSetup {
   }
 }
 
-/** Another coordinate than the curve has for this point. */
+/** A coordinate that puts the point off the curve. */
 function offCurve(): JsonWebKey {
   const jwk = publicJwk(goodEc())
   const y = Buffer.from(jwk.y ?? '', 'base64url')
@@ -89,7 +89,7 @@ function offCurve(): JsonWebKey {
   return { y: y.toString('base64url') }
 }
 
-/** Weak and unfit keys, by the case file's names. */
+/** Weak and unsuitable keys, by their name in case files. */
 const KEYS: Readonly<Record<string, Row>> = {
   rsa1024: () => {
     const key = makeRsaKey(1024)
@@ -116,7 +116,7 @@ const KEYS: Readonly<Record<string, Row>> = {
   },
 }
 
-/** Rings that must not be. */
+/** Invalid key rings, by their name in case files. */
 const KEYSETS: Readonly<Record<string, Row>> = {
   'oct+RSA': () => {
     const secret = { alg: 'HS256', key: randomBytes(64) }
@@ -141,18 +141,13 @@ const KEYSETS: Readonly<Record<string, Row>> = {
   },
 }
 
-/**
- * A regular expression out of its source text; only used as a value of an option that takes none.
- */
+/** Parses a regular expression, as the value of an option that takes none. */
 function toExpression(text: string): RegExp {
   const end = text.lastIndexOf('/')
   return new RegExp(text.slice(1, end), text.slice(end + 1))
 }
 
-/**
- * Options that a setup must not have; the running application is rebuilt with those that are
- * accepted after all.
- */
+/** Options that must be refused. If one is accepted, the application is rebuilt with it. */
 const OPTIONS: Readonly<Record<string, (value: string) => Partial<AuthOptions>>> = {
   iss_regexp: (text) => ({ issuer: toExpression(text) as never }),
 }
@@ -168,7 +163,7 @@ function findSetup(kind: string, name: string): BadSetup | undefined {
   return row ?? (kind === 'key' && length !== undefined ? KEYS['hmac']?.(length) : undefined)
 }
 
-/** What became of one attempt: how it ended, and what was thrown. */
+/** Tries a setup. Returns how that ended, and what was thrown. */
 async function attempt(setup: () => unknown): Promise<Attacker['setup']> {
   try {
     await setup()
@@ -179,7 +174,7 @@ async function attempt(setup: () => unknown): Promise<Attacker['setup']> {
   }
 }
 
-/** The `configure` step: sets the application up as told, and records how that ended. */
+/** The `configure` step: tries a setup and records how that ended. */
 export async function configure(body: JsonObject, attacker: Attacker): Promise<void> {
   for (const [kind, value] of Object.entries(body)) {
     const name = await resolve(value, attacker)

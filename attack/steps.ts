@@ -1,7 +1,7 @@
 /**
- * The steps of the case file: one table. A handler reads the body of its step, lets the attacker do
- * it, and leaves what it got in the attacker. A step that is not in the table makes the case
- * skipped, with its name as the reason.
+ * The steps of case files: one table. A handler reads the body of its step, acts through the
+ * attacker, and leaves the results there. A case with a step that is not in the table is skipped,
+ * with the name of the step as the reason.
  */
 
 import { CLAIMS_PATH } from './adapters.ts'
@@ -104,7 +104,7 @@ async function mint(body: JsonObject, attacker: Attacker): Promise<void> {
   attacker.saved.set(textOf(body['save'], 'save'), token)
 }
 
-/** Shows that a key verifies until its last moment, and moves that moment into the past. */
+/** Checks that a retired key still verifies, and then ends its time. */
 async function retire(token: string, attacker: Attacker): Promise<void> {
   attacker.target.retire(attacker.now() + 60)
   const { response } = await attacker.request({
@@ -154,7 +154,7 @@ async function toCookies(value: Json, attacker: Attacker): Promise<string> {
   return [...cookies.values()].join('; ')
 }
 
-/** The HTTP form of a `request` step. */
+/** Reads a `request` step. */
 async function toIntent(body: JsonObject, attacker: Attacker): Promise<Intent> {
   const headers: [string, string][] = []
   const set = (name: string, value: string) => void headers.push([name, value])
@@ -180,7 +180,7 @@ async function toIntent(body: JsonObject, attacker: Attacker): Promise<Intent> {
   return { method, path, headers, ...(text !== undefined && { body: text }) }
 }
 
-/** The access token of a request: during an outage every kind of guard is asked about it. */
+/** The access token of a request. During an outage, it is sent to each kind of guard. */
 function toBearer({ method, path, headers = [] }: Intent): string {
   const [[name, value] = []] = headers
   if (method !== 'GET' || path !== '/protected' || name !== 'Authorization' || value === undefined)
@@ -205,9 +205,7 @@ async function request(body: JsonObject, attacker: Attacker): Promise<void> {
     attacker.saved.set(save, attacker.toLogin('alice', exchange))
 }
 
-/**
- * A new signing key; what is issued from now on must name it, and no other key may borrow its name.
- */
+/** The `rotate_key` step. New tokens must name the new key; the old key may not use its `kid`. */
 async function rotateKey(_body: JsonObject, attacker: Attacker): Promise<void> {
   const { target } = attacker
   const before = target.server
@@ -231,16 +229,13 @@ async function inspect(body: JsonObject, attacker: Attacker): Promise<void> {
   return body['what'] === 'store' ? searchStores(attacker) : searchLogs(body, attacker)
 }
 
-/**
- * A step: what carries it out, and the members that it reads. A step with another member wants
- * something unknown.
- */
+/** A step: the function that performs it, and the members that it knows. */
 interface Row {
   readonly run: (body: JsonObject, attacker: Attacker, perform: Perform) => Promise<void>
   readonly members: readonly string[]
 }
 
-/** Every step, by its name in the case file. */
+/** The steps, by their name in case files. */
 const STEPS: Readonly<Record<string, Row>> = {
   login: { run: login, members: ['user', 'mode', 'save', 'ip', 'extra_claims'] },
   mint: { run: mint, members: ['save', 'key', 'mac', 'header', 'claims', 'header_raw', 'payload_raw'] },
@@ -264,7 +259,7 @@ const STEPS: Readonly<Record<string, Row>> = {
   sweep: { run: sweep, members: ['over', 'do'] },
 }
 
-/** Steps that are one sentence, by the name and the sentence. */
+/** The steps whose body is a sentence, by name and sentence. */
 const SENTENCES: Readonly<Record<string, (body: JsonObject, attacker: Attacker) => Promise<void>>> = {
   'run: entire suite': async () => {},
   'restart: app': (_body, attacker) => restart(attacker),
@@ -273,10 +268,9 @@ const SENTENCES: Readonly<Record<string, (body: JsonObject, attacker: Attacker) 
 }
 
 /**
- * Carries out one step.
+ * Performs one step.
  *
- * @throws {Unsupported} for a step that is not in the table, or that wants what the runner does not
- *   know
+ * @throws {Unsupported} for a step that is not in the table, or that has something unknown in it
  */
 export async function perform(step: Json, attacker: Attacker): Promise<void> {
   if (!isObject(step)) throw new Unsupported(`step ${JSON.stringify(step)}`)

@@ -1,6 +1,6 @@
 /**
- * What a thief finds in a stolen store: everything that lies in it after a life of sessions, on
- * every kind of store that this machine has, searched for what opens a door.
+ * What a thief finds in a stolen store: uses sessions on each kind of store that this machine has,
+ * and searches everything in it for secrets.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -15,12 +15,12 @@ import type { ServerKind } from './servers.ts'
 import { createTarget, USERS } from './target.ts'
 import { Absent } from './values.ts'
 
-/** The sentence on which this file rules. */
+/** The sentence that this file checks. */
 export const NO_HIT = 'no hit; nothing at rest from which a token could be made'
 
 const KINDS: readonly ServerKind[] = ['redis', 'postgres', 'mysql', 'sqlite']
 
-/** What would be of use to a thief: tokens and parts of them, CSRF values, passwords and keys. */
+/** What a thief could use: tokens and their parts, CSRF values, passwords and keys. */
 function toLoot(logins: readonly Login[]): string[] {
   const loot = logins.flatMap(({ access, refresh, csrf }) => {
     const tokens = [access, refresh].filter(Boolean).flatMap((token) => {
@@ -34,15 +34,15 @@ function toLoot(logins: readonly Login[]): string[] {
 }
 
 /**
- * A text shorter than this turns up among bytes by chance; it is searched for in what the store
- * says, and there as a word.
+ * A shorter text can occur in bytes by chance. It is only searched for in what the store's commands
+ * show, and as a word.
  */
 const LONG_ENOUGH = 8
 
 interface Dump {
   /** What the store's own commands show. */
   readonly output: string
-  /** What its files hold. */
+  /** The bytes of its files. */
   readonly bytes: string
 }
 
@@ -56,13 +56,13 @@ function checkDump(
     (secret) => holds(output, secret) || (secret.length >= LONG_ENOUGH && bytes.includes(secret)),
   )
   attacker.record(NO_HIT, hit === undefined, `${kind} holds a secret of ${hit?.length} characters`)
-  // A search that finds nothing proves something only where it could have found something.
+  // The search must find the identifiers of the sessions, or it proves nothing.
   const searched = logins.every(({ sid }) => output.includes(sid) && (bytes === '' || bytes.includes(sid)))
   if (!searched) attacker.findings.set('control', `${kind}: the sessions are not in what was searched`)
 }
 
-/** A life of sessions on a store of one kind: login, refresh, step-up, logout. */
-async function live(attacker: Attacker, port: number): Promise<Login[]> {
+/** Uses a session: login, refresh, step-up, logout. */
+async function useSession(attacker: Attacker, port: number): Promise<Login[]> {
   const ask = async (intent: Parameters<Attacker['request']>[0]) => attacker.request(intent, port)
   const headers = [['Content-Type', 'application/json']] as const
   const body = JSON.stringify({ username: 'alice', password: USERS.get('alice'), delivery: 'cookie' })
@@ -81,13 +81,13 @@ async function live(attacker: Attacker, port: number): Promise<Login[]> {
   return [login, next, after]
 }
 
-/** Everything in a store of one kind: what its own commands show, and for a file its bytes. */
+/** Searches a store: what its commands show, and for a file its bytes. */
 async function searchKind(kind: ServerKind, attacker: Attacker): Promise<void> {
   const { address } = await attacker.environment.servers.get(kind)
   const connection = await connectStore(address, { namespace: newNamespace() })
   const target = await createTarget({ store: connection.store })
   try {
-    const logins = await live(attacker, target.port)
+    const logins = await useSession(attacker, target.port)
     const folder = dirname(address.file)
     const files = kind === 'sqlite' ? readdirSync(folder).map((name) => join(folder, name)) : []
     const bytes = files.map((file) => readFileSync(file, 'latin1')).join('\n')
@@ -102,7 +102,7 @@ async function searchKind(kind: ServerKind, attacker: Attacker): Promise<void> {
 export async function searchStores(attacker: Attacker): Promise<void> {
   const { store, port } = attacker.target
   const login = await attacker.savedLogin('A')
-  const logins = [...(await live(attacker, port)), ...(login ? [login] : [])]
+  const logins = [...(await useSession(attacker, port)), ...(login ? [login] : [])]
   const rows = await Promise.all(logins.map(({ sid }) => store.get(sid)))
   const output = JSON.stringify([rows, await store.readLog(null, 1_000)])
   checkDump(store.name, { output, bytes: '' }, logins, attacker)

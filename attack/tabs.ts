@@ -1,7 +1,6 @@
 /**
- * The tabs of a real browser with the client of `tokenwright/client`: many requests in flight whose
- * token has ended, a refresh route that is down or out of reach, and a session that is over. Needs
- * Chromium.
+ * The tabs of a real browser, with `tokenwright/client`: many concurrent requests with an expired
+ * token, a refresh route that is down or unreachable, and a session that has ended. Needs Chromium.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +12,7 @@ import { LIBRARY } from './root.ts'
 import { TIMES, USERS } from './target.ts'
 import { Absent } from './values.ts'
 
-/** The sentences on which the step rules. */
+/** The sentences that the step checks. */
 export const TAB_SENTENCES = {
   once: '/refresh calls == 1',
   all: 'all 50 requests succeed once',
@@ -21,7 +20,7 @@ export const TAB_SENTENCES = {
   over: '401 logs out every tab once',
 } as const
 
-/** What a tab has among its globals. */
+/** The globals of a tab. */
 interface Tab {
   readonly auth: AuthClient
   readonly signedOut: readonly string[]
@@ -43,10 +42,7 @@ function findChromium(): string {
   return found
 }
 
-/**
- * Opens tabs at the application; page and client come from here, everything else goes over the
- * wire.
- */
+/** Opens tabs. The page and the client come from here, and all else from the application. */
 async function openTabs(context: BrowserContext, url: string, count: number): Promise<Page[]> {
   await context.route(`${url}/tab/**`, (route) => {
     const { pathname } = new URL(route.request().url())
@@ -63,7 +59,7 @@ async function openTabs(context: BrowserContext, url: string, count: number): Pr
   return pages
 }
 
-/** Every tab sends its requests at once; answers statuses, and codes of rejections. */
+/** Sends the requests of all tabs at once. Returns statuses, and codes of rejections. */
 async function callAll(pages: readonly Page[], count: number): Promise<(string | number)[]> {
   const calls = pages.map((page) =>
     page.evaluate(
@@ -92,15 +88,12 @@ function countOf(list: readonly (string | number)[]): string {
   return [...counts].map(([item, count]) => `${count} x ${item}`).join(', ')
 }
 
-/**
- * Tokens that ended while everybody was at work: one refresh, and every request is carried out
- * once.
- */
-async function expire(pages: readonly Page[], requests: number, attacker: Attacker, wire: string[]) {
+/** All tokens expire: there must be one refresh, and each request must succeed once. */
+async function expire(pages: readonly Page[], requests: number, attacker: Attacker, sentPaths: string[]) {
   attacker.target.clock.advance((TIMES['access_ttl'] ?? 0) + 1)
-  const [handled, sent] = [attacker.target.executions.length, wire.length]
+  const [handled, sent] = [attacker.target.executions.length, sentPaths.length]
   const statuses = await callAll(pages, requests)
-  const refreshes = wire.slice(sent).filter((path) => path === ROUTE).length
+  const refreshes = sentPaths.slice(sent).filter((path) => path === ROUTE).length
   const executed = attacker.target.executions.length - handled
   const wanted = pages.length * requests
   const right = statuses.every((status) => status === 200) && executed === wanted
@@ -108,11 +101,13 @@ async function expire(pages: readonly Page[], requests: number, attacker: Attack
   attacker.record(TAB_SENTENCES.all, right, `${countOf(statuses)}; the handler ran ${executed} times`)
 }
 
-/**
- * A refresh that cannot be had: no sign-out, no loop (however slow the tabs: one request each), and
- * all is well when it can.
- */
-async function fail(context: BrowserContext, pages: readonly Page[], attacker: Attacker, wire: string[]) {
+/** Refreshes fail: no tab may sign out or loop, and all must work again afterwards. */
+async function fail(
+  context: BrowserContext,
+  pages: readonly Page[],
+  attacker: Attacker,
+  sentPaths: string[],
+) {
   const pattern = `**${ROUTE}`
   const failures: readonly (readonly [string, () => Promise<unknown>, () => Promise<void>, number])[] = [
     [
@@ -122,15 +117,15 @@ async function fail(context: BrowserContext, pages: readonly Page[], attacker: A
       () => context.unroute(pattern),
       pages.length,
     ],
-    // Without an answer it is tried three times.
+    // Without a response the client tries three times.
     ['no network', () => context.setOffline(true), () => context.setOffline(false), 3 * pages.length],
   ]
   for (const [what, begin, end, most] of failures) {
     attacker.target.clock.advance((TIMES['access_ttl'] ?? 0) + 1)
     await begin()
-    const sent = wire.length
+    const sent = sentPaths.length
     const refused = await callAll(pages, 2)
-    const refreshes = wire.slice(sent).filter((path) => path === ROUTE).length
+    const refreshes = sentPaths.slice(sent).filter((path) => path === ROUTE).length
     await end()
     const gone = (await readSignOuts(pages)).flat()
     await new Promise((resolve) => setTimeout(resolve, 1100))
@@ -148,7 +143,7 @@ async function fail(context: BrowserContext, pages: readonly Page[], attacker: A
   }
 }
 
-/** A session that is over: one refusal, and every tab is told once. */
+/** The session ends: each tab must be told once. */
 async function end(pages: readonly Page[], attacker: Attacker) {
   await attacker.target.auth.revokeSubject('alice')
   const refused = await callAll(pages, 5)
@@ -169,11 +164,11 @@ export async function openBrowser({ tabs, requests }: JsonObject, attacker: Atta
     args: ['--no-sandbox', '--disable-gpu'],
   })
   try {
-    // Whatever ends here is not what the attack began with.
+    // This step ends all of Alice's sessions, so no earlier token stays valid.
     attacker.genuine.length = 0
     const context = await browser.newContext()
-    const wire: string[] = []
-    context.on('request', (request) => wire.push(new URL(request.url()).pathname))
+    const sentPaths: string[] = []
+    context.on('request', (request) => sentPaths.push(new URL(request.url()).pathname))
     const pages = await openTabs(context, `http://127.0.0.1:${attacker.target.port}`, Number(tabs))
     await pages[0]?.evaluate(
       (password) => (globalThis as unknown as Tab).auth.login({ username: 'alice', password }),
@@ -181,8 +176,8 @@ export async function openBrowser({ tabs, requests }: JsonObject, attacker: Atta
     )
     for (const page of pages)
       await page.waitForFunction(() => (globalThis as unknown as Tab).auth.state.status === 'signed-in')
-    await expire(pages, Number(requests), attacker, wire)
-    await fail(context, pages, attacker, wire)
+    await expire(pages, Number(requests), attacker, sentPaths)
+    await fail(context, pages, attacker, sentPaths)
     await end(pages, attacker)
   } finally {
     await browser.close()

@@ -1,9 +1,9 @@
 /**
- * The application under attack: the public package behind a real HTTP server on a port of its own,
- * with issuer and audience, header and cookie as locations, sessions in memory or in a store that
- * is brought, a clock that the attack moves, and no leeway, so that `exp == now` is refused. It
- * counts what its handlers did and what its listeners heard, so that "refused" can be told from
- * "refused afterwards".
+ * The application under attack: the public package behind a real HTTP server on its own port. It
+ * has an issuer, an audience, tokens in header and cookies, sessions in memory or in a given store,
+ * a clock that the attack moves, and no leeway, so that `exp == now` is refused. It records what
+ * its handlers did and which events its listeners got, to show that a refused request had no
+ * effect.
  */
 import { scrypt, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
@@ -36,9 +36,7 @@ export const TIMES: Readonly<Record<string, number>> = {
   abs_ttl: 7_776_000,
 }
 
-/**
- * Users and passwords; the scheme of the case file. Mallory's account is real: she attacks others.
- */
+/** The users of case files and their passwords. Mallory, who attacks the others, has an account. */
 export const USERS: ReadonlyMap<string, string> = new Map([
   ['alice', 'pw'],
   ['bob', 'pw'],
@@ -50,37 +48,37 @@ export interface Execution {
   readonly sub: string
   readonly exp: number
   readonly scopes: readonly string[]
-  /** Whatever `admin` a handler could read, on the payload, in its data, or in a copy of either. */
+  /** The `admin` that a handler can read: in the payload, its data, or a copy of either. */
   readonly admin: unknown
 }
 
-/** What a listener heard about a session. */
+/** An event of a session, as a listener gets it. */
 export interface Notice extends SessionNotice {
   readonly event: keyof AuthEvents
 }
 
-/** A time that stands still until it is moved; epoch seconds. */
+/** A clock that stands still until the attack moves it; epoch seconds. */
 export interface Clock {
   now(): number
   advance(seconds: number): void
 }
 
-/** How the application under attack is built. */
+/** The options of the application under attack. */
 export interface TargetOptions {
   readonly adapter?: string
-  /** The algorithm that it signs with. */
+  /** The signing algorithm. */
   readonly alg?: string
-  /** A key ring, so that keys can be rotated, in place of one secret. */
+  /** Whether it has a key ring, whose keys can be rotated, instead of one secret. */
   readonly ring?: boolean
-  /** Where sessions are kept; default in memory, by the clock of the attack. */
+  /** The store of sessions; by default in memory, with the clock of the attack. */
   readonly store?: Store
-  /** The system's clock, as where the store's own is to rule. */
+  /** Whether it uses the system's clock, so that the store's clock decides. */
   readonly systemClock?: boolean
-  /** What users may do, asked at every login and refresh. Nobody may do anything by default. */
+  /** The scopes of users, read at each login and refresh. By default no one has any. */
   readonly grants?: ReadonlyMap<string, readonly string[]>
-  /** Options over the usual ones. */
+  /** Options that replace the usual ones. */
   readonly changes?: Partial<AuthOptions>
-  /** Told before and after the end of each answer. */
+  /** Called before and after the end of each response. */
   readonly onResponse?: (when: 'before' | 'after') => void
 }
 
@@ -88,30 +86,27 @@ export interface TargetOptions {
 export interface Target {
   readonly port: number
   readonly clock: Clock
-  /** What handlers did, in order. */
+  /** The runs of handlers, in order. */
   readonly executions: readonly Execution[]
-  /** What each request that reached the application cost there, in milliseconds. */
+  /** The application's time for each request that reached it, in milliseconds. */
   readonly handling: readonly number[]
-  /** How many wrong passwords were looked at. */
+  /** How many wrong passwords were checked. */
   readonly mistakes: () => number
-  /** What became of sessions, as the application's listeners heard it. */
+  /** The events that the application's listeners got, in order. */
   readonly notices: readonly Notice[]
-  /** Where sessions are kept. */
+  /** The store of sessions. */
   readonly store: Store
-  /** The present application; another after every change. */
+  /** The current application. Each change creates a new one. */
   readonly auth: Auth
   /** The key that signs now. */
   readonly server: ServerKey
-  /**
-   * Builds the application anew with other options over the usual ones; throws what the library
-   * throws.
-   */
+  /** Creates the application again with changed options. Throws what the library throws. */
   rebuild(changes: Partial<AuthOptions>): void
-  /** Takes the limits of attempts at passwords away. */
+  /** Removes the limits of password attempts. */
   unlimit(): void
-  /** Makes a new signing key; the old one goes on verifying. */
+  /** Adds a new signing key. The old one still verifies. */
   rotate(): void
-  /** Leaves a retired key out of the ring, or in it until a moment. */
+  /** Keeps a retired key in the ring until a time; undefined removes it. */
   retire(notAfter: number | undefined): void
   /** Takes no more requests, finishes those that run, and closes. */
   drain(): Promise<void>
@@ -133,28 +128,28 @@ function createSystemClock(): Clock {
   return {
     now: () => Math.floor(Date.now() / 1000),
     advance() {
-      throw new Unsupported('a clock that moves, in an application that lives by the clock of its store')
+      throw new Unsupported('a clock that moves, in an application that uses the clock of its store')
     },
   }
 }
 
-const NOTICES = ['started', 'refreshed', 'replayed', 'reused', 'healed', 'steppedUp', 'ended'] as const
+const EVENTS = ['started', 'refreshed', 'replayed', 'reused', 'healed', 'steppedUp', 'ended'] as const
 
-/** Listeners that write down what they hear. */
+/** Listeners that record their events. */
 function toListeners(notices: Notice[]): NonNullable<AuthOptions['on']> {
-  const entries = NOTICES.map((event) => [
+  const entries = EVENTS.map((event) => [
     event,
     (notice: SessionNotice) => notices.push({ event, ...notice }),
   ])
   return Object.fromEntries(entries)
 }
 
-/** Asks for a user's rights at every refresh, where the attack is about rights. */
+/** The option that reads rights at each refresh, if the attack is about rights. */
 function toRights(grants: TargetOptions['grants']) {
   return grants && { rights: (sub: string) => ({ scopes: grants.get(sub) ?? [] }) }
 }
 
-/** The options that every variant of the application has. */
+/** The options of the application, without keys. */
 function baseOptions(
   clock: Clock,
   notices: Notice[],
@@ -180,15 +175,15 @@ function baseOptions(
   }
 }
 
-/** What is around an application beside its `Auth`. */
+/** What an application needs beside its `Auth`. */
 interface Surroundings {
   readonly grants: TargetOptions['grants']
   readonly throttled: boolean
-  /** Told of each wrong password. */
+  /** Called for each wrong password. */
   readonly mistaken: () => void
 }
 
-/** Cheap as password hashes go: some attacks log in thousands of times. */
+/** A cheap cost for password hashes, as some attacks log in thousands of times. */
 const COST = { N: 1024 } as const
 
 function hash(text: string): Promise<Buffer> {
@@ -197,13 +192,10 @@ function hash(text: string): Promise<Buffer> {
   })
 }
 
-/**
- * Checks a password in the same time for a user that is not there; a real application takes a hash
- * that costs more.
- */
+/** Checks a password, in the same time for an unknown user. */
 async function isPassword(username: string, password: string): Promise<boolean> {
   const known = USERS.get(username)
-  const [given, stored] = await Promise.all([hash(password), hash(known ?? 'nobody')])
+  const [given, stored] = await Promise.all([hash(password), hash(known ?? 'unknown')])
   return timingSafeEqual(given, stored) && known !== undefined
 }
 
@@ -251,14 +243,14 @@ function createApplication(
   }
 }
 
-/** Every door that the attacks can be run on, by name. */
+/** All adapters, by name. */
 export const ADAPTERS: Readonly<Record<string, Adapter>> = { ...FETCH_ADAPTERS, ...FRAMEWORKS }
 
-/** Starts an application behind a door; the server listens on a free port of 127.0.0.1. */
+/** Starts the application on an adapter. The server listens on a free port of 127.0.0.1. */
 export async function createTarget(options: TargetOptions): Promise<Target> {
   const { adapter = 'fetch', alg = 'HS256', ring = alg !== 'HS256', grants } = options
-  const open = ADAPTERS[adapter]
-  if (open === undefined) throw new Error(`no such adapter: ${adapter}`)
+  const createListener = ADAPTERS[adapter]
+  if (createListener === undefined) throw new Error(`no such adapter: ${adapter}`)
   const clock = options.systemClock ? createSystemClock() : createClock()
   const store = options.store ?? memoryStore({ clock: clock.now })
   const state = {
@@ -290,7 +282,7 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
     const auth = createAuth({ ...base, ...toKeys(), ...state.changes })
     return {
       auth,
-      listener: (open as Adapter)(
+      listener: (createListener as Adapter)(
         createApplication(auth, executions, { grants, throttled: state.throttled, mistaken }),
       ),
     }
@@ -365,8 +357,8 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
 }
 
 /**
- * Measures what work costs, in milliseconds: by the clock or by the processor's time, whichever is
- * less. Another process that is busy lengthens the one, a garbage collector's threads the other.
+ * Starts a stopwatch for handling, in milliseconds. It takes the lesser of elapsed and processor
+ * time: other processes lengthen the one, and threads of the garbage collector the other.
  */
 function startWatch(): () => number {
   const started = performance.now()

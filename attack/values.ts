@@ -1,32 +1,26 @@
 /**
- * Values of the case file: `$A.access` reads what an earlier step saved, `$now+3600`, `$delete`,
+ * Values of case files: `$A.access` is what an earlier step saved, and `$now+3600`, `$delete`,
  * `$raw:1e400`, `$repeat:a:8193`, `$depth:5000`, `$members:400`, `$invalid_utf8`, `$utf16`, `$rand`
- * and `$jwe_*` are generators. JSON alone cannot say some of them (a number too large, a member
- * that goes away), so a resolved value has kinds of its own.
+ * and `$jwe_*` are generators. JSON cannot express some results, such as a number that is too large
+ * or a deleted member, so resolved values have additional types.
  */
 import { randomBytes } from 'node:crypto'
 import { isList, isObject, type Json } from './cases.ts'
 
-/**
- * A case wants something that this runner cannot do. The case is skipped, with the message as the
- * reason.
- */
+/** A case needs something that this runner cannot do. It is skipped, with the message as reason. */
 export class Unsupported extends Error {
   override readonly name: string = 'Unsupported'
 }
 
-/**
- * A case wants a program that this machine lacks. What needs it is skipped, with the message as the
- * reason.
- */
+/** The machine lacks a program. What needs it is skipped, with the message as reason. */
 export class Absent extends Unsupported {}
 
-/** JSON text that is written as it stands, and the form it takes when it is a whole document. */
+/** JSON text that is written unchanged, and its form as a whole document. */
 export class RawJson {
   readonly text: string
-  /** A whole document made of it; `...` is where the usual members go. */
+  /** The whole document; `...` stands for the usual members. */
   readonly document: string
-  /** How the document becomes bytes. */
+  /** The encoding of the document. */
   readonly encoding: 'utf8' | 'utf16le' | 'latin1'
 
   constructor(text: string, document: string = text, encoding: RawJson['encoding'] = 'utf8') {
@@ -36,10 +30,10 @@ export class RawJson {
   }
 }
 
-/** Stands for a member that goes away; compared by identity. */
+/** Stands for a deleted member. Compared by identity. */
 export const DELETED = new RawJson('null')
 
-/** A value whose generators have been carried out. */
+/** A value with its generators resolved. */
 export type Value =
   | null
   | boolean
@@ -49,15 +43,15 @@ export type Value =
   | readonly Value[]
   | { readonly [name: string]: Value }
 
-/** Where names are looked up. */
+/** Looks up the names in values. */
 export interface Scope {
-  /** Epoch seconds of the application under attack. */
+  /** The time of the application under attack, in epoch seconds. */
   now(): number
-  /** What `$name` or `$name.member` is; undefined when there is no such thing. */
+  /** The value of `$name` or `$name.member`; undefined if it is unknown. */
   lookup(name: string, member?: string): Value | undefined | Promise<Value | undefined>
 }
 
-/** Five-part JWE tokens; none is decryptable, and none must even be looked at (RFC 7516). */
+/** JWE tokens (RFC 7516). None can be decrypted, and the verifier must not try. */
 const JWE: Readonly<Record<string, (part: (value: unknown) => string) => string>> = {
   dir: (part) => `${part({ alg: 'dir', enc: 'A256GCM' })}..${noise(12)}.${noise(64)}.${noise(16)}`,
   rsa_oaep: (part) =>
@@ -76,7 +70,7 @@ function noise(bytes: number): string {
   return randomBytes(bytes).toString('base64url')
 }
 
-/** Generators that take arguments or need no scope, by name. */
+/** Generators that need no scope, by name. */
 const GENERATORS: Readonly<Record<string, (argument: string) => Value>> = {
   delete: () => DELETED,
   raw: (text) => new RawJson(text),
@@ -126,10 +120,7 @@ async function lookUp(match: RegExpExecArray, scope: Scope): Promise<Value> {
   return value
 }
 
-/**
- * A text with its generators carried out: the value itself when the text is one name, else a text
- * around the values.
- */
+/** Resolves a text: to the value if the text is one name or generator, else to a text. */
 export async function resolveText(text: string, scope: Scope): Promise<Value> {
   const generated = generate(text)
   if (generated !== undefined) return generated
@@ -146,10 +137,7 @@ export async function resolveText(text: string, scope: Scope): Promise<Value> {
   return result + text.slice(end)
 }
 
-/**
- * A value of the case file with every generator inside it carried out. Names of members are left as
- * they are.
- */
+/** Resolves all generators and names in a value. Names of members stay as they are. */
 export async function resolve(value: Json, scope: Scope): Promise<Value> {
   if (typeof value === 'string') return resolveText(value, scope)
   if (isList(value)) return Promise.all(value.map((item) => resolve(item, scope)))
@@ -159,13 +147,13 @@ export async function resolve(value: Json, scope: Scope): Promise<Value> {
   return Object.fromEntries(members)
 }
 
-/** A member of a step that must be a text. Throws `Unsupported` for anything else. */
+/** A member of a step that must be a text. Throws `Unsupported` if it is not. */
 export function textOf(value: Json | undefined, name: string): string {
   if (typeof value !== 'string') throw new Unsupported(`'${name}' that is no text`)
   return value
 }
 
-/** JSON text of a resolved value: raw text as it stands, deleted members left out. */
+/** The JSON text of a resolved value, with raw text unchanged and without deleted members. */
 export function toJson(value: Value): string {
   if (value instanceof RawJson) return value.text
   if (isArray(value)) return `[${value.map(toJson).join(',')}]`
@@ -179,15 +167,14 @@ export function isArray(value: Value): value is readonly Value[] {
   return Array.isArray(value)
 }
 
-/** Whether a resolved value is an object with named members. */
+/** Whether a resolved value is an object. */
 export function isMembers(value: Value | undefined): value is { readonly [name: string]: Value } {
   return typeof value === 'object' && value !== null && !isArray(value) && !(value instanceof RawJson)
 }
 
 /**
  * The bytes of a document given as raw text (`header_raw`, `payload_raw`). `...` stands for the
- * members of `base`, a leading `\ufeff`, which no JSON text may start with, for the byte order
- * mark.
+ * members of `base`, and `\ufeff` at the start for the byte order mark.
  */
 export function toDocument(raw: Value, base: Readonly<Record<string, Value>>): Buffer {
   const { document, encoding } =

@@ -1,25 +1,24 @@
 /**
- * One case, many attacks: a list given as the value of a header parameter, claim, key, function,
- * method, path, body, bearer or HTTP header means "once per element" (a literal list is a list
- * inside it), and a few words stand for several attacks. This room turns the steps of a case into
- * one list of steps per combination. Pure.
+ * Expands a case into its combinations. A list as the value of a header parameter, claim, key,
+ * function, method, path, body, bearer or HTTP header means one combination for each element; a
+ * list in the list is a literal list. Some words stand for several attacks too. Pure.
  */
 import { isList, isObject, type Json } from './cases.ts'
 
-/** One combination of a case's choices. */
+/** One combination of a case. */
 export interface Variant {
-  /** Which choices were made, such as `mint.header.alg="HS384"`; empty when there was no choice. */
+  /** The chosen values, such as `mint.header.alg="HS384"`; empty for the only combination. */
   readonly label: string
   readonly steps: readonly Json[]
 }
 
-/** A place in the steps where one of several values is put. */
+/** A place in the steps that takes one of several values. */
 interface Fork {
   readonly path: readonly (string | number)[]
   readonly options: readonly Json[]
 }
 
-/** Where a list means "once per element", by step; `*` is any name. */
+/** The places where a list means alternatives, by step; `*` is any name. */
 const EXPANDING: Readonly<Record<string, readonly string[]>> = {
   mint: ['header.*', 'claims.*', 'key', 'mac', 'header_raw', 'payload_raw'],
   mutate: ['fn', 'from', 'header.*', 'claims.*'],
@@ -30,16 +29,15 @@ const EXPANDING: Readonly<Record<string, readonly string[]>> = {
   fault: ['action.*'],
 }
 
-/** The step inside which each of these steps carries another one. */
+/** The member with the inner step of these steps. */
 const NESTED: Readonly<Record<string, string>> = { parallel: 'request', repeat: 'step' }
 
 /** More combinations than this are a mistake in the file. */
 const MAX_VARIANTS = 5_000
 
 /**
- * Words that stand for several attacks each, where a list could stand. The file says
- * `pad_equals:header|payload` for two; padding a segment under the signature is only an attack when
- * the signature is made again over it.
+ * The attacks that a word stands for, where a list could be. `pad_equals:header|payload` means two.
+ * Padding of a signed segment is only an attack if the result is signed again.
  */
 function toAlternatives(step: string, place: string, value: Json): Json[] {
   if (step === 'login' && place === 'extra_claims') return [value, ...toSingles(value)]
@@ -52,9 +50,8 @@ function toAlternatives(step: string, place: string, value: Json): Json[] {
 }
 
 /**
- * A document whose fault is a member named twice, or a lone surrogate, may lack members that are
- * wanted anyway. It is sent as it stands, and again with the usual members, so that nothing but the
- * fault is left to refuse.
+ * A document with a duplicate member or a lone surrogate may lack required members. It is sent
+ * unchanged, and again with the usual members, so that only the fault can be refused.
  */
 function toDocuments(place: string, text: string): string[] {
   if (!text.startsWith('{') || text.includes('...')) return [text]
@@ -65,14 +62,14 @@ function toDocuments(place: string, text: string): string[] {
   return place === 'payload_raw' && surrogate ? [text, `{...,${text.slice(1)}`] : [text]
 }
 
-/** Each member alone: one that is refused must not hide another that is not. */
+/** Each member alone: the refusal of one must not hide that another is accepted. */
 function toSingles(value: Json): Json[] {
   const entries = isObject(value) ? Object.entries(value) : []
   return entries.length < 2 ? [] : entries.map((entry) => Object.fromEntries([entry]))
 }
 
 function toFunctions(fn: string): string[] {
-  // A generator makes the whole token, and its colons are its own.
+  // The colons of a generator do not name a segment.
   if (fn.startsWith('$')) return [fn]
   if (fn === 'json_serialization') return [`${fn}:general`, `${fn}:flattened`]
   if (fn === 'swap_payloads') return [`${fn}:signature_of_other`, `${fn}:payload_of_other`]
@@ -84,7 +81,7 @@ function toFunctions(fn: string): string[] {
   return each.flatMap((one) => (signed && !one.endsWith(':signature') ? [one, `${one},resign`] : [one]))
 }
 
-/** The names under a pattern such as `header.*` that the node has, with their values. */
+/** The paths in a node that match a pattern such as `header.*`, with their values. */
 function* matches(node: Json, pattern: string): Generator<[string[], Json]> {
   const [head = '', ...rest] = pattern.split('.')
   if (!isObject(node)) return
@@ -120,9 +117,7 @@ function stepForks(step: Json, at: readonly (string | number)[]): Fork[] {
   return Object.entries(step).flatMap(([name, body]) => findForks(name, body, [...at, name]))
 }
 
-/**
- * A copy of a tree with another value at a path; own members named `__proto__` stay own members.
- */
+/** A copy of a tree with another value at a path. Its own members `__proto__` stay its own. */
 function replace(node: Json, path: readonly (string | number)[], value: Json): Json {
   const [head, ...rest] = path
   if (head === undefined) return value
@@ -140,10 +135,10 @@ function toLabel(path: readonly (string | number)[], value: Json): string {
 }
 
 /**
- * All combinations of a case's choices, in the file's order; one without a label when there is no
- * choice.
+ * All combinations of a case, in the file's order. A case without alternatives has one, without a
+ * label.
  *
- * @throws {Error} when there are more than 5 000
+ * @throws {Error} if there are more than 5 000
  */
 export function toVariants(steps: readonly Json[]): Variant[] {
   const forks = steps.flatMap((step, index) => stepForks(step, [index]))

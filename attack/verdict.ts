@@ -1,20 +1,21 @@
 /**
- * From what a run left behind to a verdict: status, error code, headers and assertions of the
- * case's expectation, held against the last answer, or against how the setup ended.
+ * The verdict on a run: checks the last response, or how the setup ended, against the case's
+ * expectation.
  */
 import { ASSERTIONS } from './assertions.ts'
 import { type Attacker, codeOf, type Exchange } from './attacker.ts'
 import { checkResponse } from './expectations.ts'
 import { CASE_CHECKS } from './families.ts'
 
-/** What is wrong after a run; empty when the case passes. */
+/** The verdict on a run. */
 export interface Verdict {
+  /** What is wrong; empty if the case passes. */
   readonly complaints: readonly string[]
-  /** Assertions that nobody checked. */
+  /** Sentences that were not checked. */
   readonly unchecked: readonly string[]
-  /** What a reader of the report must know. */
+  /** Notes for the reader of the report. */
   readonly notes: readonly string[]
-  /** How the run ended, in short, for the verbose report. */
+  /** How the run ended, for the verbose report. */
   readonly outcome: string
 }
 
@@ -26,8 +27,8 @@ function checkLast({ attack }: Attacker, last: Exchange | undefined): string[] {
 }
 
 /**
- * The last response. Where its step expects another status than the case does: the last response
- * without an expectation of its own, logins aside; undefined where there is none.
+ * The response that the case's expectation is about: the last one. If its step expects another
+ * status than the case, the last one whose step has no `expect`, logins excluded.
  */
 function findLast({ attack, exchanges, expected }: Attacker): Exchange | undefined {
   const ownOf = (one: Exchange) => expected.find(({ exchange }) => exchange === one)?.expectation
@@ -37,16 +38,13 @@ function findLast({ attack, exchanges, expected }: Attacker): Exchange | undefin
   return exchanges.findLast((one) => ownOf(one) === undefined && !one.request.path.endsWith('/login'))
 }
 
-/**
- * How a setup ended. Error words of the case file such as `key_too_weak` are all one class here:
- * `ConfigurationError`.
- */
+/** Checks how a setup ended. Codes such as `key_too_weak` all mean a `ConfigurationError`. */
 function checkSetup({ attack, setup }: Attacker): string[] {
   if (setup === undefined || attack.expect.status.includes(setup.status)) return []
   return [`setup ${setup.status} (${setup.detail}), expected ${attack.expect.status.join(' or ')}`]
 }
 
-/** Holds a run that has come to its end against what was expected. */
+/** Checks a run after its last step. */
 export async function checkRun(attacker: Attacker): Promise<Verdict> {
   const { attack, setup, exchanges, decisive, findings, expected } = attacker
   const last = setup === undefined ? (decisive.at(-1) ?? exchanges.at(-1)) : undefined
@@ -69,12 +67,12 @@ export async function checkRun(attacker: Attacker): Promise<Verdict> {
   return { complaints, unchecked, notes: attacker.notes, outcome: describeEnd(attacker, last) }
 }
 
-/** The case's expectation, against the responses that it is about. */
+/** Checks the responses that the case's expectation is about. */
 function checkResponses(attacker: Attacker): string[] {
   const { decisive, exchanges } = attacker
   if (decisive.length > 0) return decisive.flatMap((one) => checkLast(attacker, one))
   const last = findLast(attacker)
-  // Where each request has its own expectation, the case needs none.
+  // If each request has its own expectation, the case needs no response.
   return last === undefined && exchanges.length > 0 ? [] : checkLast(attacker, last)
 }
 
