@@ -147,7 +147,7 @@ describe('faults', () => {
     ]
     expect((await run(steps('feed_down'), { status: [503], assert })).reasons).toEqual([])
     expect((await run(steps('feed_dup'), { status: [401], assert })).reasons).toEqual([])
-    expect((await run(steps('feed_gone'), {})).reasons).toEqual(['unknown here: disturbance feed_gone'])
+    expect((await run(steps('feed_gone'), {})).reasons).toEqual(["unknown here: disturbance 'feed_gone'"])
   }, 30_000)
 })
 
