@@ -234,7 +234,7 @@ export async function checkFile(attacker: Attacker): Promise<void> {
     () => true,
     () => false,
   )
-  attacker.record(integrity, checked, 'the write-ahead log cannot be checkpointed')
+  attacker.record(integrity, checked, 'the write-ahead log cannot be truncated')
   await checkLocking(attacker)
 }
 
