@@ -5,6 +5,7 @@
  * cluster too. Failures are plain rejections.
  */
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { Store } from '../session/store.ts'
 import { createAttemptScripts } from './redis/attempts.ts'
 import { createSend, type RedisClient } from './redis/client.ts'
@@ -23,7 +24,7 @@ export type {
   RedisClient,
 } from './redis/client.ts'
 
-/** How a Redis store names its keys. */
+/** How a Redis store names its keys, and watches its connection. */
 export interface RedisStoreOptions {
   /**
    * What every key begins with, in braces: `{tw}:...`. 1 to 64 letters, digits or `: . _ -`;
@@ -31,7 +32,16 @@ export interface RedisStoreOptions {
    * node keeps the sessions.
    */
   readonly prefix?: string
+  /**
+   * How long a connection may give no reply while some are due; then it is closed, and the client
+   * makes a new one. Default `'5s'`; between 0.1 seconds and an hour. Without it a connection that a
+   * firewall has forgotten hangs for a quarter of an hour. A sentinel client of node-redis is left
+   * alone.
+   */
+  readonly deadline?: Duration
 }
+
+const DEADLINE_BOUNDS = { min: 0.1, max: 3600 } as const
 
 /**
  * Keeps sessions in Redis.
@@ -40,9 +50,13 @@ export interface RedisStoreOptions {
  * node-redis ends the process when a connection breaks. The failed calls reject. Attach your own
  * listener first to be told.
  *
+ * Give the store a client without blocking commands, such as a blocking pop of a queue: they hold up
+ * all others, and a connection that gives no reply is replaced.
+ *
  * @param client an ioredis `Redis` or `Cluster`, or a connected node-redis client, pool, cluster or
  * sentinel; never closed here
- * @throws {ConfigurationError} for another kind of client, an unfit prefix or an unknown option
+ * @throws {ConfigurationError} for another kind of client, an unfit prefix or deadline, or an unknown
+ * option
  * @example
  * import { Redis } from 'ioredis'
  * import { redisStore } from 'tokenwright/stores/redis'
@@ -53,9 +67,10 @@ export interface RedisStoreOptions {
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
   const given: unknown = options
   if (!isRecord(given)) throw new ConfigurationError(expected('options', 'an object of options', given))
-  checkKnownKeys('', given, ['prefix'])
+  checkKnownKeys('', given, ['prefix', 'deadline'])
   const keys = createKeys(options.prefix ?? 'tw')
-  const run = createRunner(createSend(client))
+  const deadline = toSeconds('deadline', options.deadline ?? '5s', DEADLINE_BOUNDS)
+  const run = createRunner(createSend(client, deadline))
   return Object.freeze({
     name: 'redis',
     inspect: () => inspect(run, keys),

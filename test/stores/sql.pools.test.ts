@@ -17,6 +17,8 @@ const pause = (seconds: number): Promise<void> =>
 interface Proxy {
   readonly port: number
   freeze(): number
+  /** How many connections there were. */
+  connections(): number
   refuse(yes: boolean): void
   close(): void
 }
@@ -24,7 +26,9 @@ interface Proxy {
 async function startProxy(target: number): Promise<Proxy> {
   const pairs: { near: Socket; far: Socket }[] = []
   let refusing = false
+  let count = 0
   const server: Server = createServer((near) => {
+    count += 1
     near.on('error', () => undefined)
     // Accepted and never answered: what a firewall that drops packets looks like.
     if (refusing) return
@@ -47,6 +51,7 @@ async function startProxy(target: number): Promise<Proxy> {
       }
       return frozen.length
     },
+    connections: () => count,
     refuse(yes) {
       refusing = yes
     },
@@ -128,6 +133,22 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
       for (let i = 0; i < 6; i++)
         expect((await store.rotate(toCall(sid, i, { overlap: 0 }))).word).toBe('rotated')
       expect(crashes).toEqual([])
+    })
+
+    it('let go of every connection that is older than a failure', { timeout: 20_000 }, async () => {
+      const store = sqlStore(open(proxy.port, 3, { deadline: 0.3 }))
+      await together(6, () => store.now())
+      const before = proxy.connections()
+      expect(proxy.freeze()).toBeGreaterThanOrEqual(3)
+      await expect(store.now()).rejects.toMatchObject({ name: 'DeadlineError' })
+      // The other two would have hung as well: no call waits for them.
+      for (let i = 0; i < 3; i++) expect(await store.now()).toBeGreaterThan(1e9)
+      await together(6, () => store.now())
+      const made = proxy.connections() - before
+      expect(made).toBeLessThanOrEqual(3)
+      // What was made after it stays.
+      await together(6, () => store.now())
+      expect(proxy.connections() - before).toBe(made)
     })
 
     it('let go of a connection that hangs within a transaction', { timeout: 20_000 }, async () => {

@@ -4,6 +4,13 @@
  * command, as strings, to the node that owns a key. `script.ts` reads the replies.
  */
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
+import {
+  type IoredisConnection,
+  type NodeRedisConnection,
+  ReplyTimeout,
+  replaceConnection,
+  replaceDead,
+} from './reply-timeout.ts'
 
 /** An ioredis client, version 5 or 6: `new Redis()` or `new Cluster()`. */
 export interface IoredisClient {
@@ -39,27 +46,65 @@ export type RedisClient = IoredisClient | NodeRedisClient | NodeRedisCluster | N
 /** Sends a command to the node that owns `key`; rejects with what the client rejects with. */
 export type Send = (key: string, args: readonly string[]) => Promise<unknown>
 
+/** What a client may have beside what it sends with. */
+type AnyClient = IoredisClient &
+  IoredisConnection &
+  NodeRedisConnection & {
+    /** The connections of an ioredis cluster. */
+    nodes?(role: 'master'): readonly Node[]
+    /** The nodes of a node-redis cluster. */
+    readonly masters?: readonly { readonly client?: Node | Promise<Node> }[]
+    /** Lends a client of a node-redis pool. */
+    execute?(work: (client: NodeRedisClient & NodeRedisConnection) => unknown): Promise<unknown>
+    /** Sends by node-redis, with what its kind wants before the command. */
+    sendCommand(...args: readonly unknown[]): Promise<unknown>
+  }
+
+/** A connection to one node of a cluster. */
+type Node = IoredisConnection & NodeRedisConnection & { ping(): Promise<unknown> }
+
 /**
  * Recognizes the client. The order matters: ioredis has a `sendCommand` of another shape.
  *
+ * @param seconds how long a connection may give no reply before it is replaced
  * @throws {ConfigurationError} for any other value
  */
-export function createSend(client: RedisClient): Send {
+export function createSend(given: RedisClient, seconds: number): Send {
   // `slots` of a node-redis cluster is a getter that may be empty before it is connected.
-  const has = (name: string): boolean => typeof client === 'object' && client !== null && name in client
+  const has = (name: string): boolean => typeof given === 'object' && given !== null && name in given
+  const client = given as AnyClient
   if (has('call')) {
-    const { call } = client as IoredisClient
-    return async (_key, [command = '', ...args]) => call.call(client, command, ...args)
+    const timeout = new ReplyTimeout(seconds, () =>
+      has('nodes') ? replaceDead(client.nodes?.('master') ?? []) : replaceConnection(client),
+    )
+    return (_key, [command = '', ...args]) => timeout.watch(() => client.call(command, ...args))
   }
   if (!has('sendCommand'))
-    throw new ConfigurationError(expected('client', 'an ioredis or node-redis client', client))
+    throw new ConfigurationError(expected('client', 'an ioredis or node-redis client', given))
   listen(client)
   if (has('masters') || has('slots')) {
-    return async (key, args) => (client as NodeRedisCluster).sendCommand(key, false, [...args])
+    const timeout = new ReplyTimeout(seconds, async () => {
+      const clients = (client.masters ?? []).map(({ client: node }) => node)
+      await replaceDead((await Promise.all(clients)).filter((node) => node !== undefined))
+    })
+    return (key, args) => timeout.watch(() => client.sendCommand(key, false, [...args]))
   }
-  if (has('getSentinelNode'))
-    return async (_key, args) => (client as NodeRedisSentinel).sendCommand(false, [...args])
-  return async (_key, args) => (client as NodeRedisClient).sendCommand([...args])
+  // A sentinel client has no connection that could be replaced from outside.
+  if (has('getSentinelNode')) return async (_key, args) => client.sendCommand(false, [...args])
+  if (has('execute')) return createPoolSend(client, seconds)
+  const timeout = new ReplyTimeout(seconds, () => replaceConnection(client))
+  return (_key, args) => timeout.watch(() => client.sendCommand([...args]))
+}
+
+/** Watches each connection of a node-redis pool by itself. */
+function createPoolSend(pool: AnyClient, seconds: number): Send {
+  const timeouts = new WeakMap<object, ReplyTimeout>()
+  return async (_key, args) =>
+    pool.execute?.((client) => {
+      const timeout = timeouts.get(client) ?? new ReplyTimeout(seconds, () => replaceConnection(client))
+      timeouts.set(client, timeout)
+      return timeout.watch(() => client.sendCommand([...args]))
+    })
 }
 
 /**

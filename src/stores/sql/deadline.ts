@@ -30,6 +30,34 @@ export class DeadlineError extends Error {
   readonly code: string = 'ETIMEDOUT'
 }
 
+/**
+ * Which connections of a pool are older than a failure. Where one hung or broke, the others lead to
+ * the same server or through the same network, and would fail one call each.
+ */
+export class Generations {
+  readonly #born = new WeakMap<object, number>()
+  #current = 0
+
+  /** Notes a connection, the first time that it is seen. */
+  note(connection: object): void {
+    if (!this.#born.has(connection)) this.#born.set(connection, this.#current)
+  }
+
+  /** Whether a connection is older than a failure, so that it is to be closed. */
+  isOutdated(connection: object): boolean {
+    return this.#birthOf(connection) < this.#current
+  }
+
+  /** Notes that a connection failed. Those that were made after it stay. */
+  fail(connection: object): void {
+    this.#current = Math.max(this.#current, this.#birthOf(connection) + 1)
+  }
+
+  #birthOf(connection: object): number {
+    return this.#born.get(connection) ?? this.#current
+  }
+}
+
 /** The deadline of a wrapped pool, in seconds. */
 export function readDeadline(options: DeadlineOptions): number {
   checkKnownKeys('', options, ['deadline'])

@@ -2,7 +2,7 @@
  * A pool of `mysql2`, wrapped for Kysely's `MysqlDialect`: calls and waits for a connection have a
  * deadline, a connection that hung is closed, and no `error` event of the driver ends the process.
  */
-import { DeadlineError, type DeadlineOptions, type Loose, readDeadline } from './deadline.ts'
+import { DeadlineError, type DeadlineOptions, Generations, type Loose, readDeadline } from './deadline.ts'
 
 /** The used part of a pooled connection of `mysql2` (callbacks, not `mysql2/promise`). */
 export interface MysqlConnectionLike {
@@ -59,7 +59,7 @@ function callOnce<T>(
   callback: Callback<T | undefined>,
   seconds: number,
   late: { readonly what: string; onDeadline(): void; onLate(result: T | undefined): void },
-): Callback<T> {
+): Callback<T | undefined> {
   let over = false
   const timer = setTimeout(() => {
     over = true
@@ -73,11 +73,16 @@ function callOnce<T>(
   }
 }
 
-function wrap(connection: MysqlConnectionLike, deadline: number): MysqlConnectionWithDeadlines {
+function wrap(
+  connection: MysqlConnectionLike,
+  deadline: number,
+  generations: Generations,
+): MysqlConnectionWithDeadlines {
   let broken: Error | undefined
   // The running query rejects by itself; without a listener the event could end the process.
   connection.on('error', (error) => {
     broken ??= error
+    generations.fail(connection)
   })
   function destroy(error: Error): void {
     if (broken === undefined) connection.destroy()
@@ -93,14 +98,17 @@ function wrap(connection: MysqlConnectionLike, deadline: number): MysqlConnectio
       const hung = new DeadlineError('The connection hung before')
       const settle = callOnce(callback, deadline, {
         what: 'A query',
-        onDeadline: () => destroy(hung),
+        onDeadline() {
+          generations.fail(connection)
+          destroy(hung)
+        },
         onLate: () => undefined,
       })
       return connection.query(sql, parameters, settle)
     },
     destroy: () => destroy(new DeadlineError('The connection was closed')),
     release() {
-      if (broken === undefined) connection.release()
+      if (broken === undefined && !generations.isOutdated(connection)) connection.release()
       else connection.destroy()
     },
   }
@@ -116,12 +124,24 @@ export function withMysqlDeadlines(
   options: DeadlineOptions = {},
 ): MysqlPoolWithDeadlines {
   const deadline = readDeadline(options)
+  const generations = new Generations()
   // Kysely keys its state by the connection object, so one connection keeps one wrapper.
   const known = new WeakMap<MysqlConnectionLike, MysqlConnectionWithDeadlines>()
   function toWrapped(connection: MysqlConnectionLike): MysqlConnectionWithDeadlines {
-    const wrapped = known.get(connection) ?? wrap(connection, deadline)
+    generations.note(connection)
+    const wrapped = known.get(connection) ?? wrap(connection, deadline, generations)
     known.set(connection, wrapped)
     return wrapped
+  }
+
+  /** Lends a connection that is no older than a failure; the pool makes new ones. */
+  function lend(callback: Callback<MysqlConnectionLike | undefined>): void {
+    pool.getConnection((error: unknown, connection: MysqlConnectionLike | undefined) => {
+      if (error || connection === undefined || !generations.isOutdated(connection))
+        return callback(error, connection)
+      connection.destroy()
+      lend(callback)
+    })
   }
   return {
     end: (callback) => pool.end(callback),
@@ -139,7 +159,7 @@ export function withMysqlDeadlines(
           onLate: (connection) => connection?.release(),
         },
       )
-      pool.getConnection(settle)
+      lend(settle)
     },
   }
 }

@@ -5,7 +5,7 @@
  * takes twice as long.
  */
 import { createHash } from 'node:crypto'
-import { type DeadlineOptions, type Loose, readDeadline, within } from './deadline.ts'
+import { type DeadlineOptions, Generations, type Loose, readDeadline, within } from './deadline.ts'
 import { MARK } from './statement.ts'
 
 /** The used part of a client of `pg`. */
@@ -29,7 +29,7 @@ export interface PgPoolLike {
   /** Closes all clients. */
   end(): Promise<void>
   /** Listens to the failures of idle clients. */
-  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'error', listener: (error: Error, client?: Loose) => void): unknown
   /** Tells of each new client. */
   on(event: 'connect', listener: (client: Loose) => void): unknown
   /** The pool's settings. */
@@ -72,10 +72,15 @@ function toName(text: string): string {
   return name
 }
 
-function wrap(client: PgClientLike, deadline: number): { client: PgClientWithDeadlines; lend(): void } {
+function wrap(
+  client: PgClientLike,
+  deadline: number,
+  generations: Generations,
+): { client: PgClientWithDeadlines; lend(): void } {
   const loan: Loan = { broken: undefined }
   const onError = (error: Error): void => {
     loan.broken ??= error
+    generations.fail(client)
   }
   async function query(text: string, values: readonly unknown[]): Promise<unknown> {
     if (loan.broken !== undefined) throw loan.broken
@@ -85,7 +90,7 @@ function wrap(client: PgClientLike, deadline: number): { client: PgClientWithDea
     try {
       return await within(call, deadline, 'A query')
     } catch (error) {
-      if (error instanceof Error && error.name === 'DeadlineError') loan.broken ??= error
+      if (error instanceof Error && error.name === 'DeadlineError') onError(error)
       throw error
     }
   }
@@ -96,7 +101,7 @@ function wrap(client: PgClientLike, deadline: number): { client: PgClientWithDea
         typeof asked === 'string' ? query(asked, values) : client.query(asked),
       release(destroy) {
         client.removeListener('error', onError)
-        client.release(loan.broken ?? destroy)
+        client.release(loan.broken ?? (destroy || generations.isOutdated(client)))
       },
       ...(typeof client.processID === 'number' ? { processID: client.processID } : {}),
     },
@@ -118,31 +123,40 @@ export function withPgDeadlines(pool: PgPoolLike, options: DeadlineOptions = {})
   const deadline = readDeadline(options)
   const settings = pool.options as Record<string, unknown>
   settings['connectionTimeoutMillis'] ||= Math.ceil(deadline * 1000)
+  const generations = new Generations()
   // The pool has thrown away the idle client that broke; without a listener the event would end the
   // process.
-  pool.on('error', () => undefined)
-  // A driver's error between the greeting and the loan finds no listener of the pool or of ours.
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('error', (_error, client?: object) => client && generations.fail(client))
+  pool.on('connect', (client) => {
+    generations.note(client)
+    // A driver's error between the greeting and the loan finds no listener of the pool or of ours.
+    client.on('error', () => undefined)
+  })
   // Kysely knows a connection by its object, and greets each new one.
   const known = new WeakMap<PgClientLike, ReturnType<typeof wrap>>()
+  async function lend(): Promise<PgClientLike> {
+    const lending = pool.connect()
+    let given = false
+    lending.then((late) => given && late.release()).catch(() => undefined)
+    try {
+      return await within(lending, deadline, 'The wait for a connection')
+    } catch (error) {
+      // What comes now goes back at once.
+      given = true
+      throw error
+    }
+  }
   return {
     options: pool.options,
     end: () => pool.end(),
     async connect() {
-      const lending = pool.connect()
-      let given = false
-      lending.then((late) => given && late.release()).catch(() => undefined)
-      try {
-        const client = await within(lending, deadline, 'The wait for a connection')
-        const wrapped = known.get(client) ?? wrap(client, deadline)
-        known.set(client, wrapped)
-        wrapped.lend()
-        return wrapped.client
-      } catch (error) {
-        // What comes now goes back at once.
-        given = true
-        throw error
-      }
+      let client = await lend()
+      // A pool has few such clients, and makes a new one when they are gone.
+      for (; generations.isOutdated(client); client = await lend()) client.release(true)
+      const wrapped = known.get(client) ?? wrap(client, deadline, generations)
+      known.set(client, wrapped)
+      wrapped.lend()
+      return wrapped.client
     },
   }
 }

@@ -6,7 +6,8 @@ import { type PgPoolLike, type PgPoolWithDeadlines, withPgDeadlines } from './pg
 
 /**
  * Gives every call of a pool a deadline. A connection that hung or broke is closed instead of given
- * back to the pool, and no `error` event of the driver ends the process.
+ * back to the pool, and so are all that are older than that failure: after a failover they lead
+ * nowhere too. No `error` event of the driver ends the process.
  *
  * @param pool a `Pool` of `pg`, or a pool that `createPool` of `mysql2` (not `mysql2/promise`) made
  * @throws {ConfigurationError} when it is neither, or the deadline is unfit
