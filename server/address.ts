@@ -1,42 +1,42 @@
 /**
- * The addresses of databases, read out of `DATABASE_URL` and `REDIS_URL`. Pure: nothing is looked
- * up. Such an address may hold a password, so that no complaint quotes one, and what may be shown
- * of it is written apart: the kind, the host and the name of the database.
+ * Parses `DATABASE_URL` and `REDIS_URL`, without any look-up. Such an address may contain a
+ * password, so no error message quotes it. What may be shown is kept apart: the kind, the host and
+ * the name of the database.
  */
 import { resolve } from 'node:path'
 import { ConfigurationError } from 'tokenwright'
 
-/** A database in a file of this machine. */
+/** A database in a local file. */
 export interface FileLocation {
   readonly kind: 'sqlite'
   /** An absolute path, or `:memory:`. */
   readonly path: string
   /**
-   * Whether a missing folder may be made: only for the default place, since elsewhere it is likely
-   * a typo.
+   * Whether a missing folder may be created. Only for the default path: in any other path, a
+   * missing folder is probably a typo.
    */
   readonly createFolder: boolean
 }
 
-/** A database at the other end of a connection. */
+/** A database that is reached over the network. */
 export interface RemoteLocation<K extends string = 'postgres' | 'mysql'> {
   readonly kind: K
-  /** The address as drivers take it, with the password; never shown. */
+  /** The address for the driver, with the password. Never shown. */
   readonly url: string
-  /** The address as people may see it. */
+  /** The address without its secrets, for messages. */
   readonly shown: string
 }
 
-/** Where the users are kept, and the sessions if no Redis is given. */
+/** Where the users are kept, and the sessions if there is no Redis. */
 export type DatabaseLocation = FileLocation | RemoteLocation
 
-/** A Redis. */
+/** The address of a Redis server. */
 export type RedisLocation = RemoteLocation<'redis'>
 
-/** The default database, under the directory that the server is started from; git-ignored. */
+/** The default database, relative to the current directory. Git ignores it. */
 export const DEFAULT_DATABASE_URL = 'sqlite:./.data/tokenwright.db'
 
-/** What can stand before the colon of `DATABASE_URL`. */
+/** The schemes of `DATABASE_URL`. */
 const DATABASES: Readonly<Record<string, (text: string, cwd: string) => DatabaseLocation>> = {
   sqlite: readFile,
   postgres: (text) => readRemote(text, 'postgres'),
@@ -56,7 +56,7 @@ export function readDatabase(text = '', cwd = ''): DatabaseLocation {
   )
 }
 
-/** Reads `REDIS_URL`; undefined where there is none. */
+/** Reads `REDIS_URL`. Undefined if it is empty. */
 export function readRedis(text = ''): RedisLocation | undefined {
   if (text === '') return undefined
   const url = parse(text)
@@ -68,7 +68,7 @@ export function readRedis(text = ''): RedisLocation | undefined {
   return Object.freeze({ kind: 'redis', url: text, shown: show('redis', url) })
 }
 
-/** The place in words that may be shown. */
+/** A location as messages may show it. */
 export function showLocation(location: DatabaseLocation | RedisLocation): string {
   return location.kind === 'sqlite' ? location.path : location.shown
 }
@@ -98,18 +98,18 @@ function readRemote(text: string, kind: 'postgres' | 'mysql'): RemoteLocation {
   return { kind, url: text.replace(/^[^:]+/, kind), shown: show(kind, url) }
 }
 
-/** An address with a host; null for anything else. */
+/** Parses a URL with a host and no fragment. Null for anything else. */
 function parse(text: string): URL | null {
   const url = URL.canParse(text) ? new URL(text) : null
   return url === null || url.hostname === '' || url.hash !== '' ? null : url
 }
 
-/** Without user, password and query. */
+/** The URL without user, password and query. */
 function show(kind: string, { host, pathname }: URL): string {
   return `${kind}://${host}${pathname}`
 }
 
-/** Quotes a value for a one-line complaint: line breaks are escaped and long values cut. */
+/** Quotes a value for a one-line message: escapes line breaks and cuts long values. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text)
 }

@@ -1,26 +1,23 @@
-/**
- * What the server says when it is up: the few lines that someone who just started it needs. No
- * secret is shown.
- */
+/** Prints the few lines that an operator needs after the start. Prints no secret. */
 import type { AddressInfo } from 'node:net'
 import { showLocation } from './address.ts'
 import type { ServerConfig } from './config.ts'
 import { VERSION } from './root.ts'
 
-/** What there is to say beside the address. */
-export interface News {
+/** What is printed besides the address. */
+export interface Announcement {
   readonly config: ServerConfig
   /**
-   * The demo users who can still sign in: asked of the database and not of the settings, since one
-   * that was made for trying things out may be in production now.
+   * The demo users who can still sign in. The database tells, not the settings: a database that was
+   * created for a trial may be in production now.
    */
   readonly demoUsers: readonly string[]
-  /** Where the secret came from. */
+  /** Where the secret comes from. */
   readonly secretOrigin: string
 }
 
-/** Says it. */
-export function announce(address: AddressInfo, { config, demoUsers, secretOrigin }: News): void {
+/** Prints the announcement on standard output. */
+export function announce(address: AddressInfo, { config, demoUsers, secretOrigin }: Announcement): void {
   const { database, redis, production } = config
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
   const demo = demoUsers.map((name) => `${name} / ${name}`).join(', ')

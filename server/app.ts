@@ -1,25 +1,25 @@
 /**
- * The routes: the library's own under /auth, the demo API, health, and the pages. Each route is a
- * line that says what it asks of a token; what the library does is not repeated here. Knows nothing
- * of processes and sockets.
+ * The routes: those of the library under /auth, the demo API, health, and the pages. Each demo
+ * route is one line that names what it requires of a token. This file does not deal with processes
+ * or sockets.
  */
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { type Auth, AuthError } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
 import { authRoutes, readBody } from 'tokenwright/routes'
+import { createErrorHandler, respondUnrouted } from './error-responses.ts'
 import type { Health } from './health.ts'
 import { describeApi } from './openapi.ts'
 import { loadPages, type Page } from './pages.ts'
 import { isPassword, PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from './passwords.ts'
-import { answerUnrouted, createAnswerError } from './refusals.ts'
 import type { Users } from './users.ts'
 
-/** What the routes work with. */
-export interface AppParts {
+/** What the routes use. */
+export interface AppDependencies {
   readonly auth: Auth
   readonly users: Users
-  /** How the server is. */
+  /** Checks the state of the server. */
   readonly health: () => Promise<Health>
 }
 
@@ -28,21 +28,21 @@ export interface AppParts {
  *
  * @throws {ConfigurationError} when a page's file is missing
  */
-export function createApp({ auth, users, health }: AppParts): Hono {
+export function createApp({ auth, users, health }: AppDependencies): Hono {
   const app = new Hono()
-  app.onError(createAnswerError(auth))
-  app.notFound((context) => answerUnrouted(app, context))
+  app.onError(createErrorHandler(auth))
+  app.notFound((context) => respondUnrouted(app, context))
   app.use(async (context, next) => {
     await next()
     context.header('X-Content-Type-Options', 'nosniff')
     context.header('Referrer-Policy', 'no-referrer')
   })
 
-  const answerAuth = authRoutes(auth, {
+  const respondAuth = authRoutes(auth, {
     verifyCredentials: users.verifyCredentials,
     delivery: 'body',
   })
-  const handleAuth = (context: Context) => answerAuth(context.req.raw, { address: addressOf(context) })
+  const handleAuth = (context: Context) => respondAuth(context.req.raw, { address: addressOf(context) })
   app.all('/auth/*', handleAuth)
   app.all('/.well-known/jwks.json', handleAuth)
 
@@ -55,9 +55,7 @@ export function createApp({ auth, users, health }: AppParts): Hono {
   return app
 }
 
-/**
- * The client's address, for its list of sessions; undefined where no socket is behind the request.
- */
+/** The client's address, for the list of sessions. Undefined if the request has no socket. */
 function addressOf({ env }: Context): string | undefined {
   const { incoming }: Partial<HttpBindings> = env ?? {}
   return incoming?.socket.remoteAddress
@@ -76,8 +74,8 @@ function addDemo(app: Hono, auth: Auth, users: Users): void {
   app.post('/change-password', guard.fresh(), async (context) => {
     const { sub, sid = null } = context.var.auth
     await users.changePassword(sub, await readNewPassword(context.req.raw))
-    // Whoever is in with the old password is out; a failure here is one of the whole change, to be
-    // tried again.
+    // Signs out whoever used the old password. If this fails, the request fails and can be
+    // repeated.
     await auth.sessions.endAll(sub, { except: sid })
     return context.json({ message: 'Password changed' })
   })

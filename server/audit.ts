@@ -1,49 +1,52 @@
 /**
- * What happened, for whoever keeps watch: one line per event of a session on standard output, and
- * what failed on standard error. No line holds a token, a key, a password or anything that a
- * request brought but a user's name, which is quoted where it could pass for more. Refusals and
- * failures come in floods: one line a second per cause.
+ * The audit log: session events and refusals on standard output, failures on standard error, one
+ * line each.
+ *
+ * No line contains a token, a key or a password. The only text from a request is a user's name,
+ * which is quoted if it could be read as something else. Refusals and failures can come in floods,
+ * so each cause gets at most one line a second.
  */
 import type { AuthEvents, Listeners } from 'tokenwright'
 import { codeOf } from './reason.ts'
 
-/** The audit of one server. */
+/** The audit log of one server. */
 export interface Audit {
   /** The listeners for `createAuth`. */
   readonly on: Listeners<AuthEvents>
-  /** Tells that a part of the server failed, such as its database. */
+  /** Records that a part of the server failed, such as its database. */
   failed(part: string, cause: unknown): void
 }
 
-/** Where lines go, and the present moment in seconds. */
-export interface AuditParts {
+/** Where the lines go, and a monotonic clock in seconds. */
+export interface AuditOptions {
   readonly write?: (line: string) => void
   readonly complain?: (line: string) => void
   readonly now?: () => number
 }
 
-/** The events of sessions, each of which has its line. */
+/** The session events that are recorded. */
 const SESSION_EVENTS = ['started', 'refreshed', 'replayed', 'reused', 'healed', 'steppedUp', 'ended'] as const
 
-/** Prepares the audit. */
+/** Creates the audit log. */
 export function createAudit({
   write = console.log,
   complain = console.error,
   now = () => performance.now() / 1000,
-}: AuditParts = {}): Audit {
+}: AuditOptions = {}): Audit {
   const limit = createLimit(now)
-  const tell = (event: string, facts: Readonly<Record<string, string | null>>) => write(word(event, facts))
-  const tellOfSession = SESSION_EVENTS.map((event) => [
+  const record = (event: string, facts: Readonly<Record<string, string | null>>) =>
+    write(toLine(event, facts))
+  const recordSessions = SESSION_EVENTS.map((event) => [
     event,
-    ({ sid, sub }: AuthEvents['started']) => tell(event, { sid, sub }),
+    ({ sid, sub }: AuthEvents['started']) => record(event, { sid, sub }),
   ])
   return {
     on: {
-      ...Object.fromEntries(tellOfSession),
+      ...Object.fromEntries(recordSessions),
       refused({ code, method, cause }) {
         const held = limit(`refused ${code}`)
         if (held === null) return
-        tell('refused', {
+        record('refused', {
           code,
           method,
           cause: cause === undefined ? null : codeOf(cause),
@@ -54,20 +57,20 @@ export function createAudit({
     failed(part, cause) {
       const code = codeOf(cause)
       const held = limit(`${part} ${code}`)
-      if (held !== null) complain(word('failed', { part, cause: code, more: count(held) }))
+      if (held !== null) complain(toLine('failed', { part, cause: code, more: count(held) }))
     },
   }
 }
 
-/** `audit <event> name=value ...`; what is null is left out. */
-function word(event: string, facts: Readonly<Record<string, string | null>>): string {
+/** `audit <event> name=value ...`, without the facts that are null. */
+function toLine(event: string, facts: Readonly<Record<string, string | null>>): string {
   const words = Object.entries(facts).flatMap(([name, value]) =>
     value === null ? [] : [`${name}=${quote(value)}`],
   )
   return ['audit', event, ...words].join(' ')
 }
 
-/** A value as it is, or, where it could break the line or its neighbors, as JSON in plain ASCII. */
+/** A value as it is, or as ASCII-only JSON if it could be read as more than one value. */
 function quote(value: string): string {
   if (/^[\w.:@+-]+$/.test(value)) return value
   return JSON.stringify(value).replace(
@@ -76,14 +79,14 @@ function quote(value: string): string {
   )
 }
 
-/** How many like it were held back, where any were. */
+/** How many similar lines were suppressed; null for none. */
 function count(held: number): string | null {
   return held === 0 ? null : String(held)
 }
 
 /**
- * Lets one line a second pass for each cause: answers how many were held back before it, or null to
- * hold it back.
+ * Allows one line a second per cause. Returns how many lines were suppressed before this one, or
+ * null to suppress it.
  */
 function createLimit(now: () => number): (cause: string) => number | null {
   const lines = new Map<string, { at: number; held: number }>()

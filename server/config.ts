@@ -1,9 +1,10 @@
 /**
- * The environment, read once into a frozen configuration. Pure: touches no file and no network, so
- * that every bad value is found before anything is created. One row per setting; an empty variable
- * counts as not set, except the secret: an empty secret is a mistake that must not pass as "make
- * one for me". A complaint is one line, names the variable and never shows a secret or a database
- * password.
+ * Reads the environment once into a frozen configuration. Each setting is one row of a table.
+ *
+ * Reading touches no file and no network, so that a bad value is found before anything is created.
+ * An empty variable counts as not set. The secret is the exception: an empty secret is a mistake,
+ * and must not be taken as "generate one". An error message is one line, names the variable, and
+ * never contains a secret or a database password.
  */
 
 import { ConfigurationError, createKeyRing } from 'tokenwright'
@@ -16,41 +17,40 @@ import {
   readRedis,
 } from './address.ts'
 
-/** Everything that can be set from outside. */
+/** All settings of the server. */
 export interface ServerConfig {
-  /** 0 lets the system choose. */
+  /** 0 lets the operating system choose. */
   readonly port: number
   readonly host: string
-  /** Where the users are kept, and the sessions too if there is no Redis. */
+  /** Holds the users, and the sessions if there is no Redis. */
   readonly database: DatabaseLocation
-  /** Where the sessions are kept; undefined for the database. */
+  /** Holds the sessions. Undefined: the database does. */
   readonly redis: RedisLocation | undefined
-  /** Undefined: kept in a file beside the database, and generated on first start. */
+  /** Undefined: generated at the first start and kept in a file beside the database. */
   readonly secret: string | undefined
-  /** Life of an access token, in seconds. */
+  /** Lifetime of an access token, in seconds. */
   readonly accessTtl: number
-  /** How long a fresh token stays fresh after its login, in seconds. */
+  /** How long a token stays fresh after its login, in seconds. */
   readonly freshnessWindow: number
   /**
-   * How long the refresh token before the current one stays good after a rotation, in seconds; 0 is
-   * strict single use.
+   * How long the previous refresh token is accepted after a rotation, in seconds. 0 means strict
+   * single use.
    */
   readonly overlap: number
-  /** Whether `NODE_ENV` is `production`: then no demo users are made. */
+  /** Whether `NODE_ENV` is `production`. If so, no demo users are created. */
   readonly production: boolean
 }
 
-/** How one setting is read from its variable. */
+/** How a setting is read from its variable. */
 interface Setting<T> {
   readonly variable: string
   readonly fallback?: string
   readonly read: (text: string | undefined, cwd: string) => T
 }
 
-/**
- * The longest access token and freshness: 30 days; and the longest overlap that the library takes.
- */
+/** The longest lifetime of an access token and of freshness, in seconds: 30 days. */
 const LONGEST = 30 * 86_400
+/** The longest overlap that the library accepts, in seconds. */
 const LONGEST_OVERLAP = 300
 
 /** The one table of settings. */
@@ -68,7 +68,7 @@ const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> }
   freshnessWindow: {
     variable: 'TOKENWRIGHT_FRESHNESS',
     fallback: '15m',
-    // Under 5 seconds a client would step up in a loop; createAuth refuses it as well.
+    // Under 5 seconds, a client would step up in a loop. `createAuth` refuses it too.
     read: readDuration('TOKENWRIGHT_FRESHNESS', { min: 5, max: LONGEST }),
   },
   overlap: {
@@ -82,7 +82,7 @@ const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> }
 /**
  * Reads the configuration.
  *
- * @param cwd the directory that relative database paths start from
+ * @param cwd the directory to which database paths are relative
  * @throws {ConfigurationError} with one line for the first bad value
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, cwd: string): ServerConfig {
@@ -106,14 +106,14 @@ function readSecret(text: string | undefined): string | undefined {
     return text
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
-    // The library names its own option, which is not what was set.
+    // The library's message names its own option. The operator has set this variable.
     throw new ConfigurationError(error.message.replace(/`signing[^`]*`/, '`TOKENWRIGHT_SECRET`'))
   }
 }
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 
-/** Reads a duration such as `10s`, `15m`, `2h` or `1d`; `min` and `max` are seconds. */
+/** Reads a duration such as `10s`, `15m`, `2h` or `1d`. `min` and `max` are in seconds. */
 function readDuration(
   variable: string,
   { min, max }: { min: number; max: number },

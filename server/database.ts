@@ -1,7 +1,6 @@
 /**
- * Opens the database and makes the table of users. Kysely speaks to it; which database it is stands
- * in one table of openers, so that another kind is another row. The tables of the sessions are the
- * library's own affair.
+ * Opens the database through Kysely and creates the table of users. Each kind of database is one
+ * row of a table. The library creates the tables of the sessions.
  */
 import { type Dialect, Kysely, sql } from 'kysely'
 import { ConfigurationError } from 'tokenwright'
@@ -14,7 +13,8 @@ import { openSqlite } from './sqlite.ts'
 /** One user. */
 export interface UserRow {
   /**
-   * At most 320 characters, without U+0000 (which SQLite would cut at). Also the tokens' subject.
+   * At most 320 characters, without U+0000, at which SQLite would cut the text. It is also the
+   * subject of the user's tokens.
    */
   readonly username: string
   /** An argon2id hash in PHC form. */
@@ -23,46 +23,45 @@ export interface UserRow {
   readonly scopes: string
 }
 
-/** The tables there are. */
+/** The tables of this server. */
 export interface Tables {
   readonly users: UserRow
 }
 
-/**
- * How a kind of database is opened, and how it writes the type of a name that is compared as it is.
- */
+/** How one kind of database is opened. */
 interface Opener<L> {
   readonly open: (location: L) => Promise<Dialect>
+  /** The column type of a name that is compared by its exact characters. */
   readonly nameType: string
 }
 
-/** The one table of databases. */
+/** The kinds of databases. */
 const OPENERS: {
   readonly [K in DatabaseLocation['kind']]: Opener<Extract<DatabaseLocation, { kind: K }>>
 } = {
   sqlite: { open: openSqlite, nameType: 'varchar(320)' },
   postgres: { open: openPostgres, nameType: 'varchar(320)' },
-  // Without this, 'test', 'Test' and 'tést' are one user.
+  // With the default collation, 'test', 'Test' and 'tést' would be one user.
   mysql: { open: openMysql, nameType: 'varchar(320) character set utf8mb4 collate utf8mb4_bin' },
 }
 
-/** How long others may keep a file locked at start, in seconds. */
-const PATIENCE = 10
+/** How long to wait at the start while another process locks the file, in seconds. */
+const LOCK_TIMEOUT = 10
 
-/** What PostgreSQL answers where another process made the same table at the same moment. */
-const MADE_BY_ANOTHER: readonly string[] = ['23505', '42P07']
+/** PostgreSQL's error codes when another process creates the same table at the same moment. */
+const CREATED_CONCURRENTLY: readonly string[] = ['23505', '42P07']
 
 /**
- * Opens the database, with the table of users made if need be.
+ * Opens the database and creates the table of users if it does not exist.
  *
  * @returns the connection; `destroy()` closes it
- * @throws {ConfigurationError} when it cannot be opened, reached or written
+ * @throws {ConfigurationError} when the database cannot be opened, reached or written
  */
 export async function openDatabase(location: DatabaseLocation): Promise<Kysely<Tables>> {
   const { open, nameType } = OPENERS[location.kind] as Opener<DatabaseLocation>
   try {
     const database = new Kysely<Tables>({ dialect: await open(location) })
-    await retryTransient(() => createTables(database, nameType), PATIENCE)
+    await retryTransient(() => createTables(database, nameType), LOCK_TIMEOUT)
     return database
   } catch (error) {
     throw new ConfigurationError(`the database ${showLocation(location)} cannot be used: ${reasonOf(error)}`)
@@ -79,6 +78,6 @@ async function createTables(database: Kysely<Tables>, nameType: string): Promise
   try {
     await creation.execute()
   } catch (error) {
-    if (!MADE_BY_ANOTHER.includes(codeOf(error))) throw error
+    if (!CREATED_CONCURRENTLY.includes(codeOf(error))) throw error
   }
 }

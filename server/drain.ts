@@ -1,18 +1,18 @@
 /**
- * Stops an HTTP server without breaking a request: no new connection is taken, running requests
- * end, and what is still open at the deadline is cut off. Node's own `close()` waits for as long as
- * any client likes.
+ * Stops an HTTP server without interrupting requests. It takes no new connections, lets running
+ * requests finish, and closes the remaining connections at a deadline. Node's own `close()` has no
+ * deadline: it waits as long as any client keeps its connection open.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** How a drain ended: every request was answered, or some were cut off at the deadline. */
+/** How a drain ended: every request got its response, or some were cut off at the deadline. */
 export type Drained = 'finished' | 'cut off'
 
 /**
- * Prepares a server for being drained; call it before the server listens.
+ * Prepares a server for draining. Call it before the server listens.
  *
- * @returns the drain, which takes its deadline in milliseconds
+ * @returns the function that drains, which takes its deadline in milliseconds
  */
 export function prepareDrain(server: Server): (deadline: number) => Promise<Drained> {
   const sockets = new Set<Socket>()
@@ -24,9 +24,9 @@ export function prepareDrain(server: Server): (deadline: number) => Promise<Drai
   return async (deadline) => {
     let outcome: Drained = 'finished'
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    // Browsers open connections in advance. Node takes one that never sent a byte for a busy one.
+    // Browsers open connections in advance. Node regards one without any byte yet as busy.
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
-    // A connection becomes idle when its request ends, and would then be kept alive.
+    // A connection becomes idle when its request ends, and keep-alive would hold it open.
     const sweep = setInterval(() => server.closeIdleConnections(), 50)
     const end = setTimeout(() => {
       outcome = 'cut off'

@@ -1,7 +1,7 @@
 /**
- * The state of the server for `GET /healthz`: whether it can work, and the settings that a page may
- * show. Names no address. Requests that ask at the same time share one look, and no look takes
- * longer than two seconds.
+ * The state of the server for `GET /healthz`: whether it works, and the settings that a page may
+ * show. It contains no address. Concurrent requests share one check, and a check takes at most two
+ * seconds.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Auth, Store } from 'tokenwright'
@@ -9,38 +9,38 @@ import type { ServerConfig } from './config.ts'
 import { VERSION } from './root.ts'
 import type { Users } from './users.ts'
 
-/** What the server says of itself. */
+/** The state of the server. */
 export interface Health {
   readonly ok: boolean
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** What is looked at. */
-export interface HealthParts {
+/** What is checked. */
+export interface HealthDependencies {
   readonly auth: Pick<Auth, 'state'>
   readonly users: Pick<Users, 'ready'>
   readonly store: Pick<Store, 'name' | 'now'>
   readonly config: Pick<ServerConfig, 'accessTtl' | 'freshnessWindow' | 'overlap'>
-  /** Whether visitors may be offered the demo users. */
+  /** Whether the page may offer the demo users. */
   readonly demo: boolean
 }
 
-/** How long a look may take, in milliseconds. */
+/** How long a check may take, in milliseconds. */
 const DEADLINE = 2000
 
-/** Prepares the look. */
-export function createHealth(parts: HealthParts): () => Promise<Health> {
+/** Creates the check. */
+export function createHealth(dependencies: HealthDependencies): () => Promise<Health> {
   let running: Promise<Health> | undefined
   return () => {
-    running ??= look(parts).finally(() => {
+    running ??= check(dependencies).finally(() => {
       running = undefined
     })
     return running
   }
 }
 
-async function look({ auth, users, store, config, demo }: HealthParts): Promise<Health> {
-  const [usersOk, storeOk] = await Promise.all([answers(users.ready()), answers(toReady(store))])
+async function check({ auth, users, store, config, demo }: HealthDependencies): Promise<Health> {
+  const [usersOk, storeOk] = await Promise.all([isTrueInTime(users.ready()), isTrueInTime(isReady(store))])
   const { caughtUp = false, age = Number.POSITIVE_INFINITY, entries = 0 } = auth.state() ?? {}
   const ok = usersOk && storeOk
   const body = {
@@ -62,17 +62,17 @@ async function look({ auth, users, store, config, demo }: HealthParts): Promise<
   return { ok, body }
 }
 
-async function toReady(store: Pick<Store, 'now'>): Promise<boolean> {
+async function isReady(store: Pick<Store, 'now'>): Promise<boolean> {
   await store.now()
   return true
 }
 
-/** Whether something says yes in time. */
-async function answers(question: Promise<boolean>): Promise<boolean> {
+/** Whether a promise resolves with true before the deadline. */
+async function isTrueInTime(promise: Promise<boolean>): Promise<boolean> {
   const over = new AbortController()
   const late = sleep(DEADLINE, false, { signal: over.signal, ref: false })
   try {
-    return await Promise.race([question, late])
+    return await Promise.race([promise, late])
   } catch {
     return false
   } finally {

@@ -1,8 +1,9 @@
 /**
- * The reference server's process: configuration, databases, secret, app, listening, and a clean
- * end. A bad setting, or a database that cannot be reached, is one line on standard error and exit
- * 1. SIGTERM and SIGINT let running requests finish, close what is open and exit 0. Run it with
- * `npm start`.
+ * The process of the reference server. It reads the configuration, opens the databases, gets the
+ * secret, builds the app and listens. Run it with `npm start`.
+ *
+ * A bad setting or an unreachable database prints one line on standard error and exits with 1.
+ * SIGTERM and SIGINT let running requests finish, close everything and exit with 0.
  */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -19,18 +20,16 @@ import { type Drained, prepareDrain } from './drain.ts'
 import { createHealth } from './health.ts'
 import { createPasswords } from './passwords.ts'
 import { reasonOf } from './reason.ts'
-import { findSecret } from './secret.ts'
+import { loadSecret } from './secret.ts'
 import { openStore, pruneRegularly, watchStore } from './store.ts'
 import { createUsers, type Users } from './users.ts'
 
-/**
- * How long running requests may take after a signal, and the closing of connections after that, in
- * milliseconds.
- */
+/** How long running requests may take after a signal, in milliseconds. */
 const DRAIN_DEADLINE = 10_000
+/** How long closing the database may take after that, in milliseconds. */
 const CLOSE_DEADLINE = 2000
 
-/** Listening begins early, so that a signal during the start is kept and not fatal. */
+/** The handlers are set before the start, so that an early signal does not kill the process. */
 const stopped = waitForSignal('SIGTERM', 'SIGINT')
 
 try {
@@ -44,16 +43,16 @@ try {
   process.exit(1)
 }
 
-/** Brings everything up in order; answers how to bring it down. */
+/** Starts everything in order. Returns the function that stops it. */
 async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
   const audit = createAudit()
   const database = await openDatabase(config.database)
   const sessions = await openStore(config, database)
   const store = watchStore(sessions.store, (cause) => audit.failed('sessions', cause))
-  const found = findSecret(config, process.cwd())
+  const { secret, origin } = loadSecret(config, process.cwd())
   const users = createUsers(database, createPasswords(), (cause) => audit.failed('users', cause))
   if (!config.production) await users.addDemoUsers()
-  const auth = createServerAuth(config, { secret: found.secret, store, users, audit })
+  const auth = createServerAuth(config, { secret, store, users, audit })
   const demoUsers = await users.findDemoUsers()
   const health = createHealth({
     auth,
@@ -66,11 +65,11 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     fetch: createApp({ auth, users, health }).fetch,
   }) as Server
   const drain = prepareDrain(server)
-  // From here on a check is a lookup; a request that comes earlier asks the store.
+  // From here on, a revocation check reads local memory. An earlier request asks the store.
   await auth.ready()
   await listen(server, config)
   for (const warning of sessions.warnings) console.error(`Warning: ${warning}`)
-  announce(server.address() as AddressInfo, { config, demoUsers, secretOrigin: found.origin })
+  announce(server.address() as AddressInfo, { config, demoUsers, secretOrigin: origin })
   const pruning = pruneRegularly(store)
 
   return async () => {
@@ -78,18 +77,23 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     clearInterval(pruning)
     await auth.close()
     sessions.close()
-    // A database that hangs must not keep the process.
+    // A database that hangs must not keep the process alive.
     await Promise.race([database.destroy(), sleep(CLOSE_DEADLINE)])
     return outcome
   }
 }
 
-/** Token authentication as this server does it. */
+/** Creates the token authentication of this server. */
 function createServerAuth(
   { accessTtl, freshnessWindow, overlap }: ServerConfig,
-  parts: { readonly secret: string; readonly store: Store; readonly users: Users; readonly audit: Audit },
+  dependencies: {
+    readonly secret: string
+    readonly store: Store
+    readonly users: Users
+    readonly audit: Audit
+  },
 ): Auth {
-  const { secret, store, users, audit } = parts
+  const { secret, store, users, audit } = dependencies
   return createAuth({
     secret,
     access: { expiresIn: accessTtl },
@@ -100,7 +104,7 @@ function createServerAuth(
   })
 }
 
-/** Waits until the server listens. @throws {ConfigurationError} when host or port cannot be had */
+/** Waits until the server listens. @throws {ConfigurationError} when host or port is unusable */
 async function listen(server: Server, { host, port }: ServerConfig): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
@@ -115,7 +119,7 @@ async function listen(server: Server, { host, port }: ServerConfig): Promise<voi
 }
 
 function waitForSignal(...signals: NodeJS.Signals[]): Promise<void> {
-  // `on`, not `once`: Ctrl-C reaches the server twice under npm, and the second must not kill it.
+  // `on`, not `once`: under npm, Ctrl-C reaches the server twice. The second must not kill it.
   return new Promise((resolve) => {
     for (const signal of signals) process.on(signal, () => resolve())
   })

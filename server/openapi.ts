@@ -1,7 +1,7 @@
 /**
- * The description of the API (OpenAPI 3.1), served as `/openapi.json` and shown at `/docs`. Written
- * by hand: its routes stand in `paths.ts`, the shapes of bodies in `schemas.ts`. A test holds it
- * against the running server.
+ * The description of the API (OpenAPI 3.1), served as `/openapi.json` and shown at `/docs`. It is
+ * written by hand: `paths.ts` has the routes and `schemas.ts` the bodies. A test compares it with
+ * the running server.
  */
 import { DEMO, SERVER, SESSIONS, SIGN_IN } from './paths.ts'
 import { VERSION } from './root.ts'
@@ -18,7 +18,7 @@ const COMPONENTS: Json = {
       type: 'apiKey',
       in: 'header',
       name: 'X-CSRF-Token',
-      description: 'The value of the cookie `__Host-csrf_token`; with cookies only',
+      description: 'The value of the cookie `__Host-csrf_token`. Needed only when the token is in a cookie.',
     },
   },
 }
@@ -33,13 +33,13 @@ export function describeApi(): Json {
       summary: 'Access and refresh tokens, sessions, freshness, step-up and scopes.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
-    // Relative: the page at /docs tries things out on the server that it came from.
+    // Relative, so that the page at /docs calls the server that it came from.
     servers: [{ url: '/' }],
     tags: [
       { name: 'Sign-in', description: 'The routes of `authRoutes`' },
-      { name: 'Sessions', description: 'Where the user is signed in' },
+      { name: 'Sessions', description: 'The devices on which the user is signed in' },
       { name: 'Demo', description: 'One route for each kind of requirement' },
-      { name: 'Server', description: 'Health, description and pages' },
+      { name: 'Server', description: 'Health, API description and pages' },
     ],
     paths: { ...SIGN_IN, ...SESSIONS, ...DEMO, ...SERVER },
     components: COMPONENTS,

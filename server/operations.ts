@@ -1,14 +1,14 @@
 /**
- * The words that operations of the API's description are put together from: what a route asks of a
- * token, what it takes, what it answers, and its refusals, whose statuses and messages are the
- * library's.
+ * The building blocks of the operations in the API's description: what a route requires of a token,
+ * its request body, its responses and its errors. Statuses and messages of errors come from the
+ * library.
  */
 
 import type { ErrorCode } from 'tokenwright'
 import { describeErrors } from 'tokenwright'
 import type { Json } from './schemas.ts'
 
-/** What any token can be refused for, before a route asks anything of it. */
+/** Why any token can be refused, whatever the route requires. */
 const TOKEN: readonly ErrorCode[] = [
   'request_invalid',
   'token_missing',
@@ -23,51 +23,54 @@ const TOKEN: readonly ErrorCode[] = [
 ]
 export const ACCESS: readonly ErrorCode[] = [...TOKEN, 'access_token_required']
 export const REFRESH: readonly ErrorCode[] = [...TOKEN, 'refresh_token_required']
-/** What the step of a session can be refused for. */
+/** Why a refresh or a step-up of a session can be refused. */
 export const SESSION: readonly ErrorCode[] = ['session_expired', 'session_revoked']
-/** What requests that change something can be refused for when the token came by cookie. */
+/** Why a request that changes something can be refused if its token came in a cookie. */
 export const CSRF: readonly ErrorCode[] = ['csrf_missing', 'csrf_mismatch']
 export const CREDENTIALS: readonly ErrorCode[] = ['request_invalid', 'credentials_invalid', 'rate_limited']
 
 /**
- * The ways in, by what a route asks for. A list's entries are alternatives; an entry's members go
- * together.
+ * How a request can authenticate, for each kind of route. The entries of a list are alternatives;
+ * all members of an entry are required.
  */
 export const SECURITY = {
   none: [],
   read: [{ accessToken: [] }, { accessCookie: [] }],
   write: [{ accessToken: [] }, { accessCookie: [], csrfHeader: [] }],
   refresh: [{ refreshToken: [] }, { refreshCookie: [], csrfHeader: [] }, {}],
-  // A refresh token ends its session as well, and without any token there is nothing left to end.
+  // A refresh token ends its session too. Without any token there is nothing to end.
   logout: [{ accessToken: [] }, { refreshToken: [] }, { accessCookie: [], csrfHeader: [] }, {}],
 } as const
 
 const reference = (schema: string): Json => ({ $ref: `#/components/schemas/${schema}` })
 
-/** A JSON answer of one shape or of either of two. */
-export function answer(description: string, schema = 'Message', other?: string): Json {
+/** A JSON response with one schema, or with either of two. */
+export function jsonResponse(description: string, schema = 'Message', other?: string): Json {
   const shape = other === undefined ? reference(schema) : { oneOf: [reference(schema), reference(other)] }
   return { description, content: { 'application/json': { schema: shape } } }
 }
 
 /**
- * An answer that hands over tokens: by body, or by cookie where the request's own came so or the
- * login asks for it.
+ * A response with tokens. They are in the body, or in cookies if the request sent its token in a
+ * cookie or the login asks for cookies.
  */
-export function tokens(pair: string): Json {
+export function tokenResponse(pair: string): Json {
   const cookies = {
-    'Set-Cookie': { description: 'The tokens, where they go by cookie', schema: { type: 'string' } },
+    'Set-Cookie': { description: 'The tokens, if they are sent in cookies', schema: { type: 'string' } },
   }
-  return { ...answer('The tokens, by body or by cookie', pair, 'CookieDelivery'), headers: cookies }
+  return {
+    ...jsonResponse('The tokens, in the body or in cookies', pair, 'CookieDelivery'),
+    headers: cookies,
+  }
 }
 
-/** A body that may come as JSON or as a form. */
-export function body(schema: string, required = true): Json {
+/** A request body, as JSON or as a form. */
+export function requestBody(schema: string, required = true): Json {
   const content = { schema: reference(schema) }
   return { required, content: { 'application/json': content, 'application/x-www-form-urlencoded': content } }
 }
 
-/** One operation; everything that no refusal of its own covers is an error body too. */
+/** One operation. Every error without a code of its own has the same error body. */
 export interface Operation {
   readonly id: string
   readonly tag: 'Sign-in' | 'Sessions' | 'Demo' | 'Server'
@@ -75,18 +78,18 @@ export interface Operation {
   readonly security: readonly Json[]
   readonly parameters?: readonly Json[]
   readonly body?: Json
-  readonly answers: Json
+  readonly responses: Json
   readonly codes?: readonly ErrorCode[]
 }
 
-export function describe({
+export function operation({
   id,
   tag,
   summary,
   security,
   parameters,
   body,
-  answers,
+  responses,
   codes = [],
 }: Operation): Json {
   return {
@@ -97,9 +100,9 @@ export function describe({
     ...(parameters && { parameters }),
     ...(body && { requestBody: body }),
     responses: {
-      ...answers,
+      ...responses,
       ...describeErrors([...new Set(codes)]),
-      default: answer('Any other error', 'Error'),
+      default: jsonResponse('Any other error', 'Error'),
     },
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Everything that a browser is shown: the web page, its assets and the API's documentation. All
- * files are read once at start into a fixed list of paths, so that no request ever names a file,
- * and nothing comes from another host. Scripts come from this list only: no page has an inline one
- * (CSP level 3, Trusted Types).
+ * The pages for browsers: the web page, its assets and the API's documentation. The server reads
+ * all files once at the start into a fixed list of paths, so a request never names a file. Nothing
+ * is loaded from another host. All scripts are in this list: no page has an inline script (CSP
+ * level 3, Trusted Types).
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -12,13 +12,13 @@ import { ConfigurationError } from 'tokenwright'
 import { reasonOf } from './reason.ts'
 import { CLIENT, ROOT } from './root.ts'
 
-/** One answer that is ready to send. */
+/** A response that is ready to send. */
 export interface Page {
   readonly body: Uint8Array<ArrayBuffer>
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** The files of `server/web` that are served as they are; its `.ts` files are served compiled. */
+/** The media types. Files of `server/web` are served as they are, its `.ts` files compiled. */
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.html': 'text/html; charset=utf-8',
@@ -28,15 +28,12 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
-/**
- * The web page's policy: only our own files, no inline script or style, and no string ever becomes
- * markup.
- */
+/** The web page's policy: only our own files, no inline script or style, no markup from strings. */
 export const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
   "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-/** Swagger UI writes inline styles and its own markup; everything else stays as strict. */
+/** Swagger UI writes inline styles and its own markup. The rest stays as strict. */
 export const DOCS_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
   "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -54,7 +51,7 @@ const DOCS_PAGE = `<!doctype html>
 </html>
 `
 
-const DOCS_SCRIPT = `// validatorUrl: null keeps the page from asking another host about our document.
+const DOCS_SCRIPT = `// With validatorUrl: null, the page sends our document to no other host.
 SwaggerUIBundle({ url: '/openapi.json', dom_id: '#app', validatorUrl: null })
 `
 
@@ -63,7 +60,7 @@ SwaggerUIBundle({ url: '/openapi.json', dom_id: '#app', validatorUrl: null })
  *
  * @param openapi the API's description, served as `/openapi.json`
  * @returns the pages by path
- * @throws {ConfigurationError} when a file is missing, as after a clone that was not built
+ * @throws {ConfigurationError} when a file is missing, for example before the first build
  */
 export function loadPages(openapi: object): ReadonlyMap<string, Page> {
   return new Map([
@@ -77,7 +74,9 @@ export function loadPages(openapi: object): ReadonlyMap<string, Page> {
   ])
 }
 
-/** The list comes from the source folder: a stale or foreign file in dist/ is never served. */
+/**
+ * The list comes from the source folder, so that a stale or foreign file in dist/ is not served.
+ */
 function loadAssets(): [string, Page][] {
   return readdirSync(join(ROOT, 'web')).flatMap((file): [string, Page][] => {
     const type = extname(file)
@@ -90,21 +89,18 @@ function loadAssets(): [string, Page][] {
   })
 }
 
-/**
- * The library's client: its entry point, and the modules that this imports from the folder beside
- * it.
- */
+/** The library's client: its entry point and the modules of the folder `client/` beside it. */
 function loadClient(): [string, Page][] {
   const folder = dirname(CLIENT)
-  const parts = readdirSync(join(folder, 'client')).filter((file) => file.endsWith('.js'))
-  return ['client.js', ...parts.map((file) => `client/${file}`)].map((file): [string, Page] => {
+  const modules = readdirSync(join(folder, 'client')).filter((file) => file.endsWith('.js'))
+  return ['client.js', ...modules.map((file) => `client/${file}`)].map((file): [string, Page] => {
     return [`/tokenwright/${file}`, toPage('.js', fromDisk(join(folder, file)))]
   })
 }
 
 /**
- * A script of the page. Browsers look up no package names, and an import map would be an inline
- * script.
+ * A script of the page, with the import of the client as a path. Browsers do not resolve package
+ * names, and an import map would be an inline script.
  */
 function toScript(path: string): string {
   const code = new TextDecoder().decode(fromDisk(path))
@@ -128,7 +124,7 @@ function toPage(type: string, content: string | Uint8Array<ArrayBuffer>, policy?
   const body = typeof content === 'string' ? new TextEncoder().encode(content) : content
   const headers = {
     'content-type': TYPES[type] ?? 'application/octet-stream',
-    // Asked for each time and answered 304: a restarted server never runs with yesterday's script.
+    // Browsers ask each time and get 304, so that no old script runs with a new server.
     'cache-control': 'no-cache',
     etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
   }

@@ -1,120 +1,121 @@
 /**
- * The routes of the API's description, one operation each: what it asks of a token, what it takes
- * and every error code that it answers.
+ * The routes in the API's description, one operation each: what it requires of a token, its request
+ * body, its responses and all its error codes.
  */
 import {
   ACCESS,
-  answer,
-  body,
   CREDENTIALS,
   CSRF,
-  describe,
+  jsonResponse,
+  operation,
   REFRESH,
+  requestBody,
   SECURITY,
   SESSION,
-  tokens,
+  tokenResponse,
 } from './operations.ts'
 import type { Json } from './schemas.ts'
 
-/** The routes of `authRoutes` that give and take tokens. */
+/** The routes of `authRoutes` that issue or end tokens. */
 export const SIGN_IN: Json = {
   '/auth/login': {
-    post: describe({
+    post: operation({
       id: 'login',
       tag: 'Sign-in',
-      summary: 'Sign in. The access token is fresh.',
+      summary: 'Sign in. The new access token is fresh.',
       security: SECURITY.none,
-      body: body('Login'),
-      answers: { 200: tokens('TokenPair') },
+      body: requestBody('Login'),
+      responses: { 200: tokenResponse('TokenPair') },
       codes: [...CREDENTIALS, 'csrf_mismatch', 'session_revoked', 'store_unavailable'],
     }),
   },
   '/auth/refresh': {
-    post: describe({
+    post: operation({
       id: 'refresh',
       tag: 'Sign-in',
       summary:
-        'New tokens for a refresh token. The access token is not fresh. The token before the current one is forgiven ' +
-        'within the overlap; an older one ends the session.',
+        'Get new tokens for a refresh token. The new access token is not fresh. ' +
+        'The previous refresh token still works during the overlap. An older one ends the session.',
       security: SECURITY.refresh,
-      body: body('Refresh', false),
-      answers: { 200: tokens('TokenPair') },
+      body: requestBody('Refresh', false),
+      responses: { 200: tokenResponse('TokenPair') },
       codes: [...REFRESH, ...CSRF, ...SESSION, 'refresh_reused'],
     }),
   },
   '/auth/verify-password': {
-    post: describe({
+    post: operation({
       id: 'verifyPassword',
       tag: 'Sign-in',
-      summary: 'Make the session fresh again by the password of the same user.',
+      summary: 'Get fresh tokens in the same session, with the password of the same user.',
       security: SECURITY.write,
-      body: body('VerifyPassword'),
-      answers: { 200: tokens('FreshTokenPair') },
+      body: requestBody('VerifyPassword'),
+      responses: { 200: tokenResponse('FreshTokenPair') },
       codes: [...ACCESS, ...CREDENTIALS, ...CSRF, ...SESSION, 'subject_mismatch'],
     }),
   },
   '/auth/ticket': {
-    post: describe({
+    post: operation({
       id: 'ticket',
       tag: 'Sign-in',
       summary:
-        'A ticket for the handshake of one WebSocket, in place of a token in its URL: it is used once, within half a minute.',
+        'Get a ticket that opens one WebSocket, so that no token is in its URL. ' +
+        'It works once, within 30 seconds.',
       security: SECURITY.write,
-      answers: { 200: answer('The ticket', 'Ticket') },
+      responses: { 200: jsonResponse('The ticket', 'Ticket') },
       codes: [...ACCESS, ...CSRF],
     }),
   },
   '/auth/logout': {
-    post: describe({
+    post: operation({
       id: 'logout',
       tag: 'Sign-in',
-      summary: 'End the session and clear the cookies; also without a valid token.',
+      summary: 'End the session and clear the cookies. Works without a valid token too.',
       security: SECURITY.logout,
-      answers: { 204: { description: 'Signed out' } },
+      responses: { 204: { description: 'Signed out' } },
       codes: ['request_invalid', ...CSRF, 'store_unavailable'],
     }),
   },
   '/.well-known/jwks.json': {
-    get: describe({
+    get: operation({
       id: 'jwks',
       tag: 'Sign-in',
-      summary: 'The public keys that tokens can be verified with; none with a shared secret.',
+      summary: 'Get the public keys that verify tokens. The list is empty with a shared secret.',
       security: SECURITY.none,
-      answers: { 200: answer('A JSON Web Key Set (RFC 7517)', 'JsonWebKeySet') },
+      responses: { 200: jsonResponse('A JSON Web Key Set (RFC 7517)', 'JsonWebKeySet') },
     }),
   },
 }
 
-/** The routes of `authRoutes` for the user's own sessions. */
+/** The routes of `authRoutes` for the user's sessions. */
 export const SESSIONS: Json = {
   '/auth/sessions': {
-    get: describe({
+    get: operation({
       id: 'listSessions',
       tag: 'Sessions',
-      summary: 'The live sessions of the user, newest login first, the current one marked.',
+      summary: 'List the active sessions of the user, the newest login first.',
       security: SECURITY.read,
-      answers: { 200: answer('The sessions', 'SessionList') },
+      responses: { 200: jsonResponse('The sessions', 'SessionList') },
       codes: ACCESS,
     }),
-    delete: describe({
+    delete: operation({
       id: 'endOtherSessions',
       tag: 'Sessions',
-      summary: 'Ends all sessions of the user but the current one. Takes a fresh access token only.',
+      summary: 'End all sessions of the user except the current one. Needs a fresh access token.',
       security: SECURITY.write,
-      answers: { 204: { description: 'They have ended' } },
+      responses: { 204: { description: 'The sessions have ended' } },
       codes: [...ACCESS, 'fresh_token_required', ...CSRF],
     }),
   },
   '/auth/sessions/{id}': {
-    delete: describe({
+    delete: operation({
       id: 'endSession',
       tag: 'Sessions',
-      summary: 'Ends one session of the user. Takes a fresh access token only.',
+      summary: 'End one session of the user. Needs a fresh access token.',
       security: SECURITY.write,
       parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
-      answers: {
-        204: { description: 'It has ended' },
-        404: answer('The user has no such session', 'Error'),
+      responses: {
+        204: { description: 'The session has ended' },
+        404: jsonResponse('The user has no such session', 'Error'),
       },
       codes: [...ACCESS, 'fresh_token_required', ...CSRF],
     }),
@@ -124,66 +125,66 @@ export const SESSIONS: Json = {
 /** One route for each kind of requirement. */
 export const DEMO: Json = {
   '/protected': {
-    get: describe({
+    get: operation({
       id: 'protected',
       tag: 'Demo',
-      summary: 'Takes any valid access token.',
+      summary: 'Needs a valid access token, fresh or not.',
       security: SECURITY.read,
-      answers: { 200: answer('You have access') },
+      responses: { 200: jsonResponse('You have access') },
       codes: ACCESS,
     }),
   },
   '/change-password': {
-    post: describe({
+    post: operation({
       id: 'changePassword',
       tag: 'Demo',
-      summary: 'Changes the password and ends the other sessions. Takes a fresh access token only.',
+      summary: 'Change the password and end the other sessions. Needs a fresh access token.',
       security: SECURITY.write,
-      body: body('NewPassword'),
-      answers: { 200: answer('Password changed') },
+      body: requestBody('NewPassword'),
+      responses: { 200: jsonResponse('Password changed') },
       codes: [...ACCESS, 'fresh_token_required', 'subject_unknown', ...CSRF, 'rate_limited'],
     }),
   },
   '/sensitive_operation': {
-    get: describe({
+    get: operation({
       id: 'sensitiveOperation',
       tag: 'Demo',
-      summary: 'Takes a fresh access token only.',
+      summary: 'Needs a fresh access token.',
       security: SECURITY.read,
-      answers: { 200: answer('You have access to this sensitive operation') },
+      responses: { 200: jsonResponse('You have access to this sensitive operation') },
       codes: [...ACCESS, 'fresh_token_required'],
     }),
   },
   '/admin': {
-    get: describe({
+    get: operation({
       id: 'admin',
       tag: 'Demo',
-      summary: 'Takes an access token with the scope `admin:*`.',
+      summary: 'Needs an access token with the scope `admin:*`.',
       security: SECURITY.read,
-      answers: { 200: answer('You have administrator access') },
+      responses: { 200: jsonResponse('You have administrator access') },
       codes: [...ACCESS, 'scope_missing'],
     }),
   },
 }
 
-/** Files for browsers: what they are, and their media type. */
+/** A file for browsers, by its description and media type. */
 function file(id: string, summary: string, type: string): Json {
   const content = { [type]: {} }
-  const answers = { 200: { description: summary, content }, 304: { description: 'Not modified' } }
-  return { get: describe({ id, tag: 'Server', summary, security: SECURITY.none, answers }) }
+  const responses = { 200: { description: summary, content }, 304: { description: 'Not modified' } }
+  return { get: operation({ id, tag: 'Server', summary, security: SECURITY.none, responses }) }
 }
 
-/** Health, description and pages. */
+/** Health, API description and pages. */
 export const SERVER: Json = {
   '/healthz': {
-    get: describe({
+    get: operation({
       id: 'health',
       tag: 'Server',
-      summary: 'Whether the server can work, and its settings.',
+      summary: 'Get the state of the server and its settings.',
       security: SECURITY.none,
-      answers: {
-        200: answer('It can', 'Health'),
-        503: answer('The user database or the session store does not answer', 'Health'),
+      responses: {
+        200: jsonResponse('The server works', 'Health'),
+        503: jsonResponse('The user database or the session store does not respond', 'Health'),
       },
     }),
   },

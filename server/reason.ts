@@ -1,9 +1,9 @@
 /**
- * Why the system refused something, in words for the person at the terminal. Only what stands in
- * this table or in an error's own code is said: messages of foreign errors may carry values.
+ * Describes errors of the operating system and of databases for the operator. It uses only this
+ * table and the error's code: the message of a foreign error may contain secret values.
  */
 
-/** The one table of refusals, of the system and of databases, that a wrong setting leads to. */
+/** The errors that a wrong setting can cause, by code. */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
@@ -14,11 +14,11 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left',
   EADDRINUSE: 'the port is in use',
   EADDRNOTAVAIL: 'this machine has no such address',
-  ECONNREFUSED: 'nothing listens there',
+  ECONNREFUSED: 'no server listens there',
   ECONNRESET: 'the connection broke',
-  EHOSTUNREACH: 'there is no way to the host',
-  ENETUNREACH: 'there is no way to the host',
-  ETIMEDOUT: 'no answer in time',
+  EHOSTUNREACH: 'the host is unreachable',
+  ENETUNREACH: 'the network is unreachable',
+  ETIMEDOUT: 'no response in time',
   ENOTFOUND: 'the host is unknown',
   EAI_AGAIN: 'the host is unknown',
   SQLITE_BUSY: 'another process keeps it locked',
@@ -27,7 +27,7 @@ const REASONS: Readonly<Record<string, string>> = {
   SQLITE_FULL: 'no space left',
   SQLITE_NOTADB: 'it is not an SQLite database',
   SQLITE_READONLY: 'it is read-only',
-  '28000': 'the user is not let in',
+  '28000': 'the user may not connect',
   '28P01': 'user or password is wrong',
   '3D000': 'there is no such database',
   '42501': 'permission denied',
@@ -40,14 +40,14 @@ const REASONS: Readonly<Record<string, string>> = {
   ER_TABLEACCESS_DENIED_ERROR: 'permission denied',
   PROTOCOL_CONNECTION_LOST: 'the connection broke',
   WRONGPASS: 'user or password is wrong',
-  NOAUTH: 'it wants a password',
+  NOAUTH: 'it requires a password',
   NOPERM: 'permission denied',
   LOADING: 'it is starting up',
   READONLY: 'it is a read-only replica',
   MASTERDOWN: 'it has lost its master',
 }
 
-/** SQLite's primary result codes, which drivers give as numbers. */
+/** SQLite's primary result codes, which drivers report as numbers. */
 const SQLITE_CODES: Readonly<Record<number, string>> = {
   5: 'SQLITE_BUSY',
   8: 'SQLITE_READONLY',
@@ -57,21 +57,18 @@ const SQLITE_CODES: Readonly<Record<number, string>> = {
   26: 'SQLITE_NOTADB',
 }
 
-/**
- * The name of a refusal such as `EACCES` or `SQLITE_BUSY`; the error's own name where it has no
- * code.
- */
+/** The code of an error, such as `EACCES` or `SQLITE_BUSY`, or its name if it has no code. */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }
-  // Redis begins its refusals with a word of its own.
+  // The message of a Redis error begins with its code.
   if (error.name === 'ReplyError') return /^[A-Z]+/.exec(error.message)?.[0] ?? error.name
-  // The low byte is the primary code; the rest refines it.
+  // The low byte is the primary code. The other bytes refine it.
   const sqlite = typeof errcode === 'number' ? SQLITE_CODES[errcode & 0xff] : undefined
   return sqlite ?? (typeof code === 'string' ? code : error.name)
 }
 
-/** The refusal in a few words. */
+/** The reason for an error, in a few words. */
 export function reasonOf(error: unknown): string {
   const code = codeOf(error)
   return REASONS[code] ?? code

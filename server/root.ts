@@ -1,6 +1,6 @@
 /**
- * Where this package lies, and the library's version. The server runs from `server/dist` or, in
- * tests, from `server`: both find the same folder, from whatever directory they are started.
+ * The location of this package, and the library's version. The server runs from `server/dist` or,
+ * in tests, from `server`. Both find the same folder, whatever the current directory is.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -12,7 +12,7 @@ const require = createRequire(import.meta.url)
 export const ROOT: string = findRoot(import.meta.dirname)
 
 /**
- * The library's client as it is installed: a module that browsers can load, with others in
+ * The library's client as installed: a module that browsers can load. It imports modules from
  * `client/` beside it.
  */
 export const CLIENT: string = require.resolve('tokenwright/client')

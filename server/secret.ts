@@ -1,9 +1,10 @@
 /**
- * The signing secret of a server that was given none: generated on first start and kept in a file
- * beside the database, or in `.data` for a database elsewhere, mode 0600. The file comes into being
- * complete and under its final mode, by a hard link, which fails when the name exists: so two
- * servers that start at once agree, and no reader ever sees a half-written secret. The secret never
- * enters a message.
+ * The signing secret. If the settings have none, the server generates one at the first start. It
+ * keeps it in a file with mode 0600: beside an SQLite file, or in `.data` for a remote database.
+ *
+ * The file is written under a temporary name and then linked to its final name. The link fails if
+ * the name exists. So two servers that start at once agree on one secret, and no reader sees a
+ * half-written one. No message contains the secret.
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -22,52 +23,53 @@ import { ConfigurationError } from 'tokenwright'
 import type { ServerConfig } from './config.ts'
 import { reasonOf } from './reason.ts'
 
-/** Where a secret came from and what it is. */
-export interface FoundSecret {
+/** A secret and, for people, where it comes from. */
+export interface LoadedSecret {
   readonly secret: string
   readonly origin: string
 }
 
 /**
- * The secret: given, kept in a file, or, where no file is wanted at all, made for this run.
+ * Returns the secret from the settings or from its file. For a database in memory, it generates a
+ * secret for this run only.
  *
- * @param cwd the directory that the server was started from
- * @throws {ConfigurationError} as `keepSecret`
+ * @param cwd the current directory
+ * @throws {ConfigurationError} as `readOrCreateSecret`
  */
-export function findSecret(
+export function loadSecret(
   { secret, database }: Pick<ServerConfig, 'secret' | 'database'>,
   cwd: string,
-): FoundSecret {
+): LoadedSecret {
   if (secret !== undefined) return { secret, origin: 'from TOKENWRIGHT_SECRET' }
   if (database.kind !== 'sqlite') {
-    // Servers that share such a database from several machines are given one secret by hand.
+    // Servers on several machines that share this database need one TOKENWRIGHT_SECRET.
     const folder = resolve(cwd, '.data')
-    makeFolder(folder)
+    createFolder(folder)
     const path = resolve(folder, 'tokenwright.secret')
-    return { secret: keepSecret(path), origin: path }
+    return { secret: readOrCreateSecret(path), origin: path }
   }
-  if (database.path === ':memory:') return { secret: createSecret(), origin: 'made for this run' }
+  if (database.path === ':memory:') return { secret: createSecret(), origin: 'generated for this run' }
   const path = `${database.path}.secret`
-  return { secret: keepSecret(path), origin: path }
+  return { secret: readOrCreateSecret(path), origin: path }
 }
 
-function makeFolder(folder: string): void {
+function createFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw new ConfigurationError(`the secret's folder ${folder} cannot be made: ${reasonOf(error)}`)
+    throw new ConfigurationError(`the secret's folder ${folder} cannot be created: ${reasonOf(error)}`)
   }
 }
 
 /**
- * Reads the secret from its file, which is made first if it does not exist.
+ * Reads the secret from its file. Creates the file first if it does not exist.
  *
  * @param path the file; its folder must exist
  * @returns the secret, at least 32 bytes
- * @throws {ConfigurationError} when the file cannot be read or made, is open to others, or is too
- *   short
+ * @throws {ConfigurationError} when the file cannot be read or created, is readable by other users,
+ *   or is too short
  */
-export function keepSecret(path: string): string {
+export function readOrCreateSecret(path: string): string {
   try {
     return read(path) ?? create(path) ?? read(path) ?? ''
   } catch (error) {
@@ -76,7 +78,7 @@ export function keepSecret(path: string): string {
   }
 }
 
-/** The secret in the file, or undefined when there is no such file. */
+/** Reads the secret. Undefined if the file does not exist. */
 function read(path: string): string | undefined {
   let file: number
   try {
@@ -87,42 +89,42 @@ function read(path: string): string | undefined {
   }
   try {
     const open = fstatSync(file).mode & 0o077
-    // Windows has no such bits; there the folder's access list protects the file.
+    // Windows has no such bits. There, the folder's access list protects the file.
     if (open !== 0 && process.platform !== 'win32') {
       throw new ConfigurationError(`the secret's file ${path} is open to other users; run: chmod 600 ${path}`)
     }
     const secret = readFileSync(file, 'utf8').trim()
     if (Buffer.byteLength(secret) >= 32) return secret
     throw new ConfigurationError(
-      `the secret's file ${path} holds less than 32 bytes; delete it to have a new secret made`,
+      `the secret's file ${path} holds less than 32 bytes; delete it to get a new secret`,
     )
   } finally {
     closeSync(file)
   }
 }
 
-/** A new random secret: 43 characters, 256 bits. */
+/** Generates a random secret: 43 characters, 256 bits. */
 export function createSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** Makes the file, or answers undefined when another process was first. */
+/** Creates the file and returns its secret. Undefined if another process was first. */
 function create(path: string): string | undefined {
   const secret = createSecret()
-  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
-  const file = openSync(draft, 'wx', 0o600)
+  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
+  const file = openSync(temporary, 'wx', 0o600)
   try {
     writeSync(file, `${secret}\n`)
-    // A secret that is lost in a power failure would sign everyone out.
+    // Losing the secret in a power failure would sign out all users.
     fsyncSync(file)
-    linkSync(draft, path)
+    linkSync(temporary, path)
     return secret
   } catch (error) {
     if (isCode(error, 'EEXIST')) return undefined
     throw error
   } finally {
     closeSync(file)
-    unlinkSync(draft)
+    unlinkSync(temporary)
   }
 }
 

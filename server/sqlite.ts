@@ -1,7 +1,7 @@
 /**
- * SQLite, inside this process: its calls are synchronous and take microseconds, since the tables
- * are small. It never waits for another process's write: that would stop everything here. Whoever
- * asks tries again.
+ * SQLite inside this process. Its calls are synchronous and take microseconds, because the tables
+ * are small. A call never waits for the write lock of another process, because that would block the
+ * whole server. The caller tries again instead.
  */
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -10,7 +10,7 @@ import { type Dialect, SqliteDialect } from 'kysely'
 import type { FileLocation } from './address.ts'
 import { codeOf } from './reason.ts'
 
-/** The part of `node:sqlite` that is used; `@photostructure/sqlite` has the same face. */
+/** The part of `node:sqlite` that is used. `@photostructure/sqlite` has the same interface. */
 interface SqliteModule {
   readonly DatabaseSync: new (path: string, options: { timeout: number }) => SqliteConnection
 }
@@ -26,11 +26,11 @@ interface SqliteConnection {
   }
 }
 
-/** Opens the file, made if need be, for its owner only. */
+/** Opens the file. Creates it if necessary, readable by its owner only. */
 export async function openSqlite({ path, createFolder }: FileLocation): Promise<Dialect> {
   if (createFolder) mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  // Made here and not by SQLite, which would let others read the password hashes. Its -wal and -shm
-  // files take over the mode.
+  // If SQLite created the file, other users could read the password hashes. The -wal and -shm files
+  // get the mode of this one.
   if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
   const { DatabaseSync } = await loadSqlite()
   const connection = new DatabaseSync(path, { timeout: 0 })
@@ -38,9 +38,9 @@ export async function openSqlite({ path, createFolder }: FileLocation): Promise<
   return new SqliteDialect({
     database: {
       close() {
-        // Kysely's statements stay open until they are collected, and so does the log: after this
-        // it is empty, and the one file holds everything, for whoever copies it. Nobody waits for
-        // this process any more.
+        // Kysely's statements, and with them the log, stay open until they are garbage-collected.
+        // The checkpoint empties the log, so that the one file holds everything and can be copied.
+        // Waiting is harmless now, because no request is left.
         connection.exec('PRAGMA busy_timeout = 1000; PRAGMA wal_checkpoint(TRUNCATE)')
         connection.close()
       },
@@ -57,15 +57,15 @@ export async function openSqlite({ path, createFolder }: FileLocation): Promise<
   })
 }
 
-/** Node's own SQLite where there is one (22.13 and later), else the package with the same face. */
+/** Node's own SQLite (since 22.13), or the package with the same interface. */
 async function loadSqlite(): Promise<SqliteModule> {
   const own = process.getBuiltinModule?.('node:sqlite') as unknown as SqliteModule | undefined
   return own ?? (await import('@photostructure/sqlite'))
 }
 
 /**
- * Lets readers and a writer work side by side. The switch ends with SQLITE_BUSY at once when two
- * servers make the same database at the same moment: hence the retries.
+ * Lets readers and a writer work side by side. Switching fails with SQLITE_BUSY when another server
+ * creates the same database at the same moment, hence the retries.
  */
 async function useWriteAheadLog(connection: SqliteConnection): Promise<void> {
   for (let attempt = 1; ; attempt++) {

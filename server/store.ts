@@ -1,7 +1,6 @@
 /**
- * Where the sessions are kept: in Redis if one is given, else beside the users. Opens it, looks at
- * it, takes away what is over from time to time, and tells of every call that fails. What a store
- * does is the library's affair.
+ * The store of the sessions: Redis if `REDIS_URL` is set, else the database of the users. Opens the
+ * store, inspects it, prunes it regularly and reports every call that fails.
  */
 import type { Kysely } from 'kysely'
 import type { Store } from 'tokenwright'
@@ -11,26 +10,27 @@ import { migrateSql, sqlStore } from 'tokenwright/stores/sql'
 import { type DatabaseLocation, type RedisLocation, showLocation } from './address.ts'
 import { reasonOf } from './reason.ts'
 
-/** Sessions that are open. */
+/** An open store. */
 export interface OpenStore {
   readonly store: Store
-  /** What is worth a warning at start. */
+  /** The warnings to print at the start. */
   readonly warnings: readonly string[]
-  /** Closes the connection, where the sessions have one of their own. */
+  /** Closes the connection, if the store has one of its own. */
   close(): void
 }
 
-/** Milliseconds that Redis may take for an answer, and between two tries to reach it. */
+/** How long Redis may take to connect or to respond, in milliseconds. */
 const DEADLINE = 2000
+/** The longest pause between two attempts to connect, in milliseconds. */
 const LONGEST_PAUSE = 500
 
-/** Milliseconds between two prunes. */
+/** The time between two prunes, in milliseconds. */
 const PRUNE_INTERVAL = 300_000
 
 /**
- * Opens the sessions.
+ * Opens the store.
  *
- * @throws {ConfigurationError} when their place cannot be reached or written
+ * @throws {ConfigurationError} when the store cannot be reached or written
  */
 export async function openStore<DB>(
   { redis, database }: { readonly redis: RedisLocation | undefined; readonly database: DatabaseLocation },
@@ -55,11 +55,11 @@ async function openRedis({ url }: RedisLocation): Promise<Omit<OpenStore, 'warni
   const client = new Redis(url, {
     lazyConnect: true,
     connectTimeout: DEADLINE,
-    // A server that hangs is left for a new connection.
+    // A connection that hangs is replaced.
     socketTimeout: DEADLINE,
     retryStrategy: (attempt) => Math.min(50 * attempt, LONGEST_PAUSE),
-    // While it is away requests get 503 at once; no command waits to be carried out when nobody
-    // asks any more.
+    // While Redis is unreachable, requests get 503 at once. A queued command would run after its
+    // request has failed.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
@@ -72,7 +72,7 @@ async function openRedis({ url }: RedisLocation): Promise<Omit<OpenStore, 'warni
     await client.connect()
   } catch (error) {
     client.disconnect()
-    // What `connect` itself says is "Connection is closed".
+    // The error of `connect` itself only says "Connection is closed".
     throw reason ?? error
   }
   return {
@@ -81,7 +81,7 @@ async function openRedis({ url }: RedisLocation): Promise<Omit<OpenStore, 'warni
   }
 }
 
-/** The same store, which tells of each call that fails; the caller still hears of it. */
+/** Wraps a store to report each call that fails. The caller still gets the error. */
 export function watchStore(store: Store, failed: (cause: unknown) => void): Store {
   const members = Object.entries(store).map(([name, member]) => {
     if (typeof member !== 'function') return [name, member]
@@ -98,8 +98,8 @@ export function watchStore(store: Store, failed: (cause: unknown) => void): Stor
   return Object.fromEntries(members)
 }
 
-/** Takes away what nobody asks for any more, every five minutes, until the timer is cleared. */
+/** Prunes the store every five minutes, until the timer is cleared. */
 export function pruneRegularly(store: Store): NodeJS.Timeout {
-  // A failure was told of, and the next round comes.
+  // `watchStore` has reported the failure, and the next prune will come.
   return setInterval(() => void store.prune(null).catch(() => undefined), PRUNE_INTERVAL).unref()
 }

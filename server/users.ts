@@ -1,71 +1,68 @@
 /**
- * Who may sign in: looks users up, checks and changes their passwords, and makes the two demo
- * users. A user's name is also the subject of the tokens. Nothing here knows of tokens. A database
- * that fails is `store_unavailable` (503), never "bad password".
+ * The users: looks them up, verifies and changes their passwords, and creates the two demo users. A
+ * user's name is also the subject of their tokens. This file does not deal with tokens. A failing
+ * database is `store_unavailable` (503), never "bad password".
  */
 import type { Kysely } from 'kysely'
 import { AuthError } from 'tokenwright'
 import { retryTransient } from 'tokenwright/stores/sql'
 import type { Tables, UserRow } from './database.ts'
-import { isPassword, NOBODYS_HASH, type Passwords } from './passwords.ts'
+import { DUMMY_HASH, isPassword, type Passwords } from './passwords.ts'
 
-/** Their passwords are their names. Made when the table is empty, never in production. */
+/** Their passwords are their names. Created when the table is empty, never in production. */
 const DEMO_USERS = [
   { username: 'test', scopes: [] },
   { username: 'admin', scopes: ['admin:*'] },
 ] as const
 
-/**
- * The longest user name, in characters; as long as an e-mail address can be (RFC 5321 section
- * 4.5.3.1).
- */
+/** The longest user name, in characters: that of an email address (RFC 5321 section 4.5.3.1). */
 export const USERNAME_MAX = 320
 
-/** What a correct login proves. */
+/** The user that a login has identified. */
 export interface Identity {
   readonly subject: string
   readonly scopes: readonly string[]
 }
 
-/** The users and what can be done with them. */
+/** The users of this server. */
 export interface Users {
   /**
-   * Checks a password in the same time whether or not the user exists. Null: one of the two is
-   * wrong.
+   * Verifies a password. It takes the same time whether or not the user exists. Null: the name or
+   * the password is wrong.
    */
   verifyCredentials(credentials: {
     readonly username: string
     readonly password: string
   }): Promise<Identity | null>
-  /** What a user may do now; null for a user who is gone. */
+  /** What a user may do now. Null if the user no longer exists. */
   rightsOf(username: string): Promise<{ readonly scopes: readonly string[] } | null>
-  /** Sets a new password. @throws {AuthError} `subject_unknown` when the user is gone */
+  /** Sets a new password. @throws {AuthError} `subject_unknown` when the user does not exist */
   changePassword(username: string, password: string): Promise<void>
-  /** Makes the demo users if there are no users at all. */
+  /** Creates the demo users if there are no users at all. */
   addDemoUsers(): Promise<void>
   /** The demo users whose password is still their name. */
   findDemoUsers(): Promise<readonly string[]>
-  /** Whether the database answers. */
+  /** Whether the database responds. */
   ready(): Promise<boolean>
 }
 
-/** How long others may keep the database locked, in seconds. */
-const PATIENCE = 2
+/** How long to wait while another process locks the database, in seconds. */
+const LOCK_TIMEOUT = 2
 
 /**
- * Prepares the users of a database.
+ * Creates the users of a database.
  *
- * @param failed hears of every query that fails
+ * @param failed receives the error of every query that fails
  */
 export function createUsers(
   database: Kysely<Tables>,
   passwords: Passwords,
   failed: (cause: unknown) => void = () => undefined,
 ): Users {
-  /** Runs a query; its failure is nobody's wrong password. */
-  async function ask<T>(query: () => Promise<T>): Promise<T> {
+  /** Runs a query. Its failure must not look like a wrong password. */
+  async function run<T>(query: () => Promise<T>): Promise<T> {
     try {
-      return await retryTransient(query, PATIENCE)
+      return await retryTransient(query, LOCK_TIMEOUT)
     } catch (cause) {
       failed(cause)
       throw new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } })
@@ -73,18 +70,18 @@ export function createUsers(
   }
   const find = async (username: string): Promise<UserRow | undefined> => {
     const query = database.selectFrom('users').selectAll().where('username', '=', username)
-    const user = await ask(() => query.executeTakeFirst())
-    // Compared once more, since a database may fold blanks at the end where SQLite does not.
+    const user = await run(() => query.executeTakeFirst())
+    // Compared again, because some databases ignore trailing spaces.
     return user?.username === username ? user : undefined
   }
   const isEmpty = async () =>
     (await database.selectFrom('users').select('username').limit(1).execute()).length === 0
 
   const verifyCredentials: Users['verifyCredentials'] = async ({ username, password }) => {
-    // What cannot be a name or a password is refused early: that tells nothing about who exists.
+    // Refusing impossible names and passwords early does not reveal who exists.
     if (!isUsername(username) || !isPassword(password)) return null
     const user = await find(username)
-    const correct = await passwords.verify(user?.password_hash ?? NOBODYS_HASH, password)
+    const correct = await passwords.verify(user?.password_hash ?? DUMMY_HASH, password)
     if (!correct || user === undefined) return null
     return { subject: user.username, scopes: JSON.parse(user.scopes) }
   }
@@ -98,7 +95,7 @@ export function createUsers(
     async changePassword(username, password) {
       if ((await find(username)) === undefined) throw new AuthError('subject_unknown')
       const password_hash = await passwords.hash(password)
-      const { numUpdatedRows } = await ask(() =>
+      const { numUpdatedRows } = await run(() =>
         database
           .updateTable('users')
           .set({ password_hash })
@@ -116,9 +113,9 @@ export function createUsers(
       }))
       const insert = database.insertInto('users').values(await Promise.all(rows))
       try {
-        await retryTransient(() => insert.execute(), PATIENCE)
+        await retryTransient(() => insert.execute(), LOCK_TIMEOUT)
       } catch (error) {
-        // Another server may start at this moment: the first one's rows stay.
+        // If another server starts at this moment, the rows of the first one stay.
         if (await isEmpty()) throw error
       }
     },
@@ -135,8 +132,8 @@ export function createUsers(
 }
 
 /**
- * Whether text can be a user's name; U+0000 would be cut at by SQLite, and lone surrogates fold
- * into one.
+ * Whether a value can be a user's name. SQLite would cut it at U+0000, and all lone surrogates
+ * become the same character.
  */
 export function isUsername(value: unknown): value is string {
   if (typeof value !== 'string' || value === '' || value.length > USERNAME_MAX) return false

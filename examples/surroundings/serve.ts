@@ -40,7 +40,7 @@ export function listen(server: Server): void {
     const { address, port, family } = server.address() as AddressInfo
     console.log(`The example listens on http://${family === 'IPv6' ? `[${address}]` : address}:${port}`)
     console.log(
-      `Secret: ${process.env['TOKENWRIGHT_SECRET'] ? 'from TOKENWRIGHT_SECRET' : 'made for this run'}`,
+      `Secret: ${process.env['TOKENWRIGHT_SECRET'] ? 'from TOKENWRIGHT_SECRET' : 'generated for this run'}`,
     )
   })
   const stop = (): void => {

@@ -1,20 +1,20 @@
 /*
- * Signing in and being signed in: two cards in one place, of which one is shown. Moves the keyboard
- * focus along with the change, so that nobody is left on a button that is gone.
+ * The two cards for signing in and for the signed-in user, of which one is shown. The keyboard
+ * focus moves along with the change, so that it does not stay on a button that is gone.
  */
 
+import type { Actions } from './actions.ts'
 import { adviseOn } from './advice.ts'
-import type { Answer } from './api.ts'
-import type { Conversation } from './conversation.ts'
+import type { Result } from './api.ts'
 import { element, find, replace, write } from './element.ts'
 import type { Session } from './session.ts'
 
-/** Wires #sign-in and #account. */
-export function createAccount(session: Session, conversation: Conversation): void {
-  wireSignIn(conversation)
-  find('refresh', HTMLButtonElement).addEventListener('click', () => void conversation.refresh())
-  find('expire', HTMLButtonElement).addEventListener('click', () => void conversation.expire())
-  find('logout', HTMLButtonElement).addEventListener('click', () => void conversation.logout())
+/** Connects #sign-in and #account. */
+export function createAccount(session: Session, actions: Actions): void {
+  connectSignIn(actions)
+  find('refresh', HTMLButtonElement).addEventListener('click', () => void actions.refresh())
+  find('expire', HTMLButtonElement).addEventListener('click', () => void actions.expire())
+  find('logout', HTMLButtonElement).addEventListener('click', () => void actions.logout())
 
   const signIn = find('sign-in', HTMLElement)
   const account = find('account', HTMLElement)
@@ -31,12 +31,12 @@ export function createAccount(session: Session, conversation: Conversation): voi
   })
 }
 
-/** Puts the focus where signing in begins. */
+/** Moves the focus to the user name. */
 export function focusSignIn(): void {
   find('username', HTMLInputElement).focus()
 }
 
-function wireSignIn(conversation: Conversation): void {
+function connectSignIn(actions: Actions): void {
   const form = find('sign-in-form', HTMLFormElement)
   const username = find('username', HTMLInputElement)
   const password = find('password', HTMLInputElement)
@@ -44,13 +44,13 @@ function wireSignIn(conversation: Conversation): void {
 
   const signIn = async () => {
     write(problem, '')
-    const answer = await conversation.login(username.value, password.value)
-    if (!answer) return
-    if (answer.ok) {
+    const result = await actions.login(username.value, password.value)
+    if (!result) return
+    if (result.ok) {
       form.reset()
       return
     }
-    replace(problem, describe(answer), ' ', element('code', { class: 'error-code' }, answer.code ?? ''))
+    write(problem, describe(result))
     password.select()
     password.focus()
   }
@@ -68,6 +68,6 @@ function wireSignIn(conversation: Conversation): void {
   }
 }
 
-function describe(answer: Answer): string {
-  return `${answer.message}. ${adviseOn(answer).text}`
+function describe(result: Result): string {
+  return `${result.message}. ${adviseOn(result).text}`
 }

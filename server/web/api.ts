@@ -1,8 +1,8 @@
 /*
- * One request to the server and its answer as plain data: never throws, a failed network is an
- * answer too (status 0, code `unreachable`). Tokens travel in the Authorization header only and
- * cookies are left out, so what this page holds in memory is all there is. Reads the challenge of
- * RFC 6750 section 3 and RFC 9470 out of `WWW-Authenticate`.
+ * Sends one request and returns its result as plain data. It never throws: a network failure is a
+ * result with status 0 and code `unreachable`. Tokens are sent in the Authorization header only,
+ * and no cookies are sent. It parses the challenge of RFC 6750 section 3 and RFC 9470 in
+ * `WWW-Authenticate`.
  */
 
 export type Json = Readonly<Record<string, unknown>>
@@ -20,43 +20,44 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>
 }
 
-export interface Answer {
+export interface Result {
   readonly ok: boolean
   /** The HTTP status; 0 when the server could not be reached. */
   readonly status: number
-  /** The error's `code`, `unreachable` without an answer, undefined when all is well. */
+  /** The `code` of the error; `unreachable` without a response; undefined on success. */
   readonly code: string | undefined
   readonly message: string
   readonly challenge: Challenge | undefined
-  /** Seconds to wait, where the server says so (429, 503). */
+  /** Seconds to wait, if the server says so (429, 503). */
   readonly retryAfter: number | undefined
-  /** The JSON object of the answer; empty when there is none. */
+  /** The JSON object in the response body, or an empty object. */
   readonly body: Json
   /** How long it took, in seconds. */
   readonly took: number
 }
 
-const PATIENCE = 15_000
+/** In milliseconds. */
+const TIMEOUT = 15_000
 
-/** A call that was made, and its answer. */
+/** A call and its result. */
 export interface Exchange {
   readonly call: Call
-  readonly answer: Answer
-  /** Why the call was made, when no one pressed a button for it. */
+  readonly result: Result
+  /** Why the call was sent, if no user asked for it. */
   readonly note: string | undefined
 }
 
-/** A request as it was answered. */
+/** A sent request. */
 export interface Observed {
-  readonly answer: Answer
-  /** The response, its body not yet read; undefined without an answer. */
+  readonly result: Result
+  /** The response with an unread body. Undefined without a response. */
   readonly response: Response | undefined
-  /** Why there was no answer. */
+  /** Why there is no response. */
   readonly cause: unknown
 }
 
-/** Sends one call and waits for its answer, 15 seconds at most. */
-export async function send(call: Call): Promise<Answer> {
+/** Sends one call and waits for its result, at most 15 seconds. */
+export async function send(call: Call): Promise<Result> {
   const request = new Request(call.path, {
     method: call.method,
     headers: headersOf(call),
@@ -64,26 +65,26 @@ export async function send(call: Call): Promise<Answer> {
     credentials: 'omit',
     cache: 'no-store',
     redirect: 'error',
-    signal: AbortSignal.timeout(PATIENCE),
+    signal: AbortSignal.timeout(TIMEOUT),
   })
-  return (await observe(request)).answer
+  return (await observe(request)).result
 }
 
-/** Sends a request of somebody else's and looks at the answer on its way back. */
+/** Sends a request for the client, and returns its result beside the response. */
 export async function observe(request: Request): Promise<Observed> {
   const began = performance.now()
   const took = () => (performance.now() - began) / 1000
   try {
     const response = await fetch(request)
-    const answer = toAnswer(response, await readJson(response.clone()), took())
-    return { answer, response, cause: undefined }
+    const result = toResult(response, await readJson(response.clone()), took())
+    return { result, response, cause: undefined }
   } catch (cause) {
     const late = cause instanceof DOMException && cause.name === 'TimeoutError'
-    return { answer: unreachable(late, took()), response: undefined, cause }
+    return { result: unreachable(late, took()), response: undefined, cause }
   }
 }
 
-/** Reads the first challenge of a `WWW-Authenticate` header; undefined when there is none. */
+/** Parses the first challenge of a `WWW-Authenticate` header. Undefined without one. */
 export function parseChallenge(header: string | null): Challenge | undefined {
   const [, scheme, rest] = /^\s*([\w-]+)\s*(.*)$/s.exec(header ?? '') ?? []
   if (!scheme) return undefined
@@ -104,7 +105,7 @@ function headersOf(call: Call): Record<string, string> {
   }
 }
 
-function toAnswer(response: Response, body: Json, took: number): Answer {
+function toResult(response: Response, body: Json, took: number): Result {
   return {
     ok: response.ok,
     status: response.status,
@@ -117,8 +118,8 @@ function toAnswer(response: Response, body: Json, took: number): Answer {
   }
 }
 
-function unreachable(late: boolean, took: number): Answer {
-  const message = late ? 'The server did not answer in time' : 'The server could not be reached'
+function unreachable(late: boolean, took: number): Result {
+  const message = late ? 'The server did not respond in time' : 'The server could not be reached'
   return {
     ok: false,
     status: 0,

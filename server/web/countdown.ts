@@ -1,18 +1,17 @@
 /*
- * The two clocks of an access token: how long it is valid and how long it stays fresh. `readClock`
- * is pure (claims, settings and now in; plain data out). `createClock` draws it as a dial with two
- * arcs and two lines of text, ticks, and says the turning points aloud to a screen reader, not each
- * second.
+ * The countdown of an access token: how long it is valid and how long it is fresh. `readClock` is
+ * pure. `createClock` draws a dial with two arcs and two lines of text. A screen reader announces
+ * only the changes of state, not each second.
  */
 
 import type { Json } from './api.ts'
 import { drawing, element, find, replace, write } from './element.ts'
 import type { Session, Settings } from './session.ts'
 
-/** Seconds left and the whole they are a part of; `left` is 0 when it is over. */
+/** A span of time in seconds. `left` is 0 when it is over. */
 export interface Span {
   readonly left: number
-  readonly whole: number
+  readonly total: number
 }
 
 export interface Clock {
@@ -22,27 +21,27 @@ export interface Clock {
 }
 
 const WORDS = { fresh: 'Fresh', stale: 'Not fresh', expired: 'Expired' } as const
-const ALOUD = {
+const ANNOUNCEMENTS = {
   fresh: '',
   stale: 'The access token is no longer fresh.',
-  expired: 'The access token has expired. Refresh it.',
+  expired: 'The access token has expired. Press Refresh to get a new one.',
 } as const
 
-/** Reads both clocks off a claim set. */
+/** Reads both countdowns from the claims. */
 export function readClock(claims: Json, settings: Settings, now: number): Clock {
   const exp = numberOf(claims['exp']) ?? now
   const iat = numberOf(claims['iat']) ?? now
-  const expiry = { left: Math.max(0, exp - now), whole: Math.max(1, exp - iat) }
+  const expiry = { left: Math.max(0, exp - now), total: Math.max(1, exp - iat) }
   const until = freshUntil(claims, settings.freshness)
   const freshness = {
     left: until === undefined ? 0 : Math.max(0, Math.min(until, exp) - now),
-    whole: settings.freshness,
+    total: settings.freshness,
   }
   const state = expiry.left <= 0 ? 'expired' : freshness.left > 0 ? 'fresh' : 'stale'
   return { state, expiry, freshness }
 }
 
-/** Seconds as a clock would show them: `9:05`, `1:02:03`, and in days from two days on. */
+/** Formats seconds as `9:05` or `1:02:03`, and from two days on as days. */
 export function toClockTime(seconds: number): string {
   const whole = Math.ceil(seconds)
   if (whole >= 2 * 86_400) return `${Math.floor(whole / 86_400)} days`
@@ -52,7 +51,7 @@ export function toClockTime(seconds: number): string {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${tail}` : `${minutes}:${tail}`
 }
 
-/** Draws the clock into #clock and keeps it running for as long as the page lives. */
+/** Draws the countdown into #clock and updates it while the page is open. */
 export function createClock(session: Session): void {
   const root = find('clock', HTMLElement)
   const announce = find('announce', HTMLElement)
@@ -61,7 +60,7 @@ export function createClock(session: Session): void {
   const fresh = createLine('Fresh', 'line-fresh')
   replace(root, dial.root, element('div', { class: 'lines' }, valid.root, fresh.root))
 
-  let said: Clock['state'] = 'fresh'
+  let announced: Clock['state'] = 'fresh'
   const tick = () => {
     const claims = session.tokens?.accessToken?.claims
     if (!claims) return
@@ -71,8 +70,8 @@ export function createClock(session: Session): void {
     dial.show(clock)
     valid.show(clock.expiry.left > 0 ? `for ${toClockTime(clock.expiry.left)}` : 'expired', clock.expiry)
     fresh.show(freshText(clock, claims), clock.freshness)
-    if (said !== clock.state) write(announce, ALOUD[clock.state])
-    said = clock.state
+    if (announced !== clock.state) write(announce, ANNOUNCEMENTS[clock.state])
+    announced = clock.state
   }
   session.watch(tick)
   setInterval(tick, 250)
@@ -139,7 +138,7 @@ function offsetOf(span: Span): string {
 }
 
 function partOf(span: Span): number {
-  return Math.min(1, span.left / span.whole)
+  return Math.min(1, span.left / span.total)
 }
 
 function numberOf(value: unknown): number | undefined {

@@ -1,9 +1,9 @@
 /*
- * A user agent as a person would say it: "Firefox on Linux". A guess for a list, and nothing to
- * decide by.
+ * Turns a user agent into a name for people, such as "Firefox on Linux". It is a guess for display,
+ * not for decisions.
  */
 
-/** Browsers, the more particular before those whose words they borrow. */
+/** The browsers. A browser stands before those whose names it also contains. */
 const BROWSERS: readonly (readonly [RegExp, string])[] = [
   [/\bEdg\//, 'Edge'],
   [/\bOPR\//, 'Opera'],
@@ -22,7 +22,7 @@ const SYSTEMS: readonly (readonly [RegExp, string])[] = [
   [/\bLinux\b/, 'Linux'],
 ]
 
-/** Names a device; the text's beginning where nothing is known about it. */
+/** Names a device, by the beginning of the user agent if the browser is unknown. */
 export function nameDevice(userAgent: unknown): string {
   if (typeof userAgent !== 'string' || userAgent === '') return 'Unknown device'
   const nameIn = (rows: typeof BROWSERS): string | undefined =>

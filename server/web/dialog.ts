@@ -1,24 +1,24 @@
 /*
- * The step-up dialog: a native <dialog> that says what was refused and why, asks for the password,
- * and stays open while the password is wrong. It ends with the answer of a check that is no longer
- * about the password, or with undefined when the user closes it (Esc, Cancel). Keeps no password.
+ * The step-up dialog: a native <dialog> that says what was refused and asks for the password. It
+ * stays open while the password is wrong or the server cannot check it. It returns the final
+ * result, or undefined when the user closes it (Esc or Cancel). It keeps no password.
  */
 
+import type { ActionsView } from './actions.ts'
 import { adviseOn } from './advice.ts'
-import type { Answer } from './api.ts'
-import type { Stage } from './conversation.ts'
+import type { Result } from './api.ts'
 import { element, find, replace, write } from './element.ts'
 import type { Session } from './session.ts'
 
-/** Wires #step-up and gives the function that asks. */
-export function createStepUpDialog(session: Session): Stage['askPassword'] {
+/** Connects #step-up. Returns the function that asks for the password. */
+export function createStepUpDialog(session: Session): ActionsView['askPassword'] {
   const dialog = find('step-up', HTMLDialogElement)
   const form = find('step-up-form', HTMLFormElement)
   const password = find('step-up-password', HTMLInputElement)
   const problem = find('step-up-problem', HTMLElement)
   const confirm = find('step-up-confirm', HTMLButtonElement)
-  let verify: ((password: string) => Promise<Answer>) | undefined
-  let outcome: Answer | undefined
+  let verify: ((password: string) => Promise<Result>) | undefined
+  let outcome: Result | undefined
   let busy = false
 
   const release = () => {
@@ -31,16 +31,16 @@ export function createStepUpDialog(session: Session): Stage['askPassword'] {
     confirm.setAttribute('aria-disabled', 'true')
     write(problem, '')
     const asked = verify
-    const answer = await asked(password.value)
+    const result = await asked(password.value)
     if (verify !== asked) return
     release()
-    if (!answer.ok && mayTryAgain(answer)) {
-      write(problem, describe(answer))
+    if (!result.ok && mayTryAgain(result)) {
+      write(problem, describe(result))
       password.select()
       password.focus()
       return
     }
-    outcome = answer
+    outcome = result
     dialog.close()
   }
   form.addEventListener('submit', (event) => {
@@ -49,15 +49,15 @@ export function createStepUpDialog(session: Session): Stage['askPassword'] {
   })
   find('step-up-cancel', HTMLButtonElement).addEventListener('click', () => dialog.close())
 
-  return (wish, refused, check) =>
+  return (call, refused, check) =>
     new Promise((resolve) => {
       const user = String(session.tokens?.accessToken?.claims['sub'] ?? '')
       replace(
         find('step-up-reason', HTMLElement),
-        element('code', { class: 'route' }, `${wish.method} ${wish.path}`),
+        element('code', { class: 'route' }, `${call.method} ${call.path}`),
         ` was refused: ${refused.message}. Enter the password${user ? ' of ' : ''}`,
         user && element('strong', {}, user),
-        ', and the call is repeated.',
+        '. Then the page repeats the call.',
       )
       find('step-up-user', HTMLInputElement).value = user
       write(problem, '')
@@ -75,12 +75,12 @@ export function createStepUpDialog(session: Session): Stage['askPassword'] {
     })
 }
 
-function mayTryAgain(answer: Answer): boolean {
-  if (answer.code === 'credentials_invalid') return true
-  return answer.status === 0 || answer.status === 400 || answer.status === 429 || answer.status >= 500
+function mayTryAgain(result: Result): boolean {
+  if (result.code === 'credentials_invalid') return true
+  return result.status === 0 || result.status === 400 || result.status === 429 || result.status >= 500
 }
 
-function describe(answer: Answer): string {
-  if (answer.code === 'credentials_invalid') return 'That is not the password. Try again.'
-  return `${answer.message}. ${adviseOn(answer).text}`
+function describe(result: Result): string {
+  if (result.code === 'credentials_invalid') return 'The password is wrong. Try again.'
+  return `${result.message}. ${adviseOn(result).text}`
 }

@@ -1,7 +1,7 @@
 /*
- * Small hands for the DOM: make an element, find one that page.html promises, replace what is
- * inside. Text goes in as text nodes only. Nothing here reads markup out of a string, so the page
- * works under `require-trusted-types-for 'script'`, and no answer of a server can become markup.
+ * Helpers for the DOM: create an element, find one of page.html, replace its children. Text goes in
+ * as text nodes only, never as markup. So the page works under
+ * `require-trusted-types-for 'script'`, and no response of the server can become markup.
  */
 
 export type Child = Node | string | false | null | undefined
@@ -9,10 +9,7 @@ export type Attributes = Readonly<Record<string, string | number | boolean | und
 
 const SVG = 'http://www.w3.org/2000/svg'
 
-/**
- * Makes an HTML element. An attribute that is `true` is set empty; `false` and `undefined` are left
- * out.
- */
+/** Creates an HTML element. `true` sets an empty attribute; `false` and `undefined` set none. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -21,7 +18,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return fill(document.createElement(tag), attributes, children)
 }
 
-/** Makes an SVG element, by the same rules as `element`. */
+/** Creates an SVG element, by the same rules as `element`. */
 export function drawing<K extends keyof SVGElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -30,24 +27,19 @@ export function drawing<K extends keyof SVGElementTagNameMap>(
   return fill(document.createElementNS(SVG, tag), attributes, children)
 }
 
-/**
- * Finds the element of that id and class, which page.html promises; throws when it is not there.
- */
+/** Finds the element of page.html with this ID and class. Throws without one. */
 export function find<E extends Element>(id: string, kind: new () => E): E {
   const found = document.getElementById(id)
   if (found instanceof kind) return found
   throw new Error(`page.html has no ${kind.name} with the id '${id}'`)
 }
 
-/** Puts `children` in the place of whatever is inside `parent`. */
+/** Replaces the children of `parent`. */
 export function replace(parent: Element, ...children: readonly Child[]): void {
   parent.replaceChildren(...children.filter(isShown))
 }
 
-/**
- * Writes text only when it differs, so that a clock that ticks does not disturb layout or a screen
- * reader.
- */
+/** Writes a text only if it differs, so that a ticking clock does not disturb a screen reader. */
 export function write(node: Node, text: string): void {
   if (node.textContent !== text) node.textContent = text
 }

@@ -1,13 +1,14 @@
 /*
- * The exchange log: each request and its answer, newest first. What is written down is chosen field
- * by field: of a request body the names only, never a value; tokens by their first and last six
- * characters, wherever in an answer they turn up.
+ * The exchange log: each request and its response, the newest first. It is the only part of the
+ * page that shows the protocol: statuses, headers and JSON. Of a request body it shows the names of
+ * the fields and no values. It shortens each token in a response to its first and last six
+ * characters.
  */
 
-import { createStatus } from './answer.ts'
+import type { Exchange } from './actions.ts'
 import type { Call, Challenge, Json } from './api.ts'
-import type { Exchange } from './conversation.ts'
 import { element, find } from './element.ts'
+import { createBadge } from './result-box.ts'
 import { shorten } from './token.ts'
 
 const KEPT = 100
@@ -15,7 +16,7 @@ const SHOWN = 6
 const SECRET_NAME = /(^|_)(token|password|secret|csrf)$/i
 const LOOKS_LIKE_TOKEN = /[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g
 
-/** Wires #journal and gives the function that writes an exchange down. */
+/** Connects #journal. Returns the function that adds an exchange. */
 export function createJournal(): (exchange: Exchange) => void {
   const list = find('journal', HTMLElement)
   const empty = find('journal-empty', HTMLElement)
@@ -48,7 +49,7 @@ export function createJournal(): (exchange: Exchange) => void {
   }
 }
 
-/** A JSON answer with every secret in it shortened. */
+/** A JSON value with every secret in it shortened. */
 export function redact(value: unknown, name = ''): unknown {
   if (typeof value === 'string')
     return SECRET_NAME.test(name) ? shorten(value) : value.replace(LOOKS_LIKE_TOKEN, shorten)
@@ -57,7 +58,7 @@ export function redact(value: unknown, name = ''): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redact(item, key)]))
 }
 
-function createEntry({ call, answer, note }: Exchange, at: Date): HTMLElement {
+function createEntry({ call, result, note }: Exchange, at: Date): HTMLElement {
   const time = at.toLocaleTimeString(undefined, { hour12: false })
   return element(
     'li',
@@ -66,7 +67,7 @@ function createEntry({ call, answer, note }: Exchange, at: Date): HTMLElement {
       'p',
       { class: 'entry-line' },
       element('code', { class: 'route' }, element('span', { class: 'method' }, call.method), ` ${call.path}`),
-      createStatus(answer.status),
+      createBadge(result.status, result.status === 0 ? 'no response' : String(result.status)),
     ),
     element(
       'details',
@@ -75,13 +76,12 @@ function createEntry({ call, answer, note }: Exchange, at: Date): HTMLElement {
         'summary',
         { title: 'What was sent and received' },
         element('time', { datetime: at.toISOString() }, time),
-        answer.code && element('code', { class: 'error-code' }, answer.code),
         note && element('span', { class: 'note' }, note),
       ),
-      element('pre', {}, [...describeCall(call), '', ...describeBody(answer.status, answer.body)].join('\n')),
-      element('p', { class: 'took' }, `${Math.max(1, Math.round(answer.took * 1000))} ms`),
+      element('pre', {}, [...describeCall(call), '', ...describeBody(result.status, result.body)].join('\n')),
+      element('p', { class: 'took' }, `${Math.max(1, Math.round(result.took * 1000))} ms`),
     ),
-    answer.challenge && createChallenge(answer.challenge),
+    result.challenge && createChallenge(result.challenge),
   )
 }
 
@@ -109,7 +109,7 @@ function describeCall(call: Call): readonly string[] {
 }
 
 function describeBody(status: number, body: Json): readonly string[] {
-  if (status === 0) return ['< no answer']
+  if (status === 0) return ['< no response']
   const empty = Object.keys(body).length === 0
   return [
     `< ${status}`,

@@ -1,58 +1,58 @@
 /*
- * The five steps of the journey and a hint at the next one. Steps are ticked off by what the server
- * answered, in whatever order a visitor takes them: one row per step says which answer counts.
+ * The five steps of the journey, with a hint for the next one. The visitor can take the steps in
+ * any order. Each step is one row, which says which exchange completes it.
  */
 
-import type { Exchange } from './conversation.ts'
+import type { Exchange } from './actions.ts'
 import { element, find, replace, write } from './element.ts'
 import type { Session } from './session.ts'
 
 interface Step {
   readonly name: string
-  readonly gist: string
-  /** What to do to get there. */
+  readonly summary: string
+  /** What the visitor can do to complete the step. */
   readonly hint: string
   readonly reached: (exchange: Exchange) => boolean
 }
 
 const AUTH = '/auth/'
-const at = (path: string) => (exchange: Exchange) => exchange.answer.ok && exchange.call.path === path
+const succeeds = (path: string) => (exchange: Exchange) => exchange.result.ok && exchange.call.path === path
 
 const STEPS: readonly Step[] = [
   {
     name: 'Sign in',
-    gist: 'a fresh token',
-    hint: 'Sign in: the password gets you a fresh access token and a refresh token.',
-    reached: at('/auth/login'),
+    summary: 'a fresh token',
+    hint: 'Sign in with your password. You get a fresh access token and a refresh token.',
+    reached: succeeds('/auth/login'),
   },
   {
     name: 'Use it',
-    gist: 'any valid token',
-    hint: 'Call GET /protected: any valid access token opens it.',
-    reached: ({ call, answer }) => answer.ok && !call.path.startsWith(AUTH) && call.token !== undefined,
+    summary: 'any valid token',
+    hint: 'Call GET /protected. It accepts any valid access token.',
+    reached: ({ call, result }) => result.ok && !call.path.startsWith(AUTH) && call.token !== undefined,
   },
   {
     name: 'Refresh',
-    gist: 'no longer fresh',
-    hint: 'Press Refresh: the new token is valid but not fresh, for no password was checked.',
-    reached: at('/auth/refresh'),
+    summary: 'no longer fresh',
+    hint: 'Press Refresh. The new token is valid, but not fresh, because no password was checked.',
+    reached: succeeds('/auth/refresh'),
   },
   {
     name: 'Refused',
-    gist: '401, fresh required',
-    hint: 'Call GET /sensitive_operation: a refreshed token is not enough for it.',
-    reached: ({ answer }) => answer.code === 'fresh_token_required',
+    summary: 'a fresh token is needed',
+    hint: 'Call GET /sensitive_operation. It refuses a token that is not fresh.',
+    reached: ({ result }) => result.code === 'fresh_token_required',
   },
   {
     name: 'Step up',
-    gist: 'fresh again, in place',
-    hint: 'Confirm your password in the dialog: the call is then repeated for you.',
-    reached: at('/auth/verify-password'),
+    summary: 'fresh again',
+    hint: 'Confirm your password in the dialog. The page then repeats the call for you.',
+    reached: succeeds('/auth/verify-password'),
   },
 ]
-const ARRIVED = 'That was the whole journey. Let the clocks run out, or log out to begin again.'
+const FINISHED = 'You have seen the whole journey. Wait until the token expires, or log out to start again.'
 
-/** Wires #journey and gives the function that looks at each exchange. */
+/** Connects #journey. Returns the function that receives each exchange. */
 export function createJourney(session: Session): (exchange: Exchange) => void {
   const list = find('journey', HTMLElement)
   const label = find('journey-label', HTMLElement)
@@ -68,7 +68,7 @@ export function createJourney(session: Session): (exchange: Exchange) => void {
       ),
     )
     write(label, next ? 'Next' : 'Done')
-    write(hint, next?.hint ?? ARRIVED)
+    write(hint, next?.hint ?? FINISHED)
   }
   session.watch(() => {
     if (!session.tokens) done.clear()
@@ -76,7 +76,7 @@ export function createJourney(session: Session): (exchange: Exchange) => void {
   })
   return (exchange) => {
     for (const step of STEPS) if (step.reached(exchange)) done.add(step)
-    if (!session.tokens && !exchange.answer.ok) done.clear()
+    if (!session.tokens && !exchange.result.ok) done.clear()
     draw()
   }
 }
@@ -92,6 +92,6 @@ function createStep(step: Step, index: number, state: 'done' | 'next' | 'ahead')
       step.name,
       state === 'done' && element('span', { class: 'unseen' }, ' (done)'),
     ),
-    element('span', { class: 'step-gist' }, step.gist),
+    element('span', { class: 'step-summary' }, step.summary),
   )
 }

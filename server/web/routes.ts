@@ -1,15 +1,15 @@
 /*
- * The calls that a visitor can try, one row each: what it asks of a token, what its success means,
- * and the status of the last try. Changing the password is the same thing with a form. A new route
- * on the page is a new row.
+ * The calls that a visitor can try, one row each: what the route requires of a token, what success
+ * means, and how the last call went. Changing the password is such a call with a form. To add a
+ * route to the page, add a row.
  */
 
-import { createStatus } from './answer.ts'
-import type { Conversation, Wish } from './conversation.ts'
+import type { Actions, PanelCall } from './actions.ts'
 import { element, find, replace } from './element.ts'
+import { createStatus } from './result-box.ts'
 import { hasSession, type Session } from './session.ts'
 
-interface Row extends Wish {
+interface Row extends PanelCall {
   readonly asks: string
   readonly kind: 'valid' | 'fresh' | 'scope'
 }
@@ -20,41 +20,41 @@ const ROWS: readonly Row[] = [
     path: '/protected',
     asks: 'valid token',
     kind: 'valid',
-    success: 'Any valid access token opens this route, fresh or not.',
+    success: 'This route accepts any valid access token, fresh or not.',
   },
   {
     method: 'GET',
     path: '/sensitive_operation',
     asks: 'fresh token',
     kind: 'fresh',
-    success: 'The token was fresh: a password was checked just now.',
+    success: 'Your token is fresh, because you entered your password a short time ago.',
   },
   {
     method: 'GET',
     path: '/admin',
     asks: 'scope admin:*',
     kind: 'scope',
-    success: 'The token carries the scope. Freshness does not matter here.',
+    success: 'Your token has the scope admin:*. It does not have to be fresh here.',
   },
 ]
 
-/** Wires #routes and the change-password form. */
-export function createRoutes(session: Session, conversation: Conversation): void {
+/** Connects #routes and the form that changes the password. */
+export function createRoutes(session: Session, actions: Actions): void {
   const list = find('routes', HTMLElement)
   const last = new Map<string, HTMLElement>()
   for (const row of ROWS) {
     const status = element('span', { class: 'last' })
     last.set(row.path, status)
-    list.append(createRow(row, status, () => void conversation.perform(row)))
+    list.append(createRow(row, status, () => void actions.perform(row)))
   }
-  conversation.listen(({ call, answer }) => {
+  actions.listen(({ call, result }) => {
     const status = last.get(call.path)
-    if (status) replace(status, createStatus(answer.status))
+    if (status) replace(status, createStatus(result.status))
   })
   session.watch(() => {
     if (!session.tokens) for (const status of last.values()) replace(status)
   })
-  wireChangePassword(session, conversation)
+  connectChangePassword(session, actions)
 }
 
 function createRow(row: Row, status: HTMLElement, press: () => void): HTMLElement {
@@ -69,7 +69,7 @@ function createRow(row: Row, status: HTMLElement, press: () => void): HTMLElemen
   return element('li', {}, button)
 }
 
-function wireChangePassword(session: Session, conversation: Conversation): void {
+function connectChangePassword(session: Session, actions: Actions): void {
   const form = find('change-password', HTMLFormElement)
   const input = find('new-password', HTMLInputElement)
   const user = form.elements.namedItem('username')
@@ -83,12 +83,12 @@ function wireChangePassword(session: Session, conversation: Conversation): void 
     void changePassword(input.value)
   })
   const changePassword = async (password: string) => {
-    const answer = await conversation.perform({
+    const result = await actions.perform({
       method: 'POST',
       path: '/change-password',
       body: { new_password: password },
-      success: `Use the new password from now on.${hasSession(session) ? ' Your other sessions have ended.' : ''}`,
+      success: `Use your new password from now on.${hasSession(session) ? ' Your other sessions have ended.' : ''}`,
     })
-    if (answer?.ok) form.reset()
+    if (result?.ok) form.reset()
   }
 }

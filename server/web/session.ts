@@ -1,8 +1,7 @@
 /*
- * The one place where this page keeps tokens: a variable. No storage, no cookie, nothing that
- * outlives a reload. Panels watch it; whoever gets a token pair puts it here. Also keeps how far
- * this computer's clock is from the server's, so that countdowns are right on a computer that is
- * wrong.
+ * Keeps the tokens of this page in a variable: no storage, no cookie, nothing that survives a
+ * reload. Panels watch it. It also keeps the difference between the clocks of this computer and of
+ * the server, so that the countdowns are right even if this computer's clock is wrong.
  */
 
 import type { Json } from './api.ts'
@@ -15,11 +14,11 @@ export interface Tokens {
   readonly refreshToken: DecodedToken | undefined
 }
 
-/** The server's settings as `GET /healthz` tells them, in seconds. */
+/** The server's settings from `GET /healthz`, in seconds. */
 export interface Settings {
   readonly access: number
   readonly freshness: number
-  /** How long the refresh token before the current one is forgiven. */
+  /** How long the previous refresh token still works. */
   readonly overlap: number
 }
 
@@ -27,7 +26,7 @@ export interface Session {
   readonly tokens: Tokens | undefined
   readonly previous: Tokens | undefined
   settings: Settings
-  /** Takes the tokens out of a token answer; false when there is none in it. */
+  /** Stores the tokens of a response body. False if it has none. */
   keep(body: Json): boolean
   clear(): void
   /** Calls `listener` now and after each change. */
@@ -36,7 +35,7 @@ export interface Session {
   now(): number
 }
 
-/** Makes the empty session with which the page starts. */
+/** Creates the empty session with which the page starts. */
 export function createSession(): Session {
   const listeners: (() => void)[] = []
   let tokens: Tokens | undefined
@@ -75,16 +74,14 @@ export function createSession(): Session {
   }
 }
 
-/**
- * Whether the server keeps a session for these tokens, so that it can end it: then they name it.
- */
+/** Whether the tokens belong to a session that the server keeps and can end. */
 export function hasSession(session: Session): boolean {
   return typeof session.tokens?.accessToken?.claims['sid'] === 'string'
 }
 
 /**
- * How many seconds this clock is ahead, by a token issued just now. Below 2 s it is travel and
- * rounding.
+ * How many seconds this clock is ahead, measured by a token that was just issued. Less than 2 s is
+ * latency and rounding.
  */
 function measureAhead(issuedAt: unknown): number {
   const ahead = typeof issuedAt === 'number' ? Date.now() / 1000 - issuedAt : 0

@@ -1,25 +1,25 @@
 /*
- * The user's sessions: where they are signed in, ending one or all others (which asks for a fresh
- * token, and so for the password), and what becomes of a refresh token that comes a second time:
- * forgiven while the overlap lasts, taken for theft later.
+ * The user's sessions. Lists them, and ends one or all others, which needs a fresh token and so the
+ * password. Also shows what happens to a refresh token that is used twice: it still works during
+ * the overlap, and counts as stolen later.
  */
 
+import type { Actions, Exchange } from './actions.ts'
 import type { Json } from './api.ts'
-import type { Conversation, Exchange } from './conversation.ts'
 import { nameDevice } from './device.ts'
 import { element, find, replace, write } from './element.ts'
 import { hasSession, type Session } from './session.ts'
 
 const PATH = '/auth/sessions'
 
-/** The refresh token before the current one, and when it was replaced. */
+/** The previous refresh token, and when it was replaced. */
 interface Replaced {
   readonly token: string
   readonly at: number
 }
 
-/** Wires #sessions, which is hidden where the server keeps none. */
-export function createSessions(session: Session, conversation: Conversation): void {
+/** Connects #sessions, which is hidden if the server keeps no sessions. */
+export function createSessions(session: Session, actions: Actions): void {
   const card = find('sessions', HTMLElement)
   const list = find('sessions-list', HTMLElement)
   const others = find('sessions-others', HTMLButtonElement)
@@ -29,25 +29,23 @@ export function createSessions(session: Session, conversation: Conversation): vo
     others.hidden = rows.length < 2
   }
   const load = async (): Promise<void> => {
-    const answer = await conversation.look({ method: 'GET', path: PATH })
-    const rows = answer.body['sessions']
-    if (answer.ok && Array.isArray(rows)) show(rows as readonly Json[])
+    const result = await actions.fetch({ method: 'GET', path: PATH })
+    const rows = result.body['sessions']
+    if (result.ok && Array.isArray(rows)) show(rows as readonly Json[])
   }
   const end = async (row: Json): Promise<void> => {
     const own = row['current'] === true
-    const success = own
-      ? 'This session has ended.'
-      : 'That device is signed out: its tokens are refused from now on.'
-    const answer = await conversation.perform({
+    const success = own ? 'This session has ended.' : 'That device is signed out. Its tokens no longer work.'
+    const result = await actions.perform({
       method: 'DELETE',
       path: `${PATH}/${String(row['id'])}`,
       success,
     })
-    if (answer?.ok && own) session.clear()
+    if (result?.ok && own) session.clear()
   }
   others.addEventListener('click', () => {
-    const success = 'Every other device is signed out: its tokens are refused from now on.'
-    void conversation.perform({ method: 'DELETE', path: PATH, success })
+    const success = 'All other devices are signed out. Their tokens no longer work.'
+    void actions.perform({ method: 'DELETE', path: PATH, success })
   })
   find('sessions-reload', HTMLButtonElement).addEventListener('click', () => void load())
 
@@ -55,11 +53,11 @@ export function createSessions(session: Session, conversation: Conversation): vo
     card.hidden = !hasSession(session)
     if (!card.hidden && session.previous === undefined) void load()
   })
-  conversation.listen(({ call, answer }: Exchange) => {
+  actions.listen(({ call, result }: Exchange) => {
     const changes = call.method !== 'GET' && (call.path.startsWith(PATH) || call.path === '/change-password')
-    if (answer.ok && (changes || call.path === '/auth/refresh')) void load()
+    if (result.ok && (changes || call.path === '/auth/refresh')) void load()
   })
-  createReplay(session, conversation)
+  createReplay(session, actions)
 }
 
 /** One session, with the button that ends it. */
@@ -68,11 +66,11 @@ function createRow(row: Json, session: Session, end: () => void): HTMLElement {
   const device = nameDevice(row['user_agent'])
   const button = element(
     'button',
-    { type: 'button', class: 'button small', 'aria-label': `End the session ${device}` },
+    { type: 'button', class: 'button small', 'aria-label': `End the session on ${device}` },
     'End',
   )
   button.addEventListener('click', end)
-  const seen = `used ${ago(row['last_used_at'], session)}, since ${ago(row['created_at'], session)}`
+  const seen = `used ${ago(row['last_used_at'], session)}, signed in ${ago(row['created_at'], session)}`
   return element(
     'li',
     { class: 'device', 'data-current': current },
@@ -95,8 +93,8 @@ function ago(at: unknown, session: Session): string {
   return seconds < 86_400 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86_400)} d ago`
 }
 
-/** The button that presents the previous refresh token, and what will come of it just now. */
-function createReplay(session: Session, conversation: Conversation): void {
+/** Connects the button that uses the previous refresh token, and says what would happen now. */
+function createReplay(session: Session, actions: Actions): void {
   const button = find('replay', HTMLButtonElement)
   const forecast = find('replay-forecast', HTMLElement)
   let held = ''
@@ -108,16 +106,16 @@ function createReplay(session: Session, conversation: Conversation): void {
     button.disabled = replaced === undefined
     const text =
       replaced === undefined
-        ? 'Refresh first: then there is a token before the current one.'
+        ? 'Press Refresh first. Then there is a previous refresh token.'
         : left() > 0
-          ? `For another ${Math.ceil(left())} s it is forgiven: a second tab, or an answer that was lost.`
-          : 'The overlap is over: it will be taken for theft, and the session will end.'
+          ? `It still works for ${Math.ceil(left())} s, for a second tab or a lost response.`
+          : 'Its time is over. Using it now looks like theft, and ends the session.'
     write(forecast, text)
   }
   session.watch(() => {
     const next = session.tokens?.refresh ?? ''
     if (next === held) return
-    // A step-up hands out a token of the same generation: what was replaced before stays replaced.
+    // A step-up issues a token of the same generation, so the previous token stays the same.
     if (session.previous === undefined) replaced = undefined
     else if (isOlder(held, session)) replaced = { token: held, at: session.now() }
     held = next
@@ -126,16 +124,16 @@ function createReplay(session: Session, conversation: Conversation): void {
   button.addEventListener('click', () => {
     if (replaced === undefined) return
     const success =
-      'Replayed: the same refresh token was handed out again, with a new access token. Nobody is logged out by a race.'
-    void conversation.present(replaced.token, success)
+      'Replayed. You got the same new refresh token again, and a new access token. So two tabs that refresh at once stay signed in.'
+    void actions.replay(replaced.token, success)
   })
   setInterval(tell, 500)
   tell()
 }
 
 /**
- * Whether a refresh token is of an earlier generation than the current one: a step-up replaces it
- * by one of the same.
+ * Whether a refresh token is of an earlier generation than the current one. After a step-up, both
+ * are of the same generation.
  */
 function isOlder(token: string, session: Session): boolean {
   const before =

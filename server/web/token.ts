@@ -1,14 +1,13 @@
 /*
- * A token as something to look at: its three segments, its claims, and what each claim says in
- * plain words. Reads only. The signature is not checked here and cannot be: a browser has no
- * business with the key. RFC 7515 section 3.1 (compact form), RFC 7519 section 4.1 and OpenID
- * Connect (claims).
+ * Decodes a token for display: its three segments, its claims, and what each claim means in plain
+ * words. It does not verify the signature, because a browser must not have the key. RFC 7515
+ * section 3.1 (compact serialization), RFC 7519 section 4.1 and OpenID Connect (claims).
  */
 
 import type { Json } from './api.ts'
 
 export interface DecodedToken {
-  /** Header, claims, signature as they travel: base64url. */
+  /** Header, claims and signature in base64url. */
   readonly segments: readonly [string, string, string]
   readonly header: Json
   readonly claims: Json
@@ -16,32 +15,32 @@ export interface DecodedToken {
 
 const TIMES = new Set(['iat', 'exp', 'nbf', 'auth_time'])
 
-/** What every known header field and claim is for, in the order in which the page shows them. */
+/** What the known header fields and claims mean, in the order in which the page shows them. */
 const MEANING: Readonly<Record<string, string>> = {
-  alg: 'The algorithm of the signature. The server binds it to the key, so it is never taken on trust.',
-  typ: 'What kind of token this is, so that one kind cannot pass for another.',
-  kid: 'Which of the server’s keys signed it. This is how keys can be changed while tokens live.',
-  sub: 'Subject: on whose behalf the token speaks.',
-  type: 'An access token opens routes. A refresh token does one thing: get the next access token.',
-  fresh: 'True straight after a password was checked. A refresh never makes a fresh token.',
-  auth_time: 'When the password was last checked. Freshness is counted from here.',
-  scopes: 'What it may do, beyond being signed in.',
+  alg: 'The algorithm of the signature. The server only accepts the algorithm of its key.',
+  typ: 'The kind of token. One kind cannot be used as another.',
+  kid: 'The key that signed it. So the server can change keys while tokens are still valid.',
+  sub: 'Subject: the user that the token belongs to.',
+  type: 'Routes accept an access token. A refresh token only gets new access tokens.',
+  fresh: 'True after the password was checked. A refresh never gives a fresh token.',
+  auth_time: 'When the password was last checked. Freshness counts from then.',
+  scopes: 'What the user may do in addition.',
   iat: 'Issued at.',
   nbf: 'Not valid before.',
-  exp: 'Expires at. From then on it is refused, give or take a few seconds of leeway.',
-  sid: 'The session it belongs to: one per sign-in. End the session and its tokens die.',
-  gen: 'The generation of a refresh token: it tells a retry from a theft.',
-  jti: 'This one token’s own number, for revoking it.',
-  csrf: 'Matches the CSRF cookie when tokens travel by cookie. Not used in this page.',
-  amr: 'How the user proved who they are.',
-  acr: 'How strong that proof was.',
+  exp: 'Expires at. After that, the server refuses it, with a few seconds of tolerance.',
+  sid: 'The session of the token. Each sign-in starts one. When it ends, its tokens stop working.',
+  gen: 'The generation of a refresh token. It helps to tell a retry from a theft.',
+  jti: 'The ID of this token, for revoking it.',
+  csrf: 'Must match the CSRF cookie if tokens are in cookies. This page does not use it.',
+  amr: 'How the user signed in, for example with a password.',
+  acr: 'How strong that sign-in was.',
   iss: 'Issuer: who made it.',
-  aud: 'Audience: for whom it was made.',
-  login_type: 'The realm that it is good for.',
+  aud: 'Audience: who may accept it.',
+  login_type: 'The realm in which it is valid.',
 }
 const ORDER = Object.keys(MEANING)
 
-/** Reads a token without verifying it; undefined when it is not three segments of JSON. */
+/** Decodes a token without verifying it. Undefined if it does not have three valid segments. */
 export function decodeUnverified(token: string): DecodedToken | undefined {
   const [header, claims, signature, more] = token.split('.')
   if (!header || !claims || signature === undefined || more !== undefined) return undefined
@@ -52,7 +51,7 @@ export function decodeUnverified(token: string): DecodedToken | undefined {
   }
 }
 
-/** The entries of a header or claim set in the order in which a person would ask for them. */
+/** The entries of a header or of claims, the most interesting first. */
 export function entriesOf(part: Json): readonly (readonly [string, unknown])[] {
   const rank = (name: string) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length)
   return Object.entries(part).sort(([a], [b]) => rank(a) - rank(b))
@@ -60,24 +59,24 @@ export function entriesOf(part: Json): readonly (readonly [string, unknown])[] {
 
 /** What a header field or claim means, in one or two sentences. */
 export function explain(name: string): string {
-  return MEANING[name] ?? 'A claim of the application’s own.'
+  return MEANING[name] ?? 'A claim that the application added.'
 }
 
-/** A claim's value as text: times also as this reader's local time. */
+/** The value of a claim as text. A time also gets the local time of the reader. */
 export function describe(name: string, value: unknown): { readonly text: string; readonly time?: string } {
   if (TIMES.has(name) && typeof value === 'number') return { text: String(value), time: toLocalTime(value) }
   if (typeof value === 'string') return { text: value }
   return { text: JSON.stringify(value) }
 }
 
-/** What a signature by `alg` is, in one sentence. */
+/** What a signature with `alg` is, in plain words. */
 export function explainSignature(alg: unknown): string {
-  const name = typeof alg === 'string' ? alg : 'an unnamed algorithm'
-  const keyed = name.startsWith('HS') ? 'with the server’s secret' : 'with the server’s private key'
-  return `Made over the two parts above by ${name} ${keyed}. Change one character and the server refuses the token.`
+  const name = typeof alg === 'string' ? alg : 'an unknown algorithm'
+  const key = name.startsWith('HS') ? 'secret' : 'private key'
+  return `The server signed the two parts above with ${name} and its ${key}. If one character changes, it refuses the token.`
 }
 
-/** The first and last six characters: enough to tell tokens apart, useless to anyone else. */
+/** The first and last six characters: enough to tell tokens apart, too little to use one. */
 export function shorten(token: string): string {
   return token.length > 16 ? `${token.slice(0, 6)}…${token.slice(-6)}` : '…'
 }

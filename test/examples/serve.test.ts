@@ -26,7 +26,7 @@ describe.each(SERVING)('%s', (name) => {
   it('starts without any setting, on a port that it says, and exits 0 on SIGTERM', async () => {
     const program = await startServer({}, temporaryFolder(), commandOf(name))
     expect(program.port).toBeGreaterThan(0)
-    expect(program.stdout()).toContain('Secret: made for this run')
+    expect(program.stdout()).toContain('Secret: generated for this run')
     expect((await send(program.url, 'GET /nowhere')).status).toBe(404)
     expect(await program.stop('SIGTERM')).toMatchObject({ code: 0, signal: null, stderr: '' })
   })

@@ -17,7 +17,7 @@ function complaint(env: Record<string, string>): string {
 }
 
 describe('readConfig', () => {
-  it('has a default for everything, and is frozen', () => {
+  it('has a default for every setting, and is frozen', () => {
     const config = readConfig({}, '/srv')
     expect(config).toEqual({
       port: 8000,
@@ -61,7 +61,7 @@ describe('readConfig', () => {
     })
   })
 
-  it('takes an empty variable for one that is not set', () => {
+  it('treats an empty variable as not set', () => {
     const env = {
       PORT: '',
       HOST: '',

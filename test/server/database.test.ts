@@ -17,7 +17,7 @@ async function open(location: DatabaseLocation) {
 const row = (username: string) => ({ username, password_hash: 'hash', scopes: '[]' })
 
 describe('openDatabase', () => {
-  it('keeps what is written, also for the next opening', async () => {
+  it('keeps data after it is closed and opened again', async () => {
     const path = join(temporaryFolder(), 'x.db')
     const first = await openDatabase(at(path))
     const [{ numInsertedOrUpdatedRows } = {}] = await first
@@ -33,7 +33,7 @@ describe('openDatabase', () => {
     ])
   })
 
-  it('tells names apart by case, accents and blanks', async () => {
+  it('distinguishes names by case, accents and spaces', async () => {
     const database = await open(at(':memory:'))
     const names = ['alice', 'Alice', 'álice', 'alice ']
     await database.insertInto('users').values(names.map(row)).execute()
@@ -44,7 +44,7 @@ describe('openDatabase', () => {
     }
   })
 
-  it('lets nobody else read the files', async () => {
+  it('creates files that other users cannot read', async () => {
     const folder = join(temporaryFolder(), '.data')
     const path = join(folder, 'x.db')
     const database = await open(at(path, true))
@@ -53,10 +53,10 @@ describe('openDatabase', () => {
     for (const file of [path, `${path}-wal`, `${path}-shm`]) expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 
-  it('is made by processes that open it at the same moment', async () => {
+  it('is created once by processes that open it at the same moment', async () => {
     const cwd = temporaryFolder()
-    // A common start and a common beat: the clash lasts a fraction of a millisecond, and not every
-    // round has one.
+    // All processes start together and keep a common rhythm. A collision lasts a fraction of a
+    // millisecond, and not every round has one.
     const rounds = 30
     const script = `
       const { openDatabase } = await import(process.argv[1])

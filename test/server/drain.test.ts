@@ -29,14 +29,14 @@ async function timed<T>(work: Promise<T>): Promise<[T, number]> {
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 
 describe('prepareDrain', () => {
-  it('ends at once when nothing runs', async () => {
+  it('ends at once when no request runs', async () => {
     const { drain } = await listen((_, response) => response.end('ok'))
     const [outcome, took] = await timed(drain(5000))
     expect(outcome).toBe('finished')
     expect(took).toBeLessThan(500)
   })
 
-  it('lets a running request end and takes no new connection', async () => {
+  it('lets a running request finish and takes no new connection', async () => {
     let running: ServerResponse | undefined
     const { drain, server, open } = await listen((_, response) => {
       running = response
@@ -49,14 +49,14 @@ describe('prepareDrain', () => {
     const refused = connect(port, '127.0.0.1')
     expect(await once(refused, 'error').then(([error]) => error)).toMatchObject({ code: 'ECONNREFUSED' })
     running?.end('done')
-    const [answer] = await once(socket, 'data')
-    expect(String(answer)).toContain('done')
+    const [response] = await once(socket, 'data')
+    expect(String(response)).toContain('done')
     const [outcome, took] = await timed(drained)
     expect(outcome).toBe('finished')
     expect(took).toBeLessThan(500)
   })
 
-  it('does not wait for connections that are kept alive or never said anything', async () => {
+  it('does not wait for idle connections, nor for those without any byte', async () => {
     const { drain, open } = await listen((_, response) => response.end('ok'))
     const kept = await open()
     kept.write(GET)
@@ -68,7 +68,7 @@ describe('prepareDrain', () => {
     expect(took).toBeLessThan(500)
   })
 
-  it('cuts off at the deadline what does not end', async () => {
+  it('cuts off at the deadline a request that does not finish', async () => {
     const { drain, server, open } = await listen(() => {})
     const socket = await open()
     socket.write(GET)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type RunningServer, startServer } from './process.ts'
 
-interface Answer {
+interface Result {
   readonly status: number
   readonly headers: Headers
   readonly body: Record<string, unknown>
@@ -12,7 +12,7 @@ async function call(
   method: string,
   path: string,
   init: RequestInit = {},
-): Promise<Answer> {
+): Promise<Result> {
   const response = await fetch(server.url + path, { method, ...init })
   const text = await response.text()
   return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) }
@@ -30,8 +30,8 @@ const login = (server: RunningServer, username: string, password: string) =>
 const changePassword = (server: RunningServer, token: unknown, new_password: unknown) =>
   call(server, 'POST', '/change-password', json({ new_password }, bearer(token)))
 
-describe('the five steps of the documentation of AuthX', () => {
-  it('lead where they say', async () => {
+describe('the five steps in the documentation of AuthX', () => {
+  it('give the documented responses', async () => {
     const server = await startServer()
 
     // 1. Login gives a fresh token.
@@ -84,7 +84,7 @@ describe('the demo API', () => {
     expect((await login(server, 'admin', 'admin')).status).toBe(200)
   })
 
-  it('takes new passwords of 8 to 1024 bytes only', async () => {
+  it('accepts only new passwords of 8 to 1024 bytes', async () => {
     const server = await startServer()
     const token = (await login(server, 'test', 'test')).body['access_token']
     const refused = [
@@ -116,8 +116,8 @@ describe('the demo API', () => {
       json({ new_password: 'long enough', filler: 'x'.repeat(20_000) }, headers),
     ]
     for (const init of bodies) {
-      const answer = await call(server, 'POST', '/change-password', init)
-      expect(answer).toMatchObject({ status: 400, body: { code: 'request_invalid' } })
+      const result = await call(server, 'POST', '/change-password', init)
+      expect(result).toMatchObject({ status: 400, body: { code: 'request_invalid' } })
     }
     expect((await login(server, 'test', 'test')).status).toBe(200)
     for (const password of ['x'.repeat(8), 'é'.repeat(4), 'x'.repeat(1024)]) {
@@ -126,11 +126,11 @@ describe('the demo API', () => {
     }
   })
 
-  it('asks for a fresh token before it looks at the body', async () => {
+  it('checks the token before it reads the body', async () => {
     const server = await startServer()
-    const answer = await call(server, 'POST', '/change-password', json({ new_password: 'x' }))
-    expect(answer).toMatchObject({ status: 401, body: { code: 'token_missing' } })
-    expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+    const result = await call(server, 'POST', '/change-password', json({ new_password: 'x' }))
+    expect(result).toMatchObject({ status: 401, body: { code: 'token_missing' } })
+    expect(result.headers.get('www-authenticate')).toBe('Bearer')
   })
 
   it('lets only the administrator into /admin', async () => {
@@ -149,7 +149,7 @@ describe('the demo API', () => {
     expect(again.status).toBe(200)
   })
 
-  it('guards /sensitive_operation by freshness, which a password brings back', async () => {
+  it('opens /sensitive_operation to fresh tokens only, and a step-up gives one', async () => {
     const server = await startServer()
     const pair = (await login(server, 'test', 'test')).body
     const open = (token: unknown) => call(server, 'GET', '/sensitive_operation', { headers: bearer(token) })
@@ -170,7 +170,7 @@ describe('the demo API', () => {
     expect((await open(stepUp.body['access_token'])).status).toBe(200)
   })
 
-  it('lets freshness and access tokens expire as it was told to', async () => {
+  it('lets freshness and access tokens expire as configured', async () => {
     const server = await startServer({ TOKENWRIGHT_ACCESS: '7s', TOKENWRIGHT_FRESHNESS: '5s' })
     expect((await call(server, 'GET', '/healthz')).body).toMatchObject({ access: 7, freshness: 5 })
     const { body } = await login(server, 'test', 'test')
@@ -187,10 +187,10 @@ describe('the demo API', () => {
 })
 
 describe('a login', () => {
-  it('answers a wrong password and an unknown user alike', async () => {
+  it('gives the same response for a wrong password and for an unknown user', async () => {
     const server = await startServer()
-    const answers = [await login(server, 'test', 'wrong'), await login(server, 'nobody', 'wrong')]
-    for (const { status, body } of answers) {
+    const results = [await login(server, 'test', 'wrong'), await login(server, 'nobody', 'wrong')]
+    for (const { status, body } of results) {
       expect(status).toBe(401)
       expect(body).toEqual({
         message: 'Bad username or password',
@@ -198,7 +198,7 @@ describe('a login', () => {
         code: 'credentials_invalid',
       })
     }
-    const [known, unknown] = answers.map(({ headers }) => {
+    const [known, unknown] = results.map(({ headers }) => {
       return [...headers].filter(([name]) => name !== 'date')
     })
     expect(unknown).toEqual(known)
@@ -214,7 +214,7 @@ describe('a login', () => {
         times[username].push(performance.now() - start)
       }
     }
-    // The quickest of each: a machine that is busy makes some slower, none quicker.
+    // The fastest of each, because a busy machine makes some slower and none faster.
     const ratio = Math.min(...times.nobody) / Math.min(...times.test)
     expect(ratio).toBeGreaterThan(0.5)
     expect(ratio).toBeLessThan(2)

@@ -1,6 +1,6 @@
 /**
  * The page in a real browser: the whole journey of a token, sessions on another device, and no
- * error on the console. Without Chromium it says so and skips.
+ * error on the console. Without Chromium, the tests are skipped with a message.
  */
 import { existsSync } from 'node:fs'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -25,8 +25,8 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
   afterAll(() => browser?.close())
 
   /**
-   * Opens the page on a device of its own; `errors` hears of everything on the console but refused
-   * requests.
+   * Opens the page on a device of its own. `errors` receives all errors of the console, except
+   * those of refused requests.
    */
   async function open(url: string, errors: string[]): Promise<Page> {
     const context = await browser.newContext({ viewport: { width: 390, height: 844 } })
@@ -46,13 +46,13 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await page.waitForSelector('#account:not([hidden])')
   }
 
-  it('takes a user from login through refusal and step-up to the sensitive route', async () => {
+  it('leads a user from login through refusal and step-up to the sensitive route', async () => {
     const errors: string[] = []
     const { url } = await startServer()
     const page = await open(url, errors)
     await signIn(page)
     await page.click('[data-route="/protected"]')
-    await page.waitForSelector('#answer:has-text("You have access")')
+    await page.waitForSelector('#result:has-text("You have access")')
     await page.click('#refresh')
     await page.waitForSelector('#clock[data-state="stale"]')
     await page.click('[data-route="/sensitive_operation"]')
@@ -62,12 +62,12 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await page.waitForSelector('#step-up-problem:not(:empty)')
     await page.fill('#step-up-password', 'test')
     await page.click('#step-up-confirm')
-    await page.waitForSelector('#answer:has-text("You have access to this sensitive operation")')
+    await page.waitForSelector('#result:has-text("You have access to this sensitive operation")')
     expect(await page.getAttribute('#clock', 'data-state')).toBe('fresh')
     expect(errors).toEqual([])
   })
 
-  it('refreshes by itself when the token has ended, once, and goes on', async () => {
+  it('refreshes automatically once when the token has expired, and goes on', async () => {
     const errors: string[] = []
     const { url } = await startServer()
     const page = await open(url, errors)
@@ -76,16 +76,16 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await signIn(page)
     for (let round = 1; round <= 3; round++) {
       await page.click('#expire')
-      await page.waitForSelector('#answer:has-text("nobody noticed")')
+      await page.waitForSelector('#result:has-text("got a new one first")')
       await expect.poll(() => asked.filter((path) => path === '/auth/refresh').length).toBe(round)
       await page.click('[data-route="/admin"]')
-      await page.waitForSelector('#answer:has-text("scope_missing")')
+      await page.waitForSelector('#result:has-text("does not have the scope admin:*")')
     }
-    await page.waitForSelector('#journal :text("by the client itself")')
+    await page.waitForSelector('#journal :text("sent automatically")')
     expect(errors).toEqual([])
   })
 
-  it('goes on as before when the step-up is cancelled, and signs out by the button', async () => {
+  it('goes on after a cancelled step-up, and signs out by the button', async () => {
     const errors: string[] = []
     const { url } = await startServer()
     const page = await open(url, errors)
@@ -96,12 +96,12 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await page.waitForSelector('#step-up[open]')
     await page.keyboard.press('Escape')
     await page.waitForSelector('#step-up:not([open])', { state: 'attached' })
-    await page.waitForSelector('#answer:has-text("fresh_token_required")')
+    await page.waitForSelector('#result:has-text("Confirm your password to get a fresh one")')
     await page.click('[data-route="/protected"]')
-    await page.waitForSelector('#answer:has-text("You have access")')
+    await page.waitForSelector('#result:has-text("You have access")')
     await page.click('#logout')
     await page.waitForSelector('#sign-in:not([hidden])')
-    await page.waitForSelector('#answer:has-text("Signed out")')
+    await page.waitForSelector('#result:has-text("You are signed out")')
     expect(errors).toEqual([])
   })
 
@@ -118,11 +118,11 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await expect.poll(() => one.locator('.device').count()).toBe(1)
     await other.click('[data-route="/protected"]')
     await other.waitForSelector('#sign-in:not([hidden])')
-    await other.waitForSelector('#answer:has-text("token_revoked")')
+    await other.waitForSelector('#result:has-text("This session is over")')
     expect(errors).toEqual([])
   })
 
-  it('shows an old refresh token being forgiven, and being taken for theft', async () => {
+  it('shows that an old refresh token works at first, and ends the session later', async () => {
     const errors: string[] = []
     const { url } = await startServer({ TOKENWRIGHT_OVERLAP: '2s' })
     const page = await open(url, errors)
@@ -130,10 +130,10 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await page.click('#refresh')
     await page.waitForSelector('#replay:not([disabled])')
     await page.click('#replay')
-    await page.waitForSelector('#answer:has-text("Replayed")')
-    await page.waitForSelector('#replay-forecast:has-text("taken for theft")')
+    await page.waitForSelector('#result:has-text("Replayed")')
+    await page.waitForSelector('#replay-forecast:has-text("looks like theft")')
     await page.click('#replay')
-    await page.waitForSelector('#answer:has-text("refresh_reused")')
+    await page.waitForSelector('#result:has-text("looks like theft")')
     expect(errors).toEqual([])
   })
 })

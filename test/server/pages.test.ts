@@ -4,16 +4,13 @@ import { describe, expect, it } from 'vitest'
 import { DOCS_POLICY, loadPages, PAGE_POLICY } from '../../server/pages.ts'
 import { ROOT, startServer } from './process.ts'
 
-/**
- * An address of another host, in markup or in a script of ours; XML namespaces are names, not
- * addresses.
- */
+/** A URL of another host, in markup or in a script of ours. XML namespaces are not URLs. */
 const FOREIGN = /(?:https?:)?\/\/(?!www\.w3\.org\/)[a-z0-9-]+\.[a-z]/i
 
 const text = (path: string) => new TextDecoder().decode(loadPages({}).get(path)?.body)
 
 describe('the pages', () => {
-  it('are served with the policy of each', async () => {
+  it('are each served with their own policy', async () => {
     const server = await startServer()
     const policies = [
       ['/', PAGE_POLICY],
@@ -33,7 +30,7 @@ describe('the pages', () => {
     expect(PAGE_POLICY + DOCS_POLICY).not.toMatch(/unsafe-eval|https?:|\*|script-src [^;]*unsafe/)
   })
 
-  it('ask for nothing that is not served, and nothing from another host', async () => {
+  it('refer only to files that are served, and to no other host', async () => {
     const pages = loadPages({})
     for (const page of ['/', '/docs']) {
       const markup = text(page)
@@ -46,7 +43,7 @@ describe('the pages', () => {
     }
   })
 
-  it('have neither inline scripts, nor inline handlers', () => {
+  it('have neither inline scripts nor inline handlers', () => {
     for (const page of ['/', '/docs']) {
       expect(text(page)).not.toMatch(/<script(?![^>]*\ssrc=)[^>]*>/i)
       expect(text(page)).not.toMatch(/<[^>]*\son[a-z]+=/i)
@@ -54,7 +51,7 @@ describe('the pages', () => {
     expect(text('/')).not.toMatch(/<style|\sstyle=/i)
   })
 
-  it('bring every module that a script of ours imports', () => {
+  it('include every module that a script of ours imports', () => {
     const pages = loadPages({})
     const scripts = [...pages.keys()].filter((path) => /^\/assets\/.*\.js$/.test(path))
     expect(scripts.length).toBeGreaterThan(0)
@@ -71,13 +68,13 @@ describe('the pages', () => {
 })
 
 describe('the list of files', () => {
-  it('holds what is in server/web and nothing else of dist/', () => {
+  it('contains the files of server/web and no others of dist/', () => {
     const sources = readdirSync(join(ROOT, 'server/web')).filter((file) => /\.(ts|css|svg|png)$/.test(file))
     const assets = [...loadPages({}).keys()].filter((path) => path.startsWith('/assets/'))
     expect(assets.sort()).toEqual(sources.map((file) => `/assets/${file.replace(/\.ts$/, '.js')}`).sort())
   })
 
-  it('has the right media types, and answers 304', async () => {
+  it('has the right media types, and responds with 304', async () => {
     const server = await startServer()
     const types = [
       ['/assets/page.js', 'text/javascript; charset=utf-8'],

@@ -1,6 +1,6 @@
 /**
- * Runs the built server as a process of its own, in a folder of its own, and talks to it over real
- * HTTP. Also short scripts that several processes run at the same moment.
+ * Runs the built server in its own process and folder, and talks to it over real HTTP. Also runs
+ * short scripts in several processes at the same moment.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -11,14 +11,14 @@ import { onTestFinished } from 'vitest'
 /** The repository's root. */
 export const ROOT: string = new URL('../..', import.meta.url).pathname
 
-/** From Node 22 on the server uses Node's own SQLite, which announces itself as experimental. */
+/** From Node 22 on, the server uses Node's own SQLite, which prints that it is experimental. */
 const SERVER = [
   process.execPath,
   '--disable-warning=ExperimentalWarning',
   join(ROOT, 'server/dist/main.js'),
 ] as const
 
-/** A process that ended. */
+/** A process that has ended. */
 export interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
@@ -26,7 +26,7 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** A server that listens. */
+/** A running server. */
 export interface RunningServer {
   readonly child: ChildProcess
   /** Without a slash at the end. */
@@ -40,7 +40,7 @@ export interface RunningServer {
   readonly ended: Promise<Ended>
 }
 
-/** A folder that is gone after the test. */
+/** Creates a folder that is removed after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'tokenwright-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

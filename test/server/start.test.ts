@@ -47,13 +47,13 @@ describe('a bad setting', () => {
     expect(ended.stderr).not.toMatch(/much-too-short|hunter2/)
   })
 
-  it('leaves nothing behind when it is found before the database', async () => {
+  it('leaves no file behind when it is found before the database is opened', async () => {
     const cwd = temporaryFolder()
     await runServer({ PORT: 'abc' }, cwd)
     expect(readdirSync(cwd)).toEqual([])
   })
 
-  it('is one line when the port is in use', async () => {
+  it('prints one line when the port is in use', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void other.close())
     await once(other, 'listening')
@@ -61,7 +61,7 @@ describe('a bad setting', () => {
     expectOneLine(await runServer({ PORT: String(port) }), `port ${port}: the port is in use`)
   })
 
-  it('is one line when the database is none', async () => {
+  it('prints one line when the file is not a database', async () => {
     const cwd = temporaryFolder()
     writeFileSync(join(cwd, 'x.db'), 'no database '.repeat(500))
     expectOneLine(await runServer({ DATABASE_URL: 'sqlite:x.db' }, cwd), 'it is not an SQLite database')
@@ -69,7 +69,7 @@ describe('a bad setting', () => {
 })
 
 describe('a first start', () => {
-  it('says where everything is, in five lines, and shows no secret', async () => {
+  it('prints five lines that say where everything is, without a secret', async () => {
     const cwd = temporaryFolder()
     const server = await startServer({}, cwd)
     const path = join(cwd, '.data/tokenwright.db')
@@ -86,7 +86,7 @@ describe('a first start', () => {
     expect(server.stdout()).not.toContain(readFileSync(`${path}.secret`, 'utf8').trim())
   })
 
-  it('keeps files and folder from others', async () => {
+  it('creates files and folder that other users cannot read', async () => {
     const cwd = temporaryFolder()
     await startServer({}, cwd)
     const folder = join(cwd, '.data')
@@ -95,7 +95,7 @@ describe('a first start', () => {
     expect(readdirSync(folder)).toContain('tokenwright.db.secret')
   })
 
-  it('makes no demo users in production', async () => {
+  it('creates no demo users in production', async () => {
     const cwd = temporaryFolder()
     const server = await startServer({ NODE_ENV: 'production' }, cwd)
     expect(server.stdout()).toContain('Demo users: none in production')
@@ -103,7 +103,7 @@ describe('a first start', () => {
     await server.stop()
   })
 
-  it('with a secret given writes none down', async () => {
+  it('writes no secret to a file if the settings have one', async () => {
     const cwd = temporaryFolder()
     const server = await startServer({ TOKENWRIGHT_SECRET: SECRET }, cwd)
     expect(server.stdout()).toContain('Secret:     from TOKENWRIGHT_SECRET\n')
@@ -111,7 +111,7 @@ describe('a first start', () => {
     expect(server.stdout() + server.stderr()).not.toContain(SECRET)
   })
 
-  it('with a database in memory writes nothing at all', async () => {
+  it('writes no file with a database in memory', async () => {
     const cwd = temporaryFolder()
     const server = await startServer({ DATABASE_URL: 'sqlite::memory:' }, cwd)
     expect(await open(server.url, (await login(server.url))['access_token'])).toBe(200)
@@ -143,14 +143,14 @@ describe('a restart', () => {
     expect(await login(second.url)).toMatchObject({ code: 'credentials_invalid' })
   })
 
-  it('in production says so when the database has demo users of old', async () => {
+  it('in production reports demo users that the database still has', async () => {
     const cwd = temporaryFolder()
     await (await startServer({}, cwd)).stop()
     const server = await startServer({ NODE_ENV: 'production' }, cwd)
     expect(server.stdout()).toContain('Demo users: test / test, admin / admin\n')
   })
 
-  it('in production does not make the demo users either', async () => {
+  it('in production does not create the demo users either', async () => {
     const cwd = temporaryFolder()
     await (await startServer({ NODE_ENV: 'production' }, cwd)).stop()
     const server = await startServer({ NODE_ENV: 'production' }, cwd)
@@ -169,7 +169,7 @@ it('agrees on one secret and one set of users when several start at once', async
 }, 20_000)
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
-  it('ends an idle server with 0, at once and without a word', async () => {
+  it('ends an idle server at once, with 0 and without output', async () => {
     const server = await startServer()
     await fetch(`${server.url}/healthz`)
     const before = server.stdout()
@@ -178,30 +178,30 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     expect(performance.now() - start).toBeLessThan(1000)
   })
 
-  it('lets a running request end, takes no new one, and closes the database', async () => {
+  it('lets a running request finish, takes no new one, and closes the database', async () => {
     const cwd = temporaryFolder()
     const server = await startServer({}, cwd)
-    const answer = await inFlight(server.port, async () => {
+    const response = await inFlight(server.port, async () => {
       server.child.kill(signal)
       await expect.poll(() => fetch(server.url).catch((error) => error.cause.code)).toBe('ECONNREFUSED')
       expect(server.child.exitCode).toBeNull()
     })
-    expect(answer).toMatch(/^HTTP\/1\.1 200 /)
-    expect(answer).toContain('"access_token":')
+    expect(response).toMatch(/^HTTP\/1\.1 200 /)
+    expect(response).toContain('"access_token":')
     expect(await server.ended).toMatchObject({ code: 0, stderr: '' })
-    // The log is empty or gone: everything is in the one file.
+    // The log is empty or gone, so the one file holds everything.
     const log = statSync(join(cwd, '.data/tokenwright.db-wal'), { throwIfNoEntry: false })
     expect(log?.size ?? 0).toBe(0)
   })
 })
 
-/** Sends a login whose last bytes only follow when `meanwhile` is over. */
+/** Sends a login, but its last bytes only after `meanwhile` has finished. */
 async function inFlight(port: number, meanwhile: () => Promise<void>): Promise<string> {
   const body = 'username=test&password=test'
   const socket = connect(port, '127.0.0.1')
-  let answer = ''
+  let response = ''
   socket.setEncoding('utf8').on('data', (text: string) => {
-    answer += text
+    response += text
   })
   const headers = [
     'Host: 127.0.0.1',
@@ -209,12 +209,12 @@ async function inFlight(port: number, meanwhile: () => Promise<void>): Promise<s
     `Content-Length: ${body.length}`,
   ]
   socket.write(`POST /auth/login HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n${body.slice(0, 10)}`)
-  // The server must have begun with the request; until then it may rightly close the connection.
+  // The server must have started the request. Before that, it may close the connection.
   await new Promise((resolve) => setTimeout(resolve, 200))
   await meanwhile()
   socket.write(body.slice(10))
   await once(socket, 'close')
-  return answer
+  return response
 }
 
 describe('npm start', () => {
@@ -223,13 +223,13 @@ describe('npm start', () => {
   it('passes SIGTERM on to the server, which drains', async () => {
     const cwd = temporaryFolder()
     const server = await startServer({ DATABASE_URL: `sqlite:${join(cwd, 'x.db')}` }, cwd, npm)
-    const answer = await inFlight(server.port, async () => void server.child.kill('SIGTERM'))
-    expect(answer).toContain('"access_token":')
+    const response = await inFlight(server.port, async () => void server.child.kill('SIGTERM'))
+    expect(response).toContain('"access_token":')
     expect(await server.ended).toMatchObject({ code: 0, signal: null })
     await expect(fetch(server.url)).rejects.toThrow()
   }, 20_000)
 
-  it('fails with one line of ours when a setting is bad', async () => {
+  it('fails with one line of the server when a setting is bad', async () => {
     const cwd = temporaryFolder()
     const started = startServer({ PORT: 'abc' }, cwd, npm)
     await expect(started).rejects.toThrow(

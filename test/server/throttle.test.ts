@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { HAS_REDIS, startRedis } from '../stores/redis-server.ts'
 import { type RunningServer, startServer, temporaryFolder } from './process.ts'
 
-/** One login; its status and code, and when to try again. */
+/** One login. Returns its status and code, and when to try again. */
 async function tryLogin({ url }: RunningServer, username: string, password: string) {
   const body = JSON.stringify({ username, password })
   const headers = { 'content-type': 'application/json' }
@@ -18,23 +18,23 @@ async function tryLogin({ url }: RunningServer, username: string, password: stri
   }
 }
 
-/** A hundred wrong logins at once: how many reached the password. */
+/** Sends a hundred wrong logins at once. Returns how many passwords were checked. */
 async function flood(servers: readonly RunningServer[]): Promise<number> {
   const tries = Array.from({ length: 100 }, (_, i) => servers[i % servers.length] as RunningServer)
-  const answers = await Promise.all(tries.map((server) => tryLogin(server, 'test', 'wrong')))
-  const refused = answers.filter(({ status }) => status === 429)
+  const responses = await Promise.all(tries.map((server) => tryLogin(server, 'test', 'wrong')))
+  const refused = responses.filter(({ status }) => status === 429)
   for (const { retryAfter, body } of refused)
     expect(body).toMatchObject({ code: 'rate_limited', retry_after: Number(retryAfter) })
-  expect(answers.filter(({ status }) => status !== 429 && status !== 401)).toEqual([])
-  return answers.length - refused.length
+  expect(responses.filter(({ status }) => status !== 429 && status !== 401)).toEqual([])
+  return responses.length - refused.length
 }
 
 describe('a hundred wrong passwords at once', () => {
-  it('reach the password five times', async () => {
+  it('lead to five password checks', async () => {
     expect(await flood([await startServer()])).toBe(5)
   })
 
-  it.skipIf(!HAS_REDIS)('reach it five times over two processes that share a Redis', async () => {
+  it.skipIf(!HAS_REDIS)('lead to five checks over two processes that share a Redis', async () => {
     const redis = await startRedis()
     onTestFinished(() => redis.close())
     const env = {

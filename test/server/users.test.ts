@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import type { Kysely } from 'kysely'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openDatabase, type Tables } from '../../server/database.ts'
-import { createPasswords, isPassword, NOBODYS_HASH, type Passwords } from '../../server/passwords.ts'
+import { createPasswords, DUMMY_HASH, isPassword, type Passwords } from '../../server/passwords.ts'
 import { createUsers, isUsername, type Users } from '../../server/users.ts'
 
 async function prepare(
@@ -27,7 +27,7 @@ describe('the demo users', () => {
     expect(await users.findDemoUsers()).toEqual(['test', 'admin'])
   })
 
-  it('are kept as argon2id hashes, each with a salt of its own', async () => {
+  it('are stored as argon2id hashes, each with its own salt', async () => {
     const { database } = await prepare()
     const hashes = (await database.selectFrom('users').select('password_hash').execute()).map(
       (row) => row.password_hash,
@@ -37,7 +37,7 @@ describe('the demo users', () => {
     expect(new Set(hashes.map((hash) => hash.split('$')[4])).size).toBe(2)
   })
 
-  it('are made only where there are no users at all', async () => {
+  it('are created only if there are no users at all', async () => {
     const { users, database } = await prepare()
     await users.changePassword('test', 'correct horse')
     await database.deleteFrom('users').where('username', '=', 'admin').execute()
@@ -50,7 +50,7 @@ describe('the demo users', () => {
 })
 
 describe('verifyCredentials', () => {
-  it('refuses a wrong password and whatever is not exactly the name', async () => {
+  it('refuses a wrong password and any name that does not match exactly', async () => {
     const { users } = await prepare()
     const names = [
       'Test',
@@ -73,20 +73,20 @@ describe('verifyCredentials', () => {
     }
   })
 
-  it('hashes once for a user who does not exist, against a hash of the same strength', async () => {
+  it('verifies one hash of the same strength for a user who does not exist', async () => {
     const seen: string[] = []
     const { users } = await prepare((passwords) => ({
       ...passwords,
       verify: (hash, password) => passwords.verify(hash, password).finally(() => seen.push(hash)),
     }))
     await users.verifyCredentials({ username: 'nobody', password: 'test' })
-    expect(seen).toEqual([NOBODYS_HASH])
+    expect(seen).toEqual([DUMMY_HASH])
     const strength = (hash: string) => hash.split('$').slice(0, 4).join('$')
-    expect(strength(await createPasswords().hash('x'))).toBe(strength(NOBODYS_HASH))
-    expect(NOBODYS_HASH).toHaveLength((await createPasswords().hash('x')).length)
+    expect(strength(await createPasswords().hash('x'))).toBe(strength(DUMMY_HASH))
+    expect(DUMMY_HASH).toHaveLength((await createPasswords().hash('x')).length)
   })
 
-  it('never looks at names and passwords that cannot be', async () => {
+  it('refuses impossible names and passwords without a query', async () => {
     const { users } = await prepare((passwords) => ({
       ...passwords,
       verify: () => Promise.reject(new Error('hashed')),
@@ -98,7 +98,7 @@ describe('verifyCredentials', () => {
     expect(await users.verifyCredentials({ username: 'test', password: 'a\udfff' })).toBeNull()
   })
 
-  it('takes the whole of a long password', async () => {
+  it('uses the whole of a long password', async () => {
     const { users } = await prepare()
     await users.changePassword('test', 'é'.repeat(512))
     expect(await users.verifyCredentials({ username: 'test', password: 'é'.repeat(512) })).not.toBeNull()
@@ -116,7 +116,7 @@ describe('verifyCredentials', () => {
 })
 
 describe('changePassword', () => {
-  it('ends the old password and starts the new one', async () => {
+  it('replaces the old password by the new one', async () => {
     const { users } = await prepare()
     await users.changePassword('test', 'correct horse')
     expect(await users.verifyCredentials({ username: 'test', password: 'test' })).toBeNull()
@@ -124,7 +124,7 @@ describe('changePassword', () => {
     expect(await users.findDemoUsers()).toEqual(['admin'])
   })
 
-  it('is subject_unknown for a user who is gone', async () => {
+  it('is subject_unknown for a user who no longer exists', async () => {
     const { users } = await prepare()
     await expect(users.changePassword('gone', 'correct horse')).rejects.toMatchObject({
       code: 'subject_unknown',
@@ -133,7 +133,7 @@ describe('changePassword', () => {
 })
 
 describe('createPasswords', () => {
-  it('runs and queues only so many at a time, and recovers', async () => {
+  it('limits the hashes that run and wait, and recovers', async () => {
     const passwords = createPasswords({ running: 1, waiting: 1 })
     const attempts = await Promise.allSettled(['a', 'b', 'c'].map(passwords.hash))
     expect(attempts.map((attempt) => attempt.status)).toEqual(['fulfilled', 'fulfilled', 'rejected'])
@@ -141,17 +141,15 @@ describe('createPasswords', () => {
     expect(await passwords.verify(await passwords.hash('a'), 'a')).toBe(true)
   })
 
-  it('gives its place free when a check fails', async () => {
+  it('frees its slot when a check fails', async () => {
     const passwords = createPasswords({ running: 1, waiting: 0 })
     await expect(passwords.verify('no hash', 'x')).rejects.toThrow()
-    expect(await passwords.verify(NOBODYS_HASH, 'x')).toBe(false)
+    expect(await passwords.verify(DUMMY_HASH, 'x')).toBe(false)
   })
 
-  it('works through a burst that fits the queue', async () => {
+  it('completes a burst that fits the queue', async () => {
     const passwords = createPasswords()
-    const burst = Array.from({ length: 8 * availableParallelism() }, () =>
-      passwords.verify(NOBODYS_HASH, 'x'),
-    )
+    const burst = Array.from({ length: 8 * availableParallelism() }, () => passwords.verify(DUMMY_HASH, 'x'))
     expect(new Set(await Promise.all(burst))).toEqual(new Set([false]))
   })
 })

@@ -11,7 +11,7 @@ import { startServer, temporaryFolder } from './process.ts'
 
 const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
 
-/** An app whose users are all defects. */
+/** Users whose methods all fail. */
 const users: Users = {
   verifyCredentials: () => Promise.reject(new Error('password hunter2 is not what I expected')),
   rightsOf: () => Promise.resolve(null),
@@ -25,22 +25,22 @@ const auth = createAuth({ secret: SECRET, sessions: { store } })
 const config = { accessTtl: 900, freshnessWindow: 900, overlap: 30 }
 const app = createApp({ auth, users, health: createHealth({ auth, users, store, config, demo: false }) })
 
-/** Sends bytes as they are and reads until the server closes or half a second passes. */
+/** Sends bytes as they are, and reads until the server closes or is silent for half a second. */
 function send(port: number, bytes: string): Promise<string> {
   return new Promise((resolve) => {
-    let answer = ''
+    let response = ''
     const socket = connect(port, '127.0.0.1', () => socket.write(bytes, 'latin1'))
     socket.setTimeout(500, () => socket.destroy())
     socket.setEncoding('latin1').on('data', (text: string) => {
-      answer += text
+      response += text
     })
     socket.on('error', () => {})
-    socket.on('close', () => resolve(answer))
+    socket.on('close', () => resolve(response))
   })
 }
 
-describe('what no route takes', () => {
-  it('is 404 in the one error body', async () => {
+describe('a request without a route', () => {
+  it('gets 404 with the common error body', async () => {
     const server = await startServer()
     for (const path of [
       '/nowhere',
@@ -63,7 +63,7 @@ describe('what no route takes', () => {
     }
   })
 
-  it('is 405 with the methods that would do', async () => {
+  it('gets 405 with the allowed methods', async () => {
     const server = await startServer()
     const cases = [
       ['POST', '/protected', 'GET, HEAD'],
@@ -87,7 +87,7 @@ describe('what no route takes', () => {
     }
   })
 
-  it('is nothing that HEAD would be refused for where GET is taken', async () => {
+  it('is not a HEAD request to a route for GET', async () => {
     const server = await startServer()
     for (const path of [
       '/',
@@ -109,7 +109,7 @@ describe('what no route takes', () => {
 })
 
 describe('hostile requests', () => {
-  it('never get a 5xx, and the server goes on', async () => {
+  it('never get 5xx, and the server keeps running', async () => {
     const server = await startServer()
     const lines = [
       'GET /%',
@@ -130,8 +130,8 @@ describe('hostile requests', () => {
       'POST /auth/login',
     ]
     for (const line of lines) {
-      const answer = await send(server.port, `${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
-      expect([line, answer.split('\r\n')[0]]).toEqual([line, expect.not.stringMatching(/^HTTP\/1\.1 5/)])
+      const response = await send(server.port, `${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+      expect([line, response.split('\r\n')[0]]).toEqual([line, expect.not.stringMatching(/^HTTP\/1\.1 5/)])
     }
     const hosts = [
       '',
@@ -144,8 +144,8 @@ describe('hostile requests', () => {
     ]
     for (const host of hosts) {
       for (const method of ['GET /healthz', 'GET /protected', 'POST /auth/login']) {
-        const answer = await send(server.port, `${method} HTTP/1.1\r\n${host}Connection: close\r\n\r\n`)
-        expect([host, answer.split('\r\n')[0]]).toEqual([host, expect.not.stringMatching(/^HTTP\/1\.1 5/)])
+        const response = await send(server.port, `${method} HTTP/1.1\r\n${host}Connection: close\r\n\r\n`)
+        expect([host, response.split('\r\n')[0]]).toEqual([host, expect.not.stringMatching(/^HTTP\/1\.1 5/)])
       }
     }
     const headers = [
@@ -156,11 +156,11 @@ describe('hostile requests', () => {
       'Cookie: __proto__=1',
     ]
     for (const header of headers) {
-      const answer = await send(
+      const response = await send(
         server.port,
         `GET /protected HTTP/1.1\r\nHost: x\r\n${header}\r\nConnection: close\r\n\r\n`,
       )
-      expect([header, answer.split('\r\n')[0]]).toEqual([
+      expect([header, response.split('\r\n')[0]]).toEqual([
         header,
         expect.stringMatching(/^HTTP\/1\.1 40[01] /),
       ])
@@ -169,7 +169,7 @@ describe('hostile requests', () => {
     expect(server.stderr()).toBe('')
   }, 20_000)
 
-  it('by their bodies get 400 or 401', async () => {
+  it('with hostile bodies get 400 or 401', async () => {
     const server = await startServer()
     const bodies = [
       '',
@@ -209,7 +209,7 @@ describe('hostile requests', () => {
 
 describe('a connection', () => {
   it.each(['application/json', 'application/x-www-form-urlencoded', 'text/plain', ''])(
-    'goes on after a body of type %j that is refused without being read',
+    'stays open after a body of type %j that is refused without being read',
     async (type) => {
       const { port } = await startServer()
       const large = toBytes({
@@ -218,14 +218,14 @@ describe('a connection', () => {
         headers: [['Content-Type', type]],
         body: JSON.stringify({ username: 'test', password: 'p'.repeat(1_000_000) }),
       })
-      const answers = await converse(port, [large, toBytes({ target: '/protected' }), large, large])
-      expect(answers.map(({ status }) => status)).toEqual([400, 401, 400, 400])
+      const responses = await converse(port, [large, toBytes({ target: '/protected' }), large, large])
+      expect(responses.map(({ status }) => status)).toEqual([400, 401, 400, 400])
     },
   )
 })
 
-describe('a defect', () => {
-  it('is 500 without details, and logged without what it quotes', async () => {
+describe('an unexpected error', () => {
+  it('gets 500 without details, and is logged without its message', async () => {
     const lines: unknown[] = []
     const original = console.error
     console.error = (...parts: unknown[]) => void lines.push(...parts)
@@ -257,7 +257,7 @@ describe('a defect', () => {
 })
 
 describe('GET /healthz', () => {
-  it('tells version and settings', async () => {
+  it('has the version and the settings', async () => {
     const settings = { TOKENWRIGHT_ACCESS: '10s', TOKENWRIGHT_FRESHNESS: '2m', TOKENWRIGHT_OVERLAP: '3s' }
     const server = await startServer(settings)
     const response = await fetch(`${server.url}/healthz`)
@@ -275,14 +275,14 @@ describe('GET /healthz', () => {
     })
   })
 
-  it('offers no demo users in production, not even those that are left', async () => {
+  it('offers no demo users in production, even if they exist', async () => {
     const cwd = temporaryFolder()
     await (await startServer({}, cwd)).stop()
     const server = await startServer({ NODE_ENV: 'production' }, cwd)
     expect(await (await fetch(`${server.url}/healthz`)).json()).toMatchObject({ demo: false })
   })
 
-  it('shares one look among those who ask at the same time, and waits two seconds at most', async () => {
+  it('shares one check among concurrent requests, and waits two seconds at most', async () => {
     let looks = 0
     const hanging = {
       name: 'hanging',
@@ -293,10 +293,10 @@ describe('GET /healthz', () => {
     }
     const health = createHealth({ auth, users, store: hanging, config, demo: false })
     const start = performance.now()
-    const answers = await Promise.all([health(), health(), health()])
+    const responses = await Promise.all([health(), health(), health()])
     expect(performance.now() - start).toBeLessThan(2500)
     expect(looks).toBe(1)
-    for (const { ok, body } of answers) {
+    for (const { ok, body } of responses) {
       expect(ok).toBe(false)
       expect(body).toMatchObject({ status: 'unavailable', store: { kind: 'hanging', ok: false } })
     }
@@ -304,7 +304,7 @@ describe('GET /healthz', () => {
 })
 
 describe('GET /openapi.json', () => {
-  it('describes every route, and no other', async () => {
+  it('describes every route and no others', async () => {
     const server = await startServer()
     const document = (await (await fetch(`${server.url}/openapi.json`)).json()) as {
       openapi: string
@@ -326,7 +326,7 @@ describe('GET /openapi.json', () => {
     expect(described).toEqual(expect.arrayContaining(served))
   })
 
-  it('refers only to what it holds', () => {
+  it('refers only to schemas that it contains', () => {
     const document = describeApi()
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"#([^"]+)"/g)].map(
       (match) => match[1] ?? '',

@@ -1,31 +1,30 @@
 /*
- * The token panel: the access token as it travels, in three colors, and below it what each part
- * says. After a refresh or a step-up the claims that differ from the token before are marked. The
- * signature is shown shortened: the page may be on a projector, and without it nobody can use the
- * token.
+ * The token panel: the text of the access token in three colors, and below it what each part says.
+ * After a refresh or a step-up, it marks the claims that have changed. It shortens the signature,
+ * because the page may be on a projector, and without the signature the token is useless.
  */
 
 import type { Json } from './api.ts'
 import { type Child, element, find, replace, write } from './element.ts'
-import { createLifeline } from './lifeline.ts'
 import type { Session, Tokens } from './session.ts'
+import { createTimeline } from './timeline.ts'
 import { type DecodedToken, describe, entriesOf, explain, explainSignature, shorten } from './token.ts'
 
 const PARTS = [
-  { kind: 'header', name: 'Header', gist: 'how it is signed', sample: 'eyJh…' },
+  { kind: 'header', name: 'Header', summary: 'how it is signed', sample: 'eyJh…' },
   {
     kind: 'claims',
     name: 'Claims',
-    gist: 'what it says, readable by anyone who holds it',
+    summary: 'what it says, readable by anyone who holds it',
     sample: 'eyJzdWIiOiJ0…',
   },
-  { kind: 'signature', name: 'Signature', gist: 'proof that the server said it', sample: 'QgnwHr…' },
+  { kind: 'signature', name: 'Signature', summary: 'proves that the server made it', sample: 'QgnwHr…' },
 ] as const
 type Kind = (typeof PARTS)[number]['kind']
 
-/** Wires #anatomy and the copy button. */
-export function createAnatomy(session: Session): void {
-  const root = find('anatomy', HTMLElement)
+/** Connects #token-panel and the copy button. */
+export function createTokenPanel(session: Session): void {
+  const root = find('token-panel', HTMLElement)
   const copy = find('copy', HTMLButtonElement)
   session.watch(() => {
     const { tokens, previous } = session
@@ -40,7 +39,7 @@ function describeNothing(): readonly Child[] {
     element(
       'p',
       { class: 'lead' },
-      'Sign in, and your token is taken apart here. It is three parts with dots between.',
+      'Sign in to see the parts of your token here. There are three, with dots between them.',
     ),
     element(
       'p',
@@ -51,16 +50,17 @@ function describeNothing(): readonly Child[] {
       'ul',
       { class: 'legend' },
       ...PARTS.map((part) =>
-        element('li', { class: part.kind }, element('strong', {}, part.name), ` ${part.gist}`),
+        element('li', { class: part.kind }, element('strong', {}, part.name), ` ${part.summary}`),
       ),
     ),
-    createLifeline(),
+    createTimeline(),
   ]
 }
 
 function describeTokens(tokens: Tokens, previous: Tokens | undefined): readonly Child[] {
   const token = tokens.accessToken
-  if (!token) return [element('p', { class: 'lead' }, `An opaque token: ${shorten(tokens.access)}`)]
+  if (!token)
+    return [element('p', { class: 'lead' }, `A token that this page cannot read: ${shorten(tokens.access)}`)]
   return [
     createRaw(token),
     createPart('header', createClaims(token.header)),
@@ -74,7 +74,7 @@ function createRaw(token: DecodedToken): HTMLElement {
   const [header, claims, signature] = token.segments
   return element(
     'p',
-    { class: 'raw', 'aria-label': 'The access token as it travels' },
+    { class: 'raw', 'aria-label': 'The text of the access token' },
     element('span', { class: 'header' }, header),
     '.',
     element('span', { class: 'claims' }, claims),
@@ -88,7 +88,7 @@ function createPart(kind: Kind, ...children: readonly Child[]): HTMLElement {
   return element(
     'section',
     { class: `part ${kind}` },
-    element('h3', {}, part?.name ?? kind, element('span', { class: 'gist' }, ` ${part?.gist ?? ''}`)),
+    element('h3', {}, part?.name ?? kind, element('span', { class: 'summary' }, ` ${part?.summary ?? ''}`)),
     ...children,
   )
 }
@@ -140,7 +140,7 @@ function createRefreshToken(tokens: Tokens, previous: Tokens | undefined): HTMLE
     element(
       'p',
       { class: 'explanation' },
-      'Lives longer and opens no route: it only gets the next access token.',
+      'It lasts longer than the access token, and only gets new access tokens. No route accepts it.',
     ),
     token && createClaims(token.claims, previous?.refreshToken?.claims),
   )

@@ -1,0 +1,123 @@
+/*
+ * Records what the library's client sends and receives, for the exchange log, the journey and the
+ * panels. Stores received tokens in the session, which shows them. It changes no request and
+ * decides nothing.
+ */
+
+import { AuthClientError } from 'tokenwright/client'
+import { type Call, type Exchange, type Json, observe, type Result } from './api.ts'
+import type { Session } from './session.ts'
+
+/** The target of a call. */
+type Target = Pick<Call, 'path'>
+
+/** The route that the client calls without being asked. */
+export const REFRESH_PATH = '/auth/refresh'
+
+/** The results of one action, by path. */
+export interface Recorder {
+  /** Sends a request for the client. */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
+  /** The last result of a call. If the call was not sent: the error of the client. */
+  lastResult(target: Target, error?: unknown): Result
+  /** Waits for the client and returns the result of a call. */
+  resultOf(target: Target, work: Promise<unknown>): Promise<Result>
+  /** Starts a new action: forgets the results of the one before. */
+  start(target: Target): void
+  /** Stores the tokens that the client has received. */
+  storeTokens(): void
+  /** Calls `listener` after every exchange. */
+  listen(listener: (exchange: Exchange) => void): void
+  /** Reports an exchange to the listeners. */
+  report(exchange: Exchange): void
+}
+
+/** Creates the recorder. */
+export function createRecorder(session: Session): Recorder {
+  const listeners: ((exchange: Exchange) => void)[] = []
+  let results = new Map<string, Result>()
+  let received: Json | undefined
+  let started: Target | undefined
+
+  /** Why the client sends this, if no user asked for it. */
+  const toNote = ({ path }: Call): string | undefined => {
+    if (results.has(path) && path === started?.path) return 'repeated automatically'
+    return path === REFRESH_PATH && started?.path !== path ? 'sent automatically' : undefined
+  }
+  const report = (exchange: Exchange): void => {
+    for (const listener of listeners) listener(exchange)
+  }
+  const lastResult = ({ path }: Target, error?: unknown): Result => {
+    const result = error === undefined ? results.get(path) : undefined
+    return result ?? toResult(error, results.get(path) ?? results.get(REFRESH_PATH))
+  }
+  const storeTokens = (): void => {
+    const body = received
+    received = undefined
+    if (body !== undefined) session.keep(body)
+  }
+  return {
+    async fetch(input, init) {
+      const request = new Request(input, init)
+      const call = await toCall(request)
+      const note = toNote(call)
+      const { result, response, cause } = await observe(request)
+      results.set(call.path, result)
+      if (result.ok && typeof result.body['access_token'] === 'string') received = result.body
+      report({ call, result, note })
+      if (response === undefined) throw cause
+      return response
+    },
+    lastResult,
+    async resultOf(target, work) {
+      try {
+        await work
+        return lastResult(target)
+      } catch (error) {
+        return lastResult(target, error)
+      } finally {
+        storeTokens()
+      }
+    },
+    start(target) {
+      results = new Map()
+      started = target
+    },
+    storeTokens,
+    listen: (listener) => void listeners.push(listener),
+    report,
+  }
+}
+
+/** The result when the client gave up: the server's last response if it refused, else the error. */
+function toResult(error: unknown, last: Result | undefined): Result {
+  if (last !== undefined && !last.ok && !isCancelled(error)) return last
+  const { code, status, message } =
+    error instanceof AuthClientError ? error : { code: 'unreachable', status: 0, message: 'No response' }
+  return {
+    ok: false,
+    status,
+    code,
+    message,
+    challenge: undefined,
+    retryAfter: undefined,
+    body: {},
+    took: 0,
+  }
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof AuthClientError && error.code === 'step_up_cancelled'
+}
+
+/** A request of the client as the exchange log shows it. */
+async function toCall(request: Request): Promise<Call> {
+  const token = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1]
+  const text = await request.clone().text()
+  return {
+    method: request.method as Call['method'],
+    path: new URL(request.url).pathname,
+    token,
+    body: text === '' ? undefined : (JSON.parse(text) as Json),
+  }
+}
