@@ -149,7 +149,7 @@ export function createActions(session: Session, view: ActionsView): Actions {
 
 async function sendReplay(token: string): Promise<Exchange> {
   const call = { ...REFRESH, token }
-  return { call, result: await send(call), note: 'with the previous refresh token' }
+  return { call, result: await send(call), note: 'with an old refresh token' }
 }
 
 function toInit({ method, body }: PanelCall): RequestInit {

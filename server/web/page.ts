@@ -14,6 +14,7 @@ import { createStepUpDialog } from './dialog.ts'
 import { find, write } from './element.ts'
 import { createJournal } from './journal.ts'
 import { createJourney } from './journey.ts'
+import { createReplay } from './replay.ts'
 import { createResultBox } from './result-box.ts'
 import { createRoutes } from './routes.ts'
 import { createSession, type Session } from './session.ts'
@@ -36,6 +37,7 @@ createRoutes(session, actions)
 createTokenPanel(session)
 createClock(session)
 createSessions(session, actions)
+createReplay(session, actions)
 actions.listen(createJourney(session))
 void showServer(session)
 

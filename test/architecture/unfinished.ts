@@ -8,7 +8,6 @@ export const UNFINISHED: readonly string[] = [
   'examples/',
   'packages/',
   'scripts/',
-  'server/',
   'src/adapters/',
   'src/http/',
   'src/routes/credentials.ts',
@@ -16,6 +15,5 @@ export const UNFINISHED: readonly string[] = [
   'src/stores/',
   'test/adapters/',
   'test/routes/',
-  'test/server/',
   'test/stores/',
 ]
