@@ -1,10 +1,9 @@
 /**
- * The one reader of request bodies: JSON and forms, limited in size while they stream in. Two
- * callers want different things. A route of ours reads a body that is meant for it: what is wrong
- * with that is `request_invalid`, with the reason. A guard only looks for a token in passing: a
- * body that cannot hold one holds none, and goes on to its handler. What the members mean is for
- * the callers to say (RFC 9110 section 8, RFC 8259, the URL standard's
- * `application/x-www-form-urlencoded`).
+ * The one reader of request bodies: JSON and forms, limited in size while they stream in. Its two
+ * callers want different things. A route of ours reads its own body: a fault in it is
+ * `request_invalid`, with the reason. A guard only looks for a token: it leaves a body that cannot
+ * hold one to the handler. The callers decide what the members mean (RFC 9110 section 8, RFC 8259,
+ * the URL standard's `application/x-www-form-urlencoded`).
  */
 
 import { AuthError } from '../errors.ts'
@@ -18,17 +17,17 @@ export const BODY_LIMIT: number = 16_384
 export const TOKEN_BODY_LIMIT: number = 1_048_576
 
 /**
- * How much of an unread body is still taken off the wire, in bytes, so that its connection can be
+ * How much of an unread body is received and discarded, in bytes, so that its connection can be
  * used again.
  */
 export const DRAIN_LIMIT: number = 1_048_576
 
-/** What is wrong with bodies, wherever they are read. */
+/** The message for a body over its limit. */
 export const TOO_LARGE: string = 'Request body is too large'
-/** The body broke off. */
+/** The message for a body that breaks off. */
 export const UNREADABLE: string = 'Request body could not be read'
 
-/** Methods whose requests have no body in the fetch standard, nor by RFC 6750 section 2.2. */
+/** Methods whose requests have no body in the fetch standard, or by RFC 6750 section 2.2. */
 export const BODILESS_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
 /** The media types that are read, and how. */
@@ -37,7 +36,7 @@ const PARSERS: ReadonlyMap<string, (text: string) => unknown> = new Map([
   ['application/x-www-form-urlencoded', parseForm],
 ])
 
-/** The headers that say what a body is. */
+/** The headers that describe a body. */
 export interface BodyHeaders {
   /** `Content-Type`. */
   readonly type: string | undefined
@@ -48,8 +47,9 @@ export interface BodyHeaders {
 }
 
 /**
- * Reads the headers that say what a body is. @param header returns a header by its name in lower
- * case
+ * Reads the headers that describe a body.
+ *
+ * @param header returns a header by its name in lower case
  */
 export function readBodyHeaders(header: (name: string) => string | undefined): BodyHeaders {
   return {
@@ -66,8 +66,8 @@ export function toMediaType(contentType: string | undefined): string {
 }
 
 /**
- * Whether a body may hold a token: JSON or a form that is not compressed and announces no more than
- * the limit. Asked before anything touches the body: once its stream exists, some servers can only
+ * Whether a body may hold a token: JSON or a form, not compressed, and not larger than the limit by
+ * its headers. Check this before you touch the body: once its stream exists, some servers can only
  * drop the connection.
  *
  * @param limit the largest size in bytes
@@ -86,7 +86,7 @@ function isEncoded(encoding: string | undefined): boolean {
  * @param contentType the `Content-Type` header
  * @param text the body; an empty one is no body
  * @returns the members, or undefined when there is no body or it is of another media type
- * @throws {AuthError} request_invalid for JSON that does not parse or is no object
+ * @throws {AuthError} request_invalid for JSON that does not parse or is not an object
  */
 export function parseBody(
   contentType: string | undefined,
@@ -98,13 +98,13 @@ export function parseBody(
 }
 
 /**
- * What a body says, for a guard that looks for a token in it: any JSON value, or form fields.
+ * Parses a body for a guard that looks for a token in it.
  *
  * @param contentType the `Content-Type` header
- * @param raw the bytes, or what another parser has left of them: text, or its own value, which is
+ * @param raw the bytes, or what another parser has made of them: text, or its own value, which is
  *   returned
- * @returns undefined when there is no body or it is of another media type
- * @throws {AuthError} request_invalid for JSON that does not parse, and for bytes that are no UTF-8
+ * @returns any JSON value, or form fields; undefined without a body or for another media type
+ * @throws {AuthError} request_invalid for JSON that does not parse, and for invalid UTF-8
  */
 export function parseRaw(contentType: string | undefined, raw: unknown): unknown {
   if (ArrayBuffer.isView(raw)) return parseText(contentType, decode(raw))
@@ -127,14 +127,12 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The parser's own message quotes the body, which may hold a password: it is no cause to keep.
+    // No `cause`: the parser's own message quotes the body, which may hold a password.
     return rejectBody('Request body is not valid JSON')
   }
 }
 
-/**
- * Parses form fields; a field that comes several times, such as a group of check boxes, is a list.
- */
+/** Parses form fields. A field that comes several times, such as a check box group, is a list. */
 function parseForm(text: string): Record<string, unknown> {
   const fields = new Map<string, string | string[]>()
   for (const [name, value] of new URLSearchParams(text)) {
@@ -145,10 +143,7 @@ function parseForm(text: string): Record<string, unknown> {
   return toMembers([...fields])
 }
 
-/**
- * Collects members where `__proto__` is no setter, and leaves that name out for those who copy them
- * elsewhere.
- */
+/** Collects members in an object without prototype. Drops `__proto__`, for whoever copies it. */
 function toMembers(entries: readonly (readonly [string, unknown])[]): Record<string, unknown> {
   const members: Record<string, unknown> = Object.create(null)
   for (const [name, value] of entries) if (name !== '__proto__') members[name] = value
@@ -156,13 +151,13 @@ function toMembers(entries: readonly (readonly [string, unknown])[]): Record<str
 }
 
 /**
- * Reads and parses the body of a request, and thereby uses it up. A body of another media type is
- * not touched.
+ * Reads and parses the body of a request, which can then not be read again. A body of another media
+ * type stays unread.
  *
  * @param limit the largest size in bytes
  * @returns the members, or undefined when there is no body or it is of another media type
- * @throws {AuthError} request_invalid when it was read before, breaks off, is too large,
- *   compressed, no UTF-8, does not parse, or is a multipart form
+ * @throws {AuthError} request_invalid when the body was read before, breaks off, is too large,
+ *   compressed or not UTF-8, does not parse, or is a multipart form
  */
 export async function readBody(
   request: Request,
@@ -175,8 +170,7 @@ export async function readBody(
   if (!PARSERS.has(mediaType)) return undefined
   if (isEncoded(headers.encoding)) rejectBody('A compressed request body is not read')
   if (Number(headers.length ?? 0) > limit) rejectBody(TOO_LARGE)
-  // Not before this line: the mere getter makes a stream, and one that nobody reads holds up its
-  // connection.
+  // Not before this line: the getter creates a stream, and an unread stream blocks its connection.
   const { body } = request
   if (body === null) return undefined
   // A used body never yields another chunk on some platforms: waiting for it would hang.
@@ -185,24 +179,23 @@ export async function readBody(
 }
 
 /**
- * What a copy of the body of a request says, for a guard; the request is left unread for whoever
- * comes next.
+ * Reads a copy of a request's body for a guard. The handler can still read the request.
  *
  * @param limit the largest size in bytes
- * @returns undefined for a body that cannot hold a token, or that can be read no more
+ * @returns undefined for a body that cannot hold a token, or that was read before
  * @throws {AuthError} request_invalid as `parseRaw` does, and for a body that breaks off or turns
  *   out to be too large
  */
 export async function peekBody(request: Request, limit: number = TOKEN_BODY_LIMIT): Promise<unknown> {
   const headers = readBodyHeaders((name) => request.headers.get(name) ?? undefined)
-  // Asked before the copy is made: the copy of an upload would fill the memory.
+  // Checked before the copy is made: the copy of an upload would fill the memory.
   if (!isSearchable(headers, limit) || request.bodyUsed || request.body === null || request.body.locked)
     return undefined
   const { body } = request.clone()
   return body === null ? undefined : parseRaw(headers.type, await readBytes(body, limit))
 }
 
-/** Collects a stream's bytes, and lets go of it as soon as they are too many. */
+/** Collects a stream's bytes. Stops as soon as they are too many. */
 async function readBytes(body: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array> {
   const reader = body.getReader()
   const chunks: Uint8Array[] = []
@@ -217,12 +210,12 @@ async function readBytes(body: ReadableStream<Uint8Array>, limit: number): Promi
     return rejectBody(UNREADABLE, cause)
   }
   if (size <= limit) return Buffer.concat(chunks, size)
-  // Not awaited: a client that is slow to send must not hold up the response.
+  // Not awaited: a client that sends slowly must not delay the response.
   discard(reader).catch(() => undefined)
   return rejectBody(TOO_LARGE)
 }
 
-/** Reads on and forgets, up to a limit; then lets go of the stream. */
+/** Reads and discards the rest of a body, up to a limit; then cancels the stream. */
 async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
   let size = 0
   for (let chunk = await reader.read(); !chunk.done && size <= DRAIN_LIMIT; chunk = await reader.read()) {
@@ -231,11 +224,7 @@ async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
   await reader.cancel()
 }
 
-/**
- * Ends the reading.
- *
- * @throws {AuthError} request_invalid, always
- */
+/** Refuses a body. @throws {AuthError} request_invalid, always */
 export function rejectBody(message: string, cause?: unknown): never {
   throw new AuthError('request_invalid', { message, cause })
 }

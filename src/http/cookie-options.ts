@@ -1,58 +1,69 @@
 /**
- * The three cookies that tokens travel in: the options for their names and attributes, checked and prepared (RFC 6265, and the name
- * prefixes of RFC 6265bis section 4.1.3). The access and the refresh cookie are HttpOnly; the CSRF cookie is there for scripts to read.
- * Reading and writing them is in `cookies.ts`.
+ * The three cookies of a login: the options for their names and attributes, checked and prepared
+ * (RFC 6265, and the name prefixes of RFC 6265bis section 4.1.3). The access and the refresh cookie
+ * are HttpOnly; the page's script reads the CSRF cookie. `cookies.ts` reads and writes them.
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
-import { readFlag, readOptionGroup, readWords } from '../internal/read-options.ts'
+import { keysOf, readFlag, readOptionGroup, readWords } from '../internal/read-options.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { isToken } from './syntax.ts'
 
 /** Name and path of one cookie. */
 export interface CookieRowOptions {
   /**
-   * The name without prefix. `__Host-` is put before it when the path is `/` and there is no `domain`, `__Secure-`
-   * otherwise, and nothing with `secure: false`. Default `access_token`, `refresh_token`, `csrf_token`.
+   * The name without prefix. The prefix is `__Host-` when the path is `/` and there is no `domain`,
+   * `__Secure-` otherwise, and none with `secure: false`. Default `access_token`, `refresh_token`,
+   * `csrf_token`.
    */
   readonly name?: string
-  /** The `Path` attribute; starts with `/`. Default `/`, also for the CSRF cookie when the others have another. */
+  /**
+   * The `Path` attribute; starts with `/`. Default `/`, also for the CSRF cookie when the others
+   * have another path.
+   */
   readonly path?: string
 }
 
-/** How tokens travel in cookies. */
+/** How cookies hold tokens. */
 export interface CookieOptions {
-  /** The cookie that carries the access token. */
+  /** The cookie of the access token. */
   readonly access?: CookieRowOptions
-  /** The cookie that carries the refresh token. */
+  /** The cookie of the refresh token. */
   readonly refresh?: CookieRowOptions
   /** The cookie from which the page's script copies the CSRF value into the CSRF header. */
   readonly csrf?: CookieRowOptions
-  /** The `Domain` attribute of all three; it opens them to every subdomain. Default none: this host only. */
+  /**
+   * The `Domain` attribute of all three: browsers then send them to every subdomain. Default none:
+   * this host only.
+   */
   readonly domain?: string
   /** The `SameSite` attribute of all three; `'None'` needs `secure`. Default `'Lax'`. */
   readonly sameSite?: 'Lax' | 'Strict' | 'None'
   /**
-   * Whether browsers send the cookies over HTTPS only. `false` is for development over plain HTTP: it drops the name
-   * prefixes, warns once, and is refused when `NODE_ENV` is `production`. Default true.
+   * Whether browsers send the cookies over HTTPS only. `false` is for development over plain HTTP:
+   * it drops the name prefixes, warns once, and is refused when `NODE_ENV` is `production`. Default
+   * true.
    */
   readonly secure?: boolean
   /**
-   * The token types that travel by cookie: `['refresh']` keeps the access token in the page's memory. A type that
-   * is not carried is neither set nor read. Default both.
+   * The token types that have a cookie: `['refresh']` keeps the access token in the page's memory.
+   * The cookie of another type is neither set nor read. Default both.
    */
   readonly carry?: readonly TokenType[]
-  /** Whether the cookies are kept apart for each top-level site (CHIPS); needs `secure`. Default false. */
+  /**
+   * Whether browsers keep separate cookies for each top-level site (CHIPS); needs `secure`. Default
+   * false.
+   */
   readonly partitioned?: boolean
   /**
-   * Settings that cookies were written with before. Browsers keep such a cookie beside the new one until it ends: login and
-   * logout delete it. Default none.
+   * Settings that cookies had before. Browsers keep such a cookie beside the new one until it
+   * expires: login, refresh and logout delete it. Default none.
    */
   readonly former?: readonly FormerCookieOptions[]
 }
 
-/** Where cookies were written before. */
+/** Former settings of cookies. */
 export interface FormerCookieOptions {
-  /** The whole name, prefix included. Default: the present names of all three. */
+  /** The whole name, prefix included. Default: the current names of all three. */
   readonly name?: string
   /** The `Domain` attribute. Default none. */
   readonly domain?: string
@@ -70,7 +81,7 @@ export interface CookieRow {
   readonly attributes: string
 }
 
-/** The cookies as this floor works with them. */
+/** The prepared settings of the cookies. */
 export interface CookieSettings {
   /** The access token's cookie. */
   readonly access: CookieRow
@@ -80,56 +91,55 @@ export interface CookieSettings {
   readonly csrf: CookieRow
   /** Cookies of former settings, to be deleted. */
   readonly former: readonly CookieRow[]
-  /** The token types that travel by cookie. */
+  /** The token types that have a cookie. */
   readonly carry: ReadonlySet<TokenType>
   /** The life of a refresh token in seconds. */
   readonly refreshTtl: number
 }
 
-/** Base names; the row of the CSRF cookie is the only one without HttpOnly. */
+/** Names without prefix. Only the CSRF cookie is not HttpOnly. */
 const ROWS = {
   access: { name: 'access_token', flags: '; HttpOnly' },
   refresh: { name: 'refresh_token', flags: '; HttpOnly' },
   csrf: { name: 'csrf_token', flags: '' },
 } as const
 
-/** Every option of the section. */
-const KNOWN = [
-  'access',
-  'refresh',
-  'csrf',
-  'domain',
-  'sameSite',
-  'secure',
-  'carry',
-  'partitioned',
-  'former',
-] as const
+const KNOWN = keysOf<CookieOptions>({
+  access: true,
+  refresh: true,
+  csrf: true,
+  domain: true,
+  sameSite: true,
+  secure: true,
+  carry: true,
+  partitioned: true,
+  former: true,
+})
 
-/** The token types that can travel by cookie, in the order in which their cookies are written. */
-export const CARRIED_TYPES: readonly TokenType[] = ['access', 'refresh']
+/** The token types that can have a cookie, in the order in which their cookies are written. */
+export const COOKIE_TYPES: readonly TokenType[] = ['access', 'refresh']
 
 /** RFC 6265 section 4.1.1: `path-value` without what ends an attribute, and host names. */
 const PATH = /^\/[\x20-\x3a\x3c-\x7e]*$/
 const DOMAIN = /^\.?[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i
 
-/** Whether this process has been told that its cookies travel in the clear. */
+/** Whether this process has warned of cookies without Secure. */
 let warned = false
 
 /**
  * Checks and prepares the cookies.
  *
- * @param options the section `cookies`
+ * @param options the option group `cookies`
  * @param refreshTtl how long a refresh token can live, in seconds
- * @throws {ConfigurationError} for a name that is no token or breaks its own prefix's rules, two cookies of one name,
- *   `SameSite=None` without Secure, and `secure: false` in production
+ * @throws {ConfigurationError} for a name that is not a token or breaks the rules of its prefix,
+ *   two cookies with one name, `SameSite=None` without Secure, and `secure: false` in production
  */
 export function resolveCookies(options: CookieOptions | undefined, refreshTtl: number): CookieSettings {
   const {
     domain,
     sameSite = 'Lax',
     secure = true,
-    carry = CARRIED_TYPES,
+    carry: types = COOKIE_TYPES,
     partitioned = false,
     former = [],
     ...rows
@@ -160,15 +170,15 @@ export function resolveCookies(options: CookieOptions | undefined, refreshTtl: n
     )
   const tail = `${secure ? '; Secure' : ''}; SameSite=${sameSite}${partitioned ? '; Partitioned' : ''}`
   const shared = { domain, secure, tail }
-  const rowsOfNow = {
+  const present = {
     access: resolveRow('access', rows.access, shared),
     refresh: resolveRow('refresh', rows.refresh, shared),
     csrf: resolveRow('csrf', rows.csrf, shared),
   }
   const settings: CookieSettings = {
-    ...rowsOfNow,
-    former: resolveFormer(former, Object.values(rowsOfNow)),
-    carry: readWords('cookies.carry', carry, CARRIED_TYPES),
+    ...present,
+    former: resolveFormer(former, Object.values(present)),
+    carry: readWords('cookies.carry', types, COOKIE_TYPES),
     refreshTtl,
   }
   if (new Set([settings.access.name, settings.refresh.name, settings.csrf.name]).size < 3) {
@@ -205,7 +215,7 @@ function resolveRow(
   })
 }
 
-/** Prepares the cookies of former settings; one that is written today as well is left alone. */
+/** Prepares the cookies of former settings, except those that are still in use. */
 function resolveFormer(former: unknown, present: readonly CookieRow[]): readonly CookieRow[] {
   if (!Array.isArray(former))
     throw new ConfigurationError(expected('cookies.former', 'a list of settings', former))
@@ -228,13 +238,13 @@ function resolveFormer(former: unknown, present: readonly CookieRow[]): readonly
   })
 }
 
-/** The path and the domain of a cookie, as they stand in its attributes. */
+/** The attributes of a cookie's path and domain. */
 function placeOf({ attributes }: CookieRow): string {
   return /^; Path=[^;]*(?:; Domain=[^;]*)?/.exec(attributes)?.[0] ?? ''
 }
 
 /**
- * Puts the prefix before a name, unless the name brings one along that its attributes allow.
+ * Adds the prefix to a name, unless the name already has one that its attributes allow.
  *
  * @param prefix the strictest prefix that the attributes allow
  */
@@ -253,7 +263,7 @@ function toCookieName(at: string, name: string, prefix: '' | '__Host-' | '__Secu
   return name
 }
 
-/** Lets `secure: false` pass outside production, with one warning per process. */
+/** Allows `secure: false` outside production, with one warning per process. */
 function permitInsecure(sameSite: string): void {
   if (sameSite === 'None') {
     throw new ConfigurationError(
@@ -263,12 +273,12 @@ function permitInsecure(sameSite: string): void {
   if (typeof process === 'undefined') return
   if (process.env['NODE_ENV'] === 'production') {
     throw new ConfigurationError(
-      '`cookies.secure: false` is refused in production: tokens would travel in the clear',
+      '`cookies.secure: false` is refused in production: tokens would be sent in plain text',
     )
   }
   if (warned) return
   warned = true
-  process.emitWarning('`cookies.secure: false`: tokens travel in the clear. Never deploy this.', {
+  process.emitWarning('`cookies.secure: false`: tokens are sent in plain text. Never deploy this.', {
     type: 'TokenwrightWarning',
     code: 'TOKENWRIGHT_INSECURE_COOKIES',
   })

@@ -1,34 +1,39 @@
 /**
- * Tokens as cookies: reading one from a `Cookie` header, and the `Set-Cookie` lines that set and clear them (RFC 6265). Their names and
- * attributes are prepared in `jar.ts`. The server never reads the CSRF cookie: what it compares with stands in the token.
- * Nothing here verifies or decodes a token.
+ * Tokens as cookies: reading one from a `Cookie` header, and the `Set-Cookie` lines that set and
+ * clear them (RFC 6265). `cookie-options.ts` prepares their names and attributes. The server never
+ * reads the CSRF cookie: it compares with the token's claim. Nothing here verifies or decodes a
+ * token.
  */
 import { AuthError } from '../errors.ts'
-import { CARRIED_TYPES, type CookieRow, type CookieSettings } from './cookie-options.ts'
+import { COOKIE_TYPES, type CookieRow, type CookieSettings } from './cookie-options.ts'
 import { isBlank, trimBlanks } from './syntax.ts'
 
-/** A token with what `setCookies` wants to know of it. */
+/** A token for `setCookies`. */
 export interface CookieToken {
   /** The encoded token. */
   readonly token: string
   /** When it expires, in epoch seconds. */
   readonly exp: number
-  /** Its CSRF value, which all tokens of one session share; undefined when the CSRF token is not in use. */
+  /** Its CSRF value, which all tokens of a session share; undefined without CSRF tokens. */
   readonly csrf: string | undefined
 }
 
-/** RFC 6265bis section 5.6: browsers drop a cookie whose name and value together are longer, in bytes. */
+/**
+ * The most bytes of a cookie's name and value together. Browsers drop a longer one (RFC 6265bis
+ * section 5.6).
+ */
 const SIZE_LIMIT = 4096
 
 /** RFC 6265 section 4.1.1: `cookie-value`. */
 const COOKIE_VALUE = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
 
 /**
- * Reads one cookie. The name matches exactly, the value is not percent-decoded, and quotes are part of it.
+ * Reads one cookie. The name matches exactly, the value is not percent-decoded, and quotes are part
+ * of it.
  *
  * @param header the `Cookie` header
  * @returns the value, which may be empty; null when there is no such cookie
- * @throws {AuthError} request_invalid when the name comes twice: one of them was tossed in by somebody else
+ * @throws {AuthError} request_invalid when the name comes twice: another site may have planted one
  */
 export function readCookie(header: string | readonly string[] | undefined, name: string): string | null {
   if (header === undefined) return null
@@ -44,7 +49,7 @@ export function readCookie(header: string | readonly string[] | undefined, name:
   return found
 }
 
-/** The value of the cookie whose name stands between two indexes; null when that is only a part of something else. */
+/** The value of the cookie whose name is between two indexes; null if that text is not a name. */
 function readValue(line: string, start: number, end: number): string | null {
   let before = start - 1
   while (isBlank(line, before)) before--
@@ -58,13 +63,13 @@ function readValue(line: string, start: number, end: number): string | null {
 /**
  * Writes one `Set-Cookie` line.
  *
- * @param maxAge the cookie's life in seconds; rounded down, and 0 (which deletes it) when it is negative
- * @throws {TypeError} when the value is no cookie value, or name and value are longer than the 4096 bytes that
- *   browsers keep; the message does not hold the value
+ * @param maxAge the cookie's lifetime in seconds, rounded down; a negative one is 0, which deletes
+ * @throws {TypeError} when the value is not a cookie value, or name and value are longer than the
+ *   4096 bytes that browsers keep; the message does not hold the value
  */
 export function toSetCookie(row: CookieRow, value: string, maxAge: number): string {
   if (!COOKIE_VALUE.test(value))
-    throw new TypeError(`The value for the cookie ${row.name} is no cookie value`)
+    throw new TypeError(`The value for the cookie ${row.name} is not a cookie value`)
   const size = row.name.length + value.length
   if (size > SIZE_LIMIT) {
     throw new TypeError(
@@ -75,36 +80,40 @@ export function toSetCookie(row: CookieRow, value: string, maxAge: number): stri
 }
 
 /**
- * The `Set-Cookie` lines for newly issued tokens: one for each that is carried, and the CSRF cookie when they have
- * a CSRF value. A token's cookie lives as long as the token, the CSRF cookie as long as the longest of them, and at
- * least `refreshTtl` when the browser is left with the refresh token that it has.
+ * The `Set-Cookie` lines for newly issued tokens: one for each type with a cookie, and the CSRF
+ * cookie when they have a CSRF value. A token's cookie lives as long as the token, the CSRF cookie
+ * as long as the longest of them, and at least `refreshTtl` when the browser keeps its refresh
+ * token.
  *
  * @param now epoch seconds
  * @throws {TypeError} when a cookie would be too large for browsers
  */
 export function setCookies(
   tokens: { readonly access?: CookieToken; readonly refresh?: CookieToken },
-  settings: CookieSettings,
+  cookies: CookieSettings,
   now: number,
 ): readonly string[] {
-  const given = CARRIED_TYPES.flatMap((type) => {
-    const token = settings.carry.has(type) ? tokens[type] : undefined
-    return token === undefined ? [] : { ...token, row: settings[type], life: token.exp - now }
+  const given = COOKIE_TYPES.flatMap((type) => {
+    const token = cookies.carry.has(type) ? tokens[type] : undefined
+    return token === undefined ? [] : { ...token, row: cookies[type], life: token.exp - now }
   })
-  // A login or a refresh leaves nothing of former settings behind, which browsers would send along.
-  const old = tokens.access !== undefined && tokens.refresh !== undefined ? deleteFormer(settings) : []
+  // Browsers would send cookies of former settings along: a login or a refresh deletes them.
+  const old = tokens.access !== undefined && tokens.refresh !== undefined ? deleteFormer(cookies) : []
   const lines = [...old, ...given.map(({ row, token, life }) => toSetCookie(row, token, life))]
   const csrf = given.find((token) => token.csrf)?.csrf
   if (csrf === undefined) return lines
-  // A new access token alone must not cut the CSRF cookie short that the browser's refresh token still needs.
-  const kept = settings.carry.has('refresh') && tokens.refresh === undefined ? settings.refreshTtl : 0
-  return [...lines, toSetCookie(settings.csrf, csrf, Math.max(kept, ...given.map(({ life }) => life)))]
+  // A new access token alone must not shorten the CSRF cookie: the refresh token still needs it.
+  const kept = cookies.carry.has('refresh') && tokens.refresh === undefined ? cookies.refreshTtl : 0
+  return [...lines, toSetCookie(cookies.csrf, csrf, Math.max(kept, ...given.map(({ life }) => life)))]
 }
 
-/** The `Set-Cookie` lines that delete what `setCookies` sets: same names, paths, domain and flags, `Max-Age=0`. */
-export function clearCookies(settings: CookieSettings): readonly string[] {
-  const rows = [...CARRIED_TYPES.filter((type) => settings.carry.has(type)), 'csrf' as const]
-  return [...deleteFormer(settings), ...rows.map((row) => toSetCookie(settings[row], '', 0))]
+/**
+ * The `Set-Cookie` lines that delete what `setCookies` sets: same names, paths, domain and flags,
+ * `Max-Age=0`.
+ */
+export function clearCookies(cookies: CookieSettings): readonly string[] {
+  const rows = [...COOKIE_TYPES.filter((type) => cookies.carry.has(type)), 'csrf' as const]
+  return [...deleteFormer(cookies), ...rows.map((row) => toSetCookie(cookies[row], '', 0))]
 }
 
 function deleteFormer({ former }: CookieSettings): readonly string[] {
@@ -116,7 +125,7 @@ function toName(line: string): string {
   return line.slice(0, line.indexOf('='))
 }
 
-/** Whether some of the `Set-Cookie` lines set or clear a cookie that one of the others does. */
+/** Whether some of the `Set-Cookie` lines set or clear the same cookie as one of the others. */
 export function setsAnyOf(lines: readonly string[], others: readonly string[]): boolean {
   const names = new Set(others.map(toName))
   return lines.some((line) => names.has(toName(line)))

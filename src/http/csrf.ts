@@ -1,9 +1,10 @@
 /**
- * Requests that a foreign page made a browser send. Two walls: the origin check (Fetch Metadata and RFC 6454's
- * `Origin`, compared with `Host`), and the double submit, where a header must repeat the `csrf` claim of the token.
- * The claim binds the value to the session, so a cookie that somebody tossed in proves nothing.
- * Only requests whose token came by cookie are to be judged, on unsafe methods and at the handshake of a WebSocket: browsers add cookies
- * by themselves, nothing else. Where the token came from is the guard's to know.
+ * Protection against requests that a foreign page makes a browser send. Two checks: the origin
+ * check (Fetch Metadata and RFC 6454's `Origin`, compared with `Host`), and the double submit,
+ * where a header must repeat the `csrf` claim of the token. The claim binds the value to the
+ * session, so a cookie that an attacker planted proves nothing. The caller knows where the token
+ * came from: only a token in a cookie needs the checks, on unsafe methods and at the handshake of a
+ * WebSocket, because browsers add cookies by themselves and nothing else.
  */
 
 import { AuthError } from '../errors.ts'
@@ -15,7 +16,7 @@ import type { RequestPort } from './request-port.ts'
 import { isToken, readOnce } from './syntax.ts'
 import { isHandshake } from './websocket-handshake.ts'
 
-/** Which walls stand: the double submit, the origin check, both, or none at all. */
+/** Which checks are made: the double submit, the origin check, both, or none. */
 export type CsrfMode = 'token' | 'origin' | 'both' | false
 
 /** Protection of requests whose token came by cookie. */
@@ -23,23 +24,27 @@ export interface CsrfOptions {
   /** Which checks are made. `false` leaves `SameSite` as the only protection. Default `'both'`. */
   readonly mode?: CsrfMode
   /**
-   * Other origins that may send such requests, each exactly as browsers send it: `https://host`, `https://host:port`, or that of an
-   * application in a web view, such as `capacitor://localhost`, `app://.` or `chrome-extension://id`. Default none.
+   * Other origins that may send such requests, each exactly as browsers send it: `https://host`,
+   * `https://host:port`, or that of an application in a web view, such as `capacitor://localhost`,
+   * `app://.` or `chrome-extension://id`. Default none.
    */
   readonly origins?: readonly string[]
   /** The header that repeats the value of the CSRF cookie, in any case. Default `X-CSRF-Token`. */
   readonly header?: string
-  /** The field of a form that repeats the value where the header is absent, for forms without a script. Default `csrf_token`. */
+  /**
+   * The form field that repeats the value where the header is absent, for forms without a script.
+   * Default `csrf_token`.
+   */
   readonly field?: string
 }
 
-/** The protection as this floor works with it. */
+/** The prepared settings of the protection. */
 export interface CsrfSettings {
-  /** Whether the origin of the request is looked at. */
+  /** Whether the origin of the request is checked. */
   readonly checksOrigin: boolean
   /** Whether the header must repeat the token's CSRF value. */
   readonly checksToken: boolean
-  /** Foreign origins that are welcome. */
+  /** Allowed foreign origins. */
   readonly origins: ReadonlySet<string>
   /** The header's name in lower case. */
   readonly header: string
@@ -47,7 +52,7 @@ export interface CsrfSettings {
   readonly field: string
 }
 
-/** What each mode checks; the one table of modes. */
+/** What each mode checks. */
 const MODES: ReadonlyMap<unknown, { readonly checksOrigin: boolean; readonly checksToken: boolean }> =
   new Map<CsrfMode, { readonly checksOrigin: boolean; readonly checksToken: boolean }>([
     ['both', { checksOrigin: true, checksToken: true }],
@@ -56,26 +61,27 @@ const MODES: ReadonlyMap<unknown, { readonly checksOrigin: boolean; readonly che
     [false, { checksOrigin: false, checksToken: false }],
   ])
 
-/** RFC 9110 section 9.2.1. TRACE is left out: nothing that is guarded answers it. */
+/** RFC 9110 section 9.2.1, without TRACE, to which no guarded route responds. */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** The ports that a serialized origin leaves out and a `Host` header may name. */
+/** The ports that an `Origin` header leaves out and a `Host` header may name. */
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' }
 
 /**
  * Checks and prepares the protection.
  *
- * @param option the section `csrf`, or only its mode
- * @throws {ConfigurationError} for an unknown mode, an origin that is not spelt as browsers spell it, or no header name
+ * @param option the option group `csrf`, or only its mode
+ * @throws {ConfigurationError} for an unknown mode, an origin that is not spelled as browsers spell
+ *   it, or an invalid header name
  */
 export function resolveCsrf(option: CsrfMode | CsrfOptions | undefined): CsrfSettings {
-  const section = typeof option === 'object' || option === undefined ? option : { mode: option }
+  const group = typeof option === 'object' || option === undefined ? option : { mode: option }
   const {
     mode = 'both',
     origins = [],
     header = 'X-CSRF-Token',
     field = 'csrf_token',
-  } = readOptionGroup('csrf', section, ['mode', 'origins', 'header', 'field'])
+  } = readOptionGroup('csrf', group, ['mode', 'origins', 'header', 'field'])
   const checks = toChecks(mode)
   if (!isToken(header))
     throw new ConfigurationError(expected('csrf.header', "a header name such as 'X-CSRF-Token'", header))
@@ -99,26 +105,25 @@ export function withMode(settings: CsrfSettings, mode: CsrfMode): CsrfSettings {
   return Object.freeze({ ...settings, ...toChecks(mode) })
 }
 
-/** What a mode checks. */
 function toChecks(mode: unknown): { readonly checksOrigin: boolean; readonly checksToken: boolean } {
   const checks = MODES.get(mode)
   if (checks !== undefined) return checks
   throw new ConfigurationError(expected('csrf.mode', "'token', 'origin', 'both' or false", mode))
 }
 
-/** Parses an origin that is spelt exactly as browsers send it; undefined for any other text, `null` and `*` included. */
+/** Parses an origin spelled exactly as browsers send it; undefined for `null`, `*` and others. */
 function parseOrigin(text: string): URL | undefined {
-  // A URL parser takes `*` for a part of a host, which no browser sends.
+  // A URL parser accepts `*` in a host, which no browser sends.
   if (!/^https?:[^*]*$/.test(text) || !URL.canParse(text)) return undefined
   const url = new URL(text)
   return url.origin === text ? url : undefined
 }
 
-/** What an origin looks like, for messages. */
+/** The form of an origin, for messages. */
 export const ORIGIN_FORM =
   "an origin as browsers send it, such as 'https://app.example.com' or 'capacitor://localhost': no path, no wildcard"
 
-/** An origin that is not of the web, such as that of a web view or of an extension. */
+/** The origin of a web view, an extension and such, which is not HTTP. */
 const APP_ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(?::\d+)?$/
 
 /** Schemes whose origin browsers send as `null`, or never. */
@@ -137,11 +142,12 @@ export function isUnsafe(method: string): boolean {
 }
 
 /**
- * Refuses a request by cookie that a foreign page made a browser send: the method is unsafe or a WebSocket is to be opened, and the
- * origin does not pass `checkOrigin`. Does nothing for any other request, or when the origin check is off. A handshake has no
- * other wall, as no page can set its headers: its origin is checked in every mode but `false`.
+ * Refuses a request that a foreign page made a browser send with a token in a cookie: the method is
+ * unsafe or the request opens a WebSocket, and the origin does not pass `checkOrigin`. Does nothing
+ * for any other request, or when the origin check is off. The origin of a handshake is checked in
+ * every mode but `false`: it is the only check there, as no page can set its headers.
  *
- * @param request whose token came by cookie
+ * @param request a request whose token came by cookie
  * @throws {AuthError} csrf_mismatch
  * @see RFC 6455 section 10.2
  */
@@ -152,10 +158,11 @@ export function checkRequestOrigin(request: RequestPort, settings: CsrfSettings)
 }
 
 /**
- * Refuses a request by cookie that does not repeat its token's CSRF value: the method is unsafe, and the header does not pass
- * `checkCsrfToken`. Does nothing for any other request, or when the double submit is off.
+ * Refuses a request that does not repeat the CSRF value of its token in a cookie: the method is
+ * unsafe, and the header does not pass `checkCsrfToken`. Does nothing for any other request, or
+ * when the double submit is off.
  *
- * @param request whose token came by cookie
+ * @param request a request whose token came by cookie
  * @param csrf the `csrf` claim of the verified token
  * @throws {AuthError} csrf_missing, csrf_mismatch
  */
@@ -169,7 +176,7 @@ export async function checkRequestCsrf(
   checkCsrfToken(request, settings, csrf, field)
 }
 
-/** The value in an urlencoded form, as the framework has parsed it or as it can be read. Multipart forms are not read. */
+/** The value in a urlencoded form, parsed by the framework or read here. Skips multipart forms. */
 async function readField(request: RequestPort, { field }: CsrfSettings): Promise<string | undefined> {
   const mediaType = toMediaType(readOnce(request.header('content-type')) ?? undefined)
   if (mediaType !== 'application/x-www-form-urlencoded') return undefined
@@ -179,9 +186,10 @@ async function readField(request: RequestPort, { field }: CsrfSettings): Promise
 }
 
 /**
- * Checks where a request comes from, whatever its method. A welcome `Origin` passes; else `Sec-Fetch-Site` decides,
- * which scripts cannot set: `same-origin` and `none` (the user's own doing) pass; without it `Origin` must name the
- * host that was asked. A request with neither header passes: no browser sent it.
+ * Checks where a request comes from, whatever its method. An allowed `Origin` passes; else
+ * `Sec-Fetch-Site` decides, which scripts cannot set: `same-origin` and `none` (typed or bookmarked
+ * by the user) pass. Without it `Origin` must name the request's own host. A request with neither
+ * header passes: no browser sent it.
  *
  * @throws {AuthError} csrf_mismatch
  * @see https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
@@ -196,7 +204,7 @@ export function checkOrigin(request: RequestPort, settings: CsrfSettings): void 
   throw new AuthError('csrf_mismatch', { message: 'Request origin is not allowed' })
 }
 
-/** Whether an origin's host is the one that the request was sent to. `null`, and anything else that is no origin, is not. */
+/** Whether an origin's host is the request's own. False for `null` and for invalid origins. */
 function isOwnOrigin(request: RequestPort, origin: string): boolean {
   const url = parseOrigin(origin)
   const host = readHost(request)?.toLowerCase()
@@ -204,7 +212,7 @@ function isOwnOrigin(request: RequestPort, origin: string): boolean {
   return host === url.host || host === `${url.host}:${DEFAULT_PORTS[url.protocol]}`
 }
 
-/** The host that was asked; requests that never were on a wire have it in their URL only. */
+/** The request's own host. A `Request` made by a program may have it only in its URL. */
 function readHost(request: RequestPort): string | undefined {
   const host = readOnce(request.header('host'))
   if (host !== undefined) return host ?? undefined
@@ -214,8 +222,9 @@ function readHost(request: RequestPort): string | undefined {
 /**
  * Checks that the request's header repeats the CSRF value of its token, in constant time.
  *
- * @param csrf the `csrf` claim of the verified token; a token without one passes no request
- * @throws {AuthError} csrf_missing when the header is absent or empty; csrf_mismatch when it is wrong or came twice
+ * @param csrf the `csrf` claim of the verified token; without one every request is refused
+ * @throws {AuthError} csrf_missing when the header is absent or empty; csrf_mismatch when it is
+ *   wrong or came twice
  */
 export function checkCsrfToken(
   request: RequestPort,

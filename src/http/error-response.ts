@@ -1,8 +1,8 @@
 /**
  * `AuthError` -> status, headers and body: the one place that turns an error into HTTP, and the
  * only writer of `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC 7617 section 2,
- * RFC 9110 sections 5.6.4, 10.2.3, 11.6.1). The table in `errors.ts` says what goes with a code; an
- * error's cause and whatever else hangs on it is not sent.
+ * RFC 9110 sections 5.6.4, 10.2.3, 11.6.1). The table in `errors.ts` has the values for each code.
+ * An error's cause and its other properties are not sent.
  */
 import { type AuthError, ERRORS, type ErrorCode, type ErrorDetails, type ErrorRow } from '../errors.ts'
 
@@ -10,41 +10,34 @@ import { type AuthError, ERRORS, type ErrorCode, type ErrorDetails, type ErrorRo
 export interface ResponseData {
   /** The HTTP status. */
   readonly status: number
-  /** The headers; each name stands once. */
+  /** The headers, each name once. */
   readonly headers: Readonly<Record<string, string>>
   /** The body, JSON. */
   readonly body: string
 }
 
-/** Seconds until the next try when the error does not say. */
+/** Seconds until the next try, for an error without `retryAfter`. */
 const RETRY_AFTER = 1
 
-/** The header of the challenge, for those who only speak of it. */
+/** The name of the challenge's header, for the modules that do not write it. */
 export const CHALLENGE: string = 'WWW-Authenticate'
 
 /**
- * The headers of answers that a client needs beside the body; a page on another origin reads them
- * only where they are exposed.
+ * The headers of an error response that a client reads. A page on another origin can read only
+ * exposed headers.
  */
 export const ERROR_RESPONSE_HEADERS: string = 'WWW-Authenticate, Retry-After'
 
-/** The realm of clients, where the application has no name. */
+/** The realm for clients, where the application has no name. */
 const CLIENTS = 'clients'
 
-/**
- * What may stand in `error_description` (RFC 6750 section 3): printable ASCII without `"` and `\`.
- */
+/** Not for `error_description` (RFC 6750 section 3): `"`, `\` and all but printable ASCII. */
 const NOT_DESCRIPTION = /[^\x20-\x21\x23-\x5b\x5d-\x7e]/g
 
-/**
- * What may stand in one scope (RFC 6750 section 3): the same without the space, which separates
- * them.
- */
+/** Not for a scope (RFC 6750 section 3): the same, and the space that separates scopes. */
 const NOT_SCOPE = /[^\x21\x23-\x5b\x5d-\x7e]/g
 
-/**
- * What cannot stand in a quoted string, escaped or not (RFC 9110 section 5.6.4); we keep to ASCII.
- */
+/** Not for a quoted string, even escaped (RFC 9110 section 5.6.4). We allow only ASCII. */
 const NOT_QUOTABLE = /[^\x20-\x7e]/g
 
 /** The parameters that a code's detail adds to the challenge. */
@@ -61,11 +54,11 @@ const PARAMETERS: {
 }
 
 /**
- * Words the answer to an error.
+ * Creates the response to an error.
  *
- * Every 401, and every other answer that has an OAuth error word, carries a challenge. A request
- * that came without credentials, or with a wrong password, is told no error word (RFC 6750 section
- * 3.1: "SHOULD NOT include an error code or other error information").
+ * Every 401, and every other response with an OAuth error code, has a challenge. A request without
+ * credentials or with a wrong password gets no error code (RFC 6750 section 3.1: "SHOULD NOT
+ * include an error code or other error information").
  *
  * @param realm the challenge's `realm`
  */
@@ -88,7 +81,7 @@ export function createErrorResponse(error: AuthError, realm?: string): ResponseD
 /** The value of `WWW-Authenticate`; parameters without a value are left out. */
 function toChallenge(error: AuthError, row: ErrorRow, realm: string | undefined): string {
   const parameters: Record<string, string> = { realm: (realm ?? '').replace(NOT_QUOTABLE, '') }
-  // RFC 7617 section 2: a realm must be there, and an error word has no place.
+  // RFC 7617 section 2: `realm` is required, and there is no parameter for an error code.
   if (row.scheme === 'Basic') return `Basic realm=${quote(parameters['realm'] || CLIENTS)}`
   if (row.oauth !== null) {
     parameters['error'] = row.oauth
@@ -100,7 +93,7 @@ function toChallenge(error: AuthError, row: ErrorRow, realm: string | undefined)
   return list === '' ? 'Bearer' : `Bearer ${list}`
 }
 
-/** The parameters that the error's detail asks for. */
+/** The parameters of the error's detail. */
 function readParameters(error: AuthError): Readonly<Record<string, string>> {
   if (error.detail === undefined || !Object.hasOwn(PARAMETERS, error.code)) return {}
   // The detail's type follows from the code, which the compiler cannot see through the union.
@@ -110,7 +103,7 @@ function readParameters(error: AuthError): Readonly<Record<string, string>> {
   return toParameters(error.detail)
 }
 
-/** Joins words by spaces, as scopes and `acr_values` are. */
+/** Joins words by spaces, the form of scopes and `acr_values`. */
 function toWords(words: readonly string[]): string {
   return words
     .map((word) => word.replace(NOT_SCOPE, ''))

@@ -1,13 +1,13 @@
 /**
- * Addresses as limits see them: an IPv4 address by itself, an IPv6 address by its /64, which is
- * what one customer has at the least (RFC 6177). An IPv4 address in IPv6 form is the IPv4 address
- * (RFC 4291 section 2.5.5.2).
+ * Addresses as limits count them: an IPv4 address by itself, an IPv6 address by its /64, the
+ * smallest network of a customer (RFC 6177). An IPv4 address in IPv6 form counts as the IPv4
+ * address (RFC 4291 section 2.5.5.2).
  */
 
-/** The longest text that is taken for an address, in characters. */
+/** The longest text that can be an address, in characters. */
 const MAX_ADDRESS = 64
 
-/** What every text is counted by that is no address: whoever can vary it would never be limited. */
+/** The one network of all texts that are not an address: varying the text evades no limit. */
 export const UNKNOWN_NETWORK: string = 'unknown'
 
 /**
@@ -50,7 +50,7 @@ function toGroups(address: string): readonly string[] | null {
   return groups.length === 8 && groups.every((group) => /^[\da-f]{1,4}$/.test(group)) ? groups : null
 }
 
-/** A group as it is, and the dotted end of an address as two groups. */
+/** A group, or the dotted end of an address as two groups. */
 function toSixteenBits(group: string): readonly string[] {
   const ipv4 = readIpv4(group)
   if (ipv4 === null) return [group.replace(/^0+(?=.)/, '')]

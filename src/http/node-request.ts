@@ -1,7 +1,7 @@
 /**
  * A `node:http` request as a request port, for every framework that is built on it: Express,
- * Fastify, Koa. Headers mean what they mean in fetch's `Headers`, so that every adapter responds
- * alike. Nothing here decides anything (RFC 9110 sections 5.3 and 9.3, RFC 9113 section 8.3.1).
+ * Fastify, Koa. Header values are those of fetch's `Headers`, so that every adapter responds alike.
+ * Nothing here decides anything (RFC 9110 sections 5.3 and 9.3, RFC 9113 section 8.3.1).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AuthError } from '../errors.ts'
@@ -18,13 +18,13 @@ import {
 import { addCookies } from './node-response.ts'
 import type { RequestPort } from './request-port.ts'
 
-/** A request of Node's with what frameworks and `node:stream` know of it. */
+/** Node's request, with what frameworks add. */
 export type NodeRequest = IncomingMessage & {
-  /** The request target before a router took a part of it away. */
+  /** The request target before a router removed a part of it. */
   readonly originalUrl?: string
 }
 
-/** A response of Node's, or what has it inside: Fastify's reply. */
+/** Node's response, or an object with one, such as Fastify's reply. */
 export type NodeResponse =
   | ServerResponse
   | {
@@ -32,16 +32,13 @@ export type NodeResponse =
       readonly raw: ServerResponse
     }
 
-/** Where a framework has the body that its parser has parsed. */
+/** The object on which a framework keeps a parsed body. */
 interface BodyHolder {
   body?: unknown
   _body?: boolean
 }
 
-/**
- * The request port over a `node:http` request and its response. A class, because one is made for
- * every request.
- */
+/** The request port of a `node:http` request and its response. A class: each request needs one. */
 export class NodeRequestPort implements RequestPort {
   readonly #req: NodeRequest
   readonly #res: NodeResponse
@@ -49,8 +46,8 @@ export class NodeRequestPort implements RequestPort {
   readonly #readsStream: boolean
 
   /**
-   * @param holder the framework's request, whose `body` is what a parser has made of the body
-   * @param readsStream whether a body that nobody has parsed is read here. Not where the framework
+   * @param holder the framework's request, whose `body` is the parsed body
+   * @param readsStream whether a body that was not parsed is read here; false where the framework
    *   will read it itself
    */
   constructor(req: NodeRequest, res: NodeResponse, holder: object, readsStream = true) {
@@ -60,7 +57,7 @@ export class NodeRequestPort implements RequestPort {
     this.#readsStream = readsStream
   }
 
-  /** The method in upper case, as it is on the wire. */
+  /** The method as the client sent it: in upper case. */
   get method(): string {
     return this.#req.method ?? 'GET'
   }
@@ -76,9 +73,8 @@ export class NodeRequestPort implements RequestPort {
   }
 
   /**
-   * What a JSON or form body says: as the framework's parser has parsed it, or else as it is read
-   * here. What is read here is put where the parser would have put it, at `body` of the framework's
-   * request, as the stream is used up.
+   * The JSON or form body: the value of the framework's parser, else parsed here. A value that is
+   * parsed here becomes `body` of the framework's request, as the stream can be read only once.
    *
    * @throws {AuthError} request_invalid
    */
@@ -92,15 +88,12 @@ export class NodeRequestPort implements RequestPort {
     if (!this.#readsStream) return warnUnparsed()
     const value = parseRaw(headers.type, await readStream(req, TOKEN_BODY_LIMIT))
     holder.body = value
-    // By this the parsers of Express 4 know that a body has been parsed.
+    // Tells the parsers of Express 4 that the body has been parsed.
     holder._body = true
     return value
   }
 
-  /**
-   * Adds `Set-Cookie` lines to the answer unless the handler sets or clears one of these cookies
-   * itself.
-   */
+  /** Adds `Set-Cookie` lines unless the handler sets or clears one of these cookies itself. */
   setCookies(lines: readonly string[]): void {
     const res = this.#res
     addCookies('raw' in res ? res.raw : res, lines)
@@ -108,9 +101,8 @@ export class NodeRequestPort implements RequestPort {
 }
 
 /**
- * The value of a header as fetch's `Headers` have it: a header that came several times is joined,
- * also where Node keeps the first one only. A value that a middleware has put in place of the
- * client's is taken as it is.
+ * The value of a header as in fetch's `Headers`: a header that came several times is joined, also
+ * where Node keeps only the first one. A value that a middleware has replaced is used as it is.
  *
  * @param name in lower case
  */
@@ -120,13 +112,13 @@ export function readHttpHeader(req: IncomingMessage, name: string): string | und
   // HTTP/2 has the host in a pseudo-header (RFC 9113 section 8.3.1).
   if (value === undefined)
     return name === 'host' ? (req.headers[':authority'] as string | undefined) : undefined
-  // Platforms without a parser of Node's, such as adapters for Lambda, have no raw headers.
+  // Platforms without Node's parser, such as adapters for Lambda, have no raw headers.
   return joinRepeated((req.rawHeaders as readonly string[] | undefined) ?? [], name, value)
 }
 
 /**
- * Joins what came several times and Node kept once: then the value that is known is the first one
- * of it. <https://nodejs.org/api/http.html#messageheaders>
+ * Joins a header that came several times but of which Node kept the first value, `known`.
+ * <https://nodejs.org/api/http.html#messageheaders>
  */
 function joinRepeated(raw: readonly string[], name: string, known: string): string {
   let first = -1
@@ -143,10 +135,7 @@ function joinRepeated(raw: readonly string[], name: string, known: string): stri
 
 let warned = false
 
-/**
- * Says once that a guard runs before the framework has parsed the body that the guard is to look
- * at.
- */
+/** Warns once that a guard runs before the framework has parsed the body. */
 function warnUnparsed(): undefined {
   if (warned) return
   warned = true
@@ -166,14 +155,16 @@ function hasBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
   )
 }
 
-/** Whether nobody has read from the body, or is about to. */
+/** Whether no code has read from the body or is about to. */
 export function isUnread(req: IncomingMessage): boolean {
   return !req.readableDidRead && !req.readableEnded && req.readableFlowing !== true && !req.destroyed
 }
 
 /**
- * Reads a body to its end. @throws {AuthError} request_invalid when it breaks off or is larger than
- * the limit, in bytes
+ * Reads a body to its end.
+ *
+ * @param limit the largest size in bytes
+ * @throws {AuthError} request_invalid when the body breaks off or is too large
  */
 function readStream(req: IncomingMessage, limit: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
@@ -182,12 +173,12 @@ function readStream(req: IncomingMessage, limit: number): Promise<Uint8Array> {
     const onData = (chunk: Buffer): void => {
       size += chunk.byteLength
       if (size <= limit) chunks.push(chunk)
-      else settle(() => reject(new AuthError('request_invalid', { message: TOO_LARGE })))
+      else finish(() => reject(new AuthError('request_invalid', { message: TOO_LARGE })))
     }
-    const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, size)))
+    const onEnd = (): void => finish(() => resolve(Buffer.concat(chunks, size)))
     const onBreak = (cause?: unknown): void =>
-      settle(() => reject(new AuthError('request_invalid', { message: UNREADABLE, cause })))
-    const settle = (report: () => void): void => {
+      finish(() => reject(new AuthError('request_invalid', { message: UNREADABLE, cause })))
+    const finish = (report: () => void): void => {
       req.off('data', onData).off('end', onEnd).off('error', onBreak).off('close', onBreak)
       if (!req.readableEnded) discard(req)
       report()
@@ -197,8 +188,8 @@ function readStream(req: IncomingMessage, limit: number): Promise<Uint8Array> {
 }
 
 /**
- * Takes the rest of a body off the wire and forgets it, up to a limit, so that its connection can
- * be used again.
+ * Receives and discards the rest of a body, up to `DRAIN_LIMIT`, so that its connection can be used
+ * again.
  */
 export function discard(req: IncomingMessage): void {
   let size = 0

@@ -1,14 +1,14 @@
 /**
- * Answers by way of a `node:http` response, for the frameworks that are built on it: a refusal as
- * it stands, and the cookies of a renewal at the moment in which the headers are written, when the
- * handler has had its say; and on the bare socket of an upgrade. It words nothing.
+ * Writes to a `node:http` response, for the frameworks that are built on it: a refusal at once, and
+ * the cookies of a renewal when the headers are written, after the handler has set its own. Also
+ * writes a refusal to the bare socket of an upgrade. Others make the content.
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ResponseData } from './error-response.ts'
 import { addTokenCookies, isCacheHeader, type ResponseHeaders } from './token-cookies.ts'
 
-/** Writes an answer, and keeps the headers that others have set before. */
+/** Writes a response, and keeps the headers that are already set. */
 export function writeResponse(res: ServerResponse, { status, headers, body }: ResponseData): void {
   res.statusCode = status
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
@@ -16,8 +16,8 @@ export function writeResponse(res: ServerResponse, { status, headers, body }: Re
 }
 
 /**
- * Answers a request for an upgrade on its bare socket, and ends the connection: what a client has
- * sent behind the request is in no protocol that was agreed on.
+ * Responds to an upgrade request on its bare socket, and ends the connection: client and server
+ * have agreed on no protocol for what may follow.
  */
 export function rejectUpgrade(socket: Duplex, { status, headers, body }: ResponseData): void {
   if (!socket.writable) {
@@ -42,8 +42,8 @@ export function addCookies(res: ServerResponse, lines: readonly string[]): void 
 }
 
 /**
- * Sets the headers of an error response, such as the challenge, where somebody else writes a
- * response with the same status and has not set them.
+ * Sets the headers of an error response, such as the challenge, if other code writes a response
+ * with the same status and has not set them.
  */
 export function addErrorHeaders(res: ServerResponse, { status, headers }: ResponseData): void {
   beforeHeaders(res, (written) => {
@@ -53,8 +53,8 @@ export function addErrorHeaders(res: ServerResponse, { status, headers }: Respon
 }
 
 /**
- * Calls a function when the headers are about to be written. Every framework ends in `writeHead`:
- * with headers that were set before, that are given along, or both.
+ * Calls a function when the headers are about to be written. Every framework calls `writeHead`: its
+ * headers were set before, are passed to it, or both.
  */
 function beforeHeaders(res: ServerResponse, change: (status: unknown) => void): void {
   const writeHead = res.writeHead as (...args: readonly unknown[]) => ServerResponse
@@ -81,17 +81,15 @@ function toNodeHeaders(res: ServerResponse): ResponseHeaders {
   }
 }
 
-/**
- * A middleware that stands further out may have wrapped `writeHead` too, and sets its headers last.
- */
+/** An outer middleware may have wrapped `writeHead` too, and then sets its headers last. */
 function lockCacheHeaders(res: ServerResponse): void {
   const { setHeader } = res
   res.setHeader = (name, value) => (isCacheHeader(name) ? res : setHeader.call(res, name, value))
 }
 
 /**
- * Sets headers that `writeHead` was given: by name, or as a list of names and values in turns or in
- * pairs.
+ * Sets the headers that were passed to `writeHead`: an object, or a list of names and values,
+ * alternating or in pairs.
  */
 function setHeaders(res: ServerResponse, given: object): void {
   const isList = Array.isArray(given)

@@ -1,45 +1,47 @@
 /**
- * The request port: all that the HTTP floor wants to know of a request, filled by each adapter in a few lines.
- * Everything is read lazily, so that a route which wants a header pays for a header.
+ * The request port: all that `http/` reads of a request. Each adapter fills it in a few lines.
+ * Everything is read lazily, so that a route that needs a header pays only for a header.
  */
 
 import { peekBody, TOKEN_BODY_LIMIT } from './body.ts'
 
-/** What a platform knows of a request beyond the request itself. */
+/** What a platform knows of a request in addition to the request itself. */
 export interface RequestInfo {
-  /** The address at the other end of the connection; undefined when it is gone. */
+  /** The remote address of the connection; undefined when the connection is gone. */
   readonly address?: string | undefined
 }
 
-/** A request as plain data. Adapters fill it; nothing else of a framework reaches the HTTP floor. */
+/** A request as plain data. Adapters fill it; nothing else of a framework reaches `http/`. */
 export interface RequestPort {
   /** The method in upper case, such as `'POST'`. */
   readonly method: string
   /**
-   * The request target with its query: a path such as `/a?b=c`, or a whole URL. Read for the query location, and by
-   * the origin check for the host of a request that has no `Host` header.
+   * The request target with its query: a path such as `/a?b=c`, or a whole URL. Read for the query
+   * location, and by the origin check for the host of a request without a `Host` header.
    */
   readonly url: string
   /**
-   * The value of a header; the name comes in lower case. A header that came several times gives a list,
-   * or one string joined by commas where the platform joins them (RFC 9110 section 5.3).
+   * The value of a header by its name in lower case. A header that came several times is a list, or
+   * one string joined by commas where the platform joins them (RFC 9110 section 5.3).
    */
   header(name: string): string | readonly string[] | undefined
   /**
-   * The parsed body of a JSON or form request, or undefined for any other. Called only for the body location.
-   * Throws `request_invalid` for a body that does not parse or is too large.
+   * The parsed body of a JSON or form request, or undefined for any other. Called for the body
+   * location, and for the CSRF field of a form. Throws `request_invalid` for a body that does not
+   * parse or is too large.
    */
   body?(): unknown
-  /** The address at the other end of the connection, where the platform tells it. */
+  /** The remote address of the connection, where the platform tells it. */
   readonly address?: string | undefined
-  /** Adds `Set-Cookie` lines to the response that will be sent; where it is absent, nothing is renewed in passing. */
+  /** Adds `Set-Cookie` lines to the response. Without it no token is renewed in passing. */
   setCookies?(lines: readonly string[]): void
 }
 
 /**
- * The port of a fetch `Request`. The body is read from a copy, so that the handler can still read it.
+ * The port of a fetch `Request`. The body is read from a copy, so that the handler can still read
+ * it.
  *
- * @param request a fetch `Request`, or a port, which is handed back
+ * @param request a fetch `Request`, or a port, which is returned
  */
 export function toRequestPort(request: Request | RequestPort): RequestPort {
   if ('header' in request) return request

@@ -1,26 +1,26 @@
 /**
- * What a request was sent to: the target and the host as they came, compared with what a URL parser
- * makes of them. A parser resolves dot segments and takes backslashes for slashes, and a
- * framework's path rules in front of us do not: whoever is routed by the parsed path alone would be
- * reached past them. Such targets are refused (RFC 9112 section 3.2, RFC 9110 section 4.2).
+ * The target of a request: its path and host as sent, compared with those of a URL parser. A parser
+ * resolves dot segments and reads backslashes as slashes, and the path rules of a framework in
+ * front do not: routing by the parsed path alone would bypass them. Such targets are refused (RFC
+ * 9112 section 3.2, RFC 9110 section 4.2).
  */
 
 /** RFC 3986 section 3.2.2 and 3.2.3: a host and a port, without user information. */
 const AUTHORITY = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._~!$&'()*+,;=%-]+)(?::\d*)?$/i
 
 /**
- * Makes a URL of what was sent.
+ * Parses host and target of a request.
  *
  * @param scheme `'http'` or `'https'`
  * @param authority the `Host` header; empty for none
  * @param target the request target: a path and a query, or a whole URL
- * @returns null for a host that is none, and for a path that a URL parser would change
+ * @returns null for an invalid host, and for a path that a URL parser would change
  */
 export function parseTarget(scheme: string, authority: string, target: string): URL | null {
   const host = authority === '' ? 'localhost' : authority
   if (!AUTHORITY.test(host) || !URL.canParse(`${scheme}://${host}`)) return null
   const url = new URL(`${scheme}://${host}`)
-  // A fragment is none of a server's business; the URL standard would make it a part of the query.
+  // A server ignores the fragment; the setters of `URL` would make it a part of the query.
   const [bare = ''] = toOriginForm(target).split('#', 1)
   const mark = bare.indexOf('?')
   const path = mark === -1 ? bare : bare.slice(0, mark)
@@ -30,8 +30,8 @@ export function parseTarget(scheme: string, authority: string, target: string): 
 }
 
 /**
- * The path of a whole URL or of a request target; null where a URL parser would change it, or where
- * there is none.
+ * The path of a whole URL or of a request target; null if a URL parser would change it, or if the
+ * text is not a URL.
  */
 export function readPath(url: string): string | null {
   const [bare = ''] = url.split(/[?#]/, 1)
@@ -49,7 +49,7 @@ function toOriginForm(target: string): string {
   return rest.startsWith('/') ? rest : `/${rest}`
 }
 
-/** Whether two paths are the same but for the percent-encoding of single characters. */
+/** Whether two paths are the same except for the percent-encoding of single characters. */
 function isSamePath(sent: string, parsed: string): boolean {
   return sent === parsed || toBytes(sent) === toBytes(parsed)
 }

@@ -1,14 +1,13 @@
 /**
- * The HTTP floor's settings as one value: where tokens are looked for, how cookies look, how
- * requests by cookie are protected. What holds between the rooms of this floor is checked here;
- * what holds within one, there.
+ * The settings of `http/` as one value: the places of tokens, the cookies, and the protection of
+ * tokens in cookies. Each module checks its own options; checks across modules are here.
  */
 import { ConfigurationError } from '../internal/configuration-error.ts'
 import { type CookieOptions, type CookieSettings, resolveCookies } from './cookie-options.ts'
 import { type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
 import { resolveTokenSources, type TokenSourceOptions, type TokenSourceSettings } from './token-sources.ts'
 
-/** The options that this floor understands. */
+/** The options of `http/`. */
 export interface HttpOptions extends TokenSourceOptions {
   /** Names, attributes and contents of the cookies. */
   readonly cookies?: CookieOptions
@@ -16,9 +15,9 @@ export interface HttpOptions extends TokenSourceOptions {
   readonly csrf?: CsrfMode | CsrfOptions
 }
 
-/** What the HTTP floor works from; adapters and routes see it as `auth.http`. It holds no key. */
+/** The settings of `http/`; adapters and routes see them as `auth.http`. They hold no key. */
 export interface HttpSettings {
-  /** Where tokens are looked for. */
+  /** The places where a request may have its token. */
   readonly sources: TokenSourceSettings
   /** The cookies. */
   readonly cookies: CookieSettings
@@ -29,7 +28,7 @@ export interface HttpSettings {
 }
 
 /**
- * Checks and prepares this floor's options.
+ * Checks and prepares the options of `http/`.
  *
  * @param refreshTtl the life of a refresh token in seconds
  * @param realm the challenge's `realm`

@@ -1,20 +1,14 @@
 /**
- * The few pieces of header grammar that several rooms of this floor share: tokens, optional white
- * space and fields that came more than once (RFC 9110 sections 5.3, 5.6.2, 5.6.3). Every scan is
- * linear and looks for exact ASCII characters: `trim()` and `\s` would take U+00A0 for a space, and
- * a cookie named U+00A0 + `__Host-x` would then pass for `__Host-x` (CVE-2026-39410).
+ * Header grammar that several modules of `http/` share: tokens, optional white space and fields
+ * that came more than once (RFC 9110 sections 5.3, 5.6.2, 5.6.3). Every scan is linear and looks
+ * for exact ASCII characters: `trim()` and `\s` would treat U+00A0 as a space, and a cookie named
+ * U+00A0 + `__Host-x` would then pass for `__Host-x` (CVE-2026-39410).
  */
 
-/**
- * RFC 9110 section 5.6.2; cookie names (RFC 6265 section 4.1.1) and header names have the same
- * form.
- */
+/** RFC 9110 section 5.6.2, and the same for cookie names (RFC 6265 section 4.1.1). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/**
- * Whether a text is a `token`: what header names, cookie names and authentication schemes are made
- * of.
- */
+/** Whether a text is a `token`: the form of header names, cookie names and schemes. */
 export function isToken(text: unknown): text is string {
   return typeof text === 'string' && TOKEN.test(text)
 }

@@ -1,18 +1,15 @@
 /**
- * Token cookies on their way out through a response that a handler has written: the one place where
- * they are added, whatever the framework. A response with a token's cookie is for one browser only,
- * and `Set-Cookie` alone keeps it out of no shared cache (RFC 9111 section 7.3): whoever is served
- * from there would be signed in as somebody else. So the response also says
- * `Cache-Control: private, no-store`, whatever its handler said before (RFC 9111 section 5.2.2).
+ * Adds token cookies to a response that a handler has written, for every framework. Such a response
+ * is for one browser only, but `Set-Cookie` alone keeps it out of no shared cache (RFC 9111 section
+ * 7.3), from which another user would be signed in. So the response also gets
+ * `Cache-Control: private, no-store`, whatever its handler has set (RFC 9111 section 5.2.2).
  */
 import { setsAnyOf } from './cookies.ts'
 
-/** What no cache may keep, nor a shared one serve to others. */
+/** For a response that no cache may store. */
 export const PRIVATE = 'private, no-store'
 
-/**
- * What decides whether a response gets cookies: they came by cookie, and no token came by header.
- */
+/** The request headers that decide whether a response gets cookies. */
 const VARY = ['Cookie', 'Authorization'] as const
 
 /** The response headers of a framework. Names are in lower case. */
@@ -21,9 +18,9 @@ export interface ResponseHeaders {
   names(): Iterable<string>
   /** A value; several are joined by commas. */
   get(name: string): string | undefined
-  /** Sets a value in place of those before. */
+  /** Replaces all values. */
   set(name: string, value: string): void
-  /** Takes a header away. */
+  /** Removes a header. */
   delete(name: string): void
   /** The `Set-Cookie` lines. */
   cookies(): readonly string[]
@@ -33,7 +30,7 @@ export interface ResponseHeaders {
 
 /**
  * Adds the cookies of tokens to a response, unless its handler has set or cleared one of them
- * itself; and keeps the response out of caches in either case.
+ * itself. Keeps the response out of caches in both cases.
  *
  * @param lines `Set-Cookie` lines; none leaves the response as it is
  */
@@ -44,7 +41,7 @@ export function addTokenCookies(headers: ResponseHeaders, lines: readonly string
 }
 
 /**
- * Keeps a response out of every cache, those included that listen to a header of their own before
+ * Keeps a response out of every cache, including those that prefer their own header to
  * `Cache-Control`.
  */
 export function keepPrivate(headers: ResponseHeaders): void {
@@ -58,8 +55,8 @@ export function keepPrivate(headers: ResponseHeaders): void {
 }
 
 /**
- * Whether a header speaks to caches: `Cache-Control`, the targeted fields of RFC 9213 such as
- * `CDN-Cache-Control`, and what single products had before it.
+ * Whether a header controls caches: `Cache-Control`, the targeted fields of RFC 9213 such as
+ * `CDN-Cache-Control`, and the older headers of single products.
  */
 export function isCacheHeader(name: string): boolean {
   const lower = name.toLowerCase()
@@ -74,7 +71,7 @@ const OTHER_CACHE_HEADERS: ReadonlySet<string> = new Set([
   'x-accel-expires',
 ])
 
-/** Fetch's headers, which can be changed. */
+/** The headers of a fetch `Response`. */
 export function toResponseHeaders(headers: Headers): ResponseHeaders {
   return {
     names: () => headers.keys(),
@@ -99,7 +96,7 @@ export function withTokenCookies(response: Response, lines: readonly string[]): 
   if (lines.length === 0) return response
   let result = response
   try {
-    // Some platforms let nobody change the headers of a response that came from elsewhere.
+    // On some platforms the headers of a response that came from elsewhere are immutable.
     result.headers.set('cache-control', PRIVATE)
   } catch {
     // The response to a WebSocket handshake cannot be copied.

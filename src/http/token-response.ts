@@ -1,7 +1,7 @@
 /**
- * Issued tokens -> the members of a response's body: everything where tokens travel by body, and
- * what a script may know where they travel by cookie. A script never reads a token that lives in a
- * cookie (RFC 9700 section 4.14).
+ * Issued tokens -> the members of a response's body: everything if tokens are delivered by body,
+ * and what a script may know if they are delivered by cookie. A script never reads a token that has
+ * a cookie (RFC 9700 section 4.14).
  */
 import type { IssuedToken } from '../token/issued-token.ts'
 import type { CookieSettings } from './cookie-options.ts'
@@ -20,8 +20,8 @@ export interface ResponseTokens {
 }
 
 /**
- * The members of the body (RFC 6749 section 5.1), in the order of the wire. By cookie, the CSRF
- * value of the tokens is among them, where they have one.
+ * The members of the body (RFC 6749 section 5.1), in the order in which they are sent. By cookie,
+ * the CSRF value of the tokens is one of them, if they have one.
  */
 export function toTokenResponse(
   by: Delivery,

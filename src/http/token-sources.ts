@@ -1,6 +1,6 @@
 /**
- * The places where a request may carry its token, and the names under which it stands there: the
- * options, checked and prepared. The search itself is in `locate.ts`.
+ * The places where a request may have its token, and its names there: the options, checked and
+ * prepared. The search itself is in `extract-token.ts`.
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { readOptionGroup, readWords } from '../internal/read-options.ts'
@@ -9,25 +9,24 @@ import type { TokenType } from '../token/token-type.ts'
 import type { CookieSettings } from './cookie-options.ts'
 import { isToken } from './syntax.ts'
 
-/** A part of the request that may carry a token. */
+/** A part of the request that may contain a token. */
 export type Location = 'header' | 'cookie' | 'query' | 'body'
 
 /**
- * Where the handshake of a WebSocket may carry a token besides: among the offered protocols, as
- * `bearer.<token>`; or a one-time ticket in its place, as the query parameter `ticket`. For single
- * routes only.
+ * Where else the handshake of a WebSocket may contain a token: among the offered protocols, as
+ * `bearer.<token>`; or a one-time ticket, as the query parameter `ticket`. For single routes only.
  */
 export type HandshakeLocation = 'protocol' | 'ticket'
 
-/** The names under which the two types of token stand in a query or a body. */
+/** The names of the two types of token in a query or a body. */
 export interface ParameterOptions {
-  /** Where an access token stands. Default `access_token` (RFC 6750 sections 2.2 and 2.3). */
+  /** The name of an access token. Default `access_token` (RFC 6750 sections 2.2 and 2.3). */
   readonly access?: string
-  /** Where a refresh token stands. Default `refresh_token`. */
+  /** The name of a refresh token. Default `refresh_token`. */
   readonly refresh?: string
 }
 
-/** The header that carries a token. */
+/** The header of a token. */
 export interface HeaderOptions {
   /** The header's name, in any case. Default `Authorization`. */
   readonly name?: string
@@ -37,11 +36,11 @@ export interface HeaderOptions {
   readonly scheme?: string
 }
 
-/** Where tokens are looked for. */
+/** The places where a request may have its token. */
 export interface TokenSourceOptions {
   /**
-   * The places to look at, in no order: header, query and body together may carry one token, and
-   * any of them beats a cookie. Each once, at least one. Default `['header']`.
+   * The places to read, in no order. Header, query and body together may hold one token, and each
+   * takes precedence over a cookie. Each place once, at least one. Default `['header']`.
    */
   readonly locations?: readonly Location[]
   /** The header's name and scheme. */
@@ -52,19 +51,19 @@ export interface TokenSourceOptions {
   readonly body?: ParameterOptions
 }
 
-/** The header, ready to be compared with. */
+/** The prepared header. */
 export interface HeaderRow {
   /** The name in lower case. */
   readonly name: string
   /** The scheme in lower case; empty when the whole value is the token. */
   readonly scheme: string
-  /** How most clients begin the value, such as `'Bearer '`. */
+  /** The beginning that most clients send, such as `'Bearer '`. */
   readonly prefix: string
 }
 
-/** The places and names as this floor works with them. */
+/** The prepared places and names. */
 export interface TokenSourceSettings {
-  /** The places that are looked at unless a route says otherwise. */
+  /** The places that are read unless a route says otherwise. */
   readonly locations: ReadonlySet<Location>
   /** The header. */
   readonly header: HeaderRow
@@ -77,35 +76,31 @@ export interface TokenSourceSettings {
 }
 
 /**
- * A token where it was found, not verified and perhaps no token at all: in the whole value of a
- * header, or in nothing but itself.
+ * A token from a request. It is not verified and may be any text. `text` is the whole value of the
+ * header, or the token alone.
  */
 export interface ExtractedToken extends RawToken {
   /**
-   * Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is no token but a
-   * ticket for one.
+   * Where it came from. The CSRF checks apply to `'cookie'` only. From `'ticket'` it is a ticket,
+   * not a token.
    */
   readonly location: Location | HandshakeLocation
 }
 
-/**
- * The type of token that is looked for; `'any'` looks for an access token and then for a refresh
- * token.
- */
+/** The wanted type of token; `'any'` looks for an access token and then for a refresh token. */
 export type WantedType = TokenType | 'any'
 
-/** Every location that tokens may always come from. */
+/** Every location that all routes may use. */
 const LOCATIONS: readonly Location[] = ['header', 'cookie', 'query', 'body']
 
 /** Every location that a route may name. */
 const ROUTE_LOCATIONS: readonly (Location | HandshakeLocation)[] = [...LOCATIONS, 'protocol', 'ticket']
 
 /**
- * Checks and prepares the locations. Only the four options of `LocateOptions` are read, so the
- * whole set of options may be given.
+ * Checks and prepares the locations.
  *
  * @throws {ConfigurationError} for a list of locations that is empty, repeats one or names an
- *   unknown one, and for names that are none
+ *   unknown one, and for invalid names
  */
 export function resolveTokenSources(
   options: TokenSourceOptions,
@@ -140,8 +135,8 @@ export function resolveTokenSources(
  * Checks the list of locations of one route.
  *
  * @param name the option as the developer writes it
- * @throws {ConfigurationError} when it is no list, is empty, repeats a location or names an unknown
- *   one
+ * @throws {ConfigurationError} when it is not a list, is empty, repeats a location or names an
+ *   unknown one
  */
 export function resolveLocations(
   name: string,

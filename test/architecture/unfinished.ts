@@ -9,7 +9,6 @@ export const UNFINISHED: readonly string[] = [
   'packages/',
   'scripts/',
   'src/adapters/',
-  'src/http/',
   'src/routes/credentials.ts',
   'src/routes/throttle/',
   'src/stores/',

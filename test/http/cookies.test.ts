@@ -196,7 +196,7 @@ describe('setting cookies', () => {
     'refuses the value %j, without printing it (CKI-05)',
     (value) => {
       expect(() => toSetCookie(prepare().csrf, value, 1)).toThrow(
-        'The value for the cookie __Host-csrf_token is no cookie value',
+        'The value for the cookie __Host-csrf_token is not a cookie value',
       )
     },
   )
