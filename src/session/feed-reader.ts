@@ -3,6 +3,7 @@
  * a stale feed means for a request is decided in `revocation-feed.ts`.
  */
 import { AuthError } from '../errors.ts'
+import { toWeakReference } from '../internal/weak-reference.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { LogEntry } from './store.ts'
 import { monotonic, type StoreClient } from './store-client.ts'
@@ -32,7 +33,14 @@ interface Waiter {
   readonly reject: (cause: unknown) => void
 }
 
-/** Follows the log by polling. Its timers start with the first use and keep no process alive. */
+/** Readers that someone waits for, which may hold nothing but the promise. */
+const awaited = new Set<FeedReader>()
+
+/**
+ * Follows the log by polling. Its timers start with the first use and keep no process alive. They
+ * do not keep the reader alive either: an application that is dropped without `close`, such as one
+ * that is made for each request, reads the log no more once it is collected.
+ */
 export class FeedReader {
   readonly #client: StoreClient
   readonly #list: RevocationList
@@ -86,6 +94,7 @@ export class FeedReader {
   ready(): Promise<void> {
     this.start()
     if (this.isCaughtUp()) return Promise.resolve()
+    awaited.add(this)
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
@@ -94,7 +103,7 @@ export class FeedReader {
     this.#isRunning = false
     this.#suspendDetector.stop()
     clearTimeout(this.#timer)
-    for (const { reject } of this.#waiting.splice(0)) reject(new AuthError('store_unavailable'))
+    this.#release(({ reject }) => reject(new AuthError('store_unavailable')))
   }
 
   #tick(): void {
@@ -125,10 +134,20 @@ export class FeedReader {
     // A reading that a suspension interrupted fails by its deadline, which says nothing of the
     // store.
     this.#isLost = lost && (this.#isLost || askedAt >= this.#suspendDetector.check())
-    for (const waiter of this.#waiting.splice(0)) finish(waiter)
+    this.#release(finish)
     if (this.#isLost && this.#isRunning) this.#listener.onStale()
     if (!this.#isRunning) return
-    this.#timer = setTimeout(() => this.#tick(), POLL_INTERVAL * 1000)
+    const self = toWeakReference(this)
+    this.#timer = setTimeout(() => {
+      const reader = self.deref()
+      if (reader !== undefined) reader.#tick()
+    }, POLL_INTERVAL * 1000)
     this.#timer.unref?.()
+  }
+
+  /** Lets all go that wait in `ready`. */
+  #release(finish: (waiter: Waiter) => void): void {
+    awaited.delete(this)
+    for (const waiter of this.#waiting.splice(0)) finish(waiter)
   }
 }

@@ -4,6 +4,7 @@
  * knows is older than it seems. The detector looks at the clock often; a look that comes too late
  * follows a suspension.
  */
+import { toWeakReference } from '../internal/weak-reference.ts'
 import { monotonic } from './store-client.ts'
 
 /** How often the detector looks by itself, in seconds. */
@@ -12,7 +13,7 @@ const CHECK_INTERVAL = 0.2
 /** The shortest time between two looks that counts as a suspension, in seconds. */
 const SUSPENSION = 0.5
 
-/** Detects suspensions of one process. Its timer keeps no process alive. */
+/** Detects suspensions of one process. Its timer keeps neither the process nor itself alive. */
 export class SuspendDetector {
   readonly #onWake: (seconds: number) => void
   #lookedAt = Number.POSITIVE_INFINITY
@@ -27,8 +28,12 @@ export class SuspendDetector {
   /** Looks regularly from now on. */
   start(): void {
     this.stop()
-    this.#timer = setInterval(() => this.check(), CHECK_INTERVAL * 1000)
-    this.#timer.unref?.()
+    const self = toWeakReference(this)
+    const timer = setInterval(() => {
+      if (self.deref()?.check() === undefined) clearInterval(timer)
+    }, CHECK_INTERVAL * 1000)
+    this.#timer = timer
+    timer.unref?.()
   }
 
   /**

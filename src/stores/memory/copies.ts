@@ -3,13 +3,14 @@
  * module twice gives each copy a store of its own, and a login that one of them made is unknown to
  * the other. All copies of this module share one registry on `globalThis`.
  */
+import { toWeakReference, type WeakReference } from '../../internal/weak-reference.ts'
 
 /** The rows of a store, by session identifiers. */
 type Rows = ReadonlyMap<string, unknown>
 
 interface Registry {
   /** The rows of all stores of this process; a store that is collected leaves. */
-  readonly stores: Set<WeakRef<Rows>>
+  readonly stores: Set<WeakReference<Rows>>
   /** The copies of this module that made a store. */
   readonly copies: Set<symbol>
   warned: boolean
@@ -27,7 +28,7 @@ const WARNING =
 export function registerMemoryStore(rows: Rows): void {
   const registry = getRegistry()
   for (const known of registry.stores) if (known.deref() === undefined) registry.stores.delete(known)
-  registry.stores.add(new WeakRef(rows))
+  registry.stores.add(toWeakReference(rows))
   registry.copies.add(COPY)
   if (registry.copies.size > 1) warnOnce(registry)
 }
