@@ -1,6 +1,6 @@
-// npm run check:package: packs the library as `npm publish` would, then uses it as its users do, in
-// empty projects. Prints one line per check and ends with "N passed, N failed, 0 skipped".
-// Dependencies of the projects come from the registry, and are kept in a folder of their own.
+// npm run check:package: packs the library as `npm publish` does, and uses it in empty projects, as
+// its users do. Prints a line for each check, and ends with "N passed, N failed, 0 skipped".
+// Dependencies of the projects come from the registry, and are kept in a temporary folder.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -13,10 +13,7 @@ const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const entryPoints = Object.keys(manifest.exports)
   .filter((name) => name !== './package.json')
   .map((name) => name.replace('.', manifest.name))
-/**
- * What entry points import at run time, and the development dependencies that they are imported
- * from here.
- */
+/** The packages that entry points import at run time. */
 const PEERS = { '@nestjs/common': '11.2.10', react: '19.3.1', 'reflect-metadata': '0.2.2', rxjs: '7.8.2' }
 
 const folder = mkdtempSync(join(tmpdir(), 'tokenwright-package-'))
@@ -40,7 +37,7 @@ function pack(from) {
   return join(target, readdirSync(target)[0] ?? 'missing.tgz')
 }
 
-/** Imports, the command, and what must not be reached. */
+/** Checks imports, the command, and that internal files cannot be imported. */
 function checkUse(tarball) {
   const user = prepareProject('user', PEERS, tarball, { type: 'module' })
   const names = entryPoints.map((name, index) => [name, `part${index}`])
@@ -79,8 +76,8 @@ function checkUse(tarball) {
 }
 
 /**
- * Every relative link of the packed documents leads to a packed file. CONTRIBUTING.md is for those
- * who have the repository, and leads into its sources.
+ * Each relative link of a packed document leads to a packed file. CONTRIBUTING.md is for readers of
+ * the repository, and links to sources.
  */
 function checkLinks(home) {
   const documents = readdirSync(home, { recursive: true, encoding: 'utf8' }).filter(
@@ -106,7 +103,7 @@ function checkDeclarations(home) {
   count('declarations import .js files', files.length > 0 && odd.length === 0, odd.join('\n'))
 }
 
-/** The packages that are published by themselves. */
+/** Checks the packages that are published by themselves. */
 function checkPackages(tarball) {
   const [suite, races] = [pack('./packages/store-suite'), pack('./packages/refresh-races')]
   const home = join(folder, 'packages')

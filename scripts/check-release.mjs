@@ -1,9 +1,11 @@
-// Before `npm publish`: refuses to publish packages that do not say where the project lives.
+// Runs before `npm publish`, and refuses packages without the project's address.
 //
-// node scripts/check-release.mjs                                    checks node
-// scripts/check-release.mjs --home https://host/owner/name     enters the address, in all packages
+//   node scripts/check-release.mjs
+//     checks all packages
+//   node scripts/check-release.mjs --home https://host/owner/name
+//     writes the address to all packages
 //
-// The address is entered by this command and nowhere else.
+// Only this command writes the address.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +17,7 @@ const { values } = parseArgs({ options: { home: { type: 'string' } } })
 
 const read = (folder) => JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
 
-/** What a package.json says of the project's home. */
+/** The members of a package.json that have the project's address. */
 function toFields(home, folder) {
   const place = folder === '.' ? {} : { directory: folder }
   return {
@@ -35,7 +37,7 @@ function enter(home) {
   }
 }
 
-/** What is missing or does not agree, one line each. */
+/** What is missing or differs: a line for each problem. */
 function findProblems() {
   const main = read('.')
   const home = /^git\+(https:\/\/.+)\.git$/.exec(main.repository?.url ?? '')?.[1]

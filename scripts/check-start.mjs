@@ -1,7 +1,7 @@
-// The README's promise: `npm ci && npm start` is all it takes, also where dev dependencies are left
-// out. Copies the tree's own files to a new folder, installs for production, starts, asks /healthz,
-// sends SIGTERM. And what is built starts in an empty folder in less than a second: that is
-// measured here, where nothing runs beside it, and not among the tests.
+// Checks the README's promise that `npm ci && npm start` is enough, also without dev dependencies.
+// Copies the repository's files to a new folder, installs for production, starts the server,
+// requests /healthz, and sends SIGTERM. It also checks that the built server starts in an empty
+// folder in less than a second. The tests do not, as they run in parallel with others.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'tokenwright-start-'))
 
-/** How long the first start of the built server may take, in milliseconds. */
+/** The time limit for the first start of the built server, in milliseconds. */
 const FIRST_START = 1000
 
 function copyTree() {
@@ -47,7 +47,7 @@ async function responds(url) {
   }
 }
 
-/** Starts the server, waits for its health page, stops it; says what went wrong, or undefined. */
+/** Starts the server, waits for /healthz and stops it. Returns the problem, or undefined. */
 async function startAndStop(environment) {
   const port = await freePort()
   const env = { ...process.env, ...environment, PORT: String(port), HOST: '127.0.0.1' }
@@ -71,8 +71,8 @@ async function startAndStop(environment) {
 }
 
 /**
- * Starts what is built in an empty folder, until it has said all it says; says what went wrong, or
- * undefined.
+ * Starts the built server in an empty folder, and waits for the last line that it prints. Returns
+ * the problem, or undefined.
  */
 async function startFirst() {
   const cwd = mkdtempSync(join(folder, 'first-'))
@@ -95,7 +95,7 @@ async function startFirst() {
   server.kill('SIGTERM')
   await ended
   if (!up) return 'the built server does not start in an empty folder'
-  console.log(`first start of what is built: ${took} ms`)
+  console.log(`first start of the built server: ${took} ms`)
   return took < FIRST_START ? undefined : `the first start takes ${took} ms, not less than ${FIRST_START}`
 }
 

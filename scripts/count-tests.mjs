@@ -1,8 +1,8 @@
-// Reads vitest's JSON report for .ci/run: prints "passed failed skipped", and on stderr what was
-// skipped and what failed.
+// Reads vitest's JSON report for .ci/run. Prints the numbers of passed, failed and skipped tests,
+// and on stderr those that failed or were skipped.
 import { readFileSync } from 'node:fs'
 
-/** The most that is said of one failure. */
+/** The most characters that are printed of one failure. */
 const CHARACTERS = 1_000
 
 const report = JSON.parse(readFileSync(process.argv[2], 'utf8'))
@@ -10,7 +10,7 @@ const tests = report.testResults.flatMap((file) =>
   file.assertionResults.map((test) => ({ ...test, file: file.name })),
 )
 const count = (...statuses) => tests.filter((test) => statuses.includes(test.status)).length
-// A file that cannot even be loaded fails without having tests.
+// A file that cannot be loaded fails without tests.
 const broken = report.testResults.filter(
   (file) => file.status === 'failed' && file.assertionResults.length === 0,
 )

@@ -1,5 +1,4 @@
-// npm run example -- <name>: runs examples/dist/<name>.js in this process, so that signals reach
-// it.
+// npm run example -- <name>: runs examples/dist/<name>.js in this process, so that it gets signals.
 import { readdirSync } from 'node:fs'
 
 const folder = new URL('../examples/dist/', import.meta.url)

@@ -1,8 +1,8 @@
 /**
  * `npm run vectors`: fetches the test vectors of Project Wycheproof (C2SP, Apache License 2.0) into
- * `test/vectors/wycheproof/`. They are other people's and not part of this repository. The commit
- * is pinned, and a file counts only with the SHA-256 digest below. TOKENWRIGHT_VECTORS_URL names a
- * mirror of the folder. Exit code 1 when a file is missing afterwards.
+ * `test/vectors/wycheproof/`. They belong to others and are not part of this repository. The commit
+ * is pinned, and each file must have the SHA-256 digest below. TOKENWRIGHT_VECTORS_URL names a
+ * mirror of the folder. The exit code is 1 if a file is missing afterwards.
  */
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,14 +13,14 @@ const COMMIT = 'dac1dd4729fd1f8dd9e1e9f3dce51d783da6c166'
 const SOURCE = `https://raw.githubusercontent.com/C2SP/wycheproof/${COMMIT}/testvectors_v1/`
 const FOLDER = 'test/vectors/wycheproof'
 
-/** SHA-256 of each file, in hexadecimal. */
+/** The SHA-256 digest of each file, in hexadecimal. */
 const DIGESTS = {
   'json_web_signature_test.json': '8e687a06fe8359f4ec51480f1a9f73c8faebd6f4c01b818b843b44eee54fd5d9',
   'json_web_key_test.json': 'be983255bce26406f97020ec5458b33930a90d5f868e604fcd569c300aba2862',
   'json_web_crypto_test.json': 'dcd58ac9548a7d6173437a691e4cc307dcd3cec9fd814a39cd2a94531cf4f8ce',
 }
 
-/** How long one file may take, in milliseconds, and how large it may be, in bytes. */
+/** The limits for one file: time in milliseconds, and size in bytes. */
 const DEADLINE = 60_000
 const MAX_SIZE = 4 * 1024 * 1024
 
@@ -38,7 +38,7 @@ for (const [name, digest] of Object.entries(DIGESTS)) {
   }
 }
 if (process.exitCode === 1) {
-  console.error(`\nWithout these files the Wycheproof tests are skipped. They were asked for at ${source}`)
+  console.error(`\nWithout these files the Wycheproof tests are skipped. They were requested from ${source}`)
 }
 
 async function provide(name, digest) {
@@ -48,7 +48,7 @@ async function provide(name, digest) {
   const bytes = await download(url)
   const found = toDigest(bytes)
   if (found !== digest) throw new Error(`Expected the SHA-256 digest ${digest}, got ${found}`)
-  // A run that is stopped half-way leaves no half a file under the real name.
+  // An interrupted run must not leave an incomplete file under the real name.
   const part = `${file}.${process.pid}.part`
   try {
     writeFileSync(part, bytes)
@@ -84,7 +84,7 @@ function toDigest(bytes) {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-/** `fetch` says only "fetch failed"; its cause says why. */
+/** The message of an error and of its cause. `fetch` itself only says "fetch failed". */
 function toReason(error) {
   const { message, cause } = error
   return cause instanceof Error ? `${message}: ${cause.message || cause.code}` : message

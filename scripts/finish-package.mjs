@@ -1,7 +1,7 @@
-// Goes after the build of a package that is to be published:
-// - declarations import `./x.js`: the compiler leaves `./x.ts`, which TypeScript before 5.7 refuses
-//   in some settings, and which names files that are not published;
-// - dist/cjs/ says that its files are CommonJS, where the package itself is ESM.
+// Runs after the build of a package to publish:
+// - Declarations import `./x.js`. The compiler writes `./x.ts`, which is not published, and which
+//   TypeScript before 5.7 refuses with some settings.
+// - dist/cjs/package.json says that the files there are CommonJS, as the package itself is ESM.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,11 +1,11 @@
-// Run after `npm install` when a dependency with one binary package per platform was added or
-// updated.
+// Run this after `npm install` has added or updated a dependency with one binary package for each
+// platform.
 //
-// npm locks an optional platform package only if the registry it asked could serve it. A registry
-// that holds part of the platforms therefore gives a lock file that `npm ci` refuses ("Missing: …
-// from lock file") and that installs no binary elsewhere. This adds the missing entries: the
-// version comes from the parent's optionalDependencies, the platform from the package's name. They
-// carry no checksum.
+// npm locks an optional platform package only if its registry could serve it. With a registry that
+// lacks some platforms, `npm ci` refuses the lock file ("Missing: ... from lock file"), or installs
+// no binary on those platforms. This script adds the missing entries. The version comes from the
+// parent's optionalDependencies, and the platform from the package's name. The entries have no
+// checksum.
 import { readFileSync, writeFileSync } from 'node:fs'
 
 const file = new URL('../package-lock.json', import.meta.url)

@@ -1,15 +1,14 @@
-// Goes before every build. Removes from the dist/ folders what a build would leave there:
-// - output whose source was renamed or deleted, so that `npm publish` never sends a file that has
-//   no source;
-// - what the compiler remembers of earlier builds, when a tsconfig or the lock file has changed
-//   since: it does not notice a changed "lib" or package, and would repeat old complaints.
+// Runs before each build. Removes from the dist/ folders what a build would leave there:
+// - Output whose source was renamed or deleted, so that it is not published.
+// - The compiler's build information, if a tsconfig or the lock file has changed since. It does not
+//   notice a changed "lib" or package, and would repeat old errors.
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Every folder of output, and the folder of its sources. */
+/** The output folders, with the folders of their sources. */
 const OUTPUTS = {
   dist: '.',
   'dist/cjs': 'src',
@@ -32,7 +31,7 @@ const changed = Math.max(...settings.map((file) => statSync(file).mtimeMs))
 for (const [output, sources] of Object.entries(OUTPUTS)) {
   const dist = join(root, output)
   for (const path of existsSync(dist) ? readdirSync(dist, { recursive: true, encoding: 'utf8' }) : []) {
-    // dist/cjs has a row of its own.
+    // dist/cjs has its own row.
     if (output === 'dist' && path.startsWith('cjs')) continue
     const file = join(dist, path)
     const made = /^(.+?)(\.d\.ts|\.js)$/.exec(path)

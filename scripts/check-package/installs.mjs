@@ -1,13 +1,10 @@
-// Whether it can be installed: beside old and new versions of what it works with, and by four
-// package managers, each in an empty project.
+// Checks installations: beside old and new versions of frameworks and drivers, and with each
+// package manager in an empty project.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { check, run, write } from './project.mjs'
 
-/**
- * Versions that are older than those that we work with: who uses none of our adapters may have
- * them.
- */
+/** Versions that are too old for the adapters. Users who need no adapter may have them. */
 const OLD = [
   'redis@4',
   'koa@2',
@@ -71,8 +68,8 @@ export function checkInstalls(folder, tarball) {
 }
 
 /**
- * Bun's program, from the package of this platform: the package `bun` copies it from there by an
- * install script, which newer versions of npm do not run.
+ * Bun's program, from the package of this platform. The package `bun` copies it by an install
+ * script, which newer versions of npm do not run.
  */
 function installBun(folder) {
   const home = project(folder, 'bun-itself')

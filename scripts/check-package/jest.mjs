@@ -1,4 +1,4 @@
-// Whether Jest runs it: 29 and 30, CommonJS through ts-jest as `nest new` sets it up, and ES
+// Checks the package in Jest 29 and 30: CommonJS by ts-jest, as `nest new` configures it, and ES
 // modules.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -77,7 +77,7 @@ export function checkJest(tarball) {
   }
 }
 
-/** This Node, and those that test/runtimes has installed. */
+/** This Node, and the versions that test/runtimes has installed. */
 function nodes() {
   const others = Object.entries(NODES)
     .map(([line, name]) => [line, join(ROOT, 'test/runtimes/node_modules', name, 'bin/node')])

@@ -1,5 +1,5 @@
-// Projects of users for check-package: folders with a package.json and what it depends on, kept
-// between runs under a name that changes with the dependencies. And the count of what passed.
+// User projects for check-package: folders with a package.json and its dependencies, which are kept
+// between runs under a name that changes with the dependencies. It also counts the checks.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,15 +8,15 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-/** Outside of the repository, so that what a project lacks is not found in our node_modules. */
+/** Outside of the repository, so that a project cannot use its node_modules. */
 const CACHE = join(tmpdir(), 'tokenwright-check-package')
 
-/** How long one program may take, in milliseconds: an installation at a slow registry is the longest. */
+/** The time limit of one program, in milliseconds: an installation from a slow registry is slow. */
 const LIMIT = 600_000
 
 export const tally = { passed: 0, failed: 0 }
 
-/** Counts a check, and shows what it printed when it failed. */
+/** Counts a check, and prints its output if it failed. */
 export function count(title, isRight, output = '') {
   tally[isRight ? 'passed' : 'failed']++
   console.log(`${isRight ? 'ok    ' : 'FAILED'} ${title}`)
@@ -48,8 +48,8 @@ export function write(folder, files) {
 }
 
 /**
- * A project with these dependencies and the packed library, whose dependencies are installed once
- * and kept. The library is unpacked and not installed: of its installation other checks say more.
+ * A project with these dependencies and the packed library. Dependencies are installed once and
+ * kept. The library is only unpacked, as other checks install it.
  */
 export function prepareProject(name, dependencies, tarball, manifest = {}) {
   const digest = createHash('sha256').update(JSON.stringify(dependencies)).digest('hex').slice(0, 8)

@@ -1,5 +1,5 @@
-// Whether the types compile: three lines of TypeScript, three of @types/node, every module setting
-// that their users have, `skipLibCheck` off. Only complaints about our files count.
+// Checks that the types compile: with three versions of TypeScript and of @types/node, with each
+// usual module setting, and with `skipLibCheck` off. Only errors in our files count.
 import { join } from 'node:path'
 import { count, prepareProject, run, write } from './project.mjs'
 
@@ -28,10 +28,10 @@ const FRAMEWORKS = {
   rxjs: '7.8.2',
   ws: '8.23.0',
 }
-/** Entry points that need no framework. */
+/** The entry points that need no framework. */
 const PLAIN = ['', '/routes', '/client', '/fetch', '/node', '/stores/memory', '/stores/contract', '/testing']
 
-/** What each module setting is called, where it exists, and in which files. */
+/** The module settings: their compiler options, file, and the compilers without them. */
 const MODULES = [
   { title: 'NodeNext, ESM', flags: ['--module', 'nodenext'], file: 'esm.mts' },
   { title: 'NodeNext, CommonJS', flags: ['--module', 'nodenext'], file: 'cjs.cts' },
@@ -91,7 +91,7 @@ export function checkTypes(tarball, entryPoints) {
     write(folder, { 'esm.mts': program, 'cjs.cts': program, 'plain.ts': program })
     for (const compiler of Object.keys(COMPILERS)) {
       const modules = MODULES.filter(({ not = [] }) => !not.includes(compiler))
-      // Every setting with the middle line of @types/node; with the others the usual one.
+      // Each setting with one version of @types/node, and only the usual one with the others.
       for (const module of line === '22' ? modules : modules.slice(0, 1))
         compile(folder, compiler, module, { skipLibCheck: false, what: `@types/node ${line}` })
     }
