@@ -1,5 +1,5 @@
 /**
- * Hostile inputs: what one refusal costs. Nothing here should cost more than an honest token does,
+ * Hostile tokens, to measure what a refusal costs. None should cost more than a genuine token,
  * whatever its size.
  */
 import { draw, type PairName, signByHand, toHeader } from './token.ts'
@@ -8,11 +8,11 @@ const MEGABYTE = 1_000_000
 const deep = `${'['.repeat(MEGABYTE / 2)}${']'.repeat(MEGABYTE / 2)}`
 const encode = (text: string): string => Buffer.from(text).toString('base64url')
 
-/** An attack: its name, and how to make the token out of a pool of good ones. */
+/** An attack. */
 export interface Attack {
-  /** What the table calls it. */
+  /** Its title in the table. */
   readonly title: string
-  /** Makes one bad token. */
+  /** Creates one bad token. */
   readonly draw: () => string
 }
 
@@ -22,13 +22,13 @@ function spoil(token: string): string {
   return `${token.slice(0, at)}${token[at] === 'A' ? 'B' : 'A'}${token.slice(at + 1)}`
 }
 
-/** Makes a big token anew for every call, so that no string is known already. */
+/** Creates a large token again for each call, so that V8 has not hashed the string. */
 function repeat(token: string): () => string {
   const bytes = Buffer.from(token, 'latin1')
   return () => bytes.toString('latin1')
 }
 
-/** The attacks on an HS256 verifier. */
+/** The attacks on an HS256 verifier, from a pool of genuine tokens. */
 export function createAttacks(pool: readonly Buffer[]): readonly Attack[] {
   const header = toHeader('HS256' satisfies 'HS256' | PairName)
   const deepHeader = encode(`{"alg":"HS256","typ":"at+jwt","x":${deep}}`)

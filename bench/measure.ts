@@ -1,57 +1,54 @@
 /**
- * Races: contestants do the same work in turns, a few milliseconds each, many rounds, in one
- * process. What a contestant costs is the median of its rounds; its ratio is the median of its
- * ratios to the limit in the same round, so that noise from the machine hits both. The slices are
- * timed by mitata; inputs are made outside of the timed part.
+ * Races: contestants do the same work in turns of a few milliseconds, for many rounds, in one
+ * process. The cost of a contestant is the median of its rounds. Its ratio is the median of its
+ * ratios to the limit in the same round, so that noise affects both. mitata times the slices, and
+ * inputs are created outside of the timed part.
  */
 import { do_not_optimize, measure } from 'mitata'
 
 /** One way to do the work. */
 export interface Contestant {
-  /** What the table calls it. */
+  /** Its name in the table. */
   readonly name: string
-  /** Does the work once; a promise is awaited. */
+  /** Does the work once. A promise is awaited. */
   readonly run: (input: string) => unknown
 }
 
-/** One kind of work and all who do it. */
+/** One kind of work and its contestants. */
 export interface Race {
-  /** What the table calls it. */
+  /** Its title in the table. */
   readonly title: string
-  /** Makes one input; not timed. */
+  /** Creates one input; not timed. */
   readonly draw: () => string
-  /** Who does it; the ratios are to the first. */
+  /** The contestants. Ratios are to the first. */
   readonly contestants: readonly Contestant[]
-  /** How often the work is done between two looks at the clock. Default 500. */
+  /** How often the work is done between two reads of the clock. Default 500. */
   readonly batch?: number
 }
 
-/** What one contestant needed. */
+/** The result of one contestant. */
 export interface Result {
   /** The contestant. */
   readonly name: string
   /** Microseconds per operation. */
   readonly cost: number
-  /** Its cost by the cost of the race's first contestant. */
+  /** Its cost, divided by the cost of the first contestant. */
   readonly ratio: number
 }
 
-/** How many rounds a race has. */
+/** The number of rounds of a race. */
 export const ROUNDS = 15
 
-/** How long a slice takes at least, in nanoseconds. */
+/** The least duration of a slice, in nanoseconds. */
 const SLICE = 15e6
 
-/** The middle of some numbers. */
+/** The median of some numbers. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[sorted.length >> 1] ?? Number.NaN
 }
 
-/**
- * One turn of one contestant, in microseconds per operation; collections that fall into it are part
- * of it.
- */
+/** One turn of one contestant, in microseconds per operation, garbage collection included. */
 async function runSlice({ run }: Contestant, draw: () => string, batch: number): Promise<number> {
   const bench = (input: string): unknown => {
     const result = run(input)
@@ -69,10 +66,7 @@ async function runSlice({ run }: Contestant, draw: () => string, batch: number):
   return stats.avg / 1000
 }
 
-/**
- * Lets all contestants take turns; the order moves by one every round, so that no one always
- * follows the same one.
- */
+/** Runs all contestants in turns. The order shifts by one in each round. */
 export async function runRace({ draw, contestants, batch = 500 }: Race): Promise<readonly Result[]> {
   const costs = contestants.map((): number[] => [])
   for (let round = -1; round < ROUNDS; round++) {
@@ -81,7 +75,8 @@ export async function runRace({ draw, contestants, batch = 500 }: Race): Promise
       const contestant = contestants[i]
       if (contestant === undefined) continue
       const cost = await runSlice(contestant, draw, batch)
-      if (round >= 0) costs[i]?.push(cost) // the first round only warms up
+      // The first round only warms up.
+      if (round >= 0) costs[i]?.push(cost)
     }
   }
   const limit = costs[0] ?? []

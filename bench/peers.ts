@@ -1,7 +1,7 @@
 /**
- * The peers, each as its documentation says it is fastest: keys imported once, algorithms pinned,
- * and the same claims checked. fast-jwt runs with and without its cache. jsonwebtoken knows no
- * EdDSA.
+ * The peers, each in the way that its documentation calls fastest: with imported keys, pinned
+ * algorithms and the same claims. fast-jwt runs with and without its cache. jsonwebtoken does not
+ * support EdDSA.
  */
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { createSigner, createVerifier } from 'fast-jwt'
@@ -12,7 +12,7 @@ import { AUDIENCE, createClaims, ISSUER, KID, PAIRS, type PairName, SECRET } fro
 
 type Alg = 'HS256' | PairName
 
-/** How many tokens fast-jwt's cache may hold: more than are in play. */
+/** The size of fast-jwt's cache: more than the tokens of the pool. */
 const CACHE_SIZE = 10_000
 
 const header = { typ: 'at+jwt', kid: KID }
@@ -23,7 +23,7 @@ function keysOf(alg: Alg): { readonly privateKey: KeyObject; readonly publicKey:
   return { privateKey: key, publicKey: key }
 }
 
-/** fast-jwt takes secrets and PEM texts, and prepares them once. */
+/** A key for fast-jwt, which takes secrets and PEM and prepares them once. */
 function toFastKey(key: KeyObject): string | Buffer {
   if (key.type === 'secret') return key.export()
   return key.type === 'public'
@@ -31,7 +31,7 @@ function toFastKey(key: KeyObject): string | Buffer {
     : key.export({ type: 'pkcs8', format: 'pem' })
 }
 
-/** fast-jwt's verifier, as a contestant. */
+/** The verifier of fast-jwt, as a contestant. */
 export function createFastVerifier(alg: Alg, cached: boolean): Contestant {
   const verify = createVerifier({
     key: toFastKey(keysOf(alg).publicKey),
@@ -55,14 +55,14 @@ function createJoseVerifier(alg: Alg): Contestant {
   return { name: 'jose', run: (token) => jwtVerify(token, key, options) }
 }
 
-/** Every peer's verifier for an algorithm, without caches. */
+/** The verifiers of all peers for an algorithm, without caches. */
 export function createPeerVerifiers(alg: Alg): readonly Contestant[] {
   const fast = createFastVerifier(alg, false)
   const jose = createJoseVerifier(alg)
   return alg === 'EdDSA' ? [fast, jose] : [fast, createJsonwebtokenVerifier(alg), jose]
 }
 
-/** Every peer's signer for an algorithm. */
+/** The signers of all peers for an algorithm. */
 export function createPeerSigners(alg: Alg): readonly Contestant[] {
   const key = keysOf(alg).privateKey
   const sign = createSigner({ key: toFastKey(key), algorithm: alg, header: { ...header, alg } })

@@ -1,9 +1,9 @@
 /**
- * The limit: what a careful engineer writes by hand on `node:crypto` for one algorithm, one key and
- * one kind of token. Keys are prepared, the header's `alg` and `typ` are checked, the signature is
- * compared in constant time, and exp, nbf, iss, aud and type are checked. It is honest, and less
- * strict than a library must be: it freezes nothing, bounds nothing, accepts more than one spelling
- * of base64url and replaces bad UTF-8.
+ * The limit: what a careful engineer writes by hand with `node:crypto` for one algorithm, one key
+ * and one kind of token. It prepares keys, checks the header's `alg` and `typ`, compares the
+ * signature in constant time, and checks exp, nbf, iss, aud and type. It is less strict than a
+ * library must be: it freezes nothing, has no limits, accepts several spellings of base64url, and
+ * replaces invalid UTF-8.
  */
 import {
   createHmac,
@@ -20,7 +20,7 @@ type Check = (input: string, signature: Buffer) => boolean
 
 const secret = createSecretKey(SECRET)
 
-/** Hash and options of each public-key algorithm. */
+/** The hash and the options of each public-key algorithm. */
 const PAIR_OPTIONS: Record<PairName, { hash: string | null; options: Omit<SignKeyObjectInput, 'key'> }> = {
   RS256: { hash: 'sha256', options: {} },
   ES256: { hash: 'sha256', options: { dsaEncoding: 'ieee-p1363' } },
@@ -38,7 +38,7 @@ function readClaims(encoded: string): Claims {
   return claims
 }
 
-/** Reads the header and checks that it is what is expected. */
+/** Parses the header and checks it. */
 function readHeader(alg: string): (encoded: string) => boolean {
   return (encoded) => {
     const header = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'))
@@ -67,16 +67,16 @@ const hmacHeader = toHeader('HS256')
 /** Verifies an HS256 token. */
 export const verifyHmac = createVerifier(readHeader('HS256'), checkHmac)
 
-/** The same for one who knows that only one header is ever written, and compares it as text. */
+/** The same where only one header is ever written: compares it as text. */
 export const verifyHmacOfOneHeader = createVerifier((header) => header === hmacHeader, checkHmac)
 
-/** Signs new claims by HS256. */
+/** Signs new claims with HS256. */
 export function signHmac(): string {
   const input = `${hmacHeader}.${Buffer.from(JSON.stringify(createClaims())).toString('base64url')}`
   return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
 }
 
-/** Makes a verifier for a public key. */
+/** Creates a verifier for a public key. */
 export function createPairVerifier(alg: PairName): (token: string) => Claims {
   const { hash, options } = PAIR_OPTIONS[alg]
   const key = { key: PAIRS[alg].publicKey, ...options }
@@ -85,7 +85,7 @@ export function createPairVerifier(alg: PairName): (token: string) => Claims {
   )
 }
 
-/** Makes a signer for a private key. */
+/** Creates a signer for a private key. */
 export function createPairSigner(alg: PairName): () => string {
   const { hash, options } = PAIR_OPTIONS[alg]
   const key = { key: PAIRS[alg].privateKey, ...options }
@@ -96,9 +96,7 @@ export function createPairSigner(alg: PairName): () => string {
   }
 }
 
-/**
- * Finds a token again in a bare `Map` with the token as its key: what any cache must at least do.
- */
+/** Looks a token up in a bare `Map` by the token, the least that a cache must do. */
 export function createBareMap(tokens: readonly string[]): (token: string) => Claims | undefined {
   const map = new Map(tokens.map((token) => [token, verifyHmac(token)]))
   return (token) => map.get(token)

@@ -1,13 +1,10 @@
-/**
- * The table: microseconds per operation and the ratio to the limit, in Markdown, so that it can be
- * kept in README.md.
- */
+/** Prints the results as Markdown tables, for README.md. */
 import { cpus } from 'node:os'
 import { type Result, ROUNDS } from './measure.ts'
 import type { EntrySize } from './memory.ts'
 import type { RotationResult } from './rotation.ts'
 
-/** Prints the facts of the machine, without which no figure means anything. */
+/** Prints the machine, the date and the head of the table. */
 export function printMachine(): void {
   const processors = cpus()
   const date = new Date().toISOString().slice(0, 10)
@@ -19,7 +16,7 @@ export function printMachine(): void {
   console.log(`|${'-'.repeat(38)}|${'-'.repeat(36)}|-----------------:|------:|`)
 }
 
-/** Prints what one race gave. */
+/** Prints the results of one race. */
 export function printRace(title: string, results: readonly Result[]): void {
   for (const [i, { name, cost, ratio }] of results.entries()) {
     const cells = [
@@ -41,10 +38,10 @@ export function printEntry({ total, overhead }: EntrySize): void {
 
 /** Prints the memory of one revocation. */
 export function printRevocation(bytes: number): void {
-  console.log(`\nOne revoked session in memory: ${Math.round(bytes)} bytes.`)
+  console.log(`\nOne revoked token in memory: ${Math.round(bytes)} bytes.`)
 }
 
-/** Prints refreshes per second for each store. */
+/** Prints the refreshes per second of each store. */
 export function printRotation(results: readonly RotationResult[]): void {
   console.log('\n| store | simplest atomic writes per second | refreshes per second | share |')
   console.log('|---|---:|---:|---:|')

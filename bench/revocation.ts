@@ -1,6 +1,6 @@
 /**
- * What a revocation check costs: a remembered token without a store, with an empty revocation list,
- * and with a list of a million. And how much memory an entry of the list takes.
+ * The cost of a revocation check: a cached token without a store, with an empty revocation list,
+ * and with a list of a million entries. It also measures the memory of an entry.
  */
 import { randomBytes } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
@@ -11,13 +11,10 @@ import type { Race } from './measure.ts'
 import { createRing } from './ours.ts'
 import { AUDIENCE, createClaims, createPool, draw, ISSUER, signByHand, toHeader } from './token.ts'
 
-/** How many tokens are revoked. */
+/** The number of revoked tokens. */
 const ENTRIES = 1_000_000
 
-/**
- * An application whose store knows of as many revoked tokens, and what each takes in its list in
- * bytes.
- */
+/** An application with that many revoked tokens, and the size of an entry in its list, in bytes. */
 async function open(entries: number): Promise<{ readonly auth: Auth; readonly bytes: number }> {
   const store = memoryStore()
   const until = Date.now() / 1000 + 86_400
@@ -41,7 +38,7 @@ function measureHeap(): number {
   return process.memoryUsage().heapUsed
 }
 
-/** The race, the size of an entry, and how to end what was opened. */
+/** The race, the size of an entry in bytes, and a function that closes the applications. */
 export async function createRevocationRace(): Promise<{
   readonly race: Race
   readonly bytes: number
@@ -55,11 +52,11 @@ export async function createRevocationRace(): Promise<{
     { name: 'nothing revoked', run: (token: string) => empty.auth.verifyToken(token) },
     { name: 'a million revoked', run: (token: string) => full.auth.verifyToken(token) },
   ]
-  // The caches are warm: what is measured is the check, not the signature.
+  // With warm caches the race measures the check, not the signature.
   for (const bytes of pool) for (const { run } of contestants) await run(bytes.toString('latin1'))
   const close = async (): Promise<void> => void (await Promise.all([empty.auth.close(), full.auth.close()]))
   return {
-    race: { title: 'a remembered token', draw: () => draw(pool), contestants },
+    race: { title: 'revocation: a cached token', draw: () => draw(pool), contestants },
     bytes: full.bytes,
     close,
   }

@@ -1,7 +1,7 @@
 /**
- * Refreshes per second for each store whose server runs here, as a share of the store's own
- * simplest atomic write through the same driver in the same run: `HSET` on Redis, an `UPDATE` of
- * one row by its key on SQL. Servers that are absent are left out, and said so.
+ * The refreshes per second of each store whose server runs here, as a share of the store's simplest
+ * atomic write with the same driver in the same run: `HSET` on Redis, and `UPDATE` of one row by
+ * its key on SQL. It skips servers that are not running, with a message.
  */
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
@@ -13,29 +13,26 @@ import { memoryStore } from 'tokenwright/stores/memory'
 import { redisStore } from 'tokenwright/stores/redis'
 import { migrateSql, sqlStore, withDeadlines } from 'tokenwright/stores/sql'
 
-/** A store to be measured. */
+/** A store to measure. */
 interface Candidate {
   readonly name: string
   readonly store: Store
-  /** The simplest atomic write through the same driver. */
+  /** The simplest atomic write with the same driver. */
   readonly write: () => Promise<unknown>
   readonly close: () => Promise<unknown>
 }
 
-/** What was measured, in calls per second. */
+/** The results of one store, in calls per second. */
 export interface RotationResult {
   /** The store. */
   readonly name: string
-  /** Simplest atomic writes per second. */
+  /** The simplest atomic writes per second. */
   readonly writes: number
-  /** Refreshes that advance the generation per second. */
+  /** Refreshes per second, each of which advances the generation. */
   readonly rotations: number
 }
 
-/**
- * How many calls are under way at once, how long a slice lasts in milliseconds, and how many slices
- * there are.
- */
+/** The number of concurrent calls, the length of a slice in milliseconds, and the slices. */
 const LANES = 16
 const SLICE = 400
 const ROUNDS = 5
@@ -89,7 +86,7 @@ async function openMemory(): Promise<Candidate> {
   return { name: 'memory', store: memoryStore(), write, close: async () => undefined }
 }
 
-/** The candidates that can be opened here. */
+/** All candidates. One whose server is not running fails to open. */
 const CANDIDATES: Readonly<Record<string, () => Promise<Candidate>>> = {
   memory: openMemory,
   redis: openRedis,
@@ -103,7 +100,7 @@ const CANDIDATES: Readonly<Record<string, () => Promise<Candidate>>> = {
   },
 }
 
-/** Calls per second with several calls under way. */
+/** The calls per second, with several concurrent calls. */
 async function rate(work: (lane: number) => Promise<unknown>): Promise<number> {
   const started = performance.now()
   let calls = 0
@@ -117,9 +114,9 @@ async function rate(work: (lane: number) => Promise<unknown>): Promise<number> {
   return (calls / (performance.now() - started)) * 1000
 }
 
-/** Starts a session for each lane, whose every refresh then advances the generation. */
+/** Starts a session for each lane. Returns the function that refreshes it. */
 async function startLanes(store: Store): Promise<(lane: number) => Promise<unknown>> {
-  const draft = {
+  const session = {
     sub: 'bench',
     realm: null,
     provedAt: 0,
@@ -132,7 +129,7 @@ async function startLanes(store: Store): Promise<(lane: number) => Promise<unkno
   const lanes = await Promise.all(
     Array.from({ length: LANES }, async () => {
       const sid = randomBytes(16).toString('base64url')
-      await store.start({ ...draft, sid, ip: null, userAgent: null, idle: 86_400, absolute: 86_400 }, null)
+      await store.start({ ...session, sid, ip: null, userAgent: null, idle: 86_400, absolute: 86_400 }, null)
       return { sid, gen: 0 }
     }),
   )
@@ -141,20 +138,20 @@ async function startLanes(store: Store): Promise<(lane: number) => Promise<unkno
     if (lane === undefined) return
     const rules = { overlap: 0, idle: 86_400, rotation: true, logTtl: 900, now: null, notAfter: null }
     const { word } = await store.rotate({ ...rules, sid: lane.sid, gen: lane.gen++ } satisfies RotateCall)
-    if (word !== 'rotated') throw new Error(`A refresh answered ${word}`)
+    if (word !== 'rotated') throw new Error(`expected a refresh to be rotated, got ${word}`)
   }
 }
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 
-/** Measures every store that can be opened here. */
+/** Measures each store that can be opened. */
 export async function measureRotation(): Promise<readonly RotationResult[]> {
   const results: RotationResult[] = []
   for (const [name, open] of Object.entries(CANDIDATES)) {
     const candidate = await open().catch(() => null)
     if (candidate === null) {
-      console.error(`${name} is not here: left out`)
+      console.error(`${name} is not running: skipped`)
       continue
     }
     const rotate = await startLanes(candidate.store)

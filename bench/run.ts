@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- <filter>]`: every race whose title contains the filter, such as `HS256`,
- * `cached`, `refuse` or `memory`. Before anything is timed, every contestant must have accepted
- * what it is to verify, or refused what it is to refuse.
+ * `npm run bench [-- <filter>]`: runs the races whose title contains the filter, such as `HS256`,
+ * `cached` or `refuse`; `memory`, `revocation` and `rotation` run the other measurements. Before a
+ * race, each contestant must accept what it verifies and refuse what it refuses.
  */
 import { createAttacks } from './hostile.ts'
 import { type Contestant, type Race, runRace } from './measure.ts'
@@ -94,7 +94,7 @@ function createPairRaces(alg: PairName): readonly Race[] {
   ]
 }
 
-/** Returns what a contestant refuses with, instead of throwing it. */
+/** Makes a contestant return the error of its refusal. */
 function refusing({ name, run }: Contestant): Contestant {
   const accepted = (): never => {
     throw new Error(`${name} accepted a bad token`)
@@ -128,12 +128,12 @@ function createRefusalRaces(): readonly Race[] {
   }))
 }
 
-/** Lets every contestant do the work once, so that no one is timed while failing. */
+/** Lets each contestant do the work once, so that none is timed while it fails. */
 async function check({ contestants, draw }: Race): Promise<void> {
   for (const { run } of contestants) await run(draw())
 }
 
-/** Fills the caches that are raced. */
+/** Fills the caches of the contestants. */
 async function warm({ contestants }: Race): Promise<void> {
   for (const { run } of contestants) for (const bytes of pool) await run(bytes.toString('latin1'))
 }

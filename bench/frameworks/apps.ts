@@ -1,7 +1,7 @@
 /**
  * The applications: for each framework one with a middleware that does nothing, and the same one
- * behind each library. All respond with the same JSON to `GET /`, and all that guard check
- * signature, exp, nbf, iss and aud of an HS256 token in the header.
+ * behind each guard. All respond to `GET /` with the same JSON. Each guard checks signature, exp,
+ * nbf, iss and aud of an HS256 token in the header.
  */
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import fastifyJwt from '@fastify/jwt'
@@ -22,7 +22,7 @@ import { guards as koaGuards } from 'tokenwright/koa'
 import { guards as nestGuards } from 'tokenwright/nest'
 import { toJwtGuard, toNest, toPassport } from './nest.ts'
 
-/** What every token says of its origin. */
+/** The issuer and the audience of all tokens. */
 const issuer = 'https://auth.example.com'
 const audience = 'https://api.example.com'
 
@@ -34,9 +34,9 @@ export function createApplication(secret: string, cached = true): Auth {
 /** One application under measurement. */
 export interface App {
   readonly framework: string
-  /** What guards it; `BARE` for nothing. */
+  /** The guard's name; `BARE` for no guard. */
   readonly guard: string
-  /** Whether its figure lies close to the bare one, so that it needs many processes. */
+  /** Whether its cost is close to the bare one, so that it needs many processes. */
   readonly close: boolean
   create(secret: string): RequestListener | Promise<RequestListener>
 }
@@ -44,16 +44,10 @@ export interface App {
 /** The application whose middleware does nothing. */
 export const BARE = 'nothing'
 
-/**
- * The application whose middleware reads the header and leaves it to the handler: what any guard
- * does at least.
- */
+/** The application whose middleware attaches the header to the request: the least a guard does. */
 export const LEAST = 'reading and attaching'
 
-/**
- * The application whose middleware remembers by hand what was verified: a bare `Map` from the
- * header's value to the payload, and `exp`.
- */
+/** The application with a handmade cache: a bare `Map` from header to payload, and `exp`. */
 const BY_HAND = 'a Map by hand'
 
 const OURS = 'tokenwright'
@@ -102,10 +96,10 @@ function toKoa(middleware: Koa.Middleware): RequestListener {
   return app.callback()
 }
 
-/** What a middleware makes of the header for the handler. @throws {Refusal} */
+/** What a middleware attaches for a header. @throws {Refusal} */
 type Read = (header: string | undefined) => unknown
 
-/** What every one of the frameworks responds with 401 when a middleware throws it. */
+/** An error for which each of the frameworks responds with 401. */
 class Refusal extends Error {
   readonly status = 401
   readonly statusCode = 401
@@ -116,23 +110,20 @@ class Refusal extends Error {
   }
 }
 
-/**
- * The application of one framework behind nothing, behind a reader of the header, and behind our
- * guard.
- */
+/** The application of one framework: bare, behind a reader of the header, and behind our guard. */
 interface Plain {
   readonly bare: App['create']
   readonly reading: (read: Read) => ReturnType<App['create']>
   readonly ours: (auth: Auth) => ReturnType<App['create']>
 }
 
-/** Leaves something on a request. */
+/** Attaches a value to a request. */
 function attach(target: object, auth: unknown): void {
   const attached: { auth?: unknown } = target
   attached.auth = auth
 }
 
-/** Remembers by hand what was verified. */
+/** A handmade cache of verified tokens. */
 function rememberByHand(secret: string): Read {
   const rules = { algorithms: ['HS256' as const], issuer, audience }
   const remembered = new Map<string, JwtPayload>()
@@ -149,10 +140,7 @@ function rememberByHand(secret: string): Read {
   }
 }
 
-/**
- * Rows of one framework: nothing, the least, a cache by hand, ours with and without its cache, and
- * the framework's own.
- */
+/** The rows of one framework: bare, the least, handmade, ours with and without cache, and peers. */
 function rows(
   framework: string,
   { bare, reading, ours }: Plain,
@@ -172,7 +160,7 @@ function rows(
   })
 }
 
-/** Every application; the first row of each framework is the bare one. */
+/** All applications. The first row of each framework is the bare one. */
 export const APPS: readonly App[] = [
   ...rows(
     'fastify',
@@ -258,9 +246,9 @@ export const APPS: readonly App[] = [
   ),
 ]
 
-/** Serves one application on a port of its own. */
+/** Serves one application on a free port. */
 export async function serveApp(app: App, secret: string): Promise<ReturnType<typeof createServer>> {
-  // Connections wait for their turn for as long as that takes.
+  // A connection must stay open until its next turn.
   const server = createServer({ keepAliveTimeout: 0 }, await app.create(secret))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return server

@@ -1,15 +1,15 @@
 /**
- * The load: keep-alive connections, one request in flight on each, a token at random from the pool
- * in every request. Requests are made ready before, so that the load costs the machine as little as
- * it can. And it never sleeps: to wake a sleeping client costs the kernel some 6 us of the server's
- * time, more often the slower the server is, which would be charged to the guards.
+ * The load: keep-alive connections with one request in flight, each with a random token of the
+ * pool. Requests are prepared before, so that the load is cheap. The load never sleeps, as waking a
+ * client takes the kernel some 6 us of the server's time, more often if the server is slow, and
+ * this would count as the guard's.
  */
 import { connect, type Socket } from 'node:net'
 
-/** How many connections there are. */
+/** The number of connections. */
 const CONNECTIONS = 16
 
-/** The request for each token, as Node's own fetch would send it. */
+/** The request for each token, as Node's `fetch` sends it. */
 export function toRequests(tokens: readonly string[]): readonly Buffer[] {
   const others =
     'Connection: keep-alive\r\nAccept: */*\r\nUser-Agent: bench\r\nAccept-Encoding: gzip, deflate\r\n'
@@ -31,14 +31,14 @@ export async function probe(port: number, request: Uint8Array): Promise<number> 
   }
 }
 
-/** Connections that stay open, as opening them costs the server more than a request. */
+/** Connections that stay open, as a new one costs the server more than a request. */
 export interface Load {
-  /** Sends that many requests; every one must be answered with 200. */
+  /** Sends that many requests. Each must get a 200. */
   run(count: number): Promise<void>
   close(): void
 }
 
-/** Connects to a server, and sends it requests at random when asked. */
+/** Connects to a server. */
 export function openLoad(port: number, requests: readonly Buffer[]): Load {
   const sockets = Array.from({ length: CONNECTIONS }, () => connect(port, '127.0.0.1').setNoDelay(true))
   return {
@@ -60,15 +60,15 @@ export function openLoad(port: number, requests: readonly Buffer[]): Load {
   }
 }
 
-/** Sends one request after the other on one connection, until there are none. */
+/** Sends one request after the other on one connection until `next` returns none. */
 function keepBusy(socket: Socket, next: () => Buffer | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     let text = ''
     const onData = (bytes: Buffer): void => {
       text += bytes.toString('latin1')
-      // The same short JSON in every response: it has come when its last character has.
+      // All responses have the same short JSON, so its end is the end of the response.
       if (!text.endsWith('"world"}')) return
-      if (!text.startsWith('HTTP/1.1 200')) reject(new Error(`answered ${text.slice(0, 40)}`))
+      if (!text.startsWith('HTTP/1.1 200')) reject(new Error(`expected a 200, got ${text.slice(0, 40)}`))
       text = ''
       send()
     }

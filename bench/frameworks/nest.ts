@@ -1,7 +1,7 @@
 /**
- * Nest on Express, behind any guard; and the two guards that Nest's own documentation teaches: one
- * that calls `@nestjs/jwt`, and `AuthGuard('jwt')` of `@nestjs/passport` with `passport-jwt`. Both
- * end in `jsonwebtoken`, which makes a key of the secret each time.
+ * Nest on Express, and the two guards of Nest's documentation: one that calls `@nestjs/jwt`, and
+ * `AuthGuard('jwt')` of `@nestjs/passport` with `passport-jwt`. Both use `jsonwebtoken`, which
+ * creates a key from the secret each time.
  */
 import type { RequestListener } from 'node:http'
 import {
@@ -20,14 +20,14 @@ import { AuthGuard, PassportStrategy } from '@nestjs/passport'
 import { ExpressAdapter } from '@nestjs/platform-express'
 import { ExtractJwt, Strategy } from 'passport-jwt'
 
-/** What every guard checks of a token beside signature and times. */
+/** What each guard checks in a token beside its times. */
 export interface Rules {
   readonly secret: string
   readonly issuer: string
   readonly audience: string
 }
 
-/** The application, behind one guard. */
+/** The application behind one guard. */
 export async function toNest(
   guard: CanActivate | Type<CanActivate>,
   response: object,
@@ -49,7 +49,7 @@ export async function toNest(
   return app.getHttpAdapter().getInstance()
 }
 
-/** The guard of Nest's chapter on authentication, with `JwtService`. */
+/** The guard in Nest's chapter on authentication, with `JwtService`. */
 export function toJwtGuard({ secret, issuer, audience }: Rules): CanActivate {
   const service = new JwtService({ secret, verifyOptions: { algorithms: ['HS256'], issuer, audience } })
   return {
@@ -67,7 +67,7 @@ export function toJwtGuard({ secret, issuer, audience }: Rules): CanActivate {
   }
 }
 
-/** The strategy of Nest's recipe for Passport; its guard is `AuthGuard('jwt')`. */
+/** The guard and the strategy in Nest's recipe for Passport. */
 export function toPassport({ secret, issuer, audience }: Rules): {
   readonly guard: Type<CanActivate>
   readonly strategy: Type

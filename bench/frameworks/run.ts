@@ -1,12 +1,11 @@
 /**
- * `npm run bench:http [-- <framework>]`: an application with a middleware that does nothing, as a
- * share of the same one behind a guard. What counts is the processor time of the server's process
- * for each request, so that neither the load nor the rest of the machine is in it. Each application
- * has a process of its own, as users run it. Two processes of one program differ by some percent
- * for as long as they live, by how V8 came to compile them and where their data lies: so each
- * application is given many, of which the middle one counts. They come in blocks of one process
- * each, which take turns, and count by the pace of their block, as a machine is now faster and now
- * slower.
+ * `npm run bench:http [-- <framework>]`: the cost of an application without a guard, as a share of
+ * the same one behind a guard. The cost is the processor time of the server's process for each
+ * request, without the load and the rest of the machine. Each application runs in its own process,
+ * as users run it. Two processes of one program differ by some percent for their whole life, as V8
+ * compiles them differently and their data lies elsewhere. So each application has many, and the
+ * median counts. Blocks of one process for each application take turns, and costs are relative to
+ * the block, because the speed of a machine varies.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -19,14 +18,11 @@ import { pin } from './pin.ts'
 
 const TOKENS = 1_000
 const BLOCKS = 9
-/**
- * Who costs far more than the rest takes part in every so many blocks: their figures need no such
- * care.
- */
+/** Applications that cost far more take part in every third block: they need less precision. */
 const SELDOM = 3
-/** Turns of each process before anything is measured: V8 compiles what is hot. */
+/** The turns of each process before anything is measured, so that V8 compiles hot code. */
 const WARM_UP = 4
-/** Turns of each process that count: interleaved rounds. */
+/** The turns of each process that count, in interleaved rounds. */
 const ROUNDS = 7
 const REQUESTS = 3_000
 
@@ -35,7 +31,7 @@ interface Server {
   readonly app: App
   readonly child: ChildProcess
   readonly load: Load
-  /** Microseconds of processor time for each request, of every turn that counts. */
+  /** The processor time for a request, in microseconds, for each turn that counts. */
   readonly costs: number[]
 }
 
@@ -47,25 +43,23 @@ async function ask<T>(child: ChildProcess): Promise<T> {
 async function start(app: App, secret: string, requests: readonly Buffer[]): Promise<Server> {
   const child = fork(new URL('server.js', import.meta.url), [app.framework, app.guard, secret], {
     execArgv: ['--expose-gc'],
-    // Express prints what it refuses, except here.
+    // Otherwise Express prints errors.
     env: { ...process.env, NODE_ENV: 'test' },
   })
   const { port } = await ask<{ port: number }>(child)
   pin(child.pid ?? 0, 'application')
-  await checkAnswers(app, port, requests)
+  await checkResponses(app, port, requests)
   return { app, child, load: openLoad(port, requests), costs: [] }
 }
 
-/** Microseconds of processor time that a process has used. */
+/** The processor time that a process has used, in microseconds. */
 async function readUsed(child: ChildProcess): Promise<number> {
   child.send('used?')
   return (await ask<{ used: number }>(child)).used
 }
 
-/**
- * Whoever guards must accept the pool's tokens and refuse another; otherwise nothing is compared.
- */
-async function checkAnswers(app: App, port: number, requests: readonly Buffer[]): Promise<void> {
+/** Checks that a guard accepts the tokens of the pool and refuses another. */
+async function checkResponses(app: App, port: number, requests: readonly Buffer[]): Promise<void> {
   const good = requests[0] ?? Buffer.alloc(0)
   const bad = Buffer.from(good.toString('latin1').replace(/.{8}\r\n\r\n$/, 'AAAAAAAA\r\n\r\n'))
   const expected = app.guard === BARE || app.guard === LEAST ? [200, 200] : [200, 401]
@@ -74,14 +68,14 @@ async function checkAnswers(app: App, port: number, requests: readonly Buffer[])
   throw new Error(`${app.framework} behind ${app.guard} responds ${statuses} instead of ${expected}`)
 }
 
-/** Loads one application for a turn. */
+/** One turn of one application. */
 async function takeTurn({ child, load, costs }: Server): Promise<void> {
   const before = await readUsed(child)
   await load.run(REQUESTS)
   costs.push(((await readUsed(child)) - before) / REQUESTS)
 }
 
-/** Measures one process of each application; returns the median of each. */
+/** Measures one process of each application. Returns the median of each. */
 async function measureBlock(
   apps: readonly App[],
   secret: string,
@@ -103,21 +97,21 @@ function shuffle<T>(values: readonly T[]): readonly T[] {
   return keyed.sort((a, b) => a.key - b.key).map(({ value }) => value)
 }
 
-/** What one application costs, a figure for each of its processes. */
+/** The costs of one application, for each of its processes. */
 interface Figures {
-  /** Microseconds of processor time for each request. */
+  /** The processor time for a request, in microseconds. */
   readonly costs: number[]
-  /** The same by the pace of its block. */
+  /** The same, relative to the pace of its block. */
   readonly paced: number[]
 }
 
-/** Measures the applications of one framework against each other. */
+/** Compares the applications of one framework. */
 async function compare(apps: readonly App[], secret: string, requests: readonly Buffer[]): Promise<void> {
   const all = new Map<App, Figures>(apps.map((app) => [app, { costs: [], paced: [] }]))
   const close = apps.filter((app) => app.close)
   for (let block = 0; block < BLOCKS; block++) {
     const measured = await measureBlock(block % SELDOM === 0 ? apps : close, secret, requests)
-    // How fast the machine is just now, as all say who take part in every block.
+    // The machine's speed in this block, from the applications that take part in all blocks.
     const logs = measured.filter(({ app }) => app.close).map(({ cost }) => Math.log(cost))
     const pace = Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length)
     for (const { app, cost } of measured) {
@@ -128,7 +122,7 @@ async function compare(apps: readonly App[], secret: string, requests: readonly 
   print(all)
 }
 
-/** Prints a row for each application; the first one is the bare one. */
+/** Prints a row for each application. The first one is the bare one. */
 function print(all: ReadonlyMap<App, Figures>): void {
   const [bare] = all.values()
   const limit = median(bare?.paced ?? [])
@@ -152,9 +146,10 @@ const tokens = Array.from({ length: TOKENS }, () =>
 const requests = toRequests(await Promise.all(tokens))
 const [, , filter = ''] = process.argv
 console.log(`Node ${process.versions.node}, ${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}.`)
-if (!pin(process.pid, 'load')) console.log('No `taskset` here: processes wander, and the figures with them.')
+if (!pin(process.pid, 'load'))
+  console.log('No `taskset` here: processes are not pinned, and the figures are less exact.')
 console.log(
-  `Medians of ${BLOCKS} processes, or ${BLOCKS / SELDOM} of who costs far more, each of ${ROUNDS} interleaved rounds of ${REQUESTS} requests each, ${TOKENS} tokens at random.\n`,
+  `Medians of ${BLOCKS} processes, or ${BLOCKS / SELDOM} where it costs far more, each of ${ROUNDS} interleaved rounds of ${REQUESTS} requests each, ${TOKENS} tokens at random.\n`,
 )
 console.log('| framework | guarded by | us per request | share of bare | of each process |')
 console.log('|---|---|---:|---:|---:|')

@@ -1,14 +1,14 @@
 /**
- * One application in a process of its own. It says where it listens, and tells how much processor
- * time the process has used whenever it is asked. Before it does so it clears away short-lived
- * garbage, so that a turn pays for its own.
+ * One application in its own process. It sends its port, and for each message the processor time
+ * that the process has used. It collects short-lived garbage before, so that each turn pays for its
+ * own.
  */
 import type { AddressInfo } from 'node:net'
 import { APPS, serveApp } from './apps.ts'
 
 const [framework, guard, secret = ''] = process.argv.slice(2)
 const app = APPS.find((each) => each.framework === framework && each.guard === guard)
-if (app === undefined) throw new Error(`Nothing is served by ${framework} behind ${guard}`)
+if (app === undefined) throw new Error(`unknown application: ${framework} behind ${guard}`)
 const { port } = (await serveApp(app, secret)).address() as AddressInfo
 
 process.on('message', () => {
