@@ -1,20 +1,20 @@
 /**
- * Usernames and passwords as they come over the wire, and what the application says of a user whose
- * password was right.
+ * Usernames and passwords of requests, and what the application returns for a user whose password
+ * was correct.
  */
 import { AuthError } from '../errors.ts'
 import { ConfigurationError, isRecord } from '../internal/configuration-error.ts'
 import type { CountAgainst } from './throttle/throttle.ts'
 
-/** A username and a password as they came, within their bounds. */
+/** A username and a password of a request, within their bounds. */
 export interface Credentials {
-  /** The username, 1-320 characters; not normalized in any way. */
+  /** The username, 1-320 characters; not normalized. */
   readonly username: string
   /** The password, 1-1024 bytes of UTF-8. */
   readonly password: string
 }
 
-/** What is known of a user whose password was right. */
+/** A user whose password was correct. */
 export interface VerifiedUser<C> {
   /** The `sub` of the tokens. */
   readonly subject: string
@@ -28,16 +28,16 @@ export interface VerifiedUser<C> {
   readonly acr?: string
 }
 
-/** What `verifyCredentials` learns beside the credentials. */
+/** What `verifyCredentials` gets besides the credentials. */
 export interface LoginContext {
-  /** The client's address, as the option `address` says it. */
+  /** The client's address, as the option `address` returns it. */
   readonly address: string | undefined
   /** The client's user agent. */
   readonly userAgent: string | undefined
   /**
    * Counts this attempt against a subject as well. Where several names lead to one user (a name and
-   * an address of electronic mail), call it with the user's identifier before the password is
-   * compared. Rejects with `rate_limited`, which is the answer of the route.
+   * a mail address), call it with the user's identifier before you compare the password. Rejects
+   * with `rate_limited`, which is then the response of the route.
    */
   readonly countAgainst: CountAgainst
 }
@@ -52,8 +52,8 @@ export type VerifyCredentials<C> = (
 /**
  * Checks what `verifyCredentials` returned: a user, or null for a wrong password.
  *
- * @throws {ConfigurationError} for anything else: a forgotten `return` must let nobody in and hide
- *   nothing
+ * @throws {ConfigurationError} for anything else: a forgotten `return` must let no one in, and must
+ *   be seen
  */
 export function checkVerifiedUser<C>(result: unknown): VerifiedUser<C> | null {
   if (result === null) return null
@@ -61,38 +61,35 @@ export function checkVerifiedUser<C>(result: unknown): VerifiedUser<C> | null {
   if (typeof subject === 'string' && subject !== '') return result as unknown as VerifiedUser<C>
   const got = isRecord(result) ? 'an object without it' : describe(result)
   throw new ConfigurationError(
-    'Expected `verifyCredentials` to return a user with a `subject` that is a text, or null where name or password are wrong; ' +
+    'Expected `verifyCredentials` to return a user with a non-empty string as `subject`, or null where name or password are wrong; ' +
       `got ${got}. The attempt counts as a failure.`,
   )
 }
 
-/** What came, without its text: it may be a password. */
+/** Describes a value without its text, which may be a password. */
 function describe(value: unknown): string {
   return value === undefined || typeof value === 'boolean' ? String(value) : `a value of type ${typeof value}`
 }
 
-/**
- * The largest credentials: characters of a username, bytes of a password; hashing costs by the
- * byte.
- */
+/** The longest username in characters; the longest password in bytes, as hashing costs per byte. */
 const MAX_USERNAME = 320
 const MAX_PASSWORD_BYTES = 1024
 
 /** Reads a username. Throws `request_invalid` for anything else. */
 export function toUsername(value: unknown): string {
   if (typeof value === 'string' && value !== '' && value.length <= MAX_USERNAME) return value
-  throw toInvalid(`Expected \`username\` in the body to be a text of 1 to ${MAX_USERNAME} characters`)
+  throw toInvalid(`Expected \`username\` in the body to be a string of 1 to ${MAX_USERNAME} characters`)
 }
 
 /** Reads a password. Throws `request_invalid` for anything else. */
 export function toPassword(value: unknown): string {
   const isText = typeof value === 'string' && value !== ''
   if (isText && Buffer.byteLength(value, 'utf8') <= MAX_PASSWORD_BYTES) return value
-  throw toInvalid(`Expected \`password\` in the body to be a text of 1 to ${MAX_PASSWORD_BYTES} bytes`)
+  throw toInvalid(`Expected \`password\` in the body to be a string of 1 to ${MAX_PASSWORD_BYTES} bytes`)
 }
 
 /**
- * The refusal of a request whose body is none that is read here.
+ * The refusal of a request without a body, or with one of an unknown type.
  *
  * @param contentType the `Content-Type` header
  */

@@ -7,8 +7,6 @@ export const UNFINISHED: readonly string[] = [
   'examples/',
   'packages/',
   'src/adapters/',
-  'src/routes/credentials.ts',
-  'src/routes/throttle/',
   'src/stores/',
   'test/adapters/',
   'test/routes/',

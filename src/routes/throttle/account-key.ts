@@ -1,20 +1,17 @@
 /**
- * Accounts as limits see them. A name is looked up by the rules of the application's database,
- * which may take many spellings for one name: the usual collations of MySQL fold case, accents,
- * width, invisible characters and trailing spaces. All of them share one count. Two names that fold
- * alike may be two accounts all the same, so a success is known by the exact spelling.
+ * Accounts as limits count them. The application's database looks up a name, and may treat many
+ * spellings as one name: the usual collations of MySQL fold case, accents, width, invisible
+ * characters and trailing spaces. All of them share one count. Two names that fold alike may still
+ * be two accounts, so a success counts for the exact spelling only.
  */
 import { createHash } from 'node:crypto'
 import { COLLATION_EQUALS } from './collation-equals.ts'
 
-/**
- * An account under the names that it is counted by. Both are hashes: no name can stretch them or
- * break out.
- */
+/** The keys of an account's counts. Both are hashes, of fixed length for any name. */
 export interface AccountKey {
-  /** Shared by all spellings. */
+  /** The key that all spellings share. */
   readonly folded: string
-  /** Of this spelling only. */
+  /** The key of this spelling only. */
   readonly exact: string
 }
 
@@ -32,7 +29,7 @@ export function toSubjectKey(subject: string, realm: string | null): AccountKey 
   return { folded: key, exact: key }
 }
 
-/** One key out of several texts: 132 bits of SHA-256 in base64url. */
+/** One key from several texts: 132 bits of SHA-256 in base64url. */
 export function toHash(...parts: readonly (string | null)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)
 }
@@ -46,8 +43,8 @@ const EQUALS: ReadonlyMap<string, string> = new Map(
 const IGNORED = /[\p{M}\p{Default_Ignorable_Code_Point}\p{Cc}]/gu
 
 /**
- * One spelling for all that the usual collations take for one name. It may also join a few that
- * they tell apart.
+ * Folds all spellings that the usual collations treat as one name into one text. May also join a
+ * few names that they distinguish.
  */
 export function foldName(name: string): string {
   const plain = /^[ -~]*$/.test(name) ? name.toLowerCase() : foldUnicode(name)
@@ -57,7 +54,7 @@ export function foldName(name: string): string {
 
 function foldUnicode(name: string): string {
   const letters = replaceEquals(replaceEquals(name).normalize('NFKD')).replace(IGNORED, '')
-  // By way of upper case: some letters share only that.
+  // Through upper case: some letters have only that in common.
   const cased = letters.toLowerCase().toUpperCase().toLowerCase()
   return cased
     .normalize('NFKD')

@@ -1,7 +1,7 @@
 /**
- * The limits of one account: by the address that tries, and as a whole. An attempt is counted
- * before the password is looked at, so that a thousand at once are no way around, and taken back
- * when it was right.
+ * The limits of one account: for each address, and as a whole. An attempt is counted before the
+ * password is checked, so that parallel attempts cannot evade the limit, and taken back if the
+ * password was correct.
  */
 import { type AccountKey, toHash } from './account-key.ts'
 import {
@@ -15,40 +15,40 @@ import {
 } from './limiter.ts'
 
 /**
- * Failures of an account from one address that cost no waiting, and the longest wait after them in
- * seconds.
+ * The failures of an account from one address that cause no wait, and the longest wait after them
+ * in seconds.
  */
 const FREE_FAILURES = 5
 const LONGEST_WAIT = 900
 
-/** How long failures from one address are known, in seconds; how many there may be in that time. */
+/** How long failures from one address are remembered, in seconds, and the most in that time. */
 const PAIR_TTL = 86_400
 const PAIR_FAILURES = 20
 
 /**
  * The most consecutive failures of an account (NIST SP 800-63B-4 section 3.2.2): 100, most of them
- * for addresses from which it was never used. The rest is the owner's, whom strangers cannot keep
- * out. How long they are known, in seconds.
+ * for strangers, the addresses from which it was never used. The rest is for the owner, whom
+ * strangers cannot lock out. How long they are remembered, in seconds.
  */
 const STRANGERS_FAILURES = 80
 const OWNERS_FAILURES = 20
 const ACCOUNT_TTL = 30 * 86_400
 
-/** After so many failures all strangers together have one attempt in so many seconds. */
+/** After so many failures all strangers together get one attempt in so many seconds. */
 const STRANGERS_FREE = 20
 const STRANGERS_INTERVAL = 300
 
-/** An attempt at an account that was counted. Exactly one of its methods is called. */
+/** A counted attempt at an account. Exactly one of its methods is called. */
 export interface CountedAttempt {
-  /** The password was right: the failures before it are forgotten. */
+  /** The password was correct: the failures before it are forgotten. */
   succeed(): Promise<void>
-  /** It was wrong. */
+  /** The password was wrong. */
   fail(): Promise<void>
-  /** It was not looked at, or nobody could tell. */
+  /** The password was not checked, or the check failed with an error. */
   takeBack(): Promise<void>
 }
 
-/** Who tries. */
+/** The client of an attempt. */
 export interface Requester {
   /** The network of the address; undefined where it is unknown. */
   readonly network: string | undefined
@@ -58,15 +58,13 @@ export interface Requester {
 
 /** The limits of the accounts of one application. */
 export class AccountLimits {
-  /**
-   * Failures of an account since its last success, by all spellings; and how often it was reset.
-   */
+  /** Failures of an account since its last success, over all spellings; and the count of resets. */
   readonly #accounts: Limiter
-  /** Those that were made under one spelling: a success takes these back. */
+  /** The failures under one spelling: a success takes these back. */
   readonly #spellings: Limiter
-  /** Failures of an account from one address, since the last reset. */
+  /** The failures of an account from one address, since the last reset. */
   readonly #pairs: Limiter
-  /** Waits that run. */
+  /** The waits that have not ended. */
   readonly #waits: Limiter
 
   constructor(createLimiter: CreateLimiter) {
@@ -83,11 +81,11 @@ export class AccountLimits {
    *
    * @throws {AuthError} `rate_limited`, and then nothing is counted; `store_unavailable`
    */
-  async enter(account: AccountKey, requester: Requester): Promise<CountedAttempt> {
+  async count(account: AccountKey, requester: Requester): Promise<CountedAttempt> {
     const pair = await this.#toPair(account, requester)
     const undo: (() => Promise<unknown>)[] = []
     const takeBack = async (): Promise<void> => {
-      for (const step of undo.reverse()) await forgive(step())
+      for (const revert of undo.reverse()) await forgive(revert())
     }
     const take = async (limiter: Limiter, key: string): Promise<LimiterResult> => {
       const result = await consume(limiter, key)
@@ -99,7 +97,7 @@ export class AccountLimits {
       undo.push(() => this.#waits.delete(key))
     }
 
-    /** Counts against a known client's own share; false where that is used up. */
+    /** Counts against the share of known addresses; false if that is used up. */
     const takeOwners = async (): Promise<boolean> => {
       const key = toShare(account.folded, true)
       if ((await consume(this.#accounts, key)).consumedPoints > OWNERS_FAILURES) {
@@ -119,7 +117,7 @@ export class AccountLimits {
     try {
       const counted = await take(this.#pairs, pair)
       const delay = toWait(counted, requester.isKnown)
-      // The wait that begins now is the next attempt's; this one must have sat out the wait before.
+      // Starts the wait for the next attempt. Refuses this one if the wait before has not ended.
       if (delay > 0) await wait(pair, delay)
       const isStranger = requester.network !== undefined && !requester.isKnown
       if (isStranger && counted.consumedPoints > PAIR_FAILURES) throw await toRefusalUntil(this.#pairs, pair)
@@ -131,13 +129,13 @@ export class AccountLimits {
         succeed: () => this.#forgive(account, pair, isOwners),
       }
     } catch (refusal) {
-      // An attempt that was not looked at is no failure: a flood makes nobody wait longer.
+      // A refused attempt is not a failure: a flood makes no one wait longer.
       await takeBack()
       throw refusal
     }
   }
 
-  /** Forgets every failure of an account, from wherever. */
+  /** Forgets every failure of an account, from all addresses. */
   async reset({ folded, exact }: AccountKey): Promise<void> {
     const forgotten = [true, false].flatMap((isOwners) => [
       this.#accounts.delete(toShare(folded, isOwners)),
@@ -147,17 +145,15 @@ export class AccountLimits {
     await Promise.all([...forgotten, this.#accounts.consume(toResets(folded))])
   }
 
-  /**
-   * What an account and an address are counted by. A reset begins it anew, wherever the address is.
-   */
+  /** The key for an account and an address. A reset changes it for every address. */
   async #toPair({ folded }: AccountKey, { network }: Requester): Promise<string> {
     const resets = await this.#accounts.get(toResets(folded)).catch(() => null)
     return toHash(folded, network ?? null, String(resets?.consumedPoints ?? 0))
   }
 
   /**
-   * Forgets failures under the spelling that was right, this attempt included. Those under others
-   * may be of another account.
+   * Forgets the failures under the spelling of the success, this attempt included. Failures under
+   * other spellings may belong to another account.
    */
   async #forgive({ folded, exact }: AccountKey, pair: string, wasOwners: boolean): Promise<void> {
     const forgetShare = async (isOwners: boolean): Promise<void> => {
@@ -173,7 +169,7 @@ export class AccountLimits {
   }
 }
 
-/** What the failures of known clients, or of strangers, are counted by. */
+/** The key for the failures from known addresses, or from strangers. */
 function toShare(key: string, isOwners: boolean): string {
   return isOwners ? `${key}.known` : key
 }
@@ -183,8 +179,8 @@ function toResets(folded: string): string {
 }
 
 /**
- * The wait that an attempt begins, in seconds. Where the table is full of made-up names, strangers
- * have no free failures.
+ * The wait after an attempt, in seconds. While the table is full of invented names, strangers have
+ * no free failures.
  */
 function toWait({ consumedPoints, isFull = false }: LimiterResult, isKnown: boolean): number {
   const excess = consumedPoints - (isFull && !isKnown ? 1 : FREE_FAILURES)

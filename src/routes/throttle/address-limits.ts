@@ -1,6 +1,4 @@
-/**
- * Limits of addresses, and which addresses are known for an account because it was used from there.
- */
+/** Limits of addresses, and the known addresses of an account: those from which it was used. */
 
 import { UNKNOWN_NETWORK } from '../../http/ip-prefix.ts'
 import { type AccountKey, toHash } from './account-key.ts'
@@ -14,19 +12,16 @@ import {
   UNLIMITED,
 } from './limiter.ts'
 
-/** Failures of an address, and in how many seconds. */
+/** The most failures of an address, and in how many seconds. */
 const MOST_FAILURES = 20
 const WINDOW = 60
 
-/**
- * How long an address stays known for an account, in seconds. It is renewed once half of that is
- * over.
- */
+/** How long an address stays known for an account, in seconds. A use after half of it renews it. */
 const KNOWN_TTL = 90 * 86_400
 
 /**
- * The limits of addresses. A network is undefined where the address is unknown: then nothing is
- * counted and nothing known.
+ * The limits of addresses. A network is undefined if the address is unknown: then nothing is
+ * counted and no address is known.
  */
 export class AddressLimits {
   readonly #addresses: Limiter
@@ -45,13 +40,13 @@ export class AddressLimits {
   }
 
   /**
-   * Counts an attempt. What is refused stays counted, so that asking all the time costs something.
+   * Counts an attempt. A refused one stays counted, so that further attempts prolong the refusal.
    *
-   * @param isKnown an account that is known here has a count of its own for this address: others
-   *   behind it keep no owner out
+   * @param isKnown whether the account was used from this network: then the account's own count for
+   *   it decides, and other clients behind the address cannot lock the owner out
    * @throws {AuthError} `rate_limited`, `store_unavailable`
    */
-  async enter(network: string | undefined, isKnown: boolean): Promise<void> {
+  async count(network: string | undefined, isKnown: boolean): Promise<void> {
     if (network === undefined) return
     const key = toHash(network)
     const { consumedPoints } = await consume(this.#addresses, key)

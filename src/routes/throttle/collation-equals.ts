@@ -1,8 +1,8 @@
 /**
- * Characters that MySQL's and MariaDB's usual collations (`utf8mb4_unicode_ci`, `_unicode_520_ci`,
- * `_uca1400_ai_ci`; `_0900_ai_ci` is alike) take for a Latin letter, a digit or nothing, although
- * their compatibility decomposition does not say so, as MariaDB 10.11 compares them. Code points in
- * hexadecimal, by what they are taken for.
+ * Characters that equal a Latin letter, a digit or nothing in the usual collations of MySQL and
+ * MariaDB (`utf8mb4_unicode_ci`, `_unicode_520_ci`, `_uca1400_ai_ci`; `_0900_ai_ci` is similar),
+ * but not by their compatibility decomposition; as MariaDB 10.11 compares them. Code points in
+ * hexadecimal, by their equal.
  */
 export const COLLATION_EQUALS: Readonly<Record<string, string>> = {
   a: '363 1dd3 1df2 a79a a79b a7c0 a7c1 1f150 1f170',

@@ -1,21 +1,21 @@
 /**
- * Attempts at passwords that are being looked at in this process. They count as failures until they
- * turn out to be none, so several right ones of one user at the same moment would be in each
- * other's way.
+ * The password attempts that this process is checking. They count as failures until they succeed,
+ * so several correct ones of one user at the same moment could refuse each other. A refused attempt
+ * therefore waits for the others.
  */
 
-/** The attempts that are being looked at. */
+/** The attempts that are being checked. */
 export interface InFlight {
-  /** Remembers an attempt until it ends; whoever waits for the account learns how. */
+  /** Remembers an attempt until the returned function is called with its result. */
   begin(account: string): (isRight: boolean) => void
   /**
-   * The attempts at an account that run now: waits for what becomes of them, and says whether one
-   * was right.
+   * Takes the current attempts at an account. The returned function resolves to whether one
+   * succeeds.
    */
   watch(account: string): () => Promise<boolean>
 }
 
-/** Makes an empty set of attempts. */
+/** Creates an empty set of attempts. */
 export function createInFlight(): InFlight {
   const byAccount = new Map<string, Set<Promise<boolean>>>()
   return {

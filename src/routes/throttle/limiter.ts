@@ -1,18 +1,17 @@
 /**
- * Counters of attempts, as `rate-limiter-flexible` has them: the seam between what is counted and
- * where. The counters are the memory of this process, the session store, or a limiter that the
- * application brings.
+ * Counters of attempts, with the interface of `rate-limiter-flexible`. A counter is in the memory
+ * of this process, in the session store, or a limiter of the application.
  */
 import { AuthError, isAuthError } from '../../errors.ts'
 import { ConfigurationError, expected, isRecord } from '../../internal/configuration-error.ts'
 
-/** How things stand with a key. `RateLimiterRes` of `rate-limiter-flexible` is one. */
+/** The count of a key. `RateLimiterRes` of `rate-limiter-flexible` is one. */
 export interface LimiterResult {
-  /** Milliseconds until the count begins anew. */
+  /** Milliseconds until the count starts again at 0. */
   readonly msBeforeNext: number
   /** How many attempts are counted, this one included. */
   readonly consumedPoints: number
-  /** True where the counter has no place for more keys and forgets others for each new one. */
+  /** True while the counter has no space for more keys and forgets another for each new one. */
   readonly isFull?: boolean
 }
 
@@ -21,16 +20,15 @@ export interface Limiter {
   /**
    * Counts an attempt, atomically.
    *
-   * @param options `customDuration`: seconds until the count begins anew, for a key that has none
-   * @returns how things stand; rejects with a `LimiterResult` that is no `Error` when there were
-   *   too many
+   * @param options `customDuration`: seconds until the count starts again, for a new key
+   * @returns the count; rejects with a `LimiterResult`, which is not an `Error`, beyond the limit
    */
   consume(
     key: string,
     points?: number,
     options?: { readonly customDuration?: number },
   ): Promise<LimiterResult>
-  /** How things stand, without counting; null for a key of which nothing is known. */
+  /** The count of a key, without counting an attempt; null for an unknown key. */
   get(key: string): Promise<LimiterResult | null>
   /** Takes attempts back. */
   reward(key: string, points?: number): Promise<unknown>
@@ -38,33 +36,31 @@ export interface Limiter {
   delete(key: string): Promise<unknown>
 }
 
-/** What a limiter is made from. */
+/** The settings of a limiter. */
 export interface LimiterSettings {
-  /** What its keys begin with. */
+  /** The prefix of its keys. */
   readonly keyPrefix: string
-  /** How many attempts are let through. */
+  /** The most attempts that it allows. */
   readonly points: number
-  /** Seconds until a key's count begins anew, from its first attempt. */
+  /** Seconds from a key's first attempt until its count starts again. */
   readonly duration: number
 }
 
-/** Makes a limiter. */
+/** Creates a limiter. */
 export type CreateLimiter = (settings: LimiterSettings) => Limiter
 
-/**
- * The `points` of a limiter that counts and lets everything through: what the count means is said
- * elsewhere.
- */
+/** The `points` of a limiter that only counts: its caller decides what the count means. */
 export const UNLIMITED: number = 1_000_000_000
 
-/** The longest time that a refusal tells, in seconds: until then much can change. */
-const LONGEST_TOLD = 86_400
+/** The longest `Retry-After`, in seconds. */
+const LONGEST_RETRY = 86_400
 
 const METHODS = ['consume', 'get', 'reward', 'delete'] as const satisfies readonly (keyof Limiter)[]
 
 /**
- * Checks what the application's `createLimiter` makes. @throws {ConfigurationError} for what is no
- * limiter
+ * Wraps the application's `createLimiter`.
+ *
+ * @throws {ConfigurationError} from the wrapper, if the result is not a limiter
  */
 export function checkLimiters(createLimiter: CreateLimiter): CreateLimiter {
   return (settings) => {
@@ -91,8 +87,9 @@ export async function consume(limiter: Limiter, key: string, seconds?: number): 
 }
 
 /**
- * What is known of a key; null for nothing. A limiter of the application that cannot tell refuses no
- * one: the count that follows decides. Our own store that does not respond is waited for once.
+ * Reads the count of a key; null without one. An error of the application's limiter refuses no one:
+ * the count that follows decides. An error of our own store is thrown, so that one request does not
+ * wait for it twice.
  */
 export async function look(limiter: Limiter, key: string): Promise<LimiterResult | null> {
   try {
@@ -103,25 +100,22 @@ export async function look(limiter: Limiter, key: string): Promise<LimiterResult
   }
 }
 
-/** The refusal of a key that has had too many attempts in its time. */
+/** The refusal of a key with too many attempts. */
 export async function toRefusalUntil(limiter: Limiter, key: string): Promise<AuthError> {
   const known = await limiter.get(key).catch(toRefusal)
   if (isAuthError(known)) return known
-  return toRefusal({ msBeforeNext: Math.min(known?.msBeforeNext ?? 0, LONGEST_TOLD * 1000) })
+  return toRefusal({ msBeforeNext: Math.min(known?.msBeforeNext ?? 0, LONGEST_RETRY * 1000) })
 }
 
 /**
- * Waits for what gives a count back. What cannot be given back makes the next attempt wait; it is
- * no reason to refuse this one.
+ * Waits until a count is given back, and ignores errors: they delay the next attempt, and are no
+ * reason to refuse this one.
  */
 export async function forgive(work: Promise<unknown>): Promise<void> {
   await work.catch(() => undefined)
 }
 
-/**
- * Says when to try again, or that the limiter itself is out of order: then nobody tries, for nobody
- * counts.
- */
+/** The refusal with its `Retry-After`. If the limiter itself fails, no attempt is allowed. */
 function toRefusal(cause: unknown): AuthError {
   if (isAuthError(cause)) return cause
   if (cause instanceof Error || typeof cause !== 'object' || cause === null) {

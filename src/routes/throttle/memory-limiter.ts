@@ -1,34 +1,31 @@
 /**
- * A limiter in the memory of this process. The number of its keys is bounded: whoever makes up
- * names can fill it, so a key that is new always finds a place, in that of the key whose loss costs
- * least. Nobody is refused because others have filled it.
+ * A limiter in the memory of this process. The number of its keys is bounded, and invented names
+ * can fill it. A new key then replaces the key whose loss costs least, so no one is refused because
+ * others have filled it.
  */
 import type { Limiter, LimiterResult, LimiterSettings } from './limiter.ts'
 
 /** The most keys that one limiter remembers. */
 export const MOST_KEYS: number = 50_000
 
-/** How many keys are looked at for one to forget. */
+/** How many keys are compared to choose the one to forget. */
 const SAMPLE = 64
 
-/**
- * How long a limiter counts as full after a new key took the place of one that was of use, in
- * milliseconds.
- */
+/** How long a limiter counts as full after it forgot a key too early, in milliseconds. */
 const FULL_TTL = 60_000
 
-/** What is known of a key. */
+/** The count of a key. */
 interface Entry {
   count: number
-  /** Until when, epoch milliseconds. */
+  /** When it expires, epoch milliseconds. */
   readonly until: number
 }
 
 /**
- * Makes a limiter in memory.
+ * Creates a limiter in memory.
  *
- * @param now the present moment, epoch milliseconds
- * @param most the most keys it remembers
+ * @param now returns the current time, epoch milliseconds
+ * @param most the most keys that it remembers
  */
 export function createMemoryLimiter(
   settings: LimiterSettings,
@@ -47,17 +44,16 @@ export function createMemoryLimiter(
   }
 
   /**
-   * Forgets keys whose time is over; where there is none, the one with the fewest attempts, of
-   * those the first to end.
+   * Forgets expired keys; if there are none, that with the fewest attempts or the next to expire.
    */
-  function makeRoom(): void {
+  function makeSpace(): void {
     if (entries.size < most) return
     let weakest: readonly [string, Entry] | undefined
-    let looked = 0
+    let compared = 0
     const size = entries.size
     for (const [key, entry] of entries) {
-      if (looked++ === SAMPLE) break
-      // To the end of the line: the next search begins behind it.
+      if (compared++ === SAMPLE) break
+      // Moves the entry to the end, so that the next search compares others.
       entries.delete(key)
       if (entry.until <= now()) continue
       entries.set(key, entry)
@@ -78,7 +74,7 @@ export function createMemoryLimiter(
     async consume(key, points = 1, options = {}) {
       let entry = find(key)
       if (entry === undefined) {
-        makeRoom()
+        makeSpace()
         entry = { count: 0, until: now() + (options.customDuration ?? settings.duration) * 1000 }
         entries.set(key, entry)
       }

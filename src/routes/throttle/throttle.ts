@@ -1,7 +1,7 @@
 /**
  * How often a password may be tried: by account and address, by account, and by address (OWASP ASVS
- * 6.3.1). Nobody can keep an owner out: an address from which an account was used before has a
- * count of its own, and failures from elsewhere do not touch it (docs/decisions/0020).
+ * 6.3.1). No attacker can lock an owner out: an address from which an account was used before has
+ * its own count, which failures from elsewhere do not change (docs/decisions/0020).
  */
 import { AuthError, isAuthError } from '../../errors.ts'
 import { toIpPrefix } from '../../http/ip-prefix.ts'
@@ -12,10 +12,10 @@ import { AddressLimits } from './address-limits.ts'
 import { createInFlight } from './in-flight.ts'
 import type { CreateLimiter } from './limiter.ts'
 
-/** How attempts at passwords are limited. */
+/** How password attempts are limited. */
 export interface ThrottleOptions {
   /**
-   * Makes a limiter in a store of yours: for example `(settings) => new RateLimiterRedis({
+   * Creates a limiter in a store of yours: for example `(settings) => new RateLimiterRedis({
    * storeClient, ...settings })` of `rate-limiter-flexible`. Called six times at start. Default:
    * the session store, so that the limits hold over all processes; without one the memory of this
    * process, 50 000 keys for each limiter.
@@ -23,30 +23,27 @@ export interface ThrottleOptions {
   readonly createLimiter?: CreateLimiter
 }
 
-/** Names an account: a username as it is written at the login, or a subject. */
+/** Names an account: a username as typed at the login, or a subject. */
 export type AccountName = Readonly<Record<'username', string>> | Readonly<Record<'subject', string>>
 
 /** One attempt. */
 export interface PasswordAttempt {
-  /** The username as it came. */
+  /** The username as sent. */
   readonly username: string
   /** The client's address; undefined for no limit by address. */
   readonly address: string | undefined
 }
 
-/**
- * Counts the attempt that runs against a subject as well. Rejects with `rate_limited`, also later
- * on.
- */
+/** Counts the current attempt against a subject as well. Rejects with `rate_limited`. */
 export type CountAgainst = (subject: string) => Promise<void>
 
-/** Limits of attempts at passwords. */
+/** Limits of password attempts. */
 export interface Throttle {
   /**
    * Runs one attempt within the limits.
    *
-   * @param verify checks the password; null when it is wrong. A `ConfigurationError` that it throws
-   *   counts as a failure
+   * @param verify checks the password; returns null when it is wrong. A `ConfigurationError` that
+   *   it throws counts as a failure
    * @throws {AuthError} `rate_limited`, `credentials_invalid`, `store_unavailable`, and what
    *   `verify` throws
    */
@@ -62,7 +59,7 @@ export interface Throttle {
   reset(account: AccountName): Promise<void>
 }
 
-/** No limits at all. */
+/** No limits. */
 export const UNTHROTTLED: Throttle = {
   async run(_attempt, verify) {
     const result = await verify(async () => undefined)
@@ -73,29 +70,29 @@ export const UNTHROTTLED: Throttle = {
 }
 
 /**
- * Makes the limits of one application.
+ * Creates the limits of one application.
  *
- * @param realm the application's realm; null for none. Names of two realms are two accounts
+ * @param realm the application's realm; null for none. Names in two realms are two accounts
  */
 export function createThrottle(createLimiter: CreateLimiter, realm: string | null = null): Throttle {
   const accounts = new AccountLimits(createLimiter)
-  const entrance = new Entrance(accounts, new AddressLimits(createLimiter))
+  const counter = new AttemptCounter(accounts, new AddressLimits(createLimiter))
   return {
     async run({ username, address }, verify) {
       const network = address === undefined ? undefined : toIpPrefix(address)
       const name = toAccountKey(username, realm)
-      const entered = await entrance.enter(name, network)
+      const running = await counter.begin(name, network)
       try {
-        await entered.count(name)
-        const result = await verify((subject) => entered.count(toSubjectKey(subject, realm)))
-        // Also where the application has swallowed it.
-        if (entered.refusal !== undefined) throw entered.refusal
+        await running.count(name)
+        const result = await verify((subject) => running.count(toSubjectKey(subject, realm)))
+        // Also if the application has caught the refusal.
+        if (running.refusal !== undefined) throw running.refusal
         if (result === null) throw new AuthError('credentials_invalid')
-        await entered.end('succeed')
+        await running.end('succeed')
         return result
       } catch (error) {
-        const ending = entered.end(isFailure(error) ? 'fail' : 'takeBack', error)
-        // A store that does not respond is not waited for twice.
+        const ending = running.end(isFailure(error) ? 'fail' : 'takeBack', error)
+        // One request does not wait twice for a store that does not respond.
         if (isAuthError(error) && error.code === 'store_unavailable') void ending.catch(() => undefined)
         else await ending
         throw error
@@ -110,20 +107,17 @@ export function createThrottle(createLimiter: CreateLimiter, realm: string | nul
 }
 
 /** An attempt whose address was counted. */
-interface EnteredAttempt {
-  /** What refused the attempt at an account; undefined while nothing has. */
+interface RunningAttempt {
+  /** The error that refused the attempt at an account; undefined without one. */
   readonly refusal: unknown
   /** Counts it against an account, once. @throws {AuthError} `rate_limited`, `store_unavailable` */
   count(key: AccountKey): Promise<void>
-  /** Ends it. @param error what it ended with */
+  /** Ends it. @param error the error that ended it */
   end(how: keyof CountedAttempt, error?: unknown): Promise<void>
 }
 
-/**
- * Counts attempts. Where others at the same moment are in the way of one, it waits for what becomes
- * of them.
- */
-class Entrance {
+/** Counts attempts. Before it refuses one, it waits for the results of other running attempts. */
+class AttemptCounter {
   readonly #accounts: AccountLimits
   readonly #addresses: AddressLimits
   readonly #inFlight = createInFlight()
@@ -134,10 +128,10 @@ class Entrance {
   }
 
   /** Counts an attempt of an address. @throws {AuthError} `rate_limited`, `store_unavailable` */
-  async enter(name: AccountKey, network: string | undefined): Promise<EnteredAttempt> {
+  async begin(name: AccountKey, network: string | undefined): Promise<RunningAttempt> {
     const addresses = this.#addresses
     const isKnown = await addresses.isKnown(name, network)
-    const endAddress = await this.#enterAddress({ network, isKnown })
+    const endAddress = await this.#countAddress({ network, isKnown })
     const counted: CountedAccount[] = []
     let refusal: unknown
     return {
@@ -148,7 +142,7 @@ class Entrance {
         if (counted.some((account) => account.key.exact === key.exact)) return
         try {
           const isKnownHere = isKnown || (await addresses.isKnown(key, network))
-          counted.push(await this.#enterAccount(key, { network, isKnown: isKnownHere }))
+          counted.push(await this.#countAccount(key, { network, isKnown: isKnownHere }))
         } catch (error) {
           refusal = error
           throw error
@@ -156,7 +150,7 @@ class Entrance {
       },
       async end(how, error) {
         if (how === 'succeed') await addresses.succeed(network, counted)
-        // What failed costs the address, and so does what asked too often.
+        // A failure stays counted for the address, and so does a refused attempt.
         else if (how === 'takeBack' && error !== refusal) await addresses.takeBack(network)
         await Promise.all(counted.map(({ attempt }) => attempt[how]()))
         for (const account of counted) account.end(how === 'succeed')
@@ -165,12 +159,12 @@ class Entrance {
     }
   }
 
-  async #enterAccount(key: AccountKey, requester: Requester): Promise<CountedAccount> {
+  async #countAccount(key: AccountKey, requester: Requester): Promise<CountedAccount> {
     for (;;) {
       const isForgiven = this.#inFlight.watch(key.folded)
       const end = this.#inFlight.begin(key.folded)
       try {
-        return { key, attempt: await this.#accounts.enter(key, requester), end }
+        return { key, attempt: await this.#accounts.count(key, requester), end }
       } catch (refusal) {
         end(false)
         if (!(await isForgiven())) throw refusal
@@ -178,12 +172,12 @@ class Entrance {
     }
   }
 
-  async #enterAddress({ network, isKnown }: Requester): Promise<(isRight: boolean) => void> {
+  async #countAddress({ network, isKnown }: Requester): Promise<(isRight: boolean) => void> {
     for (;;) {
       const isForgiven = this.#inFlight.watch(`network ${network}`)
       const end = this.#inFlight.begin(`network ${network}`)
       try {
-        await this.#addresses.enter(network, isKnown)
+        await this.#addresses.count(network, isKnown)
         return end
       } catch (refusal) {
         end(false)
@@ -194,7 +188,7 @@ class Entrance {
   }
 }
 
-/** An account that the attempt in hand was counted against. */
+/** An account that the attempt was counted against. */
 interface CountedAccount {
   readonly key: AccountKey
   readonly attempt: CountedAttempt
@@ -202,8 +196,8 @@ interface CountedAccount {
 }
 
 /**
- * Whether an attempt failed by its password, also where the application says so by an error of its
- * own. A check that gives no usable result counts as well: it may have meant no.
+ * Whether an attempt failed by its password, also if the application threw that error itself. A
+ * check without a usable result counts as a failure, because the password may have been wrong.
  */
 function isFailure(error: unknown): boolean {
   return (isAuthError(error) && error.code === 'credentials_invalid') || error instanceof ConfigurationError
