@@ -254,11 +254,19 @@ export function checkGuardOptions(options: GuardOptions): void {
 /** The names of what guards put on a request. */
 export type AuthContextName = keyof AuthContext
 
+/**
+ * The payload that a user was loaded for. Another guard may have put another payload beside the user
+ * since, and that one may be of another application.
+ */
+export const SUBJECT_OWNER: unique symbol = Symbol('tokenwright.subjectOwner')
+
 /** Puts what a guard has found on a framework's request, or on what it has in its place. */
 export function attachContext(target: object, found: AuthContext): void {
-  const carrier: { auth?: unknown; subject?: unknown } = target
+  const carrier: { auth?: unknown; subject?: unknown; [SUBJECT_OWNER]?: unknown } = target
   carrier.auth = found.auth
-  if ('subject' in found) carrier.subject = found.subject
+  if (!('subject' in found)) return
+  carrier.subject = found.subject
+  carrier[SUBJECT_OWNER] = found.auth
 }
 
 /**
@@ -274,8 +282,8 @@ export function readContext<T>(
   guard: string,
   hasVerified: (payload: unknown) => boolean = () => true,
 ): T {
-  const context = request as Readonly<Record<AuthContextName, T>>
-  const payload: unknown = context.auth
+  const context = request as Readonly<Record<AuthContextName, T>> & { readonly [SUBJECT_OWNER]?: unknown }
+  const payload: unknown = (name === 'subject' ? context[SUBJECT_OWNER] : undefined) ?? context.auth
   if (payload !== null && payload !== undefined && !hasVerified(payload))
     throw new ConfigurationError(
       `Expected \`${guard}\` of this \`createAuth\` to stand before a handler that reads \`${name}\`: a guard of another one did`,
@@ -285,35 +293,40 @@ export function readContext<T>(
 }
 
 /**
- * How handlers read what a guard has found, for frameworks whose request types have no place for
- * it.
+ * How handlers read what a guard of this application has found, and not what a guard of another one
+ * has.
  */
-export interface ContextReaders<C, U> {
+export interface ContextReaders<C, U, Request extends object = object> {
   /**
    * The payload behind a guard.
    *
-   * @throws {ConfigurationError} without a guard, or where `optional()` let a request without a
-   *   token pass
+   * @throws {ConfigurationError} without a guard of this application, or where `optional()` let a
+   *   request without a token pass
    */
-  readonly payload: (request: object) => TokenPayload<C>
+  readonly payload: (request: Request) => TokenPayload<C>
   /** The payload behind `optional()`. @throws {ConfigurationError} without a guard */
-  readonly optionalPayload: (request: object) => TokenPayload<C> | null
+  readonly optionalPayload: (request: Request) => TokenPayload<C> | null
   /** The user behind `subject()`. @throws {ConfigurationError} without that guard */
-  readonly subjectOf: (request: object) => U
+  readonly subjectOf: (request: Request) => U
 }
 
 /** Makes the readers of one application; they read only what its own guards have put there. */
-export function createContextReaders<C, U>({ internals }: Auth<C, U>): ContextReaders<C, U> {
+export function createContextReaders<C, U, Request extends object = object>(
+  { internals }: Auth<C, U>,
+  toCarrier: (request: Request) => object = (request) => request,
+): ContextReaders<C, U, Request> {
   const { hasVerified } = internals
+  const read = <T>(request: Request, name: AuthContextName, guard: string): T =>
+    readContext(toCarrier(request), name, guard, hasVerified)
   return {
     payload(request) {
-      const value = readContext<TokenPayload<C> | null>(request, 'auth', 'guard.access()', hasVerified)
+      const value = read<TokenPayload<C> | null>(request, 'auth', 'guard.access()')
       if (value !== null && value !== undefined) return value
       throw new ConfigurationError(
         'Expected `guard.access()` in place of an optional guard: this request has no `auth`',
       )
     },
-    optionalPayload: (request) => readContext(request, 'auth', 'guard.optional()', hasVerified),
-    subjectOf: (request) => readContext(request, 'subject', 'guard.subject()', hasVerified),
+    optionalPayload: (request) => read(request, 'auth', 'guard.optional()'),
+    subjectOf: (request) => read(request, 'subject', 'guard.subject()'),
   }
 }

@@ -8,7 +8,10 @@ import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
+  attachContext,
+  type ContextReaders,
   checkGuardArguments,
+  createContextReaders,
   createGuardTable,
   type GuardOptions,
   type GuardPlan,
@@ -29,11 +32,12 @@ export type HonoSubjectGuard<P, U> = MiddlewareHandler<{ Variables: { auth: P; s
 /** The guards of one application. */
 export interface HonoGuards<C, U>
   extends GuardTable<
-    () => HonoGuard<TokenPayload<C>>,
-    HonoGuard<TokenPayload<C>>,
-    () => HonoSubjectGuard<TokenPayload<C>, U>,
-    () => HonoGuard<TokenPayload<C> | null>
-  > {
+      () => HonoGuard<TokenPayload<C>>,
+      HonoGuard<TokenPayload<C>>,
+      () => HonoSubjectGuard<TokenPayload<C>, U>,
+      () => HonoGuard<TokenPayload<C> | null>
+    >,
+    ContextReaders<C, U, { readonly var: object }> {
   /** A token that meets a requirement. */
   token<const R extends Requirement>(requirement: R): HonoGuard<PayloadFor<R, C>>
 }
@@ -72,8 +76,9 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
     const run = prepareGuard<Call, Promise<void> | Promise<Response>>(auth, options, {
       authenticate: ({ port }) => authenticate(port),
       attach({ c }, context) {
-        c.set('auth', context.auth)
-        if ('subject' in context) c.set('subject', context.subject)
+        const found = {}
+        attachContext(found, context)
+        for (const name of Reflect.ownKeys(found)) c.set(name as string, found[name as never])
       },
       next: ({ port, next }) => port.proceed(next),
       respond: async (_call, { status, headers, body }) => new Response(body, { status, headers }),
@@ -84,5 +89,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
     return (c, next) => run({ c, next, port: new ContextPort(c) })
   }
 
-  return createGuardTable<MiddlewareHandler>(make)
+  return {
+    ...createGuardTable<MiddlewareHandler>(make),
+    ...createContextReaders<C, U, { readonly var: object }>(auth, (c) => c.var),
+  }
 }

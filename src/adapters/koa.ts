@@ -11,7 +11,9 @@ import type { Awaitable } from '../internal/awaitable.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
   attachContext,
+  type ContextReaders,
   checkGuardArguments,
+  createContextReaders,
   createGuardTable,
   type GuardOptions,
   type GuardPlan,
@@ -31,11 +33,12 @@ export type KoaSubjectGuard<P, U> = Middleware<{ auth: P; subject: U }>
 /** The guards of one application. */
 export interface KoaGuards<C, U>
   extends GuardTable<
-    () => KoaGuard<TokenPayload<C>>,
-    KoaGuard<TokenPayload<C>>,
-    () => KoaSubjectGuard<TokenPayload<C>, U>,
-    () => KoaGuard<TokenPayload<C> | null>
-  > {
+      () => KoaGuard<TokenPayload<C>>,
+      KoaGuard<TokenPayload<C>>,
+      () => KoaSubjectGuard<TokenPayload<C>, U>,
+      () => KoaGuard<TokenPayload<C> | null>
+    >,
+    ContextReaders<C, U, { readonly state: object }> {
   /** A token that meets a requirement. */
   token<const R extends Requirement>(requirement: R): KoaGuard<PayloadFor<R, C>>
 }
@@ -84,5 +87,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
     return (ctx, next) => run({ ctx, next })
   }
 
-  return createGuardTable<Middleware>(make)
+  return {
+    ...createGuardTable<Middleware>(make),
+    ...createContextReaders<C, U, { readonly state: object }>(auth, ({ state }) => state),
+  }
 }

@@ -117,6 +117,7 @@ export interface AuthResponses<C, U> {
    * @throws {AuthError} `subject_unknown` when there is no user, `store_unavailable` when the
    *   option throws
    * @throws {ConfigurationError} without a `subject` option
+   * @throws {TypeError} for a payload that was not verified here
    */
   loadSubject(payload: TokenPayload<C>): Promise<U>
   /** Whether there is a `subject` option to load users by. */

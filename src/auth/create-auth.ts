@@ -12,7 +12,7 @@ import { createSessionBackend, type SessionBackend } from '../session/session-ba
 import { type IssuedToken, toTokenPair } from '../token/issued-token.ts'
 import { readUnverified } from '../token/jws.ts'
 import { Tickets } from '../token/ticket.ts'
-import { type Claims, TokenPayload } from '../token/token-payload.ts'
+import { type Claims, requireVerifiedBy, TokenPayload } from '../token/token-payload.ts'
 import { Verifier, type VerifySettings } from '../token/verify.ts'
 import type { Auth, AuthInternals } from './auth.ts'
 import { Pipeline } from './authenticate.ts'
@@ -85,7 +85,10 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
         ...(refresh_token !== undefined && { refresh: decodeCookieToken(refresh_token) }),
       }),
     clearCookies: () => clearCookies(http.cookies),
-    loadSubject: (payload) => loadSubject(payload, settings.subject),
+    async loadSubject(payload) {
+      requireVerifiedBy(settings, payload)
+      return loadSubject(payload, settings.subject)
+    },
     loadsSubject: settings.subject !== null,
     errorResponse: (error) => createErrorResponse(error, http.realm),
     jwks: () => ring.currentJwks(clock),

@@ -95,6 +95,40 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     for (const path of ['/unguarded', '/no-user']) expect((await send(path, GOOD)).status).toBe(500)
   })
 
+  it('shows a handler nothing that a guard of another application found, where it names its own', async () => {
+    const options = { secret: SECRET, clock: stoppedClock(), subject: () => ({ name: 'a user' }) }
+    const { auth: user } = setUp(options)
+    const { auth: admin } = setUp({ ...options, subject: () => ({ name: 'an admin' }) })
+    const { send } = await start((nest) => {
+      const { guards, CurrentToken, CurrentSubject } = nest.door
+      const [ofUsers, ofAdmins] = [guards(user), guards(admin)]
+      const handle = (value: { sub?: string; name?: string }) => ({ seen: value.sub ?? value.name })
+      const handlers: readonly Handler[] = [
+        { route: 'GET /any', guards: [ofUsers.access()], parameters: [CurrentToken()], handle },
+        { route: 'GET /own', guards: [ofUsers.access()], parameters: [CurrentToken(user)], handle },
+        { route: 'GET /forgotten', guards: [ofUsers.access()], parameters: [CurrentToken(admin)], handle },
+        { route: 'GET /user', guards: [ofUsers.subject()], parameters: [CurrentSubject(admin)], handle },
+        {
+          route: 'GET /both',
+          guards: [ofUsers.subject(), ofAdmins.access()],
+          parameters: [CurrentSubject(admin)],
+          handle,
+        },
+        {
+          route: 'GET /admin',
+          guards: [ofUsers.subject(), ofAdmins.subject()],
+          parameters: [CurrentSubject(admin)],
+          handle,
+        },
+      ]
+      return { controllers: [toController(nest, handlers)] }
+    })
+    expect((await send('/any', GOOD)).body).toEqual({ seen: 'user-1' })
+    expect((await send('/own', GOOD)).body).toEqual({ seen: 'user-1' })
+    for (const path of ['/forgotten', '/user', '/both']) expect((await send(path, GOOD)).status).toBe(500)
+    expect((await send('/admin', GOOD)).body).toEqual({ seen: 'an admin' })
+  })
+
   it('opens by @Public() what a guard further out guards, and nothing else', async () => {
     const { auth } = setUp()
     const { send } = await start((nest) => {

@@ -97,7 +97,9 @@ export function attachFound({ host, kind, carrier }: Call, found: AuthContext): 
   if (kind !== 'graphql') return
   const info = host.getArgByIndex<object>(3)
   const requests = fields.get(info) ?? new WeakMap<object, Partial<AuthContext>>()
-  fields.set(info, requests.set(carrier, { ...requests.get(carrier), ...found }))
+  const own = { ...requests.get(carrier) }
+  attachContext(own, found)
+  fields.set(info, requests.set(carrier, own))
 }
 
 /**
@@ -105,13 +107,19 @@ export function attachFound({ host, kind, carrier }: Call, found: AuthContext): 
  * before this request or client.
  *
  * @param guard which guard does so, for the message
- * @throws {ConfigurationError} when no guard has run
+ * @param hasVerified whether a payload is of the reader's own application; without it any is
+ * @throws {ConfigurationError} when no guard has run, or one of another application
  */
-export function readFound(host: ArgumentsHost, name: AuthContextName, guard: string): unknown {
+export function readFound(
+  host: ArgumentsHost,
+  name: AuthContextName,
+  guard: string,
+  hasVerified?: (payload: unknown) => boolean,
+): unknown {
   const kind = kindOf(host)
   const carrier = carrierOf(host, kind)
   const own = kind === 'graphql' ? fields.get(host.getArgByIndex<object>(3))?.get(carrier) : undefined
-  return readContext(own !== undefined && name in own ? own : carrier, name, guard)
+  return readContext(own !== undefined && name in own ? own : carrier, name, guard, hasVerified)
 }
 
 /** The request port of a context. */

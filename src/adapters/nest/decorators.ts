@@ -4,6 +4,7 @@
  * parameter's type: write `TokenOf<typeof auth>` there.
  */
 import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common'
+import type { AuthInternals } from '../../auth/auth.ts'
 import { readFound } from './context.ts'
 
 /** Where `@Public()` leaves its mark, for those who read it by Nest's `Reflector`. */
@@ -15,15 +16,25 @@ const GUARDS = '__guards__'
 /** `reflect-metadata`, which Nest brings. */
 const metadata = Reflect as typeof Reflect & { getMetadata(key: string, target: object): unknown }
 
+/** As much of an `Auth` as tells its own payloads from those of others. */
+type Verifying = { readonly internals: Pick<AuthInternals<never>, 'hasVerified'> }
+
+/** What the decorators are given. */
+type Reading = Verifying | undefined
+
 /**
  * The payload that the guard before this handler has verified; null behind `optional()` without a
  * token. In WebSocket contexts it is the client's.
  *
  * The parameter's type is `TokenOf<typeof auth>`, or that and null. Without a guard the request
  * fails with a `ConfigurationError`.
+ *
+ * @param auth where there are several `createAuth`: a payload that another one has verified fails
+ *   the request with a `ConfigurationError`
  */
-export const CurrentToken: () => ParameterDecorator = createParamDecorator(
-  (_: unknown, context: ExecutionContext): unknown => readFound(context, 'auth', 'guard.access()'),
+export const CurrentToken: (auth?: Verifying) => ParameterDecorator = createParamDecorator(
+  (auth: Reading, context: ExecutionContext): unknown =>
+    readFound(context, 'auth', 'guard.access()', auth?.internals.hasVerified),
 )
 
 /**
@@ -31,9 +42,12 @@ export const CurrentToken: () => ParameterDecorator = createParamDecorator(
  *
  * The parameter's type is `SubjectOf<typeof auth>`. Without that guard the request fails with a
  * `ConfigurationError`.
+ *
+ * @param auth as for `CurrentToken`
  */
-export const CurrentSubject: () => ParameterDecorator = createParamDecorator(
-  (_: unknown, context: ExecutionContext): unknown => readFound(context, 'subject', 'guard.subject()'),
+export const CurrentSubject: (auth?: Verifying) => ParameterDecorator = createParamDecorator(
+  (auth: Reading, context: ExecutionContext): unknown =>
+    readFound(context, 'subject', 'guard.subject()', auth?.internals.hasVerified),
 )
 
 /**
