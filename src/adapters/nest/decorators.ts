@@ -17,7 +17,10 @@ const GUARDS = '__guards__'
 const metadata = Reflect as typeof Reflect & { getMetadata(key: string, target: object): unknown }
 
 /** As much of an `Auth` as tells its own payloads from those of others. */
-type Verifying = { readonly internals: Pick<AuthInternals<never>, 'hasVerified'> }
+interface Verifying {
+  /** Its members for adapters. */
+  readonly internals: Pick<AuthInternals<never>, 'hasVerified'>
+}
 
 /** What the decorators are given. */
 type Reading = Verifying | undefined
