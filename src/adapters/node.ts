@@ -83,9 +83,10 @@ export function toNodeHandler(handler: FetchHandler, options: NodeHandlerOptions
     if (FORBIDDEN_METHODS.has(req.method?.toUpperCase() ?? '')) res.writeHead(405).end()
     else if (url === null) res.writeHead(parseTarget(scheme, host, '/') === null ? 400 : 404).end()
     else {
-      run(req, res, url).catch((error: unknown) => {
+      run(req, res, url).catch((reason: unknown) => {
+        const error = toFailure(reason)
         if (next !== undefined && !res.headersSent) {
-          next(toFailure(error))
+          next(error)
           return
         }
         onError(error, req)

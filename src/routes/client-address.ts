@@ -2,13 +2,20 @@
  * The address of a client, as the application or the platform says it.
  */
 import type { RequestInfo } from '../http/request-port.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 
-/** Says the address of a client; undefined where it is unknown. */
+/** Says the address of a client; undefined or null, as of a missing header, where it is unknown. */
 export type ClientAddress = (
   request: Request,
   info: RequestInfo | undefined,
-) => string | undefined | Promise<string | undefined>
+) => string | null | undefined | Promise<string | null | undefined>
+
+/** Finds the address of a client; undefined where it is unknown. */
+export type FindClientAddress = (
+  request: Request,
+  info: RequestInfo | undefined,
+) => Promise<string | undefined>
 
 /** How long the application's function may take, in seconds. */
 const DEADLINE = 5
@@ -24,8 +31,12 @@ const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'cf-connecting-i
  *
  * @param address the application's option; undefined for what the platform says
  * @param isLimited whether anything is limited by address
+ * @returns rejects with a `ConfigurationError` for an address that is not a text
  */
-export function createClientAddress(address: ClientAddress | undefined, isLimited: boolean): ClientAddress {
+export function createClientAddress(
+  address: ClientAddress | undefined,
+  isLimited: boolean,
+): FindClientAddress {
   const warned = new Set<string>(isLimited ? [] : ['TOKENWRIGHT_NO_ADDRESS', 'TOKENWRIGHT_PROXY_ADDRESS'])
   function warn(code: string, message: string): void {
     if (warned.has(code)) return
@@ -38,13 +49,15 @@ export function createClientAddress(address: ClientAddress | undefined, isLimite
       address === undefined
         ? info?.address
         : await withDeadline('address', DEADLINE, () => address(request, info))
-    if (found === undefined) {
+    if (found === undefined || found === null) {
       warn(
         'TOKENWRIGHT_NO_ADDRESS',
         '`authRoutes` does not learn the address of a client: no limit by address. Give `address`.',
       )
       return undefined
     }
+    if (typeof found !== 'string')
+      throw new ConfigurationError(expected('address', 'a function that returns a text', found))
     const header = address === undefined && FORWARDED.find((name) => request.headers.has(name))
     if (typeof header === 'string') {
       warn(

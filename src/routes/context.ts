@@ -10,7 +10,7 @@ import { BODY_LIMIT, readBody } from '../http/body.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import type { ClientAddress } from './client-address.ts'
+import type { FindClientAddress } from './client-address.ts'
 import type { VerifyClient } from './clients.ts'
 import type { PasswordCheck } from './password-check.ts'
 
@@ -27,7 +27,7 @@ export interface RouteDependencies<C> {
   /** The username behind a token. */
   readonly usernameOf: (payload: TokenPayload<C>) => string | Promise<string>
   /** The client's address. */
-  readonly address: ClientAddress
+  readonly address: FindClientAddress
   /** Checks the clients that may introspect and revoke; null for none. */
   readonly verifyClient: VerifyClient | null
   /** Whether tokens may come by cookie. */
@@ -86,12 +86,12 @@ export type Route = <C>(deps: RouteDependencies<C>, context: RouteContext) => Re
 export function createRouteContext(
   request: Request,
   name: string,
-  findAddress: () => string | undefined | Promise<string | undefined>,
+  findAddress: () => Promise<string | undefined>,
   connection: string | undefined,
 ): RouteContext {
   let found: Promise<string | undefined> | undefined
   const address = async (): Promise<string | undefined> => {
-    found ??= Promise.resolve(findAddress())
+    found ??= findAddress()
     return found
   }
   let parsed: ReturnType<typeof readBody> | undefined

@@ -208,11 +208,14 @@ describe('what the handler throws', () => {
   })
 
   it.each([undefined, null, 0, '', false, 'route', 'router'])(
-    'is an error for `next`: %j',
+    'is an error for `next` and for `onError`: %j',
     async (reason) => {
       const next = vi.fn()
       expect(await call(reason, {}, next)).toBe(501)
       expect(next).toHaveBeenCalledExactlyOnceWith(expect.any(Error))
+      const onError = vi.fn()
+      expect(await call(reason, { onError })).toBe(500)
+      expect(onError).toHaveBeenCalledExactlyOnceWith(expect.any(Error), expect.anything())
     },
   )
 })

@@ -368,6 +368,26 @@ describe('authRoutes', () => {
     expect(warn).not.toHaveBeenCalled()
   })
 
+  it('takes null for an address that is unknown, as of a header that is missing', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const { handle } = toRoutes({ address: ({ headers }) => headers.get('x-real-ip') })
+    expect((await handle(request('right'))).status).toBe(200)
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('address'),
+      expect.objectContaining({ code: 'TOKENWRIGHT_NO_ADDRESS' }),
+    )
+  })
+
+  it('tells the operator of an address that is not a text, and tries no password', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const { handle } = toRoutes({ address: () => 7 as never })
+    expect((await handle(request('right'))).status).toBe(500)
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      'Expected `address` to be a function that returns a text, got 7 (number)',
+      expect.objectContaining({ code: 'TOKENWRIGHT_MISCONFIGURED' }),
+    )
+  })
+
   it('warns once of a proxy whose address everybody has', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const forwarded = () => {
