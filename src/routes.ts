@@ -11,8 +11,14 @@ import type { RequestInfo } from './http/request-port.ts'
 import { readPath } from './http/request-target.ts'
 import type { Delivery } from './http/token-response.ts'
 import type { Location } from './http/token-sources.ts'
-import { ConfigurationError, checkKnownKeys, expected } from './internal/configuration-error.ts'
-import { keysOf } from './internal/read-options.ts'
+import {
+  ConfigurationError,
+  checkKnownKeys,
+  checkMethod,
+  expected,
+  isRecord,
+} from './internal/configuration-error.ts'
+import { keysOf, readFunction } from './internal/read-options.ts'
 import { type ClientAddress, createClientAddress } from './routes/client-address.ts'
 import type { VerifyClient } from './routes/clients.ts'
 import {
@@ -24,6 +30,7 @@ import {
   toNotFound,
   toServerError,
 } from './routes/context.ts'
+import { checkCookiePaths } from './routes/cookie-paths.ts'
 import { type CorsOptions, resolveCors } from './routes/cors.ts'
 import type { VerifyCredentials } from './routes/credentials.ts'
 import { introspect } from './routes/introspect.ts'
@@ -44,7 +51,7 @@ import {
   UNTHROTTLED,
 } from './routes/throttle/throttle.ts'
 import { createTicket } from './routes/ticket.ts'
-import type { TokenPayload } from './token/token-payload.ts'
+import { createUsernames, type UsernameOf } from './routes/usernames.ts'
 
 export { readBody } from './http/body.ts'
 export type { ClientAddress } from './routes/client-address.ts'
@@ -53,6 +60,7 @@ export type { CorsOptions } from './routes/cors.ts'
 export type { Credentials, LoginContext, VerifiedUser, VerifyCredentials } from './routes/credentials.ts'
 export type { CreateLimiter, Limiter, LimiterResult, LimiterSettings } from './routes/throttle/limiter.ts'
 export type { AccountName, CountAgainst, ThrottleOptions } from './routes/throttle/throttle.ts'
+export type { UsernameOf } from './routes/usernames.ts'
 
 /** The options of `authRoutes`. */
 export interface AuthRoutesOptions<C> {
@@ -64,8 +72,11 @@ export interface AuthRoutesOptions<C> {
    * 503 `store_unavailable`.
    */
   readonly verifyCredentials: VerifyCredentials<C>
-  /** The username behind a token, for checking a password again. Default: its `sub`. */
-  readonly usernameOf?: (payload: TokenPayload<C>) => string | Promise<string>
+  /**
+   * The username behind a token, for checking a password again. Default: its `sub`; then the
+   * process warns once of a login whose subject is not its username.
+   */
+  readonly usernameOf?: UsernameOf<C>
   /**
    * The client's address, for limits by address and for the list of sessions. Default: what
    * `toNodeHandler` says; behind a proxy, read its header here. Undefined: no limit by address,
@@ -129,6 +140,9 @@ const OPTION_NAMES = keysOf<AuthRoutesOptions<unknown>>({
   cors: true,
 })
 
+/** The default of `basePath`. */
+const BASE_PATH = '/auth'
+
 /** The routes of one path, by method. */
 type Methods = Readonly<Record<string, Route>>
 
@@ -142,7 +156,8 @@ type Methods = Readonly<Record<string, Route>>
  * tried, by account and by address.
  *
  * @returns a fetch handler; mount it at the base path and at `/.well-known/jwks.json`
- * @throws {ConfigurationError} for an unknown or unfit option
+ * @throws {ConfigurationError} for an unknown or unfit option, and for cookies that do not reach the
+ *   routes
  * @see RFC 6749 section 5.1, RFC 9700 section 4.14
  *
  * @example
@@ -159,8 +174,12 @@ type Methods = Readonly<Record<string, Route>>
  * ```
  */
 export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): AuthHandler {
+  const call = 'authRoutes(auth, { verifyCredentials })'
+  checkMethod('auth', `what \`createAuth\` returns, as in \`${call}\``, auth, 'authenticator')
+  if (!isRecord(options as unknown))
+    throw new ConfigurationError(expected('options', `an object, as in \`${call}\``, options))
   checkKnownKeys('authRoutes', options, OPTION_NAMES)
-  const { basePath = '/auth' } = options
+  const { basePath = BASE_PATH } = options
   if (!/^(?:\/[^/?#]+)*$/.test(basePath))
     throw new ConfigurationError(expected('basePath', "a path such as '/auth'", basePath))
   const throttle = resolveThrottle(options.throttle, {
@@ -222,15 +241,13 @@ function resolveDependencies<C, U>(
   options: AuthRoutesOptions<C>,
   throttle: Throttle,
 ): RouteDependencies<C> {
-  const { verifyCredentials, usernameOf = ({ sub }) => sub, address } = options
+  const { verifyCredentials, usernameOf, address } = options
   if (typeof verifyCredentials !== 'function') {
     throw new ConfigurationError(expected('verifyCredentials', 'a function', verifyCredentials))
   }
-  if (address !== undefined && typeof address !== 'function')
-    throw new ConfigurationError(expected('address', 'a function', address))
-  const { verifyClient = null } = options
-  if (verifyClient !== null && typeof verifyClient !== 'function')
-    throw new ConfigurationError(expected('verifyClient', 'a function', verifyClient))
+  readFunction('usernameOf', usernameOf)
+  readFunction('address', address)
+  const verifyClient = readFunction('verifyClient', options.verifyClient)
   const usesCookies = auth.http.sources.locations.has('cookie')
   const { delivery = usesCookies ? 'cookie' : 'body' } = options
   if (delivery !== 'body' && !(delivery === 'cookie' && usesCookies)) {
@@ -239,12 +256,14 @@ function resolveDependencies<C, U>(
     )
   }
   const hasSessions = auth.state() !== null
+  if (usesCookies) checkCookiePaths(options.basePath ?? BASE_PATH, auth.http.cookies, hasSessions)
+  const accountOf = (username: string): string => toAccountKey(username, auth.http.realm ?? null).folded
   return {
     auth,
     hasSessions,
     checkPassword: createPasswordCheck(verifyCredentials, throttle),
-    accountOf: (username) => toAccountKey(username, auth.http.realm ?? null).folded,
-    usernameOf,
+    accountOf,
+    usernames: createUsernames(usernameOf, (a, b) => accountOf(a) === accountOf(b)),
     address: createClientAddress(address, throttle !== UNTHROTTLED),
     verifyClient,
     usesCookies,

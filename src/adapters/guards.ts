@@ -10,7 +10,13 @@ import type { Requirement } from '../auth/requirement.ts'
 import { type AuthError, isAuthError } from '../errors.ts'
 import type { ResponseData } from '../http/error-response.ts'
 import { type Awaitable, isPromise } from '../internal/awaitable.ts'
-import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
+import {
+  ConfigurationError,
+  checkKnownKeys,
+  checkMethod,
+  expected,
+  isRecord,
+} from '../internal/configuration-error.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 
 /** How guards respond to a request that they refuse. */
@@ -236,8 +242,7 @@ function addResponse(error: AuthError, { status, headers, body }: ResponseData):
  * @throws {ConfigurationError} for what `createAuth` did not make, and for unfit options
  */
 export function checkGuardArguments(auth: unknown, options: GuardOptions): void {
-  if (typeof (auth as Partial<Auth> | undefined)?.authenticator !== 'function')
-    throw new ConfigurationError(expected('auth', 'what `createAuth` returns, as in `guards(auth)`', auth))
+  checkMethod('auth', 'what `createAuth` returns, as in `guards(auth)`', auth, 'authenticator')
   checkGuardOptions(options)
 }
 

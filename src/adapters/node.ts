@@ -10,6 +10,7 @@ import { BODILESS_METHODS } from '../http/body.ts'
 import { discard, isUnread, readHttpHeader } from '../http/node-request.ts'
 import type { RequestInfo } from '../http/request-port.ts'
 import { parseTarget } from '../http/request-target.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { toFailure } from './guards.ts'
 
 /** A handler of fetch requests that may want to know where they come from. */
@@ -55,6 +56,7 @@ const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRA
  *
  * @param handler gets the request, and the peer's address for limits by address
  * @returns a handler for `http.createServer`, `app.use` and the like
+ * @throws {ConfigurationError} for a handler that is not a function
  *
  * @example
  * ```ts
@@ -65,6 +67,10 @@ const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRA
  * ```
  */
 export function toNodeHandler(handler: FetchHandler, options: NodeHandlerOptions = {}): NodeHandler {
+  if (typeof handler !== 'function')
+    throw new ConfigurationError(
+      expected('handler', 'a function of a request, as `authRoutes(auth, options)` returns it', handler),
+    )
   const { onError = (error: unknown) => console.error(error) } = options
 
   async function run(req: ParsedRequest, res: ServerResponse, url: URL): Promise<void> {

@@ -52,6 +52,16 @@ export function expected(name: string, wanted: string, value: unknown): string {
   return `Expected \`${name}\` to be ${wanted}, got ${describe(name, value)}`
 }
 
+/**
+ * Refuses a value that lacks a method, by which it is told apart.
+ *
+ * @throws {ConfigurationError} as `expected` words it
+ */
+export function checkMethod(name: string, wanted: string, value: unknown, method: string): void {
+  const found = (value as Readonly<Record<string, unknown>> | null | undefined)?.[method]
+  if (typeof found !== 'function') throw new ConfigurationError(expected(name, wanted, value))
+}
+
 /** Whether a value is an object that is neither null nor an array. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -9,10 +9,10 @@ import { AuthError, isAuthError } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
-import type { TokenPayload } from '../token/token-payload.ts'
 import type { FindClientAddress } from './client-address.ts'
 import type { VerifyClient } from './clients.ts'
 import type { PasswordCheck } from './password-check.ts'
+import type { Usernames } from './usernames.ts'
 
 /** What the routes of one application build on. */
 export interface RouteDependencies<C> {
@@ -24,8 +24,8 @@ export interface RouteDependencies<C> {
   readonly checkPassword: PasswordCheck<C>
   /** The account that a username names in reports: a hash. */
   readonly accountOf: (username: string) => string
-  /** The username behind a token. */
-  readonly usernameOf: (payload: TokenPayload<C>) => string | Promise<string>
+  /** The usernames behind tokens. */
+  readonly usernames: Usernames<C>
   /** The client's address. */
   readonly address: FindClientAddress
   /** Checks the clients that may introspect and revoke; null for none. */

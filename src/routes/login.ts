@@ -18,6 +18,7 @@ export async function login<C>(deps: RouteDependencies<C>, context: RouteContext
   const provedAt = deps.auth.now()
   context.facts.account = deps.accountOf(credentials.username)
   const user = await deps.checkPassword(credentials, context)
+  deps.usernames.noteLogin(credentials.username, user.subject)
   if (by === 'cookie') await checkCookieSize(deps, user)
   // A session that was planted in this browser must not show the user to whoever planted it.
   if (deps.hasSessions && deps.usesCookies)
@@ -28,7 +29,8 @@ export async function login<C>(deps: RouteDependencies<C>, context: RouteContext
 function readDelivery<C>(value: unknown, { delivery, usesCookies }: RouteDependencies<C>): Delivery {
   if (value === undefined) return delivery
   if (value === 'body' || (value === 'cookie' && usesCookies)) return value
-  throw new AuthError('request_invalid')
+  const message = `Expected \`delivery\` in the body to be 'body'${usesCookies ? " or 'cookie'" : ''}`
+  throw new AuthError('request_invalid', { message })
 }
 
 /** The most characters of scopes and data that surely fit into a cookie. */

@@ -3,16 +3,12 @@
  * The limits of logins hold here too.
  */
 import { AuthError } from '../errors.ts'
-import { withDeadline } from '../internal/with-deadline.ts'
 import type { Proof } from '../session/sessions.ts'
 import type { IssuedPair } from '../token/issued-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { authenticateRequest, type RouteContext, type RouteDependencies } from './context.ts'
 import { type Credentials, toMissingBody, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
 import { deliverTokens, toDelivery } from './token-delivery.ts'
-
-/** How long `usernameOf` may take, in seconds. */
-const DEADLINE = 5
 
 /** `POST /verify-password`. */
 export async function verifyPassword<C>(
@@ -23,7 +19,7 @@ export async function verifyPassword<C>(
   const body = await context.body()
   if (body === undefined) throw toMissingBody(context.request.headers.get('content-type'))
   context.facts.sub = payload.sub
-  const username = await withDeadline('usernameOf', DEADLINE, () => deps.usernameOf(payload))
+  const username = await deps.usernames.find(payload)
   const given = body['username']
   if (given !== undefined && toUsername(given) !== username) throw new AuthError('subject_mismatch')
   context.facts.account = deps.accountOf(username)

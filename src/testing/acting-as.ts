@@ -5,6 +5,7 @@
  */
 import type { Auth } from '../auth/auth.ts'
 import type { PairOptions } from '../auth/issue-tokens.ts'
+import { checkMethod } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { TokenPair } from '../token/issued-token.ts'
 
@@ -61,6 +62,7 @@ function login<C, U>(
  * @param auth the application's own
  * @param subject whom the tokens are about
  * @param options what is known of them. Default: no scopes, not fresh
+ * @throws {ConfigurationError} for an `auth` that is not one
  * @throws {TypeError} from its methods, for options that `createTokenPair` refuses
  * @throws {ConfigurationError} from its methods, for an `age` that is no length of time
  *
@@ -81,6 +83,7 @@ function login<C, U>(
  * ```
  */
 export function actingAs<C, U>(auth: Auth<C, U>, subject: string, options: ActingOptions<C> = {}): Actor {
+  checkMethod('auth', 'what `createAuth` returns, as in `actingAs(auth, subject)`', auth, 'authenticator')
   let pair: Promise<TokenPair> | undefined
   const tokens = (): Promise<TokenPair> => {
     pair ??= login(auth, subject, options)

@@ -176,6 +176,10 @@ describe('headers', () => {
   })
 })
 
+it.each([undefined, null, {}, setUp().auth])('a handler that is no function is refused', (handler) => {
+  expect(() => toNodeHandler(handler as never)).toThrow(/^Expected `handler` /)
+})
+
 describe('what the handler throws', () => {
   function call(
     reason: unknown,

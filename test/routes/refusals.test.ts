@@ -178,6 +178,7 @@ describe('a login', () => {
   it.each([
     ['application/json', '{"password":"x"}', '`username`'],
     ['application/json', '{"username":"x"}', '`password`'],
+    ['application/json', '{"username":"x","password":"y","delivery":"mail"}', '`delivery`'],
     ['text/plain', '{"username":"x","password":"y"}', 'application/json'],
     ['multipart/form-data; boundary=x', '--x--', 'multipart/form-data'],
   ])('as %s %s says what is wrong', async (type, body, words) => {

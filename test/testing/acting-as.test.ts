@@ -27,6 +27,11 @@ async function listen(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
+it('refuses what no `createAuth` made', () => {
+  for (const given of [undefined, null, {}, setTimeout])
+    expect(() => actingAs(given as never, 'alice')).toThrow(/^Expected `auth` /)
+})
+
 describe('in every framework', () => {
   it('Hono', async () => {
     const app = new Hono().get('/me', honoGuards(auth).fresh(), (c) => c.json({ sub: c.var.auth.sub }))
