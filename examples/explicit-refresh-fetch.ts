@@ -1,27 +1,26 @@
 /**
- * Explicit refresh without a framework: `tokenwright/fetch` wraps handlers of the web's own
- * `Request` and `Response`, as Bun, Deno, Workers and route handlers of Next.js have them. A guard
- * responds every refusal by itself, so nothing has to be switched on for a 401 to be a 401.
+ * Explicit refresh without a framework: `tokenwright/fetch` wraps handlers that take a `Request`
+ * and return a `Response`, as in Bun, Deno, Workers and route handlers of Next.js. A guard sends
+ * the error response itself, so a refusal is a 401 without further setup.
  *
  *     npm run example -- explicit-refresh-fetch
  *
  *     curl -s -X POST --json '{"username":"test", "password":"test"}' http://localhost:8000/login
- *     curl -s --oauth2-bearer $FRESH_TOKEN http://localhost:8000/sensitive_operation
- *     curl -s -X POST --oauth2-bearer $REFRESH_TOKEN http://localhost:8000/refresh
- *     curl -si --oauth2-bearer $NON_FRESH_TOKEN http://localhost:8000/sensitive_operation   # 401, never a 500
+ *     curl -s --oauth2-bearer $FRESH_TOKEN http://localhost:8000/sensitive_operation curl -s -X
+ *     POST --oauth2-bearer $REFRESH_TOKEN http://localhost:8000/refresh curl -si --oauth2-bearer
+ *     $NON_FRESH_TOKEN http://localhost:8000/sensitive_operation   # 401, never a 500
  */
 import { AuthError, createAuth } from 'tokenwright'
 import { guards } from 'tokenwright/fetch'
-import { NO_STORE, readTexts, toErrorResponse } from './surroundings/responses.ts'
-import { secretOfThisRun, serve } from './surroundings/serve.ts'
+import { NO_STORE, readTexts, toErrorResponse } from './shared/responses.ts'
+import { secretOfThisRun, serve } from './shared/serve.ts'
 
 const auth = createAuth({ secret: secretOfThisRun() })
 const guard = guards(auth)
 
 async function login(request: Request): Promise<Response> {
   const { username, password } = await readTexts(request, 'username', 'password')
-  // A real application compares with a slow hash (argon2id, scrypt) and limits how often one may
-  // try.
+  // A real application compares with a slow hash (argon2id, scrypt) and limits the attempts.
   if (username !== 'test' || password !== 'test') {
     throw new AuthError('credentials_invalid', { message: 'Bad username/password' })
   }

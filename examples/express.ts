@@ -1,7 +1,7 @@
 /**
- * Express: login, refresh, step-up, logout and sessions out of the box, guards beside your own
- * routes. The payload is typed in a wrapped handler (`guard.access(handler)`), and anywhere by
- * `guard.payload(req)`.
+ * Express: login, refresh, step-up, logout and sessions out of the box, and guards for your own
+ * routes. A wrapped handler (`guard.access(handler)`) gets a typed payload; any other handler gets
+ * it from `guard.payload(req)`.
  *
  *     npm run example -- express
  */
@@ -12,8 +12,8 @@ import { guards } from 'tokenwright/express'
 import { toNodeHandler } from 'tokenwright/node'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { listen, secretOfThisRun } from './surroundings/serve.ts'
-import { verifyCredentials } from './surroundings/users.ts'
+import { listen, secretOfThisRun } from './shared/serve.ts'
+import { verifyCredentials } from './shared/users.ts'
 
 const auth = createAuth({ secret: secretOfThisRun(), sessions: { store: memoryStore() } })
 const guard = guards(auth)
@@ -28,8 +28,8 @@ app.get(
   guard.access((req, res) => res.json({ message: 'You have access', sub: req.auth.sub })),
 )
 
-// As a middleware it leaves the handlers behind it as they are: `req.params.id` is still inferred
-// from the path.
+// As middleware, a guard does not change the types of the handlers after it: `req.params.id` is
+// still inferred from the path.
 app.get('/posts/:id', guard.scopes('posts:read'), (req, res) => {
   res.json({ id: req.params.id, reader: guard.payload(req).sub })
 })

@@ -1,6 +1,6 @@
 /**
- * Fastify: guards as hooks. `onRequest` refuses before a body is received. `guard.payload(request)`
- * is typed, without augmenting Fastify's own types.
+ * Fastify: guards as hooks. `onRequest` refuses a request before its body is received.
+ * `guard.payload(request)` is typed without augmenting the types of Fastify.
  *
  *     npm run example -- fastify
  */
@@ -10,8 +10,8 @@ import { guards } from 'tokenwright/fastify'
 import { toNodeHandler } from 'tokenwright/node'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { listen, secretOfThisRun } from './surroundings/serve.ts'
-import { verifyCredentials } from './surroundings/users.ts'
+import { listen, secretOfThisRun } from './shared/serve.ts'
+import { verifyCredentials } from './shared/users.ts'
 
 const auth = createAuth({ secret: secretOfThisRun(), sessions: { store: memoryStore() } })
 const guard = guards(auth)
@@ -19,7 +19,7 @@ const app = fastify()
 
 const routes = toNodeHandler(authRoutes(auth, { verifyCredentials }))
 await app.register(async (scope) => {
-  // The routes read their bodies themselves, so nothing may read them first.
+  // The routes read the bodies themselves, so nothing else may read them.
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
   for (const url of ['/auth/*', '/.well-known/jwks.json']) {

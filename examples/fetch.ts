@@ -1,7 +1,6 @@
 /**
- * No framework: a guard wraps a handler of requests, for `Bun.serve`, `Deno.serve`, Workers,
- * Next.js route handlers, h3 and whatever else speaks the fetch standard. The payload is the second
- * argument.
+ * No framework: a guard wraps a handler of the fetch standard, for example for `Bun.serve`,
+ * `Deno.serve`, Workers, Next.js route handlers or h3. The payload is the second argument.
  *
  *     npm run example -- fetch
  */
@@ -11,8 +10,8 @@ import { guards } from 'tokenwright/fetch'
 import { toNodeHandler } from 'tokenwright/node'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { listen, secretOfThisRun } from './surroundings/serve.ts'
-import { verifyCredentials } from './surroundings/users.ts'
+import { listen, secretOfThisRun } from './shared/serve.ts'
+import { verifyCredentials } from './shared/users.ts'
 
 const auth = createAuth({ secret: secretOfThisRun(), sessions: { store: memoryStore() } })
 const guard = guards(auth)

@@ -1,5 +1,5 @@
 /**
- * Hono: guards as middleware. The payload is at `c.var.auth`, typed by inference.
+ * Hono: guards as middleware. The payload is in `c.var.auth`, with an inferred type.
  *
  *     npm run example -- hono
  */
@@ -8,15 +8,15 @@ import { createAuth } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { secretOfThisRun, serve } from './surroundings/serve.ts'
-import { verifyCredentials } from './surroundings/users.ts'
+import { secretOfThisRun, serve } from './shared/serve.ts'
+import { verifyCredentials } from './shared/users.ts'
 
 const auth = createAuth({ secret: secretOfThisRun(), sessions: { store: memoryStore() } })
 const guard = guards(auth)
 const app = new Hono()
 
-// On Node give the address as `{ address: getConnInfo(c).remote.address }`; here what surrounds the
-// example does not tell it.
+// On Node, pass the address as `{ address: getConnInfo(c).remote.address }`. The shared code of the
+// examples does not provide it.
 const routes = authRoutes(auth, { verifyCredentials, address: () => '127.0.0.1' })
 app.all('/auth/*', (c) => routes(c.req.raw))
 app.get('/.well-known/jwks.json', (c) => routes(c.req.raw))

@@ -1,6 +1,6 @@
 /**
- * Koa: guards as middleware. The payload is at `ctx.state.auth`, typed where the guard stands in
- * the chain.
+ * Koa: guards as middleware. The payload is in `ctx.state.auth`, with a type in the handlers after
+ * the guard.
  *
  *     npm run example -- koa
  */
@@ -12,8 +12,8 @@ import { guards } from 'tokenwright/koa'
 import { toNodeHandler } from 'tokenwright/node'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { listen, secretOfThisRun } from './surroundings/serve.ts'
-import { verifyCredentials } from './surroundings/users.ts'
+import { listen, secretOfThisRun } from './shared/serve.ts'
+import { verifyCredentials } from './shared/users.ts'
 
 const auth = createAuth({ secret: secretOfThisRun(), sessions: { store: memoryStore() } })
 const guard = guards(auth)
@@ -24,7 +24,7 @@ const routes = toNodeHandler(authRoutes(auth, { verifyCredentials }))
 const handled = ['/auth/', '/.well-known/jwks.json']
 app.use(async (ctx, next) => {
   if (!handled.some((path) => ctx.path.startsWith(path))) return next()
-  // The routes respond through Node's own response.
+  // The routes write to Node's response themselves.
   ctx.respond = false
   routes(ctx.req, ctx.res)
 })

@@ -1,7 +1,7 @@
 /**
- * NestJS: login, refresh, step-up, logout and sessions out of the box, a guard for the whole
- * application, and what is open or asks for more said where the handler is. How to have the `Auth`
- * in Nest's container is in `docs/guide/nest.md`.
+ * NestJS: login, refresh, step-up, logout and sessions out of the box, and a guard for the whole
+ * application. Decorators mark the handlers that are public or require more. `docs/guide/nest.md`
+ * shows how to provide the `Auth` through Nest's container.
  *
  *     npm run example -- nest
  */
@@ -13,8 +13,8 @@ import { CurrentToken, guards, Public } from 'tokenwright/nest'
 import { toNodeHandler } from 'tokenwright/node'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { listen, secretOfThisRun } from './surroundings/serve.ts'
-import { verifyCredentials } from './surroundings/users.ts'
+import { listen, secretOfThisRun } from './shared/serve.ts'
+import { verifyCredentials } from './shared/users.ts'
 
 const auth = createAuth({ secret: secretOfThisRun(), sessions: { store: memoryStore() } })
 const guard = guards(auth)
@@ -39,7 +39,7 @@ class AccountController {
     return { message: 'Password changed' }
   }
 
-  // Open to the application's guard, which wants an access token; guarded by its own.
+  // Public for the guard of the application, which requires an access token. It has its own guard.
   @Public()
   @UseGuards(guard.optional())
   @Get('hello')

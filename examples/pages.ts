@@ -1,8 +1,7 @@
 /**
- * Pages that a server renders, as in Next.js: `peek` reads who is signed in where no cookie can be
- * set, and `refreshing` stands in front, where one can. In Next.js the first is called in server
- * components, `guard.peek({ headers: await headers() })`, and the second wraps what the middleware
- * does.
+ * Pages that a server renders, as in Next.js. `peek` reads who is signed in where no cookie can be
+ * set; `refreshing` goes where one can. In Next.js, call `guard.peek({ headers: await headers() })`
+ * in a server component, and wrap the middleware with `refreshing`.
  *
  *     npm run example -- pages
  */
@@ -12,8 +11,8 @@ import { guards } from 'tokenwright/fetch'
 import { toNodeHandler } from 'tokenwright/node'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { listen, secretOfThisRun } from './surroundings/serve.ts'
-import { verifyCredentials } from './surroundings/users.ts'
+import { listen, secretOfThisRun } from './shared/serve.ts'
+import { verifyCredentials } from './shared/users.ts'
 
 const auth = createAuth({
   secret: secretOfThisRun(),
@@ -23,16 +22,13 @@ const auth = createAuth({
 const guard = guards(auth)
 const routes = authRoutes(auth, { verifyCredentials })
 
-/** A server component: it can read, and nothing else. */
+/** A server component. It can only read. */
 async function renderHello(request: Request): Promise<string> {
   const visitor = await guard.peek(request)
   return visitor === null ? '<a href="/login">Sign in</a>' : `<p>Hello ${visitor.sub}</p>`
 }
 
-/**
- * Everything that is rendered. A visitor whose access token is over is refreshed on the way, and
- * never sees it.
- */
+/** The page. If the access token of the visitor has expired, it is refreshed without notice. */
 const page = guard.refreshing(async (request) => {
   const body = `<!doctype html><title>Hello</title>${await renderHello(request)}`
   return new Response(body, { headers: { 'Content-Type': 'text/html', 'Cache-Control': 'private' } })

@@ -1,26 +1,28 @@
 /**
- * Step-up: a user who is logged in gives the password once more and gets a fresh token for one
- * sensitive operation. There is no refresh token: an access token renews itself, but only within
- * twelve hours of the last password.
+ * Step-up: a signed-in user enters the password again and gets a fresh token for a sensitive
+ * operation. There is no refresh token. An access token gets the next one, for up to twelve hours
+ * after the password was entered.
  *
  *     npm run example -- verify-password
  *
- *     curl -X POST --json '{"username":"user1", "password":"password1"}' http://localhost:8000/login
- *     curl -X POST --oauth2-bearer $TOKEN http://localhost:8000/refresh                          # the next one, not fresh
- *     curl -i -X POST --oauth2-bearer $TOKEN http://localhost:8000/account/change-password       # 401
- *     curl -X POST --oauth2-bearer $TOKEN --json '{"username":"user1", "password":"password1"}' \
- *       http://localhost:8000/auth/verify-password                                               # a fresh one
- *     curl -X POST --oauth2-bearer $FRESH_TOKEN http://localhost:8000/account/change-password    # Password changed
+ *     curl -X POST --json '{"username":"user1", "password":"password1"}'
+ *     http://localhost:8000/login curl -X POST --oauth2-bearer $TOKEN http://localhost:8000/refresh
+ *     # the next one, not fresh curl -i -X POST --oauth2-bearer $TOKEN
+ *     http://localhost:8000/account/change-password       # 401 curl -X POST --oauth2-bearer $TOKEN
+ *     --json '{"username":"user1", "password":"password1"}' \
+ *     http://localhost:8000/auth/verify-password                                               # a
+ *     fresh one curl -X POST --oauth2-bearer $FRESH_TOKEN
+ *     http://localhost:8000/account/change-password    # Password changed
  */
 import { Hono } from 'hono'
 import { AuthError, createAuth } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
-import { NO_STORE, readTexts, toErrorResponse } from './surroundings/responses.ts'
-import { secretOfThisRun, serve } from './surroundings/serve.ts'
+import { NO_STORE, readTexts, toErrorResponse } from './shared/responses.ts'
+import { secretOfThisRun, serve } from './shared/serve.ts'
 
 /**
- * Passwords in the clear, for the example. A real application keeps slow hashes (argon2id, scrypt)
- * and limits attempts.
+ * Plain-text passwords, only in this example. A real application stores slow hashes (argon2id,
+ * scrypt) and limits the attempts.
  */
 const PASSWORDS = new Map([
   ['user1', 'password1'],
@@ -47,8 +49,8 @@ app.post('/account/change-password', guard.fresh(), (c) =>
   c.json({ message: 'Password changed', username: c.var.auth.sub }),
 )
 
-// `maxAge` looks at when the password was given, which every renewal keeps: a stolen token
-// cannot renew itself forever.
+// `maxAge` counts from when the password was entered. Renewing does not change that time, so a
+// stolen token cannot be renewed forever.
 app.post('/refresh', guard.token({ maxAge: '12h' }), async (c) => {
   const access_token = await auth.createAccessToken(c.var.auth)
   return c.json({ access_token, token_type: 'bearer' }, 200, NO_STORE)
@@ -56,7 +58,7 @@ app.post('/refresh', guard.token({ maxAge: '12h' }), async (c) => {
 
 app.post('/auth/verify-password', guard.access(), async (c) => {
   const { username, password } = await readTexts(c.req.raw, 'username', 'password')
-  // The name of another user is refused before any password is looked at.
+  // Refuses the name of another user before checking a password.
   if (username !== c.var.auth.sub) throw new AuthError('subject_mismatch')
   if (PASSWORDS.get(username) !== password) {
     throw new AuthError('credentials_invalid', { message: 'Invalid password' })

@@ -1,27 +1,31 @@
 /**
- * WebSockets: a chat in which all users read what all write. The socket opens with an access token
- * or with a one-time ticket, is closed with 4401 when the token ends or the user logs out, and for
- * one kind of message the password must have been given lately.
+ * WebSockets: a chat of all users. An access token or a one-time ticket opens the socket. The
+ * server closes it with 4401 when the token expires or the user logs out. One kind of message
+ * requires that the password was entered recently.
  *
  *     npm run example -- websocket
  *
- *     curl -X POST --json '{"username":"user1", "password":"password1"}' http://localhost:8000/auth/login
- *     curl -X POST --oauth2-bearer $TOKEN http://localhost:8000/auth/ticket          # for ws://localhost:8000/?ticket=...
+ *     curl -X POST --json '{"username":"user1", "password":"password1"}'
+ *     http://localhost:8000/auth/login curl -X POST --oauth2-bearer $TOKEN
+ *     http://localhost:8000/auth/ticket
  *
- *     const socket = new WebSocket('ws://localhost:8000', ['tokenwright', 'bearer.' + token])   // in a page
- *     socket.send('hello')                        // user1: hello
- *     socket.send('/clear')                       // fresh_token_required, unless the token is fresh
- *     socket.send('/token ' + newer)              // after a refresh or a step-up: the socket goes on with the newer token
+ * In a page, with the token, or with `'ws://localhost:8000/?ticket=' + ticket`:
+ *
+ *     const socket = new WebSocket('ws://localhost:8000', ['tokenwright', 'bearer.' + token])
+ *     socket.send('hello')            // user1: hello
+ *     socket.send('/clear')           // fresh_token_required, unless the token is fresh
+ *     socket.send('/token ' + newer)  // continues with the token of a refresh or step-up
  */
 import { createAuth, isAuthError } from 'tokenwright'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
 import { type Connection, guards } from 'tokenwright/ws'
 import { WebSocketServer } from 'ws'
-import { secretOfThisRun, serve } from './surroundings/serve.ts'
+import { secretOfThisRun, serve } from './shared/serve.ts'
 
 /**
- * Passwords in the clear, for the example. A real application keeps slow hashes (argon2id, scrypt).
+ * Plain-text passwords, only in this example. A real application stores slow hashes (argon2id,
+ * scrypt).
  */
 const PASSWORDS = new Map([
   ['user1', 'password1'],
@@ -33,24 +37,24 @@ const routes = authRoutes(auth, {
   verifyCredentials: ({ username, password }) =>
     PASSWORDS.get(username) === password ? { subject: username } : null,
 })
-const room = new WebSocketServer({ noServer: true, maxPayload: 4096 })
+const chat = new WebSocketServer({ noServer: true, maxPayload: 4096 })
 const RECENT = auth.prepare({ fresh: '5m' })
 
-/** Carries out one message; returns what the others read of it. */
-async function hear(connection: Connection<{ readonly sub: string }>, text: string): Promise<string> {
+/** Handles one message. Returns the text that all users get. */
+async function handle(connection: Connection<{ readonly sub: string }>, text: string): Promise<string> {
   if (text.startsWith('/token ')) return `${(await connection.renew(text.slice(7))).sub} stays`
   const clears = text === '/clear'
   const { sub } = await connection.recheck(clears ? RECENT : {})
-  return clears ? `${sub} has cleared the room` : `${sub}: ${text}`
+  return clears ? `${sub} has cleared the chat` : `${sub}: ${text}`
 }
 
-const open = guards(auth).access()(room, (socket, connection) => {
+const open = guards(auth).access()(chat, (socket, connection) => {
   socket.on('message', async (data) => {
     try {
-      const heard = await hear(connection, String(data))
-      for (const client of room.clients) client.send(heard)
+      const message = await handle(connection, String(data))
+      for (const client of chat.clients) client.send(message)
     } catch (error) {
-      // The response that any route would give; what is no refusal is a defect.
+      // A refusal gets the body that a route would send. Any other error is a bug.
       socket.send(isAuthError(error) ? auth.errorResponse(error).body : 'Internal error')
     }
   })

@@ -14,7 +14,7 @@ const ALLOWED: readonly RegExp[] = [
   /^dist\/(src|cjs)\/.+\.(js|d\.ts)$/,
   /^dist\/cjs\/package\.json$/,
   /^docs\/.+\.(md|json|yaml|svg)$/,
-  /^examples\/(surroundings\/)?[\w-]+\.ts$/,
+  /^examples\/(shared\/)?[\w-]+\.ts$/,
   /^bench\/[\w-]+\.md$/,
   /^packages\/[\w-]+\/README\.md$/,
   /^attack\/cases\/README\.md$/,

@@ -157,7 +157,7 @@ const USUAL: readonly RegExp[] = [
   /Internet-Drafts?|\bdraft-[a-z]+-[\w-]+/gi,
   /long-standing|notwithstanding/gi,
   // A public name: what `findToken` returns. The status 404 is called so.
-  /\bFoundToken\b|\b(?:(?:to|set)N|n)otFound(?:Handler)?\b|\b(?:Subject)?NotFoundError\b/g,
+  /\bFoundToken\b|\bNot Found\b|\b(?:(?:to|set)N|n)otFound(?:Handler)?\b|\b(?:Subject)?NotFoundError\b/g,
   // Python's, and the cookie option of that name.
   /\bis None\b/g,
   /\bcarry(?=\??:)|\bcookies\.carry\b/g,

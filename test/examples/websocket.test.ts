@@ -1,5 +1,5 @@
 /**
- * The room of the example: two users, a ticket, a step-up on an open socket, and a logout that
+ * The chat of the example: two users, a ticket, a step-up on an open socket, and a logout that
  * closes it.
  */
 import { expect, it } from 'vitest'
@@ -28,7 +28,7 @@ it('lets users talk, asks for the password again, and ends with the session', as
   expect(JSON.parse(await ann.ask('/clear'))).toMatchObject({ code: 'fresh_token_required' })
   const fresh = tokensOf(await send(url, 'POST /auth/verify-password', { token: old.access, json: ANN }))
   expect(await ann.ask(`/token ${fresh.access}`)).toBe('user1 stays')
-  expect(await ann.ask('/clear')).toBe('user1 has cleared the room')
+  expect(await ann.ask('/clear')).toBe('user1 has cleared the chat')
   expect(JSON.parse(await ann.ask(`/token ${other.access}`))).toMatchObject({ code: 'subject_mismatch' })
 
   expect((await send(url, 'POST /auth/logout', { token: fresh.access })).status).toBe(204)

@@ -1,10 +1,10 @@
 /**
- * The one user of the examples for frameworks. A real application looks the user up and compares
- * with a slow hash (argon2id, scrypt), in the same time for a user that it does not know.
+ * The only user of the examples for frameworks. A real application looks up the user and compares
+ * with a slow hash (argon2id, scrypt). It takes as long for an unknown user.
  */
 import type { Credentials, VerifiedUser } from 'tokenwright/routes'
 
-/** Checks a username and a password. */
+/** Verifies a user name and a password. */
 export function verifyCredentials({ username, password }: Credentials): VerifiedUser<object> | null {
   return username === 'test' && password === 'test' ? { subject: username, scopes: ['posts:read'] } : null
 }

@@ -1,7 +1,6 @@
 /**
- * What surrounds every example and is not its idea: a secret, a port, a clean end. `PORT` (default
- * 8000; 0 takes a free one) and `HOST` (default 127.0.0.1: the examples know no one but demo
- * users).
+ * What all examples share: a secret, a port, and a clean shutdown. `PORT` defaults to 8000; 0 takes
+ * a free port. `HOST` defaults to 127.0.0.1, because the examples have only demo users.
  */
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
@@ -10,17 +9,17 @@ import { toNodeHandler } from 'tokenwright/node'
 import type { UpgradeListener } from 'tokenwright/ws'
 
 /**
- * A random secret for this run, so that an example starts without any setting; tokens end with the
- * process. A real application makes one secret, keeps it outside the code and gives it as
- * `TOKENWRIGHT_SECRET`: `createAuth()` reads that by itself.
+ * A random secret for this run, so that an example needs no settings. Its tokens become invalid
+ * when the process ends. A real application has one secret, which it keeps outside the code, in
+ * `TOKENWRIGHT_SECRET`. `createAuth()` reads that variable.
  */
 export function secretOfThisRun(): string {
   return process.env['TOKENWRIGHT_SECRET'] || randomBytes(32).toString('base64url')
 }
 
 /**
- * Serves a fetch handler, such as a Hono app's, and WebSockets where `upgrade` opens them, until
- * SIGTERM or SIGINT; then lets running requests finish and exits 0.
+ * Serves a fetch handler, such as that of a Hono app, and WebSockets if there is an `upgrade`
+ * listener. On SIGTERM or SIGINT, lets running requests finish and exits with 0.
  */
 export function serve(
   fetch: (request: Request) => Response | Promise<Response>,
@@ -31,7 +30,7 @@ export function serve(
   listen(server)
 }
 
-/** The same for a server of Node's, such as that of a framework which makes its own. */
+/** The same for a Node server, for frameworks that create one. */
 export function listen(server: Server): void {
   const { PORT = '8000', HOST = '127.0.0.1' } = process.env
   if (!/^\d{1,5}$/.test(PORT) || Number(PORT) > 65_535) fail('PORT must be a whole number from 0 to 65535')
@@ -50,7 +49,7 @@ export function listen(server: Server): void {
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop)
 }
 
-/** Ends an example that cannot start. */
+/** Exits when an example cannot start. */
 function fail(reason: string): never {
   console.error(`The example cannot start: ${reason}`)
   process.exit(1)

@@ -1,14 +1,14 @@
 /**
- * What the examples' own handlers need beside the library: text members out of a JSON body, and
- * responses to the errors that they throw, in the form of the guards' responses. Guards respond to
- * their errors themselves.
+ * What the handlers of the examples need besides the library: reading strings from a JSON body, and
+ * responses to the errors that they throw, in the form of the guards. Guards respond to their own
+ * errors.
  */
 import { AuthError, isAuthError } from 'tokenwright'
 
-/** For responses that hold tokens: no cache may keep them (RFC 6749 section 5.1). */
+/** For responses with tokens, which no cache may store (RFC 6749 section 5.1). */
 export const NO_STORE = { 'Cache-Control': 'no-store' } as const
 
-/** Reads a JSON object, whatever its members. @throws {AuthError} request_invalid */
+/** Reads a JSON object with any members. @throws {AuthError} `request_invalid` */
 export async function readObject(request: Request): Promise<Record<string, unknown>> {
   const isJson = /^application\/json *(;|$)/i.test(request.headers.get('content-type') ?? '')
   const body: unknown = isJson ? await request.json().catch(() => null) : null
@@ -17,8 +17,9 @@ export async function readObject(request: Request): Promise<Record<string, unkno
 }
 
 /**
- * Reads the named members of a JSON object, which must be texts. @throws {AuthError}
- * request_invalid
+ * Reads the named members of a JSON object, which must be strings.
+ *
+ * @throws {AuthError} `request_invalid`
  */
 export async function readTexts<K extends string>(
   request: Request,
@@ -30,8 +31,7 @@ export async function readTexts<K extends string>(
 }
 
 /**
- * The response to what a handler threw: for an `AuthError` what it says, for anything else a bare
- * 500 and a line in the log.
+ * The response to an error of a handler: that of an `AuthError`; for any other, 500 and a log line.
  */
 export function toErrorResponse(error: unknown): Response {
   if (!isAuthError(error)) {
@@ -41,8 +41,8 @@ export function toErrorResponse(error: unknown): Response {
   const { message, name: error_type, code, status } = error
   const word = code === 'request_invalid' ? { error: 'invalid_request' } : {}
   const headers = new Headers(NO_STORE)
-  // RFC 9110 section 15.5.2: every 401 names a scheme. RFC 6750 section 3.1: without an error word
-  // where nothing was wrong with a token.
+  // Every 401 names a scheme (RFC 9110 section 15.5.2), without an error code if the token was not
+  // the problem (RFC 6750 section 3.1).
   if (status === 401) headers.set('WWW-Authenticate', 'Bearer')
   if (status === 400)
     headers.set('WWW-Authenticate', `Bearer error="invalid_request", error_description="${message}"`)
