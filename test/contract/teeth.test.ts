@@ -42,13 +42,13 @@ async function failures(cases: readonly Case[], most = Number.POSITIVE_INFINITY)
 
 /** What a store that reads and then writes cannot get right. */
 const RACES = [
-  'races > gives 200 parallel refreshes of one token one successor',
-  'races > with overlap 0 gives one of many a successor, and revokes the session once',
-  'races > answers a reuse once, when its entry is in the log already',
-  'races > leaves nothing live of a session that is ended while it is refreshed and stepped up',
-  'races > ends a session once, however many end it',
-  'races > lets no start slip past a cut-off',
-  'attempts, hours ago > never allows more than the limit to parallel attempts, with either clock',
+  'races > gives the same successor to 200 parallel refreshes of one token',
+  'races > with overlap 0 gives a successor to one of many, and revokes the session once',
+  'races > reports a reuse once, after its entry is in the log',
+  'races > revokes a session that is ended while it is refreshed and stepped up',
+  'races > ends a session once, however many calls end it',
+  'races > lets no start escape a cut-off',
+  'attempts, hours ago > never allows more parallel attempts than the limit, with either clock',
 ]
 
 describe('a store that reads and then writes', () => {

@@ -100,7 +100,7 @@ describe('on an endpoint of another', () => {
 
   it('says where it looked for a token that is not there', async () => {
     const { code, stderr } = await run(url, '--body', '{}', ...SHORT)
-    expect(stderr).toMatch(/\/session\/login returns no text at "refresh_token".*--token-path/)
+    expect(stderr).toMatch(/\/session\/login returns no string at "refresh_token".*--token-path/)
     expect(code).toBe(2)
   })
 })
@@ -122,9 +122,9 @@ describe('arguments', () => {
 
   const REFRESH = 'https://app.example/auth/refresh'
   it.each([
-    [[], /Name the URL/],
+    [[], /Give the refresh URL/],
     [['app.example/refresh'], /must begin with http/],
-    [[REFRESH, REFRESH, '--body', '{}'], /One URL is enough/],
+    [[REFRESH, REFRESH, '--body', '{}'], /Give one URL/],
     [[REFRESH], /--body/],
     [[REFRESH, '--body', '{"password":"hunter2"'], /--body must be JSON/],
     [[REFRESH, '--body', '{}', '--cycles', '0'], /--cycles must be a whole number from 1, got "0"/],

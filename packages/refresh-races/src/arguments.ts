@@ -1,4 +1,4 @@
-/** The command's arguments: read and checked before anything is sent. Pure. */
+/** Reads and checks the arguments of the command, before it sends anything. */
 import { parseArgs } from 'node:util'
 import type { HttpTarget, RefreshBy } from './http-endpoint.ts'
 
@@ -6,61 +6,62 @@ import type { HttpTarget, RefreshBy } from './http-endpoint.ts'
 export const HELP = `Usage: refresh-races <refresh URL> --body <login JSON> [options]
 
 Races browser tabs and token thieves against the refresh endpoint of a server, and prints
-how many sessions users lost without reason. It logs in many times: use a test account on
-a server of your own.
+how many sessions users lost without reason. It logs in many times, so use a test account
+on your own server.
 
-Where and what is sent
+What to send
   --login <URL>         where to log in       default: the refresh URL, ending in /login
   --body <JSON>         the JSON of a login   (also --login-body)
-  --refresh-by <way>    body, header or cookie: how the refresh token goes   default: body
+  --refresh-by <way>    how to send the refresh token: body, header or cookie
+                        default: body
   --token-path <path>   where the refresh token is in a JSON response, such as
                         data.tokens.refresh   default: refresh_token
-  --field <name>        its member in the JSON of a refresh
+  --field <name>        the name of the refresh token in the JSON of a refresh
                         default: the last name of --token-path
-  --header <text>       a header of every request, such as 'Origin: https://app.example';
-                        may be repeated
-  --echo <name=header>  with cookies: sends the value of a cookie in a header as well, as
-                        CSRF protection asks, such as csrf_token=X-CSRF-Token
+  --header <text>       a header for every request, such as 'Origin: https://app.example';
+                        can be repeated
+  --echo <name=header>  with cookies: also sends the value of a cookie in a header, for CSRF
+                        protection, such as csrf_token=X-CSRF-Token
 
-How it races
+How to race
   --cycles <n>          how many times the tabs of a user refresh together   default: 100
-  --users <n>           how many users share the cycles, side by side        default: 10
-  --tabs <n>            the most tabs of a user                              default: 4
-  --thieves <n>         how many thieves of each habit                       default: 5
-  --watched <n>         how many refreshes of a thief are watched            default: 5
-  --every <seconds>     how far apart the cycles of a user are               default: 90
-  --speed <n>           everything so many times as fast, for a server whose times are so
-                        many times shorter                                   default: 1
-  --seed <n>            the same seed races the same way                     default: 1
+  --users <n>           how many users share the cycles, in parallel         default: 10
+  --tabs <n>            the largest number of tabs of a user                 default: 4
+  --thieves <n>         how many thieves of each kind                        default: 5
+  --watched <n>         how many refreshes of a thief to watch               default: 5
+  --every <seconds>     the time between two cycles of a user                default: 90
+  --speed <n>           runs n times as fast, for a server whose times are n times shorter
+                        default: 1
+  --seed <n>            the same seed gives the same races                   default: 1
 
 Output
-  --json                the report as JSON
+  --json                prints the report as JSON
   --help, --version
 
-A server that forgives the token before the current one for a while (an overlap, a grace
-period) needs --every to be more than twice as long, or --speed and a shorter overlap.
+If the server accepts the previous token for some time (an overlap, a grace period), --every
+must be more than twice as long. Or use --speed and a shorter overlap.
 
 Exit codes: 0 no session was lost, 1 sessions were lost, 2 it could not race.`
 
 /** The races that the arguments ask for. */
 export interface Command {
-  /** What is sent where. */
+  /** Where requests go and what they contain. */
   readonly target: HttpTarget
-  /** How many times tabs refresh together. */
+  /** How many times the tabs of a user refresh together. */
   readonly cycles: number
   /** How many users share the cycles. */
   readonly users: number
-  /** The most tabs of a user. */
+  /** The largest number of tabs of a user. */
   readonly tabs: number
-  /** How many thieves of each habit. */
+  /** How many thieves of each kind. */
   readonly thieves: number
-  /** How many refreshes of a thief are watched. */
+  /** How many refreshes of a thief to watch. */
   readonly watched: number
-  /** Seconds between the cycles of a user. */
+  /** Seconds between two cycles of a user. */
   readonly every: number
-  /** Seconds of the simulation per second of the world. */
+  /** Simulated seconds per real second. */
   readonly speed: number
-  /** The seed. */
+  /** The seed of the random numbers. */
   readonly seed: number
   /** Whether the report is printed as JSON. */
   readonly json: boolean
@@ -93,18 +94,18 @@ const WAYS: readonly RefreshBy[] = ['body', 'header', 'cookie']
 /**
  * Reads the arguments.
  *
- * @returns the command, or what is to be printed instead
- * @throws {Error} with one line that names the argument and what it must be; it never quotes the
- *   login
+ * @returns the command, or what to print instead
+ * @throws {Error} with one line that names the argument and what it must be. It never quotes the
+ *   login.
  */
 export function readArguments(args: readonly string[]): Command | 'help' | 'version' {
   const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
   if (values.help) return 'help'
   if (values.version) return 'version'
   const [url, ...others] = positionals
-  if (url === undefined) throw new Error('Name the URL that refreshes, such as https://host/auth/refresh')
+  if (url === undefined) throw new Error('Give the refresh URL, such as https://host/auth/refresh')
   if (others.length > 0)
-    throw new Error(`One URL is enough, got ${positionals.length}: the login has --login`)
+    throw new Error(`Give one URL, got ${positionals.length}. The URL of the login goes to --login`)
   const refresh = readUrl('The refresh URL', url)
   const count = (name: 'cycles' | 'users' | 'tabs' | 'thieves' | 'watched' | 'seed', min: number): number =>
     readNumber(`--${name}`, values[name], { min, whole: true })

@@ -1,57 +1,51 @@
 /**
- * What the simulator runs against: a login and a refresh, ours or anyone's. An adapter is a few
- * functions; for endpoints that take and give JSON over HTTP there is one here.
+ * The interface of an endpoint under test: a login and a refresh of any server. An adapter is a few
+ * functions. This file has one for endpoints with JSON over HTTP.
  */
 
-/** What an endpoint returns. */
+/** The tokens that an endpoint returns. */
 export interface RaceTokens {
   /** The access token. */
   readonly access: string
-  /**
-   * The refresh token; undefined where the client keeps the one it has, as when a response sets no
-   * cookie.
-   */
+  /** The refresh token. Undefined if the client keeps its token: no new cookie, for example. */
   readonly refresh: string | undefined
-  /** How long the access token lives, in seconds; undefined where the endpoint does not say. */
+  /** The lifetime of the access token in seconds. Undefined if the endpoint does not say. */
   readonly expiresIn: number | undefined
 }
 
-/** The endpoint under test. A rejection is an outage, as a 503 is: the client tries again. */
+/** The endpoint under test. A rejected promise is an outage, like 503: the client tries again. */
 export interface RefreshEndpoint {
-  /** Signs the user in: a new session. */
+  /** Signs the user in and starts a session. */
   login(): Promise<RaceTokens>
-  /** Refreshes; null when the token is refused. */
+  /** Refreshes. Null if the token is refused. */
   refresh(token: string): Promise<RaceTokens | null>
   /**
-   * Proves once more who the user is; null when that is refused. Without it nothing is said of
+   * Sends a step-up. Null if that is refused. Without this method, the report has no count of
    * elevated tokens.
    */
   stepUp?(access: string, refresh: string): Promise<RaceTokens | null>
-  /** Whether an access token has what only a step-up gives. */
+  /** Whether an access token has the rights that only a step-up gives. */
   isElevated?(access: string): boolean | Promise<boolean>
 }
 
-/** Where an endpoint's routes stand and what they are sent. */
+/** The URLs of an endpoint and the bodies of its requests. */
 export interface HttpEndpointOptions {
-  /**
-   * The origin and path that the routes' paths are added to, such as
-   * `'http://127.0.0.1:8000/auth'`.
-   */
+  /** The origin and path to which `paths` are appended, such as `'http://127.0.0.1:8000/auth'`. */
   readonly url: string
   /** The JSON body of a login. */
   readonly login: unknown
-  /** The JSON body of a step-up; undefined for an endpoint without. */
+  /** The JSON body of a step-up. Undefined if the endpoint has none. */
   readonly stepUp?: unknown
-  /** The routes' paths. Default `/login`, `/refresh` and `/verify-password`. */
+  /** The paths of the routes. Default `/login`, `/refresh` and `/verify-password`. */
   readonly paths?: Readonly<Partial<Record<'login' | 'refresh' | 'stepUp', string>>>
-  /** Whether an access token has what only a step-up gives. */
+  /** Whether an access token has the rights that only a step-up gives. */
   readonly isElevated?: RefreshEndpoint['isElevated']
 }
 
 /**
- * An endpoint that takes tokens as `Authorization: Bearer` and returns JSON as OAuth 2.0 does:
- * `access_token`, `refresh_token`, `expires_in`. Statuses 400-404 refuse; any other but 2xx is an
- * outage.
+ * Creates an endpoint that takes tokens as `Authorization: Bearer` and returns JSON like OAuth 2.0:
+ * `access_token`, `refresh_token`, `expires_in`. A status from 400 to 404 is a refusal. Any other
+ * status except 2xx is an outage.
  *
  * @see RFC 6749 section 5.1
  */
@@ -65,7 +59,7 @@ export function toHttpEndpoint(options: HttpEndpointOptions): RefreshEndpoint {
     if (response.status >= 400 && response.status <= 404) return null
     const { access_token: access, refresh_token: refresh, expires_in: expiresIn } = members
     if (!response.ok || typeof access !== 'string')
-      throw new Error(`The endpoint answered ${response.status}`)
+      throw new Error(`The endpoint responded with ${response.status}`)
     return {
       access,
       refresh: typeof refresh === 'string' ? refresh : undefined,

@@ -1,49 +1,46 @@
 /**
- * The endpoint that the command races against: a login and a refresh of any server over HTTP. The
- * refresh token goes by JSON body, by `Authorization` header or by cookies. Cookies are kept as one
- * client keeps them: the newest value of each name.
+ * The endpoint of the command: a login and a refresh of any server over HTTP. The refresh token is
+ * sent in a JSON body, in the `Authorization` header or in cookies. Of cookies, it keeps the newest
+ * value of each name, like a browser.
  */
 import type { RaceTokens, RefreshEndpoint } from './endpoint.ts'
 
-/** How the refresh token goes to the server. */
+/** How the refresh token is sent. */
 export type RefreshBy = 'body' | 'header' | 'cookie'
 
-/** What is sent where. */
+/** Where requests go and what they contain. */
 export interface HttpTarget {
-  /** The URL that refreshes. */
+  /** The URL of the refresh. */
   readonly refresh: string
-  /** The URL that logs in. */
+  /** The URL of the login. */
   readonly login: string
-  /** The JSON text of a login. */
+  /** The JSON body of a login. */
   readonly body: string
-  /** How the refresh token goes to the server. */
+  /** How the refresh token is sent. */
   readonly by: RefreshBy
   /** Where the refresh token is in a JSON response: member names joined by dots. */
   readonly tokenPath: string
-  /** The member that holds the refresh token in the JSON of a refresh. */
+  /** The name of the refresh token in the JSON body of a refresh. */
   readonly field: string
   /** Headers of every request. */
   readonly headers: Readonly<Record<string, string>>
-  /**
-   * A cookie whose value goes into a header as well, as CSRF protection asks; undefined for none.
-   */
+  /** A cookie whose value is also sent in a header, for CSRF protection. Undefined for none. */
   readonly echo: { readonly cookie: string; readonly header: string } | undefined
 }
 
 /** How long a request may take, in milliseconds. */
-const PATIENCE = 30_000
+const TIMEOUT = 30_000
 
 /**
- * Statuses 400 to 404 of a refresh mean that the token is refused; any other but 2xx is an outage.
- *
- * @throws {Error} from `login`, when the server refuses it or responds without a refresh token
+ * Creates the endpoint. A status from 400 to 404 of a refresh is a refusal. Any other status except
+ * 2xx is an outage. `login` throws if the server refuses it or responds without a refresh token.
  */
 export function createHttpEndpoint(target: HttpTarget): RefreshEndpoint {
   const { by, tokenPath, field, echo } = target
 
   async function post(url: string, headers: Record<string, string>, body: string | null): Promise<Response> {
     const json = body === null ? {} : { 'Content-Type': 'application/json' }
-    const signal = AbortSignal.timeout(PATIENCE)
+    const signal = AbortSignal.timeout(TIMEOUT)
     const init = { method: 'POST', redirect: 'manual', signal, body } as const
     return fetch(url, {
       ...init,
@@ -54,15 +51,15 @@ export function createHttpEndpoint(target: HttpTarget): RefreshEndpoint {
   async function readTokens(response: Response, cookies: string): Promise<RaceTokens> {
     const members: unknown = await response.json().catch(() => undefined)
     const refresh =
-      by === 'cookie' ? mergeCookies(cookies, response.headers.getSetCookie()) : find(members, tokenPath)
+      by === 'cookie' ? mergeCookies(cookies, response.headers.getSetCookie()) : memberAt(members, tokenPath)
     return { access: '', refresh: typeof refresh === 'string' ? refresh : undefined, expiresIn: undefined }
   }
 
   function toRefresh(token: string): Promise<Response> {
     if (by === 'body') return post(target.refresh, {}, JSON.stringify({ [field]: token }))
     if (by === 'header') return post(target.refresh, { Authorization: `Bearer ${token}` }, null)
-    const twin = echo === undefined ? undefined : parseCookies(token).get(echo.cookie)
-    const csrf = echo === undefined || twin === undefined ? {} : { [echo.header]: twin }
+    const value = echo === undefined ? undefined : parseCookies(token).get(echo.cookie)
+    const csrf = echo === undefined || value === undefined ? {} : { [echo.header]: value }
     return post(target.refresh, { Cookie: token, ...csrf }, null)
   }
 
@@ -75,7 +72,7 @@ export function createHttpEndpoint(target: HttpTarget): RefreshEndpoint {
       throw new Error(
         by === 'cookie'
           ? `POST ${target.login} sets no cookie`
-          : `POST ${target.login} returns no text at "${tokenPath}" of its JSON: name the place with --token-path`,
+          : `POST ${target.login} returns no string at "${tokenPath}" of its JSON: set --token-path`,
       )
     },
     async refresh(token) {
@@ -88,8 +85,8 @@ export function createHttpEndpoint(target: HttpTarget): RefreshEndpoint {
   }
 }
 
-/** The member of a JSON value that a path of names leads to. */
-function find(value: unknown, path: string): unknown {
+/** The member of a JSON value at a path of names, joined by dots. */
+function memberAt(value: unknown, path: string): unknown {
   return path.split('.').reduce<unknown>((inner, name) => {
     return typeof inner === 'object' && inner !== null && Object.hasOwn(inner, name)
       ? (inner as Record<string, unknown>)[name]
@@ -103,8 +100,8 @@ function parseCookies(header: string): Map<string, string> {
 }
 
 /**
- * The `Cookie` header after a response's `Set-Cookie` lines; a cookie with an empty value or
- * `Max-Age=0` is gone.
+ * The `Cookie` header after the `Set-Cookie` headers of a response. An empty value or `Max-Age=0`
+ * removes a cookie.
  */
 function mergeCookies(header: string, lines: readonly string[]): string {
   const cookies = parseCookies(header)

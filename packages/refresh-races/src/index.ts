@@ -1,6 +1,6 @@
 /**
- * The race simulator: users whose tabs race and thieves who copied a token, against any refresh
- * endpoint.
+ * The race simulator: runs users with racing tabs and thieves with copied tokens against any
+ * refresh endpoint.
  */
 export {
   type HttpEndpointOptions,

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command `refresh-races`: reads its arguments, races, prints a table or JSON, and exits with
- * 0, 1 or 2.
+ * The command `refresh-races`: reads its arguments, runs the races, prints a table or JSON, and
+ * exits with 0, 1 or 2.
  */
 import { readFileSync } from 'node:fs'
 import { type Command, HELP, readArguments } from './arguments.ts'
@@ -40,13 +40,13 @@ function toText({ target, every, speed }: Command, report: RaceReport): string {
   const summary =
     lost === 0
       ? `No session was lost in ${cycles} cycles.`
-      : `${lost} of ${cycles} cycles cost the user the session, without reason.`
+      : `In ${lost} of ${cycles} cycles, a user lost the session without reason.`
   return [
     formatRaces({ [new URL(target.refresh).host]: report }),
     '',
     `${summary} ${refreshes} refreshes, ${outages} without a response.`,
-    `A cycle each ${every / speed} s, seed ${seed}. "2 / 5" says: half of the thieves were refused after`,
-    '2 refreshes, nine of ten after 5.',
+    `One cycle every ${every / speed} s, seed ${seed}. "2 / 5" means: half of the thieves were refused`,
+    'after 2 refreshes, nine of ten after 5.',
   ].join('\n')
 }
 
@@ -54,7 +54,7 @@ function readVersion(): string {
   return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
 }
 
-/** The message; of a failed fetch that of its cause, which says why. */
+/** The message of an error, with that of its cause: a failed fetch only says why in the cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { cause } = error

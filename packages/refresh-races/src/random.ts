@@ -1,12 +1,12 @@
-/** Random numbers that come again: the same seed gives the same run. Never for secrets. */
+/** Reproducible random numbers: the same seed gives the same run. Not for secrets. */
 
-/** Draws a number of [0, 1). */
+/** Returns a number in [0, 1). */
 export type Random = () => number
 
 /**
- * Makes a generator (splitmix32).
+ * Creates a generator (splitmix32).
  *
- * @param seed any integer; its lowest 32 bits count
+ * @param seed any integer; only its lowest 32 bits matter
  */
 export function createRandom(seed: number): Random {
   let state = seed | 0

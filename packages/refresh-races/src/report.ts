@@ -1,45 +1,43 @@
-/** What the simulator found, in numbers and as a table. */
+/** The report of the simulator, and its form as a table. */
 
-/** How long thieves of one habit lasted. */
+/** How long the thieves of one kind lasted. */
 export interface ThiefReport {
-  /** How many there were. */
+  /** How many thieves there were. */
   readonly thieves: number
   /** How many were refused while they were watched. */
   readonly caught: number
   /**
-   * How often half of them had been given tokens before they were refused; Infinity where half
+   * How many refreshes half of them got at most before they were refused. Infinity if half of them
    * never were.
    */
   readonly median: number
-  /** The same for nine of ten. */
+  /** The same for nine of ten thieves. */
   readonly p90: number
-  /** How many elevated tokens they were given after the victim's step-up. */
+  /** How many elevated tokens they got after the step-up of the victim. */
   readonly elevated: number
 }
 
-/** What the simulator found. */
+/** The report of one run. */
 export interface RaceReport {
-  /** The seed of this run. */
+  /** The seed of the run. */
   readonly seed: number
-  /** How many times an access token ended and the tabs refreshed. */
+  /** How many times an access token expired and the tabs refreshed. */
   readonly cycles: number
   /** How many refreshes the users sent. */
   readonly refreshes: number
   /** How many sessions users lost without reason. */
   readonly lost: number
-  /** How often the endpoint could not be reached. */
+  /** How many refreshes got no response. */
   readonly outages: number
   /** Thieves who refresh at random. */
   readonly random: ThiefReport
   /** Thieves who refresh a moment after the victim. */
   readonly shadow: ThiefReport
-  /**
-   * Elevated tokens in a thief's hands; null where the endpoint has no step-up or does not tell.
-   */
+  /** How many elevated tokens all thieves got. Null if the endpoint cannot tell. */
   readonly elevated: number | null
 }
 
-/** The value that a share of the thieves does not exceed. */
+/** The value that the given share of thieves does not exceed. */
 export function toQuantile(granted: readonly number[], share: number): number {
   const sorted = granted.toSorted((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0
@@ -54,7 +52,7 @@ function toCell({ median, p90, caught, thieves }: ThiefReport): string {
 /**
  * Formats reports as a Markdown table, one row per name.
  *
- * @returns lines joined by newlines, without one at the end
+ * @returns the lines, joined by newlines, without one at the end
  */
 export function formatRaces(reports: Readonly<Record<string, RaceReport>>): string {
   const rows = Object.entries(reports).map(([name, report]) => {

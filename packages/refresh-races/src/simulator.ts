@@ -1,8 +1,8 @@
 /**
- * The race simulator: users whose tabs, late responses and retries race, and thieves who copied a
- * token, against any refresh endpoint. It counts the sessions that users lose and the refreshes
- * that thieves get. A design that forgives the previous token only loses sessions here; so does
- * strict single use.
+ * The race simulator. It runs users with several tabs, late responses and retries, and thieves with
+ * copied tokens, against any refresh endpoint. It counts the sessions that users lose and the
+ * refreshes that thieves get. Strict single use loses sessions here. So does a design that only
+ * accepts the previous token again.
  */
 import type { RefreshEndpoint } from './endpoint.ts'
 import { createRandom } from './random.ts'
@@ -11,43 +11,42 @@ import { type Habit, runThief, type Theft } from './thief.ts'
 import { createRealTimeline, createVirtualTimeline, type Timeline } from './timeline.ts'
 import { createVictim, type NetworkConditions, type Simulation } from './victim.ts'
 
-/** Returns the present moment, in epoch seconds. */
+/** Returns the current time in epoch seconds. */
 export type Clock = () => number
 
-/** What `simulateRaces` takes. */
+/** The options of `simulateRaces`. */
 export interface RaceOptions {
   /**
-   * Connects to the endpoint. Give it the clock and time is virtual: a month passes in seconds.
-   * Where it cannot take one, set `speed`.
+   * Connects to the endpoint. If the endpoint uses this clock, time is virtual: a month passes in
+   * seconds. If it has a clock of its own, set `speed`.
    */
   readonly connect: (clock: Clock) => RefreshEndpoint | Promise<RefreshEndpoint>
-  /** How many times an access token ends and the tabs refresh. Default 1000. */
+  /** How many times an access token expires and the tabs refresh. Default 1000. */
   readonly cycles?: number
-  /** How many users share the cycles, side by side. Default 10. */
+  /** How many users share the cycles, in parallel. Default 10. */
   readonly users?: number
-  /** How many thieves of each habit. Default 100. */
+  /** How many thieves of each kind. Default 100. */
   readonly thieves?: number
   /**
-   * How many refreshes of a thief are watched; who has not been caught then counts as never.
-   * Default 100.
+   * How many refreshes of a thief to watch. A thief who is not caught by then counts as never
+   * caught. Default 100.
    */
   readonly watched?: number
   /**
-   * The seed; the same one gives the same run, as far as the endpoint draws no randomness of its
-   * own. Default 1.
+   * The seed. The same seed gives the same run, unless the endpoint itself uses random numbers.
+   * Default 1.
    */
   readonly seed?: number
   /**
-   * Seconds of the simulation per second of the world, for an endpoint with a clock of its own,
-   * whose overlap and lifetimes must be as many times shorter. Users then live side by side.
-   * Default: virtual time.
+   * Simulated seconds per real second, for an endpoint with a clock of its own. Its overlap and
+   * lifetimes must be shorter by the same factor. Default: virtual time.
    */
   readonly speed?: number
-  /** How things go, where it should not be the usual. */
+  /** The network conditions that differ from the defaults. */
   readonly network?: Partial<NetworkConditions>
 }
 
-/** How things usually go. */
+/** The default network conditions. */
 const NETWORK: NetworkConditions = {
   tabs: 4,
   spread: 2,
@@ -59,16 +58,16 @@ const NETWORK: NetworkConditions = {
   accessLife: 900,
 }
 
-/** After how many cycles a token is stolen: at least, and how many more at most. */
+/** After how many cycles a token is stolen: at least `least`, and at most `more` later. */
 const CYCLES_BEFORE_THEFT = { least: 2, more: 3 } as const
 
 /**
- * When a cycle is over in any case, in shares of an access token's life: late responses have come,
- * lost ones were asked for again.
+ * When a cycle is certainly over, in shares of the lifetime of an access token: late responses have
+ * arrived, and lost ones were requested again.
  */
-const SETTLED = 0.15
+const CYCLE_END = 0.15
 
-/** When virtual time begins: always then, so that runs come again. In January 2027. */
+/** The start of virtual time, in January 2027. It is fixed, so that runs are reproducible. */
 const START = 1_800_000_000
 
 const OPTIONS = {
@@ -82,60 +81,60 @@ const OPTIONS = {
   network: true,
 } satisfies Record<keyof RaceOptions, true>
 
-/** Calls back whenever an access token has ended, until that says to stop. */
+/** Calls `work` whenever an access token has expired, until it returns false. */
 function onCycles(
   { time, network }: Simulation,
   left: () => number,
   work: () => boolean | Promise<boolean>,
 ): void {
-  const look = async (): Promise<void> => {
-    if (left() > 0.001) time.after(left(), look)
-    else if (await work()) time.after(SETTLED * network.accessLife, look)
+  const check = async (): Promise<void> => {
+    if (left() > 0.001) time.after(left(), check)
+    else if (await work()) time.after(CYCLE_END * network.accessLife, check)
   }
-  time.after(left(), look)
+  time.after(left(), check)
 }
 
-/** Lets a user live for some cycles. Who is refused signs in again. */
-async function addUser(stage: Simulation, cycles: number): Promise<void> {
-  let victim = await createVictim(stage)
-  let toCome = cycles
+/** Adds a user for some cycles. After a refusal, the user signs in again. */
+async function addUser(simulation: Simulation, cycles: number): Promise<void> {
+  let victim = await createVictim(simulation)
+  let remaining = cycles
   onCycles(
-    stage,
+    simulation,
     () => (victim.isRefused() ? 0 : victim.left()),
     async () => {
       if (victim.isRefused()) {
-        stage.counts.lost += 1
-        victim = await createVictim(stage)
+        simulation.counts.lost += 1
+        victim = await createVictim(simulation)
         return true
       }
-      if (toCome > 0) victim.live({ pageLoads: true, stepUps: true })
-      toCome -= 1
-      return toCome >= 0
+      if (remaining > 0) victim.runCycle({ pageLoads: true, stepUps: true })
+      remaining -= 1
+      return remaining >= 0
     },
   )
 }
 
 /**
- * Adds a user whose refresh token is stolen. He loads no pages and refreshes only as tokens end:
- * the quietest victim hides a thief best.
+ * Adds a user whose refresh token is stolen. This user loads no pages and refreshes only when
+ * tokens expire, because the quietest victim hides a thief best.
  */
-async function addTheft(stage: Simulation, habit: Habit, watched: number): Promise<Theft> {
-  const { time, random } = stage
+async function addTheft(simulation: Simulation, habit: Habit, watched: number): Promise<Theft> {
+  const { time, random } = simulation
   const { least, more } = CYCLES_BEFORE_THEFT
-  const victim = await createVictim(stage)
+  const victim = await createVictim(simulation)
   const theft: Theft = { granted: 0, elevated: 0, caught: false }
   let before = least + Math.floor(random() * (more + 1))
   let isStolen = false
   onCycles(
-    stage,
+    simulation,
     () => victim.left(),
     () => {
-      victim.live({ pageLoads: false, stepUps: isStolen })
+      victim.runCycle({ pageLoads: false, stepUps: isStolen })
       before -= 1
       if (before === 0) {
         isStolen = true
-        time.after((SETTLED + 0.5 * random()) * victim.period(), () =>
-          runThief(stage, victim, { habit, watched, theft }),
+        time.after((CYCLE_END + 0.5 * random()) * victim.period(), () =>
+          runThief(simulation, victim, { habit, watched, theft }),
         )
       }
       return !theft.caught && theft.granted < watched
@@ -144,7 +143,7 @@ async function addTheft(stage: Simulation, habit: Habit, watched: number): Promi
   return theft
 }
 
-/** Sums up what became of thieves. */
+/** Summarizes the thieves of one kind. */
 function toThiefReport(thefts: readonly Theft[]): ThiefReport {
   const lasted = thefts.map(({ caught, granted }) => (caught ? granted : Number.POSITIVE_INFINITY))
   return {
@@ -156,7 +155,7 @@ function toThiefReport(thefts: readonly Theft[]): ThiefReport {
   }
 }
 
-/** Reads a whole number out of the options. */
+/** Reads a whole number from the options. */
 function toCount(name: string, value: number | undefined, usual: number): number {
   if (value === undefined) return usual
   if (Number.isSafeInteger(value) && value >= 0) return value
@@ -164,14 +163,14 @@ function toCount(name: string, value: number | undefined, usual: number): number
 }
 
 /**
- * Runs users and thieves against a refresh endpoint and reports what each design costs them.
+ * Runs users and thieves against a refresh endpoint, and reports what its design costs them.
  *
- * It does check that no race, late or lost response costs a session, that a thief is found out, and
- * that he gains nothing by the victim's step-up. It does not check signatures, cookies, CSRF or
- * what happens when a store is down.
+ * It checks whether races and late or lost responses cost a session, whether a thief is caught, and
+ * whether a thief profits from the step-up of the victim. It does not check signatures, cookies,
+ * CSRF protection, or what happens when a store is down.
  *
- * @returns the report; {@link formatRaces} makes a table of some
- * @throws {TypeError} for an unknown or unfit option
+ * @returns the report; {@link formatRaces} formats reports as a table
+ * @throws {TypeError} for an unknown or invalid option
  * @throws what `connect` and `login` throw
  *
  * @example
@@ -203,9 +202,9 @@ export async function simulateRaces(options: RaceOptions): Promise<RaceReport> {
   const network = { ...NETWORK, ...options.network }
   const counts = { refreshes: 0, outages: 0, lost: 0 }
   const random = createRandom(seed)
-  const stage: Simulation = { endpoint, time, random, network: network, counts, speed: speed ?? 1 }
-  for (let i = 0; i < users; i++) await addUser(stage, Math.floor((cycles + i) / users))
-  const quiet = { ...stage, random: createRandom(seed + 1), counts: { ...counts } }
+  const simulation: Simulation = { endpoint, time, random, network: network, counts, speed: speed ?? 1 }
+  for (let i = 0; i < users; i++) await addUser(simulation, Math.floor((cycles + i) / users))
+  const quiet = { ...simulation, random: createRandom(seed + 1), counts: { ...counts } }
   const thefts: Record<Habit, Theft[]> = { random: [], shadow: [] }
   for (const habit of ['random', 'shadow'] as const) {
     for (let i = 0; i < thieves; i++) thefts[habit].push(await addTheft(quiet, habit, watched))

@@ -1,37 +1,37 @@
 /**
- * The thief of the simulator. He has copied a refresh token once and lives from it. He is caught
- * when he is refused. `random` refreshes when he feels like it; `shadow` does so a second or two
- * after the victim, to pass for another tab. He knows when the token that he stole ends and how
- * long the victim's cycles are on average; only the jitter of each he cannot know.
+ * The thief of the simulator, who has copied a refresh token once. A thief is caught when a refresh
+ * is refused. `random` refreshes at random times. `shadow` refreshes a second or two after the
+ * victim, to look like another tab: this thief knows when the stolen token expires and how long the
+ * cycles of the victim are on average, but not the jitter of each.
  */
 import type { Simulation, Victim } from './victim.ts'
 
 /** When a thief refreshes. */
 export type Habit = 'random' | 'shadow'
 
-/** What became of a thief. */
+/** What a thief got. */
 export interface Theft {
-  /** How often he was given tokens. */
+  /** How many refreshes succeeded. */
   granted: number
-  /** How many of them were elevated, though the step-up was the victim's. */
+  /** How many of these gave an elevated token, after the step-up of the victim. */
   elevated: number
-  /** Whether he was refused in the end. */
+  /** Whether a refresh was refused. */
   caught: boolean
 }
 
-/** How a thief goes about it. */
+/** The parameters of a thief. */
 export interface ThiefRun {
-  /** When he refreshes. */
+  /** When the thief refreshes. */
   readonly habit: Habit
-  /** After how many refreshes no one watches him any more. */
+  /** How many refreshes to watch. */
   readonly watched: number
-  /** Where it is written down. */
+  /** The record, which is updated. */
   readonly theft: Theft
 }
 
-/** Lets a thief at a victim, who goes on living. */
-export function runThief(stage: Simulation, victim: Victim, { habit, watched, theft }: ThiefRun): void {
-  const { endpoint, time, random } = stage
+/** Runs a thief beside the victim. */
+export function runThief(simulation: Simulation, victim: Victim, { habit, watched, theft }: ThiefRun): void {
+  const { endpoint, time, random } = simulation
   let token = victim.token()
   let expected = time.now() + victim.left()
   const wait = (): number => {

@@ -1,42 +1,42 @@
 /**
- * Time for the simulator. Virtual: it jumps from event to event, hours pass in seconds, and
- * whatever reads its clock lives in it. Real, at a speed: for a target that has a clock of its own.
- * Events of the same instant happen together.
+ * The time of the simulator. Virtual time jumps from event to event, so hours pass in seconds; it
+ * is for a target that reads this clock. Real time, at a speed, is for a target with its own clock.
+ * Events at the same moment run together.
  */
 
-/** What happens at a moment. */
+/** What runs at a moment. */
 export type Action = () => void | Promise<void>
 
-/** A row of events to come. */
+/** A queue of future events. */
 export interface Timeline {
-  /** The present moment, epoch seconds. */
+  /** The current time in epoch seconds. */
   readonly now: () => number
-  /** Lets something happen, in `after` seconds from now. */
+  /** Schedules an action in `after` seconds. */
   readonly after: (after: number, action: Action) => void
-  /** Lets everything happen that is to come, and what comes of it. */
+  /** Runs all scheduled actions, and those that they schedule. */
   readonly run: () => Promise<void>
 }
 
-interface Happening {
+interface TimedEvent {
   readonly at: number
   readonly action: Action
 }
 
-/** The events to come, the next one last. */
-function insert(events: Happening[], happening: Happening): void {
+/** Inserts an event in the order of time, the next event last. */
+function insert(events: TimedEvent[], event: TimedEvent): void {
   let low = 0
   let high = events.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((events[middle]?.at ?? 0) > happening.at) low = middle + 1
+    if ((events[middle]?.at ?? 0) > event.at) low = middle + 1
     else high = middle
   }
-  events.splice(low, 0, happening)
+  events.splice(low, 0, event)
 }
 
-/** Time that jumps. */
+/** Creates a timeline of virtual time. */
 export function createVirtualTimeline(start: number): Timeline {
-  const events: Happening[] = []
+  const events: TimedEvent[] = []
   let now = start
   return {
     now: () => now,
@@ -44,24 +44,24 @@ export function createVirtualTimeline(start: number): Timeline {
     async run() {
       for (let next = events.at(-1); next !== undefined; next = events.at(-1)) {
         now = next.at
-        const together: Happening[] = []
-        while (events.at(-1)?.at === now) together.push(events.pop() as Happening)
+        const together: TimedEvent[] = []
+        while (events.at(-1)?.at === now) together.push(events.pop() as TimedEvent)
         await Promise.all(together.map(({ action }) => action()))
       }
     },
   }
 }
 
-/** How long it sleeps at most before it looks again, in seconds. */
+/** The longest sleep between two checks, in seconds. */
 const LONGEST_SLEEP = 0.005
 
 /**
- * Time that passes.
+ * Creates a timeline of real time.
  *
- * @param speed seconds of the simulation per second of the world
+ * @param speed simulated seconds per real second
  */
 export function createRealTimeline(speed: number): Timeline {
-  const events: Happening[] = []
+  const events: TimedEvent[] = []
   const started = { at: Date.now() / 1000, mark: performance.now() / 1000 }
   const now = (): number => started.at + (performance.now() / 1000 - started.mark) * speed
   let running = 0
@@ -84,7 +84,7 @@ export function createRealTimeline(speed: number): Timeline {
       while (events.length > 0 || running > 0) {
         if (failure !== undefined) throw failure.cause
         while ((events.at(-1)?.at ?? Number.POSITIVE_INFINITY) <= now())
-          happen((events.pop() as Happening).action)
+          happen((events.pop() as TimedEvent).action)
         const wait = ((events.at(-1)?.at ?? Number.POSITIVE_INFINITY) - now()) / speed
         await new Promise((resolve) => setTimeout(resolve, Math.min(LONGEST_SLEEP, Math.max(0, wait)) * 1000))
       }

@@ -1,18 +1,16 @@
-/**
- * Store suite: counting attempts.
- */
+/** Store suite: counting attempts. */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import type { Attempt } from 'tokenwright/stores/contract'
 import { type Cases, randomId, together } from './fixtures.ts'
 
-/** A refusal that says when to come again. */
+/** Asserts that an attempt is refused, and when it may be repeated. */
 function assertRefused({ allowed, retryAfter }: Attempt, wanted: number): void {
   deepStrictEqual({ allowed, retryAfter }, { allowed: false, retryAfter: wanted })
 }
 
 /** What `countAttempt` allows. */
 export const ATTEMPTS: Cases = {
-  'allows as many as the limit, then says in whole seconds when the window ends': async (store, t) => {
+  'allows the limit, then returns the whole seconds until the window ends': async (store, t) => {
     const key = randomId()
     for (let i = 0; i < 3; i++) strictEqual((await store.countAttempt(key, 3, 900, t + i)).allowed, true)
     assertRefused(await store.countAttempt(key, 3, 900, t + 3), 897)
@@ -20,7 +18,7 @@ export const ATTEMPTS: Cases = {
     assertRefused(await store.countAttempt(key, 3, 900, t + 899.999), 1)
   },
 
-  'starts the window with the first attempt; refused ones do not prolong it': async (store, t) => {
+  'starts the window at the first attempt, and does not extend it for refused ones': async (store, t) => {
     const key = randomId()
     for (let i = 0; i < 5; i++) await store.countAttempt(key, 2, 100, t + 20 * i)
     assertRefused(await store.countAttempt(key, 2, 100, t + 99), 1)
@@ -30,7 +28,7 @@ export const ATTEMPTS: Cases = {
     assertRefused(await store.countAttempt(key, 2, 100, t + 150), 50)
   },
 
-  'counts keys apart that differ in one character, its case or a blank': async (store, t) => {
+  'distinguishes keys that differ in one character, its case or a space': async (store, t) => {
     const key = randomId()
     for (const other of [key, `${key} `, `${key}a`, `${key}A`, `${key}\u00e1`, `${key}\u0000`, ` ${key}`]) {
       strictEqual((await store.countAttempt(other, 1, 100, t)).allowed, true, JSON.stringify(other))
@@ -38,7 +36,7 @@ export const ATTEMPTS: Cases = {
     }
   },
 
-  'says how many are counted, and until when': async (store, t) => {
+  'returns how many attempts count, and until when': async (store, t) => {
     const key = randomId()
     deepStrictEqual(await store.readAttempts(key, t), { count: 0, endsIn: 0 })
     for (let i = 1; i <= 3; i++) strictEqual((await store.countAttempt(key, 3, 900, t + i)).count, i)
@@ -51,7 +49,7 @@ export const ATTEMPTS: Cases = {
     }
   },
 
-  'takes back as many as it is told, or all; the window goes with the last': async (store, t) => {
+  'removes the given number of attempts or all, and the window with the last': async (store, t) => {
     const key = randomId()
     const count = async (at: number): Promise<number> =>
       (await store.countAttempt(key, 1_000_000_000, 900, t + at)).count
@@ -69,7 +67,7 @@ export const ATTEMPTS: Cases = {
     strictEqual((await store.readAttempts(key, t + 60)).count, 0)
   },
 
-  'loses no attempt that is taken back beside others': async (store, t) => {
+  'loses no attempt while others are removed': async (store, t) => {
     for (const now of [t, null]) {
       const key = randomId()
       await store.countAttempt(key, 1_000, 600, now)
@@ -81,7 +79,7 @@ export const ATTEMPTS: Cases = {
     }
   },
 
-  'never allows more than the limit to parallel attempts, with either clock': async (store, t) => {
+  'never allows more parallel attempts than the limit, with either clock': async (store, t) => {
     for (const now of [t, null]) {
       const key = randomId()
       const attempts = await together(60, () => store.countAttempt(key, 7, 600, now))

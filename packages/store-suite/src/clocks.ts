@@ -1,38 +1,46 @@
-/**
- * Store suite: the store's own clock, which rules where a call brings no `now`.
- */
+/** Store suite: the store's own clock, which counts if a call passes no `now`. */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { begin, type Cases, end, entriesOf, LENGTHS, pause, toCall, toDraft, toTail } from './fixtures.ts'
+import {
+  begin,
+  type Cases,
+  end,
+  entriesOf,
+  LENGTHS,
+  pause,
+  toCall,
+  toNewSession,
+  toTail,
+} from './fixtures.ts'
 
-/** How far a store's clock may be from this machine's, in seconds. */
+/** The largest difference between the clocks of the store and of this machine, in seconds. */
 const SKEW = 30
 
-/** The moment lies between two readings of the store's clock. */
+/** Asserts that a moment is between two readings of the store's clock. */
 function assertBetween(at: number | null | undefined, before: number, after: number): void {
   ok(typeof at === 'number' && at >= before && at <= after, `${before} <= ${at} <= ${after}`)
 }
 
-/** What a store does by its own clock. */
+/** What a store does with its own clock. */
 export const CLOCKS: Cases = {
-  'shows epoch seconds, near this machine’s': async (store) => {
+  'is in epoch seconds, close to this machine’s': async (store) => {
     const now = await store.now()
     ok(Math.abs(now - Date.now() / 1000) < SKEW, `the store says ${now}, this machine ${Date.now() / 1000}`)
   },
 
-  'never steps back, and moves by less than a second at a time': async (store) => {
+  'never goes back, and has fractions of a second': async (store) => {
     const first = await store.now()
     let last = first
     for (let i = 0; i < 25; i++) {
-      const { now } = await store.rotate(toCall('nobody', 0))
+      const { now } = await store.rotate(toCall('unknown', 0))
       ok(now >= last, `${now} comes after ${last}`)
       last = await store.now()
       ok(last >= now, `${last} comes after ${now}`)
       await pause(0.004)
     }
-    ok(last > first && last - first < SKEW, 'it tells parts of a second')
+    ok(last > first && last - first < SKEW, 'it has fractions of a second')
   },
 
-  'stamps what it writes': async (store) => {
+  'gives its time to what it writes': async (store) => {
     const since = await toTail(store)
     const before = await store.now()
     const row = await begin(store, null)
@@ -59,7 +67,7 @@ export const CLOCKS: Cases = {
     assertBetween(entry?.until, before + logTtl - 0.001, after + logTtl + 0.001)
   },
 
-  'ends a session when its time has come': async (store) => {
+  'expires sessions': async (store) => {
     const { sid, sub } = await begin(store, null, { idle: 0.4 })
     const spare = await begin(store, null, { absolute: 0.4 })
     await pause(0.6)
@@ -68,7 +76,7 @@ export const CLOCKS: Cases = {
     deepStrictEqual(await store.list({ sub, realm: null }, null), [])
   },
 
-  'opens the overlap and closes it': async (store) => {
+  'begins and ends the overlap': async (store) => {
     const { sid } = await begin(store, null)
     const words: string[] = []
     const rotate = async (gen: number, overlap: number): Promise<void> => {
@@ -85,15 +93,15 @@ export const CLOCKS: Cases = {
     deepStrictEqual(words, ['rotated', 'replayed', 'kept', 'rotated', 'replayed', 'reused'])
   },
 
-  'does not write for a call that comes too late': async (store) => {
+  'writes nothing after the deadline of a call': async (store) => {
     const { sid } = await begin(store, null)
     const now = await store.now()
     strictEqual((await store.rotate(toCall(sid, 0, { notAfter: now - 1 }))).word, 'late')
     strictEqual((await store.rotate(toCall(sid, 0, { notAfter: now + SKEW }))).word, 'rotated')
   },
 
-  'cuts off a subject now': async (store) => {
-    const { sub } = toDraft()
+  'cuts off a subject at its current time': async (store) => {
+    const { sub } = toNewSession()
     const provedAt = await store.now()
     await pause(0.01)
     await store.endAll({ sub, realm: null }, 'subject_revoked', {
@@ -102,15 +110,15 @@ export const CLOCKS: Cases = {
       except: null,
       cutOff: 60,
     })
-    strictEqual(await store.start(toDraft({ sub, provedAt }), null), null)
+    strictEqual(await store.start(toNewSession({ sub, provedAt }), null), null)
     await pause(0.01)
-    ok(await store.start(toDraft({ sub, provedAt: await store.now() }), null))
+    ok(await store.start(toNewSession({ sub, provedAt: await store.now() }), null))
     const query = { sid: null, jti: null, sub, now: null }
     strictEqual(await store.isRevoked({ realm: null, ...query, iat: provedAt }), true)
     strictEqual(await store.isRevoked({ realm: null, ...query, iat: await store.now() }), false)
   },
 
-  'says what it is called and what is worth a warning': async (store) => {
+  'comes with a name and with warnings': async (store) => {
     ok(store.name.length > 0)
     for (const warning of await store.inspect()) strictEqual(typeof warning, 'string')
   },

@@ -1,24 +1,21 @@
 /**
- * What the cases of the store suite share: sessions of their own with random names, so that suites
- * can run side by side on one server, and comparisons that look at times to the millisecond.
- * Assertions are Node's own; no test runner is imported.
+ * What the cases of the store suite share: sessions with random names, so that suites can run in
+ * parallel on one server, and comparisons of times to the millisecond. Assertions are Node's own,
+ * so no test runner is imported.
  */
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import type { LogEntry, NewSession, RotateCall, SessionRow, Store } from 'tokenwright/stores/contract'
 
-/** A random identifier of 128 bits, 22 characters of base64url. */
+/** A random ID of 128 bits: 22 characters of base64url. */
 export function randomId(): string {
   return randomBytes(16).toString('base64url')
 }
 
-/**
- * Cases by their names. `t` is a moment to count from, in epoch seconds, where a case brings its
- * own `now`.
- */
+/** Cases by name. `t` is a moment in epoch seconds, for cases that pass `now` to the store. */
 export type Cases = Readonly<Record<string, (store: Store, t: number) => Promise<void>>>
 
-/** What `toCall` and `toDraft` fill in, in seconds. */
+/** The defaults of `toCall` and `toNewSession`, in seconds. */
 export const LENGTHS = { overlap: 30, idle: 1000, absolute: 5000, logTtl: 864_000 } as const
 
 const TIMES = [
@@ -33,8 +30,8 @@ const TIMES = [
   'revokedAt',
 ] as const
 
-/** A login of a new subject, unless told otherwise. */
-export function toDraft(over: Partial<NewSession> = {}): NewSession {
+/** A new session, by default of a new subject. */
+export function toNewSession(over: Partial<NewSession> = {}): NewSession {
   return {
     sid: randomId(),
     sub: randomId(),
@@ -53,19 +50,19 @@ export function toDraft(over: Partial<NewSession> = {}): NewSession {
   }
 }
 
-/** A refresh with the generation `gen`. */
+/** A call of `rotate` with the generation `gen`. */
 export function toCall(sid: string, gen: number, over: Partial<RotateCall> = {}): RotateCall {
   const { overlap, idle, logTtl } = LENGTHS
   return { sid, gen, overlap, idle, logTtl, rotation: true, notAfter: null, now: null, ...over }
 }
 
-/** Starts a session that must start. */
+/** Starts a session, and asserts that it starts. */
 export async function begin(
   store: Store,
   now: number | null,
   over: Partial<NewSession> = {},
 ): Promise<SessionRow> {
-  const row = await store.start(toDraft(over), now)
+  const row = await store.start(toNewSession(over), now)
   ok(row !== null, 'a session of a new subject starts')
   return row
 }
@@ -75,20 +72,20 @@ export function end(store: Store, sid: string, now: number | null): Promise<bool
   return store.end(sid, 'ended', { logTtl: LENGTHS.logTtl, now })
 }
 
-/** Rounds a time to what a store keeps of it. */
+/** Rounds a time to the precision of a store. */
 function toMillisecond(at: number): number {
   return Math.round(at * 1000) / 1000
 }
 
-/** Two moments are the same millisecond. */
+/** Asserts that two moments are the same millisecond. */
 export function assertTime(actual: number | null, expected: number, what: string): void {
   ok(actual !== null, what)
   strictEqual(toMillisecond(actual), toMillisecond(expected), what)
 }
 
-/** Two rows are the same; times to the millisecond. */
+/** Asserts that two rows are the same, with times to the millisecond. */
 export function assertRow(actual: SessionRow | null, expected: SessionRow, what = 'the row'): void {
-  ok(actual !== null, `${what} is there`)
+  ok(actual !== null, `${what} exists`)
   const [left, right] = [actual, expected].map((row) => {
     const rounded = TIMES.map((name) => {
       const at = row[name]
@@ -99,10 +96,7 @@ export function assertRow(actual: SessionRow | null, expected: SessionRow, what 
   deepStrictEqual(left, right, what === 'the row' ? undefined : what)
 }
 
-/**
- * Refreshes, and expects this word, this row after it (null for the one before), and the moment of
- * the call.
- */
+/** Calls `rotate`, and asserts the word, the row after it, and the moment of the step. */
 export async function assertRotation(
   store: Store,
   call: RotateCall,
@@ -111,8 +105,7 @@ export async function assertRotation(
 ): Promise<SessionRow> {
   const rotation = await store.rotate(call)
   strictEqual(rotation.word, word)
-  if (call.now !== null)
-    assertTime(rotation.now, call.now, 'the moment of the step is the one that the call brought')
+  if (call.now !== null) assertTime(rotation.now, call.now, 'the moment of the step is the `now` of the call')
   assertRow(rotation.row, after)
   assertRow(await store.get(call.sid), after)
   return after
@@ -125,7 +118,7 @@ export function toRotated(row: SessionRow, gen: number, now: number): SessionRow
   return { ...row, gen, rotatedAt: now, late: 0, lateBefore, lastUsedAt: now, idleExpiresAt }
 }
 
-/** The row after its predecessor was presented so late, in seconds. */
+/** The row after its predecessor was used so late, in seconds. */
 export function toReplayed(row: SessionRow, late: number): SessionRow {
   return { ...row, late }
 }
@@ -139,7 +132,7 @@ export function toRevoked(
   return { ...row, revokedAt: now, revokeReason }
 }
 
-/** Reads the log after a cursor to its end. */
+/** Reads the log from a cursor to its end. */
 export async function readOn(
   store: Store,
   cursor: string | null,
@@ -148,9 +141,9 @@ export async function readOn(
   const entries: LogEntry[] = []
   for (let at = cursor; ; ) {
     const page = await store.readLog(at, limit)
-    ok(page.entries.length <= limit, 'a page holds no more than it was asked for')
+    ok(page.entries.length <= limit, 'a page has at most as many entries as requested')
     ok(page.cursor.length <= 1024, 'a cursor has at most 1024 characters')
-    if (page.more) notStrictEqual(page.cursor, at, 'a page with more behind it moves the cursor')
+    if (page.more) notStrictEqual(page.cursor, at, 'a page that is not the last moves the cursor')
     entries.push(...page.entries)
     at = page.cursor
     if (!page.more) return { entries, cursor: at }
@@ -162,7 +155,7 @@ export async function toTail(store: Store): Promise<string> {
   return (await readOn(store, null)).cursor
 }
 
-/** What the log says of these keys after a cursor. */
+/** The entries of these keys after a cursor. */
 export async function entriesOf(
   store: Store,
   cursor: string,
@@ -172,12 +165,12 @@ export async function entriesOf(
   return entries.filter(({ key }) => keys.includes(key))
 }
 
-/** Does something `count` times at once. */
+/** Runs something `count` times in parallel. */
 export function together<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, (_, index) => work(index)))
 }
 
-/** How often each word came. */
+/** Counts each word. */
 export function tally(words: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const word of words.toSorted()) counts[word] = (counts[word] ?? 0) + 1

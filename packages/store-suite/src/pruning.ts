@@ -1,6 +1,4 @@
-/**
- * Store suite: pruning. Only what lies long in the past is pruned here: suites may share a server.
- */
+/** Store suite: pruning. It prunes only what is very old, because suites may share a server. */
 import { ok, strictEqual } from 'node:assert'
 import {
   assertRow,
@@ -11,21 +9,21 @@ import {
   LENGTHS,
   randomId,
   toCall,
-  toDraft,
+  toNewSession,
   toRevoked,
   toTail,
 } from './fixtures.ts'
 
 const DAY = 86_400
-/** A moment in 1973: nothing else is that old. */
+/** A moment in 1973. Nothing else is that old. */
 const THEN = 100_000_000
 
-/** What `prune` deletes, and what it leaves. */
+/** What `prune` deletes and what it keeps. */
 export const PRUNING: Cases = {
   'deletes a row a day after its absolute end': async (store) => {
     const { sid, sub } = await begin(store, THEN, { absolute: 100 })
     const count = await store.prune(THEN + 100 + DAY + 1)
-    ok(Number.isInteger(count) && count >= 0, 'it says how many records went')
+    ok(Number.isInteger(count) && count >= 0, 'it returns the number of deleted records')
     strictEqual(await store.get(sid), null)
     strictEqual((await store.rotate(toCall(sid, 0, { now: THEN + 50 }))).word, 'unknown')
     strictEqual((await store.list({ sub, realm: null }, THEN + 50)).length, 0)
@@ -44,7 +42,7 @@ export const PRUNING: Cases = {
     strictEqual(await store.get(gone.sid), null)
   },
 
-  'leaves sessions, cut-offs, entries and revoked tokens that are of use': async (store) => {
+  'keeps sessions, cut-offs, entries and revoked tokens that are still needed': async (store) => {
     const since = await toTail(store)
     const row = await begin(store, null)
     const ended = await begin(store, null)
@@ -67,11 +65,11 @@ export const PRUNING: Cases = {
       await store.isRevoked({ realm: null, sid: null, jti, sub: row.sub, iat: null, now: null }),
       true,
     )
-    strictEqual(await store.start(toDraft({ sub, provedAt: now - 1 }), null), null)
+    strictEqual(await store.start(toNewSession({ sub, provedAt: now - 1 }), null), null)
     strictEqual((await store.countAttempt(sub, 1, 600, null)).allowed, false)
   },
 
-  'leaves the log readable from a cursor of before': async (store) => {
+  'keeps the log readable from an earlier cursor': async (store) => {
     const since = await toTail(store)
     const first = randomId()
     await store.revokeToken(randomId(), THEN + 10, THEN)

@@ -1,6 +1,6 @@
 /**
- * Store suite: steps that race, by the store's own clock. A store that reads and then writes fails
- * here.
+ * Store suite: concurrent steps, with the store's own clock. A store that reads and then writes in
+ * two steps fails here.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import type { SessionRow } from 'tokenwright/stores/contract'
@@ -14,50 +14,50 @@ import {
   randomId,
   tally,
   toCall,
-  toDraft,
   together,
+  toNewSession,
   toTail,
 } from './fixtures.ts'
 
 const ROUNDS = 25
 const { logTtl } = LENGTHS
 
-/** Waits for up to three milliseconds, so that the calls of a round meet in every order. */
+/** Waits up to three milliseconds, so that the calls of a round overlap in any order. */
 async function scatter<T>(work: () => Promise<T>): Promise<T> {
   await pause(Math.random() * 0.003)
   return work()
 }
 
-/** What a store makes of calls at the same time. */
+/** What a store does with concurrent calls. */
 export const RACES: Cases = {
-  'gives 200 parallel refreshes of one token one successor': async (store) => {
+  'gives the same successor to 200 parallel refreshes of one token': async (store) => {
     const { sid } = await begin(store, null)
-    const answers = await together(200, () => store.rotate(toCall(sid, 0)))
-    deepStrictEqual(tally(answers.map(({ word }) => word)), { replayed: 199, rotated: 1 })
+    const rotations = await together(200, () => store.rotate(toCall(sid, 0)))
+    deepStrictEqual(tally(rotations.map(({ word }) => word)), { replayed: 199, rotated: 1 })
     deepStrictEqual(
-      new Set(answers.map(({ row }) => row?.gen)),
+      new Set(rotations.map(({ row }) => row?.gen)),
       new Set([1]),
-      'every answer names generation 1',
+      'every result has generation 1',
     )
     strictEqual((await store.get(sid))?.gen, 1)
   },
 
-  'gives parallel refreshes of both living generations one successor': async (store) => {
+  'gives the same successor to parallel refreshes of both valid generations': async (store) => {
     const { sid } = await begin(store, null)
     await store.rotate(toCall(sid, 0))
-    const answers = await together(100, (i) => store.rotate(toCall(sid, i % 2)))
-    deepStrictEqual(tally(answers.map(({ word }) => word)), { kept: 50, replayed: 50 })
+    const rotations = await together(100, (i) => store.rotate(toCall(sid, i % 2)))
+    deepStrictEqual(tally(rotations.map(({ word }) => word)), { kept: 50, replayed: 50 })
   },
 
-  'with overlap 0 gives one of many a successor, and revokes the session once': async (store) => {
+  'with overlap 0 gives a successor to one of many, and revokes the session once': async (store) => {
     const since = await toTail(store)
     const { sid } = await begin(store, null)
-    const answers = await together(60, () => store.rotate(toCall(sid, 0, { overlap: 0 })))
-    deepStrictEqual(tally(answers.map(({ word }) => word)), { reused: 1, revoked: 58, rotated: 1 })
+    const rotations = await together(60, () => store.rotate(toCall(sid, 0, { overlap: 0 })))
+    deepStrictEqual(tally(rotations.map(({ word }) => word)), { reused: 1, revoked: 58, rotated: 1 })
     strictEqual((await entriesOf(store, since, [sid])).length, 1)
   },
 
-  'answers a reuse once, when its entry is in the log already': async (store) => {
+  'reports a reuse once, after its entry is in the log': async (store) => {
     const since = await toTail(store)
     const { sid } = await begin(store, null)
     await store.rotate(toCall(sid, 2))
@@ -68,18 +68,18 @@ export const RACES: Cases = {
       return word
     })
     deepStrictEqual(tally(words), { reused: 1, revoked: 59 })
-    strictEqual(seen, 1, 'the entry was there when the answer was')
+    strictEqual(seen, 1, 'the entry is in the log when the call returns')
     strictEqual((await entriesOf(store, since, [sid])).length, 1)
   },
 
-  'leaves nothing live of a session that is ended while it is refreshed and stepped up': async (store) => {
+  'revokes a session that is ended while it is refreshed and stepped up': async (store) => {
     for (let round = 0; round < ROUNDS; round++) {
       const { sid } = await begin(store, null)
       const refreshes = together(6, () => scatter(() => store.rotate(toCall(sid, 0))))
       const proof = { sid, authTime: 1, acr: null, amr: null, notAfter: null, now: null }
       await Promise.all([refreshes, scatter(() => store.stepUp(proof)), scatter(() => end(store, sid, null))])
       const row = await store.get(sid)
-      ok(row?.revokedAt, 'revoked, whatever came after it')
+      ok(row?.revokedAt, 'the session is revoked, whatever came later')
       strictEqual(row.revokeReason, 'ended')
       strictEqual((await store.rotate(toCall(sid, row.gen))).word, 'revoked')
       strictEqual(
@@ -89,7 +89,7 @@ export const RACES: Cases = {
     }
   },
 
-  'ends a session once, however many end it': async (store) => {
+  'ends a session once, however many calls end it': async (store) => {
     const since = await toTail(store)
     const { sid, sub } = await begin(store, null)
     const all = { logTtl, now: null, except: null, cutOff: null }
@@ -100,29 +100,29 @@ export const RACES: Cases = {
     strictEqual(
       [...one.map(Number), ...many].reduce((sum, count) => sum + count),
       1,
-      'it was live for one of them',
+      'the session was active for exactly one call',
     )
     strictEqual((await entriesOf(store, since, [sid])).length, 1)
   },
 
-  'lets no start slip past a cut-off': async (store) => {
+  'lets no start escape a cut-off': async (store) => {
     const call = { logTtl, now: null, except: null, cutOff: 600 }
     for (let round = 0; round < 2 * ROUNDS; round++) {
       const sub = randomId()
       const provedAt = await store.now()
-      const starts = together(4, () => scatter(() => store.start(toDraft({ sub, provedAt }), null)))
+      const starts = together(4, () => scatter(() => store.start(toNewSession({ sub, provedAt }), null)))
       const [rows] = await Promise.all([
         starts,
         scatter(() => store.endAll({ sub, realm: null }, 'subject_revoked', call)),
       ])
       const started = rows.filter((row): row is SessionRow => row !== null)
       for (const { sid } of started)
-        ok((await store.get(sid))?.revokedAt, 'started before the cut-off and ended by it')
+        ok((await store.get(sid))?.revokedAt, 'it started before the cut-off, which ended it')
       deepStrictEqual(await store.list({ sub, realm: null }, null), [])
     }
   },
 
-  'ends every session of a subject while they are refreshed': async (store) => {
+  'ends all sessions of a subject while they are refreshed': async (store) => {
     for (let round = 0; round < 5; round++) {
       const sub = randomId()
       const rows = await together(12, () => begin(store, null, { sub }))

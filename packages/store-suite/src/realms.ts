@@ -1,14 +1,23 @@
-/** Store suite: a realm is part of the subject. Two realms on one store never see each other. */
+/** Store suite: a realm is part of the subject. Two realms in one store are independent. */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { assertRow, begin, type Cases, entriesOf, LENGTHS, randomId, toDraft, toTail } from './fixtures.ts'
+import {
+  assertRow,
+  begin,
+  type Cases,
+  entriesOf,
+  LENGTHS,
+  randomId,
+  toNewSession,
+  toTail,
+} from './fixtures.ts'
 
 const { logTtl } = LENGTHS
 const ALL = { logTtl, except: null, cutOff: logTtl } as const
 
-/** Realms that folding, trimming or joining of names would confuse. */
+/** Realms that a store confuses if it folds, trims or joins names. */
 const REALMS = [null, 'staff', 'Staff', 'staff ', '', 'null', '"', 'customer'] as const
 
-/** What one realm does to the others: nothing. */
+/** No realm affects another. */
 export const REALM_CASES: Cases = {
   'lists the sessions of one realm only': async (store, t) => {
     const sub = randomId()
@@ -36,7 +45,7 @@ export const REALM_CASES: Cases = {
     }
   },
 
-  'cuts off one realm only: its tokens, its logins, its entry in the log': async (store, t) => {
+  'cuts off one realm only: its tokens, its logins and its log entry': async (store, t) => {
     const sub = randomId()
     const cut: unknown[] = []
     for (const realm of REALMS) {
@@ -52,13 +61,13 @@ export const REALM_CASES: Cases = {
         const wanted = cut.includes(other)
         const query = { sid: null, jti: null, sub, realm: other, iat: t - 1, now: t + 1 }
         strictEqual(await store.isRevoked(query), wanted, `${realm} ${other}`)
-        const row = await store.start(toDraft({ sub, realm: other, provedAt: t }), t + 1)
+        const row = await store.start(toNewSession({ sub, realm: other, provedAt: t }), t + 1)
         strictEqual(row === null, wanted, `${realm} ${other}`)
       }
     }
   },
 
-  'takes no subject for an owner in a realm': async (store, t) => {
+  'never confuses a subject with one in a realm': async (store, t) => {
     const row = await begin(store, t, { sub: 'ada', realm: 'staff' })
     for (const sub of ['"staff"ada', '["staff","ada"]', 'staffada', 'staff ada', 'staff:ada']) {
       deepStrictEqual(await store.list({ sub, realm: null }, t), [])

@@ -1,6 +1,6 @@
 /**
- * Store suite: the log that other processes follow. What is missed here is a revoked token that
- * goes on working there.
+ * Store suite: the log that other processes follow. If a process misses an entry, it continues to
+ * accept a revoked token.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import type { LogEntry, Store } from 'tokenwright/stores/contract'
@@ -20,7 +20,7 @@ import {
 
 const { logTtl } = LENGTHS
 
-/** Revokes a few things, one after the other; answers their keys in that order. */
+/** Revokes a few things in sequence, and returns their keys in that order. */
 async function write(store: Store, count: number): Promise<string[]> {
   const keys: string[] = []
   const until = (await store.now()) + logTtl
@@ -35,9 +35,9 @@ async function write(store: Store, count: number): Promise<string[]> {
   return keys
 }
 
-/** What `readLog` gives. */
+/** What `readLog` returns. */
 export const REVOCATION_LOG: Cases = {
-  'gives what came after the cursor, oldest first, of every kind': async (store) => {
+  'returns the entries of all kinds after the cursor, oldest first': async (store) => {
     const since = await toTail(store)
     const keys = await write(store, 9)
     const entries = await entriesOf(store, since, keys)
@@ -51,7 +51,7 @@ export const REVOCATION_LOG: Cases = {
     )
   },
 
-  'gives the same in small pages, none twice': async (store) => {
+  'returns the same entries in small pages, none twice': async (store) => {
     const since = await toTail(store)
     const keys = await write(store, 10)
     for (const limit of [1, 2, 3, 7, 1000]) {
@@ -64,17 +64,17 @@ export const REVOCATION_LOG: Cases = {
     }
   },
 
-  'says whether there is more': async (store) => {
+  'says whether there are more entries': async (store) => {
     const since = await toTail(store)
     await write(store, 3)
     const page = await store.readLog(since, 2)
     deepStrictEqual([page.entries.length, page.more], [2, true])
     strictEqual((await store.readLog(since, 1000)).more, false)
     const now = await store.now()
-    ok(Math.abs(page.now - now) < 30, 'the page carries the store’s time')
+    ok(Math.abs(page.now - now) < 30, 'the page has the store’s time')
   },
 
-  'gives all entries of one step, also where they are cut by a page': async (store) => {
+  'returns all entries of one step, even if a page ends between them': async (store) => {
     const since = await toTail(store)
     const sub = randomId()
     const rows = await together(7, () => begin(store, null, { sub }))
@@ -88,7 +88,7 @@ export const REVOCATION_LOG: Cases = {
     }
   },
 
-  'gives nothing new at the end, and what comes then': async (store) => {
+  'returns nothing at the end, and then the new entries': async (store) => {
     const { cursor } = await readOn(store, await toTail(store))
     const [key = ''] = await write(store, 1)
     const next = await readOn(store, cursor)
@@ -99,7 +99,7 @@ export const REVOCATION_LOG: Cases = {
     )
   },
 
-  'begins at the beginning without a cursor': async (store) => {
+  'starts at the beginning without a cursor': async (store) => {
     const keys = await write(store, 3)
     const { entries } = await readOn(store, null, 100)
     const found = entries.filter(({ key }) => keys.includes(key))
@@ -109,7 +109,7 @@ export const REVOCATION_LOG: Cases = {
     )
   },
 
-  'carries the moment and the end of what a call brought': async (store) => {
+  'has the times that the call passed': async (store) => {
     const since = await toTail(store)
     const t = 4_102_444_800.5
     const jti = randomId()
@@ -119,7 +119,7 @@ export const REVOCATION_LOG: Cases = {
     assertTime(entry?.until ?? null, t + 77.25, 'until')
   },
 
-  'misses nothing while writers overlap': async (store) => {
+  'misses nothing while several writers write': async (store) => {
     const seen: LogEntry[] = []
     let cursor = await toTail(store)
     let writing = true

@@ -1,6 +1,4 @@
-/**
- * Store suite: ending sessions, revoking subjects and tokens, and what a strict check hears of it.
- */
+/** Store suite: ending sessions, revoking subjects and tokens, and the strict check. */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import type { LogEntry, RevocationQuery, RevokeReason } from 'tokenwright/stores/contract'
 import {
@@ -12,8 +10,8 @@ import {
   entriesOf,
   LENGTHS,
   randomId,
-  toDraft,
   together,
+  toNewSession,
   toRevoked,
   toTail,
 } from './fixtures.ts'
@@ -24,7 +22,7 @@ const ALL = { logTtl, except: null, cutOff: null } as const
 function assertEntry(entry: LogEntry | undefined, wanted: LogEntry): void {
   deepStrictEqual([entry?.kind, entry?.key], [wanted.kind, wanted.key])
   assertTime(entry?.at ?? null, wanted.at, 'when it was revoked')
-  assertTime(entry?.until ?? null, wanted.until, 'until when the entry is of use')
+  assertTime(entry?.until ?? null, wanted.until, 'how long the entry is needed')
 }
 
 /** What `end`, `endAll` and `revokeToken` write. */
@@ -46,7 +44,7 @@ export const REVOCATIONS: Cases = {
     }
   },
 
-  'ends a session once: a second time it was not live, and nothing is written': async (store, t) => {
+  'ends a session once, and writes nothing for a second call': async (store, t) => {
     const row = await begin(store, t)
     await end(store, row.sid, t + 1)
     const since = await toTail(store)
@@ -59,12 +57,12 @@ export const REVOCATIONS: Cases = {
     deepStrictEqual(await entriesOf(store, since, [row.sid]), [])
   },
 
-  'says that an expired session was not live': async (store, t) => {
+  'says that an expired session was not active': async (store, t) => {
     const row = await begin(store, t)
     strictEqual(await end(store, row.sid, t + idle), false)
   },
 
-  'writes the entry of a session whose row is gone: its access tokens may still live': async (store, t) => {
+  'writes an entry for a session without a row, because its access tokens may be valid': async (store, t) => {
     const since = await toTail(store)
     const sid = randomId()
     strictEqual(await end(store, sid, t), false)
@@ -73,7 +71,7 @@ export const REVOCATIONS: Cases = {
     assertEntry(entries[0], { kind: 'sid', key: sid, at: t, until: t + logTtl })
   },
 
-  'ends every live session of one subject but the one that is spared': async (store, t) => {
+  'ends all active sessions of one subject except the given one': async (store, t) => {
     const since = await toTail(store)
     const sub = randomId()
     const [spared, first, second] = [
@@ -95,17 +93,20 @@ export const REVOCATIONS: Cases = {
     deepStrictEqual(entries.map(({ key }) => key).toSorted(), [first.sid, second.sid].toSorted())
     for (const { kind, at, until } of entries)
       assertEntry({ kind, key: '', at, until }, { kind: 'sid', key: '', at: t + 2, until: t + 2 + logTtl })
-    ok(await store.start(toDraft({ sub, provedAt: t }), t + 3), 'without a cut-off an older proof is good')
+    ok(
+      await store.start(toNewSession({ sub, provedAt: t }), t + 3),
+      'without a cut-off, an older proof is accepted',
+    )
   },
 
-  'ends more sessions of a subject than are ever listed': async (store, t) => {
+  'ends more sessions of a subject than a list can have': async (store, t) => {
     const sub = randomId()
     for (let i = 0; i < 15; i++) await together(70, () => begin(store, t, { sub }))
     strictEqual(await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, now: t + 1 }), 1050)
     deepStrictEqual(await store.list({ sub, realm: null }, t + 1), [])
   },
 
-  'stores a cut-off with an entry, also for a subject without sessions': async (store, t) => {
+  'stores a cut-off with an entry, even for a subject without sessions': async (store, t) => {
     const since = await toTail(store)
     const sub = randomId()
     strictEqual(
@@ -116,19 +117,22 @@ export const REVOCATIONS: Cases = {
     strictEqual(entries.length, 1)
     deepStrictEqual([entries[0]?.kind, entries[0]?.key], ['sub', sub])
     assertTime(entries[0]?.at ?? null, t, 'the cut-off')
-    ok((entries[0]?.until ?? 0) >= t + logTtl - 0.001, 'the entry outlives the tokens that it hits')
+    ok(
+      (entries[0]?.until ?? 0) >= t + logTtl - 0.001,
+      'the entry lasts longer than the tokens that it revokes',
+    )
   },
 
-  'never sets a cut-off back': async (store, t) => {
+  'never moves a cut-off back': async (store, t) => {
     const sub = randomId()
     await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, cutOff: 1000, now: t + 10 })
     await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, cutOff: 1000, now: t + 5 })
     await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, now: t + 20 })
-    strictEqual(await store.start(toDraft({ sub, provedAt: t + 10 }), t + 30), null)
-    ok(await store.start(toDraft({ sub, provedAt: t + 10.001 }), t + 30))
+    strictEqual(await store.start(toNewSession({ sub, provedAt: t + 10 }), t + 30), null)
+    ok(await store.start(toNewSession({ sub, provedAt: t + 10.001 }), t + 30))
   },
 
-  'revokes a token by its identifier, with an entry; again changes nothing': async (store, t) => {
+  'revokes a token by its ID, with an entry, and changes nothing for a second call': async (store, t) => {
     const since = await toTail(store)
     const jti = randomId()
     await store.revokeToken(jti, t + logTtl, t)
@@ -143,20 +147,20 @@ export const REVOCATIONS: Cases = {
   },
 }
 
-/** A token that nothing is known of. */
+/** A query for an unknown token. */
 function toQuery(over: Partial<RevocationQuery>): RevocationQuery {
   return { sid: null, jti: null, sub: randomId(), realm: null, iat: null, now: null, ...over }
 }
 
-/** What `isRevoked` says. */
+/** What `isRevoked` returns. */
 export const STRICT_CHECKS: Cases = {
-  'passes a token that nothing speaks against': async (store, t) => {
+  'accepts a token without any revocation': async (store, t) => {
     const { sid, sub } = await begin(store, t)
     strictEqual(await store.isRevoked(toQuery({ now: t })), false)
     strictEqual(await store.isRevoked(toQuery({ sid, sub, jti: randomId(), iat: t, now: t })), false)
   },
 
-  'refuses a token whose session was ended, is gone, or is over': async (store, t) => {
+  'refuses a token whose session was ended, does not exist or has expired': async (store, t) => {
     const ended = await begin(store, t)
     await end(store, ended.sid, t)
     strictEqual(await store.isRevoked(toQuery({ sid: ended.sid, sub: ended.sub, now: t })), true)
@@ -166,7 +170,7 @@ export const STRICT_CHECKS: Cases = {
     strictEqual(await store.isRevoked(toQuery({ sid, sub, now: t + absolute })), true)
   },
 
-  'refuses a revoked token, with a live session and without': async (store, t) => {
+  'refuses a revoked token, with an active session and without one': async (store, t) => {
     const { sid, sub } = await begin(store, t)
     const jti = randomId()
     await store.revokeToken(jti, t + 100, t)
@@ -176,7 +180,7 @@ export const STRICT_CHECKS: Cases = {
     strictEqual(await store.isRevoked(toQuery({ sid, sub, now: t })), false)
   },
 
-  'refuses a token without session that was issued until the cut-off': async (store, t) => {
+  'refuses a token without a session that was issued before the cut-off': async (store, t) => {
     const sub = randomId()
     await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, cutOff: 1000, now: t })
     for (const [iat, wanted] of [
@@ -191,7 +195,7 @@ export const STRICT_CHECKS: Cases = {
     strictEqual(await store.isRevoked(toQuery({ iat: t - 500, now: t + 2 })), false, 'another subject')
   },
 
-  'judges a token that names a session by it, and not by the cut-off': async (store, t) => {
+  'checks a token with a session by that session, and not by the cut-off': async (store, t) => {
     const { sid, sub } = await begin(store, t)
     await store.endAll({ sub, realm: null }, 'subject_revoked', {
       ...ALL,
@@ -204,7 +208,7 @@ export const STRICT_CHECKS: Cases = {
     }
   },
 
-  'hits no token without a session where no cut-off was asked for': async (store, t) => {
+  'refuses no token without a session if no cut-off was requested': async (store, t) => {
     const { sub } = await begin(store, t)
     await store.endAll({ sub, realm: null }, 'subject_revoked', { ...ALL, now: t })
     strictEqual(await store.isRevoked(toQuery({ sub, iat: t - 1, now: t })), false)

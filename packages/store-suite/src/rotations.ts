@@ -1,6 +1,6 @@
 /**
- * Store suite: refreshing, with the moment brought by the call. Every word, what it writes, and the
- * edges to the millisecond.
+ * Store suite: rotation, with the time passed by the call. It tests every word, what each word
+ * writes, and the limits to the millisecond.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import { decideRotation, toLate, toReuseReason } from 'tokenwright/stores/contract'
@@ -26,7 +26,7 @@ const MOMENT = 0.001
 
 /** What `rotate` does with a generation. */
 export const ROTATIONS: Cases = {
-  'rotates generation 0 at once, for it is never kept': async (store, t) => {
+  'rotates generation 0 at once': async (store, t) => {
     const row = await begin(store, t)
     await assertRotation(store, toCall(row.sid, 0, { now: t }), 'rotated', toRotated(row, 1, t))
   },
@@ -46,7 +46,7 @@ export const ROTATIONS: Cases = {
     await assertRotation(store, toCall(row.sid, 1, { now }), 'rotated', toRotated(row, 2, now))
   },
 
-  'replays the generation before, and writes nothing while tabs may race': async (store, t) => {
+  'replays the previous generation, and writes nothing while tabs may race': async (store, t) => {
     const row = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(row.sid, 0, { now: t }))
     for (const age of [0, 1, overlap / 12]) {
@@ -54,7 +54,7 @@ export const ROTATIONS: Cases = {
     }
   },
 
-  'remembers how late the generation before was at the latest, up to one overlap': async (store, t) => {
+  'remembers how late the previous generation came, up to one overlap': async (store, t) => {
     const row = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(row.sid, 0, { now: t }))
     for (const [age, late] of [
@@ -70,7 +70,7 @@ export const ROTATIONS: Cases = {
     await assertRotation(store, toCall(row.sid, 1, { now }), 'rotated', next)
   },
 
-  'forgives the generation before for as long as its successor never advances': async (store, t) => {
+  'forgives the previous generation while its successor does not advance': async (store, t) => {
     const row = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(row.sid, 0, { now: t }))
     for (const age of [overlap + MOMENT, 10 * overlap, idle - 1]) {
@@ -79,7 +79,7 @@ export const ROTATIONS: Cases = {
     }
   },
 
-  'revokes the session for an older generation, and says so once': async (store, t) => {
+  'revokes the session for an older generation, and reports it once': async (store, t) => {
     const first = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(first.sid, 0, { now: t }))
     const later = t + 2 * overlap
@@ -98,14 +98,11 @@ export const ROTATIONS: Cases = {
     const entries = await entriesOf(store, since, [row.sid])
     strictEqual(entries.length, 1, 'one reuse leaves exactly one entry in the log')
     strictEqual(entries[0]?.kind, 'sid')
-    assertTime(entries[0]?.at ?? null, now, 'the entry carries the moment')
-    assertTime(entries[0]?.until ?? null, now + logTtl, 'the entry carries its end')
+    assertTime(entries[0]?.at ?? null, now, 'the entry has the moment')
+    assertTime(entries[0]?.until ?? null, now + logTtl, 'the entry has its end')
   },
 
-  'revokes the session when the generation before is late in one generation after the other': async (
-    store,
-    t,
-  ) => {
+  'revokes the session when the previous generation is late again and again': async (store, t) => {
     let row = await begin(store, t)
     let now = t
     const since = await toTail(store)
@@ -132,7 +129,7 @@ export const ROTATIONS: Cases = {
     strictEqual((await entriesOf(store, since, [row.sid])).length, 1)
   },
 
-  'takes off one overlap for each generation that was not late': async (store, t) => {
+  'subtracts one overlap for each generation that was not late': async (store, t) => {
     let row = await begin(store, t)
     let now = t
     for (const [late, before] of [
@@ -157,7 +154,7 @@ export const ROTATIONS: Cases = {
     }
   },
 
-  'forgives no more than one generation, also within the overlap': async (store, t) => {
+  'forgives only one generation, even within the overlap': async (store, t) => {
     const row = await begin(store, t)
     await store.rotate(toCall(row.sid, 0, { now: t }))
     const now = t + 2 * overlap
@@ -172,7 +169,7 @@ export const ROTATIONS: Cases = {
     )
   },
 
-  'heals a row that lost writes: takes over the generation, then advances': async (store, t) => {
+  'heals a row that lost writes: takes the generation of the token, then advances': async (store, t) => {
     const row = await begin(store, t)
     const healed = await assertRotation(store, toCall(row.sid, 4, { now: t }), 'healed', toRotated(row, 5, t))
     await assertRotation(store, toCall(row.sid, 4, { now: t }), 'replayed', healed)
@@ -194,13 +191,13 @@ export const ROTATIONS: Cases = {
     )
   },
 
-  'heals by as many generations as a token can name': async (store, t) => {
+  'heals by as many generations as a token can have': async (store, t) => {
     const row = await begin(store, t)
     const last = 999_999_998
     await assertRotation(store, toCall(row.sid, last, { now: t }), 'healed', toRotated(row, last + 1, t))
   },
 
-  'with overlap 0 takes each generation once': async (store, t) => {
+  'with overlap 0 accepts each generation once': async (store, t) => {
     const strict = { overlap: 0, now: t }
     const row = await begin(store, t)
     await assertRotation(store, toCall(row.sid, 0, strict), 'rotated', toRotated(row, 1, t))
@@ -208,7 +205,7 @@ export const ROTATIONS: Cases = {
     await assertRotation(store, toCall(row.sid, 1, strict), 'reused', toRevoked(second, 'refresh_reused', t))
   },
 
-  'keeps the generation that a step-up has handed out for one overlap': async (store, t) => {
+  'keeps the generation that a step-up has issued for one overlap': async (store, t) => {
     const row = await begin(store, t)
     const at = t + 3 * overlap
     const proof = { sid: row.sid, authTime: at, acr: null, amr: null, notAfter: null, now: at }
@@ -219,14 +216,14 @@ export const ROTATIONS: Cases = {
     await assertRotation(store, toCall(row.sid, 0, { now }), 'rotated', toRotated(proved, 1, now))
   },
 
-  'counts a clock that steps back as no age': async (store, t) => {
+  'treats a clock that goes back as age 0': async (store, t) => {
     const row = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(row.sid, 0, { now: t }))
     await assertRotation(store, toCall(row.sid, 1, { now: t - 100 }), 'kept', row)
     await assertRotation(store, toCall(row.sid, 0, { now: t - 100 }), 'replayed', row)
   },
 
-  'without rotation never moves the generation, whatever it is': async (store, t) => {
+  'without rotation never changes the generation': async (store, t) => {
     let row = await begin(store, t)
     for (const [after, gen] of [
       [1, 0],
@@ -239,7 +236,7 @@ export const ROTATIONS: Cases = {
     }
   },
 
-  'without rotation moves the idle end no further than the absolute end': async (store, t) => {
+  'without rotation never moves the idle end beyond the absolute end': async (store, t) => {
     const row = await begin(store, t, { idle: absolute })
     const now = t + absolute - 1
     const used = { ...row, lastUsedAt: now, idleExpiresAt: row.absoluteExpiresAt }
@@ -247,7 +244,7 @@ export const ROTATIONS: Cases = {
     await assertRotation(store, toCall(row.sid, 0, { now: t + absolute, rotation: false }), 'expired', used)
   },
 
-  'agrees with the decision over a long random walk': async (store, t) => {
+  'agrees with `decideRotation` over a long random walk': async (store, t) => {
     const random = createRandom(20)
     let now = t
     for (let round = 0; round < 12; round++) {
@@ -268,7 +265,7 @@ export const ROTATIONS: Cases = {
   },
 }
 
-/** When a session is over, and when nobody waits. */
+/** When a session ends, and what happens after the deadline of a call. */
 export const ENDINGS: Cases = {
   'expires exactly at its idle end': async (store, t) => {
     const row = await begin(store, t)
@@ -298,14 +295,14 @@ export const ENDINGS: Cases = {
     assertTime(row.absoluteExpiresAt, t + 50, 'absolute end')
   },
 
-  'says revoked of a session that was revoked and would be expired by now': async (store, t) => {
+  'returns `revoked` for a session that was revoked and would have expired': async (store, t) => {
     const row = await begin(store, t)
     strictEqual(await end(store, row.sid, t + 1), true)
     const revoked = toRevoked(row, 'ended', t + 1)
     await assertRotation(store, toCall(row.sid, 0, { now: t + absolute }), 'revoked', revoked)
   },
 
-  'knows nothing of a session that was never started': async (store, t) => {
+  'returns `unknown` for a session that was never started': async (store, t) => {
     const call = toCall(randomId(), 0, { now: t })
     for (const notAfter of [null, t - 1]) {
       const { word, row, now } = await store.rotate({ ...call, notAfter })
@@ -314,7 +311,7 @@ export const ENDINGS: Cases = {
     }
   },
 
-  'expired, revoked, kept and replayed stay what they are when nobody waits': async (store, t) => {
+  'returns `expired`, `revoked`, `kept` and `replayed` after the deadline too': async (store, t) => {
     const row = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(row.sid, 0, { now: t }))
     const late = { now: t + 1, notAfter: t }
@@ -325,7 +322,7 @@ export const ENDINGS: Cases = {
     await assertRotation(store, toCall(row.sid, 1, late), 'revoked', toRevoked(row, 'ended', t))
   },
 
-  'writes nothing when nobody waits: not a rotation, not a healing, not a reuse': async (store, t) => {
+  'writes nothing after the deadline: no rotation, no healing, no reuse': async (store, t) => {
     const first = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(first.sid, 0, { now: t }))
     const at = t + 2 * overlap
@@ -339,7 +336,7 @@ export const ENDINGS: Cases = {
     deepStrictEqual(await entriesOf(store, since, [row.sid]), [], 'nothing in the log')
   },
 
-  'writes at the last moment at which somebody waits': async (store, t) => {
+  'writes at the exact moment of the deadline': async (store, t) => {
     const row = await begin(store, t)
     const call = toCall(row.sid, 0, { now: t, notAfter: t })
     await assertRotation(store, call, 'rotated', toRotated(row, 1, t))

@@ -1,6 +1,4 @@
-/**
- * Store suite: starting a session, stepping up, and looking sessions up.
- */
+/** Store suite: starting a session, stepping it up, and looking it up. */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import type { StepUpCall } from 'tokenwright/stores/contract'
 import {
@@ -11,22 +9,22 @@ import {
   LENGTHS,
   randomId,
   toCall,
-  toDraft,
+  toNewSession,
   toRevoked,
   toRotated,
 } from './fixtures.ts'
 
 const { idle, absolute } = LENGTHS
 
-/** What `start` writes, and `get` reads. */
+/** What `start` writes and `get` reads. */
 export const STARTS: Cases = {
   'starts a session at generation 0, used and rotated now': async (store, t) => {
     const {
       provedAt,
       idle: _idle,
       absolute: _absolute,
-      ...draft
-    } = toDraft({
+      ...session
+    } = toNewSession({
       realm: 'staff',
       authTime: Math.floor(t) - 5,
       acr: 'urn:example:gold',
@@ -36,9 +34,9 @@ export const STARTS: Cases = {
       ip: '2001:db8::1',
       userAgent: 'Mozilla/5.0',
     })
-    const row = await store.start({ ...draft, provedAt, idle, absolute }, t)
+    const row = await store.start({ ...session, provedAt, idle, absolute }, t)
     const wanted = {
-      ...draft,
+      ...session,
       gen: 0,
       rotatedAt: t,
       late: 0,
@@ -50,15 +48,15 @@ export const STARTS: Cases = {
       revokedAt: null,
       revokeReason: null,
     }
-    assertRow(row, wanted, 'what start answers')
-    assertRow(await store.get(draft.sid), wanted, 'what get reads')
+    assertRow(row, wanted, 'the result of `start`')
+    assertRow(await store.get(session.sid), wanted, 'the result of `get`')
   },
 
-  'knows nothing of a session that was never started': async (store) => {
+  'returns null for a session that was never started': async (store) => {
     strictEqual(await store.get(randomId()), null)
   },
 
-  'tells apart identifiers that differ in case only': async (store, t) => {
+  'distinguishes IDs that differ only in case': async (store, t) => {
     const sid = `aB${randomId().slice(2)}`
     const twin = `Ab${sid.slice(2)}`
     const row = await begin(store, t, { sid })
@@ -68,13 +66,13 @@ export const STARTS: Cases = {
     assertRow(await store.get(sid), row)
   },
 
-  'never puts a session in the place of another': async (store, t) => {
+  'never replaces a session by another': async (store, t) => {
     const row = await begin(store, t)
-    await store.start(toDraft({ sid: row.sid }), t).catch(() => undefined)
+    await store.start(toNewSession({ sid: row.sid }), t).catch(() => undefined)
     assertRow(await store.get(row.sid), row)
   },
 
-  'refuses a start whose proof is as old as the cut-off of its subject, or older': async (store, t) => {
+  'refuses a start whose proof is not newer than the cut-off of its subject': async (store, t) => {
     const sub = randomId()
     await store.endAll({ sub, realm: null }, 'subject_revoked', {
       logTtl: 10,
@@ -83,26 +81,26 @@ export const STARTS: Cases = {
       cutOff: 1000,
     })
     for (const provedAt of [t - 1000, t - 0.001, t]) {
-      const draft = toDraft({ sub, provedAt })
-      strictEqual(await store.start(draft, t + 1), null)
-      strictEqual(await store.get(draft.sid), null, 'nothing is written')
+      const session = toNewSession({ sub, provedAt })
+      strictEqual(await store.start(session, t + 1), null)
+      strictEqual(await store.get(session.sid), null, 'nothing is written')
     }
     ok(
-      await store.start(toDraft({ sub, provedAt: t + 0.001 }), t + 1),
+      await store.start(toNewSession({ sub, provedAt: t + 0.001 }), t + 1),
       'a proof after the cut-off starts a session',
     )
-    ok(await store.start(toDraft({ provedAt: t - 1 }), t + 1), 'another subject is not concerned')
+    ok(await store.start(toNewSession({ provedAt: t - 1 }), t + 1), 'another subject is not affected')
   },
 }
 
-/** A step-up of a session. */
+/** A call of `stepUp`. */
 function toStepUp(sid: string, over: Partial<StepUpCall>): StepUpCall {
   return { sid, authTime: 1_800_000_000, acr: 'gold', amr: ['otp'], notAfter: null, now: null, ...over }
 }
 
 /** What `stepUp` writes. */
 export const STEP_UPS: Cases = {
-  'records the authentication and moves nothing else': async (store, t) => {
+  'records the authentication and changes nothing else': async (store, t) => {
     const started = await begin(store, t, { authTime: 1, acr: 'bronze', amr: ['pwd'] })
     await store.rotate(toCall(started.sid, 0, { now: t }))
     const now = t + 90
@@ -113,9 +111,9 @@ export const STEP_UPS: Cases = {
       amr: ['otp'],
       lastUsedAt: now,
     }
-    const answer = await store.stepUp(toStepUp(row.sid, { now }))
-    strictEqual(answer.word, 'live')
-    assertRow(answer.row, row)
+    const result = await store.stepUp(toStepUp(row.sid, { now }))
+    strictEqual(result.word, 'live')
+    assertRow(result.row, row)
     assertRow(await store.get(row.sid), row)
   },
 
@@ -125,7 +123,7 @@ export const STEP_UPS: Cases = {
     assertRow(await store.get(started.sid), { ...started, authTime: 1_800_000_000, acr: null, amr: null })
   },
 
-  'writes nothing to a session that is over, unknown, or when nobody waits': async (store, t) => {
+  'writes nothing for an ended or unknown session, or after the deadline': async (store, t) => {
     const row = await begin(store, t)
     const late = await store.stepUp(toStepUp(row.sid, { now: t + 1, notAfter: t + 0.999 }))
     deepStrictEqual([late.word, late.row?.sid], ['late', row.sid])
@@ -143,15 +141,15 @@ export const STEP_UPS: Cases = {
     assertRow(await store.get(row.sid), toRevoked(row, 'ended', t + 2))
   },
 
-  'writes at the last moment at which somebody waits': async (store, t) => {
+  'writes at the exact moment of the deadline': async (store, t) => {
     const { sid } = await begin(store, t)
     strictEqual((await store.stepUp(toStepUp(sid, { now: t, notAfter: t }))).word, 'live')
   },
 }
 
-/** What `list` shows. */
+/** What `list` returns. */
 export const LISTS: Cases = {
-  'lists the live sessions of a subject, newest login first': async (store, t) => {
+  'lists the active sessions of a subject, the newest login first': async (store, t) => {
     const sub = randomId()
     const sids: string[] = []
     for (let i = 0; i < 7; i++) sids.unshift((await begin(store, t + i, { sub })).sid)
@@ -165,7 +163,7 @@ export const LISTS: Cases = {
     for (const row of rows) assertRow(await store.get(row.sid), row)
   },
 
-  'lists none that is revoked or expired': async (store, t) => {
+  'lists no revoked or expired session': async (store, t) => {
     const sub = randomId()
     const revoked = await begin(store, t, { sub })
     await begin(store, t, { sub, idle: 100 })
@@ -180,7 +178,7 @@ export const LISTS: Cases = {
     deepStrictEqual(await store.list({ sub: randomId(), realm: null }, t), [])
   },
 
-  'lists at most a thousand, the newest': async (store, t) => {
+  'lists the newest thousand at most': async (store, t) => {
     const sub = randomId()
     const sids: string[] = []
     for (let i = 0; i < 1005; i += 67) {

@@ -1,7 +1,6 @@
 /**
- * The store suite: what `tokenwright/stores/contract` says a store must do, as tests that anyone
- * can run on a store of their own, with any runner that has `describe` and `it`. The cases are in
- * the files beside this one.
+ * The store suite: tests of what `tokenwright/stores/contract` requires of a store. They run with
+ * any test runner that has `describe` and `it`. The cases are in the files beside this one.
  */
 import type { Store } from 'tokenwright/stores/contract'
 import { ATTEMPTS } from './attempts.ts'
@@ -16,29 +15,26 @@ import { ENDINGS, ROTATIONS } from './rotations.ts'
 import { LISTS, STARTS, STEP_UPS } from './starts.ts'
 import { SUBJECTS, TEXTS } from './texts.ts'
 
-/** A test runner: that of vitest, `node:test`, jest and mocha. */
+/** A test runner, such as vitest, `node:test`, Jest or Mocha. */
 export interface Runner {
   /** Groups tests. */
   readonly describe: (name: string, body: () => void) => unknown
-  /**
-   * Declares a test; the third argument is its time limit in milliseconds, where the runner looks
-   * at one.
-   */
+  /** Declares a test. The third argument is its timeout in milliseconds; a runner may ignore it. */
   readonly it: (name: string, body: () => Promise<void>, limit?: number) => unknown
 }
 
 /** A store for one test. */
 export interface OpenStore {
-  /** The store; it may share its server and its tables with any other. */
+  /** The store. It may share its server and its tables with others. */
   readonly store: Store
-  /** Closes what was opened for it. */
+  /** Closes the store and its connections. */
   close?(): Promise<unknown>
 }
 
-/** How long one test may take, in seconds: the largest writes a thousand sessions. */
+/** The timeout of a test in seconds. The longest test writes a thousand sessions. */
 const LIMIT = 120
 
-/** The groups; those with `own` false bring their `now` and run in two epochs. */
+/** The groups. Those with `own` false pass `now` to the store, and run at two moments. */
 const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly own: boolean }[] = [
   { name: 'rotation', cases: ROTATIONS, own: false },
   { name: 'endings', cases: ENDINGS, own: false },
@@ -58,31 +54,29 @@ const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly 
 ]
 
 /**
- * Moments that no store's own clock shows, so that a store which looks at its own is found out. To
- * the millisecond.
+ * Moments that differ from the store's own clock, so that a store fails if it uses its clock
+ * instead of `now`. They have milliseconds.
  */
 const EPOCHS = {
   'hours ago': () => Math.floor(Date.now() / 1000) - 6 * 3600 + 0.123,
   'in the year 2100': () => 4_102_444_800.877,
 }
 
-/** The runner's functions in the global scope, as jest and mocha have them. */
+/** The global functions of the runner, as in Jest and Mocha. */
 function toGlobals(): Runner {
   const { describe, it } = globalThis as Partial<Runner>
   if (typeof describe === 'function' && typeof it === 'function') return { describe, it }
-  throw new TypeError(
-    'storeSuite needs a runner: give { describe, it } of your test runner as the second argument',
-  )
+  throw new TypeError('storeSuite needs a test runner: pass its { describe, it } as the second argument')
 }
 
 /**
- * Declares the tests that a store must pass. It asks for a store per test and never empties one:
- * every test starts sessions of its own under random names, so that stores may share a server.
+ * Declares the tests that a store must pass. It opens a store for each test and never empties one.
+ * Each test starts its own sessions under random names, so stores may share a server.
  *
- * It does not check that a store survives its server: kill it in tests of your own.
+ * It does not check what happens when a server is killed. Test that yourself.
  *
- * @param makeStore opens a store whose tables are there
- * @param runner the functions of your test runner; where they are global they may be left out
+ * @param makeStore opens a store whose tables exist
+ * @param runner the functions of your test runner; optional if they are global
  * @throws {TypeError} when there is no runner
  *
  * @example

@@ -1,7 +1,7 @@
 /**
- * Store suite: texts come back as they went in, and subjects that look alike stay apart. Databases
- * fold case, accents and trailing blanks, cut at U+0000 and replace what is no UTF-8: each of these
- * would hand one user's sessions to another.
+ * Store suite: strings come back unchanged, and similar subjects stay distinct. Some databases fold
+ * case, accents and trailing spaces, cut at U+0000, or replace invalid UTF-8. Each of these would
+ * give one user's sessions to another.
  */
 import { deepStrictEqual, strictEqual } from 'node:assert'
 import {
@@ -13,13 +13,13 @@ import {
   randomId,
   readOn,
   toCall,
-  toDraft,
+  toNewSession,
   toTail,
 } from './fixtures.ts'
 
 const { logTtl } = LENGTHS
 
-/** Names that some database or encoding takes for one another. */
+/** Names that some databases or encodings confuse. */
 const LOOKALIKES: readonly string[] = [
   'alice',
   'Alice',
@@ -50,12 +50,12 @@ const LOOKALIKES: readonly string[] = [
   '',
 ]
 
-/** Texts that are no Unicode; a store may refuse them, and must not mix them up. */
+/** Strings that are not valid Unicode. A store may refuse them, but must not confuse them. */
 const LONE_SURROGATES: readonly string[] = ['alice\ud800', 'alice\ud801', 'alice\udc00', 'alice\ufffd']
 
 /** Subjects are compared by their exact code units. */
 export const SUBJECTS: Cases = {
-  'tells lookalikes apart: in lists, cut-offs, the log and when ending all': async (store) => {
+  'distinguishes similar subjects: in lists, cut-offs, the log and when ending all': async (store) => {
     const prefix = randomId()
     const subs = LOOKALIKES.map((name) => prefix + name)
     const rows = new Map<string, string>()
@@ -82,15 +82,15 @@ export const SUBJECTS: Cases = {
         if (Math.abs(other - index) < 4)
           strictEqual(await store.isRevoked(query), other <= index, `${name} ${other}`)
       }
-      strictEqual(await store.start(toDraft({ sub, provedAt }), null), null, name)
+      strictEqual(await store.start(toNewSession({ sub, provedAt }), null), null, name)
     }
   },
 
-  'tells halves of surrogate pairs apart, or refuses them': async (store) => {
+  'distinguishes lone surrogates, or refuses them': async (store) => {
     const prefix = randomId()
     for (const [index, name] of LONE_SURROGATES.entries()) {
       const sub = prefix + name
-      const row = await store.start(toDraft({ sub }), null).catch(() => null)
+      const row = await store.start(toNewSession({ sub }), null).catch(() => null)
       if (row === null) continue
       strictEqual(row.sub, sub)
       strictEqual((await store.get(row.sid))?.sub, sub)
@@ -105,7 +105,7 @@ export const SUBJECTS: Cases = {
     }
   },
 
-  'keeps long subjects apart that differ in their last character only': async (store) => {
+  'distinguishes long subjects that differ only in their last character': async (store) => {
     const prefix = `https://idp.example/${'a'.repeat(420)}${randomId()}`
     for (const last of ['x', 'y']) await begin(store, null, { sub: prefix + last })
     strictEqual((await store.list({ sub: `${prefix}x`, realm: null }, null))[0]?.sub, `${prefix}x`)
@@ -116,7 +116,7 @@ export const SUBJECTS: Cases = {
   },
 }
 
-/** Plain JSON of every kind. */
+/** Plain JSON of all kinds. */
 const DATA = {
   text: 'Zażółć gęślą jaźń \ud83d\udc69\u200d\ud83d\udc69\u200d\ud83d\udc67 \u0000 \u2028 \ud800 " \\ </script>',
   numbers: [0, -1, 0.1, 1e21, -1.5e-7, Number.MAX_SAFE_INTEGER, Number.MIN_VALUE],
@@ -128,9 +128,9 @@ const DATA = {
   'a.b $c': { 'd:e': 1 },
 }
 
-/** What is stored comes back as it was. */
+/** Stored values come back unchanged. */
 export const TEXTS: Cases = {
-  'brings back plain JSON as it was, from every method': async (store) => {
+  'returns plain JSON unchanged, from every method': async (store) => {
     const { sid, sub } = await begin(store, null, { data: DATA })
     const proof = { sid, authTime: 1, acr: null, amr: null, notAfter: null, now: null }
     const rows = [
@@ -143,7 +143,7 @@ export const TEXTS: Cases = {
     for (const row of rows) deepStrictEqual(row?.data, DATA)
   },
 
-  'brings back as much data as fits into a token': async (store) => {
+  'returns as much data as fits into a token': async (store) => {
     const data = {
       a: '\u00e9'.repeat(4000),
       b: Array.from({ length: 1000 }, (_, i) => i),
@@ -153,7 +153,7 @@ export const TEXTS: Cases = {
     deepStrictEqual((await store.get(sid))?.data, data)
   },
 
-  'tells null from the empty text and the empty list': async (store) => {
+  'distinguishes null, the empty string and the empty list': async (store) => {
     const full = await begin(store, null, { realm: '', acr: '', amr: [], ip: '', userAgent: '', authTime: 0 })
     assertRow(await store.get(full.sid), full)
     deepStrictEqual(
@@ -168,7 +168,7 @@ export const TEXTS: Cases = {
     )
   },
 
-  'brings back texts with quotes, blanks, accents and emoji': async (store) => {
+  'returns strings with quotes, spaces, accents and emoji unchanged': async (store) => {
     const text = ' a\'b"c\\d \u00e9 \ud83d\ude00 %s {} $1 '
     const texts = {
       realm: text,
@@ -190,7 +190,7 @@ export const TEXTS: Cases = {
     }
   },
 
-  'keeps many scopes in their order': async (store) => {
+  'keeps the order of many scopes': async (store) => {
     const scopes = Array.from({ length: 100 }, (_, i) => `scope:${(i * 37) % 100}`)
     const { sid } = await begin(store, null, { scopes })
     deepStrictEqual((await store.get(sid))?.scopes, scopes)
@@ -208,7 +208,7 @@ export const TEXTS: Cases = {
       theirs.list.push(3)
       granted.push('c')
     } catch {
-      // A frozen row says no, which is as good.
+      // A frozen row throws, which is fine too.
     }
     const row = await store.get(sid)
     deepStrictEqual([row?.data, row?.scopes], [{ list: [1] }, ['a']])
