@@ -1,8 +1,8 @@
 /**
- * Entry point `tokenwright/stores/contract`: what a session store must do, for those who write one.
- * The records, the two contracts with the atomicity of each method, and the rotation decision as a
- * pure function. It opens no connection and keeps nothing. `tokenwright-store-suite` has the tests
- * that such a store must pass.
+ * Entry point `tokenwright/stores/contract`: what a session store must do, for authors of one. It
+ * has the records, the two contracts with the atomicity of each method, and the rotation decision
+ * as a pure function. It opens no connection and stores nothing. `tokenwright-store-suite` has the
+ * tests that such a store must pass.
  */
 export {
   decideRotation,

@@ -29,21 +29,21 @@ import {
   type StepUpCall,
   type Store,
 } from '../session/store.ts'
-import { isInOtherStore, registerMemoryStore } from './memory/copies.ts'
+import { registerMemoryStore, warnIfInOtherStore } from './memory/copies.ts'
 
-/** What `memoryStore` takes. */
+/** The options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /**
-   * The store's own clock, in epoch seconds, where a call brings no `now`. Default the system's.
+   * The store's own clock, in epoch seconds, for calls without `now`. Default the system's clock.
    */
   readonly clock?: Clock
 }
 
 /**
- * Creates a store in this process's memory. It deletes what is over as it grows.
+ * Creates a store in this process's memory. It deletes expired records as it grows.
  *
- * A process needs one: where a bundler or a framework loads a module twice, keep the store on
- * `globalThis`. A warning tells when a session is asked for in one store and lives in another.
+ * A process needs one: if a bundler or a framework loads your module twice, keep the store on
+ * `globalThis`. The process warns when one store is asked for a session of another.
  *
  * @example
  * ```ts
@@ -55,7 +55,7 @@ export interface MemoryStoreOptions {
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const state = new MemoryStore(options.clock ?? systemClock)
-  // A plain object, as every store is: it may be spread and wrapped.
+  // A plain object, like every store: it may be spread and wrapped.
   return {
     name: state.name,
     inspect: () => state.inspect(),
@@ -77,7 +77,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   }
 }
 
-/** The fewest records that are worth a sweep. */
+/** The fewest records before a sweep. */
 const FEWEST_SWEPT = 10_000
 
 class MemoryStore implements Store {
@@ -92,7 +92,7 @@ class MemoryStore implements Store {
   /** The log, oldest first; `number` only grows. */
   #log: { readonly number: number; readonly entry: LogEntry }[] = []
   #lastNumber = 0
-  /** How many records make the next start sweep first. */
+  /** A start sweeps first if there are so many records. */
   #sweepAt = FEWEST_SWEPT
 
   constructor(clock: Clock) {
@@ -211,7 +211,8 @@ class MemoryStore implements Store {
   async isRevoked({ sid, jti, iat, now: given, ...owner }: RevocationQuery): Promise<boolean> {
     const now = this.#toMoment(given)
     if (jti !== null && this.#tokens.has(jti)) return true
-    // A token that names a session is judged by it; the cut-off is for those that name none.
+    // The session decides about a token that names one; the cut-off is for tokens without a
+    // session.
     if (sid !== null) {
       const row = this.#find(sid)
       return row === null || !isLive(row, now)
@@ -294,7 +295,7 @@ class MemoryStore implements Store {
 
   #find(sid: string): SessionRow | null {
     const row = this.#rows.get(sid)
-    if (row === undefined) isInOtherStore(this.#rows, sid)
+    if (row === undefined) warnIfInOtherStore(this.#rows, sid)
     return row ?? null
   }
 

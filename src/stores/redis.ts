@@ -1,7 +1,7 @@
 /**
  * Entry point `tokenwright/stores/redis`: sessions in Redis 6.2 or later, a single server, Sentinel
- * or Cluster. The client is the user's own, ioredis or node-redis, and so is closing it. Every step
- * is one Lua script and one round trip; all keys are in one slot, so that a step is atomic on a
+ * or Cluster. The application owns the client, ioredis or node-redis, and closes it. Every step is
+ * one Lua script and one round trip. All keys are in one slot, so that a step is atomic on a
  * cluster too. Failures are plain rejections.
  */
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
@@ -27,16 +27,16 @@ export type {
 /** How a Redis store names its keys, and watches its connection. */
 export interface RedisStoreOptions {
   /**
-   * What every key begins with, in braces: `{tw}:...`. 1 to 64 letters, digits or `: . _ -`;
-   * default `'tw'`. Applications that share a Redis take one each; on a cluster, it decides which
-   * node keeps the sessions.
+   * The prefix of every key, in braces: `{tw}:...`. 1 to 64 letters, digits or `: . _ -`; default
+   * `'tw'`. Applications that share a Redis need one each. On a cluster it decides which node has
+   * the sessions.
    */
   readonly prefix?: string
   /**
    * How long a connection may give no reply while some are due; then it is closed, and the client
-   * makes a new one. Default `'5s'`; between 0.1 seconds and an hour. Without it a connection that a
-   * firewall has forgotten hangs for a quarter of an hour. A sentinel client of node-redis is left
-   * alone.
+   * makes a new one. Default `'5s'`; between 0.1 seconds and an hour. Without it a connection that
+   * a firewall has forgotten hangs for a quarter of an hour. A sentinel client of node-redis is
+   * left alone.
    */
   readonly deadline?: Duration
 }
@@ -44,25 +44,28 @@ export interface RedisStoreOptions {
 const DEADLINE_BOUNDS = { min: 0.1, max: 3600 } as const
 
 /**
- * Keeps sessions in Redis.
+ * Creates a store in Redis.
  *
  * A node-redis client, pool or cluster without an `error` listener gets an empty one: without any,
  * node-redis ends the process when a connection breaks. The failed calls reject. Attach your own
  * listener first to be told.
  *
- * Give the store a client without blocking commands, such as a blocking pop of a queue: they hold up
- * all others, and a connection that gives no reply is replaced.
+ * Give the store a client without blocking commands, such as a blocking pop of a queue: they hold
+ * up all others, and a connection that gives no reply is replaced.
  *
  * @param client an ioredis `Redis` or `Cluster`, or a connected node-redis client, pool, cluster or
  * sentinel; never closed here
- * @throws {ConfigurationError} for another kind of client, an unfit prefix or deadline, or an unknown
- * option
+ * @throws {ConfigurationError} for another kind of client, an invalid prefix or deadline, or an
+ * unknown option
+ *
  * @example
+ * ```ts
  * import { Redis } from 'ioredis'
  * import { redisStore } from 'tokenwright/stores/redis'
  *
  * const store = redisStore(new Redis('redis://127.0.0.1:6379'), { prefix: 'shop' })
  * for (const warning of await store.inspect()) console.warn(warning)
+ * ```
  */
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
   const given: unknown = options

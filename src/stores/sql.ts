@@ -1,8 +1,8 @@
 /**
  * Entry point `tokenwright/stores/sql`: sessions in PostgreSQL, MySQL, MariaDB or SQLite, through
- * the application's own Kysely instance, which it also closes. A refresh costs one round trip on
- * PostgreSQL and two on MySQL and MariaDB. Rows and log are as durable as the database keeps them;
- * `inspect()` warns where that is less than one would think.
+ * the application's own Kysely instance, which the application also closes. A refresh costs one
+ * round trip on PostgreSQL and two on MySQL and MariaDB. Rows and log are as durable as the
+ * database makes them; `inspect()` warns if that is less than one would expect.
  *
  * The store bounds its waits for locks and its retries. It cannot bound a server that hangs: give
  * Kysely the pool through `withDeadlines`, which closes a connection that hangs.
@@ -39,7 +39,7 @@ export { retry as retryTransient } from './sql/retry.ts'
 export type { SqlDialect } from './sql/statement.ts'
 export { withDeadlines } from './sql/with-deadlines.ts'
 
-/** What `sqlStore` takes. */
+/** The options of `sqlStore`. */
 export interface SqlStoreOptions extends SqlSettings {
   /**
    * How long a statement waits for a locked row, and for how long it is retried after a deadlock, a
@@ -55,21 +55,21 @@ const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> =
 }
 
 /**
- * Creates a store in a SQL database. It connects to nothing before the first call. The tables must
- * be there: see `migrateSql` and `sqlMigrations`; a call that finds them missing rejects with a
- * `ConfigurationError`, as does `inspect()` where they are older. The tables are looked for in the
- * schema of `db.withSchema(...)` or of the option `schema`.
+ * Creates a store in a SQL database. It does not connect before the first call. The tables must
+ * exist: see `migrateSql` and `sqlMigrations`. A call that finds them missing rejects with a
+ * `ConfigurationError`, as does `inspect()` if they are older. The tables are in the schema of
+ * `db.withSchema(...)` or of the option `schema`.
  *
- * Given a transaction of the caller, the store joins it: what it writes is committed or rolled back
- * with it, and nothing is retried. Such a store is of use for that transaction only.
+ * Given a transaction of the caller, the store joins it: its writes are committed or rolled back
+ * with it, and nothing is retried. Use such a store only within that transaction.
  *
- * SQLite: use a driver that reports SQLITE_BUSY honestly (`node:sqlite` through `nodeSqlite`,
+ * SQLite: use a driver that reports SQLITE_BUSY correctly (`node:sqlite` through `nodeSqlite`,
  * better-sqlite3, `@photostructure/sqlite`; `libsql` does not), with a busy timeout of 0: while
- * SQLite itself waits, the whole process stands still. The store waits without that.
+ * SQLite itself waits, it blocks the whole process. The store's own waits do not.
  *
- * @param db the application's Kysely instance, 0.28 or later; its plugins do not touch our
+ * @param db the application's Kysely instance, 0.28 or later; its plugins do not change our
  *   statements
- * @throws {ConfigurationError} when the dialect is none of the three, or an option is unfit
+ * @throws {ConfigurationError} for an unknown dialect or an invalid option
  *
  * @example
  * ```ts
@@ -77,7 +77,8 @@ const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> =
  * import { Pool } from 'pg'
  * import { migrateSql, sqlStore, withDeadlines } from 'tokenwright/stores/sql'
  *
- * const db = new Kysely({ dialect: new PostgresDialect({ pool: withDeadlines(new Pool({ max: 20 })) }) })
+ * const pool = withDeadlines(new Pool({ max: 20 }))
+ * const db = new Kysely({ dialect: new PostgresDialect({ pool }) })
  * await migrateSql(db)
  * const store = sqlStore(db)
  * ```
@@ -94,8 +95,7 @@ export function sqlStore<DB>(db: Kysely<DB>, options: SqlStoreOptions = {}): Sto
 
   async function step<T>(work: () => Promise<T>): Promise<T> {
     try {
-      // A failure inside of the caller's transaction is the caller's: nothing of it can be repeated
-      // alone.
+      // After a failure the caller must repeat its whole transaction: no part of it can be retried.
       return await (isTransaction ? work() : retry(work, deadline))
     } catch (error) {
       throw isMissing(error) ? createSchemaError(prefix, 'none, or older ones', error) : error

@@ -105,7 +105,7 @@ const name = (forms: string, instead: string): RetiredWord => ({
 /** Words that are retired in every text, with the word of the field. */
 const RETIRED: readonly RetiredWord[] = [
   word('doors?', 'entry point'),
-  word('(?<!Math\\.)floors?', 'layer'),
+  word('floors?(?!\\()', 'layer'),
   word('rooms?', 'module'),
   word('houses?', 'architecture'),
   word('drawers?', 'catch-all'),

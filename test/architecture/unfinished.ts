@@ -5,7 +5,6 @@
  */
 export const UNFINISHED: readonly string[] = [
   'src/adapters/',
-  'src/stores/',
   'test/adapters/',
   'test/routes/',
   'test/stores/',

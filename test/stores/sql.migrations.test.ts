@@ -118,7 +118,7 @@ describe('warnings at start', () => {
     ])
   })
 
-  it('are about a SQLite that forgets or stands still', async () => {
+  it('warn of a SQLite that loses data or blocks', async () => {
     const settings = [
       'pragma synchronous = off',
       'pragma journal_mode = memory',
@@ -127,7 +127,7 @@ describe('warnings at start', () => {
     expect(await warnings('sqlite', settings)).toEqual([
       expect.stringContaining('synchronous off'),
       expect.stringContaining('journal in memory'),
-      expect.stringContaining('stands still'),
+      expect.stringContaining('blocks the whole process'),
     ])
   })
 })

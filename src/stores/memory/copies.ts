@@ -1,7 +1,7 @@
 /**
- * Finds out that one application has several memory stores: a framework or bundler that loads a
- * module twice gives each copy a store of its own, and a login that one of them made is unknown to
- * the other. All copies of this module share one registry on `globalThis`.
+ * Detects that one application has several memory stores: if a framework or bundler loads a module
+ * twice, each copy has a store of its own, and does not know the logins of the other. All copies of
+ * this module share one registry on `globalThis`.
  */
 import { toWeakReference, type WeakReference } from '../../internal/weak-reference.ts'
 
@@ -9,7 +9,7 @@ import { toWeakReference, type WeakReference } from '../../internal/weak-referen
 type Rows = ReadonlyMap<string, unknown>
 
 interface Registry {
-  /** The rows of all stores of this process; a store that is collected leaves. */
+  /** The rows of all stores of this process, without those that were garbage collected. */
   readonly stores: Set<WeakReference<Rows>>
   /** The copies of this module that made a store. */
   readonly copies: Set<symbol>
@@ -21,10 +21,10 @@ const COPY = Symbol('copy of this module')
 
 const WARNING =
   'This process has several memory stores, and a session of one is unknown to the others: a module that ' +
-  'calls memoryStore() was loaded more than once. Keep one for the process: ' +
+  'calls memoryStore() was loaded more than once. Use one for the whole process: ' +
   '`const store = (globalThis.sessionStore ??= memoryStore())`, or use a store outside of the process'
 
-/** Takes a new store into the registry; warns when another copy of this module has made one. */
+/** Adds a new store to the registry; warns if another copy of this module has made one. */
 export function registerMemoryStore(rows: Rows): void {
   const registry = getRegistry()
   for (const known of registry.stores) if (known.deref() === undefined) registry.stores.delete(known)
@@ -33,16 +33,15 @@ export function registerMemoryStore(rows: Rows): void {
   if (registry.copies.size > 1) warnOnce(registry)
 }
 
-/** Warns when a session that one store does not know lives in another one. */
-export function isInOtherStore(rows: Rows, sid: string): boolean {
+/** Warns if a session that one store does not know is in another one. */
+export function warnIfInOtherStore(rows: Rows, sid: string): void {
   const registry = getRegistry()
   for (const known of registry.stores) {
     const other = known.deref()
     if (other === undefined || other === rows || !other.has(sid)) continue
     warnOnce(registry)
-    return true
+    return
   }
-  return false
 }
 
 function getRegistry(): Registry {

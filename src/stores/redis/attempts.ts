@@ -1,4 +1,4 @@
-/** Counted attempts: a hash for each key, with its own end. */
+/** Counted attempts: a hash for each key, with its own expiry. */
 import type { SessionStore } from '../../session/store.ts'
 import type { Keys } from './keys.ts'
 import { createScript, EXPIRY, type Runner, toRedisTime } from './script.ts'

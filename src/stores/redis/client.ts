@@ -20,7 +20,7 @@ export interface IoredisClient {
 
 /** A node-redis client or pool, version 5 or 6. */
 export interface NodeRedisClient {
-  /** Sends a command as it goes over the wire. */
+  /** Sends a command as a list of strings. */
   sendCommand(args: string[]): Promise<unknown>
 }
 
@@ -46,7 +46,7 @@ export type RedisClient = IoredisClient | NodeRedisClient | NodeRedisCluster | N
 /** Sends a command to the node that owns `key`; rejects with what the client rejects with. */
 export type Send = (key: string, args: readonly string[]) => Promise<unknown>
 
-/** What a client may have beside what it sends with. */
+/** The other members that a client may have. */
 type AnyClient = IoredisClient &
   IoredisConnection &
   NodeRedisConnection & {
@@ -56,7 +56,7 @@ type AnyClient = IoredisClient &
     readonly masters?: readonly { readonly client?: Node | Promise<Node> }[]
     /** Lends a client of a node-redis pool. */
     execute?(work: (client: NodeRedisClient & NodeRedisConnection) => unknown): Promise<unknown>
-    /** Sends by node-redis, with what its kind wants before the command. */
+    /** Sends by node-redis, with the arguments that its kind takes before the command. */
     sendCommand(...args: readonly unknown[]): Promise<unknown>
   }
 

@@ -1,6 +1,7 @@
 /**
- * Warnings before a Redis is trusted with sessions. Read with INFO inside a script and not with
- * CONFIG: managed services refuse CONFIG, and a script runs on the node that keeps our keys.
+ * Warnings about settings with which Redis loses sessions. They are read with INFO inside a script
+ * and not with CONFIG: managed services refuse CONFIG, and a script runs on the node that has our
+ * keys.
  */
 import type { Keys } from './keys.ts'
 import { createScript, type Runner } from './script.ts'
@@ -29,7 +30,7 @@ export async function inspect(run: Runner, keys: Keys): Promise<readonly string[
   return [
     ...warnOfVersion(read('redis_version')),
     ...warnOfDurability(read('aof_enabled')),
-    ...warnOfEviction(read('maxmemory_policy')),
+    ...warnOfMemoryPolicy(read('maxmemory_policy')),
   ]
 }
 
@@ -48,10 +49,10 @@ function warnOfDurability(aof: string | undefined): string[] {
   return aof === '1' ? [] : [`Redis runs without appendonly: ${lost}`]
 }
 
-function warnOfEviction(policy: string | undefined): string[] {
-  if (policy === undefined) return ['Whether Redis evicts keys (maxmemory-policy) could not be checked']
-  const lost = 'sessions, revocations and cut-offs may be evicted; set noeviction'
+function warnOfMemoryPolicy(policy: string | undefined): string[] {
+  if (policy === undefined) return ['Whether Redis deletes keys (maxmemory-policy) could not be checked']
+  const lost = 'sessions, revocations and cut-offs may be lost; set noeviction'
   return policy === 'noeviction'
     ? []
-    : [`Redis evicts keys when memory is full (maxmemory-policy ${policy}): ${lost}`]
+    : [`Redis deletes keys when memory is full (maxmemory-policy ${policy}): ${lost}`]
 }

@@ -1,7 +1,7 @@
 /**
  * The keys in Redis. All share one hash tag, `{prefix}`, and so one slot of a cluster, which makes
- * a script one atomic step (docs/decisions/0006-redis-keys.md). Scripts derive the key of a subject
- * from that of a session, and back, by the letter before the name.
+ * a script one atomic step (docs/decisions/0006-redis-keys.md). A letter before the name says what
+ * a key is: by it, scripts derive the key of a subject from that of a session, and back.
  */
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 import type { SessionOwner } from '../../session/store.ts'
@@ -40,7 +40,7 @@ export function spellOwner({ realm, sub }: SessionOwner): string {
   return realm === null ? spell(sub) : JSON.stringify(realm) + spell(sub)
 }
 
-/** Undoes `spell`. */
+/** Reverses `spell`. */
 export function unspell(text: string): string {
   return JSON.parse(`"${text}"`)
 }

@@ -1,6 +1,6 @@
 /**
- * The log of revocations: one stream. Its ids come from the server's clock and only grow, as
- * scripts run one after the other: a reader that goes on after the last id that it saw misses
+ * The log of revocations: one stream. Its ids come from the server's clock and only grow, and
+ * scripts run one after the other: a reader that continues after the last id that it saw misses
  * nothing.
  */
 import type { LogEntry, LogPage, RevocationStore } from '../../session/store.ts'
@@ -11,7 +11,7 @@ import { createScript, fromRedisTime, type Runner } from './script.ts'
 export const APPEND = `
 local function hasPassed(entry) return tonumber(entry[2][8]) <= now end
 -- Deletes entries at the front of the log that have passed, more than are added, so that it shrinks.
--- Not by a caller's clock: one process with a wrong clock would take the log away from all others.
+-- Not by a caller's clock: one process with a wrong clock would delete the log of all others.
 local function trim(added)
   if brought then return end
   local ids = {}
@@ -28,8 +28,8 @@ end
 
 /**
  * A cursor names the last id that was read and the server process that it came from. After a
- * restart or a failover the log may have lost its end, and a server whose clock is behind gives out
- * ids that the cursor has passed: then the log is read again from its beginning.
+ * restart or a failover the log may have lost its end, and a server whose clock is behind assigns
+ * ids below the cursor: then the log is read again from its beginning.
  */
 const READ = createScript({
   keys: 'log',
@@ -74,11 +74,11 @@ return { gone, more, #entries > 0 and entries[#entries][1] or seen }
 `,
 })
 
-/** Records that one step of pruning reads; it holds up other clients for about a millisecond. */
+/** Records that one batch of pruning reads. It blocks other clients for about a millisecond. */
 const PRUNE_BATCH = 500
 
-/** Steps of one pruning at most; the rest is left to the next one. */
-const PRUNE_STEPS = 40
+/** The most batches of one pruning; the rest is left to the next one. */
+const MOST_BATCHES = 40
 
 /** Reads and prunes the log. */
 export function createLog(run: Runner, keys: Keys): Pick<RevocationStore, 'readLog' | 'prune'> {
@@ -101,7 +101,7 @@ export function createLog(run: Runner, keys: Keys): Pick<RevocationStore, 'readL
     async prune(now) {
       let total = 0
       let seen = '0-0'
-      for (let step = 0; step < PRUNE_STEPS; step++) {
+      for (let batch = 0; batch < MOST_BATCHES; batch++) {
         const [gone, more, last] = await run(PRUNE, {
           keys: [keys.log, keys.due],
           args: [seen, PRUNE_BATCH],

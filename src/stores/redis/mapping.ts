@@ -1,14 +1,14 @@
 /**
- * A row in Redis: a hash. What a step compares or changes is a field each; what never changes after
- * the login is one field of JSON, with escapes where UTF-8 would lose something (lone surrogates).
- * Lua does not write JSON: it would turn `[]` into `{}`.
+ * A row in Redis: a hash. Each value that a step compares or changes has its own field. What never
+ * changes after the login is one field of JSON, with escapes where UTF-8 would lose something (lone
+ * surrogates). Lua does not write JSON: it would turn `[]` into `{}`.
  */
 import type { NewSession, RevokeReason, SessionRow, StepUpCall } from '../../session/store.ts'
 import { fromRedisTime } from './script.ts'
 
 /**
- * The fields in the order in which scripts return them and `readRow` reads them. Rows of version 0.1
- * have no `late`, `before` and `realm`.
+ * The fields in the order in which scripts return them and `readRow` reads them. Rows of version
+ * 0.1 have no `late`, `before` and `realm`.
  */
 const FIELDS = [
   'gen',
@@ -33,11 +33,11 @@ const NAMES = FIELDS.map((name) => `'${name}'`).join(', ')
 export const ROW: string = `
 local FIELDS = { ${NAMES} }
 local ${FIELDS.map((name) => name.toUpperCase()).join(', ')} = ${FIELDS.map((_, index) => index + 1).join(', ')}
--- The values of a row, by the numbers above; all of them false where there is none.
+-- The values of a row, by the numbers above; all of them false where there is no row.
 local function read(key) return redis.call('HMGET', key, ${NAMES}) end
 local function hasEnded(r) return now >= tonumber(r[IDLE]) or now >= tonumber(r[ABS]) end
 local function isLive(r) return r[GEN] and r[REV] == '' and not hasEnded(r) end
--- What the keys begin with, taken from one of them: the client may add a prefix of its own.
+-- The prefix of all keys, taken from one of them: the client may add a prefix of its own.
 local function stem(key, name) return string.sub(key, 1, #key - #name - 2) end
 -- Changes a row, and the copy that is returned.
 local function change(key, r, values)
@@ -89,8 +89,7 @@ export function toAuthentication({ authTime, acr, amr }: NewSession | StepUpCall
 }
 
 /**
- * Reads a row that a script returns; null where there is none. Naming each member is faster than
- * spreading.
+ * Reads a row that a script returns; null without one. Naming each member is faster than a spread.
  */
 export function readRow(reply: unknown): SessionRow | null {
   const [gen, rot, used, idle, abs, rev, why, made, authentication, login, , late, before] =

@@ -1,7 +1,8 @@
 /**
- * Connections that lead nowhere: a firewall that forgot them, a host that is gone. TCP notices after
- * a quarter of an hour, ioredis only with `socketTimeout`, and node-redis never while commands are
- * written. Here a connection is replaced that gives no reply for a while although some are due.
+ * Connections that lead nowhere: a firewall that forgot them, a host that is gone. TCP notices
+ * after a quarter of an hour, ioredis only with `socketTimeout`, and node-redis never while
+ * commands are written. Here a connection is replaced that gives no reply for a while although some
+ * are due.
  */
 
 /** Watches one connection, or what the client takes for one. */
@@ -21,7 +22,9 @@ export class ReplyTimeout {
     this.#replace = replace
   }
 
-  /** Sends a command. The client rejects those whose connection is replaced, or sends them again. */
+  /**
+   * Sends a command. The client rejects those whose connection is replaced, or sends them again.
+   */
   async watch(send: () => unknown): Promise<unknown> {
     this.#due += 1
     if (this.#due === 1) this.#start()

@@ -38,7 +38,7 @@ export interface ScriptCall {
   readonly now: number | null
 }
 
-/** Runs a script; rejects with what the client rejects with. */
+/** Runs a script; rejects with the client's error. */
 export type Runner = (script: Script, call: ScriptCall) => Promise<readonly unknown[]>
 
 const PREAMBLE = `
@@ -99,7 +99,7 @@ function toText(value: Argument): string {
   return typeof value === 'boolean' ? String(Number(value)) : String(value)
 }
 
-/** Seconds to whole milliseconds, rounded down; the microsecond makes up for binary fractions. */
+/** Seconds to whole milliseconds, rounded down; the microsecond corrects binary fractions. */
 export function toRedisTime(seconds: number): number {
   return Math.floor(seconds * 1000 + 0.001)
 }

@@ -117,10 +117,7 @@ return { 'live', now, r }
 
 const GET = createScript({ keys: 'row', args: '', body: `${ROW} return read(row)` })
 
-/**
- * Some live rows of an index, from a rank on, those that end last first; then the rank to go on
- * from.
- */
+/** The rank to continue from, then some live rows of an index from a rank on, latest end first. */
 const LIST = createScript({
   keys: 'index log',
   args: 'realm #from #count',
@@ -148,9 +145,7 @@ return { cut and (not issued or issued <= cut) and 1 or 0 }
 `,
 })
 
-/**
- * Rows that one script reads for a list: it holds up other clients for two milliseconds at most.
- */
+/** Rows that one script reads for a list. It blocks other clients for two milliseconds at most. */
 const LISTED_AT_ONCE = 250
 
 /** The methods of the contract that keep sessions. */
@@ -234,7 +229,7 @@ export function createSessions(
   }
 }
 
-/** A realm as scripts compare it. */
+/** A realm in the form that scripts compare. */
 function toRealmJson({ realm }: SessionOwner): string {
   return JSON.stringify([realm])
 }

@@ -1,4 +1,4 @@
-/** Reading and taking back counted attempts: one statement each, alike in all dialects. */
+/** Reads and takes back counted attempts: one statement each, the same in all dialects. */
 import type { SessionStore } from '../../session/store.ts'
 import type { Database } from './database.ts'
 import { toKey, toOptionalTime } from './mapping.ts'
@@ -12,7 +12,7 @@ export function createAttemptStatements({
   run,
 }: Database): Pick<SessionStore, 'readAttempts' | 'forgetAttempts'> {
   const read = compile('select n, until_at, {now} as moment from {attempts} where attempt_key = :attempt_key')
-  // A window that ended at 0 is over in every reading. MySQL assigns from left to right: `n` is
+  // A window that ends at 0 has ended by every clock. MySQL assigns from left to right: `n` is
   // last.
   const forget = compile(
     `update {attempts} set until_at = case when n <= :many then 0 else until_at end,

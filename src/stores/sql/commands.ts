@@ -14,7 +14,7 @@ export type Commands = Pick<
   'start' | 'rotate' | 'stepUp' | 'countAttempt' | 'end' | 'endAll' | 'revokeToken'
 >
 
-/** All but the counting of attempts, as transactions. */
+/** All methods except `countAttempt`, as transactions. */
 export function createTransactions(database: Database): Omit<Commands, 'countAttempt'> {
   const toRows = createLockedRows(database)
   const transact = <T>(step: (rows: LockedRows) => Promise<T>): Promise<T> =>

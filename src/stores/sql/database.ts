@@ -1,8 +1,8 @@
 /**
- * The user's Kysely instance as something that runs our statements. Nothing of Kysely is imported
- * at run time: its `executeQuery` takes any object of a compiled query's shape, which also saves
- * building the same query on every call. Plugins are left out, because one that renames columns
- * would rename ours; the schema that `withSchema` sets is read first.
+ * Runs our statements on the application's Kysely instance. Nothing of Kysely is imported at run
+ * time: its `executeQuery` takes any object with the shape of a compiled query, so that no query is
+ * built per call. Plugins are switched off, because one that renames columns would rename ours. The
+ * schema that `withSchema` sets is read first.
  */
 import type { Kysely } from 'kysely'
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
@@ -22,11 +22,11 @@ export interface Result {
 /** Runs one statement: one round trip. */
 export type Run = (statement: Statement, values?: Values) => Promise<Result>
 
-/** A database with everything that is known about it. */
+/** A database and its settings. */
 export interface Database {
   /** Its dialect. */
   readonly dialect: SqlDialect
-  /** What the tables' names begin with. */
+  /** The prefix of the tables' names. */
   readonly prefix: string
   /** The tables' schema; null for the connection's own. */
   readonly schema: string | null
@@ -38,7 +38,7 @@ export interface Database {
   readonly run: Run
   /** Runs a step on one connection, without a transaction. */
   connect<T>(step: (run: Run) => Promise<T>): Promise<T>
-  /** Runs a step in a transaction that reads what is committed. */
+  /** Runs a step in a transaction with the isolation level read committed. */
   transact<T>(step: (run: Run) => Promise<T>): Promise<T>
 }
 
@@ -47,13 +47,13 @@ export interface SqlSettings {
   /** The dialect; default: that of the Kysely instance. MariaDB is `'mysql'`. */
   readonly dialect?: SqlDialect
   /**
-   * What the tables' names begin with: lower-case letters, digits and `_`, at most 31. Default
-   * `'tokenwright_'`.
+   * The prefix of the tables' names: lower-case letters, digits and `_`, at most 31 characters.
+   * Default `'tokenwright_'`.
    */
   readonly prefix?: string
   /**
-   * The schema that the tables are in, on MySQL the database: letters, digits, `_`, `$` and `-`, at
-   * most 63. Default: that of `db.withSchema(...)`, else the connection's own. It must exist.
+   * The schema of the tables, on MySQL the database: letters, digits, `_`, `$` and `-`, at most 63
+   * characters. Default: that of `db.withSchema(...)`, else the connection's own. It must exist.
    */
   readonly schema?: string
 }
@@ -62,7 +62,7 @@ export interface SqlSettings {
  * Wraps a Kysely instance, or a transaction of the caller, which the store then joins.
  *
  * @param deadline how long a statement waits for a lock, in seconds
- * @throws {ConfigurationError} when its dialect is none of the three, or a name is unfit
+ * @throws {ConfigurationError} for an unknown dialect or an invalid name
  */
 export function createDatabase<DB>(given: Kysely<DB>, settings: SqlSettings, deadline = 2): Database {
   const prefix = toPrefix(settings.prefix)
@@ -87,7 +87,7 @@ export function createDatabase<DB>(given: Kysely<DB>, settings: SqlSettings, dea
 /**
  * Reads the prefix of the tables' names.
  *
- * @throws {ConfigurationError} for an unfit one
+ * @throws {ConfigurationError} for an invalid one
  */
 export function toPrefix(given: string | undefined): string {
   const prefix = given ?? 'tokenwright_'
@@ -100,7 +100,7 @@ export function toPrefix(given: string | undefined): string {
 /**
  * Reads the name of a schema; null for none.
  *
- * @throws {ConfigurationError} for an unfit one
+ * @throws {ConfigurationError} for an invalid one
  */
 export function toSchema(given: string | undefined): string | null {
   if (given === undefined) return null
@@ -119,8 +119,7 @@ export function toKnownDialect(given: unknown): SqlDialect {
 }
 
 /**
- * The class of Kysely's adapter, or of its base, says the dialect; third-party dialects extend
- * these.
+ * The dialect by the class of Kysely's adapter; adapters of other packages extend these classes.
  */
 const ADAPTERS: Readonly<Record<string, SqlDialect>> = {
   PostgresAdapter: 'postgres',
@@ -142,7 +141,7 @@ function detectDialect<DB>(db: Kysely<DB>): SqlDialect {
   )
 }
 
-/** The schema that the instance's plugins put in front of a table; undefined for none. */
+/** The schema that the instance's plugins add to a table's name; undefined for none. */
 function readSchema<DB>(db: Kysely<DB>): string | undefined {
   if (typeof (db as { readonly selectFrom?: unknown }).selectFrom !== 'function') return undefined
   const node: unknown = (db as unknown as Kysely<Record<string, object>>)
@@ -172,10 +171,7 @@ function createRun<DB>(db: Kysely<DB>, dialect: SqlDialect): Run {
   }
 }
 
-/**
- * Refuses rows that a driver returns as arrays, or as an object for each table. No column of ours
- * is an object.
- */
+/** Refuses rows as arrays, or as an object for each table. No column of ours is an object. */
 function checkShape(row: Record<string, unknown> | undefined): void {
   if (row === undefined) return
   const nested = Array.isArray(row) || Object.values(row).some(isPlainObject)
@@ -190,10 +186,10 @@ function isPlainObject(value: unknown): boolean {
 }
 
 /**
- * SQLite's transactions take the write lock with their first word: one that reads first and writes
- * later fails at once where another process wrote meanwhile, whatever the busy timeout. A process
- * has one connection, so that everything takes turns: Kysely's own dialect sees to that, others may
- * let a statement slip into another call's transaction.
+ * SQLite's transactions take the write lock at once (`begin immediate`): one that reads first and
+ * writes later fails if another process wrote meanwhile, whatever the busy timeout. A process has
+ * one connection, so all calls take turns here. Kysely's own dialect serializes them too, but
+ * others may run a statement inside another call's transaction.
  */
 function createSqlite<DB>(db: Kysely<DB>, compile: Compile): Pick<Database, 'run' | 'transact'> {
   const begin = compile('begin immediate')
@@ -228,9 +224,7 @@ function createSqlite<DB>(db: Kysely<DB>, compile: Compile): Pick<Database, 'run
   }
 }
 
-/**
- * Read committed: repeatable read would also lock the gap where an unknown session is looked for.
- */
+/** Read committed, because repeatable read also locks the gap of a session that does not exist. */
 function createServer<DB>(db: Kysely<DB>, dialect: SqlDialect): Pick<Database, 'run' | 'transact'> {
   return {
     run: createRun(db, dialect),

@@ -7,17 +7,17 @@
 import { checkKnownKeys } from '../../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../../internal/duration.ts'
 
-/** How a pool is wrapped. */
+/** The options of a wrapped pool. */
 export interface DeadlineOptions {
   /**
-   * How long one call may take: a query, or the wait for a connection. Default `'2s'`; between
-   * 0.05 seconds and an hour. It applies to every query through the wrapped pool, those of the
-   * application included.
+   * How long one call may take: a query, or the wait for a connection. Default `'2s'`; between 0.05
+   * seconds and an hour. It applies to every query through the wrapped pool, also to queries of the
+   * application.
    */
   readonly deadline?: Duration
 }
 
-/** For overloads of drivers and of Kysely that no stricter type fits on both sides. */
+/** For overloads of drivers and of Kysely for which no stricter type fits both sides. */
 export type Loose =
   // biome-ignore lint/suspicious/noExplicitAny: overloads without a common subtype or supertype
   any
@@ -26,13 +26,13 @@ export type Loose =
 export class DeadlineError extends Error {
   /** Always `'DeadlineError'`. */
   override readonly name: string = 'DeadlineError'
-  /** As the errors of the system for this: `'ETIMEDOUT'`. */
+  /** `'ETIMEDOUT'`, as in the system's errors of this kind. */
   readonly code: string = 'ETIMEDOUT'
 }
 
 /**
- * Which connections of a pool are older than a failure. Where one hung or broke, the others lead to
- * the same server or through the same network, and would fail one call each.
+ * Which connections of a pool are older than a failure. If one hung or broke, the others use the
+ * same server and network, and would fail one call each.
  */
 export class Generations {
   readonly #born = new WeakMap<object, number>()

@@ -1,4 +1,4 @@
-/** Warnings at start: settings with which a server loses or mangles data, or hangs. */
+/** Warnings about settings with which a server loses or changes data, or hangs. */
 import type { Database, Run } from './database.ts'
 import { createSchemaError, readVersion, SCHEMA_VERSION } from './schema.ts'
 import type { SqlDialect } from './statement.ts'
@@ -40,7 +40,7 @@ const CONCERNS: Readonly<
     concerns: [
       {
         applies: ({ mode }) => !/STRICT_(TRANS|ALL)_TABLES/.test(String(mode)),
-        warning: 'MySQL runs with a sql_mode that is not strict: it cuts values that do not fit, in silence',
+        warning: 'MySQL runs with a sql_mode that is not strict: it silently cuts values that do not fit',
       },
       {
         applies: ({ mode }) => /NO_BACKSLASH_ESCAPES/.test(String(mode)),
@@ -81,7 +81,7 @@ const CONCERNS: Readonly<
       {
         applies: ({ timeout }) => Number(timeout) >= 2000,
         warning:
-          'SQLite runs with a busy timeout of 2 seconds or more: while it waits, the whole process stands still',
+          'SQLite runs with a busy timeout of 2 seconds or more: while it waits, it blocks the whole process',
       },
     ],
   },
@@ -92,9 +92,9 @@ function isFile(file: unknown): boolean {
 }
 
 /**
- * Looks at the schema and at the server's settings.
+ * Checks the schema and the server's settings.
  *
- * @returns one sentence for each thing that is worth a warning
+ * @returns the warnings, one sentence each
  * @throws {ConfigurationError} when the schema is older than this code, or not there
  */
 export async function inspectDatabase(database: Database, run: Run): Promise<readonly string[]> {

@@ -1,7 +1,7 @@
 /**
- * Locked rows in one transaction, for the dialects whose steps read first and write then (SQLite,
+ * Locked rows in one transaction, for the dialects whose steps first read and then write (SQLite,
  * MySQL). Locks are taken in one order (subject, sessions, counter), so that no two steps wait for
- * each other; the counter is last because it makes every other writer of the log wait until the
+ * each other. The counter is last because every other writer of the log waits for it until the
  * commit.
  */
 import type { LogEntry, RevokeReason, SessionOwner, SessionRow } from '../../session/store.ts'
@@ -25,9 +25,9 @@ import type { Statement, Value } from './statement.ts'
 /** An entry of the log with times in milliseconds. */
 export type NewLogEntry = LogEntry
 
-/** A session's row, locked; null for none. */
+/** A locked session. */
 export interface LockedSession {
-  /** The columns. */
+  /** The columns; null for an unknown session. */
   readonly columns: SessionColumns | null
   /** The time after the wait for the lock, in milliseconds. */
   readonly moment: number
@@ -84,10 +84,7 @@ export class LockedRows {
     return { columns: null, moment: await this.readMoment(now) }
   }
 
-  /**
-   * Locks an owner, so that starts and ends of all are serialized; creates the row where there is
-   * none.
-   */
+  /** Locks an owner, so that `start` and `endAll` are serialized. Creates the row if needed. */
   async lockOwner(owner: SessionOwner, now: number | null): Promise<LockedOwner> {
     const keys = toOwnerValues(owner)
     await this.#run(this.#texts.hold, { ...keys, version: toVersion() })

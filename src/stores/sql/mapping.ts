@@ -3,8 +3,8 @@
  *
  * Times are whole milliseconds in columns that end in `_at`. Identifiers and subjects are found by
  * a hash in hexadecimal digits, because a collation may find 'alice' equal to 'Alice', to 'alice '
- * and to 'Álice'. Texts are stored as the inside of a JSON string in ASCII, so that no character
- * set can lose any of it: PostgreSQL refuses U+0000, SQLite cuts there, MySQL may refuse an emoji.
+ * and to 'Álice'. Texts are stored as the content of a JSON string in ASCII, so that no character
+ * set loses a character: PostgreSQL refuses U+0000, SQLite cuts there, MySQL may refuse an emoji.
  */
 import { createHash, randomInt } from 'node:crypto'
 import { decideRotation, isWriting, type RotationRecord } from '../../session/rotation.ts'
@@ -99,7 +99,7 @@ export const CHANGING_COLUMNS = [
 /** All of them. */
 export const COLUMNS: readonly string[] = [...FIXED_COLUMNS, ...CHANGING_COLUMNS]
 
-/** Bytes in MySQL's `text`, which without strict mode cuts what is longer. */
+/** Bytes in MySQL's `text`, which without strict mode cuts longer values. */
 const MOST_TEXT = 65_535
 
 /**
@@ -147,7 +147,7 @@ export interface OwnerValues extends Values {
   readonly owner_realm: string
 }
 
-/** A number that no other start of the same owner leaves behind. */
+/** A random number that marks one start or end of an owner's sessions. */
 export function toVersion(): number {
   return randomInt(2 ** 48 - 1)
 }
@@ -167,7 +167,7 @@ export function fromColumnTime(value: unknown): number {
   return Number(value) / 1000
 }
 
-/** JSON in ASCII; code units that are no text (lone surrogates) survive as escapes. */
+/** JSON in ASCII; lone surrogates survive as escapes. */
 export function toJson(value: unknown): string {
   return JSON.stringify(value).replace(
     /[\u007f-\uffff]/g,
@@ -175,12 +175,12 @@ export function toJson(value: unknown): string {
   )
 }
 
-/** A text as it stands inside of a JSON string, in ASCII. */
+/** A text as the content of a JSON string in ASCII. */
 export function escapeText(text: string): string {
   return toJson(text).slice(1, -1)
 }
 
-/** The text that `escapeText` spelt. */
+/** Reverses `escapeText`. */
 export function unescapeText(escaped: unknown): string {
   return JSON.parse(`"${String(escaped)}"`)
 }
@@ -198,7 +198,7 @@ function fromJson(value: unknown): unknown {
 }
 
 /**
- * The columns that a new session brings; the rest follows from the time of the step.
+ * The columns from a new session; the others follow from the time of the step.
  *
  * @throws {RangeError} when a text is too long to be kept whole
  */
@@ -259,7 +259,7 @@ function isInteger(name: string): boolean {
   return name === 'gen' || name.startsWith('late') || name.endsWith('_at')
 }
 
-/** Columns as the record of the contract. */
+/** The row of the contract from its columns. */
 export function toRow(columns: SessionColumns): SessionRow {
   return {
     sid: unescapeText(columns.sid),
@@ -292,7 +292,7 @@ export function isLive(columns: SessionColumns, moment: number): boolean {
   )
 }
 
-/** The rotation decision on columns, `late` included; in milliseconds, as in every dialect. */
+/** The rotation decision on columns, the word `late` included; in milliseconds. */
 export function decideOnColumns(
   columns: SessionColumns | null,
   call: RotateCall,
@@ -304,12 +304,12 @@ export function decideOnColumns(
   return late && isWriting(word, policy) ? 'late' : word
 }
 
-/** The rules with lengths in milliseconds. */
+/** The policy of a call with lengths in milliseconds. */
 export function toColumnPolicy(call: RotateCall): RotateCall {
   return { ...call, overlap: toColumnTime(call.overlap), idle: toColumnTime(call.idle) }
 }
 
-/** What the rotation decision reads, in milliseconds. */
+/** The input of the rotation decision, in milliseconds. */
 export function toRecord(columns: SessionColumns): RotationRecord {
   return {
     gen: columns.gen,

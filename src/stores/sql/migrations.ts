@@ -1,6 +1,6 @@
 /**
- * Migrates the schema: with Kysely's Migrator, beside an application's own migrations, or alone.
- * A step does nothing where it ran before, so that both ways may be mixed.
+ * Migrates the schema: with Kysely's Migrator, among an application's own migrations, or alone. A
+ * step that ran before does nothing, so both ways may be mixed.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
@@ -31,15 +31,15 @@ export interface SqlMigrationProvider {
   getMigrations(): Promise<Record<string, SqlMigration>>
 }
 
-/** Seconds to wait for another process that migrates. */
-const PATIENCE = 30
-/** Seconds between two looks whether it is done. */
+/** How long to wait for another process that migrates, in seconds. */
+const LOCK_DEADLINE = 30
+/** The pause between two attempts to take the lock, in seconds. */
 const PAUSE = 0.05
 
 async function runAll(run: Run, statements: readonly Statement[]): Promise<void> {
   for (const statement of statements) {
     await run(statement).catch((error: unknown) => {
-      // A process that ended halfway through, or another way to migrate, has added the column.
+      // A process that ended halfway, or another way to migrate, has added the column.
       if (!isDuplicate(error)) throw error
     })
   }
@@ -77,10 +77,10 @@ export function sqlMigrations(settings: SqlSettings = {}): SqlMigrationProvider 
 
 /**
  * The statements of all migrations as texts, for tools that take SQL. On MySQL (not MariaDB) and
- * SQLite a second run of `alter table ... add column` fails, and has changed nothing.
+ * SQLite a second run of `alter table ... add column` fails and changes nothing.
  *
  * @param settings the same `prefix` and `schema` as the store's
- * @throws {ConfigurationError} for an unknown dialect or an unfit name
+ * @throws {ConfigurationError} for an unknown dialect or an invalid name
  *
  * @example
  * ```ts
@@ -95,13 +95,16 @@ export function sqlStatements(
 ): readonly string[] {
   const prefix = toPrefix(settings.prefix)
   const schema = toSchema(settings.schema)
-  const compile = createCompiler({ dialect: toKnownDialect(dialect), prefix, schema, deadline: PATIENCE })
+  const compile = createCompiler({
+    dialect: toKnownDialect(dialect),
+    prefix,
+    schema,
+    deadline: LOCK_DEADLINE,
+  })
   return SCHEMA_STEPS.flatMap(({ up }) => up({ compile, dialect, prefix })).map(({ sql }) => sql)
 }
 
-/**
- * A lock for one migrating process. It is polled, since a long wait would look like a hung server.
- */
+/** The lock of the migrating process. It is polled: a long wait would look like a hung server. */
 const LOCKS = {
   postgres: {
     take: "select case when pg_try_advisory_xact_lock(hashtext('{log}')) then 1 else 0 end as taken",
@@ -114,14 +117,15 @@ const LOCKS = {
 } as const
 
 async function waitFor(run: Run, take: Statement): Promise<void> {
-  const end = performance.now() + PATIENCE * 1000
+  const end = performance.now() + LOCK_DEADLINE * 1000
   while (Number((await run(take)).rows[0]?.['taken']) !== 1) {
-    if (performance.now() > end) throw new Error(`Another process has been migrating for ${PATIENCE} seconds`)
+    if (performance.now() > end)
+      throw new Error(`Another process has been migrating for ${LOCK_DEADLINE} seconds`)
     await sleep(PAUSE * (0.5 + Math.random()) * 1000)
   }
 }
 
-async function runMissingSteps(database: Database, run: Run): Promise<string[]> {
+async function runMissing(database: Database, run: Run): Promise<string[]> {
   // The version is in the counters' table, which the first statement of the first step creates.
   const [first] = SCHEMA_STEPS[0]?.up(database) ?? []
   if (first !== undefined) await run(first)
@@ -133,19 +137,19 @@ async function runMissingSteps(database: Database, run: Run): Promise<string[]> 
 
 async function migrate(database: Database): Promise<string[]> {
   const { dialect, compile } = database
-  if (dialect === 'sqlite') return database.transact((run) => runMissingSteps(database, run))
+  if (dialect === 'sqlite') return database.transact((run) => runMissing(database, run))
   const take = compile(LOCKS[dialect].take)
   if (dialect === 'postgres') {
     return database.transact(async (run) => {
       await waitFor(run, take)
-      return runMissingSteps(database, run)
+      return runMissing(database, run)
     })
   }
   // MySQL commits with every change of the schema, so the lock belongs to the connection.
   return database.connect(async (run) => {
     await waitFor(run, take)
     try {
-      return await runMissingSteps(database, run)
+      return await runMissing(database, run)
     } finally {
       await run(compile(LOCKS.mysql.drop))
     }
@@ -153,12 +157,12 @@ async function migrate(database: Database): Promise<string[]> {
 }
 
 /**
- * Migrates the schema to the version that this library works with. Does nothing where it is there;
- * safe when several processes start at once: it waits up to 30 seconds for the one that migrates.
+ * Migrates the schema to the version of this library. Does nothing if it already has that version.
+ * Several processes may start at once: the others wait up to 30 seconds for the one that migrates.
  *
  * @param settings the same `prefix`, `schema` and `dialect` as the store's
  * @returns the names of the migrations that ran
- * @throws {ConfigurationError} when the database is none of the three dialects
+ * @throws {ConfigurationError} for an unknown dialect
  *
  * @example
  * ```ts
@@ -172,5 +176,5 @@ async function migrate(database: Database): Promise<string[]> {
  */
 export async function migrateSql<DB>(db: Kysely<DB>, settings: SqlSettings = {}): Promise<readonly string[]> {
   const database = createDatabase(db, settings)
-  return retry(() => migrate(database), PATIENCE)
+  return retry(() => migrate(database), LOCK_DEADLINE)
 }

@@ -1,8 +1,8 @@
 /**
- * MySQL and MariaDB: a refresh is a conditional update, then a read of the row; two round trips,
- * and no lock is held between them. MySQL can neither return a changed row nor put two changes into
- * one statement, so that all else is a transaction. A conditional update that found nothing is
- * decided by the one row that is read after it.
+ * MySQL and MariaDB: a refresh is a conditional update, then a read of the row: two round trips,
+ * and no lock between them. MySQL can neither return a changed row nor make two changes in one
+ * statement, so everything else is a transaction. If the conditional update found nothing, the row
+ * that is read after it decides.
  */
 import { isWriting, KEPT_OVERLAPS, toLate } from '../../session/rotation.ts'
 import type { RotateCall, Rotation } from '../../session/store.ts'
@@ -49,8 +49,7 @@ export function createMysqlCommands(database: Database): Commands {
     ...transactions,
 
     async rotate(call) {
-      // Inside of the caller's transaction a plain read may be older than the change of another
-      // one.
+      // Inside the caller's transaction a plain read may miss the change of another transaction.
       if (database.isTransaction) return transactions.rotate(call)
       const values = toValues(call)
       const changed = (await run(call.rotation ? texts.advance : texts.prolong, values)).count > 0
@@ -105,8 +104,8 @@ function createTexts({ compile }: Database) {
       `select m.moment, ${COLUMNS.join(', ')}
        from (select {now} as moment) as m left join {sessions} as s on s.sid_key = :sid_key`,
     ),
-    // The clock that decides about `n` is never ahead of the one that decides about `until_at`: at
-    // worst an attempt too few.
+    // The clock for `n` is never ahead of the later one for `until_at`: at worst one attempt too
+    // few is allowed.
     count: compile(
       `{limits} insert into {attempts} (attempt_key, n, until_at)
        values (:attempt_key, last_insert_id(1), {now} + :window)
@@ -130,8 +129,7 @@ function toValues(call: RotateCall): Values {
 }
 
 /**
- * The result of a change, by the row as it was read after it: another call may have changed it
- * since.
+ * The result of a change, from the row read after it, which another call may have changed since.
  */
 function toChanged(columns: SessionColumns, call: RotateCall, moment: number): Rotation {
   const now = fromColumnTime(moment)

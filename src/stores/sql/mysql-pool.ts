@@ -6,11 +6,11 @@ import { DeadlineError, type DeadlineOptions, Generations, type Loose, readDeadl
 
 /** The used part of a pooled connection of `mysql2` (callbacks, not `mysql2/promise`). */
 export interface MysqlConnectionLike {
-  /** Carries out a query. */
+  /** Runs a query. */
   query(...call: Loose[]): Loose
   /** Gives the connection back. */
   release(): void
-  /** Closes the connection, and takes it from the pool. */
+  /** Closes the connection, and removes it from the pool. */
   destroy(): void
   /** The server's number for the connection. */
   readonly threadId: number
@@ -30,13 +30,13 @@ export interface MysqlPoolLike {
 
 /** A connection as Kysely's dialect takes it. */
 export interface MysqlConnectionWithDeadlines {
-  /** Carries out a query within the deadline; without a callback it streams, in its own time. */
+  /** Runs a query within the deadline; without a callback it streams, without a deadline. */
   query(sql: string, parameters: Loose, callback?: (error: unknown, result: Loose) => void): Loose
   /** Gives the connection back, unless it hung. */
   release(): void
   /** Closes the connection. */
   destroy(): void
-  /** Is connected already. */
+  /** Does nothing: the connection is already open. */
   connect(callback?: (error: unknown) => void): void
   /** The server's number for the connection. */
   readonly threadId: number
@@ -96,7 +96,7 @@ function wrap(
       if (callback === undefined) return connection.query(sql, parameters)
       if (broken !== undefined) return callback(broken, undefined)
       const hung = new DeadlineError('The connection hung before')
-      const settle = callOnce(callback, deadline, {
+      const done = callOnce(callback, deadline, {
         what: 'A query',
         onDeadline() {
           generations.fail(connection)
@@ -104,7 +104,7 @@ function wrap(
         },
         onLate: () => undefined,
       })
-      return connection.query(sql, parameters, settle)
+      return connection.query(sql, parameters, done)
     },
     destroy: () => destroy(new DeadlineError('The connection was closed')),
     release() {
@@ -117,7 +117,7 @@ function wrap(
 /**
  * Wraps a pool of `mysql2`.
  *
- * @throws {ConfigurationError} when the deadline is unfit
+ * @throws {ConfigurationError} for an invalid deadline
  */
 export function withMysqlDeadlines(
   pool: MysqlPoolLike,
@@ -125,7 +125,7 @@ export function withMysqlDeadlines(
 ): MysqlPoolWithDeadlines {
   const deadline = readDeadline(options)
   const generations = new Generations()
-  // Kysely keys its state by the connection object, so one connection keeps one wrapper.
+  // Kysely keys its state by the connection object, so each connection has one wrapper.
   const known = new WeakMap<MysqlConnectionLike, MysqlConnectionWithDeadlines>()
   function toWrapped(connection: MysqlConnectionLike): MysqlConnectionWithDeadlines {
     generations.note(connection)
@@ -134,7 +134,7 @@ export function withMysqlDeadlines(
     return wrapped
   }
 
-  /** Lends a connection that is no older than a failure; the pool makes new ones. */
+  /** Lends a connection that is not older than a failure; the pool makes new ones. */
   function lend(callback: Callback<MysqlConnectionLike | undefined>): void {
     pool.getConnection((error: unknown, connection: MysqlConnectionLike | undefined) => {
       if (error || connection === undefined || !generations.isOutdated(connection))
@@ -146,10 +146,9 @@ export function withMysqlDeadlines(
   return {
     end: (callback) => pool.end(callback),
     getConnection(callback) {
-      const settle = callOnce<MysqlConnectionLike>(
+      const done = callOnce<MysqlConnectionLike>(
         (error, connection) => {
-          // Kysely's type promises a connection beside an error too; its code looks at the error
-          // first.
+          // Kysely's type requires a connection with an error too; its code checks the error first.
           callback(error, (connection && toWrapped(connection)) as MysqlConnectionWithDeadlines)
         },
         deadline,
@@ -159,7 +158,7 @@ export function withMysqlDeadlines(
           onLate: (connection) => connection?.release(),
         },
       )
-      lend(settle)
+      lend(done)
     },
   }
 }

@@ -1,6 +1,6 @@
 /**
  * `node:sqlite` for Kysely's `SqliteDialect`, which expects the interface of better-sqlite3. The
- * package `@photostructure/sqlite` has the interface of `node:sqlite` and fits too.
+ * package `@photostructure/sqlite` has the interface of `node:sqlite` and works too.
  */
 
 /** The used part of a `DatabaseSync` of `node:sqlite`. */

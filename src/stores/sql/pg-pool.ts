@@ -1,7 +1,7 @@
 /**
  * A pool of `pg`, wrapped for Kysely's `PostgresDialect`: calls have a deadline, a connection that
  * hung or broke is closed, and no `error` event of the driver ends the process. Our own statements
- * are prepared under names, so that the server plans each once per connection: without, a refresh
+ * are prepared under names, so that the server plans each once per connection: otherwise a refresh
  * takes twice as long.
  */
 import { createHash } from 'node:crypto'
@@ -10,9 +10,9 @@ import { MARK } from './statement.ts'
 
 /** The used part of a client of `pg`. */
 export interface PgClientLike {
-  /** Carries out a query. */
+  /** Runs a query. */
   query(...call: Loose[]): Loose
-  /** Gives the client back; closes it instead where there was an error. */
+  /** Gives the client back; closes it instead if there was an error. */
   release(error?: Error | boolean): void
   /** The server process of the connection. */
   readonly processID?: number | null
@@ -30,7 +30,7 @@ export interface PgPoolLike {
   end(): Promise<void>
   /** Listens to the failures of idle clients. */
   on(event: 'error', listener: (error: Error, client?: Loose) => void): unknown
-  /** Tells of each new client. */
+  /** Listens to the creation of clients. */
   on(event: 'connect', listener: (client: Loose) => void): unknown
   /** The pool's settings. */
   readonly options: object
@@ -38,9 +38,9 @@ export interface PgPoolLike {
 
 /** A client as Kysely's dialect takes it. */
 export interface PgClientWithDeadlines {
-  /** Carries out a query within the deadline; a cursor passes as it is. */
+  /** Runs a query within the deadline; a cursor has no deadline. */
   query(query: Loose, parameters?: readonly unknown[]): Loose
-  /** Gives the client back, or closes it where it hung or broke. */
+  /** Gives the client back, or closes it if it hung or broke. */
   release(destroy?: boolean): void
   /** The server process of the connection. */
   readonly processID?: number
@@ -56,12 +56,12 @@ export interface PgPoolWithDeadlines {
   readonly options: object
 }
 
-/** What a client's wrapper knows while the client is lent. */
+/** The state of a client while it is lent. */
 interface Loan {
   broken: Error | undefined
 }
 
-/** Names of our own texts, which are few. */
+/** The names of our own statements, which are few. */
 const names = new Map<string, string>()
 
 function toName(text: string): string {
@@ -96,7 +96,7 @@ function wrap(
   }
   return {
     client: {
-      // A cursor is no text, and reads in its own time.
+      // A cursor is not a string, and has no deadline.
       query: (asked: unknown, values: readonly unknown[] = []) =>
         typeof asked === 'string' ? query(asked, values) : client.query(asked),
       release(destroy) {
@@ -114,35 +114,34 @@ function wrap(
 /**
  * Wraps a pool of `pg`.
  *
- * Sets the pool's `connectionTimeoutMillis` to the deadline where it has none: only the pool itself
- * can give up a connection attempt.
+ * Sets the pool's `connectionTimeoutMillis` to the deadline if it has none: only the pool itself
+ * can abort a connection attempt.
  *
- * @throws {ConfigurationError} when the deadline is unfit
+ * @throws {ConfigurationError} for an invalid deadline
  */
 export function withPgDeadlines(pool: PgPoolLike, options: DeadlineOptions = {}): PgPoolWithDeadlines {
   const deadline = readDeadline(options)
   const settings = pool.options as Record<string, unknown>
   settings['connectionTimeoutMillis'] ||= Math.ceil(deadline * 1000)
   const generations = new Generations()
-  // The pool has thrown away the idle client that broke; without a listener the event would end the
-  // process.
+  // The pool has discarded the broken idle client; without a listener the event ends the process.
   pool.on('error', (_error, client?: object) => client && generations.fail(client))
   pool.on('connect', (client) => {
     generations.note(client)
-    // A driver's error between the greeting and the loan finds no listener of the pool or of ours.
+    // Between `connect` and the loan neither the pool nor this wrapper listens to a driver's error.
     client.on('error', () => undefined)
   })
-  // Kysely knows a connection by its object, and greets each new one.
+  // Kysely keys its state by the client object, so each client has one wrapper.
   const known = new WeakMap<PgClientLike, ReturnType<typeof wrap>>()
   async function lend(): Promise<PgClientLike> {
     const lending = pool.connect()
-    let given = false
-    lending.then((late) => given && late.release()).catch(() => undefined)
+    let isOver = false
+    lending.then((late) => isOver && late.release()).catch(() => undefined)
     try {
       return await within(lending, deadline, 'The wait for a connection')
     } catch (error) {
-      // What comes now goes back at once.
-      given = true
+      // A client that comes now goes back at once.
+      isOver = true
       throw error
     }
   }
@@ -151,7 +150,7 @@ export function withPgDeadlines(pool: PgPoolLike, options: DeadlineOptions = {})
     end: () => pool.end(),
     async connect() {
       let client = await lend()
-      // A pool has few such clients, and makes a new one when they are gone.
+      // A pool has few outdated clients, and makes a new one when they are gone.
       for (; generations.isOutdated(client); client = await lend()) client.release(true)
       const wrapped = known.get(client) ?? wrap(client, deadline, generations)
       known.set(client, wrapped)

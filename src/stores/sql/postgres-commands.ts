@@ -18,7 +18,7 @@ import {
 import { createPostgresTexts } from './postgres-statements.ts'
 import type { Values } from './statement.ts'
 
-/** So many starts of one owner in a row may come in the middle of an attempt to end all. */
+/** How often `endAll` is tried: each start of the same owner in between makes it try again. */
 const MOST_TRIES = 100
 
 /** The methods of the contract that write. */
@@ -115,7 +115,7 @@ function toRotateValues(call: RotateCall): Values {
   }
 }
 
-/** Reads the row that a step returns; without a session it has the time only. */
+/** Reads the row that a step returns; without a session it has only the time. */
 function toStep<Word>(row: Result['rows'][number] | undefined) {
   const now = fromColumnTime(row?.['moment'])
   const isKnown = row !== undefined && (row['word'] ?? null) !== null

@@ -1,9 +1,9 @@
 /**
- * The statements of PostgreSQL. Every step is one statement, one round trip, so that no client that
- * hangs between two can hold a lock. In each the row is locked first, the clock is read above the
- * lock (in the same select it would be as old as the wait is long), and the counter of the log
- * comes last. `ROTATE` repeats `decideRotation` of `session/rotation.ts` in SQL; the store suite
- * compares them.
+ * The statements of PostgreSQL. Every step is one statement and one round trip, so that no client
+ * can hang while it holds a lock. Each statement first locks the row, then reads the clock in an
+ * outer select (in the same select it would show the time before the wait), and updates the counter
+ * of the log last. `ROTATE` repeats `decideRotation` of `session/rotation.ts` in SQL; the store
+ * suite compares them.
  */
 
 import { KEPT_OVERLAPS, LATE_PARTS, SHADOWED_OVERLAPS } from '../../session/rotation.ts'
@@ -13,7 +13,7 @@ import type { Statement } from './statement.ts'
 
 /** The statements. */
 export interface PostgresTexts {
-  /** Returns one row, or none where the owner was revoked. */
+  /** Returns one row, or none if the owner was revoked. */
   readonly start: Statement
   /** Returns one row; its `word` is null for `unknown`. */
   readonly rotate: Statement
@@ -21,11 +21,9 @@ export interface PostgresTexts {
   readonly stepUp: Statement
   /** Returns one row. */
   readonly countAttempt: Statement
-  /** Returns one row; `live` is 1 where the session was. */
+  /** Returns one row; `live` is 1 if the session was live. */
   readonly end: Statement
-  /**
-   * Returns one row; `done` is 0 where a session started meanwhile that it cannot see: repeat it.
-   */
+  /** Returns one row; `done` is 0 if a session started meanwhile that it cannot see: repeat it. */
   readonly endAll: Statement
   /** Returns no row. */
   readonly revokeToken: Statement
@@ -183,9 +181,9 @@ const END = `
   select count(*) as live from w where w.idle_expires_at > w.moment and w.absolute_expires_at > w.moment`
 
 /**
- * A statement sees what was committed before it began. A session that starts while this one waits
- * for the owner's row would be missed, so each start leaves its own `version` there: where the
- * locked row has another than the one seen, nothing is written.
+ * A statement sees what was committed before it began. It would miss a session that starts while it
+ * waits for the owner's row, so each start writes its own `version` there: if the locked row has
+ * another version than the one seen, nothing is written.
  */
 const END_ALL = `
   with seen as materialized (select version from {subjects} where sub_key = :owner_key::text),

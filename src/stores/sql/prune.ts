@@ -1,16 +1,16 @@
-/** Deletes what is over, in bounded batches, so that no statement holds many locks. */
+/** Deletes expired rows in bounded batches, so that no statement holds many locks. */
 import { KEPT_AFTER_END } from '../../session/store.ts'
 import type { Database, Run } from './database.ts'
 import { toColumnTime, toOptionalTime } from './mapping.ts'
 import type { Statement } from './statement.ts'
 
-/** Rows that one statement deletes at most. */
+/** The most rows that one statement deletes. */
 const BATCH = 500
 
 /** Seconds after which no further batch starts. */
 const LONGEST = 1
 
-/** What is deleted. `counted` is false for rows that are no records, only locks. */
+/** What is deleted. `counted` is false for rows that are only locks. */
 const DELETIONS = [
   {
     table: 'sessions',

@@ -1,4 +1,4 @@
-/** The queries of the contract: one statement each, alike in all dialects. They take no lock. */
+/** The queries of the contract: one statement each, the same in all dialects. They take no lock. */
 import {
   type LogEntry,
   type LogPage,
@@ -29,11 +29,11 @@ export function createQueries({ compile, run }: Database): Queries {
   const texts = createTexts(compile)
 
   /**
-   * The entries from a place on, none of them missing. Numbers are given out under a lock that is
-   * held until the commit, so they have no gaps and are committed in order. MariaDB's snapshots are
-   * not taken in one moment, though: a statement can see an entry and not the one before it. After
-   * an entry was seen, the next statement sees all before it, so a gap is read again as far as was
-   * seen. Where old entries were pruned, a new follower pays one statement more.
+   * The entries from a position on, without gaps. Numbers are assigned under a lock that is held
+   * until the commit, so they have no gaps and are committed in order. But MariaDB does not take a
+   * snapshot in one moment: a statement can see an entry and not the one before it. The next
+   * statement sees all entries before those already seen, so after a gap the page is read again, up
+   * to the last entry seen. Where old entries were pruned, a new follower costs one more statement.
    */
   async function readWithoutGaps(from: Place, many: number): Promise<Result['rows']> {
     const values = { now: null, id: from.id, many }
@@ -45,7 +45,7 @@ export function createQueries({ compile, run }: Database): Queries {
     return again.rows.filter(({ id }) => id === null || Number(id) <= last)
   }
 
-  /** A page from a place on; null where that place is not in this log any more. */
+  /** A page from a position on; null if that position is no longer in this log. */
   async function readFrom(from: Place, limit: number): Promise<LogPage | null> {
     // One more for the entry that the cursor names, one to see whether there is more.
     const rows = await readWithoutGaps(from, limit + 2)
@@ -120,8 +120,8 @@ function createTexts(compile: Database['compile']) {
          and (sub_key = :owner_key or sub_key = :earlier_key and realm is null)) then 1
        else 0 end as revoked`,
     ),
-    // The last entry that was read comes once more, as a proof that the log is the same one; the
-    // counter tells where the log is shorter.
+    // The last entry that was read is read again, to prove that it is the same log. The counter
+    // shows whether the log is shorter.
     readLog: compile(
       `select m.moment, m.last, l.id, l.kind, l.entry_key, l.realm, l.revoked_at, l.until_at
        from (select {now} as moment, n as last from {counters} where name = 'log') m
@@ -133,14 +133,14 @@ function createTexts(compile: Database['compile']) {
   }
 }
 
-/** A token that does not say when it was issued is older than any cut-off. */
+/** A token without `iat` counts as older than any cut-off. */
 function toIssued({ iat }: RevocationQuery): number {
   return iat === null ? 0 : toColumnTime(iat)
 }
 
 /**
- * Where a follower is: the number of the last entry that it read, and when that was written.
- * Numbers come again after a backup is restored or a failover loses writes; the time shows it.
+ * The position of a follower: the number of the last entry that it read, and its time. After a
+ * restored backup or a failover that loses writes, numbers are assigned again; the time shows it.
  */
 interface Place {
   readonly id: number

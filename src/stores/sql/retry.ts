@@ -1,6 +1,6 @@
 /**
- * Retries a statement or transaction that a database gave up because of concurrent writers. Each of
- * these failures promises that nothing was written, so that a retry is safe.
+ * Retries a statement or transaction that a database aborted because of concurrent writers. Each of
+ * these failures guarantees that nothing was written, so a retry is safe.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -20,17 +20,17 @@ const TRANSIENT: ReadonlySet<unknown> = new Set([
 /** SQLITE_BUSY and SQLITE_LOCKED, in the low byte of SQLite's extended result codes. */
 const BUSY: ReadonlySet<number> = new Set([5, 6])
 
-/** The longest pause before another try, in seconds; each pause is a random share of the bound. */
+/** The longest pause before another try, in seconds; each pause is a random part of its bound. */
 const LONGEST_PAUSE = 0.05
 const FIRST_PAUSE = 0.004
 
-/** Whether a failure says that a retry may help, and that nothing was written. */
+/** Whether a failure means that nothing was written and that a retry may help. */
 export function isTransient(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false
   const { code, errcode, errno, message } = error as Readonly<Record<string, unknown>>
   if (TRANSIENT.has(code)) return true
   if (typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)) return true
-  // Drivers with the interface of node:sqlite tell the result code beside it, and not always.
+  // Drivers with the interface of node:sqlite have the result code in `errcode`, but not always.
   if (code === 'ERR_SQLITE_ERROR') {
     return typeof errcode === 'number' ? BUSY.has(errcode & 0xff) : /is locked/.test(String(message))
   }
@@ -41,7 +41,7 @@ export function isTransient(error: unknown): boolean {
  * Runs a step, and again after each transient failure, with growing random pauses.
  *
  * @param deadline seconds after which no other try starts
- * @throws what the last try threw
+ * @throws the error of the last try
  */
 export async function retry<T>(step: () => Promise<T>, deadline: number): Promise<T> {
   const end = performance.now() + deadline * 1000

@@ -1,16 +1,16 @@
 /**
- * The tables, and the statements that create them. Columns are `varchar`, `bigint` and `text` only:
- * every dialect means the same by these. Numbers of the log come from a counter row and not from a
- * sequence, whose order is not the order of commits: a follower would miss entries.
+ * The tables, and the statements that create them. Columns are only `varchar`, `bigint` and `text`,
+ * which mean the same in every dialect. The numbers of the log come from a counter row and not from
+ * a sequence, whose order is not the order of commits: a follower would miss entries.
  */
 import { ConfigurationError } from '../../internal/configuration-error.ts'
 import type { Database, Run } from './database.ts'
 import type { Statement } from './statement.ts'
 
-/** What a schema step compiles its statements with. */
+/** The context in which a schema step compiles its statements. */
 export type SchemaContext = Pick<Database, 'compile' | 'dialect' | 'prefix'>
 
-/** The version that this code works with; each migration brings the schema up by one. */
+/** The version that this code needs; each migration raises the version by one. */
 export const SCHEMA_VERSION = 2
 
 /** A table: its columns in SQL, and those with an index. */
@@ -122,7 +122,9 @@ function insertCounter({ compile, dialect }: SchemaContext, name: string): State
   )
 }
 
-/** Columns that processes of version 1 do not write, so that both versions may run side by side. */
+/**
+ * The columns of version 2. Processes of version 1 need not write them, so both can run together.
+ */
 const REALM_COLUMNS = [
   ['sessions', 'late bigint not null default 0'],
   ['sessions', 'late_before bigint not null default 0'],
@@ -131,8 +133,8 @@ const REALM_COLUMNS = [
 ] as const
 
 /**
- * "If not exists", where a dialect has it. Only MariaDB reads the comment. MySQL and SQLite cannot
- * say it: `isDuplicate` recognizes their failure.
+ * "If not exists", where a dialect has it. Only MariaDB reads the comment. MySQL and SQLite lack
+ * it: `isDuplicate` recognizes their failure.
  */
 const IF_NOT_EXISTS = { postgres: 'if not exists ', mysql: '/*M! if not exists */ ', sqlite: '' } as const
 
@@ -150,11 +152,11 @@ export function isDuplicate(error: unknown): boolean {
 export interface SchemaStep {
   /** Its name, for migration tools. */
   readonly name: string
-  /** The version that it brings the schema to. */
+  /** The version of the schema after it. */
   readonly version: number
-  /** Statements that do nothing where they ran before. */
+  /** The statements. A second run changes nothing. */
   up(context: SchemaContext): readonly Statement[]
-  /** Statements that undo it. */
+  /** The statements that revert it. */
   down(context: SchemaContext): readonly Statement[]
 }
 
@@ -204,16 +206,16 @@ export function isMissing(error: unknown): boolean {
   return MISSING.has(code) || /no such (table|column)/i.test(String(message))
 }
 
-/** The error for a schema that this code does not work with. */
+/** The error for a schema with which this code does not work. */
 export function createSchemaError(prefix: string, found: string, cause?: unknown): ConfigurationError {
   return new ConfigurationError(
     `Expected the tables ${prefix}* in version ${SCHEMA_VERSION}, found ${found}: ` +
-      'bring them up with `npx tokenwright migrate`, with migrateSql(db) of tokenwright/stores/sql, or with its sqlMigrations() and the Migrator of Kysely',
+      'migrate them with `npx tokenwright migrate`, with migrateSql(db) of tokenwright/stores/sql, or with its sqlMigrations() and the Migrator of Kysely',
     cause === undefined ? undefined : { cause },
   )
 }
 
-/** The version that the tables have; 0 for none. */
+/** The version of the tables; 0 for none. */
 export async function readVersion({ compile }: Database, run: Run): Promise<number> {
   const { rows } = await run(compile("select n from {counters} where name = 'schema'"))
   return Number(rows[0]?.['n'] ?? 0)

@@ -12,11 +12,11 @@ export type SqlDialect = 'postgres' | 'mysql' | 'sqlite'
 export interface Statement {
   /** The text, with the dialect's placeholders. */
   readonly sql: string
-  /** The parameter that goes into each placeholder, by its name. */
+  /** The name of the parameter for each placeholder. */
   readonly names: readonly string[]
 }
 
-/** A parameter. Drivers bind nothing else alike: booleans abort libsql, Dates throw. */
+/** A parameter. Drivers differ in all other types: booleans abort libsql, Dates throw. */
 export type Value = string | number | null
 
 /** Parameters by their names. */
@@ -29,8 +29,8 @@ export type Compile = (text: string) => Statement
 export const TABLES = ['sessions', 'subjects', 'log', 'attempts', 'counters'] as const
 
 /**
- * Starts every text. An operator recognizes our queries by it, and the pool wrapper the texts that
- * are few and fixed, and so worth preparing under a name.
+ * Starts every statement. An operator recognizes our queries by it, and the pool wrapper recognizes
+ * the statements to prepare under a name: ours are few and fixed.
  */
 export const MARK = '/* tokenwright */ '
 
@@ -48,9 +48,9 @@ const NOW: Readonly<Record<SqlDialect, string>> = {
 }
 
 /**
- * Bounds the lock waits of one statement without a round trip: a client that gave up must not leave
- * a server process waiting. PostgreSQL selects from it; MariaDB has it in front of the statement,
- * which MySQL reads as a comment; SQLite does not wait.
+ * Bounds the lock waits of one statement without a round trip, so that no server process waits for
+ * a client that has given up. PostgreSQL selects from it; MariaDB has it before the statement,
+ * where MySQL reads a comment; SQLite does not wait.
  */
 const LIMITS: Readonly<Record<SqlDialect, (deadline: number) => string>> = {
   postgres: (deadline) =>
@@ -69,11 +69,11 @@ const IN_REALM: Readonly<Record<SqlDialect, string>> = {
   sqlite: 'realm is :realm',
 }
 
-/** What a compiler is made for. */
+/** The options of a compiler. */
 export interface CompilerOptions {
   /** The dialect. */
   readonly dialect: SqlDialect
-  /** What the tables' names begin with. */
+  /** The prefix of the tables' names. */
   readonly prefix: string
   /** The tables' schema; null for the connection's own. */
   readonly schema: string | null

@@ -1,6 +1,6 @@
 /**
- * The steps of a store as transactions that lock a row, read, decide and write: all of SQLite's,
- * and those of MySQL that are not worth statements of their own. Each takes the rows of one
+ * The steps of a store as transactions that lock a row, read, decide and write: all steps on
+ * SQLite, and on MySQL those without a statement of their own. Each takes the rows of one
  * transaction, which its caller opens and commits.
  */
 import { toLate, toLateBefore, toReuseReason } from '../../session/rotation.ts'

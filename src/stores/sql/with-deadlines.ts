@@ -1,4 +1,4 @@
-/** One wrapper for the pools of both drivers, told apart by their shape. */
+/** One wrapper for the pools of both drivers, which it recognizes by their methods. */
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 import type { DeadlineOptions } from './deadline.ts'
 import { type MysqlPoolLike, type MysqlPoolWithDeadlines, withMysqlDeadlines } from './mysql-pool.ts'
@@ -6,11 +6,11 @@ import { type PgPoolLike, type PgPoolWithDeadlines, withPgDeadlines } from './pg
 
 /**
  * Gives every call of a pool a deadline. A connection that hung or broke is closed instead of given
- * back to the pool, and so are all that are older than that failure: after a failover they lead
- * nowhere too. No `error` event of the driver ends the process.
+ * back to the pool, and so are all connections older than that failure, which after a failover are
+ * dead too. No `error` event of the driver ends the process.
  *
  * @param pool a `Pool` of `pg`, or a pool that `createPool` of `mysql2` (not `mysql2/promise`) made
- * @throws {ConfigurationError} when it is neither, or the deadline is unfit
+ * @throws {ConfigurationError} for another pool or an invalid deadline
  *
  * @example
  * ```ts
