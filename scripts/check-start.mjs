@@ -1,8 +1,8 @@
 // Checks the README's promise that `npm ci && npm start` is enough, also without dev dependencies.
 // Copies the repository's files to a new folder, installs for production, starts the server,
-// requests /healthz, and sends SIGTERM. Then starts the built server in an empty folder and prints how
-// long that takes: half a second to a second on a quiet machine. No time fails: a busy machine is
-// slower.
+// requests /healthz, and sends SIGTERM. Then starts the built server in an empty folder and prints
+// how long that takes: half a second to a second on a quiet machine. No time fails: a busy machine
+// is slower.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
