@@ -5,7 +5,7 @@ import { guards } from '../../src/adapters/fastify.ts'
 import { claimsOf, forge, setUp } from '../token/forge.ts'
 
 describe('a guard of Fastify', () => {
-  it('hands on that it cannot attach anything, at once and after a wait', async () => {
+  it('reports that it cannot attach anything, synchronously and after a wait', async () => {
     const statuses: number[] = []
     for (const options of [{}, { isRevoked: async () => false }]) {
       const app = fastify()

@@ -45,19 +45,19 @@ describe('a guard', () => {
     return prepareGuard(auth, { errors }, steps)(null)
   }
 
-  it('goes on, or rejects, at once where nothing has to be waited for', async () => {
+  it('continues or rejects synchronously if there is nothing to wait for', async () => {
     expect(run({})).toBe('next')
     expect(run({ authenticate: fail })).toBe(failure)
     expect(await run({ authenticate: async () => context })).toBe('next')
     expect(await run({ authenticate: async () => fail() })).toBe(failure)
   })
 
-  it('rejects what cannot be attached', async () => {
+  it('rejects a context that cannot be attached', async () => {
     expect(run({ attach: fail })).toBe(failure)
     expect(await run({ attach: fail, authenticate: async () => context })).toBe(failure)
   })
 
-  it('refuses nobody for what the next step throws', async () => {
+  it('does not refuse a request because the next handler throws', async () => {
     const reject = vi.fn()
     expect(() => run({ next: fail, reject })).toThrow(failure)
     await expect(run({ next: fail, reject, authenticate: async () => context })).rejects.toThrow(failure)
@@ -65,7 +65,7 @@ describe('a guard', () => {
     expect(reject).not.toHaveBeenCalled()
   })
 
-  it('responds to an AuthError, or hands it on with what default error handlers send', async () => {
+  it('responds to an AuthError, or passes it on with what default error handlers send', async () => {
     const authenticate = (): never => {
       throw new AuthError('token_missing')
     }
@@ -86,8 +86,8 @@ describe('a guard', () => {
   )
 })
 
-describe('a value that may have to be waited for', () => {
-  it('is a promise by its `then`, whoever made it', async () => {
+describe('a value that may be a promise', () => {
+  it('is a promise if it has a `then`, whatever its class', async () => {
     expect(andThen(1, (value) => value + 1)).toBe(2)
     expect(await andThen(Promise.resolve(1), (value) => value + 1)).toBe(2)
     // biome-ignore lint/suspicious/noThenProperty: what database libraries return
@@ -125,7 +125,7 @@ describe.each(MAKERS)('guards of %s', (_, make) => {
   })
 
   it.each(['access', 'refresh', 'fresh', 'subject', 'optional', 'token', 'scopes'])(
-    'tell when `%s` is called as a middleware',
+    'report when `%s` is used as middleware without a call',
     (name) => {
       const guard = make(auth as never)[name]
       for (const args of [[{}, {}], [{}, {}, {}], ...(name === 'token' ? [] : [[{}]])])
@@ -186,7 +186,7 @@ describe('a guard without parentheses', () => {
     expect(seen.mock.calls).toEqual([[expect.stringMatching(message)], [expect.stringMatching(message)]])
   })
 
-  it('is told to Nest, which makes an instance of it', () => {
+  it('is reported to Nest, which makes an instance of it', () => {
     expect(() => Reflect.construct(nest(auth).access, [])).toThrow(message)
   })
 })

@@ -155,7 +155,7 @@ describe('ws', () => {
     expect(await client.closed).toEqual([1008, code])
   })
 
-  it('judges each message by what is true then', async () => {
+  it('checks each message by what is true at its time', async () => {
     const { port, clock } = await start('ws', 'refuse')
     const client = await open(port, { headers: { authorization: `Bearer ${GOOD}` } })
     expect(await client.ask('me')).toEqual(TOLD)
@@ -165,13 +165,13 @@ describe('ws', () => {
     expect(await client.ask('me')).toEqual(told('token_expired'))
   })
 
-  it('refuses messages that want more than the connection did', async () => {
+  it('refuses messages that require more than the connection did', async () => {
     const { port } = await start('ws', 'remember')
     const client = await open(port)
     expect(await client.ask('me')).toEqual(told('token_missing'))
   })
 
-  it('lets no message pass of a client whose request nobody has handed over', async () => {
+  it('accepts no message of a client whose request was not passed on', async () => {
     const { port } = await start('ws', 'forget')
     const client = await open(port, { headers: { authorization: `Bearer ${GOOD}` } })
     // A slip in the wiring: Nest's own words, and a line in its log.
@@ -225,7 +225,7 @@ describe('socket.io', () => {
     expect(reason).toBe('io server disconnect')
   })
 
-  it('refuses messages of clients that were let in unseen', async () => {
+  it('refuses messages of clients that were connected without a check', async () => {
     const { port } = await start('io', 'remember')
     const socket = connect(port, {})
     await heard(socket, 'connect')

@@ -131,7 +131,7 @@ describe('graphql', () => {
     expect((await ask('{ anyone open }')).data).toEqual({ anyone: 'nobody', open: 'open' })
   })
 
-  it('refuses a field by an error that GraphQL clients and ours understand, and answers the others', async () => {
+  it('refuses a field with an error that GraphQL clients and ours understand, and resolves the others', async () => {
     const { data, errors } = await ask('{ anyone fresh admin }', bearer(GOOD))
     expect(data).toEqual({ anyone: 'user-1', fresh: null, admin: null })
     expect(errors).toMatchObject([
@@ -168,13 +168,13 @@ describe('graphql', () => {
     expect(errors).toMatchObject([{ extensions: { originalError: { code } } }])
   })
 
-  it('takes a cookie with its CSRF twin', async () => {
+  it('accepts a cookie with its CSRF twin', async () => {
     const token = forge(claimsOf({ csrf: 'c' }))
     const headers = { cookie: `${ACCESS}=${token}`, 'x-csrf-token': 'c' }
     expect((await ask('{ me }', headers)).data).toEqual({ me: 'user-1' })
   })
 
-  it('gives each field the payload of its own guard, and fields inside it that of the request', async () => {
+  it('gives each field the payload of its own guard, and nested fields that of the request', async () => {
     const refresh = forge(claimsOf({ csrf: 'c', type: 'refresh' }), {
       header: { alg: 'HS256', typ: 'rt+jwt' },
     })
@@ -189,7 +189,7 @@ describe('graphql', () => {
     expect(await ask('{ account { owner } }', headers)).toEqual({ data: { account: { owner: 'user-1' } } })
   })
 
-  it('renews a cookie in passing', async () => {
+  it('renews a cookie on the way', async () => {
     const due = { csrf: 'c', auth_time: NOW - 800, iat: NOW - 800, exp: NOW + 100 }
     const cookie = `${ACCESS}=${forge(claimsOf(due))}`
     const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
@@ -202,7 +202,7 @@ describe('graphql', () => {
     expect(names).toEqual([ACCESS, '__Host-csrf_token'])
   })
 
-  it("throws the bare error with errors: 'throw', and words what handlers throw by the filter", async () => {
+  it("throws the bare error with errors: 'throw', and formats what handlers throw with the filter", async () => {
     const [bare] = (await ask('{ bare }')).errors ?? []
     expect(bare).toMatchObject({ message: 'Token Error' })
     expect(bare?.extensions).toBeUndefined()

@@ -95,7 +95,7 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     for (const path of ['/unguarded', '/no-user']) expect((await send(path, GOOD)).status).toBe(500)
   })
 
-  it('shows a handler nothing that a guard of another application found, where it names its own', async () => {
+  it('shows a handler that names its guard no payload of the guard of another application', async () => {
     const options = { secret: SECRET, clock: stoppedClock(), subject: () => ({ name: 'a user' }) }
     const { auth: user } = setUp(options)
     const { auth: admin } = setUp({ ...options, subject: () => ({ name: 'an admin' }) })
@@ -129,7 +129,7 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     expect((await send('/admin', GOOD)).body).toEqual({ seen: 'an admin' })
   })
 
-  it('opens by @Public() what a guard further out guards, and nothing else', async () => {
+  it('opens with @Public() what an outer guard guards, and nothing else', async () => {
     const { auth } = setUp()
     const { send } = await start((nest) => {
       const { guards, Public } = nest.door
@@ -186,7 +186,7 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     expect(await codeOf('/contradictory')).toBe('token_missing')
   })
 
-  it('opens an inherited handler for the class that is marked, and not for its sister', async () => {
+  it('opens an inherited handler for the marked class, and not for its sibling', async () => {
     const { auth } = setUp()
     const { send } = await start((nest) => {
       const { guards, Public } = nest.door
@@ -207,7 +207,7 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     expect(statuses).toEqual([200, 401, 200, 401])
   })
 
-  it('makes the Auth and the guards in the container, and closes the Auth with the application', async () => {
+  it('creates the Auth and the guards in the container, and closes the Auth with the application', async () => {
     const { auth } = setUp()
     let closed = 0
     const { send, app } = await start((nest) => {
@@ -261,7 +261,7 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     expect(closed).toBe(1)
   })
 
-  it('refuses an unfit requirement when the class is declared, or when the application starts', async () => {
+  it('refuses an invalid requirement when the class is declared, or when the application starts', async () => {
     const nest = await loadNest(version)
     const { auth } = setUp()
     expect(() => nest.door.guards(auth).token({ fresh: 'soon' as '1h' })).toThrow(/duration/)
@@ -275,7 +275,7 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     expect(error).toMatchObject({ name: 'ConfigurationError' })
   })
 
-  it('shows the filters of the application nothing that a guard has answered', async () => {
+  it('shows the filters of the application no error to which a guard has responded', async () => {
     const { auth } = setUp()
     let caught = 0
     const { send } = await start(
@@ -317,7 +317,7 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     expect(await send('/', GOOD)).toMatchObject({ status: 200 })
   })
 
-  it('answers what handlers throw as the guards do, by AuthErrorFilter', async () => {
+  it('responds to what handlers throw as the guards do, with AuthErrorFilter', async () => {
     const { library } = await loadNest(version)
     const auth = library.createAuth({ secret: SECRET, clock: stoppedClock() })
     const { send } = await start((nest) => {
@@ -356,7 +356,7 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
     expect((await send('/defect')).status).toBe(500)
   })
 
-  it('keeps nothing of a request that it has refused', async () => {
+  it('keeps nothing of a refused request', async () => {
     const { auth } = setUp()
     const requests: WeakRef<object>[] = []
     const { send } = await start(
@@ -385,7 +385,7 @@ describe.each(VARIANTS)('%s', (_, version, platform) => {
   })
 })
 
-it('refuses to guard what carries no request', async () => {
+it('refuses to guard a context without a request', async () => {
   const { door } = await loadNest(12)
   const host = new ExecutionContextHost([{}, {}], Object, () => undefined)
   host.setType('rpc')

@@ -70,7 +70,7 @@ describe('a body that the handler does not read', () => {
     }
   })
 
-  it.each([0, 1])('does so when %i chunks were read', async (count) => {
+  it.each([0, 1])('leaves it usable when %i chunks were read', async (count) => {
     const handler = toNodeHandler(async (request) => {
       const reader = request.body?.getReader()
       for (let i = 0; i < count; i++) await reader?.read()
@@ -117,7 +117,7 @@ describe('a request target', () => {
   })
 
   it.each(['/auth/login', '/auth/x/../login', '/auth/%2e/login', '/auth/x\\..\\login'])(
-    'reaches no route past the rules for its path: %s',
+    'reaches no route around the rules for its path: %s',
     async (target) => {
       const app = express5()
       app.use('/auth/login', (_req, res) => res.status(429).end())
@@ -132,7 +132,7 @@ describe('a request target', () => {
 
 describe('a host', () => {
   it.each(['a:b@victim', 'a b', 'a/b', 'a?b', 'a.example:x', 'http://a', '[::1', 'a\\b'])(
-    'that is none is a 400: %s',
+    'that is invalid gets 400: %s',
     async (host) => {
       const port = await listen(toNodeHandler(() => new Response('ok')))
       expect(await converse(port, [`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`])).toEqual(['400'])
@@ -157,7 +157,7 @@ describe('headers', () => {
     return (await fetch(`http://127.0.0.1:${port}/`, { headers })).json() as Promise<Record<string, string>>
   }
 
-  it('are those that a middleware has set, replaced or removed', async () => {
+  it('are those that middleware has set, replaced or removed', async () => {
     const found = await seen(
       ({ headers }) => {
         headers['x-real-ip'] = '127.0.0.1'
@@ -170,13 +170,13 @@ describe('headers', () => {
     expect(found).not.toHaveProperty('x-gone')
   })
 
-  it('are there where a platform has no raw ones', async () => {
+  it('are there on a platform without raw headers', async () => {
     const found = await seen((req) => req.rawHeaders.splice(0), { origin: 'https://evil.example' })
     expect(found).toMatchObject({ origin: 'https://evil.example' })
   })
 })
 
-it.each([undefined, null, {}, setUp().auth])('a handler that is no function is refused', (handler) => {
+it.each([undefined, null, {}, setUp().auth])('a handler that is not a function is refused', (handler) => {
   expect(() => toNodeHandler(handler as never)).toThrow(/^Expected `handler` /)
 })
 
@@ -200,7 +200,7 @@ describe('what the handler throws', () => {
     })
   }
 
-  it('is told on stderr, or to `onError`, where there is no `next`', async () => {
+  it('goes to stderr or to `onError` if there is no `next`', async () => {
     const log = vi.spyOn(console, 'error').mockReturnValue()
     const error = new Error('users table is missing')
     expect(await call(error)).toBe(500)

@@ -41,7 +41,7 @@ function keep(cookies: readonly string[], lines: readonly string[]): string[] {
 }
 
 describe('peek', () => {
-  it('answers the payload, or null where nobody is signed in or not well enough', async () => {
+  it('returns the payload, or null if no user is signed in or the requirement is not satisfied', async () => {
     const { auth, guard, move } = setUp()
     const { access_token, refresh_token } = await auth.createTokenPair('alice', {
       fresh: true,
@@ -58,7 +58,7 @@ describe('peek', () => {
     expect(await guard.peek(at(access_token))).toBeNull()
   })
 
-  it('renews nothing, and does not take a store that is down for nobody', async () => {
+  it('renews nothing, and does not treat an unreachable store as a missing user', async () => {
     const { auth, guard } = setUp({
       sessions: { store: { ...memoryStore(), isRevoked: () => Promise.reject(new Error('down')) } },
     })
@@ -71,14 +71,14 @@ describe('peek', () => {
 })
 
 describe('refreshing', () => {
-  it('leaves a good access token alone', async () => {
+  it('does not refresh a valid access token', async () => {
     const { login, visit, move } = setUp()
     const cookies = await login()
     move(800)
     expect(await visit(cookies)).toEqual({ lines: [], sub: 'alice', cookie: cookies.join('; ') })
   })
 
-  it('refreshes one that is nearly over, over, or gone, for the page and for the browser', async () => {
+  it('refreshes one that is about to expire, expired or missing, for the page and for the browser', async () => {
     for (const [seconds, without] of [
       [850, ''],
       [2000, ''],
@@ -97,7 +97,7 @@ describe('refreshing', () => {
     }
   })
 
-  it('keeps what it adds cookies to out of caches, whatever the page says', async () => {
+  it('keeps a response with new cookies out of caches, whatever the page says', async () => {
     const { auth, guard, login, move } = setUp()
     const page = guard.refreshing(
       () =>
@@ -124,7 +124,7 @@ describe('refreshing', () => {
     expect(await visit(cookie)).toEqual(asThePageSays)
   })
 
-  it('sets no refresh token again that the session keeps: such a response may be late', async () => {
+  it('does not set the same refresh token again, because such a response may be late', async () => {
     const { login, visit, move } = setUp()
     const names = (lines: readonly string[]) => lines.map((pair) => pair.split('=', 1)[0])
     const before = await login()
@@ -139,7 +139,7 @@ describe('refreshing', () => {
     expect(names(kept.lines)).not.toContain('__Host-refresh_token')
   })
 
-  it('survives any number of pages at once, whichever answer the browser keeps', async () => {
+  it('survives any number of pages at once, whichever response the browser keeps', async () => {
     const { login, visit, move } = setUp()
     let cookies = await login()
     for (let round = 0; round < 5; round++) {
@@ -150,7 +150,7 @@ describe('refreshing', () => {
     }
   })
 
-  it('changes nothing where there is nothing to refresh with: no cookie, a bad one, an ended session, a store that is down', async () => {
+  it('changes nothing if it cannot refresh: no cookie, a bad one, an ended session, an unreachable store', async () => {
     const { auth, login, visit, move } = setUp()
     expect(await visit([])).toMatchObject({ lines: [], sub: null })
     expect(await visit(['__Host-refresh_token=garbage'])).toMatchObject({ lines: [], sub: null })
@@ -175,7 +175,7 @@ describe('refreshing', () => {
     expect((await visit(cookies)).sub).toBe('alice')
   })
 
-  it('wants a session store and the cookie location, at start', () => {
+  it('requires a session store and the cookie location, at the start', () => {
     const plain = guards(createAuth({ secret: SECRET, locations: ['cookie'] }))
     expect(() => plain.refreshing(() => new Response())).toThrow(ConfigurationError)
     const byHeader = guards(createAuth({ secret: SECRET, sessions: { store: memoryStore() } }))

@@ -24,7 +24,7 @@ const corsHeaders = ({ headers }: Response): string[] =>
   [...headers.keys()].filter((name) => name.startsWith('access-control') || name === 'vary')
 
 describe('without the option', () => {
-  it('no header says anything of origins, and OPTIONS is no method', async () => {
+  it('no header mentions origins, and OPTIONS is not a method', async () => {
     const response = await ask(setUp(), 'OPTIONS', '/auth/login', APP)
     expect(response.status).toBe(405)
     expect(corsHeaders(response)).toEqual([])
@@ -81,7 +81,7 @@ describe('with origins', () => {
   })
 })
 
-describe('what is refused at start', () => {
+describe('what is refused at the start', () => {
   it.each([
     ['a wildcard', { origins: ['*'] }],
     ['a path', { origins: ['https://app.example.com/'] }],
@@ -93,7 +93,7 @@ describe('what is refused at start', () => {
     ['an origin that the origin check refuses', { origins: ['https://other.example.com'] }],
   ])('%s', (_, cors) => expect(() => setUp(cors as never)).toThrow(ConfigurationError))
 
-  it('nothing of an origin where the origin is not checked', () => {
+  it('no origin if the origin is not checked', () => {
     const auth = createAuth({ secret: SECRET, csrf: 'token' })
     expect(() => authRoutes(auth, { verifyCredentials: () => null, cors: { origins: [APP] } })).toThrow(
       ConfigurationError,

@@ -50,7 +50,7 @@ function setUp(options: AuthOptions = {}, stateful = true) {
 }
 
 describe('introspection (RFC 7662)', () => {
-  it('says what a live access token says', async () => {
+  it('returns the claims of a valid access token', async () => {
     const { auth, introspect } = setUp()
     const { access_token } = await auth.createTokenPair('alice', {
       fresh: true,
@@ -74,7 +74,7 @@ describe('introspection (RFC 7662)', () => {
     })
   })
 
-  it('says nothing of any other token but that it is not active', async () => {
+  it('only says of any other token that it is not active', async () => {
     const { auth, introspect, move } = setUp()
     const pair = await auth.createTokenPair('alice')
     const ended = await auth.createTokenPair('bob')
@@ -155,18 +155,18 @@ describe('a client', () => {
     await auth.verifyToken(access_token, { revocation: 'strict' })
   })
 
-  it('is decoded as a form is (RFC 6749 section 2.3.1)', async () => {
+  it('is decoded like a form (RFC 6749 section 2.3.1)', async () => {
     const { ask, asked } = setUp()
     await ask('introspect', 'token=x', `basic ${Buffer.from('a%3Ab:c+d%C3%A9:e').toString('base64')}`)
     expect(asked).toEqual(['a:b c d\u00e9:e'])
   })
 
-  it('that cannot be looked up is 503', async () => {
+  it('that cannot be looked up gets 503', async () => {
     const broken = `Basic ${Buffer.from('broken:x').toString('base64')}`
     expect((await setUp().ask('introspect', 'token=x', broken)).status).toBe(503)
   })
 
-  it('is not asked for where there are none', async () => {
+  it('is not required if the application has none', async () => {
     const auth = createAuth({ secret: SECRET, sessions: { store: memoryStore() } })
     const handle = authRoutes(auth, { verifyCredentials: () => null })
     for (const path of ['introspect', 'revoke']) {
@@ -203,7 +203,7 @@ describe('revocation (RFC 7009)', () => {
     })
   })
 
-  it('of any other token is 200 and does nothing', async () => {
+  it('of any other token returns 200 and does nothing', async () => {
     const { auth, ask } = setUp()
     const { access_token } = await auth.createTokenPair('alice')
     for (const token of ['garbage', 'a.b.c', `${access_token}x`])

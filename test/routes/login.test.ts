@@ -75,7 +75,7 @@ describe('a login with both tokens in cookies', () => {
     expect(await sessions()).toHaveLength(1)
   })
 
-  it('ends the earlier session by the refresh cookie where the access cookie is over', async () => {
+  it('ends the earlier session by the refresh cookie if the access cookie has expired', async () => {
     const { login, sessions, pass } = setUp()
     const cookies = await login()
     pass(1000)
@@ -83,7 +83,7 @@ describe('a login with both tokens in cookies', () => {
     expect(await sessions()).toHaveLength(1)
   })
 
-  it('ends the earlier session by the refresh cookie where the access cookie is no token', async () => {
+  it('ends the earlier session by the refresh cookie if the access cookie is not a token', async () => {
     const { login, sessions } = setUp()
     const cookies = await login()
     const broken = cookies.map((cookie) => (cookie.includes('access') ? `${cookie}x` : cookie))

@@ -49,7 +49,7 @@ function setUp(store = memoryStore()) {
 }
 
 describe('the event `refused`', () => {
-  it('tells of a failed and a throttled login: when, where from, for which account', async () => {
+  it('reports a failed and a throttled login: when, from where, for which account', async () => {
     const { refused, send } = setUp()
     for (let i = 0; i < 6; i++)
       await send('login', { username: i % 2 ? 'Alice' : 'alice', password: 'wrong' })
@@ -69,7 +69,7 @@ describe('the event `refused`', () => {
     })
   })
 
-  it('tells of a failed step-up with its subject, once', async () => {
+  it('reports a failed step-up with its subject, once', async () => {
     const { refused, send, login } = setUp()
     const { access_token } = await login()
     await send('verify-password', { password: 'wrong' }, { authorization: `Bearer ${access_token}` })
@@ -78,7 +78,7 @@ describe('the event `refused`', () => {
     ])
   })
 
-  it('tells of a foreign origin, a wrong client secret and a bad token, each once', async () => {
+  it('reports a foreign origin, a wrong client secret and a bad token, each once', async () => {
     const { refused, send } = setUp()
     await send(
       'login',
@@ -94,15 +94,15 @@ describe('the event `refused`', () => {
     ])
   })
 
-  it('carries no query, which may hold a token', async () => {
+  it('contains no query, which may contain a token', async () => {
     const { auth, refused } = setUp()
     await auth.authenticate(new Request('http://localhost/a/b?token=secret')).catch(() => undefined)
     expect(refused).toMatchObject([{ code: 'token_missing', route: '/a/b', address: null, network: null }])
   })
 })
 
-describe('a store that is out of order', () => {
-  it('is warned of once with its cause where nobody listens', async () => {
+describe('a store that fails', () => {
+  it('causes one warning with its cause if there is no listener', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const store = {
       ...memoryStore(),
@@ -140,7 +140,7 @@ describe('listeners', () => {
     expect(runs).toBe(1)
   })
 
-  it('may fail in every way', async () => {
+  it('may fail in any way', async () => {
     const rejected = vi.fn()
     process.once('unhandledRejection', rejected)
     const hostile = {
@@ -190,7 +190,7 @@ describe('a login', () => {
     })
   })
 
-  it('whose cookie would be too large starts no session', async () => {
+  it('with a cookie that would be too large starts no session', async () => {
     const { auth, send } = setUp()
     await expect(send('login', { username: 'big', password: 'right', delivery: 'cookie' })).rejects.toThrow(
       TypeError,
@@ -208,7 +208,7 @@ describe('a logout', () => {
     expect(await auth.sessions.list('alice')).toEqual([])
   })
 
-  it('with one that expired days ago, or with a forged one, ends none', async () => {
+  it('with one that expired days ago, or with a forged one, ends no session', async () => {
     const { auth, send, pass, login } = setUp()
     const { access_token } = await login()
     const forged = `${access_token.slice(0, -4)}AAAA`
@@ -221,14 +221,17 @@ describe('a logout', () => {
 })
 
 describe('a refresh', () => {
-  it.each([['valid'], ['expired']])('does not mind an access token beside it (%s)', async (state) => {
-    const { send, pass, login } = setUp()
-    const { access_token, refresh_token } = await login()
-    if (state === 'expired') pass(16 * 60)
-    const authorization = `Bearer ${access_token}`
-    expect((await send('refresh', { refresh_token }, { authorization })).status).toBe(200)
-    expect((await send('refresh', {}, { authorization })).status).toBe(401)
-  })
+  it.each([['valid'], ['expired']])(
+    'ignores an access token beside the refresh token (%s)',
+    async (state) => {
+      const { send, pass, login } = setUp()
+      const { access_token, refresh_token } = await login()
+      if (state === 'expired') pass(16 * 60)
+      const authorization = `Bearer ${access_token}`
+      expect((await send('refresh', { refresh_token }, { authorization })).status).toBe(200)
+      expect((await send('refresh', {}, { authorization })).status).toBe(401)
+    },
+  )
 
   it('as an OAuth grant fails with `invalid_grant`', async () => {
     const { refused, send } = setUp()

@@ -55,7 +55,7 @@ describe('the paths of cookies', () => {
     expect(() => mount({ refresh: { path } }, basePath)).toThrow(ConfigurationError)
   })
 
-  it('are refused where a route misses the access cookie', () => {
+  it('are refused if a route would not get the access cookie', () => {
     expect(() => mount({ access: { path: '/auth' } }, '/api/auth')).toThrow('`cookies.access.path`')
   })
 
@@ -71,7 +71,7 @@ describe('the paths of cookies', () => {
     expect(() => mount({ refresh: { path }, access: { path } }, basePath)).not.toThrow()
   })
 
-  it('are taken where no logout needs the cookie', () => {
+  it('are accepted if no logout needs the cookie', () => {
     expect(() => mount({ refresh: { path: '/auth/refresh' } }, undefined, false)).not.toThrow()
     expect(() => mount({ refresh: { path: '/auth/refresh' }, carry: ['access'] })).not.toThrow()
   })
@@ -109,14 +109,14 @@ describe('the name that a user logs in with', () => {
     return { response: await post('verify-password', { password: 'x' }, { authorization }), names, warn }
   }
 
-  it('is the subject, unless `usernameOf` says another', async () => {
+  it('is the subject, unless `usernameOf` returns another name', async () => {
     expect((await stepUp('alice', 'alice')).response.status).toBe(200)
     const { response, names } = await stepUp('alice', 'user-1', { usernameOf: async () => 'alice' })
     expect(response.status).toBe(200)
     expect(names).toEqual(['alice', 'alice', 'alice'])
   })
 
-  it('is warned of once where it is another and nothing says it', async () => {
+  it('causes one warning if it differs and there is no `usernameOf`', async () => {
     const { response, warn } = await stepUp('alice', 'user-1')
     expect(response.status).toBe(401)
     expect(warn).toHaveBeenCalledExactlyOnceWith(
@@ -125,11 +125,11 @@ describe('the name that a user logs in with', () => {
     )
   })
 
-  it('is not warned of for another spelling', async () => {
+  it('causes no warning for another spelling', async () => {
     expect((await stepUp('Alice ', 'alice')).warn).not.toHaveBeenCalled()
   })
 
-  it.each([undefined, null, '', 7])('is a mistake of the application where it is %j', async (name) => {
+  it.each([undefined, null, '', 7])('is a mistake of the application if it is %j', async (name) => {
     const { response, names, warn } = await stepUp('alice', 'user-1', { usernameOf: () => name as never })
     expect(response.status).toBe(500)
     expect(names).toEqual(['alice', 'alice'])

@@ -43,7 +43,7 @@ const LIMITERS: Record<string, CreateLimiter> = {
 }
 
 describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) => {
-  it('one address that never stops keeps no owner out, wherever the owner is', async () => {
+  it('one address that never stops locks out no owner, wherever the owner is', async () => {
     const { login, looked } = createApplication(createLimiter)
     expect(await login('alice', 'right', HOME)).toBe('ok')
     for (let second = 0; second < 4 * 3600; second++) {
@@ -55,7 +55,7 @@ describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) 
     expect(looked()).toBeLessThan(120)
   })
 
-  it('one address that never stops keeps no new owner out of an account that nobody has used', async () => {
+  it('one address that never stops locks no new owner out of an unused account', async () => {
     const { login, looked } = createApplication(createLimiter)
     for (let second = 0; second < 2 * 3600; second++) {
       await login('alice', 'wrong', ATTACKER)
@@ -65,7 +65,7 @@ describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) 
     expect(await login('alice', 'right', HOTEL)).toBe('ok')
   })
 
-  it('twenty addresses slow strangers, and the owner at home notices nothing', async () => {
+  it('twenty addresses slow down strangers, and the owner at home notices nothing', async () => {
     const { login, looked } = createApplication(createLimiter)
     await login('alice', 'right', HOME)
     const before = looked()
@@ -103,7 +103,7 @@ describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) 
     expect(await login('alice', 'right', HOTEL)).toBe('ok')
   })
 
-  it('a success under another spelling forgives nothing: it may be the account of the attacker', async () => {
+  it('a success under another spelling forgives nothing, because it may be the account of the attacker', async () => {
     const { login, looked } = createApplication(createLimiter)
     for (let i = 0; i < 400; i++) {
       await login('alice', 'wrong', `203.0.113.${i % 200}`)
@@ -115,7 +115,7 @@ describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) 
 })
 
 describe('made-up names', () => {
-  it('that fill the table slow strangers, and refuse nobody', async () => {
+  it('that fill the table slow down strangers, and refuse no one', async () => {
     const { login } = createApplication((settings) => createMemoryLimiter(settings, Date.now, 500))
     await login('alice', 'right', HOME)
     for (let i = 0; i < 9; i++) {
@@ -138,7 +138,7 @@ describe('made-up names', () => {
 })
 
 describe('an address', () => {
-  it('with an attacker behind it lets its other people in where they are known', async () => {
+  it('with an attacker behind it accepts its other users where they are known', async () => {
     const { login } = createApplication()
     await login('alice', 'right', HOME)
     for (let i = 0; i < 100; i++) await login(`name-${i}`, 'wrong', HOME)
@@ -146,7 +146,7 @@ describe('an address', () => {
     expect(await login('alice', 'right', HOME)).toBe('ok')
   })
 
-  it('that is no address is a common one, known for no account', async () => {
+  it('that is invalid counts as a shared one, known for no account', async () => {
     const { login } = createApplication()
     await login('alice', 'right', 'unknown')
     for (let i = 0; i < 30; i++) await login(`name-${i}`, 'wrong', `203.0.113.9, 10.0.0.${i}`)
@@ -171,7 +171,7 @@ describe('an address', () => {
   })
 })
 
-describe('a subject that was looked at', () => {
+describe('a subject that was looked up', () => {
   it('is counted over all its names, before the password is compared', async () => {
     const throttle = createThrottle(createMemoryLimiter)
     let compared = 0
@@ -193,7 +193,7 @@ describe('a subject that was looked at', () => {
     expect(await guess('alias-200@example.com', ATTACKER)).toBe('credentials_invalid')
   })
 
-  it('refuses also where the application swallows the refusal', async () => {
+  it('refuses even if the application swallows the refusal', async () => {
     const throttle = createThrottle(createMemoryLimiter)
     const run = (username: string, result: string | null) =>
       throttle
@@ -230,14 +230,14 @@ describe('spellings of a name', () => {
     for (const spelling of spellings) expect(foldName(spelling), spelling).toBe(foldName(name))
   })
 
-  it('keeps apart what differs, and realms', () => {
+  it('are distinct if they differ, and in each realm', () => {
     expect(foldName('bob')).not.toBe(foldName('rob'))
     expect(foldName('user1')).not.toBe(foldName('user2'))
     expect(foldName('李')).not.toBe(foldName('王'))
     expect(toAccountKey('alice', 'staff')).not.toEqual(toAccountKey('alice', null))
   })
 
-  it('by the hundred are no way around', async () => {
+  it('by the hundred do not evade the limit', async () => {
     const { login, looked } = createApplication()
     const marks = Array.from(
       { length: 900 },

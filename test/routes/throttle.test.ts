@@ -25,7 +25,7 @@ async function outcome(attempt: Promise<unknown>): Promise<string> {
 const limited = (seconds: number): string => `rate_limited {"retryAfter":${seconds}}`
 
 describe('an account', () => {
-  it('has five failures for free, then waits that double up to 15 minutes', async () => {
+  it('has five free failures, then waits that double up to 15 minutes', async () => {
     const throttle = createThrottle(createMemoryLimiter)
     const fail = (): Promise<string> =>
       outcome(throttle.run({ username: 'alice', address: undefined }, () => null))
@@ -72,7 +72,7 @@ describe('an account', () => {
     expect(await throttle.run({ username: 'alice', address: undefined }, () => 'alice')).toBe('alice')
   })
 
-  it('is charged where the application itself says that the password is wrong', async () => {
+  it('counts a failure if the application itself says that the password is wrong', async () => {
     const throttle = createThrottle(createMemoryLimiter)
     const wrong = (): Promise<string> =>
       outcome(
@@ -84,7 +84,7 @@ describe('an account', () => {
     expect(await wrong()).toBe(limited(1))
   })
 
-  it('takes any number of right passwords at once', async () => {
+  it('accepts any number of right passwords at once', async () => {
     const throttle = createThrottle(createMemoryLimiter)
     const attempts = Array.from({ length: 100 }, (_, i) =>
       throttle.run({ username: 'alice', address: undefined }, async () => {
@@ -95,7 +95,7 @@ describe('an account', () => {
     expect(await Promise.all(attempts)).toEqual(Array.from({ length: 100 }, (_, i) => i))
   })
 
-  it('lets a right password at the same moment as many wrong ones open no door for them but the usual', async () => {
+  it('checks no more wrong passwords beside a right one than usual', async () => {
     const throttle = createThrottle(createMemoryLimiter)
     let looked = 0
     const attempts = Array.from({ length: 200 }, (_, i) =>
@@ -124,7 +124,7 @@ describe('an account', () => {
     )
   })
 
-  it('does not pay for an attempt that nobody could judge', async () => {
+  it('does not count an attempt that could not be checked', async () => {
     const throttle = createThrottle(createMemoryLimiter)
     const broken = (): Promise<string> =>
       outcome(
@@ -152,13 +152,13 @@ describe('an address', () => {
     expect(await fail('another')).toBe('credentials_invalid')
   })
 
-  it('is not limited in what succeeds', async () => {
+  it('is not limited in successful logins', async () => {
     const throttle = createThrottle(createMemoryLimiter)
     for (let i = 0; i < 100; i++)
       expect(await throttle.run({ username: `user-${i}`, address: ADDRESS }, () => i)).toBe(i)
   })
 
-  it('pays for polls that its account refused', async () => {
+  it('counts attempts that its account refused', async () => {
     const throttle = createThrottle(createMemoryLimiter)
     for (let i = 0; i < 100; i++)
       await outcome(throttle.run({ username: 'alice', address: ADDRESS }, () => null))
@@ -168,7 +168,7 @@ describe('an address', () => {
     expect(await throttle.run(bob, () => 'bob')).toBe('bob')
   })
 
-  it('that is used up leaves the accounts alone', async () => {
+  it('that has reached its limit does not affect the accounts', async () => {
     const throttle = createThrottle(createMemoryLimiter)
     for (let i = 0; i < 100; i++)
       await outcome(throttle.run({ username: `user-${i}`, address: ADDRESS }, () => null))
@@ -204,10 +204,10 @@ describe('an address', () => {
   it('of hostile length is cut', () => expect(toIpPrefix('1'.repeat(100_000)).length).toBeLessThan(100))
 })
 
-describe('a limiter that is out of order', () => {
+describe('a limiter that fails', () => {
   const down = (): Promise<never> => Promise.reject(new Error('connection refused'))
 
-  it('lets nobody try: 503', async () => {
+  it('lets no one try: 503', async () => {
     let looked = false
     const throttle = createThrottle(() => ({ consume: down, get: down, reward: down, delete: down }))
     const attempt = throttle.run({ username: 'alice', address: undefined }, () => {
@@ -218,7 +218,7 @@ describe('a limiter that is out of order', () => {
     expect(looked).toBe(false)
   })
 
-  it('after the password was right refuses nobody', async () => {
+  it('refuses no one after the password was right', async () => {
     const forgetful: Limiter = {
       consume: async () => ({ consumedPoints: 1, msBeforeNext: 1000 }),
       get: down,
@@ -230,7 +230,7 @@ describe('a limiter that is out of order', () => {
   })
 
   it.each([[undefined], ['redis'], [{}], [{ consume() {}, reward() {}, delete() {} }]])(
-    'is refused at start where it is none: %j',
+    'is refused at the start if it is invalid: %j',
     (limiter) =>
       expect(() =>
         authRoutes(createAuth({ secret: SECRET }), {
@@ -244,7 +244,7 @@ describe('a limiter that is out of order', () => {
 describe('the memory of a process', () => {
   const settings = { keyPrefix: 'x', points: 1_000_000, duration: 3600 }
 
-  it('keeps no more keys than it says, and forgets those with the fewest attempts', async () => {
+  it('keeps no more keys than its limit, and forgets those with the fewest attempts', async () => {
     const limiter = createMemoryLimiter(settings, Date.now, 100)
     for (let i = 0; i < 10; i++) for (let n = 0; n < 5; n++) await limiter.consume(`attacked-${i}`)
     for (let i = 0; i < 1000; i++) await limiter.consume(`key-${i}`)
@@ -253,7 +253,7 @@ describe('the memory of a process', () => {
     for (let i = 0; i < 10; i++) expect((await limiter.get(`attacked-${i}`))?.consumedPoints).toBe(5)
   })
 
-  it('says that it is full, and has room again when the time of its keys is over', async () => {
+  it('reports that it is full, and has space again when its keys expire', async () => {
     const limiter = createMemoryLimiter(settings, Date.now, 10)
     for (let i = 0; i < 10; i++) expect((await limiter.consume(`key-${i}`)).isFull).toBe(false)
     expect((await limiter.consume('last')).isFull).toBe(true)
@@ -283,7 +283,7 @@ describe('authRoutes', () => {
     return { auth, handle, looked: () => looked }
   }
 
-  it('limits logins: 429 with Retry-After and retry_after, and no look at the password', async () => {
+  it('limits logins: 429 with Retry-After and retry_after, without checking the password', async () => {
     const { handle, looked } = toRoutes()
     for (let i = 0; i < 5; i++)
       expect((await handle(request('wrong'), { address: ADDRESS })).status).toBe(401)
@@ -302,7 +302,7 @@ describe('authRoutes', () => {
     expect((await handle(request('right'), { address: ADDRESS })).status).toBe(200)
   })
 
-  it('answers the same for a user that does not exist', async () => {
+  it('sends the same response for a user that does not exist', async () => {
     const { handle } = toRoutes()
     const bodies = async (username: string): Promise<string[]> => {
       const answers: string[] = []
@@ -321,7 +321,7 @@ describe('authRoutes', () => {
     expect(await bodies('nobody')).toEqual(await bodies('alice'))
   })
 
-  it('does not count bodies that are no attempt', async () => {
+  it('does not count bodies that are not an attempt', async () => {
     const { handle } = toRoutes()
     for (let i = 0; i < 50; i++) expect((await handle(request(''))).status).toBe(400)
     expect((await handle(request('right'))).status).toBe(200)
@@ -353,7 +353,7 @@ describe('authRoutes', () => {
     expect((await handle(request('right'), { address: home })).status).toBe(200)
   })
 
-  it('warns once of an address that it does not learn', async () => {
+  it('warns once if it does not get the address', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const { handle } = toRoutes()
     for (let i = 0; i < 3; i++) await handle(request('right'), { address: ADDRESS })
@@ -368,7 +368,7 @@ describe('authRoutes', () => {
     expect(warn).not.toHaveBeenCalled()
   })
 
-  it('takes null for an address that is unknown, as of a header that is missing', async () => {
+  it('accepts null for an unknown address, for example of a missing header', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const { handle } = toRoutes({ address: ({ headers }) => headers.get('x-real-ip') })
     expect((await handle(request('right'))).status).toBe(200)
@@ -378,7 +378,7 @@ describe('authRoutes', () => {
     )
   })
 
-  it('tells the operator of an address that is not a text, and tries no password', async () => {
+  it('reports an address that is not a string to the operator, and tries no password', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const { handle } = toRoutes({ address: () => 7 as never })
     expect((await handle(request('right'))).status).toBe(500)
@@ -388,7 +388,7 @@ describe('authRoutes', () => {
     )
   })
 
-  it('warns once of a proxy whose address everybody has', async () => {
+  it('warns once of a proxy whose address all clients share', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const forwarded = () => {
       const forwardedRequest = request('right')

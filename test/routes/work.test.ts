@@ -140,7 +140,7 @@ describe.each([
     })
   })
 
-  it('a refresh by body verifies one token, looks into no cookie twice and prepares nothing', async () => {
+  it('a refresh by body verifies one token, reads no cookie twice and prepares nothing', async () => {
     const { send, jar } = setUp(BY_COOKIE, stateful)
     const login = await send('login', { ...CREDENTIALS, delivery: 'body' })
     const { refresh_token } = (await login.json()) as { refresh_token: string }

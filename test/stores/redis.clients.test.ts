@@ -80,7 +80,7 @@ for (const [kind, open] of Object.entries(KINDS)) {
 
     storeSuite(async () => ({ store }), { describe, it })
 
-    it('rotates once however many ask at once, and tells one reuse', async () => {
+    it('rotates once for any number of parallel calls, and reports one reuse', async () => {
       for (let round = 0; round < 5; round++) {
         const { sid } = toDraft()
         await store.start(toDraft({ sid }), null)

@@ -58,7 +58,7 @@ describe.skipIf(!HAS_REDIS)('a cluster of three masters', () => {
   })
 
   it.each([0, 1] as const)(
-    'rotates once, tells one reuse, and hears every revocation (client %i)',
+    'rotates once, reports one reuse, and receives every revocation (client %i)',
     async (client) => {
       for (let round = 0; round < 6; round++) {
         const store = next(client)
@@ -82,7 +82,7 @@ describe.skipIf(!HAS_REDIS)('a cluster of three masters', () => {
     },
   )
 
-  it('keeps to its slot whatever braces a subject holds', async () => {
+  it('stays in its slot, whatever braces a subject contains', async () => {
     for (const sub of ['}', '{', '{x}', 'a}b{c', '{}', '\\{"\u0000}\ud800']) {
       const store = next(1)
       const row = await store.start(toDraft({ sub }), null)
@@ -95,7 +95,7 @@ describe.skipIf(!HAS_REDIS)('a cluster of three masters', () => {
     }
   })
 
-  it('teaches a node the scripts that it does not know', async () => {
+  it('loads the scripts on a node that does not know them', async () => {
     for (const { port } of cluster.servers) {
       const client = new Redis(port)
       await client.script('FLUSH')
@@ -105,7 +105,7 @@ describe.skipIf(!HAS_REDIS)('a cluster of three masters', () => {
     expect(answers.every((row) => row !== null)).toBe(true)
   })
 
-  it('goes on where its slot went, and while the slot moves does a step wholly or not at all', async () => {
+  it('follows its slot, and while the slot moves does a step completely or not at all', async () => {
     const store = stores[0] as Store
     const [first, second] = cluster.servers.map(({ port }) => new Redis(port))
     const slot = String(await first?.call('CLUSTER', 'KEYSLOT', `{${PREFIXES[0]}}`))

@@ -141,7 +141,7 @@ describe.skipIf(!HAS_REDIS).each(Object.entries(KINDS))('%s', (_, open) => {
 })
 
 describe.skipIf(!HAS_REDIS)('a connection that is slow but alive', () => {
-  it('is kept for as long as replies come', async () => {
+  it('is kept while replies come', async () => {
     const { port } = await startOne()
     const client = closing(new Redis(port))
     const store = redisStore(client, { deadline: '0.3s' })

@@ -27,7 +27,7 @@ async function killAndRestart(server: RedisServer, client: Redis): Promise<void>
 const REVOKE = { logTtl: 900, now: null } as const
 
 describe.skipIf(!HAS_REDIS)('a server that hangs', () => {
-  it('writes nothing for a call that nobody waits for any more', async () => {
+  it('writes nothing for a call whose deadline has passed', async () => {
     const { server, store } = await open()
     const row = await store.start(toDraft(), null)
     const sid = row?.sid ?? ''
@@ -51,7 +51,7 @@ describe.skipIf(!HAS_REDIS)('a server that hangs', () => {
 })
 
 describe.skipIf(!HAS_REDIS)('a server that is killed', () => {
-  it('keeps everything with appendonly, and followers go on', async () => {
+  it('keeps everything with appendonly, and followers continue', async () => {
     const { server, client, store } = await open('--appendonly', 'yes')
     expect(await store.inspect()).toEqual([])
     const [kept, ended] = [toDraft(), toDraft()]
@@ -69,7 +69,7 @@ describe.skipIf(!HAS_REDIS)('a server that is killed', () => {
     expect(next.entries.map(({ key }) => key)).toEqual([kept.sid])
   })
 
-  it('forgets everything without appendonly, as it warns, and then lets nobody pass', async () => {
+  it('forgets everything without appendonly, as it warns, and then accepts no token', async () => {
     const { server, client, store } = await open()
     expect(await store.inspect()).toEqual([expect.stringContaining('without appendonly')])
     const { sid, sub } = toDraft()
@@ -83,7 +83,7 @@ describe.skipIf(!HAS_REDIS)('a server that is killed', () => {
     expect((await store.readLog(cursor, 100)).entries.map(({ key }) => key)).toEqual([sid])
   })
 
-  it('set back to a snapshot, heals who is in front and ends a family for an older token', async () => {
+  it('after going back to a snapshot, heals a session that is ahead and ends one for an older token', async () => {
     const { server, client, store } = await open()
     const { sid } = toDraft()
     const strict = { overlap: 0 }
@@ -99,7 +99,7 @@ describe.skipIf(!HAS_REDIS)('a server that is killed', () => {
     expect((await store.rotate(toCall(sid, 6, strict))).word).toBe('revoked')
   })
 
-  it('gives followers what a server with a slower clock writes after a failover', async () => {
+  it('gives followers the entries that a server with a slower clock writes after a failover', async () => {
     const { server, client, store } = await open('--appendonly', 'yes')
     await store.revokeToken('before', (await store.now()) + 900, null)
     const { cursor } = await store.readLog(null, 100)
@@ -112,7 +112,7 @@ describe.skipIf(!HAS_REDIS)('a server that is killed', () => {
     expect((await store.readLog(ahead, 100)).entries.map(({ key }) => key)).toEqual(['before', 'after'])
   })
 
-  it('does not end the process of a node-redis client that nobody listens to', async () => {
+  it('does not end the process of a node-redis client without a listener', async () => {
     const server = await startRedis()
     const make = () =>
       createClient({ url: `redis://127.0.0.1:${server.port}`, socket: { reconnectStrategy: 20 } })
@@ -138,7 +138,7 @@ describe.skipIf(!HAS_REDIS)('a server that is killed', () => {
 })
 
 describe.skipIf(!HAS_REDIS)('a server that refuses', () => {
-  it('does nothing by halves when its memory is full', async () => {
+  it('does a step completely or not at all when its memory is full', async () => {
     const { client, store } = await open()
     const { sid, sub } = toDraft()
     const row = await store.start(toDraft({ sid, sub }), null)
@@ -161,7 +161,7 @@ describe.skipIf(!HAS_REDIS)('a server that refuses', () => {
     expect((await store.rotate(toCall(sid, 0))).word).toBe('rotated')
   })
 
-  it('warns of eviction, and of what it could not check', async () => {
+  it('warns of an eviction policy, and of what it could not check', async () => {
     const { server, client, store } = await open('--appendonly', 'yes')
     await client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     expect(await store.inspect()).toEqual([expect.stringMatching(/maxmemory-policy allkeys-lru.*noeviction/)])
@@ -179,7 +179,7 @@ describe.skipIf(!HAS_REDIS)('a server that refuses', () => {
     expect((await own.readLog(page.cursor, 100)).entries).toEqual([])
   })
 
-  it('warns of an old version, and names no address and no password', async () => {
+  it('warns of an old version, without an address or a password', async () => {
     const info = 'redis_version:6.0.16\r\naof_enabled:0\r\nmaxmemory_policy:volatile-lru\r\n'
     const old = redisStore({ call: async () => [info, '', '', ''] })
     const warnings = await old.inspect()

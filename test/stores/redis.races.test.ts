@@ -34,7 +34,7 @@ describe.skipIf(!HAS_REDIS)('races', () => {
 
   const store = (i = 0): Store => stores[i % stores.length] as Store
 
-  it('rotates once over many connections, and tells one reuse', async () => {
+  it('rotates once over many connections, and reports one reuse', async () => {
     for (let round = 0; round < 20; round++) {
       const { sid } = toDraft()
       await store().start(toDraft({ sid }), null)
@@ -50,7 +50,7 @@ describe.skipIf(!HAS_REDIS)('races', () => {
     }
   })
 
-  it('leaves nothing live when a revocation races refreshes', async () => {
+  it('leaves no active session when a revocation races refreshes', async () => {
     const words: string[] = []
     for (let round = 0; round < 200; round++) {
       const { sid, sub } = toDraft()
@@ -70,7 +70,7 @@ describe.skipIf(!HAS_REDIS)('races', () => {
     expect(tally(words)).toMatchObject({ rotated: expect.any(Number), revoked: expect.any(Number) })
   })
 
-  it('lets no login survive that was in flight while its subject was revoked', async () => {
+  it('ends a login that was in progress while its subject was revoked', async () => {
     const outcomes: string[] = []
     for (let round = 0; round < 200; round++) {
       const { sub } = toDraft()
@@ -92,7 +92,7 @@ describe.skipIf(!HAS_REDIS)('races', () => {
     expect(Object.keys(tally(outcomes)).length).toBeGreaterThan(2)
   })
 
-  it('never lets through more attempts than allowed', async () => {
+  it('never allows more attempts than the limit', async () => {
     for (let round = 0; round < 20; round++) {
       const answers = await together(50, (i) => store(i).countAttempt(`step-up ${round}`, 5, 900, null))
       expect(answers.filter(({ allowed }) => allowed)).toHaveLength(5)
@@ -102,7 +102,7 @@ describe.skipIf(!HAS_REDIS)('races', () => {
     }
   })
 
-  it('goes on through SCRIPT FLUSH under load', async () => {
+  it('continues after SCRIPT FLUSH under load', async () => {
     const { sid } = toDraft()
     await store().start(toDraft({ sid }), null)
     let flushes = 0

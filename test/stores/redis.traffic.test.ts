@@ -47,7 +47,7 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     }
   }
 
-  it('takes one command per step, all of whose keys carry the tag', async () => {
+  it('sends one command per step, all of whose keys have the tag', async () => {
     const steps = stepsOf('sid', 'ada')
     // The scripts are learnt first: the very first run of each takes two.
     for (const step of Object.values(stepsOf('warm', 'up'))) await step()
@@ -80,7 +80,7 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     for (const key of touched) expect(key).toMatch(/^\{tw\}:/)
   })
 
-  it('lets every record end by itself, when the contract says', async () => {
+  it('lets every record expire, at the time of the contract', async () => {
     const { sid, sub } = toDraft()
     await store.start(toDraft({ sid, sub, absolute: 5000 }), null)
     await store.start(toDraft({ sub, absolute: 100 }), null)
@@ -112,7 +112,7 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     expect(await client.exists('{tw}:due')).toBe(0)
   })
 
-  it('forgets sessions in the index once they have ended', async () => {
+  it('removes ended sessions from the index', async () => {
     const sub = 'ada'
     const rows = await together(10, () => store.start(toDraft({ sub, absolute: 0.2 }), null))
     const ended = await store.start(toDraft({ sub }), null)
@@ -127,7 +127,7 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     expect(await client.zrange(`{tw}:u:${sub}`, '0', '-1')).toEqual([last?.sid])
   })
 
-  it('keeps the log as long as what may still be hit, and no longer', async () => {
+  it('keeps the log as long as a token may need it, and no longer', async () => {
     const now = await store.now()
     await store.revokeToken('long', now + 900, null)
     await together(100, (i) => store.revokeToken(`short ${i}`, now + 0.3, null))
@@ -144,13 +144,13 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     expect(await store.prune(null)).toBe(0)
   })
 
-  it('takes nothing away by a clock that is brought along and may be wrong', async () => {
+  it('removes nothing by a passed clock, which may be wrong', async () => {
     await store.revokeToken('good', (await store.now()) + 900, null)
     await store.revokeToken('late', 5_000_000_900, 5_000_000_000)
     expect((await store.readLog(null, 100)).entries.map(({ key }) => key)).toEqual(['good', 'late'])
   })
 
-  it('prunes what a clock that is brought along has left behind, in bounded steps', async () => {
+  it('prunes what a passed clock has left behind, in bounded steps', async () => {
     const then = 1_000_000_000
     const sids = (await together(1200, () => store.start(toDraft({ absolute: 100 }), then))).map(
       (row) => row?.sid,
@@ -175,7 +175,7 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     expect((await store.readLog(null, 5000)).entries).toHaveLength(1100)
   })
 
-  it('loads no client, and refuses what is none', () => {
+  it('loads no client, and refuses what is not a client', () => {
     for (const wrong of [undefined, null, {}, 'redis://127.0.0.1', { get: () => null }]) {
       expect(() => redisStore(wrong as never)).toThrow(
         /Expected `client` to be an ioredis or node-redis client/,
@@ -188,7 +188,7 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     expect(() => redisStore(client, null as never)).toThrow(/Expected `options`/)
   })
 
-  it('rejects an answer that it does not understand, and hands failures on', async () => {
+  it('rejects a reply that it does not understand, and passes failures on', async () => {
     await expect(redisStore({ call: async () => 'OK' }).now()).rejects.toThrow(/Expected an array/)
     const failure = new Error('READONLY You can’t write against a read only replica.')
     await expect(redisStore({ call: () => Promise.reject(failure) }).now()).rejects.toBe(failure)

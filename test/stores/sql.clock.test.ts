@@ -73,7 +73,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the clock of %s', (dial
     const begin = async (over = {}): Promise<SessionRow> =>
       (await store.start(toDraft(over), null)) as SessionRow
 
-    it('is the moment after a wait for a lock, not the one before', async () => {
+    it('is the time after a wait for a lock, not the one before', async () => {
       const { sid, sub } = await begin()
       const other = await begin()
       const spare = await begin()
@@ -107,7 +107,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the clock of %s', (dial
       expect(long).toMatchObject({ allowed: false, retryAfter: expect.toSatisfy((left) => left <= 60) })
     })
 
-    it('answers late and writes nothing where a lock was held beyond notAfter', async () => {
+    it('returns `late` and writes nothing if a lock was held beyond notAfter', async () => {
       const { sid } = await begin()
       const old = await begin()
       await store.rotate(toCall(old.sid, 5))
@@ -127,7 +127,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the clock of %s', (dial
       expect((await store.rotate(toCall(sid, 0))).word).toBe('rotated')
     })
 
-    it('gives up a wait for a lock, and works again when it is free', { timeout: 20_000 }, async () => {
+    it('stops waiting for a lock, and works again when it is free', { timeout: 20_000 }, async () => {
       const impatient = sqlStore(test.db, { deadline: dialect === 'mysql' ? '1s' : 0.4 })
       const { sid } = await begin()
       const { released } = await hold(dialect === 'mysql' ? 2.6 : 1.2, 'sessions')
@@ -143,7 +143,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the clock of %s', (dial
       expect((await impatient.rotate(toCall(sid, 0))).word).toBe('rotated')
     })
 
-    it('is the same for its reads, and near this machine’s', async () => {
+    it('is the same for its reads, and close to this machine’s', async () => {
       const now = await store.now()
       expect(Math.abs(now - Date.now() / 1000)).toBeLessThan(0.2)
       const page = await store.readLog(null, 1)
@@ -154,14 +154,14 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the clock of %s', (dial
   })
 })
 
-describe.skipIf(!HAS.postgres)('a server process of PostgreSQL that stops for a while', () => {
+describe.skipIf(!HAS.postgres)('a server process of PostgreSQL that is stopped for a while', () => {
   let test: TestDatabase
   beforeAll(async () => {
     test = await openDatabase('postgres')
   })
   afterAll(() => test?.close())
 
-  it('carries out late what nobody waits for, as late', async () => {
+  it('returns `late` for a call after its deadline', async () => {
     const { store } = test
     const { sid } = (await store.start(toDraft(), null)) as SessionRow
     // One connection, whose server process is stopped while the others go on.

@@ -62,7 +62,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialec
       })
     }
 
-    it('loses none of many writers, a fifth of them slow to commit', { timeout: 60_000 }, async () => {
+    it('loses no entry of many writers, of which a fifth commit slowly', { timeout: 60_000 }, async () => {
       const keysOf = (writer: number): string[] =>
         Array.from({ length: EACH[dialect] }, (_, i) => `key-${writer}-${i}`)
       const writing =
@@ -81,7 +81,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialec
     })
 
     // MariaDB takes its snapshots not in one moment: under twenty busy writers one entry in ten thousand was seen before the one before it.
-    it('is read again where a snapshot shows an entry and not the one before it', async () => {
+    it('is read again if a snapshot shows an entry but not the one before it', async () => {
       const until = Date.now() / 1000 + 900
       const { cursor } = await store.readLog(null, 100_000)
       for (const jti of ['a', 'b', 'c', 'd']) await store.revokeToken(`torn-${jti}`, until, null)
@@ -100,7 +100,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialec
       }
     })
 
-    it('is read anew where it lost entries that a follower has seen', async () => {
+    it('is read from the start if it lost entries that a follower has seen', async () => {
       const until = Date.now() / 1000 + 900
       const start = (await store.readLog(null, 100_000)).cursor
       for (const jti of ['one', 'two', 'three']) await store.revokeToken(jti, until, null)
@@ -122,7 +122,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialec
       expect(await keysAfter()).toEqual(expect.arrayContaining(['one', 'four', 'five', 'six']))
     })
 
-    it('goes on after what was pruned', async () => {
+    it('continues after a prune', async () => {
       const soon = Date.now() / 1000 + 0.05
       const start = (await store.readLog(null, 100_000)).cursor
       for (let i = 0; i < 5; i++) await store.revokeToken(`short-${i}`, soon, null)
@@ -134,7 +134,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialec
       expect(entries.map(({ key }) => key)).toEqual(['next'])
     })
 
-    it('writes all entries of one step, however many', async () => {
+    it('writes all entries of one step, however many there are', async () => {
       const { sub } = toDraft()
       const rows = await together(230, () => store.start(toDraft({ sub }), null))
       const { cursor } = await store.readLog(null, 100_000)

@@ -16,7 +16,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
     })
     afterAll(() => test?.close())
 
-    it('is missed by every call when it is not there', async () => {
+    it('is required by every call', async () => {
       const missing = /Expected the tables tokenwright_\* in version 2, found none.*migrateSql/
       await expect(test.store.inspect()).rejects.toThrow(missing)
       await expect(test.store.start(toDraft(), null)).rejects.toThrow(missing)
@@ -24,7 +24,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
       await expect(test.store.readLog(null, 1)).rejects.toThrow(missing)
     })
 
-    it('is made once by many that start at the same time', async () => {
+    it('is created once by many processes that start at the same time', async () => {
       if (dialect === 'sqlite') {
         const workers = await startWorkers(4, test.path)
         const made = await Promise.all(workers.map((worker) => worker.tell<string[]>('migrate')))
@@ -38,7 +38,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
       expect(await migrateSql(test.db)).toEqual([])
     })
 
-    it('can be there more than once, under other prefixes', async () => {
+    it('can exist more than once, with different prefixes', async () => {
       await migrateSql(test.db, { prefix: 'other_' })
       const other = sqlStore(test.db, { prefix: 'other_' })
       const draft = toDraft()
@@ -48,7 +48,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
     })
 
     // The Migrator of Kysely 0.29 needs Node 22: see test/runtimes/kysely.test.mjs.
-    it('is made and undone by the Migrator of Kysely', async () => {
+    it('is created and removed by the Migrator of Kysely', async () => {
       const prefix = 'm28_'
       const provider: MigrationProvider = sqlMigrations({ prefix })
       const first: Record<string, Migration> = await provider.getMigrations()
@@ -71,7 +71,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
       await expect(store.inspect()).rejects.toThrow(/found none/)
     })
 
-    it('is said to be older when it is', async () => {
+    it('is reported as older if it is older', async () => {
       await test.sql("update other_counters set n = 0 where name = 'schema'")
       const other = sqlStore(test.db, { prefix: 'other_' })
       await expect(other.inspect()).rejects.toThrow(/in version 2, found version 0/)
@@ -81,7 +81,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
   })
 })
 
-describe('warnings at start', () => {
+describe('warnings at the start', () => {
   let tests: TestDatabase[] = []
   beforeAll(async () => {
     const here = (['postgres', 'mysql', 'sqlite'] as const).filter((dialect) => HAS[dialect])
@@ -105,13 +105,13 @@ describe('warnings at start', () => {
     })
   }
 
-  it.skipIf(!HAS.postgres)('are about a PostgreSQL that forgets', async () => {
+  it.skipIf(!HAS.postgres)('are about a PostgreSQL that may lose data', async () => {
     expect(await warnings('postgres', ['set synchronous_commit = off'])).toEqual([
       expect.stringContaining('synchronous_commit off'),
     ])
   })
 
-  it.skipIf(!HAS.mysql)('are about a MySQL that cuts, or ignores backslashes', async () => {
+  it.skipIf(!HAS.mysql)('are about a MySQL that cuts strings, or ignores backslashes', async () => {
     expect(await warnings('mysql', ["set sql_mode = 'NO_BACKSLASH_ESCAPES'"])).toEqual([
       expect.stringContaining('not strict'),
       expect.stringContaining('NO_BACKSLASH_ESCAPES'),

@@ -118,7 +118,7 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
       })
     }
 
-    it('let go of connections that hang, and go on with new ones', { timeout: 20_000 }, async () => {
+    it('close connections that hang, and continue with new ones', { timeout: 20_000 }, async () => {
       const store = sqlStore(open(proxy.port, 3, { deadline: 0.3 }))
       const { sid } = toDraft()
       await store.start(toDraft({ sid }), null)
@@ -135,7 +135,7 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
       expect(crashes).toEqual([])
     })
 
-    it('let go of every connection that is older than a failure', { timeout: 20_000 }, async () => {
+    it('close every connection that is older than a failure', { timeout: 20_000 }, async () => {
       const store = sqlStore(open(proxy.port, 3, { deadline: 0.3 }))
       await together(6, () => store.now())
       const before = proxy.connections()
@@ -151,7 +151,7 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
       expect(proxy.connections() - before).toBe(made)
     })
 
-    it('let go of a connection that hangs within a transaction', { timeout: 20_000 }, async () => {
+    it('close a connection that hangs within a transaction', { timeout: 20_000 }, async () => {
       const db = open(proxy.port, 1, { deadline: 0.3 })
       const store = sqlStore(db)
       await store.now()
@@ -163,7 +163,7 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
       expect(await store.now()).toBeGreaterThan(1e9)
     })
 
-    it('bound the wait for a connection, and take it back when it comes too late', {
+    it('limit the wait for a connection, and release it when it comes too late', {
       timeout: 20_000,
     }, async () => {
       const db = open(proxy.port, 1, { deadline: 0.3 })
@@ -177,7 +177,7 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
       for (let i = 0; i < 3; i++) expect(await store.now()).toBeGreaterThan(1e9)
     })
 
-    it('take back the connection that came too late, from a pool more patient than they', async () => {
+    it('release the connection that came too late, from a pool with a longer timeout', async () => {
       const db = open(proxy.port, 1, { deadline: 0.3 }, 5000)
       const store = sqlStore(db)
       await db.connection().execute(async () => {
@@ -186,7 +186,7 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
       for (let i = 0; i < 3; i++) expect(await store.now()).toBeGreaterThan(1e9)
     })
 
-    it('bound the making of a connection, and heal', { timeout: 20_000 }, async () => {
+    it('limit the time to connect, and recover', { timeout: 20_000 }, async () => {
       const store = sqlStore(open(proxy.port, 2, { deadline: 0.3 }))
       proxy.refuse(true)
       const asked = Date.now()
@@ -202,7 +202,7 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
       }
     })
 
-    it('survive the end of their server processes, idle and at work', { timeout: 20_000 }, async () => {
+    it('survive the end of their server processes, idle and busy', { timeout: 20_000 }, async () => {
       const db = open(dialect === 'postgres' ? 5432 : 3306, 2, { deadline: 2 })
       const store = sqlStore(db)
       await together(4, () => store.now())
@@ -251,7 +251,7 @@ describe.each(['postgres', 'mysql'] as const)('pools of %s', (dialect) => {
       expect(crashes).toEqual([])
     })
 
-    it('leave time for what takes less than the deadline', async () => {
+    it('do not interrupt what takes less than the deadline', async () => {
       const db = open(dialect === 'postgres' ? 5432 : 3306, 1, { deadline: '2s' })
       const answers = await together(20, () => sqlStore(db).now())
       expect(answers).toHaveLength(20)

@@ -59,7 +59,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('races on %s', (dialect)
       return (await Promise.all(workers.map(tell))).flat()
     }
 
-    it('rotates once, and tells one reuse with one entry in the log', { timeout: 60_000 }, async () => {
+    it('rotates once, and reports one reuse with one entry in the log', { timeout: 60_000 }, async () => {
       for (let round = 0; round < ROUNDS[dialect]; round++) {
         const { sid } = (await store.start(toDraft(), null)) as SessionRow
         const first = await rotateTogether(sid, 0)
@@ -77,7 +77,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('races on %s', (dialect)
       }
     })
 
-    it('with overlap 0 rotates once and takes the next for a thief', async () => {
+    it('with overlap 0 rotates once and treats the next call as theft', async () => {
       for (let round = 0; round < 3; round++) {
         const { sid } = (await store.start(toDraft(), null)) as SessionRow
         const answers = await together(100, () => store.rotate(toCall(sid, 0, { overlap: 0 })))
@@ -86,7 +86,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('races on %s', (dialect)
       }
     })
 
-    it('numbers the reuses of many sessions one after the other', async () => {
+    it('numbers the reuses of many sessions in sequence', async () => {
       const drafts = Array.from({ length: 60 }, () => toDraft())
       await Promise.all(drafts.map((draft) => store.start(draft, null)))
       await Promise.all(drafts.map(({ sid }) => store.rotate(toCall(sid, 3))))
@@ -99,7 +99,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('races on %s', (dialect)
       expect(Number(log?.['last'])).toBe(Number(counter?.['n']))
     })
 
-    it('leaves nothing live when a revocation races refreshes', async () => {
+    it('leaves no active session when a revocation races refreshes', async () => {
       for (let round = 0; round < 40; round++) {
         const { sid, sub } = (await store.start(toDraft(), null)) as SessionRow
         const since = (await store.readLog(null, 100_000)).cursor
@@ -119,7 +119,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('races on %s', (dialect)
       }
     })
 
-    it('lets no login with an old proof survive the end of all', { timeout: 60_000 }, async () => {
+    it('ends every login with an old proof when all sessions are ended', { timeout: 60_000 }, async () => {
       const outcomes: string[] = []
       for (let round = 0; round < 60; round++) {
         const { sub } = toDraft()
@@ -145,7 +145,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('races on %s', (dialect)
       expect(Object.keys(tally(outcomes)).length).toBeGreaterThan(1)
     })
 
-    it('never lets parallel attempts exceed the limit', async () => {
+    it('never allows more parallel attempts than the limit', async () => {
       for (let round = 0; round < 5; round++) {
         const key = toDraft().sid
         const answers = await together(60, () => store.countAttempt(key, 5, 60, null))
@@ -172,7 +172,7 @@ describe('SQLite through a dialect that does not serialize', () => {
     override async releaseConnection(): Promise<void> {}
   }
 
-  it('still carries out one step after the other', async () => {
+  it('still runs one step after the other', async () => {
     const test = await openDatabase('sqlite')
     const config = toSqliteConfig(test.path)
     const dialect = new SqliteDialect(config)

@@ -26,7 +26,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('texts on %s', (dialect)
     })
     afterAll(() => test?.close())
 
-    it('takes no subject for another one', async () => {
+    it('never confuses subjects', async () => {
       for (const sub of LIKE_ALICE) expect(await store.start(toDraft({ sub }), null)).toMatchObject({ sub })
       for (const sub of LIKE_ALICE)
         expect((await store.list({ sub, realm: null }, null)).map((row) => row.sub)).toEqual([sub])
@@ -41,7 +41,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('texts on %s', (dialect)
       expect(entries.filter(({ kind }) => kind === 'sub').map(({ key }) => key)).toEqual(['alice'])
     })
 
-    it('takes no session, token or counter for another one', async () => {
+    it('never confuses sessions, tokens or counters', async () => {
       await store.start(toDraft({ sid: 'aB' }), null)
       await store.start(toDraft({ sid: 'Ab' }), null)
       expect(await store.end('aB', 'ended', { logTtl: 900, now: null })).toBe(true)
@@ -58,7 +58,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('texts on %s', (dialect)
       expect((await store.countAttempt('Key', 1, 60, null)).allowed).toBe(true)
     })
 
-    it('gives back every text as it was', async () => {
+    it('returns every string unchanged', async () => {
       const odd = 'a\0b \u{1F600} \ud800 \udc00 "\\\' é \u2028 \u007f \r\n\t? :now {now} $1'
       const draft = toDraft({
         sub: `subject ${odd}`,
@@ -86,7 +86,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('texts on %s', (dialect)
       expect(String(column?.['sub'])).toMatch(/^[\x20-\x7e]+$/)
     })
 
-    it('cuts what is only for people to read, and refuses what would have to be cut', async () => {
+    it('cuts strings that are only for people to read, and refuses others that are too long', async () => {
       const draft = toDraft({ ip: 'i'.repeat(100), userAgent: 'é'.repeat(1000) })
       const row = await store.start(draft, null)
       expect(row).toMatchObject({ ip: 'i'.repeat(64), userAgent: 'é'.repeat(256) })
@@ -95,7 +95,7 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('texts on %s', (dialect)
       expect(await store.get(large.sid)).toBeNull()
     })
 
-    it('refuses a second session with one identifier', async () => {
+    it('refuses a second session with the same ID', async () => {
       const draft = toDraft()
       await store.start(draft, null)
       await expect(store.start(draft, null)).rejects.toThrow()

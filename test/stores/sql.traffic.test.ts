@@ -63,7 +63,7 @@ describe.each(['postgres', 'mysql'] as const)('round trips on %s', (dialect) => 
       return traffic.sent.length
     }
 
-    it('are one for a refresh, or two where the database cannot do it in one', async () => {
+    it('are one for a refresh, or two if the database cannot do it in one', async () => {
       const { sid } = toDraft()
       await store.start(toDraft({ sid }), null)
       const each = dialect === 'postgres' ? 1 : 2
@@ -99,7 +99,7 @@ describe.each(['postgres', 'mysql'] as const)('round trips on %s', (dialect) => 
       ])
     })
 
-    it('are one for what a request asks', async () => {
+    it('are one for the check of a request', async () => {
       const row = await store.start(toDraft(), null)
       const query = { sid: row?.sid ?? '', jti: 'a', sub: row?.sub ?? '', realm: null, iat: 1, now: null }
       expect(await trips(() => store.isRevoked(query))).toBe(1)
@@ -112,7 +112,7 @@ describe.each(['postgres', 'mysql'] as const)('round trips on %s', (dialect) => 
     })
 
     if (dialect === 'postgres')
-      it('are one for each step of PostgreSQL, with a name', async () => {
+      it('are one for each step of PostgreSQL, with a named statement', async () => {
         const { sid, sub } = toDraft()
         const call = { logTtl: 900, now: null }
         const proof = { sid, authTime: 1, acr: null, amr: null, notAfter: null, now: null }
@@ -128,7 +128,7 @@ describe.each(['postgres', 'mysql'] as const)('round trips on %s', (dialect) => 
         expect(traffic.names.filter((name) => !/^tokenwright_[0-9a-f]{32}$/.test(name))).toEqual([])
       })
 
-    it('keeps apart from plugins that rename columns', async () => {
+    it('is independent of plugins that rename columns', async () => {
       const camel = sqlStore(db.withPlugin(new CamelCasePlugin()))
       const draft = toDraft({ data: { snake_case: 1 } })
       const started = await camel.start(draft, null)
@@ -167,12 +167,12 @@ describe('the dialect', () => {
       getExecutor: () => ({ adapter }),
     }) as unknown as Db
 
-  it('is found out from the instance, also where somebody extended one', () => {
+  it('is detected from the instance, even from an extended one', () => {
     class NeonAdapter extends PostgresAdapter {}
     expect(sqlStore(toKysely(new NeonAdapter())).name).toBe('postgres')
   })
 
-  it('is refused where it is another one, unless the caller says which', () => {
+  it('is refused if it is another one, unless the caller names it', () => {
     const db = toKysely(new MssqlAdapter())
     expect(() => sqlStore(db)).toThrow(/got one with MssqlAdapter.*option `dialect`/)
     expect(sqlStore(db, { dialect: 'mysql' }).name).toBe('mysql')

@@ -95,7 +95,7 @@ describe.each([
     return { auth, clock, sockets, url: await start(auth, sockets) }
   }
 
-  it('takes tokens by header, protocol and ticket, and never echoes one', async () => {
+  it('accepts tokens by header, protocol and ticket, and never echoes one', async () => {
     const { auth, url } = await begin()
     const { access_token: token } = await auth.createTokenPair('user-1', { scopes: ['chat:*'] })
     expect(await outcome(url, { path, ...bearer(token) })).toBe('open')
@@ -121,7 +121,7 @@ describe.each([
     expect(await outcome(url, { path, headers: { Cookie, Origin: `http://${url}` } })).toBe('open')
   })
 
-  it('closes a socket with its token', async () => {
+  it('closes a socket when its token expires', async () => {
     const { auth, clock, sockets, url } = await begin()
     const enter = async (subject: string) => {
       const { access_token: token } = await auth.createTokenPair(subject, { scopes: ['chat:*'] })
@@ -140,7 +140,7 @@ describe.each([
   })
 })
 
-it('says what is missing where a framework gives no socket', async () => {
+it('says what is missing if a framework gives no socket', async () => {
   const { auth } = setUp()
   const payload = await auth.verifyToken(await auth.createAccessToken('u'))
   expect(() => guards(auth).follow(undefined, payload)).toThrow(/to get a socket of the package `ws`/)

@@ -21,13 +21,13 @@ const INSECURE = { secure: false } as const
 const EVIL = 'https://evil.example'
 
 describe('a token at the handshake', () => {
-  it('comes by header', async () => {
+  it('can be in a header', async () => {
     const { url, auth } = await serve()
     const { ask } = await open(url, bearer(await auth.createAccessToken('user-1')))
     expect(await ask('hello')).toBe('echo hello')
   })
 
-  it('comes among the protocols, and the protocol of it is not the one that is chosen', async () => {
+  it('can be among the protocols, and its protocol is not the one that is chosen', async () => {
     const { url, auth } = await serve()
     const token = await auth.createAccessToken('user-1')
     const inFront = await open(url, { protocols: [`bearer.${token}`, 'tokenwright'] })
@@ -39,7 +39,7 @@ describe('a token at the handshake', () => {
     expect(alone).not.toMatch(/sec-websocket-protocol|bearer/i)
   })
 
-  it('comes in the URL only where the application says so', async () => {
+  it('can be in the URL only if the application says so', async () => {
     const closed = await serve()
     const token = await closed.auth.createAccessToken('user-1')
     expect(await outcome(closed.url, { path: `/?access_token=${token}` })).toBe('401 token_missing')
@@ -51,7 +51,7 @@ describe('a token at the handshake', () => {
     expect(await outcome(opened.url, { path: `/?token=${token}` })).toBe('open')
   })
 
-  it('may be absent where it is optional; a bad one is refused all the same', async () => {
+  it('may be absent if it is optional, but a bad one is refused', async () => {
     const { url, connections } = await serve(
       {},
       (guard) => guard.optional() as ReturnType<typeof guard.access>,
@@ -62,7 +62,7 @@ describe('a token at the handshake', () => {
     expect(await outcome(url, bearer('nonsense'))).toBe('401 token_malformed')
   })
 
-  it('brings its user along', async () => {
+  it('comes with its user', async () => {
     const subject = ({ sub }: { readonly sub: string }) => (sub === 'user-1' ? { name: 'Ann' } : null)
     const { url, auth, connections } = await serve(
       { subject },
@@ -73,7 +73,7 @@ describe('a token at the handshake', () => {
     expect(await outcome(url, bearer(await auth.createAccessToken('user-2')))).toBe('401 subject_unknown')
   })
 
-  it('is a refresh token where one is asked for', async () => {
+  it('is a refresh token if the route requires one', async () => {
     const { url, auth } = await serve({}, (guard) => guard.refresh())
     const { access_token, refresh_token } = await auth.createTokenPair('user-1')
     expect(await outcome(url, bearer(refresh_token))).toBe('open')
@@ -82,7 +82,7 @@ describe('a token at the handshake', () => {
 })
 
 describe('a refusal', () => {
-  it('is the answer that every door gives, before the upgrade', async () => {
+  it('is the response of any route, before the upgrade', async () => {
     const { url } = await serve()
     const { status, headers, body } = (await greet(url)) as Refusal
     expect(status).toBe(401)
@@ -111,7 +111,7 @@ describe('a refusal', () => {
     expect(await outcome(url, bearer(able))).toBe('open')
   })
 
-  it('names what is wrong with the token, and is heard of', async () => {
+  it('names what is wrong with the token, and is an event', async () => {
     const heard: unknown[] = []
     const { url, auth, clock } = await serve({ on: { refused: ({ code }) => heard.push(code) } })
     const token = await auth.createAccessToken('user-1', { expiresIn: 10 })
@@ -122,7 +122,7 @@ describe('a refusal', () => {
     expect(heard).toEqual(['token_malformed', 'signature_invalid', 'token_expired'])
   })
 
-  it('is a bare 500 for what is no AuthError', async () => {
+  it('is a bare 500 if the error is not an AuthError', async () => {
     const claims = {
       '~standard': {
         version: 1,
@@ -154,7 +154,7 @@ describe('two tokens in one handshake', () => {
     expect(await outcome(url, greeting)).toBe('400 request_invalid')
   })
 
-  it('beats a cookie: a bad one is not rescued by it', async () => {
+  it('is preferred to a cookie, which does not help a bad one', async () => {
     const { url, auth } = await serve({ locations: ['cookie'], cookies: INSECURE })
     const cookie = `access_token=${await auth.createAccessToken('user-1')}`
     const headers = { Cookie: cookie, Origin: `http://${url}` }
@@ -182,7 +182,7 @@ describe('a cookie at the handshake', () => {
     expect(await from({})).toBe('open')
   })
 
-  it('opens one for a welcome origin, and for any where CSRF protection is off', async () => {
+  it('opens one for an accepted origin, and for any origin if CSRF protection is off', async () => {
     const welcome = await serve({ locations: ['cookie'], cookies: INSECURE, csrf: { origins: [EVIL] } })
     const Cookie = `access_token=${await welcome.auth.createAccessToken('user-1')}`
     expect(await outcome(welcome.url, { headers: { Cookie, Origin: EVIL } })).toBe('open')
@@ -190,7 +190,7 @@ describe('a cookie at the handshake', () => {
     expect(await outcome(off.url, { headers: { Cookie, Origin: EVIL } })).toBe('open')
   })
 
-  it('matters not where the page has sent a token itself', async () => {
+  it('does not matter if the page has sent a token itself', async () => {
     const { url, auth } = await serve()
     const token = await auth.createAccessToken('user-1')
     const headers = { Origin: EVIL }
@@ -199,7 +199,7 @@ describe('a cookie at the handshake', () => {
 })
 
 describe('a hostile handshake', () => {
-  it('is answered or dropped, and the next one is served', async () => {
+  it('gets a response or is dropped, and the next one is served', async () => {
     const { url, auth } = await serve({ sessions: { store: memoryStore() } })
     const { access_token: token } = await auth.createTokenPair('user-1')
     const authorized = `Authorization: Bearer ${token}`
@@ -229,7 +229,7 @@ describe('a hostile handshake', () => {
     expect(await outcome(url, bearer(token))).toBe('open')
   })
 
-  it('may go away while it is judged', async () => {
+  it('may close while it is checked', async () => {
     let release = (): void => undefined
     const judged = new Promise<void>((resolve) => {
       release = resolve
@@ -264,7 +264,7 @@ describe('a hostile handshake', () => {
     expect(await outcome(url, bearer(token))).toBe('open')
   })
 
-  it('breaks no server when its socket fails while the refusal is written', async () => {
+  it('does not break the server when its socket fails while the refusal is written', async () => {
     const { url, server } = await serve()
     server.prependListener('upgrade', (_request, socket) => {
       socket.destroy(new Error('broken'))
@@ -274,15 +274,15 @@ describe('a hostile handshake', () => {
   })
 })
 
-describe('what a route asks of locations', () => {
-  it('offers the configured ones, the protocols, and tickets where a store can tell which were used', async () => {
+describe('the locations of a route', () => {
+  it('are the configured ones, the protocols, and tickets if a store can tell which were used', async () => {
     const { guard } = await serve({ locations: ['header', 'body', 'cookie'], cookies: INSECURE })
     expect(guard.locations).toEqual(['header', 'cookie', 'protocol'])
     const stateful = await serve({ sessions: { store: memoryStore() } })
     expect(stateful.guard.locations).toEqual(['header', 'protocol', 'ticket'])
   })
 
-  it('refuses tickets without a store, and either one as a place for every route', () => {
+  it('cannot be tickets without a store, and neither of the two can be a location of all routes', () => {
     const { auth } = setUp()
     expect(() => auth.prepare({ locations: ['ticket'] })).toThrow(/Expected `sessions.store` beside 'ticket'/)
     for (const location of ['ticket', 'protocol']) {
@@ -290,7 +290,7 @@ describe('what a route asks of locations', () => {
     }
   })
 
-  it('lets no other route find a token among the protocols', async () => {
+  it('do not let another route find a token among the protocols', async () => {
     const { auth } = setUp()
     const token = await auth.createAccessToken('user-1')
     const request = new Request('http://localhost/', {

@@ -32,7 +32,7 @@ async function isOpen({ socket, ask }: Client): Promise<boolean> {
 }
 
 describe('expiry', () => {
-  it('closes the socket with 4401 when the token ends, and not before', async () => {
+  it('closes the socket with 4401 when the token expires, and not before', async () => {
     const sockets = await serve()
     const client = await enter(sockets)
     sockets.clock.now = NOW + 899
@@ -59,7 +59,7 @@ describe('expiry', () => {
     await expect.poll(() => guard.size).toBe(0)
   })
 
-  it('forgives nothing: a token that the leeway let in opens for a moment only', async () => {
+  it('has no leeway: a token that the leeway accepted opens a socket for a moment only', async () => {
     const { url, auth, clock } = await serve()
     const token = await auth.createAccessToken('u', { expiresIn: 10 })
     clock.now += 12
@@ -67,7 +67,7 @@ describe('expiry', () => {
     expect(await closed).toEqual(EXPIRED)
   })
 
-  it('hands on no message of a client that goes on after the end', async () => {
+  it('passes on no message that a client sends after the end', async () => {
     const { auth, clock } = setUp()
     const received: string[] = []
     const errors: unknown[] = []
@@ -109,7 +109,7 @@ describe('revocation', () => {
   ]
 
   it.each(['feed', 'strict'] as const)(
-    'of what concerns it closes the socket, others stay: %s',
+    'of its token, session or subject closes the socket, and others stay open: %s',
     async (revocation) => {
       const check = async ([name, act]: (typeof endings)[number]): Promise<void> => {
         const store = memoryStore()
@@ -128,7 +128,7 @@ describe('revocation', () => {
     },
   )
 
-  it('of a token without a session is heard by its subject', async () => {
+  it('of a token without a session reaches it by its subject', async () => {
     const store = memoryStore()
     const sockets = await serve({ sessions: { store } })
     const early = await open(sockets.url, bearer(await sockets.auth.createAccessToken('user-1')))
@@ -141,7 +141,7 @@ describe('revocation', () => {
     expect(await isOpen(session)).toBe(true)
   })
 
-  it('by the reuse of an old refresh token closes the sockets of the family', async () => {
+  it('by the reuse of an old refresh token closes the sockets of the session', async () => {
     const sockets = await serve({ sessions: { store: memoryStore() } })
     const pair = await sockets.auth.createTokenPair('user-1')
     const refresh = async (token: string) =>
@@ -156,14 +156,14 @@ describe('revocation', () => {
     expect(await closed).toEqual(REVOKED)
   })
 
-  it('is not listened for where it is off', async () => {
+  it('is not watched if it is turned off', async () => {
     const sockets = await serve({ sessions: { store: memoryStore() }, revocation: 'off' })
     const client = await enter(sockets)
     await sockets.auth.sessions.end(client.payload.sid ?? '')
     expect(await isOpen(client)).toBe(true)
   })
 
-  it('that only a blocklist knows is asked for every 30 seconds', async () => {
+  it('that only a blocklist knows is checked every 30 seconds', async () => {
     const blocked = new Set<string>()
     const sockets = await serve({ isRevoked: ({ sub }) => blocked.has(sub) })
     const client = await enter(sockets)
@@ -174,7 +174,7 @@ describe('revocation', () => {
     expect(await client.closed).toEqual(REVOKED)
   })
 
-  it('of a token that outlives the log is asked for as well', async () => {
+  it('of a token that outlives the log is checked too', async () => {
     const store = memoryStore()
     let asked = 0
     const count: Store['isRevoked'] = (query) => {
@@ -214,7 +214,7 @@ describe.each(STORES)('a revocation in another process: $name', ({ open: openSto
   })
 })
 
-describe('a store that is out of reach', () => {
+describe('an unreachable store', () => {
   async function cut(options: AuthOptions['revocation']) {
     const store = memoryStore()
     let isDown = false
@@ -242,13 +242,13 @@ describe('a store that is out of reach', () => {
     expect(await isOpen(client)).toBe(true)
   })
 
-  it('closes none where the application says to go on', async () => {
+  it('closes none if the application wants to continue', async () => {
     const { client } = await cut({ maxStale: '1s', whenStale: 'allow' })
     await new Promise((resolve) => setTimeout(resolve, 2000))
     expect(await isOpen(client)).toBe(true)
   })
 
-  it('closes none for a blocklist that stumbles, and all when it does not come back', async () => {
+  it('closes none for a blocklist that fails briefly, and all if it does not recover', async () => {
     let isDown = false
     const isRevoked = async (): Promise<boolean> => {
       if (isDown) throw new Error('down')
@@ -266,7 +266,7 @@ describe('a store that is out of reach', () => {
 })
 
 describe('a message', () => {
-  it('meets the requirement of any route, or gets the answer of any route', async () => {
+  it('satisfies the requirement of any route, or gets the response of any route', async () => {
     const sockets = await serve({ sessions: { store: memoryStore() } })
     const { ask } = await enter(sockets, 'user-1', true)
     expect(await ask({ meet: { fresh: true } })).toBe('met by user-1')
@@ -286,7 +286,7 @@ describe('a message', () => {
     })
   })
 
-  it('that asks for freshness asks the store', async () => {
+  it('that requires freshness asks the store', async () => {
     const store = memoryStore()
     const sockets = await serve({ sessions: { store }, revocation: { mode: 'feed', whenStale: 'allow' } })
     const { ask, payload } = await enter(sockets, 'user-1', true)
@@ -295,7 +295,7 @@ describe('a message', () => {
     expect(JSON.parse(await ask({ meet: { fresh: true } }))).toMatchObject({ code: 'token_revoked' })
   })
 
-  it('is judged by payloads of ours only', async () => {
+  it('is checked only by payloads of this auth', async () => {
     const { auth } = setUp()
     const lookalike = { ...(await auth.verifyToken(await auth.createAccessToken('u'))) } as never
     await expect(auth.recheck(lookalike)).rejects.toThrow(
@@ -309,7 +309,7 @@ describe('a message', () => {
 })
 
 describe('a newer token', () => {
-  it('prolongs the socket and counts from now on', async () => {
+  it('extends the life of the socket and counts from now on', async () => {
     const sockets = await serve({ sessions: { store: memoryStore() } })
     const { auth, clock, connections } = sockets
     const client = await enter(sockets)
@@ -328,7 +328,7 @@ describe('a newer token', () => {
     await expect.poll(() => sockets.guard.size).toBe(0)
   })
 
-  it('must be the same user’s, good, and enough for the handshake', async () => {
+  it('must be of the same user, valid, and enough for the handshake', async () => {
     const sockets = await serve({}, (guard) => guard.scopes('chat:read'))
     const client = await enter(sockets)
     const renew = async (token: string): Promise<unknown> =>
@@ -345,7 +345,7 @@ describe('a newer token', () => {
     expect(await client.closed).toEqual(EXPIRED)
   })
 
-  it('comes too late for a socket that has ended, and leaves nothing behind', async () => {
+  it('comes too late for a closed socket, and leaves nothing behind', async () => {
     const sockets = await serve()
     const client = await enter(sockets)
     const next = await sockets.auth.createAccessToken('user-1', { expiresIn: 10_000 })
@@ -358,7 +358,7 @@ describe('a newer token', () => {
   })
 })
 
-it('nothing is watched over for a socket that has closed already', async () => {
+it('nothing is watched for a socket that has closed already', async () => {
   const sockets = await serve()
   const client = await enter(sockets)
   client.socket.close()
@@ -369,7 +369,7 @@ it('nothing is watched over for a socket that has closed already', async () => {
 })
 
 describe('following', () => {
-  it('tells once, never at once, and not after it was stopped', async () => {
+  it('reports once, never synchronously, and not after it was stopped', async () => {
     const { auth, clock } = setUp({ sessions: { store: memoryStore() } })
     const payload = await auth.verifyToken((await auth.createTokenPair('user-1')).access_token)
     const heard: string[] = []
@@ -389,7 +389,7 @@ describe('following', () => {
     expect(heard).toHaveLength(3)
   })
 
-  it('holds neither followers nor timers of what has ended', async () => {
+  it('keeps neither followers nor timers of closed sockets', async () => {
     vi.useFakeTimers()
     onTestFinished(() => {
       vi.useRealTimers()
@@ -419,7 +419,7 @@ describe('following', () => {
     expect([following.size, vi.getTimerCount()]).toEqual([0, 0])
   })
 
-  it('lets nobody suffer from the defect of another', async () => {
+  it('lets no follower suffer from the error of another', async () => {
     const { auth, clock } = setUp()
     const payload = await auth.verifyToken(await auth.createAccessToken('u'))
     const heard: string[] = []
@@ -431,7 +431,7 @@ describe('following', () => {
     await expect.poll(() => heard).toEqual(['token_expired'])
   })
 
-  it('ends with the application: its sockets are closed, to come again elsewhere', async () => {
+  it('ends with the application: its sockets are closed, to connect again elsewhere', async () => {
     const sockets = await serve({ sessions: { store: memoryStore() } })
     const { closed } = await enter(sockets)
     await sockets.auth.close()
@@ -490,7 +490,7 @@ describe('a handler', () => {
     await expect.poll(() => guard.size).toBe(0)
   })
 
-  it('need not listen for frames that are none: they close the socket and break no server', async () => {
+  it('need not listen for invalid frames: they close the socket and do not break the server', async () => {
     const { url, auth, guard } = await serve()
     const token = await auth.createAccessToken('u')
     const [host = '', port = ''] = url.split(':')

@@ -18,7 +18,7 @@ function inside({
 }
 
 describe('a ticket', () => {
-  it('opens one socket, which knows all that the token said', async () => {
+  it('opens one socket, which knows all claims of the token', async () => {
     const { auth, url, connections, clock } = await begin({ issuer: 'me', audience: 'you', realm: 'staff' })
     const pair = await auth.createTokenPair('user-1', {
       fresh: true,
@@ -38,7 +38,7 @@ describe('a ticket', () => {
     expect(await client.closed).toEqual({ code: 4401, reason: 'token_expired' })
   })
 
-  it('ends with the token, the session and the subject that it stands for', async () => {
+  it('ends with its token, session and subject', async () => {
     const { auth, url } = await begin()
     const payload = await auth.verifyToken((await auth.createTokenPair('user-1')).access_token)
     const first = await auth.createTicket(payload)
@@ -49,7 +49,7 @@ describe('a ticket', () => {
     expect(await outcome(url, { path: `/?ticket=${second.ticket}` })).toBe('401 token_revoked')
   })
 
-  it('lives for half a minute, and no longer than its token', async () => {
+  it('lasts for half a minute, and no longer than its token', async () => {
     const { auth, url, clock } = await begin()
     const payload = await auth.verifyToken(await auth.createAccessToken('u', { expiresIn: 100 }))
     const use = ({ ticket }: Ticket): Promise<string> => outcome(url, { path: `/?ticket=${ticket}` })
@@ -69,7 +69,7 @@ describe('a ticket', () => {
     expect(await codeOf(() => auth.createTicket(payload))).toBe('token_expired')
   })
 
-  it('is no token, and no token is a ticket', async () => {
+  it('is not a token, and a token is not a ticket', async () => {
     const { auth, url } = await begin({ interop: true })
     const pair = await auth.createTokenPair('user-1')
     const { ticket } = await auth.createTicket(await auth.verifyToken(pair.access_token))
@@ -107,7 +107,7 @@ describe('a ticket', () => {
     expect(await outcome(url, { path: `/?ticket=${own}` })).toBe('open')
   })
 
-  it('shows no CSRF value', async () => {
+  it('contains no CSRF value', async () => {
     const { auth } = await begin({ locations: ['header', 'cookie'] })
     const payload = await auth.verifyToken(
       (await auth.createTokenPair('user-1', { data: { plan: 'pro' } })).access_token,
@@ -118,7 +118,7 @@ describe('a ticket', () => {
     expect(JSON.stringify(access)).not.toContain(payload.csrf)
   })
 
-  it('is judged by the realm and the requirement of its route', async () => {
+  it('is checked by the realm and the requirement of its route', async () => {
     const store = memoryStore()
     const { auth } = setUp({ sessions: { store }, realm: 'staff' })
     const { url } = await begin({ sessions: { store }, realm: 'guests' })
@@ -183,7 +183,7 @@ describe('POST /auth/ticket', () => {
       headers: { ...(token && { Authorization: `Bearer ${token}` }), ...headers },
     })
 
-  it('gives a ticket for an access token, for no cache to keep', async () => {
+  it('returns a ticket for an access token, which no cache may store', async () => {
     const { auth, url } = await begin()
     const handle = authRoutes(auth, { verifyCredentials })
     const { access_token, refresh_token } = await auth.createTokenPair('user-1')
@@ -197,7 +197,7 @@ describe('POST /auth/ticket', () => {
     expect((await handle(new Request('http://localhost/auth/ticket'))).status).toBe(405)
   })
 
-  it('gives none for a revoked token, nor to a page of another site', async () => {
+  it('returns none for a revoked token, nor to a page of another site', async () => {
     const { auth } = await begin({ locations: ['header', 'cookie'] })
     const handle = authRoutes(auth, { verifyCredentials })
     const { access_token } = await auth.createTokenPair('user-1')
@@ -214,7 +214,7 @@ describe('POST /auth/ticket', () => {
     expect(await codeFor({ 'Sec-Fetch-Site': 'same-origin', 'X-CSRF-Token': csrf })).toBe('token_revoked')
   })
 
-  it('is not there without a store', async () => {
+  it('does not exist without a store', async () => {
     const { auth } = setUp()
     const handle = authRoutes(auth, { verifyCredentials })
     expect((await handle(post(await auth.createAccessToken('u')))).status).toBe(404)
