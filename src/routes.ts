@@ -156,8 +156,8 @@ type Methods = Readonly<Record<string, Route>>
  * tried, by account and by address.
  *
  * @returns a fetch handler; mount it at the base path and at `/.well-known/jwks.json`
- * @throws {ConfigurationError} for an unknown or unfit option, and for cookies that do not reach the
- *   routes
+ * @throws {ConfigurationError} for an unknown or unfit option, and for cookies that do not reach
+ *   the routes
  * @see RFC 6749 section 5.1, RFC 9700 section 4.14
  *
  * @example

@@ -105,20 +105,20 @@ describe('warnings at the start', () => {
     })
   }
 
-  it.skipIf(!HAS.postgres)('are about a PostgreSQL that may lose data', async () => {
+  it.skipIf(!HAS.postgres)('warn of a PostgreSQL that may lose data', async () => {
     expect(await warnings('postgres', ['set synchronous_commit = off'])).toEqual([
       expect.stringContaining('synchronous_commit off'),
     ])
   })
 
-  it.skipIf(!HAS.mysql)('are about a MySQL that cuts strings, or ignores backslashes', async () => {
+  it.skipIf(!HAS.mysql)('warn of a MySQL that cuts strings or ignores backslashes', async () => {
     expect(await warnings('mysql', ["set sql_mode = 'NO_BACKSLASH_ESCAPES'"])).toEqual([
       expect.stringContaining('not strict'),
       expect.stringContaining('NO_BACKSLASH_ESCAPES'),
     ])
   })
 
-  it('warn of a SQLite that loses data or blocks', async () => {
+  it('warn of an SQLite that may lose data or block', async () => {
     const settings = [
       'pragma synchronous = off',
       'pragma journal_mode = memory',
