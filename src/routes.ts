@@ -20,7 +20,7 @@ import {
 } from './internal/configuration-error.ts'
 import { keysOf, readFunction } from './internal/read-options.ts'
 import { type ClientAddress, createClientAddress } from './routes/client-address.ts'
-import type { VerifyClient } from './routes/clients.ts'
+import type { MayRevoke, VerifyClient } from './routes/clients.ts'
 import {
   createRouteContext,
   type Route,
@@ -39,7 +39,7 @@ import { login } from './routes/login.ts'
 import { logout } from './routes/logout.ts'
 import { createPasswordCheck } from './routes/password-check.ts'
 import { refresh } from './routes/refresh.ts'
-import { revoke } from './routes/revoke.ts'
+import { isIssuedTo, revoke } from './routes/revoke.ts'
 import { endOthers, endSession, listSessions } from './routes/sessions.ts'
 import { verifyPassword } from './routes/step-up.ts'
 import { toAccountKey } from './routes/throttle/account-key.ts'
@@ -55,7 +55,7 @@ import { createUsernames, type UsernameOf } from './routes/usernames.ts'
 
 export { readBody } from './http/body.ts'
 export type { ClientAddress } from './routes/client-address.ts'
-export type { Client, VerifyClient } from './routes/clients.ts'
+export type { Client, MayRevoke, VerifyClient } from './routes/clients.ts'
 export type { CorsOptions } from './routes/cors.ts'
 export type { Credentials, LoginContext, VerifiedUser, VerifyCredentials } from './routes/credentials.ts'
 export type { CreateLimiter, Limiter, LimiterResult, LimiterSettings } from './routes/throttle/limiter.ts'
@@ -96,6 +96,12 @@ export interface AuthRoutesOptions<C> {
    * Compare secrets in constant time. Default: no such routes.
    */
   readonly verifyClient?: VerifyClient
+  /**
+   * Whether a client may revoke a token: by RFC 7009 one that was issued to it. Any result but true
+   * is no. 5 s at most. Default: tokens whose custom claim `client_id`, or else whose audience, is
+   * the client's identifier.
+   */
+  readonly mayRevoke?: MayRevoke<C>
   /** Which other origins may call the routes from a page. Default none. */
   readonly cors?: CorsOptions
   /** The path of the routes, without a trailing slash. Default `/auth`. */
@@ -137,6 +143,7 @@ const OPTION_NAMES = keysOf<AuthRoutesOptions<unknown>>({
   delivery: true,
   throttle: true,
   verifyClient: true,
+  mayRevoke: true,
   cors: true,
 })
 
@@ -248,6 +255,8 @@ function resolveDependencies<C, U>(
   readFunction('usernameOf', usernameOf)
   readFunction('address', address)
   const verifyClient = readFunction('verifyClient', options.verifyClient)
+  const isOwn = isIssuedTo<C>((payload) => auth.internals.audienceOf(payload))
+  const mayRevoke = readFunction('mayRevoke', options.mayRevoke) ?? isOwn
   const usesCookies = auth.http.sources.locations.has('cookie')
   const { delivery = usesCookies ? 'cookie' : 'body' } = options
   if (delivery !== 'body' && !(delivery === 'cookie' && usesCookies)) {
@@ -266,6 +275,7 @@ function resolveDependencies<C, U>(
     usernames: createUsernames(usernameOf, (a, b) => accountOf(a) === accountOf(b)),
     address: createClientAddress(address, throttle !== UNTHROTTLED),
     verifyClient,
+    mayRevoke,
     usesCookies,
     delivery,
     requirements: prepareRequirements(auth, hasSessions),

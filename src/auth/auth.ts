@@ -162,6 +162,8 @@ export interface AuthSettings {
 export interface AuthInternals<C> {
   /** Whether this application verified a payload, and not another one. */
   hasVerified(payload: unknown): boolean
+  /** The audience of a token; of a refresh token, that of its access tokens. */
+  audienceOf(payload: TokenPayload<C>): string | readonly string[] | undefined
   /** Requests, with the token that was found. */
   readonly requests: RequestInternals<C>
   /** Sessions, with all that is known of the tokens. */

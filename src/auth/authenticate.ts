@@ -9,6 +9,7 @@ import type { RequestPort } from '../http/request-port.ts'
 import type { ExtractedToken } from '../http/token-sources.ts'
 import type { Clock } from '../internal/duration.ts'
 import { emit, type Listeners } from '../internal/listeners.ts'
+import { withDeadline } from '../internal/with-deadline.ts'
 import { decideTimes, toSpan } from '../token/claims.ts'
 import type { RawToken } from '../token/token-cache.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -145,15 +146,19 @@ export class Pipeline<C> {
   }
 }
 
+/** How long `isRevoked` may take, in seconds. */
+const DEADLINE = 5
+
 async function askBlocklist<C>(
   payload: TokenPayload<C>,
   isRevoked: (payload: TokenPayload<C>) => boolean | Promise<boolean>,
 ): Promise<void> {
   let revoked: unknown
   try {
-    revoked = await isRevoked(payload)
+    revoked = await withDeadline('isRevoked', DEADLINE, () => isRevoked(payload))
   } catch (cause) {
-    throw new AuthError('store_unavailable', { cause })
+    const isLate = isAuthError(cause) && cause.code === 'store_unavailable'
+    throw isLate ? cause : new AuthError('store_unavailable', { cause })
   }
   // Only a clear no passes: a blocklist that returns nothing must not accept every token.
   if (revoked !== false) throw new AuthError('token_revoked')

@@ -170,7 +170,8 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
       const authenticate = async (request: RequestPort): Promise<AuthContext<PayloadFor<R, C>, U>> => {
         const found = await requests.authenticate(request, prepared)
         const auth = (found?.payload ?? null) as PayloadFor<R, C>
-        return load === undefined ? { auth } : { auth, subject: await load(auth) }
+        if (load === undefined) return { auth }
+        return { auth, subject: await requests.report(request, () => load(auth)) }
       }
       if (load !== undefined) return authenticate
       return (request) => {
@@ -240,8 +241,13 @@ class RequestAuthenticator<C> {
     request: RequestPort,
     requirement: PreparedRequirement,
   ): Promise<AuthenticatedRequest<C> | null> {
+    return this.report(request, () => this.#deps.pipeline.authenticate(request, requirement))
+  }
+
+  /** Does what may refuse a request, and tells of the refusal. */
+  async report<T>(request: RequestPort, work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#deps.pipeline.authenticate(request, requirement)
+      return await work()
     } catch (error) {
       return this.#report(error, request)
     }

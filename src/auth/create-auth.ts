@@ -8,11 +8,12 @@ import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
 import { createErrorResponse } from '../http/error-response.ts'
 import { ConfigurationError } from '../internal/configuration-error.ts'
 import { emit } from '../internal/listeners.ts'
+import { withDeadline } from '../internal/with-deadline.ts'
 import { createSessionBackend, type SessionBackend } from '../session/session-backend.ts'
 import { type IssuedToken, toTokenPair } from '../token/issued-token.ts'
 import { readUnverified } from '../token/jws.ts'
 import { Tickets } from '../token/ticket.ts'
-import { type Claims, requireVerifiedBy, TokenPayload } from '../token/token-payload.ts'
+import { type Claims, requireVerifiedBy, TokenPayload, toAccessAudience } from '../token/token-payload.ts'
 import { Verifier, type VerifySettings } from '../token/verify.ts'
 import type { Auth, AuthInternals } from './auth.ts'
 import { Pipeline } from './authenticate.ts'
@@ -98,6 +99,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
     now: clock,
     internals: Object.freeze({
       hasVerified: (payload) => TokenPayload.isVerifiedBy(payload, settings),
+      audienceOf: (payload) => toAccessAudience(payload) ?? settings.audience.issued,
       requests: requests.internals,
       sessions: sessionApi.issuing,
       attempts: parts.attempts,
@@ -226,6 +228,9 @@ function decodeCookieToken(token: string): CookieToken {
   return { token, exp, csrf: typeof csrf === 'string' ? csrf : undefined }
 }
 
+/** How long the option `subject` may take, in seconds. */
+const DEADLINE = 5
+
 /** Loads a user, and distinguishes an unknown one from a loader that failed. */
 async function loadSubject<C, U>(
   payload: TokenPayload<C>,
@@ -234,7 +239,7 @@ async function loadSubject<C, U>(
   if (load === null) throw new ConfigurationError('Expected the option `subject`: nothing else loads a user')
   let subject: U | null | undefined
   try {
-    subject = await load(payload)
+    subject = await withDeadline('subject', DEADLINE, () => load(payload))
   } catch (error) {
     const cause = new Error('The option `subject` could not load the user', { cause: error })
     throw new AuthError('store_unavailable', { cause })

@@ -34,7 +34,6 @@ export const OPTION_SYNONYMS: Readonly<Record<string, string>> = {
   lifetime: 'access.expiresIn',
   logger: 'on',
   maxage: 'access.expiresIn',
-  origin: 'csrf.origins',
   origins: 'csrf.origins',
   privatekey: 'keys: createKeyRing({ signing: { alg, key } })',
   publickey: 'keys: createKeyRing({ verifying: [{ alg, key }] })',

@@ -86,7 +86,8 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
   readonly leeway?: Duration
   /**
    * Your own blocklist, asked after verification and before freshness. Whatever it returns but
-   * `false` refuses the token with `token_revoked`; a throw is `store_unavailable`.
+   * `false` refuses the token with `token_revoked`; a throw, or no result within 5 s, is
+   * `store_unavailable`.
    */
   readonly isRevoked?: (payload: TokenPayload<C>) => boolean | Promise<boolean>
   /**
@@ -115,7 +116,10 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
   readonly cache?: CacheOptions | false
   /** Bounds on tokens. */
   readonly limits?: LimitOptions
-  /** Loads the user for `guard.subject()`; null or undefined is `subject_unknown`. */
+  /**
+   * Loads the user for `guard.subject()`; null or undefined is `subject_unknown`, a throw, or no
+   * result within 5 s, is `store_unavailable`.
+   */
   readonly subject?: (payload: TokenPayload<C>) => U | null | undefined | Promise<U | null | undefined>
   /** The time in epoch seconds. Default: the system's clock. */
   readonly clock?: Clock

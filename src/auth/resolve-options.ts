@@ -136,6 +136,7 @@ const OPTION_NAMES = keysOf<AuthOptions>({
   cookies: true,
   query: true,
   body: true,
+  origin: true,
   csrf: true,
   isRevoked: true,
   interop: true,

@@ -46,6 +46,8 @@ export interface CsrfSettings {
   readonly checksToken: boolean
   /** Allowed foreign origins. */
   readonly origins: ReadonlySet<string>
+  /** The server's own origin; null to go by the `Host` header. */
+  readonly ownOrigin: string | null
   /** The header's name in lower case. */
   readonly header: string
   /** The name of the form field. */
@@ -71,10 +73,11 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:
  * Checks and prepares the protection.
  *
  * @param option the option group `csrf`, or only its mode
+ * @param ownOrigin the server's own origin, where the application says it
  * @throws {ConfigurationError} for an unknown mode, an origin that is not spelled as browsers spell
  *   it, or an invalid header name
  */
-export function resolveCsrf(option: CsrfMode | CsrfOptions | undefined): CsrfSettings {
+export function resolveCsrf(option: CsrfMode | CsrfOptions | undefined, ownOrigin?: string): CsrfSettings {
   const group = typeof option === 'object' || option === undefined ? option : { mode: option }
   const {
     mode = 'both',
@@ -93,7 +96,17 @@ export function resolveCsrf(option: CsrfMode | CsrfOptions | undefined): CsrfSet
     if (!isOrigin(origin))
       throw new ConfigurationError(expected(`csrf.origins[${index}]`, ORIGIN_FORM, origin))
   }
-  return Object.freeze({ ...checks, origins: new Set(origins), header: header.toLowerCase(), field })
+  if (ownOrigin !== undefined && parseOrigin(ownOrigin) === undefined)
+    throw new ConfigurationError(
+      expected('origin', "an origin as browsers send it, such as 'https://app.example.com'", ownOrigin),
+    )
+  return Object.freeze({
+    ...checks,
+    origins: new Set(origins),
+    ownOrigin: ownOrigin ?? null,
+    header: header.toLowerCase(),
+    field,
+  })
 }
 
 /**
@@ -199,13 +212,20 @@ export function checkOrigin(request: RequestPort, settings: CsrfSettings): void 
   if (typeof origin === 'string' && settings.origins.has(origin)) return
   const site = readOnce(request.header('sec-fetch-site'))
   if (site === 'same-origin' || site === 'none') return
-  if (site === undefined && (origin === undefined || (origin !== null && isOwnOrigin(request, origin))))
+  if (
+    site === undefined &&
+    (origin === undefined || (origin !== null && isOwnOrigin(request, origin, settings)))
+  )
     return
   throw new AuthError('csrf_mismatch', { message: 'Request origin is not allowed' })
 }
 
-/** Whether an origin's host is the request's own. False for `null` and for invalid origins. */
-function isOwnOrigin(request: RequestPort, origin: string): boolean {
+/**
+ * Whether an origin is the server's own. Where the application does not say it, the host decides:
+ * behind a proxy nothing tells the scheme. False for `null` and for invalid origins.
+ */
+function isOwnOrigin(request: RequestPort, origin: string, { ownOrigin }: CsrfSettings): boolean {
+  if (ownOrigin !== null) return origin === ownOrigin
   const url = parseOrigin(origin)
   const host = readHost(request)?.toLowerCase()
   if (url === undefined || host === undefined) return false

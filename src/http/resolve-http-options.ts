@@ -11,6 +11,12 @@ import { resolveTokenSources, type TokenSourceOptions, type TokenSourceSettings 
 export interface HttpOptions extends TokenSourceOptions {
   /** Names, attributes and contents of the cookies. */
   readonly cookies?: CookieOptions
+  /**
+   * The origin at which browsers reach this server, such as `https://app.example.com`. With it the
+   * origin check of a request by cookie compares scheme, host and port. Default: the host in the
+   * `Host` header, with either scheme.
+   */
+  readonly origin?: string
   /** Protection of requests whose token came by cookie. Default `'both'`. */
   readonly csrf?: CsrfMode | CsrfOptions
 }
@@ -41,7 +47,7 @@ export function resolveHttp(
   realm: string | undefined,
 ): HttpSettings {
   const cookies = resolveCookies(options.cookies, refreshTtl)
-  const csrf = resolveCsrf(options.csrf)
+  const csrf = resolveCsrf(options.csrf, options.origin)
   const { locations, header, query, body } = options
   const sources = resolveTokenSources(
     {

@@ -7,11 +7,18 @@ import type { TokenPayload } from '../token/token-payload.ts'
 import { authenticateClient } from './clients.ts'
 import type { RouteContext, RouteDependencies } from './context.ts'
 
+/** What a client asks about. */
+export interface ClientToken<C> {
+  /** The client's identifier, authenticated. */
+  readonly id: string
+  /** What the token says; null for a bad one. */
+  readonly payload: TokenPayload<C> | null
+}
+
 /**
  * Verifies the token that a client asks about. `token_type_hint` changes nothing: every token says
  * its type.
  *
- * @returns null for a bad token
  * @throws {AuthError} `client_invalid`, `request_invalid`; `store_unavailable`, which says nothing
  *   of the token
  */
@@ -19,14 +26,14 @@ export async function readClientToken<C>(
   { auth, verifyClient }: RouteDependencies<C>,
   { request, body }: RouteContext,
   requirement: Requirement,
-): Promise<TokenPayload<C> | null> {
-  await authenticateClient(verifyClient, request)
+): Promise<ClientToken<C>> {
+  const id = await authenticateClient(verifyClient, request)
   const { token } = (await body()) ?? {}
   if (typeof token !== 'string' || token === '') throw new AuthError('request_invalid')
   try {
-    return await auth.verifyToken(token, requirement)
+    return { id, payload: await auth.verifyToken(token, requirement) }
   } catch (error) {
-    if (isAuthError(error) && error.code !== 'store_unavailable') return null
+    if (isAuthError(error) && error.code !== 'store_unavailable') return { id, payload: null }
     throw error
   }
 }

@@ -5,6 +5,7 @@
  */
 import { AuthError } from '../errors.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 
 /** What a client sends to authenticate. */
 export interface Client {
@@ -17,7 +18,15 @@ export interface Client {
 /** Checks a client's identifier and secret. */
 export type VerifyClient = (client: Client, request: Request) => boolean | Promise<boolean>
 
-/** How long `verifyClient` may take, in seconds. */
+/**
+ * Whether a client may revoke a token (RFC 7009 section 2.1: one that was issued to it).
+ *
+ * @param id the client's identifier, authenticated
+ * @param payload what the token says
+ */
+export type MayRevoke<C> = (id: string, payload: TokenPayload<C>) => boolean | Promise<boolean>
+
+/** How long `verifyClient` and `mayRevoke` may take, in seconds. */
 const DEADLINE = 5
 
 /** The longest `Authorization` header that is read, in characters. */
@@ -26,10 +35,14 @@ const MAX_HEADER = 2048
 /**
  * Authenticates the client of a request.
  *
+ * @returns its identifier
  * @throws {AuthError} `client_invalid`, also where the request names no client; `store_unavailable`
  *   when `verifyClient` fails
  */
-export async function authenticateClient(verifyClient: VerifyClient | null, request: Request): Promise<void> {
+export async function authenticateClient(
+  verifyClient: VerifyClient | null,
+  request: Request,
+): Promise<string> {
   const client = readBasic(request.headers.get('authorization'))
   if (client === undefined || verifyClient === null) throw new AuthError('client_invalid')
   let isKnown: unknown
@@ -40,6 +53,25 @@ export async function authenticateClient(verifyClient: VerifyClient | null, requ
     throw new AuthError('store_unavailable', { cause })
   }
   if (isKnown !== true) throw new AuthError('client_invalid')
+  return client.id
+}
+
+/**
+ * Asks the application whether a client may revoke a token.
+ *
+ * @throws {AuthError} `store_unavailable` when `mayRevoke` fails
+ */
+export async function askMayRevoke<C>(
+  mayRevoke: MayRevoke<C>,
+  id: string,
+  payload: TokenPayload<C>,
+): Promise<boolean> {
+  try {
+    return (await withDeadline('mayRevoke', DEADLINE, () => mayRevoke(id, payload))) === true
+  } catch (error) {
+    const cause = new Error('The option `mayRevoke` could not check the client', { cause: error })
+    throw new AuthError('store_unavailable', { cause })
+  }
 }
 
 /** Reads HTTP Basic; undefined for anything else. */

@@ -10,7 +10,7 @@ import { BODY_LIMIT, readBody } from '../http/body.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
 import type { FindClientAddress } from './client-address.ts'
-import type { VerifyClient } from './clients.ts'
+import type { MayRevoke, VerifyClient } from './clients.ts'
 import type { PasswordCheck } from './password-check.ts'
 import type { Usernames } from './usernames.ts'
 
@@ -30,6 +30,8 @@ export interface RouteDependencies<C> {
   readonly address: FindClientAddress
   /** Checks the clients that may introspect and revoke; null for none. */
   readonly verifyClient: VerifyClient | null
+  /** Whether a client may revoke a token. */
+  readonly mayRevoke: MayRevoke<C>
   /** Whether tokens may come by cookie. */
   readonly usesCookies: boolean
   /** How the tokens of a login travel that does not say. */

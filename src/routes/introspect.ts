@@ -9,7 +9,7 @@ import { type RouteContext, type RouteDependencies, toJsonResponse } from './con
 
 /** `POST /introspect`. */
 export async function introspect<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
-  const payload = await readClientToken(deps, context, deps.requirements.live)
+  const { payload } = await readClientToken(deps, context, deps.requirements.live)
   return toJsonResponse(200, payload === null ? { active: false } : toClaims(payload))
 }
 

@@ -5,6 +5,7 @@
 import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import { keysOf, readFlag, readFunction, readOptionGroup } from '../internal/read-options.ts'
+import { withDeadline } from '../internal/with-deadline.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { RevocationMode, RevocationSettings } from './revocation-feed.ts'
 import type { RotationPolicy, Store } from './store.ts'
@@ -268,7 +269,7 @@ function resolveRules<C>(options: Partial<SessionOptions<C>>, context: SessionCo
     logTtl: accessTtl + leeway + LOG_MARGIN,
     cutOffTtl: maxLifetime + leeway + LOG_MARGIN,
     realm: context.realm ?? null,
-    rights: withDeadline(readFunction('sessions.rights', options.rights)),
+    rights: limitRights(readFunction('sessions.rights', options.rights)),
   })
 }
 
@@ -287,22 +288,7 @@ function fitOverlap(overlap: number, idle: number, accessTtl: number): number {
 }
 
 /** Bounds the user's `rights` in time. */
-function withDeadline<C>(
-  load: NonNullable<SessionOptions<C>['rights']> | null,
-): SessionSettings<C>['rights'] {
+function limitRights<C>(load: NonNullable<SessionOptions<C>['rights']> | null): SessionSettings<C>['rights'] {
   if (load === null) return null
-  return async (payload) => {
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`No result of \`rights\` within ${RIGHTS_DEADLINE} s`)),
-        RIGHTS_DEADLINE * 1000,
-      )
-    })
-    try {
-      return await Promise.race([load(payload.sub, payload), late])
-    } finally {
-      clearTimeout(timer)
-    }
-  }
+  return (payload) => withDeadline('sessions.rights', RIGHTS_DEADLINE, () => load(payload.sub, payload))
 }

@@ -12,6 +12,8 @@ import {
   resolveCsrf,
   withMode,
 } from '../../src/http/csrf.ts'
+import { createAuth } from '../../src/index.ts'
+import { SECRET } from '../token/forge.ts'
 import { codeOf, type Sketch, toPort } from './port.ts'
 
 const HOST = { host: 'app.example.com' }
@@ -126,6 +128,45 @@ describe('the origin check', () => {
   it('says what was wrong', () => {
     const request = toPort({ headers: { 'sec-fetch-site': 'cross-site' } })
     expect(() => checkOrigin(request, settings)).toThrow('Request origin is not allowed')
+  })
+})
+
+describe('the origin of a server that knows its own', () => {
+  const settings = resolveCsrf({ origins: [SPA] }, APP)
+  const code = (headers: Record<string, string>): Promise<string> =>
+    codeOf(() => checkOrigin(toPort({ method: 'POST', headers }), settings))
+
+  it.each<[string, Record<string, string>]>([
+    ['its own', { origin: APP }],
+    ['its own, behind a proxy that changes Host', { host: 'backend:8080', origin: APP }],
+    ['one that is listed', { host: 'app.example.com', origin: SPA }],
+    ['none', { host: 'app.example.com' }],
+    ['what the browser calls its own', { origin: 'null', 'sec-fetch-site': 'same-origin' }],
+  ])('passes: %s', async (_, headers) => {
+    expect(await code(headers)).toBe('nothing')
+  })
+
+  it.each<[string, Record<string, string>]>([
+    ['the other scheme', { host: 'app.example.com', origin: 'http://app.example.com' }],
+    ['another port', { host: 'app.example.com:8443', origin: 'https://app.example.com:8443' }],
+    ['another name of the server', { host: 'alias.example.com', origin: 'https://alias.example.com' }],
+    ['its own, which the browser calls another site', { origin: APP, 'sec-fetch-site': 'cross-site' }],
+  ])('is refused: %s', async (_, headers) => {
+    expect(await code(headers)).toBe('csrf_mismatch')
+  })
+
+  it('is an origin as browsers send it', () => {
+    for (const origin of [
+      'app.example.com',
+      `${APP}/`,
+      'capacitor://localhost',
+      '*',
+      5,
+      null,
+      [APP],
+    ] as never[])
+      expect(() => resolveCsrf(undefined, origin)).toThrow(/^Expected `origin` to be an origin/)
+    expect(() => createAuth({ secret: SECRET, origin: `${APP}/path` })).toThrow(/`origin`/)
   })
 })
 

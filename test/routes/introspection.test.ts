@@ -203,6 +203,71 @@ describe('revocation (RFC 7009)', () => {
     })
   })
 
+  it('of the token of another client is 400 and does nothing', async () => {
+    const refused: unknown[] = []
+    const options = {
+      audience: ['api', 'other'],
+      on: { refused: (event: unknown) => void refused.push(event) },
+    }
+    const { auth, ask } = setUp(options)
+    const foreign = await auth.createTokenPair('alice', { audience: 'other' })
+    for (const token of [foreign.access_token, foreign.refresh_token])
+      expect(await ask('revoke', `token=${token}`)).toMatchObject({
+        status: 400,
+        body: { error: 'invalid_grant', message: 'The token was not issued to this client' },
+      })
+    expect(refused).toMatchObject([
+      { code: 'request_invalid', route: '/auth/revoke', sub: 'alice' },
+      { code: 'request_invalid', route: '/auth/revoke', sub: 'alice' },
+    ])
+    await auth.verifyToken(foreign.access_token, { revocation: 'strict' })
+    await auth.sessions.refresh(await auth.verifyToken(foreign.refresh_token, { type: 'refresh' }))
+    // `client_id` says it, whatever the audience is.
+    for (const [client_id, status] of [
+      ['other', 400],
+      ['api', 200],
+    ] as const) {
+      const token = await auth.createAccessToken('alice', { data: { client_id } })
+      expect((await ask('revoke', `token=${token}`)).status).toBe(status)
+    }
+    const none = setUp({ audience: undefined as never, issuer: undefined as never })
+    expect((await none.ask('revoke', `token=${await none.auth.createAccessToken('alice')}`)).status).toBe(400)
+  })
+
+  it('is decided by the application where it says so', async () => {
+    const auth = createAuth({ secret: SECRET, sessions: { store: memoryStore() } })
+    let result: unknown = false
+    const asked: unknown[] = []
+    const handle = authRoutes(auth, {
+      verifyCredentials: () => null,
+      verifyClient: () => true,
+      mayRevoke(id, { sub }) {
+        asked.push([id, sub])
+        if (result instanceof Error) throw result
+        return result as boolean
+      },
+    })
+    const token = await auth.createAccessToken('alice')
+    const revoke = async (): Promise<number> => {
+      const headers = { authorization: GOOD, 'content-type': 'application/x-www-form-urlencoded' }
+      const init = { method: 'POST', headers, body: `token=${token}` }
+      return (await handle(new Request('http://localhost/auth/revoke', init))).status
+    }
+    for (const no of [false, undefined, null, 1, 'yes']) {
+      result = no
+      expect(await revoke()).toBe(400)
+    }
+    result = new Error('no database')
+    expect(await revoke()).toBe(503)
+    await auth.verifyToken(token, { revocation: 'strict' })
+    result = true
+    expect(await revoke()).toBe(200)
+    await expect(auth.verifyToken(token)).rejects.toMatchObject({ code: 'token_revoked' })
+    expect(asked).toEqual(Array(7).fill(['api', 'alice']))
+    const bad = { verifyCredentials: () => null, mayRevoke: true as never }
+    expect(() => authRoutes(auth, bad)).toThrow(ConfigurationError)
+  })
+
   it('of any other token returns 200 and does nothing', async () => {
     const { auth, ask } = setUp()
     const { access_token } = await auth.createTokenPair('alice')

@@ -96,7 +96,10 @@ describe('rights', () => {
   it('have 2 seconds', async () => {
     vi.useFakeTimers()
     const late = rightsOf(() => new Promise((resolve) => setTimeout(resolve, 2001, null)))(PAYLOAD)
-    const refused = expect(late).rejects.toThrow('within 2 s')
+    const refused = expect(late).rejects.toMatchObject({
+      code: 'store_unavailable',
+      cause: { message: 'No result of `sessions.rights` within 2 s' },
+    })
     await vi.advanceTimersByTimeAsync(2000)
     await refused
     const inTime = rightsOf(() => new Promise((resolve) => setTimeout(resolve, 1999, null)))(PAYLOAD)

@@ -4,6 +4,7 @@
  */
 import { AuthError, isAuthError } from '../../errors.ts'
 import { ConfigurationError, expected, isRecord } from '../../internal/configuration-error.ts'
+import { withDeadline } from '../../internal/with-deadline.ts'
 
 /** The count of a key. `RateLimiterRes` of `rate-limiter-flexible` is one. */
 export interface LimiterResult {
@@ -66,7 +67,7 @@ export function checkLimiters(createLimiter: CreateLimiter): CreateLimiter {
   return (settings) => {
     const limiter: unknown = createLimiter(settings)
     const missing = METHODS.find((name) => !isRecord(limiter) || typeof limiter[name] !== 'function')
-    if (missing === undefined) return limiter as Limiter
+    if (missing === undefined) return withinDeadline(limiter as Limiter)
     const wanted = 'a function that returns a limiter, such as one of rate-limiter-flexible'
     const got = isRecord(limiter) ? `one without the method \`${missing}\`` : undefined
     throw new ConfigurationError(
@@ -74,6 +75,20 @@ export function checkLimiters(createLimiter: CreateLimiter): CreateLimiter {
         ? expected('throttle.createLimiter', wanted, limiter)
         : `Expected \`throttle.createLimiter\` to be ${wanted}, got ${got}`,
     )
+  }
+}
+
+/** How long a limiter of the application may take, in seconds. */
+const DEADLINE = 5
+
+function withinDeadline(limiter: Limiter): Limiter {
+  const run = <T>(work: () => Promise<T>): Promise<T> =>
+    withDeadline('throttle.createLimiter', DEADLINE, work)
+  return {
+    consume: (...args) => run(() => limiter.consume(...args)),
+    get: (key) => run(() => limiter.get(key)),
+    reward: (...args) => run(() => limiter.reward(...args)),
+    delete: (key) => run(() => limiter.delete(key)),
   }
 }
 
