@@ -4,6 +4,7 @@
  * 3.1, RFC 9470 section 3). `http/error-response.ts` makes the response. Messages are fixed texts:
  * none ever holds a token, key, password or claim value.
  */
+import { expected } from './internal/configuration-error.ts'
 
 /** One row of the table of errors. */
 export interface ErrorRow {
@@ -213,6 +214,7 @@ export class AuthError<K extends ErrorCode = ErrorCode> extends Error {
    * @param init detail, cause and another fixed message
    */
   constructor(code: K, init: AuthErrorInit<K> = {}) {
+    if (!Object.hasOwn(ERRORS, code)) throw new TypeError(expected('code', 'the code of a refusal', code))
     const row: ErrorRow = ERRORS[code]
     const depth = Error.stackTraceLimit
     Error.stackTraceLimit = 0
@@ -223,6 +225,18 @@ export class AuthError<K extends ErrorCode = ErrorCode> extends Error {
     this.status = row.status
     this.detail = init.detail
   }
+}
+
+/**
+ * The cause of a refusal in words, for the log of the application. It repeats no token, and has no
+ * stack trace, for the reason that `AuthError` has none.
+ */
+export function toReason(message: string): Error {
+  const depth = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  const reason = new Error(message)
+  Error.stackTraceLimit = depth
+  return reason
 }
 
 /**

@@ -196,12 +196,13 @@ function connectBackend<C, U>(settings: Settings<C, U>, issuer: TokenIssuer<C>):
 }
 
 function toVerifySettings<C, U>(settings: Settings<C, U>, hasRows: boolean): VerifySettings<C> {
-  const { limits, ring, cache, schema, issuer, audience, interop, untyped, leeway, clock } = settings
+  const { limits, ring, cache, schema, issuer, audience, interop, untyped, leeway, clock, realm } = settings
   const rules = {
     issuer,
     audience: audience.accepted,
     interop,
     untyped,
+    realm,
     maxLifetime: limits.lifetime,
     leeway,
     clock,

@@ -52,7 +52,9 @@ export interface LimitOptions {
 export interface InteropOptions {
   /**
    * Accept tokens that say no type, neither in the header nor as the claim `type`, as access
-   * tokens. Every JWT of the same key is then one: ID tokens, links in mails. Default false.
+   * tokens. Every JWT of the same key is then one: ID tokens, links in mails. In such a token the
+   * names that are ours (`amr`, `sid`, `scopes`, ...) are ignored where they have another form, and
+   * `login_type` without a `realm`. Default false.
    */
   readonly untyped?: boolean
 }

@@ -5,6 +5,7 @@
  */
 
 import type { ErrorCode } from '../errors.ts'
+import { describeType, expected } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
 import { isScope } from './scopes.ts'
@@ -80,6 +81,8 @@ export interface ClaimRules {
    * With `interop`: accept as access tokens those that say no type, in the header or as a claim.
    */
   readonly untyped?: boolean
+  /** The configured realm; undefined for none. */
+  readonly realm?: string | undefined
   /** The longest life of a token from `iat` to `exp`, in seconds. */
   readonly maxLifetime: number
   /** Tolerance for `exp`, `nbf`, `iat` and `auth_time`, in seconds. */
@@ -96,30 +99,42 @@ const REQUIRED: readonly ClaimName[] = ['sub', 'jti', 'iat', 'exp', 'type']
 /** The claims that another library's token must have, too. */
 const REQUIRED_OF_OTHERS: readonly ClaimName[] = ['sub', 'exp']
 
+/** Why claims are refused. */
+export interface ClaimObjection {
+  /** The code of the refusal. */
+  readonly code: ErrorCode
+  /** The same in words, for the log of the application. It repeats no claim but an issuer. */
+  readonly reason: string
+}
+
 /**
  * Checks parsed claims and turns them into what handlers see. It does check shape, bounds, issuer
  * and audience; it does not check times (`decideTimes`), realm, revocation or any requirement.
  *
  * @param claims a parsed JSON object; what is inside it gets frozen
  * @param header what the header's `typ` says
- * @returns the payload, or the code of the first failed check
+ * @returns the payload, or the first failed check
  */
 export function readClaims(
   claims: Record<string, unknown>,
   header: HeaderType,
   rules: ClaimRules,
-): TokenPayload | ErrorCode {
-  if (!isWithinBounds(claims, PAYLOAD_BOUNDS)) return 'token_malformed'
+): TokenPayload | ClaimObjection {
+  if (!isWithinBounds(claims, PAYLOAD_BOUNDS)) return toMalformed(BOUNDS_REASON)
+  const isTyped = claims['type'] !== undefined && claims['type'] !== null
+  if (header.type === null && !isTyped && rules.untyped === true) ignoreMisfits(claims, rules)
   const data = readCustomClaims(claims, rules)
-  if (data === undefined) return 'token_malformed'
-  const failure = decideIssuerAndAudience(claims, rules)
-  if (failure !== undefined) return failure
+  if (typeof data === 'string') return toMalformed(data)
+  const objection = decideIssuerAndAudience(claims, rules)
+  if (objection !== undefined) return objection
   const members = claims as unknown as Partial<PayloadMembers>
   const type = members.type ?? 'access'
-  const isTyped = members.type !== undefined && members.type !== null
   if (header.type === null) {
-    if (!rules.interop || !header.untyped || !(isTyped || rules.untyped === true)) return 'token_malformed'
-  } else if (header.type !== type) return 'token_malformed'
+    if (!rules.interop || !header.untyped) return toMalformed('The `typ` of the header is of no token here')
+    if (!isTyped && rules.untyped !== true)
+      return toMalformed('The token says no type: `interop: { untyped: true }` takes it for an access token')
+  } else if (header.type !== type)
+    return toMalformed('The `typ` of the header is not the `type` of the claims')
 
   return new TokenPayload(
     {
@@ -149,16 +164,40 @@ export function readClaims(
   )
 }
 
+function toMalformed(reason: string): ClaimObjection {
+  return { code: 'token_malformed', reason }
+}
+
+const { depth: LEVELS, members: MEMBERS } = PAYLOAD_BOUNDS
+const BOUNDS_REASON = `The claims have over ${MEMBERS} members or ${LEVELS} levels, or a member __proto__`
+
+/** Claims that mean the same in every JWT (RFC 7519 section 4.1). */
+const COMMON: ReadonlySet<string> = new Set(['sub', 'exp', 'nbf', 'iat', 'iss', 'aud', 'jti'])
+
+/**
+ * Deletes claims that an issuer of another kind uses with another meaning: those names are ours
+ * only, and what is not understood is ignored (RFC 7519 section 4). A route that requires such a
+ * claim refuses the token, as it lacks it.
+ */
+function ignoreMisfits(claims: Record<string, unknown>, { realm }: ClaimRules): void {
+  for (const name of Object.keys(claims)) {
+    const isValid = COMMON.has(name) ? undefined : CLAIMS.get(name)
+    const isForeignRealm = name === 'login_type' && realm === undefined
+    if (isForeignRealm || isValid?.(claims[name]) === false) delete claims[name]
+  }
+}
+
 /**
  * Checks the shape of every registered claim, and collects the custom ones. Null counts as absent
  * in another library's token.
  *
- * @returns the custom claims, deeply frozen; undefined when a claim is missing or of another shape
+ * @returns the custom claims, deeply frozen; in words what is wrong when a claim is missing or of
+ *   another shape
  */
-function readCustomClaims(claims: Claims, rules: ClaimRules): Claims | undefined {
+function readCustomClaims(claims: Claims, rules: ClaimRules): Claims | string {
   const required = rules.interop ? REQUIRED_OF_OTHERS : REQUIRED
   for (const name of required) {
-    if (claims[name] === undefined) return undefined
+    if (claims[name] === undefined) return `The claim \`${name}\` is missing`
   }
   let data: Record<string, unknown> | undefined
   for (const name of Object.keys(claims)) {
@@ -171,12 +210,13 @@ function readCustomClaims(claims: Claims, rules: ClaimRules): Claims | undefined
       !isValid(value) &&
       (value !== null || !rules.interop || required.includes(name as ClaimName))
     ) {
-      return undefined
+      return `The claim \`${name}\` has another form, got ${describeType(value)}`
     }
     if (typeof value === 'object') deepFreeze(value)
   }
   const { iat, exp } = claims as { iat?: number; exp: number }
-  return rules.interop || exp - (iat ?? 0) <= rules.maxLifetime ? Object.freeze(data ?? NO_DATA) : undefined
+  if (rules.interop || exp - (iat ?? 0) <= rules.maxLifetime) return Object.freeze(data ?? NO_DATA)
+  return `The token lives longer than \`limits.lifetime\`, ${rules.maxLifetime} seconds`
 }
 
 /** The custom claims of a token that has none. */
@@ -189,15 +229,18 @@ const NO_SCOPES: readonly string[] = Object.freeze([])
  * Checks who issued a token and for whom (RFC 7519 sections 4.1.1 and 4.1.3): exact strings, no
  * patterns. A token with an audience is refused where none is configured.
  */
-function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ErrorCode | undefined {
+function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ClaimObjection | undefined {
   const { iss, aud } = claims as { iss?: unknown; aud?: unknown }
   if (rules.issuer === undefined ? iss !== undefined && !isText(iss) : iss !== rules.issuer)
-    return 'issuer_invalid'
-  if (aud === undefined) return rules.audience.length === 0 ? undefined : 'audience_invalid'
+    return { code: 'issuer_invalid', reason: expected('iss', rules.issuer ?? 'a text', iss) }
+  const isForAll = rules.audience.length === 0
+  if (aud === undefined)
+    return isForAll ? undefined : { code: 'audience_invalid', reason: 'The claim `aud` is missing' }
   if (claims['type'] === 'refresh' && isRefreshAudience(aud, rules)) return undefined
   const names: unknown = typeof aud === 'string' ? [aud] : aud
-  if (!isTextList(names)) return 'audience_invalid'
-  return names.some((name) => rules.audience.includes(name)) ? undefined : 'audience_invalid'
+  if (isTextList(names) && names.some((name) => rules.audience.includes(name))) return undefined
+  const reason = isForAll ? 'The token has an `aud`, and `audience` is not set' : 'No `aud` is in `audience`'
+  return { code: 'audience_invalid', reason }
 }
 
 /** The scopes that a session's refresh token keeps for access tokens. */

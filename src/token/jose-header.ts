@@ -62,22 +62,26 @@ const TYPES: ReadonlyMap<string, TokenType> = new Map(
 /**
  * Reads an encoded header.
  *
- * @returns undefined for a text that is not a header, has a refused member, or names an unknown
- *   algorithm
+ * @returns in words what is wrong with a text that is not a header, has a refused member, or names
+ *   an unknown algorithm
  */
-export function readJoseHeader(encoded: string): JoseHeader | undefined {
-  if (encoded.length > MAX_ENCODED_LENGTH) return undefined
+export function readJoseHeader(encoded: string): JoseHeader | string {
+  if (encoded.length > MAX_ENCODED_LENGTH) return `The header is longer than ${MAX_ENCODED_LENGTH} characters`
   const text = decodeText(encoded)
   const members = text === undefined ? undefined : parseFlatObject(text)
-  if (members === undefined || members.size > MAX_MEMBERS) return undefined
-  if (REFUSED_MEMBERS.some((name) => members.has(name))) return undefined
+  if (members === undefined) return 'The header is not base64url of a JSON object with each member once'
+  if (members.size > MAX_MEMBERS) return `The header has more than ${MAX_MEMBERS} members`
+  const refused = REFUSED_MEMBERS.find((name) => members.has(name))
+  if (refused !== undefined) return `The header has the member \`${refused}\`, which is not supported`
 
   const alg = members.get('alg')
-  if (typeof alg !== 'string' || !ALGORITHMS.has(alg)) return undefined
+  if (typeof alg !== 'string' || !ALGORITHMS.has(alg))
+    return 'The header names no algorithm that is supported'
   const typ = members.get('typ')
-  if (typ !== undefined && typeof typ !== 'string') return undefined
+  if (typ !== undefined && typeof typ !== 'string') return 'The `typ` of the header is not a text'
   const kid = members.get('kid')
-  if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID_LENGTH)) return undefined
+  if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID_LENGTH))
+    return `The \`kid\` of the header is not a text of at most ${MAX_KID_LENGTH} characters`
 
   const folded = typ?.toLowerCase()
   const type = folded === undefined ? undefined : TYPES.get(folded)

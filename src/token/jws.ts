@@ -5,7 +5,7 @@
  * serializations have no code path.
  */
 
-import { AuthError } from '../errors.ts'
+import { AuthError, toReason } from '../errors.ts'
 import { decodeText, encodeText } from '../internal/bytes.ts'
 import { parseObject } from '../internal/json.ts'
 import { type JoseHeader, readJoseHeader } from './jose-header.ts'
@@ -67,7 +67,7 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
     const before = known.get(encoded)
     if (before !== undefined) return before
     const header = readJoseHeader(encoded)
-    if (header === undefined) throw new AuthError('token_malformed')
+    if (typeof header === 'string') return throwMalformed(header)
     return { ...header, keys: findCandidates(header.alg, header.kid) }
   }
 
@@ -79,26 +79,45 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
   }
 
   return (token, now) => {
-    if (token.length > limits.tokenLength) throw new AuthError('token_malformed')
+    if (token.length > limits.tokenLength)
+      throwMalformed(`The token is longer than \`limits.tokenLength\`, ${limits.tokenLength} characters`)
     const first = token.indexOf('.')
     const second = token.indexOf('.', first + 1)
     if (first <= 0 || second < 0 || token.indexOf('.', second + 1) >= 0)
-      throw new AuthError('token_malformed')
+      throwMalformed('The token has not three parts')
 
     const encodedHeader = token.slice(0, first)
     const header = toHeader(encodedHeader)
     const input = token.slice(0, second)
     const signature = token.slice(second + 1)
     const key = findKey(header.keys, now, (key) => key.verify(input, signature))
-    if (key === undefined) throw new AuthError('signature_invalid')
+    if (key === undefined) throw new AuthError('signature_invalid', toKeyInit(ring, header, now))
 
     // The MAC sees one byte of each character, so until here a character above U+00FF could stand
     // for another one. `decode` accepts only the canonical spelling of the payload; the header was
     // compared whole.
     const payload = decode(token.slice(first + 1, second))
-    if (payload === undefined) throw new AuthError('token_malformed')
+    if (payload === undefined) return throwMalformed('The payload is not canonical base64url')
     remember(encodedHeader, header)
     return { header, key, payload }
+  }
+}
+
+function throwMalformed(reason: string): never {
+  throw new AuthError('token_malformed', { cause: toReason(reason) })
+}
+
+/** The most keys whose names are told. */
+const MAX_TOLD_KEYS = 5
+
+/** Why no key was tried, where none was: then nothing is known of the signature. */
+function toKeyInit({ keys }: KeyRing, header: KnownHeader, now: number): { readonly cause?: Error } {
+  if (header.keys.some((key) => now <= key.notAfter)) return {}
+  if (header.keys.length > 0) return { cause: toReason('The key of the token has retired (`notAfter`)') }
+  const names = keys.slice(0, MAX_TOLD_KEYS).map(({ alg, kid }) => `${kid} (${alg})`)
+  const more = keys.length > MAX_TOLD_KEYS ? ' and more' : ''
+  return {
+    cause: toReason(`No key has the \`alg\` and \`kid\` of the token; known: ${names.join(', ')}${more}`),
   }
 }
 
@@ -162,7 +181,7 @@ export function prepareSignJws(
   if (signer === null) return undefined
   const members = { alg: signer.alg, ...header, kid: signer.kid }
   const encoded = Buffer.from(JSON.stringify(members)).toString('base64url')
-  if (readJoseHeader(encoded) === undefined) {
+  if (typeof readJoseHeader(encoded) === 'string') {
     throw new TypeError(
       'Expected `headers` to hold few and short texts, numbers or booleans, and no member that changes what a token is',
     )

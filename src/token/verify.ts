@@ -4,7 +4,7 @@
  * scopes.
  */
 
-import { AuthError } from '../errors.ts'
+import { AuthError, toReason } from '../errors.ts'
 import { type Awaitable, andThen } from '../internal/awaitable.ts'
 import { decodeText, flatten } from '../internal/bytes.ts'
 import { deepFreeze, parseObject } from '../internal/json.ts'
@@ -77,7 +77,8 @@ export class Verifier<C = Claims> {
     const now = this.#settings.rules.clock()
     const { header, key, payload } = this.#verifyJws(token.text.slice(token.start), now)
     const claims = parseObject(payload)
-    if (claims === undefined) throw new AuthError('token_malformed')
+    if (claims === undefined)
+      throw new AuthError('token_malformed', { cause: toReason('The payload is not a JSON object') })
     return andThen(this.#acceptClaims(claims, header, now), (accepted) => {
       this.#remember(token, key.notAfter, accepted)
       return requireTypeAndRealm(accepted, expected)
@@ -112,7 +113,7 @@ export function prepareAcceptClaims<C>(
   const { rules, schema, hasRows } = settings
   return (claims, header, now) => {
     const read = readClaims(claims, header, rules)
-    if (typeof read === 'string') throw new AuthError(read)
+    if (!(read instanceof TokenPayload)) throw new AuthError(read.code, { cause: toReason(read.reason) })
     const payload = read as TokenPayload<C>
     const failure = decideTimes(toSpan(payload, rules.leeway, hasRows), now)
     if (failure !== undefined) throw new AuthError(failure)
