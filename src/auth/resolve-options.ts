@@ -3,7 +3,7 @@
  * option is read again after this. It draws no randomness, starts no timer and reads no clock, as
  * some runtimes forbid all three while a module loads.
  */
-import { type HttpSettings, resolveHttp } from '../http/resolve-http-options.ts'
+import { HTTP_DEFAULTS, type HttpSettings, resolveHttp } from '../http/resolve-http-options.ts'
 import { isBytes } from '../internal/bytes.ts'
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
 import { type Clock, type Duration, systemClock, toSeconds } from '../internal/duration.ts'
@@ -44,15 +44,17 @@ export const DEFAULTS: Readonly<
   Required<
     Pick<AuthOptions, 'access' | 'refresh' | 'freshness' | 'leeway' | 'interop' | 'limits' | 'revocation'>
   >
-> & {
-  readonly cache: Required<CacheOptions>
-  readonly limits: Required<LimitOptions>
-  readonly sessions: typeof SESSION_DEFAULTS
-} = {
+> &
+  typeof HTTP_DEFAULTS & {
+    readonly cache: Required<CacheOptions>
+    readonly limits: Required<LimitOptions>
+    readonly sessions: typeof SESSION_DEFAULTS
+  } = {
+  ...HTTP_DEFAULTS,
   access: { expiresIn: '15m' },
   refresh: { expiresIn: SESSION_DEFAULTS.idle },
   freshness: { window: '15m' },
-  leeway: 5,
+  leeway: '5s',
   interop: false,
   cache: { entries: 10_000, bytes: 16 * 1024 * 1024 },
   limits: { tokenLength: 8192, lifetime: '400d' },

@@ -97,12 +97,23 @@ export interface CookieSettings {
   readonly refreshTtl: number
 }
 
-/** Names without prefix. Only the CSRF cookie is not HttpOnly. */
-const ROWS = {
-  access: { name: 'access_token', flags: '; HttpOnly' },
-  refresh: { name: 'refresh_token', flags: '; HttpOnly' },
-  csrf: { name: 'csrf_token', flags: '' },
-} as const
+/** The default of every option of the cookies that has one. */
+export const COOKIE_DEFAULTS: Readonly<
+  Required<Omit<CookieOptions, 'access' | 'refresh' | 'csrf' | 'domain'>>
+> &
+  Readonly<Record<keyof typeof FLAGS, Readonly<Required<CookieRowOptions>>>> = {
+  access: { name: 'access_token', path: '/' },
+  refresh: { name: 'refresh_token', path: '/' },
+  csrf: { name: 'csrf_token', path: '/' },
+  sameSite: 'Lax',
+  secure: true,
+  carry: ['access', 'refresh'],
+  partitioned: false,
+  former: [],
+}
+
+/** Only the CSRF cookie is not HttpOnly. */
+const FLAGS = { access: '; HttpOnly', refresh: '; HttpOnly', csrf: '' } as const
 
 const KNOWN = keysOf<CookieOptions>({
   access: true,
@@ -137,11 +148,11 @@ let warned = false
 export function resolveCookies(options: CookieOptions | undefined, refreshTtl: number): CookieSettings {
   const {
     domain,
-    sameSite = 'Lax',
-    secure = true,
-    carry: types = COOKIE_TYPES,
-    partitioned = false,
-    former = [],
+    sameSite = COOKIE_DEFAULTS.sameSite,
+    secure = COOKIE_DEFAULTS.secure,
+    carry: types = COOKIE_DEFAULTS.carry,
+    partitioned = COOKIE_DEFAULTS.partitioned,
+    former = COOKIE_DEFAULTS.former,
     ...rows
   } = readOptionGroup('cookies', options, KNOWN)
   if (domain !== undefined && !(typeof domain === 'string' && DOMAIN.test(domain))) {
@@ -198,12 +209,13 @@ interface SharedAttributes {
 
 /** Checks and prepares one cookie. */
 function resolveRow(
-  row: keyof typeof ROWS,
+  row: keyof typeof FLAGS,
   options: CookieRowOptions | undefined,
   { domain, secure, tail }: SharedAttributes,
 ): CookieRow {
   const at = `cookies.${row}`
-  const { name = ROWS[row].name, path = '/' } = readOptionGroup(at, options, ['name', 'path'])
+  const usual = COOKIE_DEFAULTS[row]
+  const { name = usual.name, path = usual.path } = readOptionGroup(at, options, ['name', 'path'])
   if (typeof path !== 'string' || !PATH.test(path)) {
     throw new ConfigurationError(expected(`${at}.path`, "a path that starts with '/' and has no ';'", path))
   }
@@ -211,7 +223,7 @@ function resolveRow(
   return Object.freeze({
     name: toCookieName(`${at}.name`, name, prefix),
     path,
-    attributes: `; Path=${path}${domain === undefined ? '' : `; Domain=${domain}`}${ROWS[row].flags}${tail}`,
+    attributes: `; Path=${path}${domain === undefined ? '' : `; Domain=${domain}`}${FLAGS[row]}${tail}`,
   })
 }
 

@@ -54,6 +54,14 @@ export interface CsrfSettings {
   readonly field: string
 }
 
+/** The default of every option of the protection. */
+export const CSRF_DEFAULTS: Readonly<Required<CsrfOptions>> = {
+  mode: 'both',
+  origins: [],
+  header: 'X-CSRF-Token',
+  field: 'csrf_token',
+}
+
 /** What each mode checks. */
 const MODES: ReadonlyMap<unknown, { readonly checksOrigin: boolean; readonly checksToken: boolean }> =
   new Map<CsrfMode, { readonly checksOrigin: boolean; readonly checksToken: boolean }>([
@@ -80,10 +88,10 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:
 export function resolveCsrf(option: CsrfMode | CsrfOptions | undefined, ownOrigin?: string): CsrfSettings {
   const group = typeof option === 'object' || option === undefined ? option : { mode: option }
   const {
-    mode = 'both',
-    origins = [],
-    header = 'X-CSRF-Token',
-    field = 'csrf_token',
+    mode = CSRF_DEFAULTS.mode,
+    origins = CSRF_DEFAULTS.origins,
+    header = CSRF_DEFAULTS.header,
+    field = CSRF_DEFAULTS.field,
   } = readOptionGroup('csrf', group, ['mode', 'origins', 'header', 'field'])
   const checks = toChecks(mode)
   if (!isToken(header))

@@ -3,9 +3,14 @@
  * tokens in cookies. Each module checks its own options; checks across modules are here.
  */
 import { ConfigurationError } from '../internal/configuration-error.ts'
-import { type CookieOptions, type CookieSettings, resolveCookies } from './cookie-options.ts'
-import { type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
-import { resolveTokenSources, type TokenSourceOptions, type TokenSourceSettings } from './token-sources.ts'
+import { COOKIE_DEFAULTS, type CookieOptions, type CookieSettings, resolveCookies } from './cookie-options.ts'
+import { CSRF_DEFAULTS, type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
+import {
+  resolveTokenSources,
+  TOKEN_SOURCE_DEFAULTS,
+  type TokenSourceOptions,
+  type TokenSourceSettings,
+} from './token-sources.ts'
 
 /** The options of `http/`. */
 export interface HttpOptions extends TokenSourceOptions {
@@ -20,6 +25,12 @@ export interface HttpOptions extends TokenSourceOptions {
   /** Protection of requests whose token came by cookie. Default `'both'`. */
   readonly csrf?: CsrfMode | CsrfOptions
 }
+
+/** The default of every option of `http/`. */
+export const HTTP_DEFAULTS: typeof TOKEN_SOURCE_DEFAULTS & {
+  readonly cookies: typeof COOKIE_DEFAULTS
+  readonly csrf: typeof CSRF_DEFAULTS
+} = { ...TOKEN_SOURCE_DEFAULTS, cookies: COOKIE_DEFAULTS, csrf: CSRF_DEFAULTS }
 
 /** The settings of `http/`; adapters and routes see them as `auth.http`. They hold no key. */
 export interface HttpSettings {

@@ -90,6 +90,19 @@ export interface ExtractedToken extends RawToken {
 /** The wanted type of token; `'any'` looks for an access token and then for a refresh token. */
 export type WantedType = TokenType | 'any'
 
+/** The default of every option of the places. */
+export const TOKEN_SOURCE_DEFAULTS: {
+  readonly locations: readonly Location[]
+  readonly header: Readonly<Required<HeaderOptions>>
+  readonly query: Readonly<Required<ParameterOptions>>
+  readonly body: Readonly<Required<ParameterOptions>>
+} = {
+  locations: ['header'],
+  header: { name: 'Authorization', scheme: 'Bearer' },
+  query: { access: 'access_token', refresh: 'refresh_token' },
+  body: { access: 'access_token', refresh: 'refresh_token' },
+}
+
 /** Every location that all routes may use. */
 const LOCATIONS: readonly Location[] = ['header', 'cookie', 'query', 'body']
 
@@ -106,11 +119,9 @@ export function resolveTokenSources(
   options: TokenSourceOptions,
   cookies: CookieSettings,
 ): TokenSourceSettings {
-  const { locations = ['header'] } = options
-  const { name = 'Authorization', scheme = 'Bearer' } = readOptionGroup('header', options.header, [
-    'name',
-    'scheme',
-  ])
+  const { locations = TOKEN_SOURCE_DEFAULTS.locations } = options
+  const { name = TOKEN_SOURCE_DEFAULTS.header.name, scheme = TOKEN_SOURCE_DEFAULTS.header.scheme } =
+    readOptionGroup('header', options.header, ['name', 'scheme'])
   if (!isToken(name))
     throw new ConfigurationError(expected('header.name', "a header name such as 'X-Auth'", name))
   if (scheme !== '' && !isToken(scheme)) {
@@ -150,7 +161,8 @@ function resolveParameters(
   at: 'query' | 'body',
   options: ParameterOptions | undefined,
 ): Readonly<Record<TokenType, string>> {
-  const { access = 'access_token', refresh = 'refresh_token' } = readOptionGroup(at, options, [
+  const usual = TOKEN_SOURCE_DEFAULTS[at]
+  const { access = usual.access, refresh = usual.refresh } = readOptionGroup(at, options, [
     'access',
     'refresh',
   ])
