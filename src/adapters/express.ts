@@ -1,7 +1,8 @@
 /**
- * Entry point `tokenwright/express`: guards as Express middleware (Express 4 and 5), and for anything else that takes
- * `(req, res, next)`. The payload is at `req.auth`. Express has no type for that without augmenting its own, so a guard also wraps
- * a handler, which then sees it typed, and `guard.payload(req)` reads it anywhere.
+ * Entry point `tokenwright/express`: guards as Express middleware (Express 4 and 5), and for any
+ * framework with `(req, res, next)`. The payload is at `req.auth`. Express has no type for that,
+ * and we do not augment its types. So a guard also wraps a handler, which then sees the payload
+ * typed, and `guard.payload(req)` reads it anywhere.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
@@ -28,10 +29,16 @@ import {
 
 export type { GuardOptions } from './guards.ts'
 
-/** A middleware. It says nothing of params, so that Express still infers them from the path for the handlers after it. */
+/**
+ * A middleware. Its type has no params, so that Express still infers them from the path for later
+ * handlers.
+ */
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
 
-/** A handler whose request has what the guard puts there; what it rejects with goes to `next`, also in Express 4. */
+/**
+ * A handler whose request has the values of the guard. What it rejects with goes to `next`, also in
+ * Express 4.
+ */
 export type GuardedHandler<
   A,
   Params = Request['params'],
@@ -40,17 +47,20 @@ export type GuardedHandler<
   Query = Request['query'],
 > = (req: Request<Params, ResBody, ReqBody, Query> & A, res: Response<ResBody>, next: NextFunction) => unknown
 
-/** A guard: a middleware when it is called with nothing, and a handler of its own when it is given one. */
+/** Creates a guard: a middleware, or the guarded handler if it is called with a handler. */
 export interface ExpressGuard<A> {
   /** The middleware, for handlers that follow. */
   (): Middleware
-  /** The guard and a handler in one; params are `Record<string, string>` unless they are given as a type argument. */
+  /**
+   * The guard and a handler in one. Params are `Record<string, string>` unless they are a type
+   * argument.
+   */
   <Params = Request['params'], ResBody = unknown, ReqBody = Request['body'], Query = Request['query']>(
     handler: GuardedHandler<A, Params, ResBody, ReqBody, Query>,
   ): RequestHandler<Params, ResBody, ReqBody, Query>
 }
 
-/** The guards of one application. Each of the table makes a middleware, or guards the handler that it is given. */
+/** The guards of one application. */
 export interface ExpressGuards<C, U>
   extends GuardTable<
       ExpressGuard<{ readonly auth: TokenPayload<C> }>,
@@ -59,16 +69,16 @@ export interface ExpressGuards<C, U>
       ExpressGuard<{ readonly auth: TokenPayload<C> | null }>
     >,
     ContextReaders<C, U> {
-  /** A token that meets a requirement. */
+  /** A token that satisfies a requirement. */
   token(requirement: Requirement): Middleware
-  /** A token that meets a requirement, and a handler. */
+  /** The same, with a handler. */
   token<const R extends Requirement, Params = Request['params']>(
     requirement: R,
     handler: GuardedHandler<{ readonly auth: PayloadFor<R, C> }, Params>,
   ): RequestHandler<Params, unknown>
 }
 
-/** What a middleware is called with. */
+/** The arguments of a middleware. */
 interface Call {
   readonly req: IncomingMessage
   readonly res: ServerResponse
@@ -76,9 +86,9 @@ interface Call {
 }
 
 /**
- * Makes the guards of one application.
+ * Creates the guards of one application.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is made
+ * @throws {ConfigurationError} from a guard with an invalid requirement, when the route is made
  *
  * @example
  * ```ts
@@ -109,7 +119,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
     })
     return (req, res, next) => {
       const running = run({ req, res, next })
-      // Express 4 looks at no promise of ours: whatever is rejected must reach `next`, and as an error.
+      // Express 4 ignores our promise: a rejection must reach `next`, and as an error.
       if (isPromise(running)) running.catch((reason: unknown) => next(toFailure(reason)))
     }
   }
@@ -123,7 +133,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
   }
 }
 
-/** Calls a handler; what it throws is rejected. */
+/** Calls a handler; a thrown error becomes a rejection. */
 async function callHandler(handler: GuardedHandler<never>, { req, res, next }: Call): Promise<void> {
   await handler(req as never, res as never, next)
 }

@@ -1,7 +1,8 @@
 /**
- * Entry point `tokenwright/fastify`: guards as Fastify hooks (Fastify 5), for a route's `onRequest`, `preValidation` or
- * `preHandler` and for `addHook`. The payload is at `request.auth`. Fastify has no type for that without augmenting its own:
- * `guard.payload(request)` reads it, and so does `request.getDecorator('auth')`.
+ * Entry point `tokenwright/fastify`: guards as Fastify hooks (Fastify 5), for a route's
+ * `onRequest`, `preValidation` or `preHandler` and for `addHook`. The payload is at `request.auth`.
+ * Fastify has no type for that, and we do not augment its types: `guard.payload(request)` reads it,
+ * and so does `request.getDecorator('auth')`.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Auth } from '../auth/auth.ts'
@@ -23,8 +24,9 @@ import {
 export type { GuardOptions } from './guards.ts'
 
 /**
- * A hook. `onRequest` refuses before a body is received; a token in the body is found by the hooks after it, `preValidation` and
- * `preHandler`. It calls back instead of returning a promise, as nearly every request is let in or refused at once.
+ * A hook. `onRequest` refuses before a body is received; the later hooks `preValidation` and
+ * `preHandler` find a token in the body. It takes a callback and returns no promise, because nearly
+ * every request is decided at once.
  */
 export type FastifyGuard = (
   request: FastifyRequest,
@@ -36,11 +38,11 @@ export type FastifyGuard = (
 export interface FastifyGuards<C, U>
   extends GuardTable<() => FastifyGuard, FastifyGuard, () => FastifyGuard, () => FastifyGuard>,
     ContextReaders<C, U> {
-  /** A token that meets a requirement. */
+  /** A token that satisfies a requirement. */
   token(requirement: Requirement): FastifyGuard
 }
 
-/** What a hook is called with. */
+/** The arguments of a hook. */
 interface Call {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
@@ -48,9 +50,9 @@ interface Call {
 }
 
 /**
- * Makes the guards of one application.
+ * Creates the guards of one application.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is made
+ * @throws {ConfigurationError} from a guard with an invalid requirement, when the route is made
  *
  * @example
  * ```ts
@@ -61,8 +63,12 @@ interface Call {
  * const auth = createAuth({ secret: process.env['AUTH_SECRET'] ?? '' })
  * const guard = guards(auth)
  * const app = fastify()
- * app.get('/me', { onRequest: guard.access() }, async (request) => ({ sub: guard.payload(request).sub }))
- * app.delete('/account', { onRequest: guard.fresh() }, async (_request, reply) => reply.code(204).send())
+ * app.get('/me', { onRequest: guard.access() }, async (request) => {
+ *   return { sub: guard.payload(request).sub }
+ * })
+ * app.delete('/account', { onRequest: guard.fresh() }, async (_request, reply) => {
+ *   return reply.code(204).send()
+ * })
  * ```
  */
 export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): FastifyGuards<C, U> {
@@ -71,13 +77,13 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
   function make(plan: GuardPlan): FastifyGuard {
     const authenticate = prepareAuthenticator(auth, plan)
     const run = prepareGuard<Call, void>(auth, options, {
-      // Fastify's own parser hangs on a body that somebody has read before it.
+      // Fastify's own parser hangs on a body that was read before.
       authenticate: ({ request, reply }) =>
         authenticate(new NodeRequestPort(request.raw, reply, request, false)),
       attach: ({ request }, context) => attachContext(request, context),
       next: ({ done }) => done(),
       respond({ reply }, { status, headers, body }) {
-        // As bytes: Fastify writes a charset behind the media type of texts.
+        // As bytes: Fastify adds a charset to the media type of strings.
         reply.code(status).headers(headers).send(Buffer.from(body))
       },
       reject: ({ done }, error) => done(error as Error),
@@ -88,7 +94,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
   return { ...createGuardTable(make, { refuseMisuse }), ...createContextReaders<C, U>(auth) }
 }
 
-/** Fastify does not catch what a hook throws: an error that is not handed to `done` would end the process. */
+/** Fastify catches no error of a hook: unless it is passed to `done`, it ends the process. */
 function refuseMisuse(error: Error, [, , done]: readonly unknown[]): void {
   if (typeof done !== 'function') throw error
   done(error)

@@ -1,7 +1,7 @@
 /**
- * Entry point `tokenwright/fetch`: guards around handlers that take a fetch `Request` and return a
- * `Response`: Bun, Deno, Workers, Next.js route handlers, h3 and anything else that speaks the
- * web's own types. Further arguments of the platform flow through.
+ * Entry point `tokenwright/fetch`: guards for handlers that take a fetch `Request` and return a
+ * `Response`: Bun, Deno, Workers, Next.js route handlers, h3 and others with these types. Further
+ * arguments of the platform are passed on.
  */
 
 import type { Auth } from '../auth/auth.ts'
@@ -24,14 +24,12 @@ import {
 export type { HeaderSource, RefreshingOptions } from './fetch/pages.ts'
 export type { GuardOptions } from './guards.ts'
 
-/** A guard: wraps a handler that wants the payload as its second argument. */
+/** A guard: wraps a handler that gets the payload as its second argument. */
 export type FetchGuard<P> = <Rest extends readonly unknown[]>(
   handler: (request: Request, payload: P, ...rest: Rest) => Response | Promise<Response>,
 ) => (request: Request, ...rest: Rest) => Promise<Response>
 
-/**
- * A guard: wraps a handler that wants the payload and the user as its second and third argument.
- */
+/** A guard: wraps a handler that gets the payload and the user as its second and third argument. */
 export type FetchSubjectGuard<P, U> = <Rest extends readonly unknown[]>(
   handler: (request: Request, payload: P, subject: U, ...rest: Rest) => Response | Promise<Response>,
 ) => (request: Request, ...rest: Rest) => Promise<Response>
@@ -44,22 +42,22 @@ export interface FetchGuards<C, U>
     () => FetchSubjectGuard<TokenPayload<C>, U>,
     () => FetchGuard<TokenPayload<C> | null>
   > {
-  /** A token that meets a requirement. */
+  /** A token that satisfies a requirement. */
   token<const R extends Requirement>(requirement: R): FetchGuard<PayloadFor<R, C>>
   /**
-   * Reads who is signed in, for server components and whatever else can set no cookie: nothing is
-   * renewed, and null where nobody is, or not well enough. The origin and the CSRF header are not
-   * checked: it is for rendering, not for changing.
+   * Reads who is signed in, for server components and other code that cannot set a cookie. Renews
+   * nothing. Null if no one is signed in, or if the token does not satisfy the requirement. Does
+   * not check the origin and the CSRF header: use it to render, not to change data.
    *
-   * @throws {AuthError} `store_unavailable`, where the requirement asks the store and it does not
-   *   answer
+   * @throws {AuthError} `store_unavailable`, if the requirement asks the store and it does not
+   *   respond
    */
   peek(source: HeaderSource, requirement?: Requirement): Promise<TokenPayload<C> | null>
   /**
-   * Refreshes the session of a page's visitor before `handler` renders it, when the access cookie
-   * is over or nearly so: the handler sees the new cookies in its request, the browser gets them
-   * with the response. GET and HEAD only. A refresh that is refused changes nothing. For
-   * middleware, in front of pages that `peek`; needs a session store.
+   * Refreshes a visitor's session before `handler` renders the page, if the access cookie has
+   * expired or is about to. The handler sees the new cookies in its request; the browser gets them
+   * with the response. GET and HEAD only. A refused refresh changes nothing. For middleware before
+   * pages that `peek`; needs a session store.
    */
   refreshing<Rest extends unknown[]>(
     handler: (request: Request, ...rest: Rest) => Response | Promise<Response>,
@@ -83,10 +81,9 @@ interface Call {
 }
 
 /**
- * Makes the guards of one application.
+ * Creates the guards of one application.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is
- *   made
+ * @throws {ConfigurationError} from a guard with an invalid requirement, when the route is made
  *
  * @example
  * ```ts

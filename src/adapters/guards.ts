@@ -1,7 +1,7 @@
 /**
- * The guards that all adapters share: their options, their table, and the way of one call through a
- * guard. Adapters differ in how a request is read and how a response is written; each gives that as
- * a few functions. Private to `adapters/`.
+ * The guards that all adapters share: their options, their table, and how a guard handles one call.
+ * Adapters differ in how they read a request and write a response; each passes a few functions for
+ * that. Private to `adapters/`.
  */
 
 import type { Auth } from '../auth/auth.ts'
@@ -22,14 +22,14 @@ import type { TokenPayload } from '../token/token-payload.ts'
 /** How guards respond to a request that they refuse. */
 export interface GuardOptions {
   /**
-   * Send the error response here, or hand the `AuthError` to the application's error handler.
-   * Without a handler of its own, the framework's default one sends the status and the challenge of
-   * the error. Default `'respond'`.
+   * `'respond'` sends the error response; `'throw'` passes the `AuthError` to the application's
+   * error handler. The framework's default handler sends the status and the challenge of the error.
+   * Default `'respond'`.
    */
   readonly errors?: 'respond' | 'throw'
 }
 
-/** The guards of one application, as functions that make them. */
+/** The guards of one application, as functions that create them. */
 export interface GuardTable<Access, Scopes, Subject, Optional> {
   /** Any valid access token. */
   readonly access: Access
@@ -40,60 +40,59 @@ export interface GuardTable<Access, Scopes, Subject, Optional> {
   /** An access token that covers all of these scopes. */
   readonly scopes: (...scopes: readonly string[]) => Scopes
   /**
-   * A valid access token, and the user that the `subject` option loads for it. @throws
-   * {ConfigurationError} without that option
+   * A valid access token, and the user that the `subject` option loads for it.
+   *
+   * @throws {ConfigurationError} without that option
    */
   readonly subject: Subject
   /** A valid access token or none; the payload is null for none. */
   readonly optional: Optional
 }
 
-/** What one guard is made of. */
+/** The settings of one guard. */
 export interface GuardPlan {
-  /** What it asks of a token. */
+  /** What it requires of a token. */
   readonly requirement: Requirement
   /** Whether it loads the user as well. */
   readonly loadsSubject: boolean
 }
 
 /**
- * What a guard does with one call of its framework. Prepared once for each route, so that a call
- * makes no closures.
+ * How a guard handles a call of its framework. One object per route: a call creates no closures.
  */
-export interface GuardSteps<Call, Result> {
+export interface GuardCallbacks<Call, Result> {
   /** Authenticates the request; may throw, reject, or return at once. */
   authenticate(call: Call): Awaitable<AuthContext>
-  /** Puts the payload and the user where handlers read them; what it throws is rejected. */
-  attach?(call: Call, context: AuthContext): void
   /**
-   * Goes on to the handlers. What it throws is not caught: nobody is refused for a handler's
-   * defect.
+   * Puts the payload and the user where handlers read them. An error that it throws is rejected.
    */
+  attach?(call: Call, context: AuthContext): void
+  /** Calls the handlers. Their errors are not caught: a defect of a handler is not a refusal. */
   next(call: Call, context: AuthContext): Result
   /** Sends the error response. */
   respond(call: Call, response: ResponseData, error: AuthError): Result
-  /** Hands an error to the framework, where that is anything but throwing it. */
+  /** Passes an error to the framework; default: throws it. */
   reject?(call: Call, error: unknown): Result
 }
 
-/** The functions that make guards, and `token`, whose type is each adapter's own. */
+/** The functions that create guards, and `token`, whose type each adapter has its own. */
 type RuntimeTable<G> = GuardTable<() => G, G, () => G, () => G> & {
   readonly token: (requirement: Requirement) => G
 }
 
 /**
- * Makes the table of guards.
+ * Creates the table of guards.
  *
- * @param make makes one guard; `handler` is what an Express route gives along
- * @param refuseMisuse is told of a guard that a framework calls in place of the middleware that it
- *   returns; by default it throws
+ * @param make creates one guard; `handler` is the handler that an Express route passes
+ * @param refuseMisuse called if a framework calls `guard.access` itself and not the middleware that
+ *   it returns; throws by default
  */
 export function createGuardTable<G, H = undefined>(
   make: (plan: GuardPlan, handler?: H) => G,
   { takesHandler = false, refuseMisuse = toThrow }: GuardTableOptions = {},
 ): RuntimeTable<G> {
   const factory = (name: string, requirement: Requirement, loadsSubject = false): (() => G) =>
-    // No arrow function: Nest makes an instance of whatever function it is given.
+    // Not an arrow function: Nest calls `new` on any function that it gets.
     function guard(this: unknown, ...args: readonly unknown[]): G {
       const [handler] = args
       const isCalledRight = args.length === 0 || (takesHandler && args.length === 1 && isFunction(handler))
@@ -120,11 +119,11 @@ export function createGuardTable<G, H = undefined>(
   }
 }
 
-/** What differs between the tables of adapters. */
+/** The differences between the tables of adapters. */
 export interface GuardTableOptions {
-  /** Whether a guard may be given the handler that it guards. */
+  /** Whether a guard may be called with the handler that it guards. */
   readonly takesHandler?: boolean
-  /** What is done with a guard that a framework calls as a middleware. */
+  /** Handles a guard that a framework calls as a middleware. */
   readonly refuseMisuse?: (error: ConfigurationError, args: readonly unknown[]) => unknown
 }
 
@@ -144,14 +143,14 @@ function toMisuse(name: string, takesHandler: boolean): ConfigurationError {
   const call = { scopes: "scopes('posts:write')", token: 'token({ fresh: true })' }[name] ?? `${name}()`
   const more = takesHandler ? ', or with the handler that it guards,' : ''
   return new ConfigurationError(
-    `Expected \`guard.${name}\` to be called when the route is made${more} as in \`guard.${call}\`: it makes a guard and is none`,
+    `Expected \`guard.${name}\` to be called when the route is made${more} as in \`guard.${call}\`: it creates a guard and is not one itself`,
   )
 }
 
 /**
  * Prepares the authenticator of one guard.
  *
- * @throws {ConfigurationError} for an unfit requirement, and for a guard that loads users without
+ * @throws {ConfigurationError} for an invalid requirement, and for a guard that loads users without
  *   the `subject` option
  */
 export function prepareAuthenticator<C, U>(
@@ -167,15 +166,14 @@ export function prepareAuthenticator<C, U>(
 }
 
 /**
- * Makes a guard: authenticate, then go on to the handlers or refuse.
+ * Prepares a guard: authenticate, then call the handlers or refuse.
  *
- * @returns a function that handles one call; it returns a promise only where something has to be
- *   waited for
+ * @returns a function that handles one call; it returns a promise only if something is asynchronous
  */
 export function prepareGuard<Call, Result>(
   auth: Pick<Auth<never>, 'errorResponse'>,
   { errors }: GuardOptions,
-  steps: GuardSteps<Call, Result>,
+  callbacks: GuardCallbacks<Call, Result>,
 ): (call: Call) => Result | Promise<Awaited<Result>> {
   const throws = errors === 'throw'
 
@@ -183,10 +181,10 @@ export function prepareGuard<Call, Result>(
     const error = toFailure(reason)
     if (isAuthError(error)) {
       const response = auth.errorResponse(error)
-      if (!throws) return steps.respond(call, response, error)
+      if (!throws) return callbacks.respond(call, response, error)
       addResponse(error, response)
     }
-    if (steps.reject !== undefined) return steps.reject(call, error)
+    if (callbacks.reject !== undefined) return callbacks.reject(call, error)
     throw error
   }
 
@@ -194,29 +192,29 @@ export function prepareGuard<Call, Result>(
     let context: AuthContext
     try {
       context = await pending
-      steps.attach?.(call, context)
+      callbacks.attach?.(call, context)
     } catch (error) {
       return await refuse(call, error)
     }
-    return await steps.next(call, context)
+    return await callbacks.next(call, context)
   }
 
   return (call) => {
     let context: Awaitable<AuthContext>
     try {
-      context = steps.authenticate(call)
+      context = callbacks.authenticate(call)
       if (isPromise(context)) return runLate(call, context)
-      steps.attach?.(call, context)
+      callbacks.attach?.(call, context)
     } catch (error) {
       return refuse(call, error)
     }
-    return steps.next(call, context)
+    return callbacks.next(call, context)
   }
 }
 
 /**
- * A reason that no framework takes for success: in callback protocols a falsy error means that
- * there is none, and Express skips the rest of a route for `'route'` and `'router'`.
+ * Makes an error that no framework takes for success: for callbacks a falsy error means success,
+ * and Express skips the rest of a route for `'route'` and `'router'`.
  */
 export function toFailure(reason: unknown): unknown {
   if (reason && reason !== 'route' && reason !== 'router') return reason
@@ -224,8 +222,8 @@ export function toFailure(reason: unknown): unknown {
 }
 
 /**
- * What the default error handlers of frameworks look for: Express, Koa and Fastify read `headers`,
- * Hono calls `getResponse`, and Nest wants the signature of the package `http-errors`.
+ * Adds what the default error handlers of frameworks use: Express, Koa and Fastify read `headers`,
+ * Hono calls `getResponse`, and Nest expects the properties of the package `http-errors`.
  */
 function addResponse(error: AuthError, { status, headers, body }: ResponseData): void {
   Object.defineProperties(error, {
@@ -237,9 +235,10 @@ function addResponse(error: AuthError, { status, headers, body }: ResponseData):
 }
 
 /**
- * Checks what `guards` is called with.
+ * Checks the arguments of `guards`.
  *
- * @throws {ConfigurationError} for what `createAuth` did not make, and for unfit options
+ * @throws {ConfigurationError} for an `auth` that `createAuth` did not make, and for invalid
+ *   options
  */
 export function checkGuardArguments(auth: unknown, options: GuardOptions): void {
   checkMethod('auth', 'what `createAuth` returns, as in `guards(auth)`', auth, 'authenticator')
@@ -256,29 +255,29 @@ export function checkGuardOptions(options: GuardOptions): void {
     throw new ConfigurationError(expected('errors', "'respond' or 'throw'", errors))
 }
 
-/** The names of what guards put on a request. */
+/** The names of the values that guards put on a request. */
 export type AuthContextName = keyof AuthContext
 
 /**
- * The payload that a user was loaded for. Another guard may have put another payload beside the user
- * since, and that one may be of another application.
+ * The key of the payload for which a user was loaded. A later guard, even of another application,
+ * may have replaced the payload on the request but not the user.
  */
 export const SUBJECT_OWNER: unique symbol = Symbol('tokenwright.subjectOwner')
 
-/** Puts what a guard has found on a framework's request, or on what it has in its place. */
+/** Puts the result of a guard on a framework's request, or on the object that it uses instead. */
 export function attachContext(target: object, found: AuthContext): void {
-  const carrier: { auth?: unknown; subject?: unknown; [SUBJECT_OWNER]?: unknown } = target
-  carrier.auth = found.auth
+  const holder: { auth?: unknown; subject?: unknown; [SUBJECT_OWNER]?: unknown } = target
+  holder.auth = found.auth
   if (!('subject' in found)) return
-  carrier.subject = found.subject
-  carrier[SUBJECT_OWNER] = found.auth
+  holder.subject = found.subject
+  holder[SUBJECT_OWNER] = found.auth
 }
 
 /**
- * Reads what a guard has put on a request.
+ * Reads the result of a guard from a request.
  *
- * @param guard which guard does so, for the message
- * @param hasVerified whether a payload is of the reader's own application
+ * @param guard the guard that should have run, for the message
+ * @param hasVerified whether the reader's own application verified a payload
  * @throws {ConfigurationError} when no guard has run
  */
 export function readContext<T>(
@@ -291,22 +290,19 @@ export function readContext<T>(
   const payload: unknown = (name === 'subject' ? context[SUBJECT_OWNER] : undefined) ?? context.auth
   if (payload !== null && payload !== undefined && !hasVerified(payload))
     throw new ConfigurationError(
-      `Expected \`${guard}\` of this \`createAuth\` to stand before a handler that reads \`${name}\`: a guard of another one did`,
+      `Expected \`${guard}\` of this \`createAuth\` to run before a handler that reads \`${name}\`: a guard of another one did`,
     )
   if (Object.hasOwn(request, name)) return context[name]
-  throw new ConfigurationError(`Expected \`${guard}\` to stand before a handler that reads \`${name}\``)
+  throw new ConfigurationError(`Expected \`${guard}\` to run before a handler that reads \`${name}\``)
 }
 
-/**
- * How handlers read what a guard of this application has found, and not what a guard of another one
- * has.
- */
+/** Reads the results of the guards of this application, and of no other. */
 export interface ContextReaders<C, U, Request extends object = object> {
   /**
    * The payload behind a guard.
    *
-   * @throws {ConfigurationError} without a guard of this application, or where `optional()` let a
-   *   request without a token pass
+   * @throws {ConfigurationError} without a guard of this application, and for a request without a
+   *   token behind `optional()`
    */
   readonly payload: (request: Request) => TokenPayload<C>
   /** The payload behind `optional()`. @throws {ConfigurationError} without a guard */
@@ -315,14 +311,14 @@ export interface ContextReaders<C, U, Request extends object = object> {
   readonly subjectOf: (request: Request) => U
 }
 
-/** Makes the readers of one application; they read only what its own guards have put there. */
+/** Creates the readers of one application. */
 export function createContextReaders<C, U, Request extends object = object>(
   { internals }: Auth<C, U>,
-  toCarrier: (request: Request) => object = (request) => request,
+  toHolder: (request: Request) => object = (request) => request,
 ): ContextReaders<C, U, Request> {
   const { hasVerified } = internals
   const read = <T>(request: Request, name: AuthContextName, guard: string): T =>
-    readContext(toCarrier(request), name, guard, hasVerified)
+    readContext(toHolder(request), name, guard, hasVerified)
   return {
     payload(request) {
       const value = read<TokenPayload<C> | null>(request, 'auth', 'guard.access()')

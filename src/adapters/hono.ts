@@ -38,11 +38,11 @@ export interface HonoGuards<C, U>
       () => HonoGuard<TokenPayload<C> | null>
     >,
     ContextReaders<C, U, { readonly var: object }> {
-  /** A token that meets a requirement. */
+  /** A token that satisfies a requirement. */
   token<const R extends Requirement>(requirement: R): HonoGuard<PayloadFor<R, C>>
 }
 
-/** What a middleware is called with. */
+/** The arguments of a middleware. */
 interface Call {
   readonly c: Context
   readonly next: Next
@@ -50,10 +50,9 @@ interface Call {
 }
 
 /**
- * Makes the guards of one application.
+ * Creates the guards of one application.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is
- *   made
+ * @throws {ConfigurationError} from a guard with an invalid requirement, when the route is made
  *
  * @example
  * ```ts

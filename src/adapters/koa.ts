@@ -1,6 +1,6 @@
 /**
  * Entry point `tokenwright/koa`: guards as Koa middleware (Koa 3). The payload is at
- * `ctx.state.auth`, typed by the guard where Koa's types can tell.
+ * `ctx.state.auth`, typed by the guard where Koa's types allow it.
  */
 import type { Context, Middleware, Next } from 'koa'
 import type { Auth } from '../auth/auth.ts'
@@ -39,21 +39,20 @@ export interface KoaGuards<C, U>
       () => KoaGuard<TokenPayload<C> | null>
     >,
     ContextReaders<C, U, { readonly state: object }> {
-  /** A token that meets a requirement. */
+  /** A token that satisfies a requirement. */
   token<const R extends Requirement>(requirement: R): KoaGuard<PayloadFor<R, C>>
 }
 
-/** What a middleware is called with. */
+/** The arguments of a middleware. */
 interface Call {
   readonly ctx: Context
   readonly next: Next
 }
 
 /**
- * Makes the guards of one application.
+ * Creates the guards of one application.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when the route is
- *   made
+ * @throws {ConfigurationError} from a guard with an invalid requirement, when the route is made
  *
  * @example
  * ```ts

@@ -1,8 +1,8 @@
 /**
  * Entry point `tokenwright/nest`: guards for Nest 11 and 12, on Express and on Fastify, for HTTP,
- * GraphQL and WebSocket contexts. The payload is at `request.auth`, and handlers get it by
- * `@CurrentToken()`. The one entry point of a framework that imports it at run time
- * (`@nestjs/common`, for parameter decorators); everything else of Nest is read by its shape.
+ * GraphQL and WebSocket contexts. The payload is at `request.auth`, and handlers get it with
+ * `@CurrentToken()`. Unlike other adapters this one imports its framework at run time
+ * (`@nestjs/common`, for parameter decorators). Everything else of Nest is used by its shape.
  */
 import type { Type } from '@nestjs/common'
 import type { Auth } from '../auth/auth.ts'
@@ -22,18 +22,17 @@ export { CurrentSubject, CurrentToken, Public } from './nest/decorators.ts'
 export type { NestGuard } from './nest/guard.ts'
 export { type AsyncOptions, AUTH, AuthErrorFilter, TokenwrightModule } from './nest/module.ts'
 
-/** The guards of one application: objects by `guards(auth)`, classes by `injectedGuards()`. */
+/** The guards of one application: objects from `guards(auth)`, classes from `injectedGuards()`. */
 export interface NestGuards<G> extends GuardTable<() => G, G, () => G, () => G> {
-  /** A token that meets a requirement. */
+  /** A token that satisfies a requirement. */
   token(requirement: Requirement): G
 }
 
 /**
- * Makes the guards of one application, for `@UseGuards(guard.access())`, `APP_GUARD` and
+ * Creates the guards of one application, for `@UseGuards(guard.access())`, `APP_GUARD` and
  * `useGlobalGuards`.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when the class is
- *   declared
+ * @throws {ConfigurationError} from a guard with an invalid requirement, when the class is declared
  *
  * @example
  * ```ts
@@ -51,9 +50,9 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Nest
 }
 
 /**
- * Makes guards whose `Auth` comes out of Nest's container, where `TokenwrightModule` has put it:
+ * Creates guards whose `Auth` comes from Nest's container, where `TokenwrightModule` provides it:
  * classes, for `@UseGuards(guard.access())` and `{ provide: APP_GUARD, useClass: guard.access() }`.
- * What is unfit is refused when the application starts.
+ * An invalid requirement is refused when the application starts.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /**
- * Entry point `tokenwright/node`: a `node:http` handler out of a fetch handler, so that
- * `authRoutes` and any other `(Request) => Response` mounts in `http.createServer`, Express, Koa
- * and Fastify. It translates and decides nothing.
+ * Entry point `tokenwright/node`: a `node:http` handler from a fetch handler, so that `authRoutes`
+ * and any other `(Request) => Response` can be mounted in `http.createServer`, Express, Koa and
+ * Fastify. It only translates.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
@@ -13,48 +13,42 @@ import { parseTarget } from '../http/request-target.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { toFailure } from './guards.ts'
 
-/** A handler of fetch requests that may want to know where they come from. */
+/** A handler of fetch requests, with the address of the client. */
 export type FetchHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>
 
-/**
- * A handler of `node:http` requests; `next` is called where the framework has one and the handler
- * throws.
- */
+/** A handler of `node:http` requests. It calls the framework's `next`, if any, with an error. */
 export type NodeHandler = (
   req: IncomingMessage,
   res: ServerResponse,
   next?: (error?: unknown) => void,
 ) => void
 
-/** What happens with errors. */
+/** How errors are handled. */
 export interface NodeHandlerOptions {
   /**
-   * Is told what the handler throws where there is no `next` to tell; the response is a bare 500.
-   * Default: `console.error`.
+   * Called with an error of the handler if there is no `next`; the response is then 500 without a
+   * body. Default: `console.error`.
    */
   readonly onError?: (error: unknown, req: IncomingMessage) => void
 }
 
-/**
- * The body that a framework's parser has left behind when it used the stream up: Express's and
- * others' `req.body`.
- */
+/** A request whose body a framework's parser may have read into `req.body`. */
 type ParsedRequest = IncomingMessage & {
   readonly body?: unknown
   readonly originalUrl?: string
 }
 
-/** Methods that the fetch standard has no request for. */
+/** Methods that no fetch `Request` can have. */
 const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
 
 /**
- * Makes a `node:http` handler out of a fetch handler.
+ * Makes a `node:http` handler from a fetch handler.
  *
- * A request whose path a URL parser would change (`/a/../b`, `/%2e/b`, a backslash) is a 404, and
- * one whose `Host` is none a 400: the rules that a framework in front has for a path see it as it
- * was sent.
+ * A request whose path a URL parser would change (`/a/../b`, `/%2e/b`, a backslash) gets 404,
+ * because the path rules of a framework in front see the path as it was sent. An invalid `Host`
+ * gets 400.
  *
- * @param handler gets the request, and the peer's address for limits by address
+ * @param handler gets the request, and the client's address for limits by address
  * @returns a handler for `http.createServer`, `app.use` and the like
  * @throws {ConfigurationError} for a handler that is not a function
  *
@@ -75,7 +69,7 @@ export function toNodeHandler(handler: FetchHandler, options: NodeHandlerOptions
 
   async function run(req: ParsedRequest, res: ServerResponse, url: URL): Promise<void> {
     const source = new BodySource(req)
-    // Node takes the rest of a body off the wire itself, but not of one that was begun.
+    // Node itself discards an unread body, but not the rest of one that was partly read.
     res.once('close', () => void source.discard())
     const response = await handler(toRequest(req, url, source), { address: req.socket.remoteAddress })
     await write(response, res, req.method !== 'HEAD')
@@ -112,12 +106,12 @@ function toRequest(req: ParsedRequest, url: URL, source: BodySource): Request {
 }
 
 /**
- * Turns the headers into fetch's. What `req.headers` says counts: a middleware may have set,
- * replaced or removed one, and some platforms know no other.
+ * Turns the headers into fetch's. `req.headers` counts, not the raw ones: a middleware may have
+ * set, replaced or removed one, and some platforms have no raw headers.
  */
 function toHeaders(req: IncomingMessage): Headers {
   const headers = new Headers()
-  // HTTP/2 pseudo-headers are no headers of the request.
+  // HTTP/2 pseudo-headers are not headers of the request.
   for (const name of Object.keys(req.headers)) {
     const value = name.startsWith(':') ? undefined : readHttpHeader(req, name)
     if (value !== undefined) headers.set(name, value)
@@ -127,7 +121,7 @@ function toHeaders(req: IncomingMessage): Headers {
   return headers
 }
 
-/** The request's body: the stream, or what a parser before us has made of it. */
+/** The request's body: the stream, or the value of an earlier parser. */
 function toBody(
   req: ParsedRequest,
   headers: Headers,
@@ -142,10 +136,7 @@ function toBody(
   return JSON.stringify(req.body)
 }
 
-/**
- * A body that is not touched before somebody reads it: Node leaves a connection alone whose body
- * was begun and forgotten.
- */
+/** A body that stays untouched until it is read: a partly read body would block its connection. */
 class BodySource {
   readonly #req: IncomingMessage
   #chunks: AsyncIterator<Uint8Array> | undefined
@@ -164,7 +155,7 @@ class BodySource {
     return new ReadableStream({ pull }, { highWaterMark: 0 })
   }
 
-  /** Lets go of a body that was begun and not read to its end. */
+  /** Discards the rest of a partly read body. */
   async discard(): Promise<void> {
     const isBegun = this.#chunks !== undefined && !this.#req.readableEnded && !this.#req.destroyed
     if (!isBegun) return

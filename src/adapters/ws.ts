@@ -1,8 +1,8 @@
 /**
- * Entry point `tokenwright/ws`: guards for WebSockets, at the handshake and for as long as the
- * socket is open. A refused handshake is a plain HTTP response; an open socket is closed with 4401
- * when its token expires or is revoked; each message can ask for more by the requirement of every
- * route. Works on the sockets of the package `ws`, and of Hono and Fastify, which use that package.
+ * Entry point `tokenwright/ws`: guards for WebSockets, at the handshake and while the socket is
+ * open. A refused handshake gets a plain HTTP response. An open socket is closed with 4401 when its
+ * token expires or is revoked. Each message can be checked against the requirement of any route.
+ * Works on the sockets of the package `ws`, and of Hono and Fastify, which use that package.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -30,22 +30,22 @@ import { type Connection, closeFor, connect, type SocketPort } from './ws/connec
 export type { Connection, SocketPort } from './ws/connection.ts'
 export { chooseProtocol }
 
-/** What upgrades: a `WebSocketServer` of the package `ws`, made with `noServer: true`. */
+/** A `WebSocketServer` of the package `ws`, made with `noServer: true`. */
 export interface UpgradingServer<S extends SocketPort> {
-  /** Answers the handshake and makes the socket. */
+  /** Completes the handshake and opens the socket. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, open: (socket: S) => void): void
 }
 
 /**
- * A listener for `server.on('upgrade')`. It answers every request that it gets: choose by path
- * before it.
+ * A listener for `server.on('upgrade')`. It responds to every request that it gets: choose by path
+ * before you call it.
  */
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 /**
- * Guards the sockets of a server. The handler is called with each open socket, in the turn in which
- * it opens. An `AuthError` that it throws or rejects with closes the socket; anything else is a
- * defect of the handler and reported as one.
+ * Guards the sockets of a server. The handler is called with each open socket, in the same turn of
+ * the event loop. An `AuthError` that it throws or rejects with closes the socket; any other error
+ * is a defect of the handler and reported as such.
  */
 export type SocketGuard<P, U = undefined> = <S extends SocketPort>(
   server: UpgradingServer<S>,
@@ -60,33 +60,33 @@ export interface SocketGuards<C, U>
     () => SocketGuard<TokenPayload<C>, U>,
     () => SocketGuard<TokenPayload<C> | null>
   > {
-  /** A token that meets a requirement. `locations` default to those of `locations` below. */
+  /** A token that satisfies a requirement. `locations` default to the `locations` below. */
   token<const R extends Requirement>(requirement: R): SocketGuard<PayloadFor<R, C>>
   /**
-   * Where a handshake may carry its token: the configured locations but the body, `'protocol'`, and
-   * with a session store `'ticket'`. For the guards of frameworks that open sockets:
+   * The places of a token in a handshake: the configured locations except the body, `'protocol'`,
+   * and with a session store `'ticket'`. For the guards of frameworks that open sockets:
    * `guard.token({ locations: sockets.locations })`.
    */
   readonly locations: readonly (Location | HandshakeLocation)[]
   /**
-   * Watches over a socket that was opened behind the guard of a framework.
+   * Follows a socket that was opened behind the guard of a framework, and closes it when its token
+   * ends.
    *
    * @param socket the socket: in Fastify's handler the first argument, in Hono's `onOpen` `ws.raw`
-   * @param payload what the guard gave
-   * @param requirement what a token must meet that the connection is renewed with. Default: any
-   *   valid access token
-   * @throws {ConfigurationError} when there is no socket
+   * @param payload the payload of the guard
+   * @param requirement what `renew` requires of a newer token. Default: any valid access token
+   * @throws {ConfigurationError} without a socket
    */
   follow<P extends TokenPayload<C> | null>(
     socket: SocketPort | undefined,
     payload: P,
     requirement?: Requirement,
   ): Connection<P>
-  /** How many sockets are open here. */
+  /** The number of open sockets. */
   readonly size: number
 }
 
-/** One handshake on its way through a guard. */
+/** One handshake and the handler of its socket. */
 interface Call {
   readonly request: IncomingMessage
   readonly raw: Duplex
@@ -98,9 +98,9 @@ interface Call {
 type Handler = Parameters<SocketGuard<never, never>>[1]
 
 /**
- * Makes the guards of one application.
+ * Creates the guards of one application.
  *
- * @throws {ConfigurationError} from a guard that is asked for something unfit, when it is made
+ * @throws {ConfigurationError} from a guard with an invalid requirement, when it is made
  *
  * @example
  * ```ts
@@ -135,8 +135,8 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
   const prepare = (requirement: Requirement): Requirement => auth.prepare({ locations, ...requirement })
 
   function make(plan: GuardPlan): SocketGuard<never, never> {
-    const need = prepare(plan.requirement)
-    const authenticate = prepareAuthenticator(auth, { ...plan, requirement: need })
+    const requirement = prepare(plan.requirement)
+    const authenticate = prepareAuthenticator(auth, { ...plan, requirement })
     const run = prepareGuard<Call, void>(
       auth,
       {},
@@ -147,7 +147,7 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
           hideTokens(request)
           server.handleUpgrade(request, raw, head, (socket) => {
             const connection = connect(
-              { auth, open, need },
+              { auth, open, requirement },
               socket,
               payload as TokenPayload<C> | null,
               subject,
@@ -173,7 +173,7 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
     locations,
     follow(socket, payload, requirement = {}) {
       if (socket !== undefined)
-        return connect({ auth, open, need: prepare(requirement) }, socket, payload, undefined)
+        return connect({ auth, open, requirement: prepare(requirement) }, socket, payload, undefined)
       throw new ConfigurationError('Expected `follow(socket, payload)` to get a socket of the package `ws`')
     },
     get size() {
@@ -182,7 +182,7 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
   }
 }
 
-/** Nothing can be added to the response to a handshake, so nothing is renewed in passing. */
+/** No cookie can be added to the response to a handshake, so no token is renewed in passing. */
 function toPort(request: IncomingMessage): RequestPort {
   return {
     method: request.method ?? 'GET',
@@ -194,10 +194,7 @@ function toPort(request: IncomingMessage): RequestPort {
 /** A connection may break while its token is verified. */
 function noop(): void {}
 
-/**
- * Takes tokens from among the offered protocols, so that nobody behind the guard chooses one for
- * the response.
- */
+/** Removes tokens from the offered protocols, so that later code cannot choose one. */
 function hideTokens({ headers }: IncomingMessage): void {
   const offered = headers[PROTOCOL_HEADER]
   if (offered === undefined) return
@@ -206,7 +203,7 @@ function hideTokens({ headers }: IncomingMessage): void {
   else headers[PROTOCOL_HEADER] = plain
 }
 
-/** Calls a handler. An `AuthError` of its closes its socket; a defect stays its own. */
+/** Calls a handler. An `AuthError` closes its socket; any other error is thrown on. */
 async function callHandler(socket: SocketPort, handler: () => void | Promise<void>): Promise<void> {
   try {
     await handler()
@@ -216,5 +213,5 @@ async function callHandler(socket: SocketPort, handler: () => void | Promise<voi
   }
 }
 
-/** The response to a defect, which says nothing of it. */
+/** The response to a defect, without details. */
 const INTERNAL_ERROR = { status: 500, headers: {}, body: '' }

@@ -10,7 +10,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { guards as express } from '../../src/adapters/express.ts'
 import { guards as fastifyGuards } from '../../src/adapters/fastify.ts'
 import { guards as fetchGuards } from '../../src/adapters/fetch.ts'
-import { type GuardSteps, prepareGuard } from '../../src/adapters/guards.ts'
+import { type GuardCallbacks, prepareGuard } from '../../src/adapters/guards.ts'
 import { guards as hono } from '../../src/adapters/hono.ts'
 import { guards as koa } from '../../src/adapters/koa.ts'
 import { injectedGuards, guards as nest } from '../../src/adapters/nest.ts'
@@ -32,17 +32,17 @@ function fail(): never {
 
 describe('a guard', () => {
   function run(
-    changes: Partial<GuardSteps<null, unknown>>,
+    changes: Partial<GuardCallbacks<null, unknown>>,
     errors: 'respond' | 'throw' = 'respond',
   ): unknown {
-    const steps: GuardSteps<null, unknown> = {
+    const callbacks: GuardCallbacks<null, unknown> = {
       authenticate: () => context,
       next: () => 'next',
       respond: (_call, { status }) => `responded ${status}`,
       reject: (_call, error) => error,
       ...changes,
     }
-    return prepareGuard(auth, { errors }, steps)(null)
+    return prepareGuard(auth, { errors }, callbacks)(null)
   }
 
   it('continues or rejects synchronously if there is nothing to wait for', async () => {

@@ -112,7 +112,7 @@ describe('a request that a guard of another application let pass', () => {
       const admin = createAuth({ secret: OTHER, clock: stoppedClock(), subject: () => ({}) })
       const req = { auth: await user.verifyToken(forge(claimsOf())), subject: { id: 7 } } as never
       expect(await complaintOf(() => guards(admin)[name](req))).toMatch(
-        /^ConfigurationError: Expected `guard\.\w+\(\)` of this `createAuth` to stand before .*: a guard of another one did$/,
+        /^ConfigurationError: Expected `guard\.\w+\(\)` of this `createAuth` to run before .*: a guard of another one did$/,
       )
       expect((guards(user).payload(req) as { sub: string }).sub).toBe('user-1')
       expect((guards(user).payload(req) as { sub: string }).sub).toBe('user-1')
@@ -197,7 +197,7 @@ describe.each(Object.entries(MOUNTED))('a request at %s', (_, mount) => {
     return `${response.status} ${await response.text()}`
   }
   const REFUSED =
-    /^500 ConfigurationError: Expected `guard\.\w+\(\)` of this `createAuth` to stand before .*: a guard of another one did/
+    /^500 ConfigurationError: Expected `guard\.\w+\(\)` of this `createAuth` to run before .*: a guard of another one did/
 
   it('that only the guard of users let pass shows admins no payload and no user', async () => {
     expect(await ask([['user', 'access']], 'payload')).toMatch(REFUSED)

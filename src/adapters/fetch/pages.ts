@@ -1,7 +1,7 @@
 /**
- * Pages that a server renders: reading who is signed in where nothing can be written, and
- * refreshing before a page is rendered, where a response can be. A server component cannot set a
- * cookie, so a token that was rotated there would be lost.
+ * Pages that a server renders: `peek` reads who is signed in where no response can be written, and
+ * `refreshing` refreshes earlier, where one can. A server component cannot set a cookie, so a token
+ * that it rotated would be lost.
  */
 import type { Auth } from '../../auth/auth.ts'
 import type { Requirement } from '../../auth/requirement.ts'
@@ -13,32 +13,29 @@ import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../../internal/duration.ts'
 import type { TokenPayload } from '../../token/token-payload.ts'
 
-/**
- * What has headers: a `Request`, or what a framework gives in its place, such as
- * `{ headers: await headers() }` in Next.js.
- */
+/** An object with headers: a `Request`, or in Next.js `{ headers: await headers() }`. */
 export interface HeaderSource {
   /** The headers. */
   readonly headers: Pick<Headers, 'get'>
 }
 
-/** When pages are refreshed. */
+/** The options of `refreshing`. */
 export interface RefreshingOptions {
   /** How long before its end an access token is refreshed. Default `'1m'`. */
   readonly within?: Duration
 }
 
-/** A handler of requests, with whatever else the platform gives it. */
+/** A handler of requests, with further arguments of the platform. */
 type Handler<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Response | Promise<Response>
 
 /** Any length of time. */
 const BOUNDS = { min: 0, max: Number.MAX_SAFE_INTEGER } as const
 
 /**
- * Reads who is signed in. Nothing is renewed and nothing written; where nobody is, or not well
- * enough, it is null.
+ * Reads who is signed in, and writes nothing. Null if no one is signed in, or if the token does not
+ * satisfy the requirement.
  *
- * @throws {AuthError} `store_unavailable`: then nobody can tell
+ * @throws {AuthError} `store_unavailable`, as the user's state is then unknown
  */
 export async function peek<C, U>(
   auth: Auth<C, U>,
@@ -58,7 +55,7 @@ export async function peek<C, U>(
   }
 }
 
-/** When a page is refreshed, and by which tokens. */
+/** When a page is refreshed, and with which tokens. */
 interface RefreshRules {
   /** Seconds before the end of the access token. */
   readonly within: number
@@ -66,10 +63,7 @@ interface RefreshRules {
   readonly refresh: Requirement
 }
 
-/**
- * New cookies for a request whose access token is over or nearly so; none where there is nothing to
- * refresh.
- */
+/** New cookies for a request whose access token has expired or is about to; else none. */
 async function refresh<C, U>(
   auth: Auth<C, U>,
   request: Request,
@@ -84,23 +78,21 @@ async function refresh<C, U>(
     const found = await requests.authenticate(port, required)
     if (found === null) return []
     const pair = await sessions.refresh(found.payload)
-    // Only a new refresh token replaces the one that is there: a response that repeats it may be
-    // late.
+    // Only a new refresh token replaces the browser's: a response that repeats it may be late.
     return toCookies(pair.isRefreshKept ? { access: pair.access } : pair)
   } catch (error) {
-    // A page is rendered all the same, for whoever the cookies that are there say it is; its guards
-    // decide.
+    // The page is rendered with the cookies of the request; its guards decide.
     if (isAuthError(error)) return []
     throw error
   }
 }
 
-/** The name and value at the beginning of a `Set-Cookie` line. */
+/** The name and value of a `Set-Cookie` line. */
 function toPair(line: string): string {
   return line.split(';', 1)[0] ?? ''
 }
 
-/** The request as the browser will send it next time. */
+/** The request as the browser would send it next time. */
 function withNewCookies(request: Request, lines: readonly string[]): Request {
   const fresh = lines.map(toPair)
   const names = new Set(fresh.map((pair) => pair.slice(0, pair.indexOf('='))))
@@ -116,8 +108,8 @@ function withNewCookies(request: Request, lines: readonly string[]): Request {
 /**
  * Refreshes the session of a page's visitor before the page is rendered: GET and HEAD only.
  *
- * @throws {ConfigurationError} without a session store or the cookie location, and for a `within`
- *   that is no length of time
+ * @throws {ConfigurationError} without a session store or the cookie location, and for an invalid
+ *   `within`
  */
 export function createRefreshing<C, U>(
   auth: Auth<C, U>,

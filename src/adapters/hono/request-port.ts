@@ -1,16 +1,10 @@
-/**
- * Hono's context as a request port, and the cookies of a renewed token on their way out through it.
- * It decides nothing.
- */
+/** Hono's context as a request port, which also adds the cookies of a renewed token. */
 import type { Context } from 'hono'
 import { isSearchable, peekBody, readBodyHeaders, TOKEN_BODY_LIMIT, toMediaType } from '../../http/body.ts'
 import type { RequestPort } from '../../http/request-port.ts'
 import { addTokenCookies, toResponseHeaders } from '../../http/token-cookies.ts'
 
-/**
- * What a middleware before has read through Hono, which keeps it; undefined for what was read past
- * Hono.
- */
+/** The body that an earlier middleware read with Hono, which keeps it; undefined without Hono. */
 async function readKeptBody({ req }: Context): Promise<unknown> {
   const headers = readBodyHeaders((name) => req.header(name))
   if (!isSearchable(headers, TOKEN_BODY_LIMIT)) return undefined
@@ -22,7 +16,7 @@ async function readKeptBody({ req }: Context): Promise<unknown> {
   }
 }
 
-/** The request port over Hono's context. A class, because one is made for every request. */
+/** The request port of Hono's context. A class, because every request needs one. */
 export class ContextPort implements RequestPort {
   readonly #c: Context
   #renewed: readonly string[] | null = null
@@ -49,6 +43,7 @@ export class ContextPort implements RequestPort {
 
   /**
    * The members of a JSON or form body, read from a copy, so that the handler can still read it.
+   *
    * @throws {AuthError} request_invalid
    */
   body(): Promise<unknown> {
@@ -62,8 +57,8 @@ export class ContextPort implements RequestPort {
   }
 
   /**
-   * Calls the handlers, and adds these cookies. A handler that has just set or cleared a token,
-   * such as logout, has the last word.
+   * Calls the handlers, and adds these cookies unless a handler has set or cleared one itself, as
+   * logout does.
    */
   proceed(next: () => Promise<void>): Promise<void> {
     const renewed = this.#renewed
@@ -74,7 +69,7 @@ export class ContextPort implements RequestPort {
     const c = this.#c
     addTokenCookies(
       {
-        // Hono makes a new response where the headers of the one that is there cannot be changed.
+        // Hono makes a new response if the headers of the current one are immutable.
         ...toResponseHeaders(c.res.headers),
         get: (name) => c.res.headers.get(name) ?? undefined,
         set: (name, value) => c.header(name, value),

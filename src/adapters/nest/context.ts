@@ -1,7 +1,7 @@
 /**
- * What a Nest context says of the request behind it, for the three kinds that have one: HTTP on
- * Express or Fastify, GraphQL, WebSocket. Everything is read by its shape; nothing of
- * `@nestjs/graphql`, `@nestjs/websockets` or a platform is imported.
+ * Reads the request of a Nest context, for the three kinds that have one: HTTP on Express or
+ * Fastify, GraphQL, WebSocket. Everything is read by its shape; nothing of `@nestjs/graphql`,
+ * `@nestjs/websockets` or a platform is imported.
  */
 import { IncomingMessage } from 'node:http'
 import type { ArgumentsHost } from '@nestjs/common'
@@ -13,12 +13,11 @@ import { ConfigurationError } from '../../internal/configuration-error.ts'
 import { type AuthContextName, attachContext, readContext } from '../guards.ts'
 import { toHandshakePort } from './websocket-handshake.ts'
 
-/** The kinds of context that carry a request. */
+/** The kinds of context with a request. */
 export type ContextKind = 'http' | 'graphql' | 'ws'
 
 /**
- * What GraphQL drivers put into their context. Nest's put the request at `req`; the response is
- * where each likes it.
+ * The context of a GraphQL driver. Nest's drivers have the request at `req`, the response varies.
  */
 interface GraphqlContext {
   readonly req?: unknown
@@ -30,13 +29,13 @@ interface GraphqlContext {
 /**
  * The kind of a context.
  *
- * @throws {ConfigurationError} for a microservice's message, which is no request
+ * @throws {ConfigurationError} for a microservice's message, which has no request
  */
 export function kindOf(host: ArgumentsHost): ContextKind {
   const kind = host.getType<string>()
   if (kind === 'http' || kind === 'graphql' || kind === 'ws') return kind
   throw new ConfigurationError(
-    `Expected a context of HTTP, GraphQL or WebSocket, got '${kind}': it carries no request`,
+    `Expected a context of HTTP, GraphQL or WebSocket, got '${kind}': it has no request`,
   )
 }
 
@@ -48,95 +47,92 @@ function readGraphqlRequest(host: ArgumentsHost): object {
   throw new ConfigurationError('Expected the GraphQL context to hold the HTTP request as `req`')
 }
 
-/** What a guard is asked about. */
+/** One call of a guard. */
 export interface Call {
-  /** What it was given. */
+  /** Nest's context. */
   readonly host: ArgumentsHost
-  /** Of which kind that is. */
+  /** The kind of the context. */
   readonly kind: ContextKind
-  /** What carries the payload: the framework's request, or the WebSocket client. */
-  readonly carrier: object
-  /** The framework's response; undefined where there is none. */
+  /** The object with the payload: the framework's request, or the WebSocket client. */
+  readonly holder: object
+  /** The framework's response; undefined without one. */
   readonly response: unknown
 }
 
 /**
- * Reads a context, once for each guard: Nest makes an object and its functions whenever it is asked
- * for the HTTP side of one.
+ * Reads a context, once for each guard: every call of `switchToHttp` creates an object with
+ * functions.
  *
  * @throws {ConfigurationError} for a GraphQL context without a request
  */
 export function toCall(host: ArgumentsHost, kind: ContextKind): Call {
   if (kind === 'http') {
     const http = host.switchToHttp()
-    return { host, kind, carrier: http.getRequest<object>(), response: http.getResponse<object>() }
+    return { host, kind, holder: http.getRequest<object>(), response: http.getResponse<object>() }
   }
-  const carrier = carrierOf(host, kind)
-  return { host, kind, carrier, response: kind === 'graphql' ? readGraphqlResponse(host) : undefined }
+  const holder = holderOf(host, kind)
+  return { host, kind, holder, response: kind === 'graphql' ? readGraphqlResponse(host) : undefined }
 }
 
-/** What carries the payload: the framework's request, or the WebSocket client. */
-function carrierOf(host: ArgumentsHost, kind: ContextKind): object {
+/** The object with the payload: the framework's request, or the WebSocket client. */
+function holderOf(host: ArgumentsHost, kind: ContextKind): object {
   if (kind === 'ws') return host.switchToWs().getClient<object>()
   return kind === 'http' ? host.switchToHttp().getRequest<object>() : readGraphqlRequest(host)
 }
 
 /**
- * What was found for single GraphQL fields. Fields of one request are resolved at the same time
- * behind different guards, and none may see what another's guard has found. By the field's `info`,
- * and then by request, as executors may share an `info`.
+ * The results of guards for single GraphQL fields. The fields of one request are resolved at the
+ * same time behind different guards, and none may see the result of another field's guard. Keyed by
+ * the field's `info`, and then by request, as executors may share an `info`.
  */
 const fields = new WeakMap<object, WeakMap<object, Partial<AuthContext>>>()
 
-/**
- * Puts what a guard has found where `readFound` finds it, and on the request or the WebSocket
- * client.
- */
-export function attachFound({ host, kind, carrier }: Call, found: AuthContext): void {
-  attachContext(carrier, found)
+/** Stores the result of a guard for `readFromHost`, and on the request or the WebSocket client. */
+export function attachToHost({ host, kind, holder }: Call, found: AuthContext): void {
+  attachContext(holder, found)
   if (kind !== 'graphql') return
   const info = host.getArgByIndex<object>(3)
   const requests = fields.get(info) ?? new WeakMap<object, Partial<AuthContext>>()
-  const own = { ...requests.get(carrier) }
+  const own = { ...requests.get(holder) }
   attachContext(own, found)
-  fields.set(info, requests.set(carrier, own))
+  fields.set(info, requests.set(holder, own))
 }
 
 /**
- * Reads what a guard has found: the one before this GraphQL field if there is one, else the last
- * before this request or client.
+ * Reads the result of a guard: of the one before this GraphQL field if there is one, else of the
+ * last one of this request or client.
  *
- * @param guard which guard does so, for the message
- * @param hasVerified whether a payload is of the reader's own application; without it any is
- * @throws {ConfigurationError} when no guard has run, or one of another application
+ * @param guard the guard that should have run, for the message
+ * @param hasVerified whether the reader's own application verified a payload; default: always true
+ * @throws {ConfigurationError} if no guard has run, or one of another application
  */
-export function readFound(
+export function readFromHost(
   host: ArgumentsHost,
   name: AuthContextName,
   guard: string,
   hasVerified?: (payload: unknown) => boolean,
 ): unknown {
   const kind = kindOf(host)
-  const carrier = carrierOf(host, kind)
-  const own = kind === 'graphql' ? fields.get(host.getArgByIndex<object>(3))?.get(carrier) : undefined
-  return readContext(own !== undefined && name in own ? own : carrier, name, guard, hasVerified)
+  const holder = holderOf(host, kind)
+  const own = kind === 'graphql' ? fields.get(host.getArgByIndex<object>(3))?.get(holder) : undefined
+  return readContext(own !== undefined && name in own ? own : holder, name, guard, hasVerified)
 }
 
 /** The request port of a context. */
-export function toPort({ kind, carrier, response }: Call, http: HttpSettings): RequestPort {
-  return kind === 'ws' ? toHandshakePort(carrier, http) : toHttpPort(carrier, response)
+export function toPort({ kind, holder, response }: Call, http: HttpSettings): RequestPort {
+  return kind === 'ws' ? toHandshakePort(holder, http) : toHttpPort(holder, response)
 }
 
-/** The response in a GraphQL context, where there is one; Express's requests know theirs. */
+/** The response in a GraphQL context, if any; Express's requests have it at `res`. */
 function readGraphqlResponse(host: ArgumentsHost): unknown {
   const context = host.getArgByIndex<GraphqlContext>(2)
   return context.res ?? context.reply ?? (readGraphqlRequest(host) as { readonly res?: unknown }).res
 }
 
 /**
- * Node's request. Express hands on the very same, with another prototype, by which each request
- * comes to have a shape of its own (Node 20): V8 then looks up every member anew, and one that is
- * not there, `raw`, would cost 1 us.
+ * Node's request. Express passes the same object with another prototype, which gives each request
+ * its own hidden class (Node 20): V8 then caches no look-up, and that of the missing member `raw`
+ * is slow.
  */
 function toIncoming(request: object): IncomingMessage {
   if (request instanceof IncomingMessage) return request
@@ -144,7 +140,7 @@ function toIncoming(request: object): IncomingMessage {
   return raw
 }
 
-/** The port over Node's request. Without a response nothing can be renewed in passing. */
+/** The port of Node's request. Without a response no token can be renewed in passing. */
 function toHttpPort(request: object, response: unknown): RequestPort {
   const req = toIncoming(request)
   const port = new NodeRequestPort(req, response as NodeResponse, request, req === request)

@@ -1,28 +1,28 @@
 /**
- * What handlers write: `@CurrentToken()` and `@CurrentSubject()` for what a guard has found,
- * `@Public()` for what a guard further out leaves open. Parameter decorators cannot see the
+ * The decorators for handlers: `@CurrentToken()` and `@CurrentSubject()` read the result of a
+ * guard, `@Public()` switches off guards further out. Parameter decorators cannot see the
  * parameter's type: write `TokenOf<typeof auth>` there.
  */
 import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common'
 import type { AuthInternals } from '../../auth/auth.ts'
-import { readFound } from './context.ts'
+import { readFromHost } from './context.ts'
 
-/** Where `@Public()` leaves its mark, for those who read it by Nest's `Reflector`. */
+/** The metadata key of `@Public()`, also for applications that read it with Nest's `Reflector`. */
 const PUBLIC = 'tokenwright:public'
 
-/** Where Nest's `@UseGuards()` keeps its list, on the handler or on the class. */
+/** The metadata key of the list of Nest's `@UseGuards()`, on the handler or on the class. */
 const GUARDS = '__guards__'
 
-/** `reflect-metadata`, which Nest brings. */
+/** `reflect-metadata`, which Nest loads. */
 const metadata = Reflect as typeof Reflect & { getMetadata(key: string, target: object): unknown }
 
-/** As much of an `Auth` as tells its own payloads from those of others. */
+/** The part of an `Auth` that recognizes its own payloads. */
 interface Verifying {
   /** Its members for adapters. */
   readonly internals: Pick<AuthInternals<never>, 'hasVerified'>
 }
 
-/** What the decorators are given. */
+/** The argument of the decorators. */
 type Reading = Verifying | undefined
 
 /**
@@ -32,16 +32,16 @@ type Reading = Verifying | undefined
  * The parameter's type is `TokenOf<typeof auth>`, or that and null. Without a guard the request
  * fails with a `ConfigurationError`.
  *
- * @param auth where there are several `createAuth`: a payload that another one has verified fails
- *   the request with a `ConfigurationError`
+ * @param auth for processes with several `createAuth`: a payload that another one has verified
+ *   fails the request with a `ConfigurationError`
  */
 export const CurrentToken: (auth?: Verifying) => ParameterDecorator = createParamDecorator(
   (auth: Reading, context: ExecutionContext): unknown =>
-    readFound(context, 'auth', 'guard.access()', auth?.internals.hasVerified),
+    readFromHost(context, 'auth', 'guard.access()', auth?.internals.hasVerified),
 )
 
 /**
- * The user that `guard.subject()` has loaded by the `subject` option.
+ * The user that `guard.subject()` has loaded with the `subject` option.
  *
  * The parameter's type is `SubjectOf<typeof auth>`. Without that guard the request fails with a
  * `ConfigurationError`.
@@ -50,30 +50,25 @@ export const CurrentToken: (auth?: Verifying) => ParameterDecorator = createPara
  */
 export const CurrentSubject: (auth?: Verifying) => ParameterDecorator = createParamDecorator(
   (auth: Reading, context: ExecutionContext): unknown =>
-    readFound(context, 'subject', 'guard.subject()', auth?.internals.hasVerified),
+    readFromHost(context, 'subject', 'guard.subject()', auth?.internals.hasVerified),
 )
 
 /**
- * Leaves a handler, or all handlers of a class, open: guards that stand further out let every
- * request pass and look at no token. On a handler it opens the guards of its class and of the
- * application, on a class those of the application (`APP_GUARD`). A guard that stands on the
- * handler itself always guards it. What is marked when a handler is first called for is what
- * counts.
+ * Makes a handler, or all handlers of a class, public: guards further out let every request pass
+ * and read no token. On a handler it switches off the guards of its class and of the application,
+ * on a class those of the application (`APP_GUARD`). A guard on the handler itself always runs. The
+ * marks count that exist when a handler is first called.
  */
 export const Public: () => ClassDecorator & MethodDecorator = () => SetMetadata(PUBLIC, true)
 
-/**
- * Whether a guard stands in a list of `@UseGuards()`, by itself or as the class that Nest made it
- * from.
- */
+/** Whether a list of `@UseGuards()` has a guard, or the class from which Nest made it. */
 function isNamed(target: object, guard: object): boolean {
   const list = metadata.getMetadata(GUARDS, target)
   return Array.isArray(list) && (list.includes(guard) || list.includes(guard.constructor))
 }
 
 /**
- * Whether `@Public()` opens a handler to a guard. The guard that stands closer to the handler than
- * the mark goes on guarding.
+ * Whether `@Public()` switches a guard off for a handler. A guard closer than the mark still runs.
  */
 function isOpenTo(guard: object, handler: object, owner: object): boolean {
   const isHandlerOpen = metadata.getMetadata(PUBLIC, handler) === true
@@ -82,19 +77,19 @@ function isOpenTo(guard: object, handler: object, owner: object): boolean {
 }
 
 /**
- * The handlers that `@Public()` opens to one guard. A handler is asked about once, as its marks are
- * made when its class is declared: to read them takes longer than to look up a token.
+ * The handlers for which `@Public()` switches one guard off. The marks of a handler exist when its
+ * class is declared, so they are read once: reading takes longer than a look-up of a token.
  */
 export class PublicHandlers {
   readonly #guard: object
   readonly #known = new WeakMap<object, { readonly owner: object; readonly isOpen: boolean }>()
 
-  /** @param guard what `@UseGuards()` was given */
+  /** @param guard the argument of `@UseGuards()` */
   constructor(guard: object) {
     this.#guard = guard
   }
 
-  /** Whether the handler of a context is open. */
+  /** Whether the handler of a context is public. */
   has(context: ExecutionContext): boolean {
     const handler = context.getHandler()
     const owner = context.getClass()

@@ -1,6 +1,6 @@
 /**
- * One guard of Nest's: it puts the payload on the request, or lets the refusal leave in the form of its context. It decides nothing
- * of tokens.
+ * One guard for Nest: it puts the payload on the request, or sends the refusal in the form of its
+ * context. It decides nothing about tokens.
  */
 import type { IncomingMessage } from 'node:http'
 import type { CanActivate, ExecutionContext } from '@nestjs/common'
@@ -19,10 +19,10 @@ import {
   prepareAuthenticator,
   prepareGuard,
 } from '../guards.ts'
-import { attachFound, type Call, kindOf, toCall, toPort } from './context.ts'
+import { attachToHost, type Call, kindOf, toCall, toPort } from './context.ts'
 import { PublicHandlers } from './decorators.ts'
 import {
-  dismiss,
+  disconnect,
   GraphqlAuthError,
   type HttpResponse,
   notify,
@@ -35,28 +35,32 @@ import {
 } from './error-response.ts'
 import { rememberHandshake, toHandshakePort, toHandshakeRequirement } from './websocket-handshake.ts'
 
-/** A guard for `@UseGuards()`, `APP_GUARD` and `useGlobalGuards()`; for gateways also one of connections. */
+/**
+ * A guard for `@UseGuards()`, `APP_GUARD`, `useGlobalGuards()`, and for connections of gateways.
+ */
 export interface NestGuard extends CanActivate {
   /**
-   * Whether a request or message may pass. A refused HTTP request is answered, and the promise stays open, as Nest knows no
-   * other way for a guard that has answered by itself.
+   * Whether a request or message may pass. After the response to a refused HTTP request the promise
+   * stays pending, as Nest has no other way for a guard that has responded itself.
    *
    * @throws {AuthError} in WebSocket contexts, and with `errors: 'throw'`
    */
   canActivate(context: ExecutionContext): Awaitable<boolean>
   /**
-   * Verifies the handshake of a WebSocket client, for a gateway's `handleConnection(client, request)`. Guards of messages verify
-   * it again, by what is true then; and the connection ends with its token, when that expires or is revoked. A refused client is told why and disconnected (close code 1008, or 1013 while the store is
-   * down). Never rejects for a refusal, as nobody would catch that.
+   * Verifies the handshake of a WebSocket client, for a gateway's
+   * `handleConnection(client, request)`. Guards of messages verify it again, as of that moment. The
+   * connection ends with its token, when that expires or is revoked. A refused client is told why
+   * and disconnected (close code 1008, or 1013 while the store is down). A refusal never rejects,
+   * as Nest would not catch it.
    *
-   * @param request the handshake; Socket.IO's clients keep it, those of `ws` do not
+   * @param request the handshake; clients of Socket.IO have it, those of `ws` do not
    * @returns whether the client may stay
    * @throws {ConfigurationError} for a client of `ws` without its request
    */
   admit(client: object, request?: IncomingMessage): Promise<boolean>
 }
 
-/** The guard itself; a class, so that `@UseGuards()` and `@Public()` can tell one from another. */
+/** The guard itself. A class, so that `@UseGuards()` and `@Public()` can distinguish guards. */
 export class RequestGuard<C, U> implements NestGuard {
   readonly #auth: Auth<C, U>
   readonly #handshake: Authenticator<Requirement, C, U>
@@ -64,8 +68,8 @@ export class RequestGuard<C, U> implements NestGuard {
   readonly #run: (call: Call) => Awaitable<boolean>
 
   /**
-   * @param self what `@UseGuards()` was given, where that is a class around this one
-   * @throws {ConfigurationError} when the requirement is unfit
+   * @param self the argument of `@UseGuards()`, if that is an instance around this one
+   * @throws {ConfigurationError} for an invalid requirement
    */
   constructor(auth: Auth<C, U>, plan: GuardPlan, options: GuardOptions, self?: object) {
     this.#auth = auth
@@ -76,7 +80,7 @@ export class RequestGuard<C, U> implements NestGuard {
     this.#handshake = handshake
     this.#run = prepareGuard<Call, Awaitable<boolean>>(auth, options, {
       authenticate: (call) => (call.kind === 'ws' ? handshake : request)(toPort(call, auth.http)),
-      attach: attachFound,
+      attach: attachToHost,
       next: () => true,
       respond,
       reject: (call, error) => reject(call, error, auth),
@@ -89,11 +93,15 @@ export class RequestGuard<C, U> implements NestGuard {
    * @throws {AuthError} in WebSocket contexts, and with `errors: 'throw'`
    */
   canActivate(context: ExecutionContext): Awaitable<boolean> {
-    // First, as `@Public()` also opens handlers that no request leads to, such as those of microservices.
+    // First, as `@Public()` also applies to handlers without a request, such as microservices.
     return this.#publicHandlers.has(context) || this.#run(toCall(context, kindOf(context)))
   }
 
-  /** Verifies the handshake of a WebSocket client. @throws {ConfigurationError} for a client of `ws` without its request */
+  /**
+   * Verifies the handshake of a WebSocket client.
+   *
+   * @throws {ConfigurationError} for a client of `ws` without its request
+   */
   async admit(client: object, request?: IncomingMessage): Promise<boolean> {
     if (request !== undefined) rememberHandshake(client, request)
     try {
@@ -104,7 +112,7 @@ export class RequestGuard<C, U> implements NestGuard {
       return true
     } catch (error) {
       if (!isAuthError(error)) {
-        dismiss(client, undefined)
+        disconnect(client, undefined)
         throw error
       }
       this.#end(client, error)
@@ -120,7 +128,7 @@ export class RequestGuard<C, U> implements NestGuard {
 
   #end(client: object, error: AuthError): void {
     notify(client, toMembers(error, this.#auth))
-    dismiss(client, error)
+    disconnect(client, error)
   }
 }
 
@@ -130,12 +138,16 @@ async function respond({ kind, response }: Call, data: ResponseData, error: Auth
   if (kind === 'ws') throw toWsError(error, members)
   if (kind === 'graphql') throw new GraphqlAuthError(error, members)
   writeHttpError(response as HttpResponse, data)
-  // Nest turns false, and whatever is thrown, into an answer of its own, and shows it to the application's filters. One that
-  // never settles ends here and is collected with its request. It must be a new one: a shared one would keep them all.
+  // Nest turns false, and any error, into its own response, and shows it to the application's
+  // filters. A promise that stays pending ends here, and is collected with its request. It must be
+  // a new one: a shared promise would keep all requests in memory.
   return new Promise<never>(() => undefined)
 }
 
-/** Throws the bare error to Nest's exception filters. Nest's own one knows no headers, so the challenge is set here. */
+/**
+ * Throws the error to Nest's exception filters. Nest's own filter sets no headers, so the challenge
+ * is set here.
+ */
 async function reject(
   { kind, response }: Call,
   error: unknown,

@@ -1,7 +1,7 @@
 /**
- * The way of `Auth` through Nest's container: its token, the module that provides it, guards that
- * Nest makes, and the filter for errors that handlers throw. Decorators are called as functions, so
- * that no compiler option is needed here.
+ * `Auth` in Nest's container: its injection token, the module that provides it, guards that Nest
+ * instantiates, and the filter for errors of handlers. Decorators are called as functions, so that
+ * no compiler option is needed here.
  */
 
 import type { IncomingMessage } from 'node:http'
@@ -28,35 +28,32 @@ import { kindOf } from './context.ts'
 import { GraphqlAuthError, notify, toMembers, writeHttpError } from './error-response.ts'
 import { type NestGuard, RequestGuard } from './guard.ts'
 
-/** Under what Nest's container knows the `Auth`: `@Inject(AUTH) auth: Auth`. */
+/** The injection token of the `Auth`: `@Inject(AUTH) auth: Auth`. */
 export const AUTH: unique symbol = Symbol('tokenwright.auth')
 
-/** How `forRootAsync` makes the `Auth`. */
+/** The options of `forRootAsync`. */
 export interface AsyncOptions<C, U> {
-  /** The modules whose providers the factory wants. */
+  /** The modules with the providers that the factory needs. */
   readonly imports?: NonNullable<ModuleMetadata['imports']>
-  /** The tokens of what the factory is called with, in order. */
+  /** The injection tokens of the factory's arguments, in order. */
   readonly inject?: NonNullable<FactoryProvider['inject']>
-  /** Makes the `Auth`, once, when the application starts. */
+  /** Creates the `Auth`, once, when the application starts. */
   readonly useFactory: (...injected: never[]) => Auth<C, U> | Promise<Auth<C, U>>
 }
 
-/**
- * What the module closes with the application: the `Auth` of `forRootAsync`, null for one that was
- * made outside.
- */
+/** The `Auth` that the module closes with the application: that of `forRootAsync`, else null. */
 const OWNED: unique symbol = Symbol('tokenwright.owned')
 
-/** Provides one `Auth` to the whole application, under the token `AUTH`. */
+/** Provides one `Auth` to the whole application, under the injection token `AUTH`. */
 export class TokenwrightModule implements OnApplicationShutdown {
   readonly #owned: Pick<Auth, 'close'> | null
 
-  /** Made by Nest. @param owned what is closed with the application */
+  /** Called by Nest. @param owned the `Auth` to close with the application */
   constructor(owned: Pick<Auth, 'close'> | null) {
     this.#owned = owned
   }
 
-  /** An `Auth` that was made outside; whoever made it closes it. */
+  /** Provides an `Auth` of yours, which you also close. */
   static forRoot<C, U>(auth: Auth<C, U>): DynamicModule {
     const providers = [
       { provide: AUTH, useValue: auth },
@@ -66,7 +63,7 @@ export class TokenwrightModule implements OnApplicationShutdown {
   }
 
   /**
-   * An `Auth` that is made out of other providers, such as a configuration, and closed when the
+   * Creates an `Auth` from other providers, such as a configuration, and closes it when the
    * application ends.
    */
   static forRootAsync<C, U>({ imports = [], inject = [], useFactory }: AsyncOptions<C, U>): DynamicModule {
@@ -84,12 +81,12 @@ export class TokenwrightModule implements OnApplicationShutdown {
 }
 
 /**
- * Answers the `AuthError`s that handlers throw, such as `refresh_reused` from
- * `auth.sessions.refresh`, in the form of the guards' answers. For `@UseFilters(AuthErrorFilter)`
- * or `APP_FILTER` with `TokenwrightModule`, or made by hand of an `Auth`.
+ * Responds to the `AuthError`s of handlers, such as `refresh_reused` from `auth.sessions.refresh`,
+ * as the guards do. For `@UseFilters(AuthErrorFilter)` or `APP_FILTER` with `TokenwrightModule`, or
+ * made by hand from an `Auth`.
  *
- * Gateways want it too: it tells the client why its message was refused, where Nest says "Internal
- * server error".
+ * Use it on gateways too: it tells the client why its message was refused. Without it Nest says
+ * "Internal server error".
  */
 export class AuthErrorFilter implements ExceptionFilter<AuthError> {
   readonly #auth: Pick<Auth, 'errorResponse'>
@@ -99,7 +96,7 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError> {
     this.#auth = auth
   }
 
-  /** Answers a request, tells a WebSocket client, or gives GraphQL its error. */
+  /** Responds to a request, notifies a WebSocket client, or returns the error for GraphQL. */
   catch(error: AuthError, host: ArgumentsHost): unknown {
     const kind = kindOf(host)
     if (kind === 'graphql') return new GraphqlAuthError(error, toMembers(error, this.#auth))
@@ -109,7 +106,7 @@ export class AuthErrorFilter implements ExceptionFilter<AuthError> {
   }
 }
 
-/** Makes a class of a guard, whose `Auth` comes out of the container. */
+/** Makes the class of a guard whose `Auth` comes from the container. */
 export function toInjectable(plan: GuardPlan, options: GuardOptions): Type<NestGuard> {
   class InjectedGuard implements NestGuard {
     readonly #guard: RequestGuard<Claims, unknown>
