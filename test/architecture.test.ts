@@ -24,7 +24,6 @@ import {
   checkWords,
 } from './architecture/shape.ts'
 import { parseSource, ROOT, readSources, type Source } from './architecture/source.ts'
-import { UNFINISHED } from './architecture/unfinished.ts'
 
 const library = readSources('src')
 const server = readSources('server')
@@ -69,15 +68,13 @@ describe('the library', () => {
 })
 
 describe('prose', () => {
-  const finished = [...trackedFiles()].filter(({ path }) => {
-    return process.env['PROSE'] === 'all' || !UNFINISHED.some((prefix) => path.startsWith(prefix))
-  })
+  const files = [...trackedFiles()]
   const isProse = ({ path }: TextFile): boolean =>
     /^(src|server|packages|attack|bench|examples|scripts|docs)\/|^[A-Z]+\.md$/.test(path)
-  const titles = finished.filter(({ path }) => /^test\/.*\.ts$/.test(path)).map(titlesOf)
+  const titles = files.filter(({ path }) => /^test\/.*\.ts$/.test(path)).map(titlesOf)
 
-  it('is wrapped at 100 columns', () => expectClean(checkWidths(finished.filter(isProse))))
-  it('uses the words of the field', () => expectClean(checkRetiredWords(finished.filter(isProse))))
+  it('is wrapped at 100 columns', () => expectClean(checkWidths(files.filter(isProse))))
+  it('uses the words of the field', () => expectClean(checkRetiredWords(files.filter(isProse))))
   it('uses them in the titles of tests', () => expectClean(checkRetiredWords(titles)))
   it('links to files that exist', () => {
     expectClean(checkLinks(trackedFiles(), (path) => existsSync(join(ROOT, path))))

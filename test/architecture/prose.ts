@@ -1,7 +1,4 @@
-/**
- * The rules of prose: no comment and no line of Markdown over 100 columns, and no word that this project retired.
- * `test/architecture/unfinished.ts` lists the files that these rules do not look at yet.
- */
+/** The rules of prose: no comment and no line of Markdown over 100 columns, and no retired word. */
 import { posix } from 'node:path'
 import { parseSync } from 'oxc-parser'
 
