@@ -108,9 +108,12 @@ export function createGuardTable<G, H = undefined>(
     optional: factory('optional', { optional: true }),
     scopes(...scopes) {
       if (scopes.some(isObject)) return refuseMisuse(toMisuse('scopes', takesHandler), scopes) as G
+      if (scopes.length === 0) throw new ConfigurationError(NO_SCOPES)
       return make({ requirement: { scopes }, loadsSubject: false })
     },
     token(requirement, ...rest: readonly unknown[]) {
+      if (requirement === undefined)
+        throw new ConfigurationError(expected('guard.token(requirement)', 'given a requirement', requirement))
       const [handler] = rest
       const isCalledRight = rest.length === 0 || (takesHandler && rest.length === 1 && isFunction(handler))
       if (isCalledRight) return make({ requirement, loadsSubject: false }, handler as H | undefined)
@@ -118,6 +121,9 @@ export function createGuardTable<G, H = undefined>(
     },
   }
 }
+
+const NO_SCOPES =
+  'Expected `guard.scopes(...)` to be given a scope: without one any access token would do, as with `guard.access()`'
 
 /** The differences between the tables of adapters. */
 export interface GuardTableOptions {

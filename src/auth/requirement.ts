@@ -6,7 +6,13 @@ import { type CsrfMode, type CsrfSettings, withMode } from '../http/csrf.ts'
 import { type ExtractToken, prepareExtractToken } from '../http/extract-token.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
 import { type HandshakeLocation, type Location, resolveLocations } from '../http/token-sources.ts'
-import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
+import {
+  ConfigurationError,
+  checkKnownKeys,
+  expected,
+  isRecord,
+  refuseUndefined,
+} from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import { keysOf, readFlag, readOptionGroup } from '../internal/read-options.ts'
 import type { RevocationMode } from '../session/revocation-feed.ts'
@@ -144,6 +150,7 @@ function prepareRequirement(
   if (!isRecord(requirement as unknown))
     throw new ConfigurationError(expected('requirement', 'an object', requirement))
   checkKnownKeys('', requirement, REQUIREMENT_KEYS, REQUIREMENT_SYNONYMS)
+  refuseUndefined('', requirement, REQUIREMENT_KEYS)
   const { csrf, optional = false } = requirement
   const token = prepareTokenRequirement(requirement, defaults)
   const locations = resolveRouteLocations(requirement.locations, http, defaults)

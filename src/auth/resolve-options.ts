@@ -5,7 +5,13 @@
  */
 import { HTTP_DEFAULTS, type HttpSettings, resolveHttp } from '../http/resolve-http-options.ts'
 import { isBytes } from '../internal/bytes.ts'
-import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
+import {
+  ConfigurationError,
+  checkKnownKeys,
+  expected,
+  isRecord,
+  refuseUndefined,
+} from '../internal/configuration-error.ts'
 import { type Clock, type Duration, systemClock, toSeconds } from '../internal/duration.ts'
 import type { Listeners } from '../internal/listeners.ts'
 import {
@@ -163,6 +169,16 @@ const ANY_LENGTH = { min: 1, max: Number.MAX_SAFE_INTEGER } as const
 /** `limits.lifetime` is at most a century. */
 const LIFETIME_BOUNDS = { min: 1, max: 100 * 366 * 86_400 } as const
 
+/** Options that only add checks. */
+const CHECKING_OPTIONS: readonly (keyof AuthOptions)[] = [
+  'issuer',
+  'audience',
+  'realm',
+  'claims',
+  'sessions',
+  'isRevoked',
+]
+
 /**
  * Checks every option, fills in every default and imports every key.
  *
@@ -173,6 +189,7 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
   if (!isRecord(options as unknown))
     throw new ConfigurationError(expected('createAuth(options)', 'an object', options))
   checkKnownKeys('', options, OPTION_NAMES, OPTION_SYNONYMS)
+  refuseUndefined('', options, CHECKING_OPTIONS)
   const { lifetimes, limits } = resolveLifetimes(options)
   const leeway = toSeconds('leeway', options.leeway ?? DEFAULTS.leeway, { min: 0, max: 60 })
   const freshness = readOptionGroup('freshness', options.freshness, FRESHNESS_KEYS)

@@ -93,6 +93,22 @@ export function checkKnownKeys(
   }
 }
 
+/**
+ * Refuses options that are given as undefined, such as a variable of the environment that is not
+ * set. Without them less would be checked, and nothing would show it.
+ *
+ * @param at where the options are, as the developer writes it; empty for the outermost
+ * @param names the options that must have a value where they are given
+ */
+export function refuseUndefined(at: string, options: object, names: readonly string[]): void {
+  const name = names.find((key) => Object.hasOwn(options, key) && Reflect.get(options, key) === undefined)
+  if (name === undefined) return
+  const path = at === '' ? name : `${at}.${name}`
+  throw new ConfigurationError(
+    `Expected \`${path}\` to have a value, got undefined; leave it out to check less`,
+  )
+}
+
 /** A name that a person would write. */
 const IDENTIFIER = /^[a-z_$][\w$-]{0,27}$/i
 

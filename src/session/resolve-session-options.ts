@@ -2,7 +2,7 @@
  * The options of sessions and revocation, checked and prepared. What needs a store is refused
  * without one: a protection that is silently off is worse than none.
  */
-import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isRecord, refuseUndefined } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import { keysOf, readFlag, readFunction, readOptionGroup } from '../internal/read-options.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
@@ -207,6 +207,7 @@ export function resolveSessions<C>(
     )
   }
   const options = readOptionGroup('sessions', sessions, SESSION_KEYS)
+  refuseUndefined('sessions', options, ['rights'])
   return Object.freeze({
     store: readStore(options.store),
     sessions: resolveRules(options, context),

@@ -16,6 +16,7 @@ import {
   describeType,
   expected,
   isRecord,
+  refuseUndefined,
 } from '../internal/configuration-error.ts'
 import { type Clock, readEpochSeconds, systemClock } from '../internal/duration.ts'
 import { ALGORITHMS, type Algorithm, type AlgorithmName, type Sign, type Verify } from './algorithms.ts'
@@ -202,6 +203,7 @@ function importKey(at: string, value: unknown): ImportedKey {
   const given = parseKey(at, value)
   const bare = isBareJwk(given)
   if (!bare) checkKnownKeys(at, given, ['alg', 'key', 'kid', 'notAfter', 'passphrase'])
+  refuseUndefined(at, given, ['notAfter'])
   const algorithm = readAlgorithm(`${at}.alg`, given.alg, bare)
   const source: unknown = bare ? given : given.key
   const key = readKey({

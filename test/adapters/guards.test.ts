@@ -124,6 +124,17 @@ describe.each(MAKERS)('guards of %s', (_, make) => {
     expect(make(loading as never)['subject']?.()).toBeDefined()
   })
 
+  it('refuse to require nothing where something was meant', () => {
+    const guard = make(auth as never)
+    const scopes: readonly string[] = []
+    expect(() => guard['scopes']?.(...scopes)).toThrow(
+      /^Expected `guard\.scopes\(\.\.\.\)` to be given a scope/,
+    )
+    expect(() => guard['token']?.(undefined)).toThrow(/^Expected `guard\.token\(requirement\)`/)
+    expect(() => guard['token']?.()).toThrow(/^Expected `guard\.token\(requirement\)`/)
+    expect(guard['token']?.({})).toBeDefined()
+  })
+
   it.each(['access', 'refresh', 'fresh', 'subject', 'optional', 'token', 'scopes'])(
     'report when `%s` is used as middleware without a call',
     (name) => {

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { type Auth, createAuth } from '../../src/auth/create-auth.ts'
 import type { AuthOptions } from '../../src/auth/options.ts'
 import type { StandardSchema } from '../../src/internal/schema.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
 import {
   claimsOf,
@@ -122,6 +123,19 @@ const REFUSALS: readonly (readonly [string, unknown, RegExp])[] = [
     /Unknown option `on\.refuse`; did you mean `refused`\?/,
   ],
   ['a listener that is no function', { on: { issued: true } }, /`on\.issued` to be a function/],
+  ...['issuer', 'audience', 'realm', 'claims', 'sessions', 'isRevoked'].map(
+    (name) =>
+      [
+        `${name} of a variable that is not set`,
+        { [name]: undefined },
+        /to have a value, got undefined/,
+      ] as const,
+  ),
+  [
+    'rights of a name that does not exist',
+    { sessions: { store: memoryStore(), rights: undefined } },
+    /`sessions\.rights` to have a value/,
+  ],
   ['locations of none', { locations: [] }, /`locations`/],
   ['a location that does not exist', { locations: ['headers'] }, /`locations`/],
   ['a location twice', { locations: ['header', 'header'] }, /`locations` to hold each word once/],

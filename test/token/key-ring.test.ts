@@ -318,6 +318,13 @@ describe('a key of another shape', () => {
   })
 
   // FINDING F7: milliseconds are a moment in the year 58 000: the key never retires, and nobody is told.
+  it('is refused when its notAfter is undefined, as of a variable that is not set', async () => {
+    const options = { verifying: [{ alg: 'HS256', key: SECRET, notAfter: undefined }] }
+    expect(await complaintOf(() => createKeyRing(options as never))).toMatch(
+      /^ConfigurationError: Expected `verifying\[0\]\.notAfter` to have a value/,
+    )
+  })
+
   it('is refused when its notAfter is in milliseconds', async () => {
     const key = { ...hmac(32), notAfter: NOW * 1000 }
     expect(await complaintOf(() => createKeyRing({ verifying: [key] }))).toMatch(/^ConfigurationError/)

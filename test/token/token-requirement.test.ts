@@ -198,6 +198,19 @@ describe('a requirement of another shape is refused when the route is made', () 
   })
 })
 
+it.each(
+  'type fresh maxAge acr amr scopes anyScope realm locations csrf revocation optional renew'.split(' '),
+)('a requirement whose `%s` is undefined is refused', async (name) => {
+  const { auth } = setUp()
+  for (const take of [
+    () => auth.prepare({ [name]: undefined }),
+    () => auth.verifyToken(forge(claimsOf()), { [name]: undefined }),
+  ])
+    expect(await complaintOf(take)).toBe(
+      `ConfigurationError: Expected \`${name}\` to have a value, got undefined; leave it out to check less`,
+    )
+})
+
 describe('a requirement that is no object', () => {
   const NONE: readonly (readonly [string, unknown])[] = [
     ['a list', []],
