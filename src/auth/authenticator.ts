@@ -1,7 +1,7 @@
 /**
- * The entrances to the pipeline: whole requests, bare tokens, and authenticators that adapters
- * prepare for their routes. A cached token takes a shorter way here, without a promise; this is the
- * only file where a value may have to be awaited or not.
+ * The entry points of the pipeline: whole requests, bare tokens, and authenticators that adapters
+ * prepare for their routes. A cached token takes a shorter path here, without a promise: only
+ * authenticators return values that may be promises.
  */
 import { AuthError, isAuthError } from '../errors.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'

@@ -6,7 +6,7 @@
  */
 
 import { AuthError } from '../errors.ts'
-import type { Awaitable } from '../internal/awaitable.ts'
+
 import { isRecord } from '../internal/configuration-error.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { readCookie } from './cookies.ts'
@@ -21,8 +21,8 @@ import type {
 } from './token-sources.ts'
 import { PROTOCOL_HEADER, readProtocolToken } from './websocket-handshake.ts'
 
-/** Finds the token of a request; null without one. Returns a promise only if it reads the body. */
-export type ExtractToken = (request: RequestPort) => Awaitable<ExtractedToken | null>
+/** Finds the token of a request; null without one. */
+export type ExtractToken = (request: RequestPort) => Promise<ExtractedToken | null>
 
 /** The places that are read after the header and before the body and the cookie, in order. */
 const EXPLICIT = ['query', 'protocol', 'ticket'] as const
@@ -32,7 +32,7 @@ const EXPLICIT = ['query', 'protocol', 'ticket'] as const
  *
  * It does check: that all places but the cookie hold at most one token, that nothing comes twice,
  * that no place is empty or malformed. It does not check the token itself. `Authorization` headers
- * of another scheme count as no token. Throws, or rejects with, an `AuthError` `request_invalid`.
+ * of another scheme count as no token. Rejects with an `AuthError` `request_invalid`.
  *
  * @param type the wanted type; a header has the same place for both types
  * @param locations the places to read
@@ -52,20 +52,15 @@ export function prepareExtractToken(
   const takesBody = locations.has('body')
   const takesCookie = locations.has('cookie')
 
-  /** A cookie counts only when no other place has a token. */
-  function orCookie(request: RequestPort, found: ExtractedToken | null): ExtractedToken | null {
-    if (found !== null || !takesCookie) return found
-    return only(null, extractFromCookies(request, settings, type), 'cookie')
-  }
-
-  return (request) => {
+  return async (request) => {
     let found = takesHeader ? extractFromHeader(request, settings) : null
     for (const { location, read } of places) found = only(found, read(request, settings, type), location)
     // The body is read only if no other place has a token: it may be meant for the handler.
-    if (!takesBody || found !== null) return orCookie(request, found)
-    return extractFromBody(request, settings, type).then((token) =>
-      orCookie(request, only(null, token, 'body')),
-    )
+    if (found === null && takesBody)
+      found = only(null, await extractFromBody(request, settings, type), 'body')
+    // A cookie counts only if no other place has a token.
+    if (found !== null || !takesCookie) return found
+    return only(null, extractFromCookies(request, settings, type), 'cookie')
   }
 }
 

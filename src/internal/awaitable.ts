@@ -1,7 +1,7 @@
 /**
- * Values that may have to be waited for. What is known at once is returned at once: a promise costs
- * a request one or two turns of the microtask queue, which is more than all checks of a cached
- * token together.
+ * Values that may be promises. An authenticator returns the payload of a cached token at once, as a
+ * promise costs a request more than all checks of that token. So guards look at its result, as they
+ * do at those of the application's functions; everything else is `async`.
  */
 
 /** A value, or a promise of it. */
@@ -15,9 +15,4 @@ export type Awaitable<T> = T | Promise<T>
 export function isPromise<T>(value: Awaitable<T>): value is Promise<T> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
   return typeof (value as { readonly then?: unknown }).then === 'function'
-}
-
-/** Passes a value on: at once, or when its promise resolves. */
-export function andThen<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
-  return isPromise(value) ? Promise.resolve(value).then(next) : next(value)
 }

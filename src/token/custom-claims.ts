@@ -2,22 +2,18 @@
  * Custom claims and the user's schema for them. The schema checks when a token is issued and again
  * when it is verified, so its output must be valid input: a transforming schema does not compile.
  */
-import { type Awaitable, andThen } from '../internal/awaitable.ts'
+
 import type { SchemaResult, StandardSchema } from '../internal/schema.ts'
 
 /** The checked value, or the error that names every member that the schema refused. */
 export type CheckedData<C> = { readonly data: C } | { readonly error: TypeError }
 
-/**
- * Checks custom claims by the schema.
- *
- * @returns a promise when the schema is asynchronous
- */
-export function validateData<C>(
+/** Checks custom claims by the schema. */
+export async function validateData<C>(
   schema: StandardSchema<unknown, C>,
   value: unknown,
-): Awaitable<CheckedData<C>> {
-  return andThen(schema['~standard'].validate(value), readResult<C>)
+): Promise<CheckedData<C>> {
+  return readResult(await schema['~standard'].validate(value))
 }
 
 /** The most issues of a schema that a message lists. */

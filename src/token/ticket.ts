@@ -12,7 +12,7 @@ import { parseObject } from '../internal/json.ts'
 import { decideTimes, hasEnded } from './claims.ts'
 import { prepareSignJws, prepareVerifyJws, type VerifyJws } from './jws.ts'
 import type { TokenPayload } from './token-payload.ts'
-import { type AcceptClaims, prepareAcceptClaims, type VerifySettings } from './verify.ts'
+import { acceptClaims, applySchema, type VerifySettings } from './verify.ts'
 
 /** A ticket in a response body. */
 export interface Ticket {
@@ -44,7 +44,6 @@ export class Tickets<C> {
   readonly #settings: Omit<VerifySettings<C>, 'cache'>
   readonly #sign: ((payload: string) => string) | undefined
   readonly #verifyJws: VerifyJws<string>
-  readonly #acceptClaims: AcceptClaims<C>
 
   /** @param settings as for the verifier of access tokens */
   constructor(settings: Omit<VerifySettings<C>, 'cache'>) {
@@ -52,7 +51,6 @@ export class Tickets<C> {
     this.#settings = settings
     this.#sign = prepareSignJws(ring, { typ: TYP })
     this.#verifyJws = prepareVerifyJws(ring, { tokenLength: limits.tokenLength + EXTRA_LENGTH }, decodeText)
-    this.#acceptClaims = prepareAcceptClaims(settings)
   }
 
   /**
@@ -90,6 +88,7 @@ export class Tickets<C> {
       throw new AuthError('token_malformed')
     const failure = decideTimes({ from: iat - leeway, until: exp + leeway }, now)
     if (failure !== undefined) throw new AuthError(failure)
-    return { jti, payload: await this.#acceptClaims(access, { type: 'access', untyped: false }, now) }
+    const accepted = acceptClaims(access, { type: 'access', untyped: false }, now, this.#settings)
+    return { jti, payload: await applySchema(accepted, this.#settings) }
   }
 }

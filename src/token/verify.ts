@@ -1,11 +1,10 @@
 /**
- * From a token to a payload: signature, claims, times, type and realm. Synchronous, unless the
- * user's schema for custom claims is asynchronous. It does not check revocation, freshness or
- * scopes.
+ * From a token to a payload: signature, claims, times, type and realm. It does not check
+ * revocation, freshness or scopes.
  */
 
 import { AuthError, toReason } from '../errors.ts'
-import { type Awaitable, andThen } from '../internal/awaitable.ts'
+
 import { decodeText, flatten } from '../internal/bytes.ts'
 import { deepFreeze, parseObject } from '../internal/json.ts'
 import type { StandardSchema } from '../internal/schema.ts'
@@ -40,14 +39,14 @@ export class Verifier<C = Claims> {
   readonly isCaching: boolean
   readonly #settings: VerifySettings<C>
   readonly #verifyJws: VerifyJws<string>
-  readonly #acceptClaims: AcceptClaims<C>
+
   readonly #cache: TokenCache<TokenPayload<C>> | null
 
   /** @param settings as `createAuth` resolved them */
   constructor(settings: VerifySettings<C>) {
     this.#settings = settings
     this.#verifyJws = prepareVerifyJws(settings.ring, settings.limits, decodeText)
-    this.#acceptClaims = prepareAcceptClaims(settings)
+
     this.#cache = settings.cache && new TokenCache(settings.cache, settings.rules.clock)
     this.isCaching = this.#cache !== null
   }
@@ -71,18 +70,20 @@ export class Verifier<C = Claims> {
    * @param expected the accepted type and realm
    * @throws {AuthError} `token_malformed`, `signature_invalid`, `issuer_invalid`,
    *   `audience_invalid`, `token_expired`, `token_not_active`, `access_token_required`,
-   *   `refresh_token_required`, `realm_mismatch`; as a rejection when the schema is asynchronous
+   *   `refresh_token_required`, `realm_mismatch`
    */
-  verify(token: RawToken, expected: ExpectedToken): Awaitable<TokenPayload<C>> {
-    const now = this.#settings.rules.clock()
+  async verify(token: RawToken, expected: ExpectedToken): Promise<TokenPayload<C>> {
+    const settings = this.#settings
+    const now = settings.rules.clock()
     const { header, key, payload } = this.#verifyJws(token.text.slice(token.start), now)
     const claims = parseObject(payload)
     if (claims === undefined)
       throw new AuthError('token_malformed', { cause: toReason('The payload is not a JSON object') })
-    return andThen(this.#acceptClaims(claims, header, now), (accepted) => {
-      this.#remember(token, key.notAfter, accepted)
-      return requireTypeAndRealm(accepted, expected)
-    })
+    const accepted = acceptClaims(claims, header, now, settings)
+    // Without a schema nothing is awaited: an await costs more than the checks of the claims.
+    const checked = settings.schema === null ? accepted : await applySchema(accepted, settings)
+    this.#remember(token, key.notAfter, checked)
+    return requireTypeAndRealm(checked, expected)
   }
 
   #remember({ text, start }: RawToken, notAfter: number, value: TokenPayload<C>): void {
@@ -93,36 +94,42 @@ export class Verifier<C = Claims> {
   }
 }
 
+/** The settings of the checks of claims. */
+type ClaimSettings<C> = Pick<VerifySettings<C>, 'rules' | 'schema' | 'hasRows'>
+
 /**
- * Checks claims whose signature is valid: their shape, issuer, audience, times and custom claims.
+ * Checks claims whose signature is valid: their shape, issuer, audience and times. It does not
+ * check custom claims.
  *
  * @param header what the header's `typ` says of the token's type
  * @param now epoch seconds
- * @throws {AuthError} as `Verifier.verify`; as a rejection when the schema is asynchronous
+ * @throws {AuthError} as `Verifier.verify`
  */
-export type AcceptClaims<C> = (
+export function acceptClaims<C>(
   claims: Record<string, unknown>,
   header: HeaderType,
   now: number,
-) => Awaitable<TokenPayload<C>>
+  { rules, hasRows }: ClaimSettings<C>,
+): TokenPayload<C> {
+  const read = readClaims(claims, header, rules)
+  if (!(read instanceof TokenPayload)) throw new AuthError(read.code, { cause: toReason(read.reason) })
+  const failure = decideTimes(toSpan(read, rules.leeway, hasRows), now)
+  if (failure !== undefined) throw new AuthError(failure)
+  return read as TokenPayload<C>
+}
 
-/** Prepares the checks of claims. */
-export function prepareAcceptClaims<C>(
-  settings: Pick<VerifySettings<C>, 'rules' | 'schema' | 'hasRows'>,
-): AcceptClaims<C> {
-  const { rules, schema, hasRows } = settings
-  return (claims, header, now) => {
-    const read = readClaims(claims, header, rules)
-    if (!(read instanceof TokenPayload)) throw new AuthError(read.code, { cause: toReason(read.reason) })
-    const payload = read as TokenPayload<C>
-    const failure = decideTimes(toSpan(payload, rules.leeway, hasRows), now)
-    if (failure !== undefined) throw new AuthError(failure)
-    if (schema === null) return payload
-
-    return andThen(validateData(schema, payload.data), (checked) => {
-      if ('error' in checked) throw new AuthError('token_malformed', { cause: checked.error })
-      const data = deepFreeze(checked.data)
-      return new TokenPayload({ ...payload, data }, rules.origin ?? rules, toAccessAudience(payload))
-    })
-  }
+/**
+ * Replaces the custom claims of a payload by the output of the schema, if there is one.
+ *
+ * @throws {AuthError} `token_malformed` when the schema refuses them
+ */
+export async function applySchema<C>(
+  payload: TokenPayload<C>,
+  { rules, schema }: ClaimSettings<C>,
+): Promise<TokenPayload<C>> {
+  if (schema === null) return payload
+  const checked = await validateData(schema, payload.data)
+  if ('error' in checked) throw new AuthError('token_malformed', { cause: checked.error })
+  const data = deepFreeze(checked.data)
+  return new TokenPayload({ ...payload, data }, rules.origin ?? rules, toAccessAudience(payload))
 }

@@ -17,7 +17,7 @@ import { injectedGuards, guards as nest } from '../../src/adapters/nest.ts'
 import { guards as ws } from '../../src/adapters/ws.ts'
 import { AuthError } from '../../src/errors.ts'
 import { ConfigurationError } from '../../src/index.ts'
-import { andThen, isPromise } from '../../src/internal/awaitable.ts'
+import { isPromise } from '../../src/internal/awaitable.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { claimsOf, forge, setUp } from '../token/forge.ts'
 
@@ -87,9 +87,8 @@ describe('a guard', () => {
 })
 
 describe('a value that may be a promise', () => {
-  it('is a promise if it has a `then`, whatever its class', async () => {
-    expect(andThen(1, (value) => value + 1)).toBe(2)
-    expect(await andThen(Promise.resolve(1), (value) => value + 1)).toBe(2)
+  it('is a promise if it has a `then`, whatever its class', () => {
+    expect(isPromise(Promise.resolve(1))).toBe(true)
     // biome-ignore lint/suspicious/noThenProperty: what database libraries return
     const query = { then: (resolve: (value: number) => void) => resolve(1) }
     expect(isPromise(query as unknown)).toBe(true)
