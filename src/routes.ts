@@ -7,6 +7,7 @@
 import type { Auth } from './auth/auth.ts'
 import { isAuthError } from './errors.ts'
 import { checkOrigin, isUnsafe } from './http/csrf.ts'
+import { deleteAfterRefusal } from './http/repeated-cookies.ts'
 import type { RequestInfo } from './http/request-port.ts'
 import { readPath } from './http/request-target.ts'
 import type { Delivery } from './http/token-response.ts'
@@ -22,6 +23,7 @@ import { keysOf, readFunction } from './internal/read-options.ts'
 import { type ClientAddress, createClientAddress } from './routes/client-address.ts'
 import type { MayRevoke, VerifyClient } from './routes/clients.ts'
 import {
+  appendCookies,
   createRouteContext,
   type Route,
   type RouteDependencies,
@@ -225,14 +227,15 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
     const context = createRouteContext(request, name, () => deps.address(request, info), info?.address)
     try {
       if (checksOrigin && isUnsafe(request.method)) checkOrigin(context.port, csrf)
-      return await route(deps, context)
+      return appendCookies(await route(deps, context), context.deletions)
     } catch (error) {
       if (error instanceof ConfigurationError) return respondMisconfigured(error)
       if (!isAuthError(error)) throw error
       const address = await context.address().catch(() => undefined)
       auth.internals.reportRefusal(error, context.port, { ...context.facts, address })
       const { status, headers, body } = auth.errorResponse(error)
-      return new Response(body, { status, headers })
+      const lines = deps.usesCookies ? deleteAfterRefusal(error, context.port, auth.http.cookies) : []
+      return appendCookies(new Response(body, { status, headers }), lines)
     }
   }
   async function handle(request: Request, info?: RequestInfo): Promise<Response> {

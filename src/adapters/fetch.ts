@@ -107,7 +107,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
         const found = plan.loadsSubject ? [payload, subject] : [payload]
         return withTokenCookies(await call.handler(call.request, ...found, ...call.rest), call.renewed)
       },
-      respond: async (_call, { status, headers, body }) => new Response(body, { status, headers }),
+      respond: async ({ renewed }, { status, headers, body }) =>
+        withTokenCookies(new Response(body, { status, headers }), renewed),
       async reject(_call, error) {
         throw error
       },

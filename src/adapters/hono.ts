@@ -80,8 +80,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
         for (const name of Reflect.ownKeys(found)) c.set(name as string, found[name as never])
       },
       next: ({ port, next }) => port.proceed(next),
-      respond: async (_call, { status, headers, body }) => new Response(body, { status, headers }),
-      async reject(_call, error) {
+      respond: async ({ port }, { status, headers, body }) =>
+        port.addCookies(new Response(body, { status, headers })),
+      async reject({ port }, error) {
+        port.prepareCookies()
         throw error
       },
     })

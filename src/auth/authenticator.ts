@@ -4,6 +4,8 @@
  * authenticators return values that may be promises.
  */
 import { AuthError, isAuthError } from '../errors.ts'
+import type { CookieSettings } from '../http/cookie-options.ts'
+import { deleteAfterRefusal } from '../http/repeated-cookies.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { ExtractedToken, HandshakeLocation, HeaderRow, Location } from '../http/token-sources.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
@@ -136,6 +138,8 @@ export interface RequestDependencies<C> {
   readonly prepare: PrepareRequirement
   /** The header of the token. */
   readonly header: HeaderRow
+  /** The cookies of tokens. */
+  readonly cookies: CookieSettings
   /** Tells of refused requests. */
   readonly refusals: RefusalReporter
 }
@@ -254,7 +258,10 @@ class RequestAuthenticator<C> {
   }
 
   #report(error: unknown, request: RequestPort): never {
-    if (isAuthError(error)) this.#deps.refusals.report(error, request)
+    if (!isAuthError(error)) throw error
+    this.#deps.refusals.report(error, request)
+    const lines = deleteAfterRefusal(error, request, this.#deps.cookies)
+    if (lines.length > 0) request.setCookies?.(lines)
     throw error
   }
 }

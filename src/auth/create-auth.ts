@@ -157,6 +157,7 @@ function connect<C, U>(settings: Settings<C, U>) {
     hasBlocklist,
     prepare,
     header,
+    cookies: http.cookies,
     refusals,
   })
   const followers = new TokenFollowers<C>({

@@ -7,6 +7,7 @@ import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { AuthError, isAuthError } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
+import { deleteRepeated } from '../http/repeated-cookies.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
 import type { FindClientAddress } from './client-address.ts'
@@ -77,6 +78,8 @@ export interface RouteContext {
   readonly body: () => Promise<Record<string, unknown> | undefined>
   /** What a refusal of this request is reported with; routes fill it in. */
   readonly facts: { account?: string; sub?: string }
+  /** Lines that delete cookies whose name came twice, for the response. */
+  deletions: readonly string[]
   /** What the last segment of the path names, such as a session; empty where it names nothing. */
   readonly name: string
 }
@@ -102,7 +105,7 @@ export function createRouteContext(
     return parsed
   }
   const port = { ...toRequestPort(request), body, address: connection }
-  return { request, address, body, port, facts: {}, name }
+  return { request, address, body, port, facts: {}, deletions: [], name }
 }
 
 /** Authenticates the request. @throws {AuthError} as `auth.authenticate` */
@@ -124,9 +127,10 @@ export async function authenticateRequest<C>(
  */
 export async function endSessionOfRequest<C>(
   { auth }: RouteDependencies<C>,
-  { port }: RouteContext,
+  context: RouteContext,
   candidates: readonly Requirement[],
 ): Promise<boolean> {
+  const { port } = context
   for (const requirement of candidates) {
     try {
       const extracted = await auth.internals.requests.extract(port, requirement)
@@ -138,6 +142,7 @@ export async function endSessionOfRequest<C>(
       return true
     } catch (error) {
       if (!isAuthError(error) || error.status === 503) throw error
+      if (error.code === 'request_invalid') context.deletions = deleteRepeated(port, auth.http.cookies, true)
     }
   }
   return false
@@ -184,6 +189,12 @@ export function toEmpty(cookies: readonly string[] = []): Response {
   const headers = new Headers({ 'Cache-Control': 'no-store' })
   for (const line of cookies) headers.append('Set-Cookie', line)
   return new Response(null, { status: 204, headers })
+}
+
+/** Adds `Set-Cookie` lines to a response of a route. */
+export function appendCookies(response: Response, lines: readonly string[]): Response {
+  for (const line of lines) response.headers.append('Set-Cookie', line)
+  return response
 }
 
 /** The response where the application is at fault. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { ConfigurationError, createAuth } from '../../src/index.ts'
-import { authRoutes } from '../../src/routes.ts'
+import { authRoutes, type CorsOptions } from '../../src/routes.ts'
 
 const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
 const APP = 'https://app.example.com'
 
-function setUp(cors?: { origins: readonly string[] }, origins: readonly string[] = [APP]) {
+function setUp(cors?: CorsOptions, origins: readonly string[] = [APP]) {
   const auth = createAuth({ secret: SECRET, locations: ['header', 'cookie'], csrf: { origins } })
   return authRoutes(auth, { verifyCredentials: () => null, throttle: false, ...(cors && { cors }) })
 }
@@ -78,6 +78,39 @@ describe('with origins', () => {
       expect(headers.get('access-control-expose-headers')).toBe('WWW-Authenticate, Retry-After')
       expect(headers.get('vary')).toBe('Origin')
     }
+  })
+})
+
+describe('with headers of the page', () => {
+  const ours = 'Authorization, Content-Type, x-csrf-token'
+  const allowed = async (allowedHeaders?: readonly string[], origin = APP) => {
+    const cors = { origins: [APP], ...(allowedHeaders && { allowedHeaders }) }
+    const { headers } = await ask(setUp(cors), 'OPTIONS', '/auth/refresh', origin)
+    return headers.get('access-control-allow-headers')
+  }
+
+  it('allows them beside ours, to accepted origins', async () => {
+    expect(await allowed(['traceparent', 'baggage'])).toBe(`${ours}, traceparent, baggage`)
+    expect(await allowed([])).toBe(ours)
+    expect(await allowed(['traceparent'], 'https://evil.example')).toBeNull()
+  })
+
+  it('repeats none that a request asks for', async () => {
+    const headers = { origin: APP, 'access-control-request-headers': 'x-asked' }
+    const request = new Request('https://api.example.com/auth/refresh', { method: 'OPTIONS', headers })
+    const response = await setUp({ origins: [APP], allowedHeaders: ['traceparent'] })(request)
+    expect(response.headers.get('access-control-allow-headers')).toBe(`${ours}, traceparent`)
+  })
+
+  it.each([['a b'], [''], ['x\r\ny'], ['a,b'], [5], [null]])('refuses what is no name: %j', (name) => {
+    expect(() => setUp({ origins: [APP], allowedHeaders: ['ok', name as string] })).toThrow(
+      /^Expected `cors.allowedHeaders` to be a list of header names such as 'traceparent'/,
+    )
+  })
+
+  it('refuses what is no list', () => {
+    for (const allowedHeaders of ['traceparent', {}, null] as never[])
+      expect(() => setUp({ origins: [APP], allowedHeaders })).toThrow(ConfigurationError)
   })
 })
 

@@ -2,7 +2,7 @@
 import type { Context } from 'hono'
 import { isSearchable, peekBody, readBodyHeaders, TOKEN_BODY_LIMIT, toMediaType } from '../../http/body.ts'
 import type { RequestPort } from '../../http/request-port.ts'
-import { addTokenCookies, toResponseHeaders } from '../../http/token-cookies.ts'
+import { addTokenCookies, toResponseHeaders, withTokenCookies } from '../../http/token-cookies.ts'
 
 /** The body that an earlier middleware read with Hono, which keeps it; undefined without Hono. */
 async function readKeptBody({ req }: Context): Promise<unknown> {
@@ -63,6 +63,16 @@ export class ContextPort implements RequestPort {
   proceed(next: () => Promise<void>): Promise<void> {
     const renewed = this.#renewed
     return renewed === null ? next() : next().then(() => this.#addCookies(renewed))
+  }
+
+  /** Adds these cookies to a response of our own. */
+  addCookies(response: Response): Response {
+    return withTokenCookies(response, this.#renewed ?? [])
+  }
+
+  /** Adds these cookies to the response that the application's error handler will make. */
+  prepareCookies(): void {
+    for (const line of this.#renewed ?? []) this.#c.header('Set-Cookie', line, { append: true })
   }
 
   #addCookies(lines: readonly string[]): void {
