@@ -6,9 +6,9 @@ import type { ErrorCode } from '../errors.ts'
 import { keysOf } from '../internal/read-options.ts'
 import type { TokenType } from '../token/token-type.ts'
 
-/** A session to which something happened. */
+/** The session of an event. */
 export interface SessionNotice {
-  /** The session; null where several of a subject ended at once. */
+  /** The session. Null if several sessions of a subject ended at once. */
   readonly sid: string | null
   /** Its subject. */
   readonly sub: string
@@ -60,16 +60,16 @@ export interface AuthEvents {
   readonly started: SessionNotice
   /** A refresh token was exchanged. */
   readonly refreshed: SessionNotice
-  /** The refresh token before the current one came: a race, or a response that was lost or late. */
+  /** The previous refresh token was used again: a race, or a response that was lost or late. */
   readonly replayed: SessionNotice
-  /** An older refresh token came, so it was copied. The session was revoked. */
+  /** An older refresh token was used, so it was copied. The session was revoked. */
   readonly reused: SessionNotice
   /**
-   * The predecessor of the current refresh token came late in one generation after the other: two
-   * clients use one session. It was revoked.
+   * The previous refresh token came late again and again, because two clients use one session. The
+   * session was revoked.
    */
   readonly shadowed: SessionNotice
-  /** A refresh token was newer than its row: the store has lost writes. */
+  /** A refresh token was newer than its session in the store, because the store has lost writes. */
   readonly healed: SessionNotice
   /** A user authenticated again. */
   readonly steppedUp: SessionNotice

@@ -13,37 +13,42 @@ import type { KeyRing } from '../token/key-ring.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { AuthEvents } from './events.ts'
 
-/** The life of one type of token. */
+/** The lifetime of one type of token. */
 export interface LifetimeOptions {
-  /** How long a token of this type lives. At least 1 s and at most `limits.lifetime`. */
+  /**
+   * The lifetime: at least 1 s and at most `limits.lifetime`. Default `'15m'` for access tokens,
+   * `'20d'` for refresh tokens.
+   */
   readonly expiresIn?: Duration
 }
 
 /** How long a fresh token stays fresh. */
 export interface FreshnessOptions {
-  /** Measured from `auth_time`, without leeway; at least 5 s. Default `'15m'`. */
+  /** The time since `auth_time`, at least 5 s. It has no leeway. Default `'15m'`. */
   readonly window?: Duration
 }
 
-/** Bounds of the verified-token cache. */
+/** Limits of the cache of verified tokens. */
 export interface CacheOptions {
-  /** The most tokens remembered, at least 1. Default 10 000. */
+  /** The largest number of tokens, at least 1. Default 10,000. */
   readonly entries?: number
-  /** About how many bytes they may take, at least 64 KiB. Default 16 MiB. */
+  /**
+   * The memory that they may take, in bytes, at least 64 KiB. It is an estimate for usual claims.
+   * Default 16 MiB.
+   */
   readonly bytes?: number
 }
 
-/** Bounds on tokens, on both sides. */
+/** Limits of tokens, issued or accepted. */
 export interface LimitOptions {
   /**
-   * The longest token, in characters; 256 to 65 536. Longer ones are refused before anything else
-   * is done. Default 8192.
+   * The longest token, from 256 to 65,536 characters. A longer token is refused before anything
+   * else is done with it. Default 8,192.
    */
   readonly tokenLength?: number
   /**
-   * The longest life of a token from `iat` to `exp`, issued or accepted. Default `'400d'`, which is
-   * also the longest that browsers keep a cookie (RFC 6265bis section 5.5). Tokens accepted by
-   * `interop` are free of it.
+   * The longest lifetime, from `iat` to `exp`. It does not apply to tokens accepted by `interop`.
+   * Browsers keep a cookie for at most 400 days (RFC 6265bis section 5.5). Default `'400d'`.
    */
   readonly lifetime?: Duration
 }
@@ -51,10 +56,10 @@ export interface LimitOptions {
 /** Which tokens of other libraries are accepted. */
 export interface InteropOptions {
   /**
-   * Accept tokens that say no type, neither in the header nor as the claim `type`, as access
-   * tokens. Every JWT of the same key is then one: ID tokens, links in mails. In such a token the
-   * names that are ours (`amr`, `sid`, `scopes`, ...) are ignored where they have another form, and
-   * `login_type` without a `realm`. Default false.
+   * Accepts tokens without a type as access tokens: neither the header nor the claim `type` names
+   * one. Then every JWT of the same key is an access token, such as an ID token or a link in an
+   * email. Claims of such a token with a name of ours (`amr`, `sid`, `scopes`, ...) are ignored if
+   * they have another form, and `login_type` is ignored without `realm`. Default `false`.
    */
   readonly untyped?: boolean
 }
@@ -62,69 +67,69 @@ export interface InteropOptions {
 /** The options of `createAuth`. Unknown names are refused. */
 export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends HttpOptions {
   /**
-   * The HS256 secret: text or bytes, at least 32 bytes, random. Default: the environment variable
-   * `TOKENWRIGHT_SECRET`. Not together with `keys`.
+   * The HS256 secret: at least 32 random bytes, as a string or bytes. Not together with `keys`.
+   * Default: the environment variable `TOKENWRIGHT_SECRET`.
    */
   readonly secret?: string | Uint8Array
-  /** A key ring in place of `secret`, made by `createKeyRing`. */
+  /** A key ring made by `createKeyRing`, instead of `secret`. Default none. */
   readonly keys?: KeyRing
-  /** Written into every token as `iss`, and required of every token. Default none. */
+  /** The `iss` of every issued token, which every accepted token must have. Default none. */
   readonly issuer?: string
   /**
-   * Written into tokens as `aud`; of several, one in common suffices. A token with an audience is
-   * refused where none is configured. Default none.
+   * The `aud` of every issued token. An accepted token must have at least one of these names.
+   * Without this option, a token with an `aud` is refused. Default none.
    */
   readonly audience?: string | readonly string[]
-  /** The life of access tokens. Default 15 minutes. */
+  /** The lifetime of access tokens. */
   readonly access?: LifetimeOptions
-  /** The life of refresh tokens. Default 20 days. */
+  /** The lifetime of refresh tokens. */
   readonly refresh?: LifetimeOptions
   /** How long a fresh token stays fresh. */
   readonly freshness?: FreshnessOptions
   /**
-   * Clock skew that is forgiven for `exp`, `nbf`, `iat` and `auth_time`: 0-60 s. It never widens
-   * freshness. Default 5 s.
+   * The accepted clock skew for `exp`, `nbf`, `iat` and `auth_time`, from 0 to 60 s. It never
+   * extends freshness. Default `'5s'`.
    */
   readonly leeway?: Duration
   /**
-   * Your own blocklist, asked after verification and before freshness. Whatever it returns but
-   * `false` refuses the token with `token_revoked`; a throw, or no result within 5 s, is
-   * `store_unavailable`.
+   * Your own blocklist, called after verification and before the check of freshness. Any result
+   * except `false` refuses the token with `token_revoked`. A throw, or no result within 5 s, is
+   * `store_unavailable`. Default none.
    */
   readonly isRevoked?: (payload: TokenPayload<C>) => boolean | Promise<boolean>
   /**
-   * Sessions, refresh rotation and revocation, kept in a store. Default off: tokens live until they
-   * expire.
+   * Sessions, refresh rotation and revocation, with a store. Default none: tokens are valid until
+   * they expire.
    */
   readonly sessions?: SessionOptions<C>
-  /** How revoked tokens are found out. Default `'feed'` where there is a session store. */
+  /** How revoked tokens are detected. Default `'feed'` with a session store. */
   readonly revocation?: RevocationMode | RevocationOptions
   /**
-   * Accept tokens of AuthX, FastJWT and flask-jwt-extended: relaxes `typ` and the claims that they
-   * lack. Default false.
+   * Accepts tokens of AuthX, FastJWT and flask-jwt-extended: they may lack `typ` and some claims.
+   * Default `false`.
    */
   readonly interop?: boolean | InteropOptions
   /**
-   * AuthX's login type: written as `login_type`; tokens of another realm, or of none, are refused.
-   * Also the challenge's `realm`. Default none.
+   * The realm, which AuthX calls login type: the `login_type` of every issued token and the `realm`
+   * of the challenge. A token of another realm, or without one, is refused. Default none.
    */
   readonly realm?: string
   /**
-   * A Standard Schema for custom data: checked when issuing and when verifying, and it types
-   * `payload.data`. Default none.
+   * A Standard Schema for custom claims. It checks them when a token is issued and when it is
+   * verified, and types `payload.data`. Its output must be valid input. Default none.
    */
   readonly claims?: StandardSchema<I, C>
-  /** The verified-token cache, or `false` for none. */
+  /** The cache of verified tokens, or `false` for none. */
   readonly cache?: CacheOptions | false
-  /** Bounds on tokens. */
+  /** Limits of tokens. */
   readonly limits?: LimitOptions
   /**
-   * Loads the user for `guard.subject()`; null or undefined is `subject_unknown`, a throw, or no
-   * result within 5 s, is `store_unavailable`.
+   * Loads the user for `guard.subject()`. Null or undefined is `subject_unknown`. A throw, or no
+   * result within 5 s, is `store_unavailable`. Default none.
    */
   readonly subject?: (payload: TokenPayload<C>) => U | null | undefined | Promise<U | null | undefined>
-  /** The time in epoch seconds. Default: the system's clock. */
+  /** Returns the time in epoch seconds. A session store uses it too. Default: the system clock. */
   readonly clock?: Clock
-  /** Listeners for audit; they never delay or fail a request. */
+  /** Listeners to audit events. They never delay a request or make it fail. Default none. */
   readonly on?: Listeners<AuthEvents>
 }

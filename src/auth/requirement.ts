@@ -19,6 +19,7 @@ import type { RevocationMode } from '../session/revocation-feed.ts'
 import {
   type PreparedTokenRequirement,
   prepareTokenRequirement,
+  TOKEN_REQUIREMENT_DEFAULTS,
   TOKEN_REQUIREMENT_KEYS,
   type TokenRequirement,
   type TokenRequirementDefaults,
@@ -27,12 +28,9 @@ import { REQUIREMENT_SYNONYMS } from './option-synonyms.ts'
 
 /** When access tokens are renewed during a request, for cookie applications without the client. */
 export interface RenewOptions {
-  /** How close to its expiry an access token is renewed. Default `'5m'`. */
+  /** How long before its expiry an access token is renewed. Default `'5m'`. */
   readonly within?: Duration
-  /**
-   * How long after the last active authentication renewal ends; counted from `auth_time`. Default
-   * `'12h'`.
-   */
+  /** How long after `auth_time`, the last active authentication, renewal ends. Default `'12h'`. */
   readonly maxAge?: Duration
 }
 
@@ -42,27 +40,27 @@ export interface RenewOptions {
  */
 export interface Requirement extends TokenRequirement {
   /**
-   * Where to look for the token, in place of the configured locations. `'protocol'` and `'ticket'`
-   * are for routes that open WebSockets, the latter with a session store only.
+   * Where to look for the token, instead of the configured locations. `'protocol'` and `'ticket'`
+   * are for routes that open WebSockets. `'ticket'` needs a session store. Default: the option.
    */
   readonly locations?: readonly (Location | HandshakeLocation)[]
-  /** CSRF protection of this route, in place of the configured mode. */
+  /** The CSRF protection of this route, instead of the configured mode. Default: the option. */
   readonly csrf?: CsrfMode
   /**
    * How revocation is checked on this route: `'strict'` asks the store, `'off'` waits for expiry.
-   * Default: the configured mode. The store is asked in any case about refresh tokens, and on
-   * routes that require freshness or a step-up.
+   * For refresh tokens, and on routes that require freshness or a step-up, the store is always
+   * asked. Default: the option.
    */
   readonly revocation?: RevocationMode
   /**
-   * Accept a request without a token, with null for its payload. A bad token is still refused.
-   * Default false.
+   * Accepts a request without a token, with null for its payload. A bad token is still refused.
+   * Default `false`.
    */
   readonly optional?: boolean
   /**
-   * Renew the access token when it came by cookie and is about to expire. The new one is never
-   * fresh and keeps scopes, data, audience and `auth_time`. A token without `auth_time` is not
-   * renewed. Default false.
+   * Renews the access token if it is in a cookie and about to expire. The new one is never fresh,
+   * and has the same scopes, data, audience and `auth_time`. A token without `auth_time` is not
+   * renewed. Default `false`.
    */
   readonly renew?: boolean | RenewOptions
 }
@@ -101,8 +99,11 @@ export interface RequirementDefaults extends TokenRequirementDefaults {
   readonly issues: boolean
 }
 
-/** The defaults of renewal. */
-export const RENEW_DEFAULTS: Readonly<Required<RenewOptions>> = { within: '5m', maxAge: '12h' }
+/** The default of every member that has one. `renew` is off; its options are those of `true`. */
+export const REQUIREMENT_DEFAULTS: typeof TOKEN_REQUIREMENT_DEFAULTS & {
+  readonly optional: boolean
+  readonly renew: Readonly<Required<RenewOptions>>
+} = { ...TOKEN_REQUIREMENT_DEFAULTS, optional: false, renew: { within: '5m', maxAge: '12h' } }
 
 const REQUIREMENT_KEYS = [
   ...TOKEN_REQUIREMENT_KEYS,
@@ -151,7 +152,7 @@ function prepareRequirement(
     throw new ConfigurationError(expected('requirement', 'an object', requirement))
   checkKnownKeys('', requirement, REQUIREMENT_KEYS, REQUIREMENT_SYNONYMS)
   refuseUndefined('', requirement, REQUIREMENT_KEYS)
-  const { csrf, optional = false } = requirement
+  const { csrf, optional = REQUIREMENT_DEFAULTS.optional } = requirement
   const token = prepareTokenRequirement(requirement, defaults)
   const locations = resolveRouteLocations(requirement.locations, http, defaults)
   return Object.freeze({
@@ -209,7 +210,8 @@ function resolveRenewal(
   const options: unknown = renew === true ? {} : renew
   if (!isRecord(options))
     throw new ConfigurationError(expected('renew', 'true, false or { within, maxAge }', renew))
-  const { within = RENEW_DEFAULTS.within, maxAge = RENEW_DEFAULTS.maxAge } = readOptionGroup<RenewOptions>(
+  const usual = REQUIREMENT_DEFAULTS.renew
+  const { within = usual.within, maxAge = usual.maxAge } = readOptionGroup<RenewOptions>(
     'renew',
     options,
     RENEW_KEYS,

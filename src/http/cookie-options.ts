@@ -11,14 +11,14 @@ import { isToken } from './syntax.ts'
 /** Name and path of one cookie. */
 export interface CookieRowOptions {
   /**
-   * The name without prefix. The prefix is `__Host-` when the path is `/` and there is no `domain`,
-   * `__Secure-` otherwise, and none with `secure: false`. Default `access_token`, `refresh_token`,
-   * `csrf_token`.
+   * The name without its prefix. The prefix is `__Host-` if the path is `/` and there is no
+   * `domain`, else `__Secure-`. With `secure: false`, the name has no prefix. Default
+   * `'access_token'`, `'refresh_token'`, `'csrf_token'`.
    */
   readonly name?: string
   /**
-   * The `Path` attribute; starts with `/`. Default `/`, also for the CSRF cookie when the others
-   * have another path.
+   * The `Path` attribute, which starts with `/`. The CSRF cookie does not take the path of the
+   * others. Default `'/'`.
    */
   readonly path?: string
 }
@@ -29,45 +29,45 @@ export interface CookieOptions {
   readonly access?: CookieRowOptions
   /** The cookie of the refresh token. */
   readonly refresh?: CookieRowOptions
-  /** The cookie from which the page's script copies the CSRF value into the CSRF header. */
+  /** The cookie of the CSRF value, which a script of the page copies into the CSRF header. */
   readonly csrf?: CookieRowOptions
   /**
-   * The `Domain` attribute of all three: browsers then send them to every subdomain. Default none:
-   * this host only.
+   * The `Domain` attribute of all three cookies: browsers send them to every subdomain too. Default
+   * none: only this host.
    */
   readonly domain?: string
-  /** The `SameSite` attribute of all three; `'None'` needs `secure`. Default `'Lax'`. */
+  /** The `SameSite` attribute of all three cookies. `'None'` needs `secure`. Default `'Lax'`. */
   readonly sameSite?: 'Lax' | 'Strict' | 'None'
   /**
    * Whether browsers send the cookies over HTTPS only. `false` is for development over plain HTTP:
-   * it drops the name prefixes, warns once, and is refused when `NODE_ENV` is `production`. Default
-   * true.
+   * it removes the prefixes of the names, warns once, and is refused if `NODE_ENV` is `production`.
+   * Default `true`.
    */
   readonly secure?: boolean
   /**
-   * The token types that have a cookie: `['refresh']` keeps the access token in the page's memory.
-   * The cookie of another type is neither set nor read. Default both.
+   * The token types that have a cookie. With `['refresh']`, the access token stays in the memory of
+   * the page. The cookie of another type is neither set nor read. Default `['access', 'refresh']`.
    */
   readonly carry?: readonly TokenType[]
   /**
-   * Whether browsers keep separate cookies for each top-level site (CHIPS); needs `secure`. Default
-   * false.
+   * Whether browsers keep separate cookies for each top-level site (CHIPS). Needs `secure`. Default
+   * `false`.
    */
   readonly partitioned?: boolean
   /**
-   * Settings that cookies had before. Browsers keep such a cookie beside the new one until it
-   * expires: login, refresh and logout delete it. Default none.
+   * Earlier settings of the cookies. A browser keeps such a cookie beside the new one until it
+   * expires, so login, refresh and logout delete it. Default `[]`.
    */
   readonly former?: readonly FormerCookieOptions[]
 }
 
-/** Former settings of cookies. */
+/** Earlier settings of cookies. */
 export interface FormerCookieOptions {
-  /** The whole name, prefix included. Default: the current names of all three. */
+  /** The whole name with its prefix. Default: the current names of all three cookies. */
   readonly name?: string
   /** The `Domain` attribute. Default none. */
   readonly domain?: string
-  /** The `Path` attribute. Default `/`. */
+  /** The `Path` attribute. Default `'/'`. */
   readonly path?: string
 }
 

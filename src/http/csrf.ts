@@ -19,21 +19,24 @@ import { isHandshake } from './websocket-handshake.ts'
 /** Which checks are made: the double submit, the origin check, both, or none. */
 export type CsrfMode = 'token' | 'origin' | 'both' | false
 
-/** Protection of requests whose token came by cookie. */
+/** Protection of requests whose token is in a cookie. */
 export interface CsrfOptions {
-  /** Which checks are made. `false` leaves `SameSite` as the only protection. Default `'both'`. */
+  /** The checks. With `false`, `SameSite` is the only protection. Default `'both'`. */
   readonly mode?: CsrfMode
   /**
    * Other origins that may send such requests, each exactly as browsers send it: `https://host`,
    * `https://host:port`, or that of an application in a web view, such as `capacitor://localhost`,
-   * `app://.` or `chrome-extension://id`. Default none.
+   * `app://.` or `chrome-extension://id`. Default `[]`.
    */
   readonly origins?: readonly string[]
-  /** The header that repeats the value of the CSRF cookie, in any case. Default `X-CSRF-Token`. */
+  /**
+   * The name of the header that repeats the value of the CSRF cookie, in any case. Default
+   * `'X-CSRF-Token'`.
+   */
   readonly header?: string
   /**
-   * The form field that repeats the value where the header is absent, for forms without a script.
-   * Default `csrf_token`.
+   * The name of the form field that repeats the value if there is no such header, for forms without
+   * a script. Default `'csrf_token'`.
    */
   readonly field?: string
 }

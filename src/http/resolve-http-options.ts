@@ -14,15 +14,15 @@ import {
 
 /** The options of `http/`. */
 export interface HttpOptions extends TokenSourceOptions {
-  /** Names, attributes and contents of the cookies. */
+  /** The names, attributes and contents of the cookies. */
   readonly cookies?: CookieOptions
   /**
-   * The origin at which browsers reach this server, such as `https://app.example.com`. With it the
-   * origin check of a request by cookie compares scheme, host and port. Default: the host in the
+   * The origin at which browsers reach this server, such as `https://app.example.com`. The origin
+   * check of a request by cookie then compares scheme, host and port. Default: the host in the
    * `Host` header, with either scheme.
    */
   readonly origin?: string
-  /** Protection of requests whose token came by cookie. Default `'both'`. */
+  /** Protection of requests whose token is in a cookie. Default `'both'`. */
   readonly csrf?: CsrfMode | CsrfOptions
 }
 

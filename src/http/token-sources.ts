@@ -20,18 +20,19 @@ export type HandshakeLocation = 'protocol' | 'ticket'
 
 /** The names of the two types of token in a query or a body. */
 export interface ParameterOptions {
-  /** The name of an access token. Default `access_token` (RFC 6750 sections 2.2 and 2.3). */
+  /** The name of an access token (RFC 6750 sections 2.2 and 2.3). Default `'access_token'`. */
   readonly access?: string
-  /** The name of a refresh token. Default `refresh_token`. */
+  /** The name of a refresh token. Default `'refresh_token'`. */
   readonly refresh?: string
 }
 
 /** The header of a token. */
 export interface HeaderOptions {
-  /** The header's name, in any case. Default `Authorization`. */
+  /** The name of the header, in any case. Default `'Authorization'`. */
   readonly name?: string
   /**
-   * The authentication scheme, in any case; `''` makes the whole value the token. Default `Bearer`.
+   * The authentication scheme, in any case. With `''`, the whole value is the token. Default
+   * `'Bearer'`.
    */
   readonly scheme?: string
 }
@@ -39,15 +40,16 @@ export interface HeaderOptions {
 /** The places where a request may have its token. */
 export interface TokenSourceOptions {
   /**
-   * The places to read, in no order. Header, query and body together may hold one token, and each
-   * takes precedence over a cookie. Each place once, at least one. Default `['header']`.
+   * Where to look for a token: at least one place, each once, in any order. Header, query and body
+   * together may contain one token, which takes precedence over a cookie. A route that opens
+   * WebSockets can also name `'protocol'` and `'ticket'`. Default `['header']`.
    */
   readonly locations?: readonly Location[]
-  /** The header's name and scheme. */
+  /** The name and the scheme of the header. */
   readonly header?: HeaderOptions
-  /** The names of the query parameters. Tokens in URLs end up in logs and in histories. */
+  /** The names of the query parameters. A token in a URL ends up in logs and histories. */
   readonly query?: ParameterOptions
-  /** The names of the members of a JSON or form body. */
+  /** The names of the fields in a JSON or form body. */
   readonly body?: ParameterOptions
 }
 

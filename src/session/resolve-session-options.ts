@@ -13,46 +13,46 @@ import type { RotationPolicy, Store } from './store.ts'
 /** Sessions: one row per login, refresh rotation, and what ends them. */
 export interface SessionOptions<C = Claims> {
   /**
-   * Where sessions are kept: `memoryStore()`, `sqlStore(db)`, `redisStore(client)` or your own. The
-   * connection stays yours.
+   * The store of the sessions: `memoryStore()`, `sqlStore(db)`, `redisStore(client)` or your own.
+   * You open and close its connection. Required.
    */
   readonly store: Store
   /**
-   * How late a refresh token may be: one that was exchanged goes on working until its successor is
-   * exchanged in turn, but a session whose tokens come later than this again and again is ended. 0
-   * is strict single use; at most 5 minutes. Default `'30s'`; shorter where
-   * `idle` is less than twice this and an access token's life.
+   * How late an exchanged refresh token may be used again, at most 5 minutes. It works until its
+   * successor is exchanged in turn, but a session whose tokens are later than this again and again
+   * is ended. 0 means strict single use. Default `'30s'`, or shorter if `idle` is less than twice
+   * this plus the lifetime of an access token.
    */
   readonly overlap?: Duration
   /**
-   * When an unused session ends; takes the place of `refresh.expiresIn`. Default `'20d'`, or
-   * `absolute` where that is shorter.
+   * When an unused session ends. It is another name for `refresh.expiresIn`. Default `'20d'`, or
+   * `absolute` if that is shorter.
    */
   readonly idle?: Duration
-  /** When a session ends in any case; not before `idle`. Default `'90d'`. */
+  /** When a session ends in any case, not before `idle`. Default `'90d'`. */
   readonly absolute?: Duration
   /**
-   * The largest share of an access token's life that a refresh takes off at random, so that clients
-   * do not refresh all at once; 0-0.5. Default 0.1.
+   * How much shorter a refresh may make the lifetime of an access token, at random, so that clients
+   * do not all refresh at once: a share from 0 to 0.5. Default 0.1.
    */
   readonly jitter?: number
   /**
-   * False for plain refresh: the session is checked, and the refresh token stays the same. Default
-   * true.
+   * Whether a refresh exchanges the refresh token. With `false`, the session is checked and the
+   * refresh token stays the same. Default `true`.
    */
   readonly rotation?: boolean
   /**
-   * How many calls of the store may be in flight at once in this process, 1-10,000. Further ones
-   * wait, up to sixteen for each place; a call that has no response within 2 s, its wait included,
-   * is `store_unavailable`. Reading the revocation log waits for no place, and revocations go
-   * first. At most a few times the size of the connection pool: what waits there is in no such
-   * order. Default 64.
+   * How many calls of the store may run at once in this process, from 1 to 10,000. Further calls
+   * wait, up to sixteen for each that may run. A call without a response within 2 s, its wait
+   * included, is `store_unavailable`. Revocations go first, and reading the revocation log does not
+   * wait. Set at most a few times the size of the connection pool, because calls that wait in the
+   * pool have no such order. Default 64.
    */
   readonly concurrency?: number
   /**
-   * The user's current scopes and custom claims, read at refresh, renewal and step-up in place of
-   * those of the login; null when the user is gone or blocked, which ends the session. A throw, or
-   * no result within 2 s, is `store_unavailable`.
+   * Returns the user's current scopes and custom claims, which replace those of the login at
+   * refresh, renewal and step-up. Null ends the session: the user no longer exists or is blocked. A
+   * throw, or no result within 2 s, is `store_unavailable`. Default none.
    */
   readonly rights?: (subject: string, payload: TokenPayload<C>) => Rights | null | Promise<Rights | null>
 }
@@ -65,20 +65,21 @@ export interface Rights {
   readonly data?: Readonly<Record<string, unknown>>
 }
 
-/** How revoked tokens are found out. */
+/** How revoked tokens are detected. */
 export interface RevocationOptions {
   /**
-   * `'feed'` follows the store's log and looks up; `'strict'` asks the store each time; `'off'`
-   * waits for expiry. Default `'feed'`.
+   * `'feed'` follows the log of the store and checks in memory. `'strict'` asks the store each
+   * time. `'off'` waits for expiry. Default `'feed'`.
    */
   readonly mode?: RevocationMode
   /**
-   * How long the feed may be out of reach before tokens are refused; 1 s to 1 h. Default `'60s'`.
+   * How long the feed may fail to reach the store before `whenStale` applies, from 1 s to 1 h.
+   * Default `'60s'`.
    */
   readonly maxStale?: Duration
   /**
-   * What happens then: `'refuse'` responds 503, `'allow'` goes on with what is known. Default
-   * `'refuse'`.
+   * What happens after `maxStale`: `'refuse'` responds with 503, `'allow'` continues with the known
+   * revocations. Default `'refuse'`.
    */
   readonly whenStale?: 'refuse' | 'allow'
 }

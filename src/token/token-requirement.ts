@@ -19,36 +19,45 @@ import { TOKEN_TYPES, type TokenType } from './token-type.ts'
  * access token.
  */
 export interface TokenRequirement {
-  /** The token's type. Default `'access'`. */
+  /** The type of the token. Default `'access'`. */
   readonly type?: TokenType | 'any'
   /**
-   * Require a fresh token: issued at an active authentication, no longer ago than
+   * Requires a fresh token: one that was issued at an active authentication within
    * `freshness.window`. A duration of at least 5 s narrows that window. Otherwise
-   * `fresh_token_required`.
+   * `fresh_token_required`. Default `false`.
    */
   readonly fresh?: boolean | Duration
   /**
-   * The largest age of the last active authentication, by `auth_time`, so that it survives a
-   * refresh. At least 5 s; `false` switches it off. A token without `auth_time` is refused with
-   * `fresh_token_required`.
+   * The largest age of the last active authentication, at least 5 s. It counts from `auth_time`,
+   * which a refresh does not change. Otherwise `fresh_token_required`, as for a token without
+   * `auth_time`. Default `false`.
    */
   readonly maxAge?: Duration | false
   /**
-   * Authentication context classes; the token must have one of them. Otherwise
-   * `fresh_token_required`.
+   * Authentication context classes, of which the token must have one. Otherwise
+   * `fresh_token_required`. Default none.
    */
   readonly acr?: string | readonly string[]
-  /** Authentication methods; the token must name all of them. Otherwise `fresh_token_required`. */
+  /**
+   * Authentication methods, of which the token must have all. Otherwise `fresh_token_required`.
+   * Default none.
+   */
   readonly amr?: string | readonly string[]
-  /** Scopes that must all be covered. Otherwise `scope_missing`. */
+  /** Scopes, of which the token must cover all. Otherwise `scope_missing`. Default none. */
   readonly scopes?: readonly string[]
-  /** Scopes of which one must be covered. Otherwise `scope_missing`. */
+  /** Scopes, of which the token must cover one. Otherwise `scope_missing`. Default none. */
   readonly anyScope?: readonly string[]
   /**
-   * The realm that the token must name, in place of the configured one. Otherwise `realm_mismatch`.
+   * The realm that the token must have, instead of the configured one. Otherwise `realm_mismatch`.
+   * Default: the option.
    */
   readonly realm?: string
 }
+
+/** The default of every member that has one. */
+export const TOKEN_REQUIREMENT_DEFAULTS: Readonly<
+  Required<Pick<TokenRequirement, 'type' | 'fresh' | 'maxAge'>>
+> = { type: 'access', fresh: false, maxAge: false }
 
 /** The names of the members, for refusing others. */
 export const TOKEN_REQUIREMENT_KEYS = Object.keys({
@@ -114,7 +123,12 @@ export function prepareTokenRequirement(
   requirement: TokenRequirement,
   defaults: TokenRequirementDefaults,
 ): PreparedTokenRequirement {
-  const { type = 'access', fresh = false, maxAge = false, realm = defaults.realm } = requirement
+  const {
+    type = TOKEN_REQUIREMENT_DEFAULTS.type,
+    fresh = TOKEN_REQUIREMENT_DEFAULTS.fresh,
+    maxAge = TOKEN_REQUIREMENT_DEFAULTS.maxAge,
+    realm = defaults.realm,
+  } = requirement
   if (type !== 'any' && !Object.hasOwn(TOKEN_TYPES, type)) {
     throw new ConfigurationError(expected('type', "'access', 'refresh' or 'any'", type))
   }
