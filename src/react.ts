@@ -35,7 +35,7 @@ export interface StepUpDialog {
   readonly request: StepUpRequest | null
   /** Why the last password failed; null at first. */
   readonly problem: AuthClientError | null
-  /** Tries a password. When it is right, the dialog closes and the calls go on. */
+  /** Tries a password. If it is correct, the dialog closes and the calls continue. */
   readonly confirm: (password: string) => Promise<void>
   /** Closes the dialog: the calls reject with `step_up_cancelled`. */
   readonly cancel: () => void

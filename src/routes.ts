@@ -126,8 +126,8 @@ export interface AuthHandler {
   /** The limits of attempts at passwords. */
   readonly throttle: {
     /**
-     * Forgets the failures of an account, for administrators and after a password was set anew. An
-     * address that must wait may try again.
+     * Forgets the failures of an account, for administrators and after a password reset. An address
+     * that must wait may try again.
      *
      * @param account a username as it is written at the login, or the subject that `countAgainst`
      *   was told
@@ -165,7 +165,7 @@ type Methods = Readonly<Record<string, Route>>
  * tried, by account and by address.
  *
  * @returns a fetch handler; mount it at the base path and at `/.well-known/jwks.json`
- * @throws {ConfigurationError} for an unknown or unfit option, and for cookies that do not reach
+ * @throws {ConfigurationError} for an unknown or invalid option, and for cookies that do not reach
  *   the routes
  * @see RFC 6749 section 5.1, RFC 9700 section 4.14
  *
@@ -206,8 +206,7 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
   const told = new Set<string>()
 
   /**
-   * Tells the operator once what is wrong with the application. The client learns only that
-   * something is.
+   * Warns the operator once about a defect of the application. The client gets no details.
    */
   function respondMisconfigured({ message }: ConfigurationError): Response {
     if (!told.has(message))

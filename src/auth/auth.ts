@@ -1,5 +1,5 @@
 /**
- * The public interface `Auth`, in groups: requests, issuing, sessions, what goes on after a
+ * The public interface `Auth`, in groups: requests, issuing, sessions, following tokens after a
  * request, and what adapters need. `create-auth.ts` makes it.
  */
 import type { AuthError } from '../errors.ts'
@@ -70,7 +70,7 @@ export interface AuthIssuing<C> {
   createTokenPair(subject: string | TokenPayload<C>, options?: PairOptions<C>): Promise<TokenPair>
 }
 
-/** Members of `Auth` that revoke, and that tell what is known of revocations. */
+/** Members of `Auth` that revoke, and that show the state of the revocation feed. */
 export interface AuthRevocation<C> {
   /**
    * Revokes one token: an access token by its `jti`, a refresh token by its session.
@@ -96,7 +96,7 @@ export interface AuthRevocation<C> {
   ready(): Promise<void>
   /** How much this process knows of what is revoked, for health checks; null without a store. */
   state(): FeedState | null
-  /** Stops following the store and ends all that is followed. The connection stays yours. */
+  /** Stops following the store and all tokens. You close the connection yourself. */
   close(): Promise<void>
 }
 
@@ -156,9 +156,7 @@ export interface AuthSettings {
   now(): number
 }
 
-/**
- * What the routes and adapters of this package build on: what is known of a token stays with it.
- */
+/** The members for the routes and adapters of this package. */
 export interface AuthInternals<C> {
   /** Whether this application verified a payload, and not another one. */
   hasVerified(payload: unknown): boolean
@@ -166,14 +164,14 @@ export interface AuthInternals<C> {
   audienceOf(payload: TokenPayload<C>): string | readonly string[] | undefined
   /** Requests, with the token that was found. */
   readonly requests: RequestInternals<C>
-  /** Sessions, with all that is known of the tokens. */
+  /** Sessions, with the claims of the tokens that they issue. */
   readonly sessions: SessionIssuing<C>
   /**
    * Counts attempts in the session store; null without a store, and for one that cannot take any
    * back.
    */
   readonly attempts: AttemptCounter | null
-  /** Tells the listeners of a refused request, unless a guard has. */
+  /** Notifies the listeners of a refused request, unless a guard has done so. */
   reportRefusal(error: AuthError, request: RequestPort, facts?: RefusalFacts): void
   /** As `createAccessToken`. */
   issueAccess(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<IssuedToken>

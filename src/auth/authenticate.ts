@@ -1,7 +1,7 @@
 /**
  * The pipeline of a request, top to bottom: extract the token, check its origin, verify it, check
  * its CSRF value, check revocation, authorize, return. Each step throws its own `AuthError`.
- * `authenticator.ts` has the entrances, and the shorter way of a cached token.
+ * `authenticator.ts` has the entry points, and the shorter path of a cached token.
  */
 import { AuthError, isAuthError } from '../errors.ts'
 import { checkRequestCsrf, checkRequestOrigin } from '../http/csrf.ts'
@@ -19,15 +19,15 @@ import type { AuthEvents } from './events.ts'
 import type { PreparedRequirement, Renewal } from './requirement.ts'
 import type { RevocationCheck } from './revocation-check.ts'
 
-/** A request's token: verified, and as it came. */
+/** A request's token: verified, and as it was sent. */
 export interface AuthenticatedRequest<C> {
-  /** What the token says. */
+  /** The token's payload. */
   readonly payload: TokenPayload<C>
-  /** The token, and where it was. */
+  /** The token, and its location. */
   readonly extracted: ExtractedToken
 }
 
-/** What the pipeline builds on. */
+/** The dependencies of the pipeline. */
 export interface PipelineDependencies<C> {
   /** Verifies tokens. */
   readonly verifier: Verifier<C>
@@ -53,7 +53,6 @@ export interface PipelineDependencies<C> {
 export class Pipeline<C> {
   readonly #deps: PipelineDependencies<C>
 
-  /** @param deps what it builds on */
   constructor(deps: PipelineDependencies<C>) {
     this.#deps = deps
   }
@@ -100,7 +99,7 @@ export class Pipeline<C> {
     return this.authorize(payload, requirement)
   }
 
-  /** Refuses what is revoked: by the store, or by the application's blocklist. */
+  /** Refuses a token that is revoked in the store or in the application's blocklist. */
   async checkRevocation(payload: TokenPayload<C>, requirement: PreparedRequirement): Promise<void> {
     const { revocation, isRevoked } = this.#deps
     if (requirement.revocation !== 'off' && !revocation.checkKnown(payload, requirement))
@@ -108,7 +107,7 @@ export class Pipeline<C> {
     if (isRevoked !== null) await askBlocklist(payload, isRevoked)
   }
 
-  /** Refuses what is valid but not enough for the route. */
+  /** Refuses a valid token that does not satisfy the route's requirement. */
   authorize(payload: TokenPayload<C>, requirement: PreparedRequirement): TokenPayload<C> {
     const failure = decideAuthorization(payload, requirement, this.#deps.clock)
     if (failure !== undefined) throw failure
@@ -160,6 +159,6 @@ async function askBlocklist<C>(
     const isLate = isAuthError(cause) && cause.code === 'store_unavailable'
     throw isLate ? cause : new AuthError('store_unavailable', { cause })
   }
-  // Only a clear no passes: a blocklist that returns nothing must not accept every token.
+  // Only `false` passes: a blocklist that returns nothing must not accept every token.
   if (revoked !== false) throw new AuthError('token_revoked')
 }

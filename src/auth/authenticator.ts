@@ -23,9 +23,9 @@ export type PayloadFor<R, C> = R extends { readonly optional: true }
   ? TokenPayload<C> | null
   : TokenPayload<C>
 
-/** What a guard has found: the payload and, where there is a loader, the user. */
+/** The result of a guard: the payload and, with a loader, the user. */
 export interface AuthContext<P = unknown, U = unknown> {
-  /** The payload; null behind an optional guard that let a request without a token pass. */
+  /** The payload; null behind an optional guard for a request without a token. */
   readonly auth: P
   /** The user. */
   readonly subject?: U
@@ -41,11 +41,11 @@ export type Authenticator<R, C, U = never> = (
 
 /** A token that was found in a request. */
 export interface FoundToken {
-  /** The token as it came, not verified and perhaps no token at all. */
+  /** The token as it was sent. It is not verified and may be any text. */
   readonly token: string
   /**
-   * Where it came from; CSRF matters for `'cookie'` only. From `'ticket'` it is a ticket, not a
-   * token.
+   * Where it came from. The CSRF checks apply to `'cookie'` only. From `'ticket'` it is a ticket,
+   * not a token.
    */
   readonly location: Location | HandshakeLocation
   /** Its CSRF value, unverified; null when it has none. */
@@ -64,7 +64,7 @@ export interface AuthRequests<C> {
   /**
    * Reads a token without verifying anything: for logs and debugging, never for a decision.
    *
-   * @throws {AuthError} `token_malformed` when it is no compact JWS with a JSON object for its
+   * @throws {AuthError} `token_malformed` for anything but a compact JWS with a JSON object as its
    *   payload
    */
   decodeUnverified(token: string): UnverifiedPayload
@@ -84,8 +84,8 @@ export interface AuthRequests<C> {
    * Prepares `authenticate` for one route, when the route is made. For adapters: a cached token
    * costs no promise.
    *
-   * @param load loads the user, where the route wants one
-   * @throws {ConfigurationError} for an unknown or unfit member
+   * @param load loads the user, if the route needs one
+   * @throws {ConfigurationError} for an unknown or invalid member
    */
   authenticator<const R extends Requirement, U = never>(
     requirement: R,
@@ -95,7 +95,7 @@ export interface AuthRequests<C> {
    * Checks a requirement when a route is made, so that a mistake shows at start.
    *
    * @returns a frozen copy, which `authenticate` does not prepare again
-   * @throws {ConfigurationError} for an unknown or unfit member
+   * @throws {ConfigurationError} for an unknown or invalid member
    */
   prepare<const R extends Requirement>(requirement: R): R
   /**
@@ -113,7 +113,7 @@ export interface AuthRequests<C> {
   ): Promise<FoundToken | null>
 }
 
-/** What the public methods return in part. */
+/** The members for routes and adapters, which also return the extracted token. */
 export interface RequestInternals<C> {
   /**
    * Authenticates a request. Resolves to the token and its place beside the payload; to null only
@@ -124,13 +124,13 @@ export interface RequestInternals<C> {
   extract(request: RequestPort, requirement: Requirement): Promise<ExtractedToken | null>
 }
 
-/** What the entrances build on. */
+/** The dependencies of `createRequestApi`. */
 export interface RequestDependencies<C> {
-  /** Everything that is not cached goes through it. */
+  /** The path of every token that is not cached. */
   readonly pipeline: Pipeline<C>
   /** Looks cached tokens up. */
   readonly verifier: Verifier<C>
-  /** Says whether a cached token is still good. */
+  /** Checks whether a cached token is revoked. */
   readonly revocation: RevocationCheck<C>
   /** Whether the application has a blocklist, which must be asked each time. */
   readonly hasBlocklist: boolean
@@ -140,11 +140,11 @@ export interface RequestDependencies<C> {
   readonly header: HeaderRow
   /** The cookies of tokens. */
   readonly cookies: CookieSettings
-  /** Tells of refused requests. */
+  /** Reports refused requests. */
   readonly refusals: RefusalReporter
 }
 
-/** Creates the entrances of one application. */
+/** Creates the entry points of one application. */
 export function createRequestApi<C>(deps: RequestDependencies<C>): {
   readonly api: AuthRequests<C>
   readonly internals: RequestInternals<C>
@@ -209,7 +209,7 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
   }
 }
 
-/** Authenticates requests, by the cache or by the pipeline, and tells of refusals. */
+/** Authenticates requests, by the cache or by the pipeline, and reports refusals. */
 class RequestAuthenticator<C> {
   readonly #deps: RequestDependencies<C>
   readonly #usesCache: boolean
@@ -220,8 +220,8 @@ class RequestAuthenticator<C> {
   }
 
   /**
-   * The way of a cached token in the header. The header is not searched: what equals the text of a
-   * verified token in every character is that token.
+   * The path of a cached token in the header. The header is not parsed: a value that equals the
+   * text of a verified token in every character is that token.
    *
    * @returns undefined for any other request, which takes the pipeline
    */
@@ -248,7 +248,7 @@ class RequestAuthenticator<C> {
     return this.report(request, () => this.#deps.pipeline.authenticate(request, requirement))
   }
 
-  /** Does what may refuse a request, and tells of the refusal. */
+  /** Runs work that may refuse a request, and reports the refusal. */
   async report<T>(request: RequestPort, work: () => Promise<T>): Promise<T> {
     try {
       return await work()

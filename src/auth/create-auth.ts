@@ -165,7 +165,7 @@ function connect<C, U>(settings: Settings<C, U>) {
     checkRevocation: (payload) => pipeline.checkRevocation(payload, prepare()),
     listen: revocation.listen,
     mustPoll: (payload) => hasBlocklist || revocation.isLongLived(payload),
-    patience: revocation.patience,
+    maxOutage: revocation.maxOutage,
   })
   const attempts = backend?.attempts ?? null
   return {
@@ -222,7 +222,7 @@ function toCookieToken({ text, claims }: IssuedToken): CookieToken {
   return { token: text, exp: claims.exp, csrf: claims.csrf }
 }
 
-/** What the cookies of a token need to know, where only its text is there. */
+/** Reads the values for a token's cookie from its text. */
 function decodeCookieToken(token: string): CookieToken {
   const { exp, csrf } = readUnverified(token)?.payload ?? {}
   if (typeof exp !== 'number')

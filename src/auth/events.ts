@@ -29,7 +29,7 @@ export interface AuthEvents {
     readonly code: ErrorCode
     /** The method of the request. */
     readonly method: string
-    /** What lies behind the error, such as a driver's error; not for the client. */
+    /** The underlying error, such as a driver's; not for the client. */
     readonly cause: unknown
     /** The time in epoch seconds. */
     readonly time: number

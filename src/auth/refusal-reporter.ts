@@ -1,5 +1,5 @@
 /**
- * Tells the application's listeners of refused requests, each once: guards and routes report alike.
+ * Notifies the application's listeners of refused requests, of each once, from guards and routes.
  * A store that is out of order must not stay unknown, so where no listener does the process warns
  * of it.
  */
@@ -33,7 +33,7 @@ export class RefusalReporter {
     this.#clock = clock
   }
 
-  /** Tells of a refusal, unless it was told already. */
+  /** Reports a refusal, unless it was reported before. */
   report(error: AuthError, request: RequestPort, facts: RefusalFacts = {}): void {
     if (this.#reported.has(error)) return
     this.#reported.add(error)

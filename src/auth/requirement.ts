@@ -91,7 +91,7 @@ export interface PreparedRequirement extends PreparedTokenRequirement {
   readonly renew: Renewal | null
 }
 
-/** What requirements are prepared against. */
+/** The settings of the application that requirements depend on. */
 export interface RequirementDefaults extends TokenRequirementDefaults {
   /** Whether there is a store that knows what is revoked. */
   readonly revocable: boolean
@@ -121,7 +121,7 @@ const RENEW_KEYS = keysOf<RenewOptions>({ within: true, maxAge: true })
 /** The lengths of renewal are at least a second, without an upper bound. */
 const RENEW_BOUNDS = { min: 1, max: Number.MAX_SAFE_INTEGER } as const
 
-/** Prepares requirements. @throws {ConfigurationError} for an unknown or unfit member */
+/** Prepares requirements. @throws {ConfigurationError} for an unknown or invalid member */
 export type PrepareRequirement = (requirement?: Requirement) => PreparedRequirement
 
 /**
@@ -167,7 +167,7 @@ function prepareRequirement(
   })
 }
 
-/** A ticket is used once, which only a store can tell across processes. */
+/** A ticket is used once, which only a store can check across processes. */
 function resolveRouteLocations(
   locations: Requirement['locations'],
   http: HttpSettings,
@@ -181,7 +181,7 @@ function resolveRouteLocations(
   )
 }
 
-/** Where a recent authentication is required, what the feed knew a moment ago is not enough. */
+/** A requirement of a recent authentication asks the store: the feed may be a second old. */
 function resolveMode(
   mode: unknown,
   token: PreparedTokenRequirement,

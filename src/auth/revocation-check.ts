@@ -34,12 +34,12 @@ export interface RevocationCheck<C> {
   renewGrants(payload: TokenPayload<C>): Promise<Grants<C>>
   /** Uses up a ticket. @throws {AuthError} `token_revoked` for one that was used before */
   spendTicket(jti: string): Promise<void>
-  /** Tells a listener of revocations from now on. */
+  /** Notifies a listener of revocations from now on. */
   listen(listener: RevocationListener): void
   /** Whether a token lives so long that a listener could miss its revocation. */
   isLongLived(payload: TokenPayload<C>): boolean
-  /** How long a check may fail before what stays open is ended, in seconds; infinite for no end. */
-  readonly patience: number
+  /** How long a check may fail before a followed token ends, in seconds; may be infinite. */
+  readonly maxOutage: number
   /** Waits until this process knows what is revoked. */
   ready(): Promise<void>
   /** How much this process knows; null without a store. */
@@ -48,8 +48,8 @@ export interface RevocationCheck<C> {
   close(): void
 }
 
-/** The patience of an application without a store, whose blocklist is out of reach; seconds. */
-const DEFAULT_PATIENCE = 60
+/** How long the blocklist of an application without a store may fail, in seconds. */
+const MAX_OUTAGE = 60
 
 /** How much longer a used ticket is remembered than it could be used, in seconds: clocks differ. */
 const SPENT_MARGIN = 120
@@ -82,7 +82,7 @@ export function createRevocationCheck<C, U>(
     },
     listen: (listener) => revocations.listen(listener),
     isLongLived: (payload) => revocations.isLongLived(payload),
-    patience: whenStale === 'allow' ? Number.POSITIVE_INFINITY : maxStale,
+    maxOutage: whenStale === 'allow' ? Number.POSITIVE_INFINITY : maxStale,
     ready: () => revocations.ready(),
     state: () => revocations.state(),
     close: () => revocations.close(),
@@ -99,7 +99,7 @@ const WITHOUT_STORE: RevocationCheck<never> = {
   },
   listen: () => undefined,
   isLongLived: () => false,
-  patience: DEFAULT_PATIENCE,
+  maxOutage: MAX_OUTAGE,
   ready: async () => undefined,
   state: () => null,
   close: () => undefined,

@@ -1,6 +1,6 @@
 /**
  * `auth.sessions`, `auth.revoke` and `auth.revokeSubject`: the arguments are checked here,
- * `session/` does the work. Without a store every method rejects: nothing is revoked in silence.
+ * `session/` does the work. Without a store every method rejects, as nothing could be revoked.
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import type { SessionBackend } from '../session/session-backend.ts'
@@ -37,8 +37,8 @@ export interface AuthSessions<C> {
    */
   start(subject: string | TokenPayload<C>, options?: StartOptions<C>): Promise<TokenPair>
   /**
-   * Exchanges a verified refresh token for a new access token and the refresh token that is good
-   * from now on, which may be the same one. The access token is not fresh.
+   * Exchanges a verified refresh token for a new access token and the refresh token to use from now
+   * on, which may be the same one. The access token is not fresh.
    *
    * @throws {AuthError} `refresh_reused`, `session_expired`, `session_revoked`,
    *   `refresh_token_required`, `store_unavailable`
@@ -46,7 +46,7 @@ export interface AuthSessions<C> {
   refresh(payload: TokenPayload<C>): Promise<TokenPair>
   /**
    * Authenticates the user of a verified access token again. Each attempt is counted before
-   * `verify` runs, and taken back when it was right: 5 failures in 15 minutes for each session.
+   * `verify` runs, and taken back if it succeeds: 5 failures in 15 minutes for each session.
    *
    * @param verify checks the credentials; null when they are wrong
    * @param options `limit: false` where `verify` counts the attempts itself
@@ -69,7 +69,7 @@ export interface AuthSessions<C> {
   endAll(subject: string, options?: { readonly except?: string | null }): Promise<number>
 }
 
-/** The methods of `AuthSessions` that issue, with all that is known of the tokens. */
+/** The methods of `AuthSessions` that issue, with the claims of the tokens. */
 export interface SessionIssuing<C> {
   /** As `AuthSessions.start`. */
   start(subject: string | TokenPayload<C>, options?: StartOptions<C>): Promise<IssuedPair>
@@ -85,7 +85,7 @@ export interface SessionIssuing<C> {
 
 /** Everything of an application that needs a session store. */
 export interface SessionApi<C> {
-  /** What the public methods return in part. */
+  /** The methods for routes and adapters, which also return claims. */
   readonly issuing: SessionIssuing<C>
   /** The public sessions. */
   readonly sessions: AuthSessions<C>
@@ -100,7 +100,7 @@ export interface SessionApi<C> {
  *
  * @param backend null without a store
  * @param leeway forgiven clock skew, in seconds
- * @param origin whose payloads are taken
+ * @param origin whose payloads are accepted
  */
 export function createSessionApi<C>(
   backend: SessionBackend<C> | null,

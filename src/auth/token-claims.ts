@@ -140,7 +140,7 @@ export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaim
   }
 }
 
-/** The claims that come with the subject: its name, or all that a verified payload says. */
+/** The claims from the subject: its name, or all claims of a verified payload. */
 function toBase(subject: unknown, origin: PayloadOrigin): BaseClaims {
   if (typeof subject === 'string') return { sub: subject }
   requireVerifiedBy(origin, subject, 'subject', 'a string, or a payload')
@@ -172,7 +172,7 @@ function readAuthTime(value: Date | number, now: number): number {
   return moment
 }
 
-/** Reports a mistake in a call as such: the readers of options throw what `createAuth` throws. */
+/** Turns the `ConfigurationError` of an option reader into a `TypeError` of the call. */
 function asTypeError<T>(read: () => T): T {
   try {
     return read()

@@ -1,7 +1,7 @@
 /**
- * What goes on after the request: check a payload again for each message of a socket, follow it
- * until its end, and create a ticket for the handshake of a socket. The entry points for WebSockets
- * build on these.
+ * Tokens after the request: check a payload again for each message of a socket, follow it until its
+ * end, and create a ticket for the handshake of a socket. The entry points for WebSockets build on
+ * these.
  */
 import { AuthError, isAuthError } from '../errors.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
@@ -14,12 +14,12 @@ import { type PayloadOrigin, requireVerifiedBy, type TokenPayload } from '../tok
 import type { Pipeline } from './authenticate.ts'
 import type { PrepareRequirement, Requirement } from './requirement.ts'
 
-/** Members of `Auth` for what goes on after the request. */
+/** Members of `Auth` for sockets and streams that outlive their request. */
 export interface AuthWatch<C> {
   /**
    * Checks a verified payload again, against a requirement: times, type, realm, revocation,
-   * freshness, scopes. For what goes on after the request, such as each message of a socket.
-   * `locations` and `csrf` are not checked.
+   * freshness, scopes. For use after the request, such as for each message of a socket. `locations`
+   * and `csrf` are not checked.
    *
    * @param requirement default: any valid access token
    * @returns the same payload
@@ -28,7 +28,7 @@ export interface AuthWatch<C> {
    */
   recheck(payload: TokenPayload<C>, requirement?: Requirement): Promise<TokenPayload<C>>
   /**
-   * Follows a verified payload for as long as something stays open in its name. Expiry is noticed
+   * Follows a verified payload while a socket or stream of its user is open. Expiry is noticed
    * within half a second of `exp`, without leeway. A revocation is noticed at once in this process
    * and within a second in others. What only `isRevoked` knows, and the revocation of a token that
    * lives longer than `access.expiresIn`, is noticed within 30 seconds. It keeps no process alive.
@@ -37,13 +37,13 @@ export interface AuthWatch<C> {
    *   the log of revocations was out of reach for longer than `revocation.maxStale` (not with
    *   `whenStale: 'allow'`), or when `close()` was called
    * @returns stops following
-   * @throws {TypeError} for a payload that was not verified here, or when `onEnd` is no function
+   * @throws {TypeError} for a payload that was not verified here, or if `onEnd` is not a function
    */
   follow(payload: TokenPayload<C>, onEnd: (error: AuthError) => void): () => void
   /**
    * Creates a ticket for one handshake of a WebSocket, in place of a token in a URL. The first use
-   * wins, across all processes of the store, on a route whose `locations` name `'ticket'`. It shows
-   * the claims of the token to whoever reads it.
+   * wins, across all processes of the store, on a route whose `locations` name `'ticket'`. Whoever
+   * reads a ticket can read the claims of the token.
    *
    * @param payload of a verified access token
    * @throws {AuthError} `access_token_required`, `token_expired`
@@ -52,21 +52,21 @@ export interface AuthWatch<C> {
   createTicket(payload: TokenPayload<C>): Promise<Ticket>
 }
 
-/** What following builds on; lengths in seconds. */
+/** The dependencies of following; lengths in seconds. */
 export interface FollowDependencies<C> {
   /** The time in epoch seconds. */
   readonly clock: Clock
-  /** Rejects with what ends a token. */
+  /** Rejects with the error that ends a token. */
   readonly checkRevocation: (payload: TokenPayload<C>) => Promise<void>
   /** Tells a listener of revocations from now on. */
   readonly listen: (listener: RevocationListener) => void
-  /** Whether no listener is told of what may end a token, so that it must be checked regularly. */
+  /** Whether no listener is called when a token ends, so that it must be polled. */
   readonly mustPoll: (payload: TokenPayload<C>) => boolean
   /** How long checks may fail before a token counts as ended; infinite for no end. */
-  readonly patience: number
+  readonly maxOutage: number
 }
 
-/** How often the clock is looked at, in seconds. */
+/** How often the clock is read, in seconds. */
 const CHECK_INTERVAL = 0.25
 
 /** How often a token that must be polled is checked, in seconds. */
@@ -75,13 +75,13 @@ const POLL_INTERVAL = 30
 /** How soon a check that failed is repeated, in seconds. */
 const RETRY_INTERVAL = 1
 
-/** What the members of `AuthWatch` build on. */
+/** The dependencies of the members of `AuthWatch`. */
 export interface WatchDependencies<C> {
   /** The tokens that are followed. */
   readonly followers: TokenFollowers<C>
   /** Null without a session store. */
   readonly tickets: Tickets<C> | null
-  /** Whose payloads are taken. */
+  /** Whose payloads are accepted. */
   readonly origin: PayloadOrigin
 }
 
@@ -194,11 +194,11 @@ export class TokenFollowers<C> {
     if (mustPoll(follower.payload)) this.#checkLater(follower, POLL_INTERVAL)
   }
 
-  /** Ends a token, unless the check itself failed and patience remains. */
+  /** Ends a token, unless only the check failed, and not for longer than `maxOutage`. */
   #refuse(follower: Follower<C>, cause: unknown): void {
-    const { clock, patience } = this.#deps
+    const { clock, maxOutage } = this.#deps
     const error = isAuthError(cause) ? cause : new AuthError('store_unavailable', { cause })
-    if (error.status === 503 && clock() - follower.goodAt <= patience)
+    if (error.status === 503 && clock() - follower.goodAt <= maxOutage)
       this.#checkLater(follower, RETRY_INTERVAL)
     else this.#end(follower, error)
   }
@@ -224,7 +224,7 @@ export class TokenFollowers<C> {
     try {
       follower.onEnd(error)
     } catch {
-      // A defect of one listener must not keep the others from being told.
+      // A defect of one listener must not stop the others.
     }
   }
 

@@ -7,10 +7,10 @@ import type { Platform } from './platform.ts'
 export type Lock = <T>(work: () => Promise<T>) => Promise<T>
 
 /**
- * Seconds to wait for the lock before going on without it: a tab that the system suspended must not
- * stop the others.
+ * How long to wait for the lock before the work runs without it, in seconds: a tab that the system
+ * suspended must not stop the others.
  */
-const PATIENCE = 30
+const LOCK_DEADLINE = 30
 
 export function createLock(
   name: string,
@@ -24,7 +24,7 @@ export function createLock(
       return done
     }
     const controller = new AbortController()
-    const stop = after(PATIENCE, () => controller.abort())
+    const stop = after(LOCK_DEADLINE, () => controller.abort())
     let begun = false
     const start: typeof work = () => {
       begun = true

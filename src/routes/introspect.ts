@@ -1,7 +1,7 @@
 /**
  * `POST /introspect` (RFC 7662), for resource servers that do not verify tokens themselves: what an
  * access token says, if it is good now. Every other token gets the same response. So does a refresh
- * token, as a resource server must not take it for an access token.
+ * token, as a resource server must not accept it as an access token.
  */
 import type { TokenPayload } from '../token/token-payload.ts'
 import { readClientToken } from './client-token.ts'

@@ -20,7 +20,7 @@ export async function login<C>(deps: RouteDependencies<C>, context: RouteContext
   const user = await deps.checkPassword(credentials, context)
   deps.usernames.noteLogin(credentials.username, user.subject)
   if (by === 'cookie') await checkCookieSize(deps, user)
-  // A session that was planted in this browser must not show the user to whoever planted it.
+  // An attacker who planted a session in this browser must not see the user in it.
   if (deps.hasSessions && deps.usesCookies)
     await endSessionOfRequest(deps, context, deps.requirements.earlier)
   return deliverTokens(deps, by, await issue(deps, context, user, provedAt))

@@ -116,8 +116,8 @@ export class RevocationFeed {
   }
 
   /**
-   * Tells a listener of revocations from now on, also in strict mode. Only the latest listener is
-   * told.
+   * Notifies a listener of revocations from now on, also in strict mode. Only the latest listener
+   * is notified.
    */
   listen(listener: RevocationListener): void {
     this.#listener = listener

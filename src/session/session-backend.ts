@@ -35,7 +35,7 @@ export interface BackendContext {
   readonly clock: Clock
   /** The application's own clock, which then rules in the store, too; null for the system's. */
   readonly ownClock: Clock | null
-  /** Tells the application's listeners. */
+  /** Notifies the application's listeners. */
   readonly emit: (event: SessionEvent) => void
 }
 

@@ -15,7 +15,7 @@ export type SessionInfo = Omit<SessionRow, 'late' | 'lateBefore'>
 /** How coarse the times of the last use are, in seconds. */
 const COARSE = 3600
 
-/** Coarsens what tells when a session was last refreshed. */
+/** Coarsens the times that show when a session was last refreshed. */
 export function toSessionInfo(row: SessionRow): SessionInfo {
   const { late: _late, lateBefore: _lateBefore, ...info } = row
   const toCoarse = (at: number): number => Math.max(row.createdAt, Math.floor(at / COARSE) * COARSE)

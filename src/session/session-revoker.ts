@@ -38,7 +38,7 @@ export interface RevokerDependencies {
   readonly settings: Pick<SessionSettings<never>, 'logTtl' | 'cutOffTtl' | 'realm'>
   /** The time in epoch seconds. */
   readonly clock: Clock
-  /** Tells the application's listeners. */
+  /** Notifies the application's listeners. */
   readonly emit: (event: SessionEvent) => void
 }
 

@@ -27,7 +27,7 @@ export type CallPriority = 'log' | 'revocation' | 'ordinary'
 export interface Moment {
   /** The application's own time, which then rules; null lets the store use its clock. */
   readonly now: number | null
-  /** The last moment at which a write is of use; null where the application brings its clock. */
+  /** The last moment for a write; null if the application has its own clock. */
   readonly notAfter: number | null
   /** Converts a time of the application's clock to the store's; the result is never too late. */
   toStoreTime(at: number): number

@@ -139,7 +139,7 @@ export interface RotateCall extends RotationPolicy {
   readonly sid: string
   /** The generation of the token, whose signature was verified. */
   readonly gen: number
-  /** The last moment, in the store's time, at which a write is of use; null for no such moment. */
+  /** The last moment for a write, in the store's time; null for no limit. */
   readonly notAfter: number | null
   /** The time of the step, where the application brings its own clock; null for the store's. */
   readonly now: number | null
@@ -314,8 +314,8 @@ export interface RevocationStore {
    */
   readLog(cursor: string | null, limit: number): Promise<LogPage>
   /**
-   * Deletes what is over: rows `KEPT_AFTER_END` after their absolute end; log entries, cut-offs and
-   * attempts after theirs.
+   * Deletes expired records: rows `KEPT_AFTER_END` after their absolute end; log entries, cut-offs
+   * and attempts after theirs.
    *
    * @returns how many records it deleted
    */

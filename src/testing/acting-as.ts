@@ -64,7 +64,7 @@ function login<C, U>(
  * @param options what is known of them. Default: no scopes, not fresh
  * @throws {ConfigurationError} for an `auth` that is not one
  * @throws {TypeError} from its methods, for options that `createTokenPair` refuses
- * @throws {ConfigurationError} from its methods, for an `age` that is no length of time
+ * @throws {ConfigurationError} from its methods, for an invalid `age`
  *
  * @example
  * ```ts

@@ -100,7 +100,7 @@ const REQUIRED: readonly ClaimName[] = ['sub', 'jti', 'iat', 'exp', 'type']
 const REQUIRED_OF_OTHERS: readonly ClaimName[] = ['sub', 'exp']
 
 /** Why claims are refused. */
-export interface ClaimObjection {
+export interface ClaimFailure {
   /** The code of the refusal. */
   readonly code: ErrorCode
   /** The same in words, for the log of the application. It repeats no claim but an issuer. */
@@ -119,14 +119,14 @@ export function readClaims(
   claims: Record<string, unknown>,
   header: HeaderType,
   rules: ClaimRules,
-): TokenPayload | ClaimObjection {
+): TokenPayload | ClaimFailure {
   if (!isWithinBounds(claims, PAYLOAD_BOUNDS)) return toMalformed(BOUNDS_REASON)
   const isTyped = claims['type'] !== undefined && claims['type'] !== null
   if (header.type === null && !isTyped && rules.untyped === true) ignoreMisfits(claims, rules)
   const data = readCustomClaims(claims, rules)
   if (typeof data === 'string') return toMalformed(data)
-  const objection = decideIssuerAndAudience(claims, rules)
-  if (objection !== undefined) return objection
+  const failure = decideIssuerAndAudience(claims, rules)
+  if (failure !== undefined) return failure
   const members = claims as unknown as Partial<PayloadMembers>
   const type = members.type ?? 'access'
   if (header.type === null) {
@@ -164,7 +164,7 @@ export function readClaims(
   )
 }
 
-function toMalformed(reason: string): ClaimObjection {
+function toMalformed(reason: string): ClaimFailure {
   return { code: 'token_malformed', reason }
 }
 
@@ -229,7 +229,7 @@ const NO_SCOPES: readonly string[] = Object.freeze([])
  * Checks who issued a token and for whom (RFC 7519 sections 4.1.1 and 4.1.3): exact strings, no
  * patterns. A token with an audience is refused where none is configured.
  */
-function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ClaimObjection | undefined {
+function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ClaimFailure | undefined {
   const { iss, aud } = claims as { iss?: unknown; aud?: unknown }
   if (rules.issuer === undefined ? iss !== undefined && !isText(iss) : iss !== rules.issuer)
     return { code: 'issuer_invalid', reason: expected('iss', rules.issuer ?? 'a text', iss) }

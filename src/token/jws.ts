@@ -31,7 +31,7 @@ export interface JwsLimits {
  * Verifies one token.
  *
  * @param now epoch seconds, for keys that retire
- * @throws {AuthError} `token_malformed` or `signature_invalid`, for any string whatsoever
+ * @throws {AuthError} `token_malformed` or `signature_invalid`; nothing else for any string
  */
 export type VerifyJws<P> = (token: string, now: number) => VerifiedJws<P>
 

@@ -61,7 +61,7 @@ for _, entry in ipairs(entries) do
   if tonumber(entry[2][8]) <= now then passed[#passed + 1] = entry[1] end
 end
 local gone = 0
--- The index of an owner goes too, but is no record: the letter after the common beginning tells.
+-- The index of an owner is deleted too but not counted: the letter after the common prefix is 'u'.
 local letter = #log - #'log' + 1
 for _, key in ipairs(ended) do
   local deleted = redis.call('DEL', key)

@@ -401,7 +401,7 @@ describe('following', () => {
       checkRevocation: async () => undefined,
       listen: () => undefined,
       mustPoll: () => false,
-      patience: 60,
+      maxOutage: 60,
     })
     const heard: string[] = []
     const stop = following.follow(payload, ({ code }) => heard.push(code))
