@@ -119,7 +119,10 @@ function connect<C, U>(settings: Settings<C, U>) {
   const backend = connectBackend(settings, issuer)
   const hasStore = backend !== null
   const revocation = createRevocationCheck(backend, settings)
-  const sessionApi = createSessionApi(backend, issuer, leeway, settings)
+  const checkSubject = async (payload: TokenPayload<C>): Promise<void> => {
+    if (settings.subject !== null) await loadSubject(payload, settings.subject)
+  }
+  const sessionApi = createSessionApi(backend, issuer, { leeway, origin: settings, checkSubject })
 
   const verifySettings = toVerifySettings(settings, hasStore)
   const verifier = new Verifier(verifySettings)
@@ -139,6 +142,7 @@ function connect<C, U>(settings: Settings<C, U>) {
     revocation,
     isRevoked,
     async renew(payload, until) {
+      await checkSubject(payload)
       const token = issuer.renew(payload, until, await revocation.renewGrants(payload))
       return toLines({ access: toCookieToken(token) })
     },

@@ -116,7 +116,8 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
   readonly realm?: string
   /**
    * A Standard Schema for custom claims. It checks them when a token is issued and when it is
-   * verified, and types `payload.data`. Its output must be valid input. Default none.
+   * verified, and types `payload.data`. Its output must be valid input. A new member must be
+   * optional until the oldest session has ended, or its tokens are refused. Default none.
    */
   readonly claims?: StandardSchema<I, C>
   /** The cache of verified tokens, or `false` for none. */
@@ -124,8 +125,9 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
   /** Limits of tokens. */
   readonly limits?: LimitOptions
   /**
-   * Loads the user for `guard.subject()`. Null or undefined is `subject_unknown`. A throw, or no
-   * result within 5 s, is `store_unavailable`. Default none.
+   * Loads the user for `guard.subject()`, and before a refresh, a step-up or a renewal. Null or
+   * undefined is `subject_unknown`. A throw, or no result within 5 s, is `store_unavailable`.
+   * Default none.
    */
   readonly subject?: (payload: TokenPayload<C>) => U | null | undefined | Promise<U | null | undefined>
   /** Returns the time in epoch seconds. A session store uses it too. Default: the system clock. */

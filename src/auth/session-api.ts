@@ -41,7 +41,8 @@ export interface AuthSessions<C> {
    * on, which may be the same one. The access token is not fresh.
    *
    * @throws {AuthError} `refresh_reused`, `session_expired`, `session_revoked`,
-   *   `refresh_token_required`, `store_unavailable`
+   *   `refresh_token_required`, `store_unavailable`; `subject_unknown` for a user whom the option
+   *   `subject` does not find
    */
   refresh(payload: TokenPayload<C>): Promise<TokenPair>
   /**
@@ -52,7 +53,7 @@ export interface AuthSessions<C> {
    * @param options `limit: false` where `verify` counts the attempts itself
    * @returns a fresh access token, and a refresh token with the new `auth_time`, `acr` and `amr`
    * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`,
-   *   `session_revoked`, `store_unavailable`
+   *   `session_revoked`, `store_unavailable`; `subject_unknown` as `refresh`
    */
   stepUp(
     payload: TokenPayload<C>,
@@ -95,18 +96,25 @@ export interface SessionApi<C> {
   revokeSubject(subject: string): Promise<number>
 }
 
+/** What the sessions of one application build on, beside the store and the issuer. */
+export interface SessionApiContext<C> {
+  /** Forgiven clock skew, in seconds. */
+  readonly leeway: number
+  /** Whose payloads are taken. */
+  readonly origin: PayloadOrigin
+  /** Refuses a user who is gone. @throws {AuthError} `subject_unknown`, `store_unavailable` */
+  readonly checkSubject: (payload: TokenPayload<C>) => Promise<void>
+}
+
 /**
  * Creates the sessions of one application.
  *
  * @param backend null without a store
- * @param leeway forgiven clock skew, in seconds
- * @param origin whose payloads are accepted
  */
 export function createSessionApi<C>(
   backend: SessionBackend<C> | null,
   issuer: TokenIssuer<C>,
-  leeway: number,
-  origin: PayloadOrigin,
+  { leeway, origin, checkSubject }: SessionApiContext<C>,
 ): SessionApi<C> {
   const requireBackend = (): SessionBackend<C> => {
     if (backend !== null) return backend
@@ -130,11 +138,13 @@ export function createSessionApi<C>(
     async refresh(payload) {
       const { sessions } = requireBackend()
       requireVerifiedBy(origin, payload)
+      await checkSubject(payload)
       return sessions.refresh(payload)
     },
     async stepUp(payload, verify, options) {
       const { sessions } = requireBackend()
       requireVerifiedBy(origin, payload)
+      await checkSubject(payload)
       return sessions.stepUp(payload, verify, options)
     },
   }

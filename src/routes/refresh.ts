@@ -29,6 +29,7 @@ async function refreshTokens<C>(deps: RouteDependencies<C>, context: RouteContex
   const by = await toDelivery(deps, context, extracted)
   const own = extracted.text.slice(extracted.start)
   if (!hasSessions) {
+    if (auth.loadsSubject) await auth.loadSubject(payload)
     const access = await auth.internals.issueAccess(payload)
     return deliverTokens(deps, by, { access, refresh: own })
   }

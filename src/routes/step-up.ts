@@ -38,6 +38,7 @@ async function authenticateAgain<C>(
   const verify = async (): Promise<Proof> => toProof(await checkPassword(credentials, context), payload)
   // The password is counted by the limits of logins: the session needs none of its own.
   if (hasSessions) return auth.internals.sessions.stepUp(payload, verify, { limit: false })
+  if (auth.loadsSubject) await auth.loadSubject(payload)
   return auth.internals.issuePair(payload, { fresh: true, ...(await verify()) })
 }
 

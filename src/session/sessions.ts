@@ -5,6 +5,7 @@
  */
 import { AuthError, type ErrorCode } from '../errors.ts'
 import { randomId } from '../internal/bytes.ts'
+import { expected, isRecord } from '../internal/configuration-error.ts'
 import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -64,6 +65,9 @@ const STEP_UP_LIMIT = { attempts: 5, window: 900 } as const
 /** The longest address and user agent that are kept, in characters. */
 const MAX_IP = 64
 const MAX_USER_AGENT = 256
+
+/** What the option `rights` must be, for messages. */
+const RIGHTS = 'a function that returns { scopes, data }, or null for a user who is gone'
 
 /** The error of each word that gives no tokens. */
 const REFUSALS: Readonly<Partial<Record<RotationWord, ErrorCode>>> = {
@@ -218,13 +222,16 @@ export class Sessions<C> {
   async currentRights(payload: TokenPayload<C>): Promise<Rights | null> {
     const { rights } = this.#deps.settings
     if (rights === null) return null
-    let current: Rights | null
+    let current: unknown
     try {
       current = await rights(payload)
+      // A forgotten `return` must not leave a user the rights of the login.
+      if (!isRecord(current) && current !== null)
+        throw new TypeError(expected('sessions.rights', RIGHTS, current))
     } catch (cause) {
       throw new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } })
     }
-    if (current !== null) return current
+    if (current !== null) return current as Rights
     if (payload.sid !== undefined) await this.#deps.revoker.end(payload.sid, 'rights_withdrawn')
     throw new AuthError('session_revoked')
   }
