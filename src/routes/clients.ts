@@ -43,17 +43,20 @@ export async function authenticateClient(
   verifyClient: VerifyClient | null,
   request: Request,
 ): Promise<string> {
-  const client = readBasic(request.headers.get('authorization'))
-  if (client === undefined || verifyClient === null) throw new AuthError('client_invalid')
-  let isKnown: unknown
+  const readings = readBasic(request.headers.get('authorization'))
+  for (const client of verifyClient === null ? [] : readings) {
+    if (await isKnown(verifyClient as VerifyClient, client, request)) return client.id
+  }
+  throw new AuthError('client_invalid')
+}
+
+async function isKnown(verifyClient: VerifyClient, client: Client, request: Request): Promise<boolean> {
   try {
-    isKnown = await withDeadline('verifyClient', DEADLINE, () => verifyClient(client, request))
+    return (await withDeadline('verifyClient', DEADLINE, () => verifyClient(client, request))) === true
   } catch (error) {
     const cause = new Error('The option `verifyClient` could not check the client', { cause: error })
     throw new AuthError('store_unavailable', { cause })
   }
-  if (isKnown !== true) throw new AuthError('client_invalid')
-  return client.id
 }
 
 /**
@@ -74,15 +77,22 @@ export async function askMayRevoke<C>(
   }
 }
 
-/** Reads HTTP Basic; undefined for anything else. */
-function readBasic(header: string | null): Client | undefined {
-  if (header === null || header.length > MAX_HEADER) return undefined
+/**
+ * Reads HTTP Basic: form-encoded, as RFC 6749 section 2.3.1 says; then as it came, since many clients,
+ * such as curl, do not encode a secret with `+` or `%`. None for anything else.
+ */
+function readBasic(header: string | null): readonly Client[] {
+  if (header === null || header.length > MAX_HEADER) return []
   const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header)?.[1]
   const text = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  const id = decodeForm(text.slice(0, Math.max(0, colon)))
-  const secret = decodeForm(text.slice(colon + 1))
-  return colon < 1 || !id || !secret ? undefined : { id, secret }
+  if (colon < 1) return []
+  const asItCame = { id: text.slice(0, colon), secret: text.slice(colon + 1) }
+  const decoded = { id: decodeForm(asItCame.id), secret: decodeForm(asItCame.secret) }
+  const isSame = decoded.id === asItCame.id && decoded.secret === asItCame.secret
+  return (isSame ? [asItCame] : [decoded, asItCame]).filter((client): client is Client =>
+    Boolean(client.id && client.secret),
+  )
 }
 
 /** Undoes the form encoding of an identifier or a secret; undefined for bad escapes. */

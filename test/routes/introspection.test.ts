@@ -159,8 +159,38 @@ describe('a client', () => {
   it('is decoded like a form (RFC 6749 section 2.3.1)', async () => {
     const { ask, asked } = setUp()
     await ask('introspect', 'token=x', `basic ${Buffer.from('a%3Ab:c+d%C3%A9:e').toString('base64')}`)
-    expect(asked).toEqual(['a:b c d\u00e9:e'])
+    expect(asked).toEqual(['a:b c d\u00e9:e', 'a%3Ab c+d%C3%A9:e'])
   })
+
+  it.each(['ab+c/d=', '100%sure', 'a%20b', 'pa:ss', '%', 's3cret'])(
+    'may send its secret encoded or as it is: %s',
+    async (secret) => {
+      const asked: string[] = []
+      const { auth } = setUp()
+      const handle = authRoutes(auth, {
+        verifyCredentials: () => null,
+        verifyClient: (client) => {
+          asked.push(client.secret)
+          return client.secret === secret
+        },
+      })
+      const ask = async (text: string): Promise<number> => {
+        const authorization = `Basic ${Buffer.from(`api:${text}`).toString('base64')}`
+        const headers = { authorization, 'content-type': 'application/x-www-form-urlencoded' }
+        const request = new Request('http://localhost/auth/introspect', {
+          method: 'POST',
+          headers,
+          body: 'token=x',
+        })
+        return (await handle(request)).status
+      }
+      expect(await ask(new URLSearchParams({ secret }).toString().slice(7))).toBe(200)
+      expect(asked).toEqual([secret])
+      expect(await ask(secret)).toBe(200)
+      expect(await ask(`${secret}+`)).toBe(401)
+      expect(asked.length).toBeLessThanOrEqual(5)
+    },
+  )
 
   it('that cannot be looked up gets 503', async () => {
     const broken = `Basic ${Buffer.from('broken:x').toString('base64')}`
