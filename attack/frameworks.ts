@@ -107,7 +107,8 @@ const createKoa: Adapter = (app) => {
     login(ctx.req, ctx.res)
   })
   server.use(async (ctx) => {
-    const found = routes.get(`${ctx.method} ${ctx.path}`)
+    // Koa's routers let a GET route respond to HEAD, too.
+    const found = routes.get(`${ctx.method === 'HEAD' ? 'GET' : ctx.method} ${ctx.path}`)
     if (found === undefined) {
       ctx.status = 404
       ctx.body = NOT_FOUND

@@ -14,7 +14,7 @@ import { ConfigurationError } from '../internal/configuration-error.ts'
  */
 export function checkCookiePaths(basePath: string, cookies: CookieSettings, hasSessions: boolean): void {
   for (const type of cookies.carry) {
-    const path = cookies[type].path.replace(/\/+$/, '')
+    const path = cookies[type].path.replace(/(?<!\/)\/+$/, '')
     const isForRefresh = path.endsWith(`${basePath}/refresh`)
     const isAbove = path === '' || basePath === path || basePath.startsWith(`${path}/`)
     if (!isAbove && basePath.endsWith(path)) throw toError(type, basePath, 'no route gets the cookie')
