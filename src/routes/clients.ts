@@ -78,8 +78,8 @@ export async function askMayRevoke<C>(
 }
 
 /**
- * Reads HTTP Basic: form-encoded, as RFC 6749 section 2.3.1 says; then as it came, since many clients,
- * such as curl, do not encode a secret with `+` or `%`. None for anything else.
+ * Reads HTTP Basic: form-encoded, as RFC 6749 section 2.3.1 says; then as it came, since many
+ * clients, such as curl, do not encode a secret with `+` or `%`. None for anything else.
  */
 function readBasic(header: string | null): readonly Client[] {
   if (header === null || header.length > MAX_HEADER) return []
