@@ -52,19 +52,53 @@ export function deepFreeze<T>(value: T, seen?: Set<unknown>): T {
   return value
 }
 
+/** A value that JSON would lose or change. */
+export interface JsonMisfit {
+  /** The names of the members that lead to it; none for the value as a whole. */
+  readonly path: readonly string[]
+  /** What it is, without any part of its content. */
+  readonly got: string
+}
+
 /**
- * Whether JSON writes a value unchanged: text, finite numbers, booleans, null, lists and plain
- * objects, down to `depth`. JSON would silently lose or change a `Date`, a `Map`, NaN or a
- * function. A member `__proto__` is refused. A member that is undefined is left out.
+ * Finds what JSON would not write unchanged: everything but text, finite numbers, booleans, null,
+ * lists and plain objects, also of another realm, down to `depth`. JSON would silently lose or
+ * change a `Date`, a `Map`, NaN or a function. A member `__proto__` is refused. A member that is
+ * undefined is left out.
+ *
+ * @returns the first one, or undefined
  */
-export function isPlainJson(value: unknown, depth: number): boolean {
-  if (value === null || value === undefined) return true
-  if (typeof value === 'number') return Number.isFinite(value)
-  if (typeof value !== 'object') return typeof value === 'string' || typeof value === 'boolean'
-  if (depth === 0 || Object.hasOwn(value, '__proto__')) return false
+export function findJsonMisfit(value: unknown, depth: number): JsonMisfit | undefined {
+  const got = describeMisfit(value, depth)
+  if (got !== undefined) return { path: [], got }
+  if (typeof value !== 'object' || value === null) return undefined
+  const names = Array.isArray(value) ? Array.from(value, (_, i) => String(i)) : Object.keys(value)
+  for (const name of names) {
+    const child: unknown = Reflect.get(value, name)
+    if (child === undefined && !Array.isArray(value)) continue
+    const misfit = findJsonMisfit(child, depth - 1)
+    if (misfit !== undefined) return { ...misfit, path: [name, ...misfit.path] }
+  }
+  return undefined
+}
+
+/** What a value is that JSON would lose or change; undefined for any other value. */
+function describeMisfit(value: unknown, depth: number): string | undefined {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : String(value)
+  if (typeof value !== 'object') return typeof value
+  if (depth === 0) return 'too many levels'
+  if (Object.hasOwn(value, '__proto__')) return 'a member __proto__'
+  if (Array.isArray(value) || isPlainObject(value)) return undefined
+  const [, tag = 'Object'] = /^\[object (.*)\]$/.exec(Object.prototype.toString.call(value)) ?? []
+  return tag === 'Object' ? 'an instance of a class' : `a value of the class ${tag}`
+}
+
+/** Whether an object is a literal, or like one: its prototype is null or, in any realm, the last. */
+export function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return false
-  return Object.values(value).every((child) => isPlainJson(child, depth - 1))
+  const isLast = prototype === null || Object.getPrototypeOf(prototype) === null
+  return isLast && typeof (value as { readonly toJSON?: unknown }).toJSON !== 'function'
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
-import { isPlainJson, isWithinBounds } from '../internal/json.ts'
+import { findJsonMisfit, isWithinBounds } from '../internal/json.ts'
 import { isClaim, isReservedClaim, PAYLOAD_BOUNDS } from './claims.ts'
 import { prepareSignJws } from './jws.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -204,14 +204,20 @@ function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
 /** The deepest custom data: one level less than the payload that contains it. */
 const DATA_DEPTH = PAYLOAD_BOUNDS.depth - 1
 
+/** How much of a member's name is told, in characters. */
+const MAX_TOLD_NAME = 40
+
 /**
  * Refuses custom claims that would replace registered ones, or that JSON would silently lose or
  * change.
  */
 function checkData(data: object): void {
-  if (!isRecord(data) || !isPlainJson(data, DATA_DEPTH)) {
+  if (!isRecord(data)) throw new TypeError(expected('data', 'an object', data))
+  const misfit = findJsonMisfit(data, DATA_DEPTH)
+  if (misfit !== undefined) {
+    const name = ['data', ...misfit.path.map((part) => part.slice(0, MAX_TOLD_NAME))].join('.')
     throw new TypeError(
-      `Expected \`data\` to be plain JSON of at most ${DATA_DEPTH} levels without __proto__: text, finite numbers, booleans, null, lists, objects`,
+      `Expected \`${name}\` to be plain JSON of at most ${DATA_DEPTH} levels: text, finite numbers, booleans, null, lists, objects; got ${misfit.got}`,
     )
   }
   for (const name of Object.keys(data)) {

@@ -6,6 +6,7 @@
 
 import { expected, isRecord } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
+import { isPlainObject } from '../internal/json.ts'
 import { hasAllScopes, hasAnyScope } from './scopes.ts'
 import type { TokenType } from './token-type.ts'
 
@@ -137,8 +138,7 @@ export class TokenPayload<C = Claims> {
   hasScopes(...query: readonly string[] | readonly [...string[], ScopeQuery]): boolean {
     const items: readonly (string | ScopeQuery)[] = query
     const last: unknown = items.at(-1)
-    const options =
-      isRecord(last) && Object.getPrototypeOf(last) === Object.prototype ? (last as ScopeQuery) : undefined
+    const options = isRecord(last) && isPlainObject(last) ? (last as ScopeQuery) : undefined
     const scopes = options === undefined ? items : items.slice(0, -1)
     // A list or undefined in place of names must not count as "nothing required", which every token
     // satisfies.

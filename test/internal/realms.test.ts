@@ -61,6 +61,17 @@ describe('values of another realm', () => {
     ).not.toThrow()
   })
 
+  it('are taken: data, and the last argument of hasScopes', async () => {
+    const { auth } = setUp()
+    const data = foreign<Record<string, unknown>>('({ a: [1, { b: "c" }], d: null })')
+    const token = await auth.createAccessToken('user-1', { data, scopes: ['a'] })
+    const payload = await auth.verifyToken(token)
+    expect(payload.data).toEqual({ a: [1, { b: 'c' }], d: null })
+    expect(payload.hasScopes('a', 'b', foreign<{ all: boolean }>('({ all: false })'))).toBe(true)
+    const at = foreign<Record<string, unknown>>('({ at: new Date(0) })')
+    await expect(auth.createAccessToken('user-1', { data: at })).rejects.toThrow('`data.at`')
+  })
+
   it('are taken: what a blocklist returns', async () => {
     const { auth } = setUp({ isRevoked: foreign<() => boolean>('async () => false') })
     await auth.verifyToken(await auth.createAccessToken('user-1'))

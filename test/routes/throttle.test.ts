@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { toIpPrefix } from '../../src/http/ip-prefix.ts'
 import { AuthError, ConfigurationError, createAuth } from '../../src/index.ts'
@@ -207,7 +208,13 @@ describe('an address', () => {
 describe('a limiter that fails', () => {
   const down = (): Promise<never> => Promise.reject(new Error('connection refused'))
 
-  it('lets no one try: 503', async () => {
+  it.each([
+    new Error('connection refused'),
+    runInNewContext('new Error("connection refused")'),
+    undefined,
+    'no connection',
+  ])('lets no one try: 503 (%o)', async (reason) => {
+    const down = (): Promise<never> => Promise.reject(reason)
     let looked = false
     const throttle = createThrottle(() => ({ consume: down, get: down, reward: down, delete: down }))
     const attempt = throttle.run({ username: 'alice', address: undefined }, () => {

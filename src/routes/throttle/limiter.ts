@@ -133,10 +133,10 @@ export async function forgive(work: Promise<unknown>): Promise<void> {
 /** The refusal with its `Retry-After`. If the limiter itself fails, no attempt is allowed. */
 function toRefusal(cause: unknown): AuthError {
   if (isAuthError(cause)) return cause
-  if (cause instanceof Error || typeof cause !== 'object' || cause === null) {
+  // By its shape: an error of another realm is no instance of `Error`.
+  const { msBeforeNext } = Object(cause) as Partial<LimiterResult>
+  if (typeof msBeforeNext !== 'number')
     return new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } })
-  }
-  const { msBeforeNext } = cause as Partial<LimiterResult>
-  const retryAfter = Math.max(1, Math.ceil(Number(msBeforeNext ?? 0) / 1000) || 1)
+  const retryAfter = Math.max(1, Math.ceil(msBeforeNext / 1000) || 1)
   return new AuthError('rate_limited', { detail: { retryAfter } })
 }
