@@ -94,7 +94,7 @@ function describeMisfit(value: unknown, depth: number): string | undefined {
   return tag === 'Object' ? 'an instance of a class' : `a value of the class ${tag}`
 }
 
-/** Whether an object is a literal, or like one: its prototype is null or, in any realm, the last. */
+/** Whether an object is a literal, or like one: it has no prototype, or the last one of a realm. */
 export function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   const isLast = prototype === null || Object.getPrototypeOf(prototype) === null

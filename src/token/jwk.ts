@@ -92,10 +92,16 @@ export function toPublicJwk(key: KeyObject, algorithm: Algorithm, kid: string): 
  * Checks the members of a JWK that say what it is for.
  *
  * @param at the option as the developer writes it
+ * @param operations the operations of which `key_ops` must allow one (RFC 7517 section 4.3)
  * @throws {ConfigurationError} when `kty`, `crv`, `alg`, `use` or `key_ops` do not allow signatures
  *   with the algorithm
  */
-export function checkJwk(at: string, jwk: Jwk, algorithm: Algorithm): void {
+export function checkJwk(
+  at: string,
+  jwk: Jwk,
+  algorithm: Algorithm,
+  operations: readonly ('sign' | 'verify')[] = [],
+): void {
   const { name, kty, crv } = algorithm
   const wanted = (member: string, what: string): ConfigurationError =>
     new ConfigurationError(`Expected \`${at}.${member}\` to be ${what}`)
@@ -105,10 +111,10 @@ export function checkJwk(at: string, jwk: Jwk, algorithm: Algorithm): void {
   if (jwk.use !== undefined && jwk.use !== 'sig') throw wanted('use', "'sig'")
   if (kty === 'RSA' && jwk.d !== undefined && jwk.p === undefined)
     throw wanted('p', 'the first prime, beside `q`, `dp`, `dq` and `qi`: a private RSA key has them all')
-  const operations: unknown = jwk.key_ops
-  if (operations === undefined) return
-  const allowed = Array.isArray(operations) && operations.some((o) => o === 'sign' || o === 'verify')
-  if (!allowed) throw wanted('key_ops', "a list with 'sign' or 'verify'")
+  const allowed: unknown = jwk.key_ops
+  if (allowed === undefined || operations.length === 0) return
+  if (!Array.isArray(allowed) || !operations.some((operation) => allowed.includes(operation)))
+    throw wanted('key_ops', `a list with ${operations.map((name) => `'${name}'`).join(' or ')}`)
 }
 
 /** The least RSA modulus, in bits (RFC 7518 section 3.3). */

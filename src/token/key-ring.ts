@@ -180,7 +180,10 @@ function importKeys(options: KeyRingOptions): {
     throw new ConfigurationError('Expected `signing` to have no `notAfter`: only verifying keys retire')
   }
   const { verifying: others = [] } = options
-  if (!Array.isArray(others)) throw new ConfigurationError(expected('verifying', 'a list of keys', others))
+  if (!Array.isArray(others)) {
+    const hint = isRecord(others) && Object.hasOwn(others, 'keys') ? '; of a key set give its `keys`' : ''
+    throw new ConfigurationError(`${expected('verifying', 'a list of keys', others)}${hint}`)
+  }
   const verifying = (others as readonly (Key | Jwk)[]).map((key, i) => importKey(`verifying[${i}]`, key))
   const all = signing === null ? verifying : [signing, ...verifying]
   if (all.length === 0) throw new ConfigurationError('Expected `signing` or `verifying` to hold a key')
@@ -210,13 +213,14 @@ function importKey(at: string, value: unknown): ImportedKey {
     at: bare ? at : `${at}.key`,
     source,
     algorithm,
+    signs: at === 'signing',
     passphrase: bare ? undefined : given.passphrase,
   })
   const inner = isRecord(source) && 'kty' in source ? source['kid'] : undefined
   const named: unknown = given.kid ?? inner
   if (named !== undefined && (typeof named !== 'string' || named === '' || named.length > MAX_KID_LENGTH)) {
     throw new ConfigurationError(
-      expected(`${at}.kid`, `a string of 1-${MAX_KID_LENGTH} characters`, undefined),
+      `Expected \`${at}.kid\` to be a string of 1-${MAX_KID_LENGTH} characters, got ${describeType(named)}`,
     )
   }
   // The thumbprint of a secret would identify it to anyone with a table of known secrets.

@@ -18,6 +18,8 @@ export interface GivenKey {
   readonly source: unknown
   /** The algorithm that it is for. */
   readonly algorithm: Algorithm
+  /** Whether it is to sign. */
+  readonly signs: boolean
   /** The passphrase of an encrypted PEM; undefined for none. */
   readonly passphrase: string | undefined
 }
@@ -42,8 +44,10 @@ export function readKey(given: GivenKey): KeyObject {
       given,
       'of the type rsaEncryption, got an RSASSA-PSS key, which has no JWK (RFC 7518 section 6.3)',
     )
-  if (isSecret) checkSecret(at, key.export(), algorithm.name, algorithm.minBytes)
-  else replaceErrors(given, () => checkStrength(at, key, algorithm))
+  if (isSecret) {
+    checkSecret(at, key.export(), algorithm.name, algorithm.minBytes)
+    checkBlanks(given)
+  } else replaceErrors(given, () => checkStrength(at, key, algorithm))
   return key
 }
 
@@ -61,25 +65,41 @@ export function copyKey(key: KeyObject): KeyObject {
 
 /** Reads the secret of an HMAC algorithm. Text is used as it is, in UTF-8. */
 function readSecret(given: GivenKey): KeyObject {
-  const { at, source, algorithm } = given
+  const { source } = given
   if (source instanceof KeyObject) return copyKey(source)
   if (typeof source === 'string') return createSecretKey(Buffer.from(source, 'utf8'))
   if (ArrayBuffer.isView(source)) return createSecretKey(toBytes(source))
   const jwk = toJwk(given, source)
-  checkJwk(at, jwk, algorithm)
+  checkUse(given, jwk)
   if (typeof jwk.k !== 'string') throw toKeyError(given, 'with its secret in `k`')
   return createSecretKey(Buffer.from(jwk.k, 'base64url'))
 }
 
+/**
+ * Refuses a secret with a line break at its end: it is another one than without. Two services that
+ * read it from a file and from a variable would refuse each other's tokens. Bytes may be meant so.
+ */
+function checkBlanks({ at, source }: GivenKey): void {
+  const message = `Expected \`${at}\` to have no blanks or line breaks around it, as the text of a file has: trim it; if they belong to the secret, give its bytes`
+  if (typeof source === 'string' && source !== source.trim()) throw new ConfigurationError(message)
+  if (ArrayBuffer.isView(source) && /^[\x21-\x7e]+\r?\n$/.test(toBytes(source).toString('latin1')))
+    process.emitWarning(message, { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_SECRET_LINE_BREAK' })
+}
+
+/** Checks what a JWK says of its use. A private key verifies, too: by its public half. */
+function checkUse({ at, algorithm, signs }: GivenKey, jwk: Jwk): void {
+  checkJwk(at, jwk, algorithm, signs ? ['sign'] : jwk.d === undefined ? ['verify'] : ['verify', 'sign'])
+}
+
 /** Reads the public or private key of any other algorithm. */
 function readKeyPair(given: GivenKey): KeyObject {
-  const { at, source, algorithm } = given
+  const { source } = given
   if (source instanceof KeyObject) return replaceErrors(given, () => copyKey(source))
   const text = toText(source)
   const content = text === undefined ? source : readKeyText(given, text)
   if (typeof content === 'string') return importPem(given, content)
   const jwk = toJwk(given, content)
-  checkJwk(at, jwk, algorithm)
+  checkUse(given, jwk)
   const input = { key: jwk, format: 'jwk' } as Parameters<typeof createPublicKey>[0]
   return replaceErrors(given, () =>
     jwk.d === undefined ? createPublicKey(input) : createPrivateKey(input as never),
@@ -101,8 +121,12 @@ function toBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
 function toJwk(given: GivenKey, value: unknown): Jwk {
   if (isRecord(value) && 'kty' in value) return value as Jwk
   const { at, algorithm } = given
-  const isSet = isRecord(value) && Object.hasOwn(value, 'keys')
-  const hint = isSet ? ' (a key set: give one of its keys)' : toDerHint(value)
+  const has = (name: string): boolean => isRecord(value) && Object.hasOwn(value, name)
+  const hint = has('keys')
+    ? ' (a key set: give one of its keys)'
+    : has('key')
+      ? ' (give its `key`, and its `passphrase` beside that)'
+      : toDerHint(value)
   throw new ConfigurationError(
     `Expected \`${at}\` to be PEM text, a JWK, a KeyObject or a secret's bytes for ${algorithm.name}, got ${describeType(value)}${hint}`,
   )

@@ -10,6 +10,7 @@ import { EVERY_KEY, keyOf } from './pairs.ts'
 
 const ES = keyOf('ES256')
 const RS = keyOf('RS256')
+const RS_PUBLIC = { kty: 'RSA', n: RS['n'], e: RS['e'], alg: 'RS256' }
 const publicPem = (jwk: object): string =>
   createPublicKey({ key: jwk as never, format: 'jwk' })
     .export({ type: 'spki', format: 'pem' })
@@ -102,7 +103,7 @@ const REFUSALS: readonly (readonly [string, any, RegExp])[] = [
   ],
   [
     'bytes as a public key',
-    { verifying: [{ alg: 'RS256', key: randomBytes(64) }] },
+    { verifying: [{ alg: 'RS256', key: Buffer.alloc(64, 0xa5) }] },
     /PEM text, a JWK, a KeyObject or a secret's bytes for RS256/,
   ],
   [
@@ -163,7 +164,33 @@ const REFUSALS: readonly (readonly [string, any, RegExp])[] = [
     /`signing\.kid` to be a string of 1-128 characters/,
   ],
   ['a kid of 129 characters', { signing: { ...hmac(32), kid: 'k'.repeat(129) } }, /`signing\.kid`/],
-  ['a kid that is a number', { signing: { ...hmac(32), kid: 1 } }, /`signing\.kid`/],
+  ['a kid that is a number', { signing: { ...hmac(32), kid: 1 } }, /`signing\.kid` .* got number$/],
+  ['a kid of nothing', { signing: { ...hmac(32), kid: '' } }, /`signing\.kid` .* got an empty string$/],
+  [
+    'a signing key that may only verify',
+    { signing: { ...RS, key_ops: ['verify'] } },
+    /`signing\.key_ops` to be a list with 'sign'$/,
+  ],
+  [
+    'a public key that may only sign',
+    { verifying: [{ ...RS_PUBLIC, key_ops: ['sign'] }] },
+    /`verifying\[0\]\.key_ops` to be a list with 'verify'$/,
+  ],
+  [
+    'a set of keys in place of a list',
+    { verifying: { keys: [RS_PUBLIC] } },
+    /`verifying` to be a list of keys, got object; of a key set give its `keys`$/,
+  ],
+  [
+    'the key and passphrase of another library',
+    { signing: { alg: 'RS256', key: { key: 'x', passphrase: 'y' } } },
+    /\(give its `key`, and its `passphrase` beside that\)$/,
+  ],
+  [
+    'a secret of a file with its line break',
+    { signing: { alg: 'HS256', key: `${SECRET}\n` } },
+    /`signing\.key` to have no blanks or line breaks around it/,
+  ],
   [
     'two keys of one kid (KEY-06)',
     {
@@ -207,7 +234,8 @@ describe('createKeyRing', () => {
 
   it.each(REFUSALS)('prints nothing of the key when it refuses %s', async (_, options) => {
     const complaint = await complaintOf(() => createKeyRing(options))
-    const keys = [options?.signing, ...(options?.verifying ?? [])]
+    const { signing, verifying = [] } = options ?? {}
+    const keys = [signing, ...(Array.isArray(verifying) ? verifying : verifying.keys)]
     const texts = keys
       .flatMap((k) => [k?.key, k?.key?.n, k?.n, k?.d, k?.x])
       .filter((t) => typeof t === 'string' && t.length > 8)

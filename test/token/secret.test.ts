@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest'
 import { createAuth } from '../../src/auth/create-auth.ts'
 import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
 import { checkSecret } from '../../src/token/secret.ts'
-import { claimsOf, codeOf, forge, SECRET, stoppedClock } from './forge.ts'
+import { claimsOf, codeOf, complaintOf, forge, SECRET, stoppedClock } from './forge.ts'
 
 let warnings: MockInstance<typeof process.emitWarning>
 beforeEach(() => {
@@ -60,6 +60,24 @@ describe('a secret that people copy', () => {
   ])('is warned of: %s', (secret) => {
     expect(verdictOn(secret)).toBe('warned')
     expect(warnings.mock.calls.flat().map(String).join()).not.toContain(secret.slice(0, 8))
+  })
+})
+
+describe('a secret with a line break at its end, as of a file', () => {
+  const text = randomBytes(32).toString('base64url')
+
+  it('is refused as text, and warned of as bytes', async () => {
+    const given = [`${text}\n`, `${text}\r\n`, ` ${text}`]
+    for (const secret of given)
+      expect(await complaintOf(() => createAuth({ secret }))).toMatch(/^ConfigurationError: .*trim it/)
+    createAuth({ secret: Buffer.from(text) })
+    expect(warnings).not.toHaveBeenCalled()
+    createAuth({ secret: Buffer.from(`${text}\n`) })
+    expect(warnings).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('trim it'),
+      expect.objectContaining({ code: 'TOKENWRIGHT_SECRET_LINE_BREAK' }),
+    )
+    expect(warnings.mock.calls.flat().map(String).join()).not.toContain(text.slice(0, 8))
   })
 })
 
