@@ -153,7 +153,10 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
   const requests = new RequestAuthenticator(deps)
 
   const api: AuthRequests<C> = {
-    verifyToken: async (token, requirement) => pipeline.verifyToken(token, prepare(requirement)),
+    async verifyToken(token, requirement) {
+      const prepared = prepare(requirement)
+      return requests.lookup(token, 0, prepared) ?? pipeline.verifyToken(token, prepared)
+    },
     decodeUnverified(token) {
       const read = readUnverified(token)
       if (read === undefined) throw new AuthError('token_malformed')
@@ -226,18 +229,30 @@ class RequestAuthenticator<C> {
    * @returns undefined for any other request, which takes the pipeline
    */
   authenticateCached(request: RequestPort, requirement: PreparedRequirement): TokenPayload<C> | undefined {
-    if (!this.#usesCache || !requirement.isHeaderOnly) return undefined
-    const { header, verifier, revocation, pipeline } = this.#deps
+    if (!requirement.isHeaderOnly) return undefined
+    const { header } = this.#deps
     const value = request.header(header.name)
     if (typeof value !== 'string' || !value.startsWith(header.prefix)) return undefined
     try {
-      const payload = verifier.lookup({ text: value, start: header.prefix.length }, requirement)
-      if (payload === undefined) return undefined
-      if (requirement.revocation !== 'off' && !revocation.checkKnown(payload, requirement)) return undefined
-      return pipeline.authorize(payload, requirement)
+      return this.lookup(value, header.prefix.length, requirement)
     } catch (error) {
       return this.#report(error, request)
     }
+  }
+
+  /**
+   * Looks a token up in the cache, and checks what may have changed since it was verified.
+   *
+   * @param start where the token begins in the text
+   * @returns undefined for a token that is not cached or whose revocation must be asked elsewhere
+   */
+  lookup(text: string, start: number, requirement: PreparedRequirement): TokenPayload<C> | undefined {
+    if (!this.#usesCache || typeof text !== 'string') return undefined
+    const { verifier, revocation, pipeline } = this.#deps
+    const payload = verifier.lookup({ text, start }, requirement)
+    if (payload === undefined) return undefined
+    if (requirement.revocation !== 'off' && !revocation.checkKnown(payload, requirement)) return undefined
+    return pipeline.authorize(payload, requirement)
   }
 
   /** Authenticates a request by the pipeline. */
@@ -245,7 +260,11 @@ class RequestAuthenticator<C> {
     request: RequestPort,
     requirement: PreparedRequirement,
   ): Promise<AuthenticatedRequest<C> | null> {
-    return this.report(request, () => this.#deps.pipeline.authenticate(request, requirement))
+    try {
+      return await this.#deps.pipeline.authenticate(request, requirement)
+    } catch (error) {
+      return this.#report(error, request)
+    }
   }
 
   /** Runs work that may refuse a request, and reports the refusal. */
