@@ -229,7 +229,7 @@ class RequestAuthenticator<C> {
    * @returns undefined for any other request, which takes the pipeline
    */
   authenticateCached(request: RequestPort, requirement: PreparedRequirement): TokenPayload<C> | undefined {
-    if (!requirement.isHeaderOnly) return undefined
+    if (!this.#usesCache || !requirement.isHeaderOnly) return undefined
     const { header } = this.#deps
     const value = request.header(header.name)
     if (typeof value !== 'string' || !value.startsWith(header.prefix)) return undefined
