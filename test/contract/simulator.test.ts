@@ -12,7 +12,7 @@ import { type Closable, serveOurs } from './ours.ts'
 const PROVE = process.env['TOKENWRIGHT_PROVE'] === '1'
 const SIZE = PROVE
   ? { cycles: 10_000, thieves: 200, watched: 100 }
-  : { cycles: 240, thieves: 60, watched: 20 }
+  : { cycles: 240, thieves: 20, watched: 60 }
 const LIMIT = PROVE ? 3_600_000 : 60_000
 
 const reports: Record<string, RaceReport> = {}
@@ -75,6 +75,8 @@ describe('the simulator', () => {
       expect(report.random.caught).toBe(report.random.thieves)
       expect(report.random.median).toBeLessThanOrEqual(3)
       expect(report.shadow.caught).toBeGreaterThan(0.8 * report.shadow.thieves)
+      // S22: he sees each refresh of the victim, and sends his token anywhere inside the overlap.
+      expect(report.follow.caught).toBeGreaterThan(0.8 * report.follow.thieves)
     },
     LIMIT,
   )

@@ -41,7 +41,7 @@ describe('on the reference server', () => {
     const body = JSON.stringify({ ...LOGIN, delivery: 'body' })
     const { code, stdout, stderr } = await run(`${url}/auth/refresh`, '--body', body, ...SHORT)
     expect(stderr).toBe('')
-    expect(stdout).toMatch(/^\| 127\.0\.0\.1:\d+ \| 0 of 10 \| - \| - \| not asked \|$/m)
+    expect(stdout).toMatch(/^\| 127\.0\.0\.1:\d+ \| 0 of 10 \| - \| - \| - \| not asked \|$/m)
     expect(stdout).toContain('No session was lost in 10 cycles.')
     expect(code).toBe(0)
   }, 90_000)

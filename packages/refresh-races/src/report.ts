@@ -33,6 +33,8 @@ export interface RaceReport {
   readonly random: ThiefReport
   /** Thieves who refresh a moment after the victim. */
   readonly shadow: ThiefReport
+  /** Thieves who see when the victim refreshes, and send the same token a while later. */
+  readonly follow: ThiefReport
   /** How many elevated tokens all thieves got. Null if the endpoint cannot tell. */
   readonly elevated: number | null
 }
@@ -56,13 +58,19 @@ function toCell({ median, p90, caught, thieves }: ThiefReport): string {
  */
 export function formatRaces(reports: Readonly<Record<string, RaceReport>>): string {
   const rows = Object.entries(reports).map(([name, report]) => {
-    const { lost, cycles, elevated, random, shadow } = report
-    const cells = [`${lost} of ${cycles}`, toCell(random), toCell(shadow), elevated ?? 'not asked']
+    const { lost, cycles, elevated, random, shadow, follow } = report
+    const cells = [
+      `${lost} of ${cycles}`,
+      toCell(random),
+      toCell(shadow),
+      toCell(follow),
+      elevated ?? 'not asked',
+    ]
     return `| ${[name, ...cells].join(' | ')} |`
   })
   return [
-    '| design | sessions lost per cycle | thief at random: refreshes until caught, median / p90 | thief who shadows | elevated tokens stolen |',
-    '|---|---|---|---|---|',
+    '| design | sessions lost per cycle | thief at random: refreshes until caught, median / p90 | thief who shadows | thief who follows | elevated tokens stolen |',
+    '|---|---|---|---|---|---|',
     ...rows,
   ].join('\n')
 }

@@ -56,6 +56,7 @@ const NETWORK: NetworkConditions = {
   pageLoads: 0.5,
   stepUps: 0.2,
   accessLife: 900,
+  reaction: 30,
 }
 
 /** After how many cycles a token is stolen: at least `least`, and at most `more` later. */
@@ -205,13 +206,14 @@ export async function simulateRaces(options: RaceOptions): Promise<RaceReport> {
   const simulation: Simulation = { endpoint, time, random, network: network, counts, speed: speed ?? 1 }
   for (let i = 0; i < users; i++) await addUser(simulation, Math.floor((cycles + i) / users))
   const quiet = { ...simulation, random: createRandom(seed + 1), counts: { ...counts } }
-  const thefts: Record<Habit, Theft[]> = { random: [], shadow: [] }
-  for (const habit of ['random', 'shadow'] as const) {
+  const thefts: Record<Habit, Theft[]> = { random: [], shadow: [], follow: [] }
+  for (const habit of ['random', 'shadow', 'follow'] as const) {
     for (let i = 0; i < thieves; i++) thefts[habit].push(await addTheft(quiet, habit, watched))
   }
   await time.run()
   const [atRandom, shadow] = [toThiefReport(thefts.random), toThiefReport(thefts.shadow)]
+  const follow = toThiefReport(thefts.follow)
   const tells = endpoint.stepUp !== undefined && endpoint.isElevated !== undefined
-  const elevated = tells ? atRandom.elevated + shadow.elevated : null
-  return { seed, cycles, ...counts, random: atRandom, shadow, elevated }
+  const elevated = tells ? atRandom.elevated + shadow.elevated + follow.elevated : null
+  return { seed, cycles, ...counts, random: atRandom, shadow, follow, elevated }
 }

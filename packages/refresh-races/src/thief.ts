@@ -3,11 +3,12 @@
  * is refused. `random` refreshes at random times. `shadow` refreshes a second or two after the
  * victim, to look like another tab: this thief knows when the stolen token expires and how long the
  * cycles of the victim are on average, but not the jitter of each.
+ * `follow` sees when the victim has exchanged the token, and sends the same one a while later.
  */
 import type { Simulation, Victim } from './victim.ts'
 
 /** When a thief refreshes. */
-export type Habit = 'random' | 'shadow'
+export type Habit = 'random' | 'shadow' | 'follow'
 
 /** What a thief got. */
 export interface Theft {
@@ -31,7 +32,7 @@ export interface ThiefRun {
 
 /** Runs a thief beside the victim. */
 export function runThief(simulation: Simulation, victim: Victim, { habit, watched, theft }: ThiefRun): void {
-  const { endpoint, time, random } = simulation
+  const { endpoint, time, random, network } = simulation
   let token = victim.token()
   let expected = time.now() + victim.left()
   const wait = (): number => {
@@ -50,7 +51,8 @@ export function runThief(simulation: Simulation, victim: Victim, { habit, watche
       if (victim.hasSteppedUp() && (await endpoint.isElevated?.(response.access))) theft.elevated += 1
     }
     expected += victim.period()
-    if (theft.granted < watched) time.after(wait(), act)
+    if (theft.granted < watched && habit !== 'follow') time.after(wait(), act)
   }
-  time.after(wait(), act)
+  if (habit === 'follow') victim.onExchange(() => time.after(network.reaction * random(), act))
+  else time.after(wait(), act)
 }

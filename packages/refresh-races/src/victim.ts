@@ -26,6 +26,8 @@ export interface NetworkConditions {
   readonly stepUps: number
   /** The lifetime of an access token, if the endpoint does not say. */
   readonly accessLife: number
+  /** The longest time between an exchange by the victim and that of a thief who follows him. */
+  readonly reaction: number
 }
 
 /** What all parts of a run share. */
@@ -67,6 +69,8 @@ export interface Victim {
   readonly isRefused: () => boolean
   /** Whether the user has stepped up. */
   readonly hasSteppedUp: () => boolean
+  /** Calls back whenever the endpoint has exchanged the refresh token for another one, or refused it. */
+  readonly onExchange: (listener: () => void) => void
   /**
    * Runs a cycle: the tabs notice that the access token has expired and refresh. The other actions
    * happen during the lifetime of the next token.
@@ -83,6 +87,9 @@ interface State {
   readonly cycles: number[]
   refused: boolean
   steppedUp: boolean
+  /** The last token that was exchanged. */
+  exchanged: string
+  onExchange: (() => void) | undefined
 }
 
 /** Stores the tokens of a response. The last response wins. */
@@ -94,6 +101,13 @@ function receive(state: State, { access, refresh }: RaceTokens): void {
 /** Notes when the new access token expires. */
 function schedule({ time, network, speed }: Simulation, state: State, { expiresIn }: RaceTokens): void {
   state.until = time.now() + (expiresIn === undefined ? network.accessLife : expiresIn * speed)
+}
+
+/** A token was exchanged; only the first of the tabs that sent it tells. */
+function noteExchange(state: State, sent: string): void {
+  if (state.exchanged === sent) return
+  state.exchanged = sent
+  state.onExchange?.()
 }
 
 /** How a tab sends a refresh. */
@@ -120,6 +134,8 @@ function refresh(
     counts.refreshes += 1
     const response = await endpoint.refresh(sent).catch(() => undefined)
     if (response === undefined) counts.outages += 1
+    if (response === null) state.onExchange?.()
+    else if (response?.refresh !== undefined && response.refresh !== sent) noteExchange(state, sent)
     if (response === undefined || lost) {
       if (retries > 0) time.after(again, () => refresh(simulation, state, { retries: retries - 1 }))
       return
@@ -152,7 +168,16 @@ async function stepUp(simulation: Simulation, state: State): Promise<void> {
 /** Signs a user in. Returns the session. */
 export async function createVictim(simulation: Simulation): Promise<Victim> {
   const { endpoint, time, random, network } = simulation
-  const state: State = { access: '', refresh: '', until: 0, cycles: [], refused: false, steppedUp: false }
+  const state: State = {
+    access: '',
+    refresh: '',
+    until: 0,
+    cycles: [],
+    refused: false,
+    steppedUp: false,
+    exchanged: '',
+    onExchange: undefined,
+  }
   const tokens = await endpoint.login()
   receive(state, tokens)
   schedule(simulation, state, tokens)
@@ -164,6 +189,9 @@ export async function createVictim(simulation: Simulation): Promise<Victim> {
       ((state.cycles.at(-1) ?? 0) - (state.cycles[0] ?? 0)) / Math.max(1, state.cycles.length - 1),
     isRefused: () => state.refused,
     hasSteppedUp: () => state.steppedUp,
+    onExchange(listener) {
+      state.onExchange = listener
+    },
     runCycle({ pageLoads, stepUps }) {
       state.cycles.push(time.now())
       const tabs = 1 + Math.floor(random() * network.tabs)
