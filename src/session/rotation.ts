@@ -30,11 +30,14 @@ export type RotationRecord = Pick<
 /** How many overlaps long a generation is kept before the next use advances it. */
 export const KEPT_OVERLAPS = 2
 
-/** A predecessor is late after one part in so many of the overlap: parallel tabs are faster. */
-export const LATE_PARTS = 12
+/**
+ * A predecessor is late after one part in so many of the overlap: tabs that race on a slow network
+ * are faster. This constant and the next are chosen in docs/sessions/simulator.md.
+ */
+export const LATE_PARTS = 6
 
 /** How many overlaps of lateness, at most one a generation, end a session as shadowed. */
-export const SHADOWED_OVERLAPS = 3
+export const SHADOWED_OVERLAPS = 12
 
 /**
  * Decides, without `late`, which depends on the deadline of the caller.

@@ -58,9 +58,8 @@ export class Reference {
     const steppedUp = family.steppedUpAt > family.rotatedAt && now - family.steppedUpAt < RULES.overlap
     if (gen === family.gen && (steppedUp || (gen !== 0 && age < 2 * RULES.overlap))) return 'kept'
     if (gen === family.gen - 1) {
-      const late =
-        age * 12 > RULES.overlap ? Math.max(family.late, Math.min(age, RULES.overlap)) : family.late
-      if (family.lateBefore + late >= 3 * RULES.overlap) return this.revoke(sid, 'reused')
+      const late = age * 6 > RULES.overlap ? Math.max(family.late, Math.min(age, RULES.overlap)) : family.late
+      if (family.lateBefore + late >= 12 * RULES.overlap) return this.revoke(sid, 'reused')
       family.late = late
       return 'replayed'
     }

@@ -50,10 +50,10 @@ describe('decideRotation', () => {
     ['current, stepped up before the overlap', 'rotated', 5, 1130, { lastUsedAt: 1100 }],
     ['the one before, at the end of the overlap', 'replayed', 4, 1030, {}],
     ['the one before, long after the overlap', 'replayed', 4, 1999, {}],
-    ['the one before, late so often that no honest client is', 'reused', 4, 1030, { lateBefore: 60 }],
-    ['the one before, a moment less late than that', 'replayed', 4, 1029.999, { lateBefore: 60 }],
-    ['the one before, which came later before', 'reused', 4, 1001, { late: 30, lateBefore: 60 }],
-    ['the one before, in time after two late ones', 'replayed', 4, 1002.5, { lateBefore: 60 }],
+    ['the one before, late so often that no honest client is', 'reused', 4, 1030, { lateBefore: 330 }],
+    ['the one before, a moment less late than that', 'replayed', 4, 1029.999, { lateBefore: 330 }],
+    ['the one before, which came later before', 'reused', 4, 1001, { late: 30, lateBefore: 330 }],
+    ['the one before, in time after many late ones', 'replayed', 4, 1005, { lateBefore: 355 }],
     ['two before', 'reused', 3, 1000, {}],
     ['newer than the row', 'healed', 6, 1000, {}],
     ['current, by a clock that went back', 'kept', 5, 900, {}],
@@ -91,10 +91,10 @@ describe('isWriting', () => {
 
 describe('lateness', () => {
   it.each([
-    [2.5, 0, 0],
-    [2.501, 0, 2.501],
+    [5, 0, 0],
+    [5.001, 0, 5.001],
     [31, 0, 30],
-    [3, 10, 10],
+    [6, 10, 10],
     [-5, 4, 4],
   ])('%d s after the rotation, with %d before: %d', (age, late, wanted) => {
     expect(toLate({ rotatedAt: 1000, late }, 1000 + age, POLICY)).toBeCloseTo(wanted, 9)

@@ -23,7 +23,7 @@ const CASE = fc.record({
   used: fc.oneof(fc.constant(null), quarter(15), fc.constantFrom(-1, 9.75, 10)),
   /** How late the predecessor was in this generation, and in those before. */
   late0: fc.constantFrom(0, 0, 0.25, 2, 10),
-  lateBefore: fc.constantFrom(0, 0, 5, 14.75, 20, 27.5),
+  lateBefore: fc.constantFrom(0, 0, 5, 52.5, 57.5, 110, 114.75, 117.5),
   idleLeft: fc.oneof(quarter(100), fc.constantFrom(-1, 0, 0.25)),
   absoluteLeft: fc.oneof(quarter(200), fc.constantFrom(-1, 0, 0.25)),
   revoked: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),

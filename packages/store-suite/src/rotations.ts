@@ -49,7 +49,7 @@ export const ROTATIONS: Cases = {
   'replays the previous generation, and writes nothing while tabs may race': async (store, t) => {
     const row = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(row.sid, 0, { now: t }))
-    for (const age of [0, 1, overlap / 12]) {
+    for (const age of [0, 1, overlap / 6]) {
       await assertRotation(store, toCall(row.sid, 0, { now: t + age }), 'replayed', row)
     }
   },
@@ -58,7 +58,7 @@ export const ROTATIONS: Cases = {
     const row = toRotated(await begin(store, t), 1, t)
     await store.rotate(toCall(row.sid, 0, { now: t }))
     for (const [age, late] of [
-      [3, 3],
+      [6, 6],
       [overlap, overlap],
       [5, overlap],
       [20 * overlap, overlap],
@@ -106,7 +106,7 @@ export const ROTATIONS: Cases = {
     let row = await begin(store, t)
     let now = t
     const since = await toTail(store)
-    for (const lateness of [overlap, 20, overlap]) {
+    for (const lateness of [...Array.from({ length: 11 }, () => overlap), 20]) {
       now += 5 * overlap
       row = toRotated(row, row.gen + 1, now)
       await assertRotation(store, toCall(row.sid, row.gen - 1, { now }), 'rotated', row)
@@ -114,7 +114,7 @@ export const ROTATIONS: Cases = {
       row = toReplayed(row, lateness)
       await assertRotation(store, toCall(row.sid, row.gen - 1, { now }), 'replayed', row)
     }
-    strictEqual(row.lateBefore + row.late, 80)
+    strictEqual(row.lateBefore + row.late, 350)
     now += 5 * overlap
     row = toRotated(row, row.gen + 1, now)
     await assertRotation(store, toCall(row.sid, row.gen - 1, { now }), 'rotated', row)
