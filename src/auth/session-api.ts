@@ -153,16 +153,16 @@ export function createSessionApi<C>(
     refresh: async (payload) => toTokenPair(await issuing.refresh(payload)),
     stepUp: async (payload, verify, options) => toTokenPair(await issuing.stepUp(payload, verify, options)),
     async get(sid) {
-      const { storeClient, realm } = requireBackend()
+      const { storeClient, settings } = requireBackend()
       requireName('sid', sid)
       const row = await storeClient.call((store) => store.get(sid))
-      return row === null || row.realm !== realm ? null : toSessionInfo(row)
+      return row === null || row.realm !== settings.realm ? null : toSessionInfo(row, settings)
     },
     async list(subject) {
-      const { storeClient, realm } = requireBackend()
-      const owner = { sub: requireName('subject', subject), realm }
+      const { storeClient, settings } = requireBackend()
+      const owner = { sub: requireName('subject', subject), realm: settings.realm }
       const rows = await storeClient.call((store) => store.list(owner, storeClient.now()))
-      return rows.map(toSessionInfo)
+      return rows.map((row) => toSessionInfo(row, settings))
     },
     end: async (sid) => requireBackend().revoker.end(requireName('sid', sid)),
     endAll: async (subject, options = {}) =>

@@ -5,7 +5,7 @@
 import type { Clock } from '../internal/duration.ts'
 import type { IssueToken } from '../token/issued-token.ts'
 import { AttemptCounter } from './attempt-counter.ts'
-import type { StoreSettings } from './resolve-session-options.ts'
+import type { SessionSettings, StoreSettings } from './resolve-session-options.ts'
 import { RevocationFeed } from './revocation-feed.ts'
 import { type SessionEvent, SessionRevoker } from './session-revoker.ts'
 import { Sessions } from './sessions.ts'
@@ -21,8 +21,8 @@ export interface SessionBackend<C> {
   readonly revoker: SessionRevoker
   /** Counts attempts; null for a store that cannot take any back. */
   readonly attempts: AttemptCounter | null
-  /** The realm of every session; null for none. */
-  readonly realm: string | null
+  /** The rules of its sessions. */
+  readonly settings: SessionSettings<C>
   /** Starts, refreshes and steps up. */
   readonly sessions: Sessions<C>
 }
@@ -53,5 +53,5 @@ export function createSessionBackend<C>(
   const sessions = new Sessions({ storeClient, revocations, settings, clock, emit, issue, revoker })
   const takesBack = typeof store.forgetAttempts === 'function'
   const attempts = takesBack ? new AttemptCounter(storeClient) : null
-  return { storeClient, revocations, revoker, attempts, realm: settings.realm, sessions }
+  return { storeClient, revocations, revoker, attempts, settings, sessions }
 }

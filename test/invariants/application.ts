@@ -14,7 +14,7 @@ import type { Store } from '../../src/session/store.ts'
 export const SECRET = 'Nq5uT2yVb8LkD4wZ7cRm1xGe9SfH3pJa6oQiK0vB'
 
 /** What is counted: the sessions' events. */
-const EVENTS = ['started', 'refreshed', 'replayed', 'healed', 'reused', 'steppedUp', 'ended'] as const
+const EVENTS = ['started', 'refreshed', 'replayed', 'healed', 'reused', 'shadowed', 'steppedUp', 'ended'] as const
 
 /** What became of a request: `ok`, or the code of the refusal; with the tokens that it gave. */
 export interface Outcome {
