@@ -69,7 +69,7 @@ export interface Victim {
   readonly isRefused: () => boolean
   /** Whether the user has stepped up. */
   readonly hasSteppedUp: () => boolean
-  /** Calls back whenever the endpoint has exchanged the refresh token for another one, or refused it. */
+  /** Calls back whenever the endpoint has exchanged the refresh token, or refused it. */
   readonly onExchange: (listener: () => void) => void
   /**
    * Runs a cycle: the tabs notice that the access token has expired and refresh. The other actions
