@@ -11,7 +11,6 @@ import { deleteAfterRefusal } from './http/repeated-cookies.ts'
 import type { RequestInfo } from './http/request-port.ts'
 import { readPath } from './http/request-target.ts'
 import type { Delivery } from './http/token-response.ts'
-import type { Location } from './http/token-sources.ts'
 import {
   ConfigurationError,
   checkKnownKeys,
@@ -27,7 +26,6 @@ import {
   createRouteContext,
   type Route,
   type RouteDependencies,
-  type RouteRequirements,
   toNotAllowed,
   toNotFound,
   toServerError,
@@ -40,9 +38,11 @@ import { jwks } from './routes/jwks.ts'
 import { login } from './routes/login.ts'
 import { logout } from './routes/logout.ts'
 import { createPasswordCheck } from './routes/password-check.ts'
+import { prepareRequirements } from './routes/prepare-requirements.ts'
 import { refresh } from './routes/refresh.ts'
 import { isIssuedTo, revoke } from './routes/revoke.ts'
 import { endOthers, endSession, listSessions } from './routes/sessions.ts'
+import { createSetupWarnings } from './routes/setup-warnings.ts'
 import { verifyPassword } from './routes/step-up.ts'
 import { toAccountKey } from './routes/throttle/account-key.ts'
 import { resolveThrottle } from './routes/throttle/resolve-throttle.ts'
@@ -218,7 +218,10 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
   async function respond(request: Request, info: RequestInfo | undefined): Promise<Response> {
     const path = readPath(request.url)
     const found = path === null ? null : findRoute(table, path)
-    if (found === null) return toNotFound()
+    if (found === null) {
+      if (path !== null) deps.warnings.noteUnknownPath(path)
+      return toNotFound()
+    }
     const { methods, name } = found
     if (cors !== null && request.method === 'OPTIONS') return cors.preflight(request, Object.keys(methods))
     const route = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
@@ -274,6 +277,7 @@ function resolveDependencies<C, U>(
     hasSessions,
     checkPassword: createPasswordCheck(verifyCredentials, throttle),
     accountOf,
+    warnings: createSetupWarnings(options.basePath ?? BASE_PATH, auth.http.cookies),
     usernames: createUsernames(usernameOf, (a, b) => accountOf(a) === accountOf(b)),
     address: createClientAddress(address, throttle !== UNTHROTTLED),
     verifyClient,
@@ -281,32 +285,6 @@ function resolveDependencies<C, U>(
     usesCookies,
     delivery,
     requirements: prepareRequirements(auth, hasSessions),
-  }
-}
-
-/** The routes look for tokens in the configured locations, the header and the body. */
-function prepareRequirements<C, U>(auth: Auth<C, U>, hasSessions: boolean): RouteRequirements {
-  const locations = [...new Set<Location>([...auth.http.sources.locations, 'header', 'body'])]
-  const cookie: readonly Location[] = ['cookie']
-  const unchecked = { revocation: 'off' } as const
-  const refreshCookie = auth.prepare({ type: 'refresh', locations: cookie, ...unchecked })
-  return {
-    access: auth.prepare({ locations }),
-    fresh: auth.prepare({ locations, fresh: true }),
-    refresh: auth.prepare({ type: 'refresh', locations, ...unchecked }),
-    refreshElsewhere: auth.prepare({
-      type: 'refresh',
-      locations: locations.filter((location) => location !== 'header'),
-      ...unchecked,
-    }),
-    refreshCookie,
-    live: auth.prepare(hasSessions ? { revocation: 'strict' } : {}),
-    any: auth.prepare({ type: 'any', ...unchecked }),
-    logout: [
-      auth.prepare({ type: 'access', locations, ...unchecked }),
-      auth.prepare({ type: 'refresh', locations, ...unchecked }),
-    ],
-    earlier: [auth.prepare({ type: 'any', locations: cookie, ...unchecked }), refreshCookie],
   }
 }
 

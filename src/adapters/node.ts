@@ -129,11 +129,26 @@ function toBody(
 ): ReadableStream<Uint8Array> | ArrayBufferView | string | null {
   if (BODILESS_METHODS.has(req.method ?? 'GET')) return null
   if (isUnread(req)) return source.toStream()
-  if (req.body === undefined || req.body === null) return null
+  if (req.body === undefined || req.body === null) {
+    if (Number(headers.get('content-length') ?? 0) > 0) warnConsumed()
+    return null
+  }
   if (typeof req.body === 'string' || ArrayBuffer.isView(req.body)) return req.body
   headers.set('content-type', 'application/json')
   headers.delete('content-length')
   return JSON.stringify(req.body)
+}
+
+let hasWarned = false
+
+/** Says once that a body was read before, and left nowhere. */
+function warnConsumed(): void {
+  if (hasWarned) return
+  hasWarned = true
+  process.emitWarning(
+    'The body of a request was read before `toNodeHandler`, and is not at `req.body`: mount the handler before the parser of bodies (Fastify: in a scope without content type parsers).',
+    { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_BODY_CONSUMED' },
+  )
 }
 
 /** A body that stays untouched until it is read: a partly read body would block its connection. */

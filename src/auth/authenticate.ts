@@ -3,10 +3,11 @@
  * its CSRF value, check revocation, authorize, return. Each step throws its own `AuthError`.
  * `authenticator.ts` has the entry points, and the shorter path of a cached token.
  */
-import { AuthError, isAuthError } from '../errors.ts'
+import { AuthError, isAuthError, toReason } from '../errors.ts'
 import { checkRequestCsrf, checkRequestOrigin } from '../http/csrf.ts'
 import type { RequestPort } from '../http/request-port.ts'
 import type { ExtractedToken } from '../http/token-sources.ts'
+import { expected } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { emit, type Listeners } from '../internal/listeners.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
@@ -83,7 +84,8 @@ export class Pipeline<C> {
 
   /** Authenticates a token without a request: everything but location and CSRF. */
   async verifyToken(token: string, requirement: PreparedRequirement): Promise<TokenPayload<C>> {
-    if (typeof token !== 'string') throw new AuthError('token_malformed')
+    if (typeof token !== 'string')
+      throw new AuthError('token_malformed', { cause: toReason(expected('token', 'a string', token)) })
     const payload = await this.#verify({ text: token, start: 0 }, requirement)
     await this.checkRevocation(payload, requirement)
     return this.authorize(payload, requirement)

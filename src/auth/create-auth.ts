@@ -3,10 +3,10 @@
  * token must be is in `token/`, where it travels in `http/`, and how a request is authenticated in
  * `authenticate.ts`.
  */
-import { AuthError } from '../errors.ts'
+import { AuthError, isAuthError } from '../errors.ts'
 import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
 import { createErrorResponse } from '../http/error-response.ts'
-import { ConfigurationError } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
 import { emit } from '../internal/listeners.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import { createSessionBackend, type SessionBackend } from '../session/session-backend.ts'
@@ -80,18 +80,24 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       revocation.close()
     },
     ...createWatchApi(pipeline, prepare, { followers, tickets: parts.tickets, origin: settings }),
-    cookies: ({ access_token, refresh_token }) =>
-      toLines({
+    cookies(pair) {
+      if (!isRecord(pair)) throw new TypeError(expected('cookies(pair)', 'given a pair of tokens', pair))
+      const { access_token, refresh_token } = pair
+      return toLines({
         ...(access_token !== undefined && { access: decodeCookieToken(access_token) }),
         ...(refresh_token !== undefined && { refresh: decodeCookieToken(refresh_token) }),
-      }),
+      })
+    },
     clearCookies: () => clearCookies(http.cookies),
     async loadSubject(payload) {
       requireVerifiedBy(settings, payload)
       return loadSubject(payload, settings.subject)
     },
     loadsSubject: settings.subject !== null,
-    errorResponse: (error) => createErrorResponse(error, http.realm),
+    errorResponse(error) {
+      if (isAuthError(error)) return createErrorResponse(error, http.realm)
+      throw new TypeError(`${expected('error', 'an AuthError', error)}; ask \`isAuthError(error)\` first`)
+    },
     jwks: () => ring.currentJwks(clock),
     openapi: () => createOpenApi(settings, prepare, hasStore),
     http,

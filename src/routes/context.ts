@@ -13,6 +13,7 @@ import type { Delivery } from '../http/token-response.ts'
 import type { FindClientAddress } from './client-address.ts'
 import type { MayRevoke, VerifyClient } from './clients.ts'
 import type { PasswordCheck } from './password-check.ts'
+import type { SetupWarnings } from './setup-warnings.ts'
 import type { Usernames } from './usernames.ts'
 
 /** What the routes of one application build on. */
@@ -25,6 +26,8 @@ export interface RouteDependencies<C> {
   readonly checkPassword: PasswordCheck<C>
   /** The account that a username names in reports: a hash. */
   readonly accountOf: (username: string) => string
+  /** Warns of a setup that cannot work. */
+  readonly warnings: SetupWarnings
   /** The usernames behind tokens. */
   readonly usernames: Usernames<C>
   /** The client's address. */

@@ -19,7 +19,10 @@ export async function login<C>(deps: RouteDependencies<C>, context: RouteContext
   context.facts.account = deps.accountOf(credentials.username)
   const user = await deps.checkPassword(credentials, context)
   deps.usernames.noteLogin(credentials.username, user.subject)
-  if (by === 'cookie') await checkCookieSize(deps, user)
+  if (by === 'cookie') {
+    deps.warnings.noteCookieLogin(context.request.headers.get('origin'))
+    await checkCookieSize(deps, user)
+  }
   // An attacker who planted a session in this browser must not see the user in it.
   if (deps.hasSessions && deps.usesCookies)
     await endSessionOfRequest(deps, context, deps.requirements.earlier)

@@ -207,6 +207,8 @@ export function resolveSessions<C>(
       'Expected `sessions.store` beside `revocation`: without a store nothing is known to be revoked',
     )
   }
+  if (isStore(sessions))
+    throw new ConfigurationError('Expected `sessions` to be { store }, got the store itself')
   const options = readOptionGroup('sessions', sessions, SESSION_KEYS)
   refuseUndefined('sessions', options, ['rights'])
   return Object.freeze({
@@ -215,6 +217,11 @@ export function resolveSessions<C>(
     revocation: rules,
     concurrency: readConcurrency(options.concurrency),
   })
+}
+
+/** Whether a value has the methods of a store. */
+function isStore(value: unknown): boolean {
+  return typeof (value as Partial<Store> | null)?.rotate === 'function'
 }
 
 function resolveRevocation(

@@ -67,7 +67,10 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
     const before = known.get(encoded)
     if (before !== undefined) return before
     const header = readJoseHeader(encoded)
-    if (typeof header === 'string') return throwMalformed(header)
+    if (typeof header === 'string')
+      return throwMalformed(
+        /^bearer /i.test(encoded) ? 'The text begins with `Bearer`: give the token alone' : header,
+      )
     return { ...header, keys: findCandidates(header.alg, header.kid) }
   }
 

@@ -82,6 +82,24 @@ describe('a body that the handler does not read', () => {
   })
 })
 
+it('a body that was read before and left nowhere is warned of once', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+  const handler = toNodeHandler(routes())
+  const port = await listen(async (req, res) => {
+    for await (const _ of req);
+    handler(req, res)
+  })
+  const login = post('/auth/login', ['Content-Type: application/json', 'Content-Length: 2'], '{}')
+  expect(await converse(port, [post('/auth/logout', ['Content-Length: 0'], '')])).toEqual(['204'])
+  expect(warn).not.toHaveBeenCalled()
+  expect(await converse(port, [login, login])).toEqual(['400', '400'])
+  expect(warn).toHaveBeenCalledExactlyOnceWith(
+    expect.stringContaining('read before `toNodeHandler`'),
+    expect.objectContaining({ code: 'TOKENWRIGHT_BODY_CONSUMED' }),
+  )
+  warn.mockRestore()
+})
+
 describe('a request target', () => {
   const echo = toNodeHandler((request) => new Response(new URL(request.url).pathname))
 

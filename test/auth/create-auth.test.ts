@@ -136,6 +136,24 @@ const REFUSALS: readonly (readonly [string, unknown, RegExp])[] = [
     { sessions: { store: memoryStore(), rights: undefined } },
     /`sessions\.rights` to have a value/,
   ],
+  [
+    'a store in place of { store }',
+    { sessions: memoryStore() },
+    /`sessions` to be \{ store \}, got the store/,
+  ],
+  ...Object.entries({
+    jwksUrl: 'keys: createKeyRing',
+    jwksUri: 'keys: createKeyRing',
+    jwtSecret: 'secret',
+    secretKey: 'secret',
+    expiresIn: 'access.expiresIn',
+    store: 'sessions.store',
+    getUser: 'subject',
+    blacklist: 'isRevoked',
+  }).map(([name, here]) => {
+    const message = new RegExp(`Unknown option \`${name}\`; did you mean \`${here.replace('.', '\\.')}`)
+    return [`${name} of another library`, { [name]: 'x' }, message] as const
+  }),
   ['locations of none', { locations: [] }, /`locations`/],
   ['a location that does not exist', { locations: ['headers'] }, /`locations`/],
   ['a location twice', { locations: ['header', 'header'] }, /`locations` to hold each word once/],
@@ -676,6 +694,19 @@ describe('events', () => {
     await new Promise((resolve) => setImmediate(resolve))
     process.off('unhandledRejection', note)
     expect(seen).toEqual([])
+  })
+})
+
+describe('a call that no type allows says what was expected', () => {
+  it.each<readonly [string, (auth: Auth) => unknown, RegExp]>([
+    ['cookies()', (auth) => auth.cookies(undefined as never), /^TypeError: Expected `cookies\(pair\)`/],
+    [
+      'errorResponse(another error)',
+      (auth) => auth.errorResponse(new Error('x') as never),
+      /^TypeError: Expected `error` to be an AuthError, got object; ask `isAuthError\(error\)` first$/,
+    ],
+  ])('%s', async (_, call, message) => {
+    expect(await complaintOf(() => call(setUp().auth))).toMatch(message)
   })
 })
 

@@ -139,3 +139,61 @@ describe('the name that a user logs in with', () => {
     )
   })
 })
+
+describe('a setup that cannot work is warned of once', () => {
+  function open(options: AuthOptions, basePath?: string) {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const handle = authRoutes(setUp({ locations: ['header', 'cookie'], ...options }).auth, {
+      verifyCredentials: ({ username }) => ({ subject: username }),
+      address: () => '192.0.2.1',
+      ...(basePath !== undefined && { basePath }),
+    })
+    const post = (url: string, headers = {}, body: object = {}): Promise<Response> =>
+      handle(
+        new Request(url, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...headers },
+          body: JSON.stringify({ username: 'alice', password: 'x', ...body }),
+        }),
+      )
+    return { warn, post }
+  }
+
+  it('routes at another path than `basePath`', async () => {
+    const { warn, post } = open({})
+    for (const path of ['/auth/none', '/', '/api/users', '/auth/login']) await post(`http://localhost${path}`)
+    expect(warn).not.toHaveBeenCalled()
+    for (const path of ['/api/auth/login', '/api/auth/refresh'])
+      expect((await post(`http://localhost${path}`)).status).toBe(404)
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining("not below '/auth'"),
+      expect.objectContaining({ code: 'TOKENWRIGHT_BASE_PATH' }),
+    )
+  })
+
+  it('cookies that browsers drop, as the page has no TLS', async () => {
+    const { warn, post } = open({})
+    for (const origin of [
+      'https://app.example',
+      'http://localhost:3000',
+      'http://app.localhost',
+      'http://127.0.0.1:8000',
+      'http://[::1]:8000',
+    ])
+      expect((await post(`${origin}/auth/login`, { origin, host: new URL(origin).host })).status).toBe(200)
+    const origin = 'http://192.0.2.2:8000'
+    const lan = { origin, host: '192.0.2.2:8000' }
+    await post(`${origin}/auth/login`, lan, { delivery: 'body' })
+    expect(warn).not.toHaveBeenCalled()
+    await post(`${origin}/auth/login`, lan)
+    await post(`${origin}/auth/login`, lan)
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('browsers drop Secure cookies'),
+      expect.objectContaining({ code: 'TOKENWRIGHT_COOKIES_WITHOUT_TLS' }),
+    )
+    const insecure = open({ cookies: { secure: false } })
+    insecure.warn.mockClear()
+    await insecure.post(`${origin}/auth/login`, lan)
+    expect(insecure.warn).not.toHaveBeenCalled()
+  })
+})

@@ -74,6 +74,20 @@ describe('a token is refused for', () => {
     expect((error.cause as Error).stack).not.toContain('\n')
   })
 
+  it('a scheme before it, or a value that is no text', async () => {
+    const { auth } = setUp()
+    const reasons = await Promise.all(
+      [`Bearer ${forge(claimsOf())}`, undefined, 7].map((token) =>
+        errorOf(() => auth.verifyToken(token as string)),
+      ),
+    )
+    expect(reasons.map((error) => ((error as AuthError).cause as Error).message)).toEqual([
+      'The text begins with `Bearer`: give the token alone',
+      'Expected `token` to be a string, got a value of type undefined',
+      'Expected `token` to be a string, got a value of type number',
+    ])
+  })
+
   it('a key that the ring does not have, or that retired', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519')
     const token = (kid: string): string => {

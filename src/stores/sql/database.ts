@@ -67,7 +67,9 @@ export interface SqlSettings {
 export function createDatabase<DB>(given: Kysely<DB>, settings: SqlSettings, deadline = 2): Database {
   const prefix = toPrefix(settings.prefix)
   if (typeof given?.withoutPlugins !== 'function')
-    throw new ConfigurationError(expected('db', 'a Kysely instance', given))
+    throw new ConfigurationError(
+      `${expected('db', 'a Kysely instance', given)}; make one of the pool that you have: new Kysely({ dialect: new PostgresDialect({ pool }) })`,
+    )
   const schema = toSchema(settings.schema ?? readSchema(given))
   const db = given.withoutPlugins()
   const dialect = settings.dialect === undefined ? detectDialect(db) : toKnownDialect(settings.dialect)

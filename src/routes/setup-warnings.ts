@@ -1,0 +1,46 @@
+/**
+ * Warnings about a setup that cannot work, as requests show it: once each, to the operator. They
+ * repeat nothing of the request.
+ */
+import type { CookieSettings } from '../http/cookie-options.ts'
+
+/** What requests tell of the setup. */
+export interface SetupWarnings {
+  /** Is told of a request that found no route. @param path its path */
+  noteUnknownPath(path: string): void
+  /** Is told of a login whose tokens leave in cookies. @param origin the `Origin` header */
+  noteCookieLogin(origin: string | null): void
+}
+
+/** The ends of paths that are surely meant for the routes. */
+const OWN_PATH = /\/(?:login|logout|refresh|verify-password)$/
+
+/** Origins without TLS that browsers trust all the same, as they are this machine. */
+const LOCAL = /^http:\/\/(?:(?:[^/:]+\.)?localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/i
+
+/** Prepares the warnings of one handler. */
+export function createSetupWarnings(basePath: string, cookies: CookieSettings): SetupWarnings {
+  const told = new Set<string>()
+  function warn(code: string, message: string): void {
+    if (told.has(code)) return
+    told.add(code)
+    process.emitWarning(message, { type: 'TokenwrightWarning', code })
+  }
+  return {
+    noteUnknownPath(path) {
+      if (OWN_PATH.test(path))
+        warn(
+          'TOKENWRIGHT_BASE_PATH',
+          `A request for a route came to a path that is not below '${basePath}'. Where \`authRoutes\` is mounted elsewhere, give the whole path as \`basePath\`.`,
+        )
+    },
+    noteCookieLogin(origin) {
+      const isSecure = cookies.refresh.attributes.includes('; Secure')
+      if (isSecure && origin?.startsWith('http://') && !LOCAL.test(origin))
+        warn(
+          'TOKENWRIGHT_COOKIES_WITHOUT_TLS',
+          'A page without TLS logged in by cookie, and browsers drop Secure cookies there: use https, or in development localhost or `cookies: { secure: false }`.',
+        )
+    },
+  }
+}
