@@ -278,7 +278,7 @@ type Lookup = (attacker: Attacker) => Value | Promise<Value>
 
 async function csrfOf(attacker: Attacker): Promise<string> {
   const login = await attacker.savedLogin('A')
-  if (!login?.csrf) throw new Unsupported('a CSRF value of A')
+  if (!login?.csrf) throw new Unsupported('login A has no CSRF value')
   return login.csrf
 }
 

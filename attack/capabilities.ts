@@ -41,7 +41,8 @@ export function isLongRun(): boolean {
 }
 
 function lacks(need: string): string | undefined {
-  const capability = CAPABILITIES[need] ?? CAPABILITIES[need.split(':')[0] ?? '']
+  const known = [need, need.split(':')[0] ?? ''].find((name) => Object.hasOwn(CAPABILITIES, name))
+  const capability = known === undefined ? undefined : CAPABILITIES[known]
   if (capability === true) return undefined
   return capability ?? `needs ${need}, which this runner does not know`
 }

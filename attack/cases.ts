@@ -22,8 +22,11 @@ export interface Expectation {
   readonly error: readonly string[]
   /** Sentences; see `assertions.ts`. */
   readonly assert: readonly string[]
-  /** By name in lower case: a word that the header contains, a `/pattern/`, or null for absent. */
-  readonly headers: Readonly<Record<string, string | null>>
+  /**
+   * By name in lower case, what is allowed: words that the header contains, patterns as `/text/`,
+   * or null for an absent header.
+   */
+  readonly headers: Readonly<Record<string, readonly (string | null)[]>>
 }
 
 /** One case. */
@@ -48,8 +51,13 @@ export function isList(value: unknown): value is readonly Json[] {
   return Array.isArray(value)
 }
 
+/** One text, or a list of texts. */
 function toTexts(value: Json | undefined): string[] {
-  return isList(value) ? value.filter((item) => typeof item === 'string') : []
+  return (isList(value) ? value : [value]).filter((item) => typeof item === 'string')
+}
+
+function toHeaderTexts(value: Json): (string | null)[] {
+  return (isList(value) ? value : [value]).map((item) => (item === null ? null : String(item)))
 }
 
 /** Reads an expectation: an object, a status or a list of statuses. */
@@ -60,11 +68,9 @@ export function toExpectation(value: Json | undefined): Expectation {
   const entries = isObject(headers) ? Object.entries(headers) : []
   return {
     status: listed.filter((item) => typeof item === 'number' || typeof item === 'string'),
-    error: typeof error === 'string' ? [error] : toTexts(error),
-    assert: typeof assert === 'string' ? [assert] : toTexts(assert),
-    headers: Object.fromEntries(
-      entries.map(([name, wanted]) => [name.toLowerCase(), wanted === null ? null : String(wanted)]),
-    ),
+    error: toTexts(error),
+    assert: toTexts(assert),
+    headers: Object.fromEntries(entries.map(([name, wanted]) => [name.toLowerCase(), toHeaderTexts(wanted)])),
   }
 }
 

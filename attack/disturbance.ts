@@ -47,6 +47,9 @@ const CHANGES: Readonly<Record<string, Change>> = {
     reading % 2 === 0 ? null : { ...page, entries: [...page.entries].reverse() },
 }
 
+/** The names of all disturbances. */
+export const DISTURBANCES: readonly string[] = Object.keys(CHANGES)
+
 /** Creates a store whose feed can be disturbed. */
 export function disturb(): Disturbance {
   const undisturbed = memoryStore()
@@ -66,7 +69,7 @@ export function disturb(): Disturbance {
       },
     },
     begin(name) {
-      if (!Object.hasOwn(CHANGES, name)) throw new Unsupported(`disturbance '${name}'`)
+      if (!Object.hasOwn(CHANGES, name)) throw new Unsupported(`unknown disturbance '${name}'`)
       change = CHANGES[name]
     },
     end() {

@@ -6,6 +6,7 @@
 import { isList, isObject, type Json, type JsonObject } from './cases.ts'
 import { type Connection, connectStore, newNamespace } from './connections.ts'
 import { type Disturbance, disturb } from './disturbance.ts'
+import { type FaultKind, toFault } from './fault-kinds.ts'
 import { serverKey } from './keys.ts'
 import { type AppProcess, startProcess } from './processes.ts'
 import { startProxy, type TcpProxy } from './proxy.ts'
@@ -50,16 +51,14 @@ export interface EnvironmentOptions {
 const SHARED: readonly ServerKind[] = ['redis', 'postgres', 'sqlite']
 
 function findBody(steps: readonly Json[], name: string): Json | undefined {
-  const bodies = steps.flatMap((step) =>
-    isObject(step) && step[name] !== undefined && step[name] !== 'heal' ? [step[name]] : [],
-  )
-  return bodies[0]
+  const found = steps.find((step) => isObject(step) && step[name] !== undefined)
+  return isObject(found) ? found[name] : undefined
 }
 
-/** What the `fault` step of a case breaks. */
-function findAction(steps: readonly Json[]): JsonObject {
-  const fault = findBody(steps, 'fault')
-  return isObject(fault) && isObject(fault['action']) ? fault['action'] : {}
+/** The case's first fault. */
+function findFault(steps: readonly Json[]): JsonObject | undefined {
+  const faults = steps.flatMap((step) => (isObject(step) && isObject(step['fault']) ? [step['fault']] : []))
+  return faults.find(({ action }) => action !== 'heal')
 }
 
 /** Before `demote alice`, she may do everything. */
@@ -119,7 +118,7 @@ async function createOnServer(
 /** An application in other processes. Requests go to the first of them. */
 function toRemoteTarget(processes: readonly AppProcess[], { store }: Connection): Target {
   const elsewhere = (): never => {
-    throw new Unsupported('this step in an application that runs in other processes')
+    throw new Unsupported('a step that needs the application in this process')
   }
   return {
     get port() {
@@ -206,6 +205,18 @@ async function createWithFeed({ target: options, servers }: EnvironmentOptions):
   return { target, processes: [], grants: new Map(), servers, disturbance, close: () => target.close() }
 }
 
+/** The environment of each kind of fault. */
+const CREATE: Readonly<
+  Record<FaultKind, (options: EnvironmentOptions, store: ServerKind) => Promise<Environment>>
+> = {
+  cuts: (options, store) => createOnServer(options, store, { proxied: true }),
+  feed: createWithFeed,
+  shutdown: (options) => createInProcesses(options, 1, SHARED),
+  transaction: (options) => createInProcesses(options, 8, ['sqlite']),
+  snapshot: (options) => createOnServer(options, 'redis-snapshots'),
+  outage: (options, store) => createOnServer(options, store),
+}
+
 /**
  * Creates the environment that the steps of a case need.
  *
@@ -213,14 +224,12 @@ async function createWithFeed({ target: options, servers }: EnvironmentOptions):
  */
 export async function createEnvironment(options: EnvironmentOptions): Promise<Environment> {
   const { steps } = options
-  const { store, config, proxy, inject, target } = findAction(steps)
+  const fault = findFault(steps)
+  if (fault !== undefined) {
+    const { kind, action } = toFault(fault)
+    return CREATE[kind](options, action['store'] as ServerKind)
+  }
   const repeat = findBody(steps, 'repeat')
-  if (proxy !== undefined) return createOnServer(options, store as ServerKind, { proxied: true })
-  if (inject !== undefined) return createWithFeed(options)
-  if (target === 'app') return createInProcesses(options, 1, SHARED)
-  if (store === 'sqlite') return createInProcesses(options, 8, ['sqlite'])
-  if (store === 'redis' || store === 'postgres')
-    return createOnServer(options, config === 'default' ? 'redis-snapshots' : store)
   if (findBody(steps, 'sweep') !== undefined) return createInProcesses(options, 1, ['sqlite'])
   if (isObject(repeat) && isList(repeat['step'])) return createInProcesses(options, 4, SHARED)
   return createPlain(options)

@@ -3,16 +3,19 @@ import type { Attacker } from './attacker.ts'
 import { isObject, type JsonObject } from './cases.ts'
 import { checkFile, checkRotations, killInTransaction, sweepCrashes, terminate } from './crashes.ts'
 import { sweepCuts } from './cuts.ts'
+import { type FaultKind, toFault } from './fault-kinds.ts'
 import { disturbFeed, healFeed } from './feeds.ts'
 import { breakStore, healStore } from './outages.ts'
 import { textOf, Unsupported } from './values.ts'
 
-async function begin(action: JsonObject, attacker: Attacker): Promise<void> {
-  if (action['proxy'] === 'cut_sweep') return sweepCuts(attacker)
-  if (action['inject'] !== undefined) return disturbFeed(textOf(action['inject'], 'inject'), attacker)
-  if (action['signal'] === 'SIGTERM' && action['target'] === 'app') return terminate(attacker)
-  if (action['signal'] === 'SIGKILL' && action['store'] === 'sqlite') return killInTransaction(attacker)
-  return breakStore(action, attacker)
+/** How each kind of fault begins. */
+const BEGIN: Readonly<Record<FaultKind, (action: JsonObject, attacker: Attacker) => Promise<void>>> = {
+  cuts: (_action, attacker) => sweepCuts(attacker),
+  feed: ({ inject }, attacker) => disturbFeed(textOf(inject, 'inject'), attacker),
+  shutdown: (_action, attacker) => terminate(attacker),
+  transaction: (_action, attacker) => killInTransaction(attacker),
+  snapshot: breakStore,
+  outage: breakStore,
 }
 
 async function heal(attacker: Attacker): Promise<void> {
@@ -24,21 +27,21 @@ async function heal(attacker: Attacker): Promise<void> {
 }
 
 /** The `fault` step. */
-export async function fault({ target, action }: JsonObject, attacker: Attacker): Promise<void> {
-  if (target !== 'store') throw new Unsupported(`fault of ${JSON.stringify(target ?? null)}`)
-  if (action === 'heal') {
+export async function fault(body: JsonObject, attacker: Attacker): Promise<void> {
+  if (body['target'] === 'store' && body['action'] === 'heal') {
+    if (attacker.phase !== 'broken') throw new Unsupported('nothing to heal: no fault has begun')
     await heal(attacker)
     attacker.phase = 'healed'
     return
   }
-  if (!isObject(action)) throw new Unsupported(`fault ${JSON.stringify(action)}`)
-  await begin(action, attacker)
+  const { kind, action } = toFault(body)
+  await BEGIN[kind](action, attacker)
   attacker.phase = 'broken'
 }
 
 /** The `sweep` step. */
 export async function sweep({ over, do: work }: JsonObject, attacker: Attacker): Promise<void> {
   if (over !== 'crash_points' || !isObject(work) || work['refresh'] === undefined)
-    throw new Unsupported(`sweep over ${JSON.stringify(over ?? null)}`)
+    throw new Unsupported(`unknown sweep over ${JSON.stringify(over ?? null)}`)
   await sweepCrashes(attacker)
 }

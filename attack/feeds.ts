@@ -69,7 +69,7 @@ async function tryOnce(ports: readonly number[], attacker: Attacker): Promise<nu
 /** The `repeat` step that revokes in one process and polls the others. */
 export async function measureStaleness(trials: number, attacker: Attacker): Promise<void> {
   const ports = attacker.environment.processes.map(({ port }) => port)
-  if (ports.length < 2) throw new Unsupported('staleness in one process')
+  if (ports.length < 2) throw new Unsupported('a measurement of staleness in one process')
   const count = isLongRun() ? trials : Math.min(trials, SHORT_TRIALS)
   const times: number[] = []
   const lane = async (length: number) => {
@@ -98,7 +98,7 @@ interface Disturbed {
 export async function disturbFeed(name: string, attacker: Attacker): Promise<void> {
   const { disturbance } = attacker.environment
   const login = await attacker.savedLogin('A')
-  if (disturbance === undefined || login === undefined) throw new Unsupported('a feed to disturb')
+  if (disturbance === undefined || login === undefined) throw new Unsupported('no feed to disturb')
   const bystander = await attacker.login('bob')
   await attacker.target.auth.ready()
   // Without an entry in the log there would be no cursor to resume from.

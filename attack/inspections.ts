@@ -19,7 +19,7 @@ function wantedTexts(name: string, attacker: Attacker): string[] {
   if (name === '$all_tokens') return [...attacker.suite.secrets]
   if (name === '$all_secrets') return secretTexts()
   if (name === '$all_passwords') return [...USERS.values()].filter((password) => password.length > 1)
-  throw new Unsupported(`search for ${name}`)
+  throw new Unsupported(`unknown search for ${name}`)
 }
 
 /** Whether a text has a secret in it. A short one, such as the password `pw`, must be a word. */
@@ -43,7 +43,8 @@ async function renderObjects({ target }: Attacker): Promise<string[]> {
 /** The `inspect` step: searches everything that was printed since the run began. */
 export async function searchLogs(body: JsonObject, attacker: Attacker): Promise<void> {
   const { what, grep } = body
-  if (what !== 'logs' || !isList(grep)) throw new Unsupported(`inspect ${JSON.stringify(what ?? null)}`)
+  if (what !== 'logs' || !isList(grep))
+    throw new Unsupported(`unknown search in ${JSON.stringify(what ?? null)}`)
   const secrets = grep.flatMap((name) => wantedTexts(String(name), attacker))
   const texts = [
     ...attacker.suite.output,

@@ -9,7 +9,7 @@ import { type Check, unless } from './defaults.ts'
 import type { Intent } from './intents.ts'
 import { collectGarbage } from './load.ts'
 import { headerValues } from './raw-http.ts'
-import { textOf, Unsupported } from './values.ts'
+import { countOf, textOf, Unsupported } from './values.ts'
 
 /** How many failures the library allows: of one account at once, of one address in a minute. */
 const ACCOUNT_LIMIT = 5
@@ -28,8 +28,8 @@ function medianOf(values: readonly number[]): number {
 
 /** The `sample` step: times two logins in turns, without limits, which would refuse both. */
 export async function sample({ n, a, b, path }: JsonObject, attacker: Attacker): Promise<void> {
-  if (typeof n !== 'number' || !isObject(a) || !isObject(b))
-    throw new Unsupported('a sample without n, a or b')
+  const count = countOf(n, 'n', 10_000)
+  if (!isObject(a) || !isObject(b)) throw new Unsupported('sample needs the bodies a and b')
   attacker.target.unlimit()
   const send = (body: JsonObject): Promise<Exchange> =>
     attacker.attempt({
@@ -41,7 +41,7 @@ export async function sample({ n, a, b, path }: JsonObject, attacker: Attacker):
   const ratios: number[] = []
   for (let tries = 0; tries < TRIES && !ratios.some((ratio) => Math.abs(1 - ratio) <= 0.1); tries++) {
     const times: [number[], number[]] = [[], []]
-    for (let i = 0; i < n; i++) {
+    for (let i = 0; i < count; i++) {
       for (const [index, body] of [a, b].entries())
         times[index as 0 | 1].push((await send(body)).response.elapsed)
     }

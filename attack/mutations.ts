@@ -57,7 +57,7 @@ function withMembers(segment: string, members: Readonly<Record<string, Value>>):
 function flipUnusedBits(token: Segments, tools: MutationTools, segment: Segment): Segments {
   let base = token
   if (token[segment].length % 4 === 0) {
-    if (segment === 'signature') throw new Unsupported(`unused bits in a signature of ${tools.alg}`)
+    if (segment === 'signature') throw new Unsupported(`no unused bits in a signature of ${tools.alg}`)
     base = tools.resign(
       segment === 'header' ? encode(`${decode(token.header)} `) : token.header,
       segment === 'payload' ? encode(`${decode(token.payload)} `) : token.payload,
@@ -91,7 +91,7 @@ function toHalves(token: Segments): [Buffer, Buffer] {
 /** Adds the group order to r or s: the same number modulo the order, one byte longer. */
 function addOrder(token: Segments, tools: MutationTools, half: 0 | 1): Segments {
   const order = ORDERS[tools.alg]
-  if (order === undefined) throw new Unsupported(`the group order of ${tools.alg}`)
+  if (order === undefined) throw new Unsupported(`no group order of ${tools.alg}`)
   const halves = toHalves(token)
   const width = halves[0].length * 2 + 2
   const texts = halves.map((bytes, index) => {
@@ -179,7 +179,7 @@ export function mutate(fn: string, token: string, tools: MutationTools): string 
   const mutation = known === undefined ? undefined : MUTATIONS[known]
   const segments = toSegments(token)
   const readable = Object.hasOwn(segments, segment) && flags.every((flag) => flag === 'resign')
-  if (mutation === undefined || !readable) throw new Unsupported(`mutation '${fn}'`)
+  if (mutation === undefined || !readable) throw new Unsupported(`unknown mutation '${fn}'`)
   const changed = mutation(segments, tools, segment as Segment)
   if (typeof changed === 'string') return changed
   return fromSegments(flags.includes('resign') ? tools.resign(changed.header, changed.payload) : changed)

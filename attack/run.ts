@@ -2,7 +2,8 @@
  * `npm run attack -- [FILE] [--verbose] [--adapter NAME] [--store NAME]`: runs attack cases against
  * the library, over HTTP. FILE is a file of cases or a folder of such files, by default
  * `attack/cases`. `--adapter all` runs all cases on the first adapter and the quick ones on the
- * others. The exit code is 1 if a case fails, and 2 if there are no cases or they cannot be read.
+ * others. The exit code is 1 if a case fails, and 2 if the arguments are wrong, there are no cases
+ * or they cannot be read.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -23,6 +24,23 @@ const ALL = 'all'
 /** The stores for cases that name none. */
 const STORES: readonly string[] = ['memory', 'redis', 'postgres', 'mysql', 'sqlite']
 
+const NAMES = Object.keys(ADAPTERS)
+
+const HELP = `Usage: npm run attack -- [FILE] [options]
+
+Runs attack cases over HTTP. FILE is a file of cases or a folder of such files, by default
+attack/cases; attack/cases/README.md describes their form.
+
+  --adapter NAME  ${NAMES.join(', ')}, or ${ALL}: all cases on
+                  ${FIRST} and the quick ones on the others; by default ${FIRST}
+  --store NAME    the store of cases that name none: ${STORES.join(', ')};
+                  by default memory
+  -v, --verbose   also prints each combination, and the sentences that were not checked
+  -h, --help      prints this text
+
+ATTACK_LONG=1 runs the long forms of trials. The exit code is 1 if a case fails, and 2 if the
+arguments are wrong, there are no cases or they cannot be read.`
+
 function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
@@ -36,6 +54,7 @@ function readArguments() {
   try {
     const options = {
       verbose: { type: 'boolean', short: 'v' },
+      help: { type: 'boolean', short: 'h' },
       adapter: { type: 'string' },
       store: { type: 'string' },
     } as const
@@ -56,17 +75,18 @@ function load(file: string): AttackCase[] {
 
 async function main(): Promise<void> {
   const { values, positionals } = readArguments()
+  if (values.help) return say(HELP)
   const { verbose = false, adapter = FIRST, store = 'memory' } = values
   if (positionals.length > 1) fail('expected one FILE')
   if (adapter !== ALL && !Object.hasOwn(ADAPTERS, adapter))
-    fail(`no such adapter: ${adapter}; there are ${Object.keys(ADAPTERS).join(', ')}, and ${ALL}`)
-  if (!STORES.includes(store)) fail(`no such store: ${store}; there are ${STORES.join(', ')}`)
+    fail(`unknown adapter '${adapter}': expected ${NAMES.join(', ')} or ${ALL}`)
+  if (!STORES.includes(store)) fail(`unknown store '${store}': expected one of ${STORES.join(', ')}`)
   // The applications under attack have their own secrets.
   delete process.env['TOKENWRIGHT_SECRET']
 
   const cases = load(positionals[0] ?? join(HOME, CASES))
   const results: CaseResult[] = []
-  for (const name of adapter === ALL ? Object.keys(ADAPTERS) : [adapter]) {
+  for (const name of adapter === ALL ? NAMES : [adapter]) {
     if (adapter === ALL) say(`\n== adapter ${name}`)
     const chosen = adapter === ALL && name !== FIRST ? cases.filter(isLight) : cases
     const options = { adapter: name, ...(store !== 'memory' && { store: store as ServerKind }) }

@@ -7,11 +7,12 @@ import { reasonToSkip } from './capabilities.ts'
 import { type Capture, startCapture } from './capture.ts'
 import { type AttackCase, isObject } from './cases.ts'
 import { createEnvironment } from './environments.ts'
+import { isSignable } from './keys.ts'
 import type { CaseResult } from './report.ts'
 import { type ServerKind, Servers } from './servers.ts'
 import { perform } from './steps.ts'
 import type { TargetOptions } from './target.ts'
-import { Absent, Unsupported } from './values.ts'
+import { Unsupported } from './values.ts'
 import { toVariants, type Variant } from './variants.ts'
 import { checkRun, type Verdict } from './verdict.ts'
 
@@ -29,6 +30,7 @@ export interface RunOptions {
 function toTargetOptions({ needs }: AttackCase, adapter: string | undefined): TargetOptions {
   const asymmetric = needs.find((need) => need.startsWith('asymmetric_server'))
   const alg = asymmetric === undefined ? 'HS256' : (asymmetric.split(':')[1] ?? 'RS512')
+  if (!isSignable(alg)) throw new Unsupported(`unknown algorithm ${alg}`)
   return {
     alg,
     ...(needs.includes('key_rotation') && { ring: true }),
@@ -66,12 +68,13 @@ async function runVariant(attack: AttackCase, { steps }: Variant, run: Run): Pro
  * skipped.
  */
 async function runCase(attack: AttackCase, run: Run): Promise<CaseResult> {
+  const variants = expand(attack)
+  if (typeof variants === 'string') return toSkipped(attack, variants)
   const reasons: string[] = []
   const details: string[] = []
   const notes: string[] = []
-  const skipped: string[] = []
+  const skipped: { label: string; reason: string }[] = []
   const unchecked = new Set<string>()
-  const variants = toVariants(attack.steps)
   for (const variant of variants) {
     const label = variant.label === '' ? '' : `${variant.label}: `
     try {
@@ -81,19 +84,31 @@ async function runCase(attack: AttackCase, run: Run): Promise<CaseResult> {
       notes.push(...verdict.notes.map((note) => `${label}${note}`))
       for (const sentence of verdict.unchecked) unchecked.add(sentence)
     } catch (error) {
-      if (error instanceof Absent) skipped.push(`${label}${error.message}`)
-      else if (error instanceof Unsupported) return toSkipped(attack, `unknown here: ${error.message}`)
+      if (error instanceof Unsupported) skipped.push({ label, reason: error.message })
       else reasons.push(`${label}${error instanceof Error ? error.message : error}`)
     }
   }
-  if (skipped.length === variants.length) return toSkipped(attack, skipped.join('; '))
-  notes.push(...skipped.map((reason) => `SKIPPED ${reason}`))
+  if (skipped.length === variants.length) {
+    return toSkipped(attack, [...new Set(skipped.map(({ reason }) => reason))].join('; '))
+  }
+  notes.push(...skipped.map(({ label, reason }) => `SKIPPED ${label}not runnable: ${reason}`))
   const outcome = reasons.length === 0 ? 'passed' : 'failed'
   return { attack, outcome, reasons, details, notes, unchecked: [...unchecked] }
 }
 
+/** The combinations of a case, or why there are none. */
+function expand({ steps }: AttackCase): readonly Variant[] | string {
+  try {
+    return toVariants(steps)
+  } catch (error) {
+    if (error instanceof Unsupported) return error.message
+    throw error
+  }
+}
+
 function toSkipped(attack: AttackCase, reason: string): CaseResult {
-  return { attack, outcome: 'skipped', reasons: [reason], details: [], notes: [], unchecked: [] }
+  const reasons = [`not runnable: ${reason}`]
+  return { attack, outcome: 'skipped', reasons, details: [], notes: [], unchecked: [] }
 }
 
 /** Whether a case checks the output of all other cases, and so must be the last. */

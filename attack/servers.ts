@@ -177,7 +177,7 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
 
 /** Starts a server. Throws `Absent` if this machine lacks the program. */
 export async function startServer(kind: ServerKind): Promise<StoreServer> {
-  if (kind !== 'sqlite' && !Object.hasOwn(RECIPES, kind)) throw new Unsupported(`store ${kind}`)
+  if (kind !== 'sqlite' && !Object.hasOwn(RECIPES, kind)) throw new Unsupported(`unknown store ${kind}`)
   const folder = mkdtempSync(join(tmpdir(), `attack-${kind}-`))
   if (kind === 'sqlite') return toFile(folder)
   const { program: look, user, prepare, args, isReady = acceptsConnections } = RECIPES[kind]

@@ -10,7 +10,7 @@ import { floodLogins } from './logins.ts'
 import { expectInPhase, refreshInPhase, toShort } from './outages.ts'
 import { startProxy } from './proxy.ts'
 import { TIMES } from './target.ts'
-import { textOf, Unsupported } from './values.ts'
+import { countOf, textOf, Unsupported } from './values.ts'
 
 /** Performs a step that is inside another one. */
 export type Perform = (step: Json, attacker: Attacker) => Promise<void>
@@ -32,7 +32,7 @@ function toSeconds(value: Json | undefined): number {
     const amount = factors.reduce((product, factor) => {
       const name = factor.replace(/^[*/]/, '')
       const number = TIMES[name] ?? Number(name)
-      if (!Number.isFinite(number)) throw new Unsupported(`time '${expression}'`)
+      if (!Number.isFinite(number)) throw new Unsupported(`unknown time '${expression}'`)
       return factor.startsWith('/') ? product / number : product * number
     }, 1)
     return term.startsWith('-') ? sum - amount : sum + amount
@@ -51,7 +51,7 @@ export function expectOwn(
 
 async function findLogin(from: string, attacker: Attacker): Promise<Login> {
   const login = await attacker.savedLogin(from)
-  if (login === undefined) throw new Unsupported(`refresh from '${from}'`)
+  if (login === undefined) throw new Unsupported(`unknown login '${from}'`)
   return login
 }
 
@@ -118,7 +118,7 @@ export async function clock(body: JsonObject, attacker: Attacker): Promise<void>
 export async function administrate(order: string, attacker: Attacker): Promise<void> {
   const user = /^demote (\w+)$/.exec(order)?.[1]
   const login = await attacker.savedLogin('A')
-  if (user === undefined || login?.user !== user) throw new Unsupported(`admin: ${order}`)
+  if (user === undefined || login?.user !== user) throw new Unsupported(`unknown order, admin: ${order}`)
   const before = await attacker.request(toBearerIntent(login.access, '/protected?need=admin'))
   if (before.response.status !== 200) attacker.findings.set('control', `before: ${toShort(before)}`)
   attacker.environment.grants.delete(user)
@@ -130,23 +130,24 @@ const REVOKE_AND_POLL = JSON.stringify(['login', 'revoke on p1', 'poll p2..p4 un
 /** The pauses between repetitions, in seconds. */
 function toPauses({ n, until, every }: JsonObject): number[] {
   const pause = every === undefined ? 0 : toSeconds(every)
-  if (until === undefined) return Array.from({ length: Number(n) }, () => pause)
+  if (until === undefined) return Array.from({ length: countOf(n, 'n', MOST) }, () => pause)
   const total = toSeconds(until)
-  const count = Math.floor(total / pause)
+  const count = countOf(Math.floor(total / pause), 'until', MOST)
   // The last pause ends exactly at `until`.
   return [...Array.from({ length: count }, () => pause), total - count * pause].filter((length) => length > 0)
 }
+
+/** The most repetitions of a step, and the most requests in parallel. */
+const MOST = 10_000
 
 /** The `repeat` step. */
 export async function repeat(body: JsonObject, attacker: Attacker, perform: Perform): Promise<void> {
   const { n, until, every, step } = body
   if (typeof n === 'number' && JSON.stringify(step) === REVOKE_AND_POLL) return measureStaleness(n, attacker)
-  if ((typeof n !== 'number' && until === undefined) || !isObject(step))
-    throw new Unsupported('repeat without n or step')
-  if (typeof n === 'number' && n > 10_000 && until === undefined && every === undefined)
+  if (!isObject(step)) throw new Unsupported('repeat needs a step')
+  if (typeof n === 'number' && n > MOST && until === undefined && every === undefined)
     return floodLogins(n, () => perform(step, attacker), attacker)
   const pauses = toPauses(body)
-  if (pauses.length > 10_000) throw new Unsupported(`repeat ${pauses.length} times`)
   const first = attacker.exchanges.length
   for (const length of pauses) {
     if (every !== undefined) {
@@ -185,8 +186,9 @@ function checkRepeated(exchanges: readonly Exchange[], pauses: readonly number[]
 
 /** One part of a `parallel` step with `mixed` requests. */
 async function toMixed(part: Json, attacker: Attacker): Promise<(() => Promise<void>)[]> {
-  if (!isObject(part) || typeof part['n'] !== 'number') throw new Unsupported('parallel steps without n')
+  if (!isObject(part)) throw new Unsupported('parallel needs parts that are objects')
   const { n, refresh: from, logout } = part
+  const count = countOf(n, 'n', MOST)
   const login = await findLogin(textOf(from ?? logout, 'refresh'), attacker)
   const run = async () => {
     if (from === undefined) {
@@ -198,7 +200,7 @@ async function toMixed(part: Json, attacker: Attacker): Promise<(() => Promise<v
     const exchange = await attacker.attempt(toRefreshIntent(login.refresh))
     attacker.decisive.push(exchange)
   }
-  return Array.from({ length: n }, () => run)
+  return Array.from({ length: count }, () => run)
 }
 
 /** Spreads the items of each list evenly: a list of one item puts it in the middle. */
@@ -217,8 +219,14 @@ export function toParallel(toIntent: (body: JsonObject, attacker: Attacker) => P
       await Promise.all(interleave(parts).map((run) => run()))
       return
     }
-    if (typeof n !== 'number' || !isObject(request)) throw new Unsupported('parallel steps of several kinds')
-    const intents = await Promise.all(Array.from({ length: n }, () => toIntent(request, attacker)))
-    await Promise.all(intents.map((intent) => attacker.attempt(intent)))
+    if (!isObject(request)) throw new Unsupported('parallel needs a request')
+    const count = countOf(n, 'n', MOST)
+    const intents = await Promise.all(Array.from({ length: count }, () => toIntent(request, attacker)))
+    await Promise.all(
+      intents.map(async (intent) => {
+        const exchange = await attacker.attempt(intent)
+        expectOwn(request, `${intent.method} ${intent.path}`, exchange, attacker)
+      }),
+    )
   }
 }

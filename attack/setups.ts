@@ -144,7 +144,11 @@ const KEYSETS: Readonly<Record<string, Row>> = {
 /** Parses a regular expression, as the value of an option that takes none. */
 function toExpression(text: string): RegExp {
   const end = text.lastIndexOf('/')
-  return new RegExp(text.slice(1, end), text.slice(end + 1))
+  try {
+    return new RegExp(text.slice(1, end), text.slice(end + 1))
+  } catch {
+    throw new Unsupported(`invalid pattern ${text}`)
+  }
 }
 
 /** Options that must be refused. If one is accepted, the application is rebuilt with it. */
@@ -159,7 +163,7 @@ function findSetup(kind: string, name: string): BadSetup | undefined {
   }
   const table = kind === 'keyset' ? KEYSETS : kind === 'key' ? KEYS : {}
   const row = Object.hasOwn(table, name) ? table[name]?.('') : undefined
-  const length = /^hmac(\d+(?::HS\d{3})?)$/.exec(name)?.[1]
+  const length = /^hmac(\d{1,4}(?::HS\d{3})?)$/.exec(name)?.[1]
   return row ?? (kind === 'key' && length !== undefined ? KEYS['hmac']?.(length) : undefined)
 }
 
@@ -178,15 +182,15 @@ async function attempt(setup: () => unknown): Promise<Attacker['setup']> {
 export async function configure(body: JsonObject, attacker: Attacker): Promise<void> {
   for (const [kind, value] of Object.entries(body)) {
     const name = await resolve(value, attacker)
-    if (typeof name !== 'string') throw new Unsupported(`configuration ${kind}`)
-    const options = OPTIONS[kind]?.(name)
+    if (typeof name !== 'string') throw new Unsupported(`unknown configuration ${kind}`)
+    const options = Object.hasOwn(OPTIONS, kind) ? OPTIONS[kind]?.(name) : undefined
     if (options !== undefined) {
       const setup = await attempt(() => attacker.target.rebuild(options))
       if (setup?.status !== 'accepted') attacker.setup = setup
       continue
     }
     const setup = findSetup(kind, name)
-    if (setup === undefined) throw new Unsupported(`configuration ${kind} '${name.slice(0, 40)}'`)
+    if (setup === undefined) throw new Unsupported(`unknown configuration ${kind} '${name.slice(0, 40)}'`)
     const control = await attempt(setup.control)
     if (control?.status !== 'accepted') attacker.findings.set('control', `a good setup: ${control?.detail}`)
     const ends = await Promise.all(setup.bad.map(attempt))

@@ -49,7 +49,7 @@ async function resolved(value: Json | undefined, attacker: Attacker): Promise<Va
 function toText(value: Value, name: string): string {
   if (typeof value === 'string' || typeof value === 'number') return String(value)
   if (value instanceof RawJson) return value.text
-  throw new Unsupported(`'${name}' that is no text`)
+  throw new Unsupported(`'${name}' must be a text`)
 }
 
 async function login(body: JsonObject, attacker: Attacker): Promise<void> {
@@ -90,7 +90,7 @@ async function mint(body: JsonObject, attacker: Attacker): Promise<void> {
   const mac = body['mac']
   const { target } = attacker
   const key = name === 'none' ? null : findKey(name, target.server)
-  if (key === undefined) throw new Unsupported(`key '${name}'`)
+  if (key === undefined) throw new Unsupported(`unknown key '${name}'`)
   const options = {
     header: await resolved(body['header'], attacker),
     claims: await resolved(body['claims'], attacker),
@@ -180,11 +180,17 @@ async function toIntent(body: JsonObject, attacker: Attacker): Promise<Intent> {
   return { method, path, headers, ...(text !== undefined && { body: text }) }
 }
 
+/** Reads the request in a `parallel` step. */
+async function toParallelIntent(body: JsonObject, attacker: Attacker): Promise<Intent> {
+  checkMembers('request', body, REQUEST)
+  return toIntent(body, attacker)
+}
+
 /** The access token of a request. During an outage, it is sent to each kind of guard. */
 function toBearer({ method, path, headers = [] }: Intent): string {
   const [[name, value] = []] = headers
   if (method !== 'GET' || path !== '/protected' || name !== 'Authorization' || value === undefined)
-    throw new Unsupported('another request than one with an access token during an outage')
+    throw new Unsupported('only GET /protected with an access token is possible during a fault')
   return value.slice('Bearer '.length)
 }
 
@@ -235,22 +241,24 @@ interface Row {
   readonly members: readonly string[]
 }
 
+const REQUEST: Row = {
+  run: request,
+  members: ['method', 'path', 'headers', 'bearer', 'csrf', 'cookies', 'refresh', 'body', 'save', 'expect'],
+}
+
 /** The steps, by their name in case files. */
 const STEPS: Readonly<Record<string, Row>> = {
   login: { run: login, members: ['user', 'mode', 'save', 'ip', 'extra_claims'] },
   mint: { run: mint, members: ['save', 'key', 'mac', 'header', 'claims', 'header_raw', 'payload_raw'] },
   mutate: { run: mutateToken, members: ['from', 'fn', 'header', 'claims', 'drop_signature', 'save'] },
   raw_token: { run: rawToken, members: ['value', 'values', 'save'] },
-  request: {
-    run: request,
-    members: ['method', 'path', 'headers', 'bearer', 'csrf', 'cookies', 'refresh', 'body', 'save', 'expect'],
-  },
+  request: REQUEST,
   refresh: { run: refresh, members: ['from', 'save', 'expect', 'drop_response'] },
   clock: { run: clock, members: ['advance'] },
   rotate_key: { run: rotateKey, members: [] },
   configure: { run: configure, members: ['key', 'keyset', 'secret', 'iss_regexp'] },
   repeat: { run: repeat, members: ['n', 'until', 'every', 'step'] },
-  parallel: { run: toParallel(toIntent), members: ['n', 'request', 'mixed', 'save'] },
+  parallel: { run: toParallel(toParallelIntent), members: ['n', 'request', 'mixed', 'save'] },
   bench: { run: bench, members: ['tokens', 'n'] },
   sample: { run: sample, members: ['n', 'a', 'b', 'path'] },
   flood: { run: flood, members: ['n', 'token'] },
@@ -273,10 +281,10 @@ const SENTENCES: Readonly<Record<string, (body: JsonObject, attacker: Attacker) 
  * @throws {Unsupported} for a step that is not in the table, or that has something unknown in it
  */
 export async function perform(step: Json, attacker: Attacker): Promise<void> {
-  if (!isObject(step)) throw new Unsupported(`step ${JSON.stringify(step)}`)
+  if (!isObject(step)) throw new Unsupported(`unknown step ${JSON.stringify(step)}`)
   if (step['tabs'] !== undefined) return openBrowser(step, attacker)
   for (const [name, body] of Object.entries(step)) {
-    const sentence = SENTENCES[`${name}: ${body}`]
+    const sentence = typeof body === 'string' ? SENTENCES[`${name}: ${body}`] : undefined
     if (sentence !== undefined) {
       await sentence({}, attacker)
       continue
@@ -286,9 +294,14 @@ export async function perform(step: Json, attacker: Attacker): Promise<void> {
       continue
     }
     const row = Object.hasOwn(STEPS, name) ? STEPS[name] : undefined
-    if (row === undefined || !isObject(body)) throw new Unsupported(`step '${name}'`)
-    const unknown = Object.keys(body).find((member) => !row.members.includes(member))
-    if (unknown !== undefined) throw new Unsupported(`'${unknown}' in step '${name}'`)
+    if (row === undefined) throw new Unsupported(`unknown step '${name}'`)
+    if (!isObject(body)) throw new Unsupported(`step '${name}' needs an object`)
+    checkMembers(name, body, row)
     await row.run(body, attacker, perform)
   }
+}
+
+function checkMembers(name: string, body: JsonObject, { members }: Row): void {
+  const unknown = Object.keys(body).find((member) => !members.includes(member))
+  if (unknown !== undefined) throw new Unsupported(`unknown member '${unknown}' in step '${name}'`)
 }

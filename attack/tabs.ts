@@ -10,7 +10,7 @@ import type { Attacker } from './attacker.ts'
 import type { JsonObject } from './cases.ts'
 import { LIBRARY } from './root.ts'
 import { TIMES, USERS } from './target.ts'
-import { Absent } from './values.ts'
+import { Absent, countOf } from './values.ts'
 
 /** The sentences that the step checks. */
 export const TAB_SENTENCES = {
@@ -82,7 +82,7 @@ async function readSignOuts(pages: readonly Page[]): Promise<string[][]> {
   return Promise.all(pages.map((page) => page.evaluate(() => [...(globalThis as unknown as Tab).signedOut])))
 }
 
-function countOf(list: readonly (string | number)[]): string {
+function tally(list: readonly (string | number)[]): string {
   const counts = new Map<string | number, number>()
   for (const item of list) counts.set(item, (counts.get(item) ?? 0) + 1)
   return [...counts].map(([item, count]) => `${count} x ${item}`).join(', ')
@@ -98,7 +98,7 @@ async function expire(pages: readonly Page[], requests: number, attacker: Attack
   const wanted = pages.length * requests
   const right = statuses.every((status) => status === 200) && executed === wanted
   attacker.record(TAB_SENTENCES.once, refreshes === 1, `${refreshes} refreshes`)
-  attacker.record(TAB_SENTENCES.all, right, `${countOf(statuses)}; the handler ran ${executed} times`)
+  attacker.record(TAB_SENTENCES.all, right, `${tally(statuses)}; the handler ran ${executed} times`)
 }
 
 /** Refreshes fail: no tab may sign out or loop, and all must work again afterwards. */
@@ -138,7 +138,7 @@ async function fail(
     attacker.record(
       TAB_SENTENCES.patient,
       right,
-      `${what}: ${gone.length} signed out, ${refreshes} refreshes, ${countOf(refused)}, then ${countOf(after)}`,
+      `${what}: ${gone.length} signed out, ${refreshes} refreshes, ${tally(refused)}, then ${tally(after)}`,
     )
   }
 }
@@ -154,11 +154,12 @@ async function end(pages: readonly Page[], attacker: Attacker) {
   ).catch(() => undefined)
   const told = await readSignOuts(pages)
   const right = told.every(({ length }) => length === 1) && refused.every((code) => code !== 200)
-  attacker.record(TAB_SENTENCES.over, right, `${JSON.stringify(told)}, ${countOf(refused)}`)
+  attacker.record(TAB_SENTENCES.over, right, `${JSON.stringify(told)}, ${tally(refused)}`)
 }
 
 /** The step `{ tabs, requests }`. */
-export async function openBrowser({ tabs, requests }: JsonObject, attacker: Attacker): Promise<void> {
+export async function openBrowser(step: JsonObject, attacker: Attacker): Promise<void> {
+  const [tabs, requests] = [countOf(step['tabs'], 'tabs', 50), countOf(step['requests'], 'requests', 1_000)]
   const browser = await chromium.launch({
     executablePath: findChromium(),
     args: ['--no-sandbox', '--disable-gpu'],
@@ -169,14 +170,14 @@ export async function openBrowser({ tabs, requests }: JsonObject, attacker: Atta
     const context = await browser.newContext()
     const sentPaths: string[] = []
     context.on('request', (request) => sentPaths.push(new URL(request.url()).pathname))
-    const pages = await openTabs(context, `http://127.0.0.1:${attacker.target.port}`, Number(tabs))
+    const pages = await openTabs(context, `http://127.0.0.1:${attacker.target.port}`, tabs)
     await pages[0]?.evaluate(
       (password) => (globalThis as unknown as Tab).auth.login({ username: 'alice', password }),
       USERS.get('alice') ?? '',
     )
     for (const page of pages)
       await page.waitForFunction(() => (globalThis as unknown as Tab).auth.state.status === 'signed-in')
-    await expire(pages, Number(requests), attacker, sentPaths)
+    await expire(pages, requests, attacker, sentPaths)
     await fail(context, pages, attacker, sentPaths)
     await end(pages, attacker)
   } finally {

@@ -128,7 +128,7 @@ function createSystemClock(): Clock {
   return {
     now: () => Math.floor(Date.now() / 1000),
     advance() {
-      throw new Unsupported('a clock that moves, in an application that uses the clock of its store')
+      throw new Unsupported('the clock cannot move, as the application uses the clock of its store')
     },
   }
 }

@@ -95,16 +95,15 @@ const GENERATOR = /^\$([a-z][a-z0-9]*(?:_[a-z0-9]+)*)(?::([\s\S]*))?$/
 const NAME = /\$now(_ms)?([+-]\d+(?:\.\d+)?)?|\$([A-Za-z]\w*)(?:\.(\w+))?/g
 
 function toCount(text: string): number {
-  const count = Number(text)
-  if (!Number.isSafeInteger(count) || count < 0 || count > 2_000_000) throw new Unsupported(`count '${text}'`)
-  return count
+  return countOf(Number(text), 'count', 2_000_000)
 }
 
 function generate(text: string): Value | undefined {
   const [, name = '', argument = ''] = GENERATOR.exec(text) ?? []
   if (name.startsWith('jwe_')) {
     const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-    return JWE[name.slice('jwe_'.length)]?.(part)
+    const kind = name.slice('jwe_'.length)
+    return Object.hasOwn(JWE, kind) ? JWE[kind]?.(part) : undefined
   }
   return Object.hasOwn(GENERATORS, name) ? GENERATORS[name]?.(argument) : undefined
 }
@@ -116,7 +115,7 @@ async function lookUp(match: RegExpExecArray, scope: Scope): Promise<Value> {
     return scope.now() * unit + Number(offset ?? 0)
   }
   const value = await scope.lookup(name, member)
-  if (value === undefined) throw new Unsupported(`value ${whole}`)
+  if (value === undefined) throw new Unsupported(`unknown value ${whole}`)
   return value
 }
 
@@ -130,7 +129,7 @@ export async function resolveText(text: string, scope: Scope): Promise<Value> {
     const value = await lookUp(match, scope)
     if (match[0] === text) return value
     if (typeof value !== 'string' && typeof value !== 'number')
-      throw new Unsupported(`'${match[0]}' inside a text`)
+      throw new Unsupported(`'${match[0]}' cannot be inside a text`)
     result += text.slice(end, match.index) + String(value)
     end = match.index + match[0].length
   }
@@ -149,8 +148,16 @@ export async function resolve(value: Json, scope: Scope): Promise<Value> {
 
 /** A member of a step that must be a text. Throws `Unsupported` if it is not. */
 export function textOf(value: Json | undefined, name: string): string {
-  if (typeof value !== 'string') throw new Unsupported(`'${name}' that is no text`)
+  if (typeof value !== 'string') throw new Unsupported(`'${name}' must be a text`)
   return value
+}
+
+/** A member that must be an integer from 0 to a bound. Throws `Unsupported` if it is not. */
+export function countOf(value: unknown, name: string, most: number): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= most) return value
+  throw new Unsupported(
+    `'${name}' must be an integer from 0 to ${most}, got ${JSON.stringify(value ?? null)}`,
+  )
 }
 
 /** The JSON text of a resolved value, with raw text unchanged and without deleted members. */

@@ -4,6 +4,7 @@
  * list in the list is a literal list. Some words stand for several attacks too. Pure.
  */
 import { isList, isObject, type Json } from './cases.ts'
+import { Unsupported } from './values.ts'
 
 /** One combination of a case. */
 export interface Variant {
@@ -94,14 +95,15 @@ function* matches(node: Json, pattern: string): Generator<[string[], Json]> {
 }
 
 function findForks(step: string, body: Json, at: readonly (string | number)[]): Fork[] {
-  const inner = NESTED[step]
+  const inner = Object.hasOwn(NESTED, step) ? NESTED[step] : undefined
   if (inner !== undefined && isObject(body)) {
     const nested = body[inner]
     const below = [...at, inner]
     if (nested === undefined) return []
     return inner === 'step' ? stepForks(nested, below) : findForks(inner, nested, below)
   }
-  return (EXPANDING[step] ?? []).flatMap((pattern) =>
+  const patterns = Object.hasOwn(EXPANDING, step) ? (EXPANDING[step] ?? []) : []
+  return patterns.flatMap((pattern) =>
     [...matches(body, pattern)].flatMap(([path, value]) => {
       if (isList(value) && value.length === 0) return []
       const place = path[0] ?? ''
@@ -138,12 +140,12 @@ function toLabel(path: readonly (string | number)[], value: Json): string {
  * All combinations of a case, in the file's order. A case without alternatives has one, without a
  * label.
  *
- * @throws {Error} if there are more than 5 000
+ * @throws {Unsupported} if there are more than 5 000
  */
 export function toVariants(steps: readonly Json[]): Variant[] {
   const forks = steps.flatMap((step, index) => stepForks(step, [index]))
   const count = forks.reduce((product, fork) => product * fork.options.length, 1)
-  if (count > MAX_VARIANTS) throw new Error(`${count} combinations are too many`)
+  if (count > MAX_VARIANTS) throw new Unsupported(`${count} combinations, at most ${MAX_VARIANTS} are run`)
   let variants: { labels: string[]; steps: Json }[] = [{ labels: [], steps }]
   for (const { path, options } of forks) {
     variants = variants.flatMap((variant) =>

@@ -60,7 +60,7 @@ export async function checkRun(attacker: Attacker): Promise<Verdict> {
     complaints.push(...found.map((complaint) => `${what}: ${complaint}`))
   }
   complaints.push(...(await checkSentences(attack.expect.assert, attacker, last, unchecked)))
-  for (const check of CASE_CHECKS[attack.id] ?? []) {
+  for (const check of Object.hasOwn(CASE_CHECKS, attack.id) ? (CASE_CHECKS[attack.id] ?? []) : []) {
     const complaint = await check(attacker, last)
     if (complaint !== undefined) complaints.push(`description: ${complaint}`)
   }

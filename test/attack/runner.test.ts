@@ -119,7 +119,12 @@ describe('runCases', () => {
     ['a key', [{ mint: { key: 'skeleton', save: 't' } }], {}, "key 'skeleton'"],
     ['a need', [LOGIN], { needs: ['telepathy'] }, 'needs telepathy'],
     ['a need for later', [LOGIN], { needs: ['redis_replica'] }, 'needs a Redis with replicas (later)'],
-    ['a fault', [LOGIN, { fault: { target: 'moon', action: 'heal' } }], {}, 'fault of "moon"'],
+    [
+      'a fault',
+      [LOGIN, { fault: { target: 'moon', action: 'heal' } }],
+      {},
+      'unknown fault {"target":"moon","action":"heal"}',
+    ],
     ['a sweep', [LOGIN, { sweep: { over: 'stars', do: {} } }], {}, 'sweep over "stars"'],
     ['an order', [LOGIN, { admin: 'promote alice' }], {}, 'admin: promote alice'],
   ])('skips what it does not know, with the reason: %s', async (_what, steps, more, reason) => {
@@ -146,7 +151,7 @@ describe('runCases', () => {
     it('a header by a pattern that is no regular expression skips the case', async () => {
       expect(await run([LOGIN, NONE, ASK], challenge('/(/'))).toMatchObject({
         outcome: 'skipped',
-        reasons: ['unknown here: pattern /(/'],
+        reasons: ['not runnable: invalid pattern /(/'],
       })
     })
 
@@ -209,7 +214,7 @@ describe('runCases', () => {
   ])('skips a fault that it cannot make, with the reason: %s', async (_what, action) => {
     const result = await run([LOGIN, { fault: { target: 'store', action } }], { status: 503 })
     expect(result.outcome).toBe('skipped')
-    expect(result.reasons.join()).toMatch(/^unknown here: (?:store|fault|disturbance|a fault|a step)/)
+    expect(result.reasons.join()).toMatch(/^not runnable: unknown fault/)
   })
 
   it('refuses no step that a file can hold with an error of the runtime', { timeout: 60_000 }, async () => {
@@ -296,6 +301,38 @@ describe('npm run attack', { timeout: 60_000 }, () => {
   it('exits 2 where there are no cases to read', () => {
     expect(attack(join(folder, 'absent.json'))).toMatchObject({ status: 2, stdout: '' })
     expect(attack(toFile('empty.json', []))).toMatchObject({ status: 2, stdout: '' })
+    const empty = attack(mkdtempSync(join(folder, 'empty-')))
+    expect(empty).toMatchObject({ status: 2, stdout: '' })
+    expect(empty.stderr).toContain('expected at least one case')
     expect(attack(toFile('odd.json', { cases: [{ id: 5 }] })).stderr).toContain('case 1')
+  })
+
+  it('exits 2 for unknown names, and says the known ones', () => {
+    const adapter = attack('--adapter', 'gin')
+    expect(adapter).toMatchObject({ status: 2, stdout: '' })
+    expect(adapter.stderr).toBe(
+      "attack: unknown adapter 'gin': expected fetch, hono, express, express4, fastify, koa, nest or all\n",
+    )
+    const store = attack('--store', 'toString')
+    expect(store).toMatchObject({ status: 2, stdout: '' })
+    expect(store.stderr).toBe(
+      "attack: unknown store 'toString': expected one of memory, redis, postgres, mysql, sqlite\n",
+    )
+    expect(attack('--door', 'fetch')).toMatchObject({ status: 2, stdout: '' })
+  })
+
+  it('prints its help, with the names', () => {
+    const { stdout, status } = attack('--help')
+    expect(status).toBe(0)
+    for (const name of [...Object.keys(ADAPTERS), 'sqlite', '--adapter']) expect(stdout).toContain(name)
+  })
+
+  it('says what is not runnable, counts it as skipped, and goes on', () => {
+    const broken = { target: 'store', action: { gravity: 'off' } }
+    const unknown = { id: 'T-0', description: 'test', how: { steps: [LOGIN, { fault: broken }] } }
+    const { stdout, stderr, status } = attack(toFile('unknown.json', [unknown, raw(401)]))
+    expect(stdout).toContain(`skipped  T-0  test -- not runnable: unknown fault ${JSON.stringify(broken)}\n`)
+    expect(stdout).toContain('1 passed, 0 failed, 1 skipped')
+    expect([stderr, status]).toEqual(['', 0])
   })
 })

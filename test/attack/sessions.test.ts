@@ -147,7 +147,9 @@ describe('faults', () => {
     ]
     expect((await run(steps('feed_down'), { status: [503], assert })).reasons).toEqual([])
     expect((await run(steps('feed_dup'), { status: [401], assert })).reasons).toEqual([])
-    expect((await run(steps('feed_gone'), {})).reasons).toEqual(["unknown here: disturbance 'feed_gone'"])
+    expect((await run(steps('feed_gone'), {})).reasons).toEqual([
+      'not runnable: unknown fault {"target":"store","action":{"inject":"feed_gone"}}',
+    ])
   }, 30_000)
 })
 
