@@ -1,7 +1,8 @@
 /**
- * Honest clients and thieves for the rule on late predecessors (decision 21), by themselves and fast: one session each, in virtual
- * time, over `session/rotation.ts` alone. Ten thousand sessions of twenty days take about a minute. `refresh-races` has the races over
- * HTTP; here are the clients that send a predecessor late: slow networks, lost responses, suspended and crashed programs.
+ * Honest clients and thieves for the rule on late predecessors (decision 21), by themselves and
+ * fast: one session each, in virtual time, over `session/rotation.ts` alone. Ten thousand sessions
+ * of twenty days take about a minute. `refresh-races` has the races over HTTP; here are the clients
+ * that send a predecessor late: slow networks, lost responses, suspended and crashed programs.
  */
 import { createRandom, type Random } from '../../packages/refresh-races/src/random.ts'
 import { decideRotation, type RotationRecord, toLate, toLateBefore } from '../../src/session/rotation.ts'
@@ -10,7 +11,9 @@ import type { RotationPolicy } from '../../src/session/store.ts'
 /** The rules of the simulated sessions, in seconds: the defaults. */
 export const POLICY: RotationPolicy = { overlap: 30, idle: Number.POSITIVE_INFINITY, rotation: true }
 
-/** The life of an access token in seconds, and the share of it that the jitter takes off at most. */
+/**
+ * The life of an access token in seconds, and the share of it that the jitter takes off at most.
+ */
 const LIFE = 900
 const JITTER = 0.1
 
@@ -20,24 +23,39 @@ const DAY = 86_400
 export interface Conditions {
   /** Tabs, workers or instances that share one token. */
   readonly tabs: number
-  /** Over what time they notice that the access token has ended; a third of them up to a minute later where `throttled`. */
+  /**
+   * Over what time they notice that the access token has ended; a third of them up to a minute
+   * later where `throttled`.
+   */
   readonly spread: number
   readonly throttled: boolean
   /** How long the way to the server takes, and the way back. */
   readonly latency: (random: Random) => number
   /** The share of requests that are lost, and the share of responses. */
   readonly lost: number
-  /** After how long a tab gives a request up and sends again, at least; twice and four times as long the next times. */
+  /**
+   * After how long a tab gives a request up and sends again, at least; twice and four times as long
+   * the next times.
+   */
   readonly timeout: number
-  /** The share of refreshes during which the client is suspended or crashes: the server carries them out, and no one hears of it. */
+  /**
+   * The share of refreshes during which the client is suspended or crashes: the server carries them
+   * out, and no one hears of it.
+   */
   readonly cut: number
   /** How long it is away then, on average. */
   readonly away: number
   /** How long others may still read the old token after one has stored a new one. */
   readonly lag: number
-  /** How long a request may wait between the reading of the token and its sending, as while an instance starts. */
+  /**
+   * How long a request may wait between the reading of the token and its sending, as while an
+   * instance starts.
+   */
   readonly hold: (random: Random) => number
-  /** How far the client's clock is ahead: it takes access tokens for ended so much earlier. Less than 0 for one that is behind. */
+  /**
+   * How far the client's clock is ahead: it takes access tokens for ended so much earlier. Less
+   * than 0 for one that is behind.
+   */
   readonly ahead: number
   /** Whether it sleeps eight hours a day. */
   readonly nights: boolean
@@ -114,7 +132,10 @@ export class SimulatedSession {
   readonly random: Random
   /** How old each generation was when its predecessor came for the last time; 0 for never. */
   readonly ages: number[] = []
-  /** In which generation the rule ended the session; null for none. It goes on then, so that `ages` has the whole. */
+  /**
+   * In which generation the rule ended the session; null for none. It goes on then, so that `ages`
+   * has the whole.
+   */
   shadowedAt: number | null = null
   /** How often a token was refused that is older than the predecessor. */
   refused = 0
@@ -327,7 +348,10 @@ export function simulateClient(conditions: Conditions, seed: number, days: numbe
   return session
 }
 
-/** When a thief sends the token that he has: seconds after each rotation by the victim, or by the end of his access token. */
+/**
+ * When a thief sends the token that he has: seconds after each rotation by the victim, or by the
+ * end of his access token.
+ */
 export type Reaction = ((random: Random) => number) | 'blind'
 
 /** A thief, his victim, and for how long they are watched. */
