@@ -4,9 +4,10 @@
  */
 import { AuthError } from '../errors.ts'
 import { toWeakReference } from '../internal/weak-reference.ts'
+import { monotonic } from './clocks.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { LogEntry } from './store.ts'
-import { monotonic, type StoreClient } from './store-client.ts'
+import type { StoreClient } from './store-client.ts'
 import { SuspendDetector } from './suspend-detector.ts'
 
 /** How often the log is read, in seconds: with a round trip on top, staleness stays within 1 s. */

@@ -7,6 +7,7 @@
 import { AuthError, isAuthError } from '../errors.ts'
 import type { Clock } from '../internal/duration.ts'
 import { type CallLoad, CallQueue } from './call-queue.ts'
+import { CLOCK_TOLERANCE, ClockWatch, monotonic } from './clocks.ts'
 import type { Store } from './store.ts'
 
 /** Bounds on the calls of a store. */
@@ -51,6 +52,7 @@ export class StoreClient {
   readonly #bounds: StoreClientBounds
   readonly #clock: Clock | null
   readonly #queue: CallQueue
+  readonly #watch = new ClockWatch()
   #offset: ClockOffset | null = null
 
   /** @param clock the application's own clock; null for the store's */
@@ -119,28 +121,38 @@ export class StoreClient {
     const sentAt = monotonic()
     const result = await this.call((store) => work(store, moment))
     const { word, now } = Object(result) as { word?: unknown; now?: unknown }
-    if (word !== 'late' || typeof now !== 'number' || moment.notAfter === null) return result
-    // In time and yet late: a clock was stepped, or this machine slept. Nothing was written.
-    this.#offset = null
+    if (typeof now !== 'number' || moment.notAfter === null) return result
     this.learn(now, sentAt)
+    if (word !== 'late') return result
+    // In time and yet late: a clock was stepped, or this machine slept. Nothing was written.
     const again = await this.#toMoment()
     return this.call((store) => work(store, again))
   }
 
   /**
    * Learns the store's time. Of the measurements of one minute the one with the shortest round trip
-   * counts.
+   * counts, unless a later one contradicts it: then the store has another clock, or it was set.
    *
    * @param storeNow what the store returned
    * @param sentAt when it was asked, in seconds of the monotonic clock
    */
   learn(storeNow: number, sentAt: number): void {
+    // How long a round trip took during which the clocks moved apart is unknown.
+    if (this.#checkClocks() || this.#watch.hasMovedSince(sentAt)) return
     const learnedAt = monotonic()
     const roundTrip = learnedAt - sentAt
+    const value = storeNow - learnedAt
     const known = this.#offset
     const isOutdated = known === null || learnedAt - known.learnedAt > OFFSET_TTL
-    if (isOutdated || roundTrip <= known.roundTrip)
-      this.#offset = { value: storeNow - learnedAt, roundTrip, learnedAt }
+    if (isOutdated || roundTrip <= known.roundTrip || contradicts(known, { value, roundTrip }))
+      this.#offset = { value, roundTrip, learnedAt }
+  }
+
+  /** Forgets the store's time where this process's clocks have moved apart. */
+  #checkClocks(): boolean {
+    const hasMoved = this.#watch.check()
+    if (hasMoved) this.#offset = null
+    return hasMoved
   }
 
   async #toMoment(): Promise<Moment> {
@@ -152,12 +164,13 @@ export class StoreClient {
     return {
       now: null,
       notAfter: storeNow + this.#bounds.deadline,
-      toStoreTime: (at) => storeNow - (systemNow - at),
+      toStoreTime: (at) => storeNow - Math.max(0, systemNow - at),
     }
   }
 
   /** Store time less monotonic time. */
   async #measure(): Promise<number> {
+    this.#checkClocks()
     if (this.#offset !== null && monotonic() - this.#offset.learnedAt <= OFFSET_TTL) return this.#offset.value
     const sentAt = monotonic()
     const storeNow = await this.call((store) => store.now())
@@ -166,9 +179,10 @@ export class StoreClient {
   }
 }
 
-/** Seconds of a clock that never jumps. */
-export function monotonic(): number {
-  return performance.now() / 1000
+/** Whether two measurements cannot both be right: each is too early by its round trip at most. */
+function contradicts(known: ClockOffset, { value, roundTrip }: Omit<ClockOffset, 'learnedAt'>): boolean {
+  const isAhead = value > known.value + known.roundTrip + CLOCK_TOLERANCE
+  return isAhead || value + roundTrip < known.value - CLOCK_TOLERANCE
 }
 
 function toUnavailable(cause: unknown): AuthError {

@@ -14,7 +14,16 @@ import type { Store } from '../../src/session/store.ts'
 export const SECRET = 'Nq5uT2yVb8LkD4wZ7cRm1xGe9SfH3pJa6oQiK0vB'
 
 /** What is counted: the sessions' events. */
-const EVENTS = ['started', 'refreshed', 'replayed', 'healed', 'reused', 'shadowed', 'steppedUp', 'ended'] as const
+const EVENTS = [
+  'started',
+  'refreshed',
+  'replayed',
+  'healed',
+  'reused',
+  'shadowed',
+  'steppedUp',
+  'ended',
+] as const
 
 /** What became of a request: `ok`, or the code of the refusal; with the tokens that it gave. */
 export interface Outcome {
@@ -98,6 +107,7 @@ export function createApplication(store: Store, { sessions, ownClock = true, ...
       now = Math.round((now + seconds) * 1000) / 1000
     },
     sidOf: (token: string) => String(auth.decodeUnverified(token).payload['sid']),
+    subOf: (token: string) => String(auth.decodeUnverified(token).payload['sub']),
     genOf: (token: string) => Number(auth.decodeUnverified(token).payload['gen']),
   }
 }

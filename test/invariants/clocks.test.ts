@@ -3,7 +3,7 @@
  */
 import { expect, it } from 'vitest'
 import { createRandom } from '../../packages/refresh-races/src/random.ts'
-import { createKeyRing, generateKey } from '../../src/index.ts'
+import { createKeyRing, type Duration, generateKey } from '../../src/index.ts'
 import { type Application, attempt, createApplication, newUser } from './application.ts'
 import { openBrowser } from './browser.ts'
 import { describeGrounds, GROUNDS } from './grounds.ts'
@@ -206,6 +206,27 @@ describeGrounds(GROUNDS, (ground, name) => {
       expect(await app.judge(access)).toBe('token_revoked')
     })
   }
+
+  // A generation that is kept moves no idle end: kept for too long, a session in use would end.
+  it.each<[Duration, Duration, Duration]>([
+    ['5m', '10m', '4m'],
+    ['5m', '6m', '2m'],
+    ['30s', '1m', '20s'],
+  ])('S16: overlap %s, idle %s, access %s end no session in use', async (overlap, idle, expiresIn) => {
+    const app = createApplication(ground().store, { access: { expiresIn }, sessions: { overlap, idle } })
+    const random = createRandom(2)
+    const started = app.now()
+    let { access_token: access, refresh_token: token } = await app.login()
+    for (let use = 0; use < size(60, 600); use++) {
+      const exp = Number(app.auth.decodeUnverified(access).payload['exp'])
+      // Now and then a page is loaded, which refreshes before the access token ends.
+      app.move(Math.max(0.5, (exp - app.now()) * (random() < 0.3 ? random() : 1)))
+      const { code, pair } = await app.refresh(token)
+      expect(code, `${app.now() - started} s after the login`).toBe('ok')
+      access = pair?.access_token ?? ''
+      token = pair?.refresh_token ?? ''
+    }
+  })
 
   it('S16: a session can be refreshed and stepped up in its last second', async () => {
     const app = createApplication(ground().store, { sessions: { idle: 100, absolute: 100 } })

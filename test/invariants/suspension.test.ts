@@ -2,9 +2,14 @@
  * S13 and S14 in one process that is held up: what it knew is old when it goes on, and the first request must not be judged by it. A
  * process that is held up while the store is out of reach goes by what it knows, as it did before.
  */
-import { expect, it, vi } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { createApplication } from './application.ts'
+import { shiftClock } from './moved-clocks.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 /** Holds this process up: no timer, no answer. */
 function block(seconds: number): void {
@@ -61,6 +66,19 @@ it.each([
   expect(await follower.judge()).toBe('token_revoked')
   expect(follower.calls.at(-1)).toBe('isRevoked')
 })
+
+it.each([0.6, 600])(
+  'goes by the store after the machine slept for %d s, by one clock only (S23)',
+  async (seconds) => {
+    const follower = await openFollower()
+    await follower.read('at once')
+    await new Promise((resolve) => setImmediate(resolve))
+    await follower.endElsewhere()
+    shiftClock('system', seconds)
+    expect(await follower.judge()).toBe('token_revoked')
+    expect(follower.calls.at(-1)).toBe('isRevoked')
+  },
+)
 
 it('goes by what it knows after it was held up where the log was lost before', async () => {
   const follower = await openFollower()

@@ -1,7 +1,8 @@
 /** Calls of a store: the deadline, the places in flight, and what is learned of the store's clock. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { monotonic } from '../../src/session/clocks.ts'
 import type { Store } from '../../src/session/store.ts'
-import { type Moment, monotonic, StoreClient } from '../../src/session/store-client.ts'
+import { type Moment, StoreClient } from '../../src/session/store-client.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 
 const NOW = 1_700_000_000
@@ -158,12 +159,12 @@ describe("the store's clock", () => {
     const client = setUp()
     const storeNow = NOW + 100
     client.learn(storeNow, monotonic() - 0.5)
-    client.learn(storeNow + 1, monotonic() - 0.1)
-    expect(await offsetOf(client)).toBe(101)
-    client.learn(storeNow + 2, monotonic() - 0.3)
-    expect(await offsetOf(client)).toBe(101)
-    client.learn(storeNow + 3, monotonic() - 0.1)
-    expect(await offsetOf(client)).toBe(103)
+    client.learn(storeNow + 0.3, monotonic() - 0.1)
+    expect(await offsetOf(client)).toBe(100.3)
+    client.learn(storeNow + 0.2, monotonic() - 0.3)
+    expect(await offsetOf(client)).toBe(100.3)
+    client.learn(storeNow + 0.35, monotonic() - 0.1)
+    expect(await offsetOf(client)).toBe(100.35)
   })
 
   it('is learned from any round trip where the best one is over a minute old', async () => {
@@ -173,6 +174,55 @@ describe("the store's clock", () => {
     client.learn(Date.now() / 1000 + 7, monotonic() - 0.5)
     const { toStoreTime } = await momentOf(client)
     expect(toStoreTime(Date.now() / 1000) - Date.now() / 1000).toBeCloseTo(7, 3)
+  })
+
+  it.each([
+    ['ahead', 103, 0.4],
+    ['behind', 97, 0.4],
+  ])('is learned from any round trip that shows it %s of what was known (S23)', async (_, ahead, trip) => {
+    const client = setUp()
+    client.learn(NOW + 100, monotonic() - 0.1)
+    client.learn(NOW + ahead, monotonic() - trip)
+    expect(await offsetOf(client)).toBe(ahead)
+  })
+
+  it.each([5, 3, -3])('is asked again after the clocks moved apart by %d s (S23)', async (seconds) => {
+    let asked = 0
+    const client = setUp({
+      now: async () => {
+        asked++
+        return Date.now() / 1000
+      },
+    })
+    await momentOf(client)
+    // The monotonic clock stands still, or the system's was set.
+    vi.setSystemTime((NOW + seconds) * 1000)
+    const { notAfter } = await momentOf(client)
+    expect([asked, notAfter]).toEqual([2, NOW + seconds + BOUNDS.deadline])
+    await momentOf(client)
+    expect(asked).toBe(2)
+  })
+
+  it('is not learned from a round trip during which the clocks moved apart (S23)', async () => {
+    const client = setUp()
+    await momentOf(client)
+    const sentAt = monotonic()
+    const storeNow = Date.now() / 1000
+    vi.setSystemTime((NOW + 5) * 1000)
+    client.learn(storeNow, sentAt)
+    expect((await momentOf(client)).notAfter).toBe(NOW + 5 + BOUNDS.deadline)
+  })
+
+  it('is learned from each call that tells it (S23)', async () => {
+    const client = setUp()
+    await momentOf(client)
+    await client.callTimed(async () => ({ word: 'kept', now: NOW + 3 }))
+    expect(await offsetOf(client)).toBe(3)
+  })
+
+  it('takes no time of the application for later than now', async () => {
+    const { toStoreTime } = await momentOf(setUp())
+    expect(toStoreTime(NOW + 60)).toBe(NOW)
   })
 
   it('says until when a write is of use: one deadline from now', async () => {

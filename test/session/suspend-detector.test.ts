@@ -1,6 +1,6 @@
 /** Suspensions of the process: what counts as one, and what is told of it. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { monotonic } from '../../src/session/store-client.ts'
+import { monotonic } from '../../src/session/clocks.ts'
 import { SuspendDetector } from '../../src/session/suspend-detector.ts'
 
 const NEVER = Number.NEGATIVE_INFINITY
@@ -42,6 +42,21 @@ describe('a suspend detector', () => {
     suspend(7)
     expect(detector.check()).toBe(monotonic())
     expect(told).toEqual([7])
+  })
+
+  it('finds one during which the monotonic clock stood still (S23)', () => {
+    const { detector, told } = setUp()
+    detector.check()
+    vi.setSystemTime(Date.now() + 7000)
+    expect(detector.check()).toBe(monotonic())
+    expect(told).toEqual([7])
+  })
+
+  it('takes a clock that was set back for none', () => {
+    const { detector, told } = setUp()
+    detector.check()
+    vi.setSystemTime(Date.now() - 7000)
+    expect([detector.check(), told]).toEqual([NEVER, []])
   })
 
   it('remembers when the last suspension ended', () => {
