@@ -20,6 +20,7 @@ import {
   type GuardTable,
   prepareAuthenticator,
   prepareGuard,
+  toFailure,
 } from './guards.ts'
 
 export type { GuardOptions } from './guards.ts'
@@ -76,7 +77,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
     const run = prepareGuard<Call, Awaitable<unknown>>(auth, options, {
       authenticate: ({ ctx }) => authenticate(new NodeRequestPort(ctx.req, ctx.res, ctx.request)),
       attach: ({ ctx }, context) => attachContext(ctx.state, context),
-      next: ({ next }) => next(),
+      // Koa waits for ever after a rejection with nothing.
+      next: ({ next }) => next().catch(rethrow),
       respond({ ctx }, { status, headers, body }) {
         ctx.status = status
         ctx.set(headers)
@@ -90,4 +92,8 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
     ...createGuardTable<Middleware>(make),
     ...createContextReaders<C, U, { readonly state: object }>(auth, ({ state }) => state),
   }
+}
+
+function rethrow(reason: unknown): never {
+  throw toFailure(reason)
 }

@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { isAuthError } from '../errors.ts'
 import { BODILESS_METHODS } from '../http/body.ts'
 import { discard, isUnread, readHttpHeader } from '../http/node-request.ts'
 import type { RequestInfo } from '../http/request-port.ts'
@@ -27,7 +28,8 @@ export type NodeHandler = (
 export interface NodeHandlerOptions {
   /**
    * Called with an error of the handler if there is no `next`; the response is then 500 without a
-   * body. Default: `console.error`.
+   * body. Default: `console.error`. Not called with what a guard throws with `errors: 'throw'`: its
+   * response is sent.
    */
   readonly onError?: (error: unknown, req: IncomingMessage) => void
 }
@@ -89,12 +91,21 @@ export function toNodeHandler(handler: FetchHandler, options: NodeHandlerOptions
           next(error)
           return
         }
+        const refusal = res.headersSent ? null : toRefusal(error)
+        if (refusal !== null) return write(refusal, res, req.method !== 'HEAD')
         onError(error, req)
         if (res.headersSent) res.destroy()
         else res.writeHead(500).end()
+        return undefined
       })
     }
   }
+}
+
+/** The response that a guard with `errors: 'throw'` has left on its error; null for other errors. */
+function toRefusal(error: unknown): Response | null {
+  const { getResponse } = Object(error) as { readonly getResponse?: () => Response }
+  return isAuthError(error) && typeof getResponse === 'function' ? getResponse() : null
 }
 
 /** Turns a `node:http` request into a fetch `Request`. */
