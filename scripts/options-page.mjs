@@ -15,9 +15,9 @@ const OPENING = `# Options
 of the option and run \`npm run docs:options\`. -->
 
 \`createAuth(options)\` checks all options when you call it. It refuses an unknown name and suggests
-the nearest known one. If an option adds a check (\`issuer\`, \`audience\`, \`realm\`, \`claims\`,
-\`sessions\`, \`isRevoked\`), it also refuses \`undefined\`: a variable that is not set must not switch
-the check off.
+the nearest known one. If an option adds a check (\`issuer\`, \`audience\`, \`realm\`, \`origin\`,
+\`claims\`, \`sessions\`, \`isRevoked\`), it also refuses \`undefined\`: a variable that is not set must
+not switch the check off.
 
 A \`Duration\` is \`'15m'\`, \`{ minutes: 15 }\` or a number of seconds. A numeric string without a
 unit is refused.

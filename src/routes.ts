@@ -25,6 +25,7 @@ import {
   appendCookies,
   createRouteContext,
   type Route,
+  type RouteContext,
   type RouteDependencies,
   toNotAllowed,
   toNotFound,
@@ -203,18 +204,6 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
   const checksOrigin = csrf.checksOrigin || csrf.checksToken
   const cors = resolveCors(options.cors, csrf)
 
-  const told = new Set<string>()
-
-  /**
-   * Warns the operator once about a defect of the application. The client gets no details.
-   */
-  function respondMisconfigured({ message }: ConfigurationError): Response {
-    if (!told.has(message))
-      process.emitWarning(message, { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_MISCONFIGURED' })
-    told.add(message)
-    return toServerError()
-  }
-
   async function respond(request: Request, info: RequestInfo | undefined): Promise<Response> {
     const path = readPath(request.url)
     const found = path === null ? null : findRoute(table, path)
@@ -231,8 +220,7 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
       if (checksOrigin && isUnsafe(request.method)) checkOrigin(context.port, csrf)
       return appendCookies(await route(deps, context), context.deletions)
     } catch (error) {
-      if (error instanceof ConfigurationError) return respondMisconfigured(error)
-      if (!isAuthError(error)) throw error
+      if (!isAuthError(error)) return respondFailed(error, context)
       const address = await context.address().catch(() => undefined)
       auth.internals.reportRefusal(error, context.port, { ...context.facts, address })
       const { status, headers, body } = auth.errorResponse(error)
@@ -240,6 +228,14 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
       return appendCookies(new Response(body, { status, headers }), lines)
     }
   }
+
+  /** A mistake in the configuration has a response; the platform handles other defects. */
+  function respondFailed(error: unknown, { port }: RouteContext): Response {
+    auth.internals.reportFailure(error, port)
+    if (Object(error).name === 'ConfigurationError') return toServerError()
+    throw error
+  }
+
   async function handle(request: Request, info?: RequestInfo): Promise<Response> {
     const response = await respond(request, info)
     return cors === null || request.method === 'OPTIONS' ? response : cors.expose(request, response)

@@ -77,7 +77,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
     const run = prepareGuard<Call, Awaitable<unknown>>(auth, options, {
       authenticate: ({ ctx }) => authenticate(new NodeRequestPort(ctx.req, ctx.res, ctx.request)),
       attach: ({ ctx }, context) => attachContext(ctx.state, context),
-      // Koa waits for ever after a rejection with nothing.
+      // Koa waits forever after a rejection with nothing.
       next: ({ next }) => next().catch(rethrow),
       respond({ ctx }, { status, headers, body }) {
         ctx.status = status

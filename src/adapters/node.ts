@@ -102,7 +102,9 @@ export function toNodeHandler(handler: FetchHandler, options: NodeHandlerOptions
   }
 }
 
-/** The response that a guard with `errors: 'throw'` has left on its error; null for other errors. */
+/**
+ * The response that a guard with `errors: 'throw'` has left on its error; null for other errors.
+ */
 function toRefusal(error: unknown): Response | null {
   const { getResponse } = Object(error) as { readonly getResponse?: () => Response }
   return isAuthError(error) && typeof getResponse === 'function' ? getResponse() : null

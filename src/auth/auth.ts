@@ -173,6 +173,8 @@ export interface AuthInternals<C> {
   readonly attempts: AttemptCounter | null
   /** Notifies the listeners of a refused request, unless a guard has done so. */
   reportRefusal(error: AuthError, request: RequestPort, facts?: RefusalFacts): void
+  /** Tells the listeners of a request that failed because of a defect, unless a guard has. */
+  reportFailure(error: unknown, request: RequestPort): void
   /** As `createAccessToken`. */
   issueAccess(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<IssuedToken>
   /** As `createTokenPair` without a session store. */

@@ -10,6 +10,7 @@ import type { ExtractedToken } from '../http/token-sources.ts'
 import { expected } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { emit, type Listeners } from '../internal/listeners.ts'
+import { toOutage } from '../internal/outage.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import { decideTimes, toSpan } from '../token/claims.ts'
 import type { RawToken } from '../token/token-cache.ts'
@@ -158,8 +159,7 @@ async function askBlocklist<C>(
   try {
     revoked = await withDeadline('isRevoked', DEADLINE, () => isRevoked(payload))
   } catch (cause) {
-    const isLate = isAuthError(cause) && cause.code === 'store_unavailable'
-    throw isLate ? cause : new AuthError('store_unavailable', { cause })
+    throw toOutage(cause)
   }
   // Only `false` passes: a blocklist that returns nothing must not accept every token.
   if (revoked !== false) throw new AuthError('token_revoked')

@@ -277,7 +277,10 @@ class RequestAuthenticator<C> {
   }
 
   #report(error: unknown, request: RequestPort): never {
-    if (!isAuthError(error)) throw error
+    if (!isAuthError(error)) {
+      this.#deps.refusals.reportFailure(error, request)
+      throw error
+    }
     this.#deps.refusals.report(error, request)
     const lines = deleteAfterRefusal(error, request, this.#deps.cookies)
     if (lines.length > 0) request.setCookies?.(lines)

@@ -8,6 +8,7 @@ import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
 import { createErrorResponse } from '../http/error-response.ts'
 import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
 import { emit } from '../internal/listeners.ts'
+import { toOutage } from '../internal/outage.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import { createSessionBackend, type SessionBackend } from '../session/session-backend.ts'
 import { type IssuedToken, toTokenPair } from '../token/issued-token.ts'
@@ -110,6 +111,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       sessions: sessionApi.issuing,
       attempts: parts.attempts,
       reportRefusal: (error, request, facts) => parts.refusals.report(error, request, facts),
+      reportFailure: (error, request) => parts.refusals.reportFailure(error, request),
       issueAccess: (subject, options) => issuer.issueAccess(subject, options),
       issuePair: (subject, options) => issuer.issuePair(subject, options),
       toCookies: ({ access, refresh }) =>
@@ -253,8 +255,7 @@ async function loadSubject<C, U>(
   try {
     subject = await withDeadline('subject', DEADLINE, () => load(payload))
   } catch (error) {
-    const cause = new Error('The option `subject` could not load the user', { cause: error })
-    throw new AuthError('store_unavailable', { cause })
+    throw toOutage(error, 'The option `subject` could not load the user')
   }
   if (subject === null || subject === undefined) throw new AuthError('subject_unknown')
   return subject

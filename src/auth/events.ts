@@ -51,6 +51,20 @@ export interface AuthEvents {
     /** The subject of the token that stepped up; null for any other request. */
     readonly sub: string | null
   }
+  /**
+   * A request could not be checked because of a defect in the application or its configuration: the
+   * response is 500.
+   */
+  readonly failed: {
+    /** What was thrown, such as a `ConfigurationError` whose message says how to mend it. */
+    readonly error: unknown
+    /** The method of the request. */
+    readonly method: string
+    /** The time in epoch seconds. */
+    readonly time: number
+    /** The path of the request, without its query. */
+    readonly route: string
+  }
   /** An access token was renewed during a request. */
   readonly renewed: {
     /** Its subject. */
@@ -81,6 +95,7 @@ export interface AuthEvents {
 export const EVENT_NAMES: readonly (keyof AuthEvents)[] = keysOf<AuthEvents>({
   issued: true,
   refused: true,
+  failed: true,
   renewed: true,
   started: true,
   refreshed: true,

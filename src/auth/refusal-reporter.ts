@@ -25,6 +25,8 @@ export class RefusalReporter {
   readonly #on: Listeners<AuthEvents>
   readonly #clock: Clock
   readonly #reported = new WeakSet<AuthError>()
+  readonly #failures = new WeakSet<object>()
+  readonly #told = new Set<unknown>()
   #hasWarned = false
 
   /** @param on the listeners */
@@ -54,15 +56,40 @@ export class RefusalReporter {
     })
   }
 
+  /** Tells of a request that failed because of a defect, unless it was told already. */
+  reportFailure(error: unknown, request: RequestPort): void {
+    if (typeof error === 'object' && error !== null) {
+      if (this.#failures.has(error)) return
+      this.#failures.add(error)
+    }
+    emit(this.#on, 'failed', {
+      error,
+      method: request.method,
+      time: this.#clock(),
+      route: toPath(request.url),
+    })
+    const { name, message } = Object(error) as { readonly name?: unknown; readonly message?: unknown }
+    // Other messages may hold what a request brought; the framework shows them to whom it should.
+    if (this.#on.failed !== undefined || name !== 'ConfigurationError' || this.#told.has(message)) return
+    this.#told.add(message)
+    warn('TOKENWRIGHT_MISCONFIGURED', String(message))
+  }
+
   #warn({ cause }: AuthError): void {
     if (this.#hasWarned) return
     this.#hasWarned = true
     const why = cause instanceof Error ? `: ${cause.message}` : ''
-    const message = `The response to a request was 503 \`store_unavailable\`${why}. Give \`on.refused\` to learn of each.`
-    if (typeof globalThis.process?.emitWarning === 'function')
-      process.emitWarning(message, { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_STORE_UNAVAILABLE' })
-    else console.warn(message)
+    warn(
+      'TOKENWRIGHT_STORE_UNAVAILABLE',
+      `The response to a request was 503 \`store_unavailable\`${why}. Give \`on.refused\` to learn of each.`,
+    )
   }
+}
+
+function warn(code: string, message: string): void {
+  if (typeof globalThis.process?.emitWarning === 'function')
+    process.emitWarning(message, { type: 'TokenwrightWarning', code })
+  else console.warn(message)
 }
 
 const MAX_USER_AGENT = 256

@@ -174,6 +174,7 @@ const CHECKING_OPTIONS: readonly (keyof AuthOptions)[] = [
   'issuer',
   'audience',
   'realm',
+  'origin',
   'claims',
   'sessions',
   'isRevoked',

@@ -4,6 +4,7 @@
  * RFC 7617).
  */
 import { AuthError } from '../errors.ts'
+import { toOutage } from '../internal/outage.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 
@@ -54,8 +55,7 @@ async function isKnown(verifyClient: VerifyClient, client: Client, request: Requ
   try {
     return (await withDeadline('verifyClient', DEADLINE, () => verifyClient(client, request))) === true
   } catch (error) {
-    const cause = new Error('The option `verifyClient` could not check the client', { cause: error })
-    throw new AuthError('store_unavailable', { cause })
+    throw toOutage(error, 'The option `verifyClient` could not check the client')
   }
 }
 
@@ -72,8 +72,7 @@ export async function askMayRevoke<C>(
   try {
     return (await withDeadline('mayRevoke', DEADLINE, () => mayRevoke(id, payload))) === true
   } catch (error) {
-    const cause = new Error('The option `mayRevoke` could not check the client', { cause: error })
-    throw new AuthError('store_unavailable', { cause })
+    throw toOutage(error, 'The option `mayRevoke` could not check the client')
   }
 }
 

@@ -6,6 +6,7 @@
 import { AuthError, type ErrorCode } from '../errors.ts'
 import { randomId } from '../internal/bytes.ts'
 import { expected, isRecord } from '../internal/configuration-error.ts'
+import { toOutage } from '../internal/outage.ts'
 import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -229,7 +230,7 @@ export class Sessions<C> {
       if (!isRecord(current) && current !== null)
         throw new TypeError(expected('sessions.rights', RIGHTS, current))
     } catch (cause) {
-      throw new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } })
+      throw toOutage(cause)
     }
     if (current !== null) return current as Rights
     if (payload.sid !== undefined) await this.#deps.revoker.end(payload.sid, 'rights_withdrawn')

@@ -4,8 +4,9 @@
  * the moment after which a write is of no use are ours. A store that is down, hung or crowded is
  * `store_unavailable`; it never says anything about a token.
  */
-import { AuthError, isAuthError } from '../errors.ts'
+import { isAuthError } from '../errors.ts'
 import type { Clock } from '../internal/duration.ts'
+import { toOutage } from '../internal/outage.ts'
 import { type CallLoad, CallQueue } from './call-queue.ts'
 import { CLOCK_TOLERANCE, ClockWatch, monotonic } from './clocks.ts'
 import type { Store } from './store.ts'
@@ -78,6 +79,7 @@ export class StoreClient {
    *
    * @throws {AuthError} `store_unavailable` when the call fails or takes too long, or when too many
    *   calls wait already
+   * @throws a defect of the store or of its configuration as it is
    */
   async call<T>(work: (store: Store) => Promise<T>, priority: CallPriority = 'ordinary'): Promise<T> {
     const { deadline, inFlight } = this.#bounds
@@ -185,6 +187,6 @@ function contradicts(known: ClockOffset, { value, roundTrip }: Omit<ClockOffset,
   return isAhead || value + roundTrip < known.value - CLOCK_TOLERANCE
 }
 
-function toUnavailable(cause: unknown): AuthError {
-  return isAuthError(cause) ? cause : new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } })
+function toUnavailable(cause: unknown): unknown {
+  return isAuthError(cause) ? cause : toOutage(cause)
 }

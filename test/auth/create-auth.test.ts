@@ -123,7 +123,7 @@ const REFUSALS: readonly (readonly [string, unknown, RegExp])[] = [
     /Unknown option `on\.refuse`; did you mean `refused`\?/,
   ],
   ['a listener that is no function', { on: { issued: true } }, /`on\.issued` to be a function/],
-  ...['issuer', 'audience', 'realm', 'claims', 'sessions', 'isRevoked'].map(
+  ...['issuer', 'audience', 'realm', 'origin', 'claims', 'sessions', 'isRevoked'].map(
     (name) =>
       [
         `${name} of a variable that is not set`,

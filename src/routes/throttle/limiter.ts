@@ -4,6 +4,7 @@
  */
 import { AuthError, isAuthError } from '../../errors.ts'
 import { ConfigurationError, expected, isRecord } from '../../internal/configuration-error.ts'
+import { toOutage } from '../../internal/outage.ts'
 import { withDeadline } from '../../internal/with-deadline.ts'
 
 /** The count of a key. `RateLimiterRes` of `rate-limiter-flexible` is one. */
@@ -115,11 +116,14 @@ export async function look(limiter: Limiter, key: string): Promise<LimiterResult
   }
 }
 
-/** The refusal of a key with too many attempts. */
-export async function toRefusalUntil(limiter: Limiter, key: string): Promise<AuthError> {
-  const known = await limiter.get(key).catch(toRefusal)
-  if (isAuthError(known)) return known
-  return toRefusal({ msBeforeNext: Math.min(known?.msBeforeNext ?? 0, LONGEST_RETRY * 1000) })
+/** The error for a key with too many attempts. */
+export async function toRefusalUntil(limiter: Limiter, key: string): Promise<unknown> {
+  try {
+    const known = await limiter.get(key)
+    return toRateLimited(Math.min(known?.msBeforeNext ?? 0, LONGEST_RETRY * 1000))
+  } catch (cause) {
+    return toRefusal(cause)
+  }
 }
 
 /**
@@ -130,13 +134,18 @@ export async function forgive(work: Promise<unknown>): Promise<void> {
   await work.catch(() => undefined)
 }
 
-/** The refusal with its `Retry-After`. If the limiter itself fails, no attempt is allowed. */
-function toRefusal(cause: unknown): AuthError {
+/**
+ * The error for what a limiter rejects with. If the limiter itself fails, no attempt is allowed.
+ */
+function toRefusal(cause: unknown): unknown {
   if (isAuthError(cause)) return cause
   // By its shape: an error of another realm is no instance of `Error`.
   const { msBeforeNext } = Object(cause) as Partial<LimiterResult>
-  if (typeof msBeforeNext !== 'number')
-    return new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } })
+  return typeof msBeforeNext === 'number' ? toRateLimited(msBeforeNext) : toOutage(cause)
+}
+
+/** The refusal with its `Retry-After`. */
+function toRateLimited(msBeforeNext: number): AuthError {
   const retryAfter = Math.max(1, Math.ceil(msBeforeNext / 1000) || 1)
   return new AuthError('rate_limited', { detail: { retryAfter } })
 }
