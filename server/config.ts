@@ -83,15 +83,33 @@ const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> }
  * Reads the configuration.
  *
  * @param cwd the directory to which database paths are relative
- * @throws {ConfigurationError} with one line for the first bad value
+ * @throws {ConfigurationError} with one line for the first bad value, and for a variable that looks
+ *   like one of ours and is not
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, cwd: string): ServerConfig {
+  refuseMisspelled(env)
   const entries = Object.entries(SETTINGS).map(([name, { variable, fallback, read }]) => {
     const text = env[variable]
     const given = text === '' && fallback !== undefined ? undefined : text
     return [name, read(given ?? fallback, cwd)]
   })
   return Object.freeze(Object.fromEntries(entries))
+}
+
+/** How much of a variable's name has to be right to be taken for one of ours. */
+const PREFIX = 'TOKENWRIGHT_XXX'.length
+
+function refuseMisspelled(env: Readonly<Record<string, string | undefined>>): void {
+  const known = Object.values(SETTINGS)
+    .map(({ variable }) => variable)
+    .filter((variable) => variable.startsWith('TOKENWRIGHT_'))
+  for (const name of Object.keys(env)) {
+    const near = known.find((variable) => name.startsWith(variable.slice(0, PREFIX)))
+    if (near !== undefined && !known.includes(name))
+      throw new ConfigurationError(
+        `${name} is not a setting; did you mean ${near}? Known: ${known.join(', ')}`,
+      )
+  }
 }
 
 function readPort(text = ''): number {

@@ -6,6 +6,7 @@
  * password is never printed.
  */
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -20,17 +21,19 @@ import {
   sqlStatements,
 } from './stores/sql.ts'
 import type { AlgorithmName } from './token/algorithms.ts'
-import { generateKey } from './token/key-ring.ts'
+import { createKeyRing, generateKey, type Key } from './token/key-ring.ts'
 
 const USAGE = `tokenwright <command>
 
   secret                    a new secret for HS256 to HS512
   key <algorithm>           a new private key as a JWK, such as: tokenwright key ES256
+  jwks [file]               the public half of a private JWK, as a key set; default: the standard input
   migrate [database]        brings the tables of the SQL store up; default: the database in DATABASE_URL
                             postgres://user:password@host/name, mysql://..., or sqlite:path/to/file.db
   sql <dialect>             prints what \`migrate\` carries out, for other tools: postgres, mysql or sqlite
 
   --prefix <prefix>         what the tables' names begin with; default tokenwright_
+  --version                 the version of this package
 `
 
 /** Bytes of a new secret: enough for HS512 (RFC 7518 section 3.2). */
@@ -107,15 +110,48 @@ async function migrate(url: string, settings: SqlSettings): Promise<string> {
   }
 }
 
-/** The commands. Each returns what is to be printed. */
-const COMMANDS: Readonly<Record<string, (argument: string | undefined, settings: SqlSettings) => unknown>> = {
-  secret: () => randomBytes(SECRET_BYTES).toString('base64url'),
-  key: (algorithm) => JSON.stringify(generateKey(algorithm as AlgorithmName)),
-  migrate: (url, settings) => migrate(url ?? process.env['DATABASE_URL'] ?? '', settings),
-  sql: (dialect, settings) =>
-    sqlStatements(dialect as SqlDialect, settings)
-      .map((statement) => `${statement};`)
-      .join('\n'),
+/** The public half of a private key. */
+function toJwks(file: string | undefined): string {
+  const text = readFileSync(file ?? 0, 'utf8')
+  // The JSON text of a JWK is a key, too; what is wrong with it is told without a part of it.
+  const { jwks } = createKeyRing({ signing: text.trim() as unknown as Key })
+  if (jwks.keys.length === 0) throw new UsageError('Expected the key of a pair: a secret has no public half')
+  return JSON.stringify(jwks)
+}
+
+/** One command. */
+interface Command {
+  /** What its argument is called; null for none. */
+  readonly argument: string | null
+  /** Returns what is to be printed. */
+  readonly run: (argument: string | undefined, settings: SqlSettings) => unknown
+}
+
+/** The commands. */
+const COMMANDS: Readonly<Record<string, Command>> = {
+  secret: { argument: null, run: () => randomBytes(SECRET_BYTES).toString('base64url') },
+  key: {
+    argument: 'algorithm',
+    run(algorithm) {
+      if (algorithm === undefined)
+        throw new UsageError('Expected an algorithm, such as: tokenwright key ES256')
+      return JSON.stringify(generateKey(algorithm as AlgorithmName))
+    },
+  },
+  jwks: { argument: 'file', run: toJwks },
+  migrate: {
+    argument: 'database',
+    run: (url, settings) => migrate(url ?? process.env['DATABASE_URL'] ?? '', settings),
+  },
+  sql: {
+    argument: 'dialect',
+    run(dialect, settings) {
+      if (dialect === undefined) throw new UsageError('Expected a dialect: postgres, mysql or sqlite')
+      return sqlStatements(dialect as SqlDialect, settings)
+        .map((statement) => `${statement};`)
+        .join('\n')
+    },
+  },
 }
 
 /** What went wrong, in one line and without the password of any URL. */
@@ -124,19 +160,36 @@ function toLine(error: unknown): string {
   return (message || code || String(error)).replace(/\s+/g, ' ').replace(/:\/\/[^@/]*@/g, '://***@')
 }
 
+/** The version of this package, in `package.json` two folders above the built command. */
+function readVersion(): string {
+  const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
+  return version
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { prefix: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      prefix: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+      version: { type: 'boolean', short: 'v' },
+    },
   })
-  const [name = '', argument, ...rest] = positionals
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (values.help || command === undefined || rest.length > 0) {
-    if (!values.help && name !== '') process.exitCode = 1
-    console.log(USAGE)
-    return
+  const [name, argument, ...rest] = positionals
+  if (values.version) console.log(readVersion())
+  else if (values.help || name === undefined) console.log(USAGE)
+  else {
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+    if (command === undefined)
+      throw new UsageError(`Expected a command: ${Object.keys(COMMANDS).join(', ')}; see tokenwright --help`)
+    if (rest.length > 0 || (argument !== undefined && command.argument === null))
+      throw new UsageError(`Expected \`${name}\` with ${toWanted(command.argument)}`)
+    console.log(await command.run(argument, values.prefix === undefined ? {} : { prefix: values.prefix }))
   }
-  console.log(await command(argument, values.prefix === undefined ? {} : { prefix: values.prefix }))
+}
+
+function toWanted(argument: string | null): string {
+  return argument === null ? 'no argument' : `one argument, the ${argument}`
 }
 
 try {

@@ -1,6 +1,6 @@
 /** The `tokenwright` command, run as its users run it. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,18 +11,20 @@ import { createKeyRing } from '../src/token/key-ring.ts'
 import { HAS, openDatabase } from './stores/sql-databases.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
 const PROGRAM = join(ROOT, 'dist/src/cli.js')
 const folder = mkdtempSync(join(tmpdir(), 'tokenwright-cli-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 function run(
   args: readonly string[],
-  { cwd = ROOT, env = {} }: { cwd?: string; env?: Record<string, string> } = {},
+  { cwd = ROOT, env = {}, input }: { cwd?: string; env?: Record<string, string>; input?: string } = {},
 ): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
   const { DATABASE_URL: _, ...own } = process.env
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--no-warnings', PROGRAM, ...args], {
     cwd,
     env: { ...own, ...env },
+    ...(input !== undefined && { input }),
     encoding: 'utf8',
   })
   return { status, stdout: stdout.trimEnd(), stderr: stderr.trimEnd() }
@@ -33,8 +35,7 @@ describe('tokenwright', () => {
     for (const args of [[], ['--help']]) {
       expect(run(args)).toMatchObject({ status: 0, stdout: expect.stringContaining('migrate') })
     }
-    expect(run(['mirgate'])).toMatchObject({ status: 1 })
-    expect(run(['secret', 'a', 'b'])).toMatchObject({ status: 1 })
+    for (const flag of ['--version', '-v']) expect(run([flag]).stdout).toBe(version)
     const unknown = run(['--prefx', 'x'])
     expect(unknown.status).toBe(1)
     expect(unknown.stderr.split('\n')).toHaveLength(1)
@@ -55,7 +56,11 @@ describe('tokenwright', () => {
   })
 
   it.each([
+    [['mirgate']],
+    [['secret', '16']],
     [['key']],
+    [['key', 'ES256', 'x']],
+    [['sql']],
     [['key', 'none']],
     [['sql', 'oracle']],
     [['sql', 'postgres', '--prefix', 'x; drop']],
@@ -66,6 +71,30 @@ describe('tokenwright', () => {
     expect([status, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(/^Expected .+$/)
   })
+
+  it('prints the public half of a key, from a file or the standard input', async () => {
+    const { stdout: key } = run(['key', 'ES256'])
+    const file = join(folder, 'key.json')
+    writeFileSync(file, `${key}\n`)
+    const { stdout } = run(['jwks', file])
+    expect(run(['jwks'], { input: key }).stdout).toBe(stdout)
+    const { keys } = JSON.parse(stdout)
+    expect(keys[0]).not.toHaveProperty('d')
+    const issuer = createAuth({ keys: createKeyRing({ signing: JSON.parse(key) }) })
+    const service = createAuth({ keys: createKeyRing({ verifying: keys }) })
+    expect((await service.verifyToken(await issuer.createAccessToken('a'))).sub).toBe('a')
+  })
+
+  it.each([run(['secret']).stdout, run(['key', 'HS256']).stdout, '{"kty":"EC"', ''])(
+    'prints no half of what is not a key pair, nor the key',
+    (input) => {
+      const { status, stdout, stderr } = run(['jwks'], { input })
+      expect([status, stdout]).toEqual([1, ''])
+      expect(stderr).toMatch(/^Expected .+$/)
+      const { k = input } = input.startsWith('{"kty":"oct') ? JSON.parse(input) : {}
+      expect(k.length > 20 && stderr.includes(k.slice(0, 12))).toBe(false)
+    },
+  )
 
   it('says which package is missing', () => {
     const { status, stderr } = run(['migrate', 'postgres://localhost/a'], { cwd: folder })

@@ -87,6 +87,22 @@ describe('readConfig', () => {
     expect(database).toEqual({ kind: 'sqlite', path, createFolder: false })
   })
 
+  it.each([
+    ['TOKENWRIGHT_ACCES', 'TOKENWRIGHT_ACCESS'],
+    ['TOKENWRIGHT_ACCESS_TTL', 'TOKENWRIGHT_ACCESS'],
+    ['TOKENWRIGHT_FRESHNES', 'TOKENWRIGHT_FRESHNESS'],
+    ['TOKENWRIGHT_SECRET_KEY', 'TOKENWRIGHT_SECRET'],
+  ])('refuses %s, which would be ignored', (name, near) => {
+    const read = (): unknown => readConfig({ [name]: 'hunter2hunter2' }, '/srv')
+    expect(read).toThrow(`${name} is not a setting; did you mean ${near}?`)
+    expect(read).not.toThrow(/hunter2/)
+  })
+
+  it('leaves variables of others alone', () => {
+    const env = { TOKENWRIGHT_TEST_FOLDER: '/tmp', TOKENWRIGHT_PROVE: '1', ACCESS: 'x' }
+    expect(readConfig(env, '/srv')).toEqual(readConfig({}, '/srv'))
+  })
+
   it.each(['abc', '-1', '65536', '80.5', '0x50', '1e3', ' 80', '80\n81', '999999'])(
     'refuses the port %j',
     (port) => {
