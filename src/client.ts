@@ -83,8 +83,9 @@ export interface AuthClient {
 
 /**
  * Creates the client of an application: one per page, at module scope. It sends nothing by itself.
+ * Outside a page, as where a server renders it, requests without a `baseUrl` are `unreachable`.
  *
- * @throws {TypeError} without `baseUrl` outside a page, or with one that is not a URL
+ * @throws {TypeError} for a `baseUrl` that is not a URL
  *
  * @example
  * ```ts

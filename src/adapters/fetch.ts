@@ -25,14 +25,14 @@ export type { HeaderSource, RefreshingOptions } from './fetch/pages.ts'
 export type { GuardOptions } from './guards.ts'
 
 /** A guard: wraps a handler that gets the payload as its second argument. */
-export type FetchGuard<P> = <Rest extends readonly unknown[]>(
-  handler: (request: Request, payload: P, ...rest: Rest) => Response | Promise<Response>,
-) => (request: Request, ...rest: Rest) => Promise<Response>
+export type FetchGuard<P> = <Rest extends readonly unknown[], R extends Request = Request>(
+  handler: (request: R, payload: P, ...rest: Rest) => Response | Promise<Response>,
+) => (request: R, ...rest: Rest) => Promise<Response>
 
 /** A guard: wraps a handler that gets the payload and the user as its second and third argument. */
-export type FetchSubjectGuard<P, U> = <Rest extends readonly unknown[]>(
-  handler: (request: Request, payload: P, subject: U, ...rest: Rest) => Response | Promise<Response>,
-) => (request: Request, ...rest: Rest) => Promise<Response>
+export type FetchSubjectGuard<P, U> = <Rest extends readonly unknown[], R extends Request = Request>(
+  handler: (request: R, payload: P, subject: U, ...rest: Rest) => Response | Promise<Response>,
+) => (request: R, ...rest: Rest) => Promise<Response>
 
 /** The guards of one application. */
 export interface FetchGuards<C, U>
@@ -59,10 +59,10 @@ export interface FetchGuards<C, U>
    * with the response. GET and HEAD only. A refused refresh changes nothing. For middleware before
    * pages that `peek`; needs a session store.
    */
-  refreshing<Rest extends unknown[]>(
-    handler: (request: Request, ...rest: Rest) => Response | Promise<Response>,
+  refreshing<Rest extends unknown[], R extends Request = Request>(
+    handler: (request: R, ...rest: Rest) => Response | Promise<Response>,
     options?: RefreshingOptions,
-  ): (request: Request, ...rest: Rest) => Promise<Response>
+  ): (request: R, ...rest: Rest) => Promise<Response>
 }
 
 /** A handler of any guard. */

@@ -18,9 +18,9 @@ export interface StartOptions<C> extends PairOptions<C> {
    */
   readonly provedAt?: number
   /** The client's address, for the list of sessions; cut to 64 characters. */
-  readonly ip?: string
+  readonly ip?: string | undefined
   /** The client's user agent, for the list of sessions; cut to 256 characters. */
-  readonly userAgent?: string
+  readonly userAgent?: string | undefined
 }
 
 /**
@@ -67,7 +67,7 @@ export interface AuthSessions<C> {
   /** Ends one session; resolves to whether it was live. */
   end(sid: string): Promise<boolean>
   /** Ends every session of a subject, but `except`; resolves to how many were live. */
-  endAll(subject: string, options?: { readonly except?: string | null }): Promise<number>
+  endAll(subject: string, options?: { readonly except?: string | null | undefined }): Promise<number>
 }
 
 /** The methods of `AuthSessions` that issue, with the claims of the tokens. */

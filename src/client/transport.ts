@@ -34,11 +34,16 @@ export interface Transport {
   post(path: string, body: object, tokens: RequestTokens | null): Promise<Readonly<Record<string, unknown>>>
 }
 
-/** @throws {TypeError} without an address */
+/**
+ * The address outside a page where none is given, so that a client can be created while a server
+ * renders. It never resolves (RFC 6761 section 6.4), and says in the cause what is missing.
+ */
+const MISSING = 'https://baseurl-is-missing.invalid'
+
+/** @throws {TypeError} for an address that is not a URL */
 export function createTransport(options: AuthClientOptions, platform: Platform): Transport {
   const { location } = platform
-  const { baseUrl = location, basePath = '/auth', timeout = 10, csrf = {} } = options
-  if (baseUrl === undefined) throw new TypeError('`baseUrl` is missing')
+  const { baseUrl = location ?? MISSING, basePath = '/auth', timeout = 10, csrf = {} } = options
   const base = new URL(baseUrl, location)
   const authUrl = base.origin + basePath
   const byCookie = (options.delivery ?? (location ? 'cookie' : 'body')) === 'cookie'

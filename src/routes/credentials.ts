@@ -19,13 +19,13 @@ export interface VerifiedUser<C> {
   /** The `sub` of the tokens. */
   readonly subject: string
   /** The user's scopes. Default none. */
-  readonly scopes?: readonly string[]
+  readonly scopes?: readonly string[] | undefined
   /** The user's custom claims. Default none. */
-  readonly data?: C
+  readonly data?: C | undefined
   /** How the user authenticated: method names (RFC 8176). */
-  readonly amr?: readonly string[]
+  readonly amr?: readonly string[] | undefined
   /** The authentication context class. */
-  readonly acr?: string
+  readonly acr?: string | undefined
 }
 
 /** What `verifyCredentials` gets besides the credentials. */

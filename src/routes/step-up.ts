@@ -39,11 +39,12 @@ async function authenticateAgain<C>(
   // The password is counted by the limits of logins: the session needs none of its own.
   if (hasSessions) return auth.internals.sessions.stepUp(payload, verify, { limit: false })
   if (auth.loadsSubject) await auth.loadSubject(payload)
-  return auth.internals.issuePair(payload, { fresh: true, ...(await verify()) })
+  const { amr, acr } = await verify()
+  return auth.internals.issuePair(payload, { fresh: true, ...(amr && { amr }), ...(acr && { acr }) })
 }
 
 /** What the right password proves, if it is the password of the token's user. */
 function toProof<C>({ subject, amr, acr }: VerifiedUser<C>, { sub }: TokenPayload<C>): Proof {
   if (subject !== sub) throw new AuthError('subject_mismatch')
-  return { ...(amr && { amr }), ...(acr && { acr }) }
+  return { amr, acr }
 }

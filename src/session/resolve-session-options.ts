@@ -60,9 +60,9 @@ export interface SessionOptions<C = Claims> {
 /** What a user may do now. */
 export interface Rights {
   /** The scopes. Default none. */
-  readonly scopes?: readonly string[]
+  readonly scopes?: readonly string[] | undefined
   /** The custom claims. Default none. */
-  readonly data?: Readonly<Record<string, unknown>>
+  readonly data?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** How revoked tokens are detected. */

@@ -81,7 +81,10 @@ export class SessionRevoker {
    */
   async endSubject(
     sub: string,
-    { except = null, everything = false }: { readonly except?: string | null; readonly everything?: boolean },
+    {
+      except = null,
+      everything = false,
+    }: { readonly except?: string | null | undefined; readonly everything?: boolean },
   ): Promise<number> {
     const { storeClient, settings, revocations, emit } = this.#deps
     const reason = everything ? 'subject_revoked' : 'ended'

@@ -34,9 +34,9 @@ export interface NewLogin {
 /** What a step-up proved. */
 export interface Proof {
   /** How the user authenticated: method names (RFC 8176). */
-  readonly amr?: readonly string[]
+  readonly amr?: readonly string[] | undefined
   /** The authentication context class. */
-  readonly acr?: string
+  readonly acr?: string | undefined
 }
 
 /** What sessions build on. */

@@ -167,6 +167,35 @@ describe('refreshing', () => {
     expect(await down.visit(kept)).toMatchObject({ lines: [], sub: null })
   })
 
+  it("hands a request of the platform's own class on as one, with the new cookies", async () => {
+    const { guard, login, move } = setUp()
+    class PlatformRequest extends Request {
+      readonly nextUrl = new URL(this.url)
+    }
+    class StrangeRequest extends Request {
+      constructor(input: string, path: { readonly length: number }) {
+        super(input)
+        if (typeof path !== 'string') throw new TypeError('a path, please')
+      }
+    }
+    const cookie = (await login()).join('; ')
+    move(1000)
+    const seen: unknown[] = []
+    const page = guard.refreshing((request: Request) => {
+      const { nextUrl } = request as Partial<PlatformRequest>
+      seen.push([nextUrl?.pathname, request.headers.get('cookie') === cookie])
+      return new Response()
+    })
+    await page(new PlatformRequest('http://localhost/a', { headers: { cookie } }))
+    const strange = new StrangeRequest('http://localhost/b', 'x')
+    strange.headers.set('cookie', cookie)
+    await page(strange)
+    expect(seen).toEqual([
+      ['/a', false],
+      [undefined, false],
+    ])
+  })
+
   it('refreshes no request that changes something', async () => {
     const { login, visit, move } = setUp()
     const cookies = await login()

@@ -314,6 +314,25 @@ describe('an API on another origin', () => {
   })
 })
 
+describe('a client that a server creates while it renders a page', () => {
+  it('is made without `baseUrl`, and sends nothing anywhere', async () => {
+    const sent: string[] = []
+    const client = createAuthClient({
+      platform: {
+        fetch: async (input) => {
+          sent.push(new URL((input as Request).url).hostname)
+          throw new TypeError('fetch failed')
+        },
+      },
+    })
+    expect(client.state.status).toBe('unknown')
+    await expect(client.login({ username: 'a', password: 'b' })).rejects.toMatchObject({
+      code: 'unreachable',
+    })
+    expect(new Set(sent)).toEqual(new Set(['baseurl-is-missing.invalid']))
+  })
+})
+
 describe('tokens in bodies', () => {
   it('are kept only in the storage that was named, and shared through it', async () => {
     const origin = await startOrigin()
@@ -347,7 +366,7 @@ describe('tokens in bodies', () => {
     expect((await auth.fetch('/protected')).status).toBe(200)
     await auth.logout()
     expect(await auth.getToken()).toBeNull()
-    expect(() => createAuthClient()).toThrow(TypeError)
+    expect(() => createAuthClient({ baseUrl: 'no address' })).toThrow(TypeError)
   })
 })
 

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { Auth, SubjectOf, TokenOf } from '../../src/auth/auth.ts'
 import { createAuth } from '../../src/auth/create-auth.ts'
 import type { RequestPort } from '../../src/http/request-port.ts'
+import type { VerifiedUser } from '../../src/routes.ts'
 import type { Claims, TokenPayload } from '../../src/token/token-payload.ts'
 
 const secret = 'x'
@@ -167,5 +168,19 @@ describe('the subject', () => {
       isRevoked: ({ data }) => data.tenant === 'x',
       subject: ({ data }) => data.level ?? 0,
     })
+  })
+})
+
+describe('what may be unknown', () => {
+  it('is taken as undefined, as a payload or a header gives it', () => {
+    const auth = createAuth({ secret })
+    const payload = {} as TokenOf<typeof auth>
+    const agent: string | undefined = undefined
+    expectTypeOf(auth.sessions.endAll).toBeCallableWith(payload.sub, { except: payload.sid })
+    expectTypeOf(auth.sessions.start).toBeCallableWith('u', { ip: agent, userAgent: agent })
+    const { amr, acr } = payload
+    expectTypeOf(auth.sessions.stepUp).toBeCallableWith(payload, async () => ({ amr, acr }))
+    const user: VerifiedUser<object> = { subject: 'u', scopes: undefined, data: undefined, amr, acr }
+    expectTypeOf(user.subject).toEqualTypeOf<string>()
   })
 })

@@ -106,6 +106,22 @@ describe('fetch', () => {
     })
   })
 
+  it('a handler sees the request class of its platform', () => {
+    class PlatformRequest extends Request {
+      readonly nextUrl = new URL(this.url)
+    }
+    const wrapped = guard.access()((request: PlatformRequest, payload) => {
+      expectTypeOf(payload).toEqualTypeOf<Token>()
+      return new Response(request.nextUrl.pathname)
+    })
+    expectTypeOf(wrapped).parameters.toEqualTypeOf<[request: PlatformRequest]>()
+    const page = guard.refreshing((request: PlatformRequest) => new Response(request.nextUrl.pathname))
+    expectTypeOf(page).parameters.toEqualTypeOf<[request: PlatformRequest]>()
+    // @ts-expect-error no request of that class
+    void page(new Request('http://a'))
+    expectTypeOf(guard.access()(() => new Response())).parameters.toEqualTypeOf<[request: Request]>()
+  })
+
   it('a handler that returns no Response does not compile', () => {
     // @ts-expect-error text is no Response
     guard.access()(() => 'ok')

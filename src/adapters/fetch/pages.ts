@@ -26,7 +26,10 @@ export interface RefreshingOptions {
 }
 
 /** A handler of requests, with further arguments of the platform. */
-type Handler<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Response | Promise<Response>
+type Handler<R extends Request, Rest extends unknown[]> = (
+  request: R,
+  ...rest: Rest
+) => Response | Promise<Response>
 
 /** Any length of time. */
 const BOUNDS = { min: 0, max: Number.MAX_SAFE_INTEGER } as const
@@ -93,7 +96,7 @@ function toPair(line: string): string {
 }
 
 /** The request as the browser would send it next time. */
-function withNewCookies(request: Request, lines: readonly string[]): Request {
+function withNewCookies<R extends Request>(request: R, lines: readonly string[]): R {
   const fresh = lines.map(toPair)
   const names = new Set(fresh.map((pair) => pair.slice(0, pair.indexOf('='))))
   const others = (request.headers.get('cookie') ?? '')
@@ -102,7 +105,21 @@ function withNewCookies(request: Request, lines: readonly string[]): Request {
     .filter((pair) => pair !== '' && !names.has(pair.slice(0, pair.indexOf('='))))
   const headers = new Headers(request.headers)
   headers.set('cookie', [...others, ...fresh].join('; '))
-  return new Request(request, { headers })
+  return copyRequest(request, headers)
+}
+
+/**
+ * Copies a request with other headers, as one of the platform's own class where that has one:
+ * handlers read members such as `nextUrl`.
+ */
+function copyRequest<R extends Request>(request: R, headers: Headers): R {
+  const { constructor: Platform } = request as unknown as { readonly constructor: typeof Request }
+  try {
+    if (typeof Platform === 'function' && Platform !== Request) return new Platform(request, { headers }) as R
+  } catch {
+    // Its constructor takes other arguments.
+  }
+  return new Request(request, { headers }) as R
 }
 
 /**
@@ -113,10 +130,10 @@ function withNewCookies(request: Request, lines: readonly string[]): Request {
  */
 export function createRefreshing<C, U>(
   auth: Auth<C, U>,
-): <Rest extends unknown[]>(
-  handler: Handler<Rest>,
+): <R extends Request, Rest extends unknown[]>(
+  handler: Handler<R, Rest>,
   options?: RefreshingOptions,
-) => (request: Request, ...rest: Rest) => Promise<Response> {
+) => (request: R, ...rest: Rest) => Promise<Response> {
   return (handler, { within = '1m' } = {}) => {
     const stateful = auth.state() !== null
     if (!stateful || !auth.http.sources.locations.has('cookie')) {
