@@ -35,7 +35,7 @@ export interface ClientCsrfOptions {
 export interface AuthClientOptions {
   /**
    * The server; tokens go to its origin only. Relative to the page. Default the page's own origin;
-   * outside browsers there is none, and requests without it are `unreachable`.
+   * required outside browsers, where requests without it are `unreachable`.
    */
   readonly baseUrl?: string
   /** Where `authRoutes` is mounted. Default `/auth`. */
