@@ -1,14 +1,16 @@
 /**
  * The application's own requests: with the token attached, and sent again after a refresh or a
- * step-up. A refused request had no effect, so sending it again repeats nothing. A body that is a
- * stream can be sent once only: its token is refreshed ahead of time like any other, and a refusal
- * goes to the caller.
+ * step-up. A refused request had no effect, so sending it again repeats nothing. After a redirect
+ * the refusal is about another request: only a GET is sent again then, and to where it led. A body
+ * that is not kept can be sent once only: its token is refreshed ahead of time like any other, and
+ * a refusal goes to the caller.
  */
+import { heed, openRequest } from './call-request.ts'
 import { AuthClientError, type Challenge, FRESH, isStale, readFailure, toSignedOut } from './client-error.ts'
 import type { StepUpHandler } from './options.ts'
 import type { Session } from './session.ts'
 import type { Tokens } from './storage.ts'
-import type { Transport } from './transport.ts'
+import { isSafe, type Transport } from './transport.ts'
 
 export interface CallDependencies {
   readonly session: Session
@@ -24,55 +26,56 @@ export async function call(
   init: RequestInit = {},
 ): Promise<Response> {
   const { session, transport, stepUp } = dependencies
-  const { platform } = transport
-  // A request of another realm, such as that of a frame, is no instance of this one's class.
-  const given = typeof input === 'object' && 'clone' in input ? input : undefined
-  const url = new URL(given?.url ?? (input as string | URL), transport.base)
-  if (url.origin !== transport.base.origin) return platform.fetch(given ?? url, init)
-  const streams = isStream(init.body)
-  const recover = createRecovery(dependencies, streams)
+  const { platform, base } = transport
+  const replayable = openRequest(input, init, base)
+  const { signal } = replayable
+  if (new URL(replayable.url).origin !== base.origin)
+    return platform.fetch(replayable.given ?? replayable.url, init)
+  const recover = createRecovery(dependencies, signal)
   for (;;) {
-    const used = await session.current()
+    const used = await heed(signal, session.current())
     const closed = stepUp?.closed
-    const withCookies = transport.byCookie && used !== null && !used.access
-    // A new request each time, since a body can be read once.
-    const request = new Request(given?.clone() ?? url, {
-      ...(withCookies && { credentials: 'include' }),
-      ...init,
-    })
+    const request = replayable.create(transport.guardRedirects(replayable.method, used))
     if (request.headers.has('Authorization')) return platform.fetch(request)
     const response = await platform.fetch(transport.attach(request, used))
     if (response.status !== 401 || used === null) return response
+    if (response.redirected && !(isSafe(replayable.method) && replayable.redirect(response.url)))
+      return response
     const failure = readFailure(response, await response.clone().text())
-    if (!(await recover(failure, used, closed)) || streams) return response
+    const mayAsk = replayable.isKept
+    if (!(await recover(failure, used, closed, mayAsk)) || !mayAsk) return response
     // Another user has logged in meanwhile: this user's call must not be made in that name.
     if (used.login && used.login !== session.state.login) throw toSignedOut()
   }
 }
 
-function isStream(body: unknown): boolean {
-  const { getReader, [Symbol.asyncIterator]: iterate } = Object(body)
-  return Boolean(getReader ?? iterate)
-}
-
-/** Tries to get a better token after a refusal. Resolves to whether sending again makes sense. */
-type Recover = (failure: AuthClientError, used: Tokens, closed: number | undefined) => Promise<boolean>
+/**
+ * Tries to get a better token after a refusal. Resolves to whether sending again makes sense.
+ *
+ * @param mayAsk whether the request can be sent again, so that a step-up is worth the asking
+ */
+type Recover = (
+  failure: AuthClientError,
+  used: Tokens,
+  closed: number | undefined,
+  mayAsk: boolean,
+) => Promise<boolean>
 
 /** The recovery of one call: one refresh and one step-up at most. */
-function createRecovery({ session, stepUp }: CallDependencies, streams: boolean): Recover {
+function createRecovery({ session, stepUp }: CallDependencies, signal: AbortSignal | undefined): Recover {
   let refreshed = false
   let proved = false
-  return async ({ code, challenge }, used, closed) => {
+  return async ({ code, challenge }, used, closed, mayAsk) => {
     if (isStale(code) && !refreshed) {
       refreshed = true
-      await session.refresh(used)
+      await heed(signal, session.refresh(used))
       return true
     }
-    if (code !== FRESH || !stepUp || proved || streams) return false
+    if (code !== FRESH || !stepUp || proved || !mayAsk) return false
     // A step-up may have succeeded while this request was under way: try its token first.
     if (session.tokens === used || !session.tokens?.fresh) {
       proved = true
-      await stepUp.prove(challenge as Challenge, closed)
+      await stepUp.prove(challenge as Challenge, closed, signal)
     }
     return true
   }
@@ -84,9 +87,13 @@ export interface StepUpCoordinator {
   readonly closed: number
   /**
    * Opens the dialog, or joins the open one. Joins the last one, too, if it closed after `closed`
-   * was read.
+   * was read. The dialog closes when the signals of all that wait for it are aborted.
    */
-  readonly prove: (challenge: Challenge, closed: number | undefined) => Promise<void>
+  readonly prove: (
+    challenge: Challenge,
+    closed: number | undefined,
+    signal: AbortSignal | undefined,
+  ) => Promise<void>
 }
 
 /**
@@ -101,6 +108,8 @@ export function createStepUpCoordinator(
 ): StepUpCoordinator {
   let closed = 0
   let open = false
+  let waiting = 0
+  let abandon: (() => void) | undefined
   let last: Promise<void> | undefined
   const ask = async (challenge: Challenge): Promise<void> => {
     const controller = new AbortController()
@@ -110,6 +119,7 @@ export function createStepUpCoordinator(
       await new Promise<void>((resolve, reject) => {
         const cancel = (cause?: unknown): void =>
           reject(new AuthClientError('step_up_cancelled', { status: 401, challenge, cause }))
+        abandon = cancel
         // Fresh tokens close the dialog, also those of another tab. So does a sign-out.
         unsubscribe = session.subscribe(() =>
           session.state.fresh ? resolve() : session.tokens || reject(toSignedOut()),
@@ -128,9 +138,15 @@ export function createStepUpCoordinator(
     get closed() {
       return closed
     },
-    prove: (challenge, seen) => {
+    async prove(challenge, seen, signal) {
       if (!open && seen === closed) last = ask(challenge)
-      return last as Promise<void>
+      waiting++
+      try {
+        await heed(signal, last as Promise<void>)
+      } finally {
+        waiting--
+        if (waiting === 0) abandon?.()
+      }
     },
   }
 }

@@ -93,6 +93,13 @@ export function readObject(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
+/** Reads `Retry-After`, seconds or a date; a date counts from the server's own `Date`. */
+function readDelay(headers: Headers): number {
+  const text = headers.get('Retry-After') ?? ''
+  const sent = Date.parse(headers.get('Date') ?? '') || Date.now()
+  return Number(text) || Math.ceil((Date.parse(text) - sent) / 1000)
+}
+
 /**
  * Reads an error response. It makes an error of any status and any body: the caller checks the
  * status.
@@ -107,7 +114,7 @@ export function readFailure({ status, headers }: Response, text: string): AuthCl
   return new AuthClientError(code as ClientErrorCode, {
     status,
     message: body['message'] as string | undefined,
-    retryAfter: Number(headers.get('Retry-After') ?? body['retry_after']) || undefined,
+    retryAfter: readDelay(headers) || Number(body['retry_after']) || undefined,
     challenge: {
       maxAge: Number(read('max_age')) || undefined,
       acrValues: read('acr_values').split(' ').filter(Boolean),

@@ -31,6 +31,9 @@ interface Failure {
 const TRIES = 3
 const PAUSE = 0.5
 
+/** The longest time for which a failure stops the next refresh, in seconds, whatever it says. */
+const MAX_WAIT = 60
+
 /** The one route that takes an access token. */
 const STEP_UP = '/verify-password'
 
@@ -100,10 +103,12 @@ export class Session {
 
   /**
    * Replaces the given tokens, by default the current ones. Does nothing when they have been
-   * replaced already. All callers in all tabs share one request.
+   * replaced already. All callers in all tabs share one request. Without an argument the user or
+   * the application wants it now, whatever the last failure said.
    */
   async refresh(given?: Tokens | null): Promise<void> {
     await this.#loaded
+    if (!given) this.#failure = undefined
     const used = given ?? this.tokens
     if (used === null) throw toSignedOut()
     while (this.tokens === used) {
@@ -280,7 +285,7 @@ export class Session {
     const { error, at = 0 } = this.#failure ?? {}
     const age = this.#platform.now() - at
     // A clock that was set back must not make the failure last.
-    if (error && age >= 0 && age < (error.retryAfter ?? 1)) throw error
+    if (error && age >= 0 && age < Math.min(error.retryAfter ?? 1, MAX_WAIT)) throw error
   }
 
   #setTokens(tokens: Tokens | null): void {

@@ -25,6 +25,12 @@ export interface Transport {
   readonly byCookie: boolean
   /** The CSRF cookie's value; empty when this page can read none. */
   readCsrf(): string
+  /**
+   * The options of a request by cookie with which no redirect takes the CSRF header to another
+   * origin: `Authorization` and cookies are removed then, a header like this one is not. A page
+   * follows redirects within its own origin; one of another origin gets the redirect itself.
+   */
+  guardRedirects(method: string, tokens: RequestTokens | null): RequestInit
   /** Adds the token, or the CSRF value, to the request. */
   attach(request: Request, tokens: RequestTokens | null): Request
   /**
@@ -32,6 +38,11 @@ export interface Transport {
    * success.
    */
   post(path: string, body: object, tokens: RequestTokens | null): Promise<Readonly<Record<string, unknown>>>
+}
+
+/** Whether a method changes nothing (RFC 9110 section 9.2.1). */
+export function isSafe(method: string): boolean {
+  return /^(GET|HEAD|OPTIONS)$/.test(method)
 }
 
 /**
@@ -56,7 +67,7 @@ export function createTransport(options: AuthClientOptions, platform: Platform):
   const attach: Transport['attach'] = (request, tokens) => {
     const { headers, method } = request
     if (tokens?.access) headers.set('Authorization', `Bearer ${tokens.access}`)
-    else if (byCookie && !/^(GET|HEAD|OPTIONS)$/.test(method)) {
+    else if (byCookie && !isSafe(method)) {
       const sent = tokens?.csrf
       const value = isOwn ? readCsrf() || sent : sent || readCsrf()
       if (value) headers.set(header, value)
@@ -70,6 +81,11 @@ export function createTransport(options: AuthClientOptions, platform: Platform):
     authUrl,
     byCookie,
     readCsrf,
+    guardRedirects: (method, tokens) => {
+      if (!byCookie || tokens?.access) return {}
+      const guard: RequestInit = isOwn ? { mode: 'same-origin' } : { redirect: 'manual' }
+      return { ...(tokens && { credentials: 'include' }), ...(!isSafe(method) && guard) }
+    },
     attach,
     async post(path, body, tokens) {
       const controller = new AbortController()
