@@ -294,7 +294,8 @@ describe('reading a cookie', () => {
     const began = performance.now()
     for (const part of [';', ' ', '=', 'n', 'n ', 'n;', ' ;n '])
       readCookie(part.repeat(65_536 / part.length), 'n')
-    expect(performance.now() - began).toBeLessThan(200)
+    // Quadratic work would take minutes.
+    expect(performance.now() - began).toBeLessThan(5000)
   })
 })
 

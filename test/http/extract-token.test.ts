@@ -105,7 +105,8 @@ describe('the Authorization header', () => {
     const began = performance.now()
     for (const run of runs) await outcome({ headers: { authorization: `x${run}x` } })
     for (const run of runs) await outcome({ headers: { authorization: `Bearer ${run}x` } })
-    expect(performance.now() - began).toBeLessThan(200)
+    // Quadratic work would take minutes.
+    expect(performance.now() - began).toBeLessThan(5000)
   })
 })
 
