@@ -402,6 +402,32 @@ it('refuses to guard a context without a request', async () => {
   }
 })
 
+it('lets a message of a microservice pass that is public, which has no request', async () => {
+  const { door } = await loadNest(12)
+  class Sums {
+    add(): number {
+      return 1
+    }
+    secret(): number {
+      return 2
+    }
+  }
+  const { value: add } = Object.getOwnPropertyDescriptor(Sums.prototype, 'add') as { value: () => number }
+  door.Public()(Sums.prototype, 'add', { value: add })
+  for (const guard of [
+    door.guards(setUp().auth).access(),
+    door.guards(setUp().auth, { errors: 'throw' }).fresh(),
+  ])
+    for (const kind of ['rpc', 'rmq', 'necord']) {
+      const host = new ExecutionContextHost([{}, {}], Sums, add)
+      host.setType(kind)
+      expect(await guard.canActivate(host)).toBe(true)
+      const secret = new ExecutionContextHost([{}, {}], Sums, Sums.prototype.secret)
+      secret.setType(kind)
+      expect(await errorOf(() => guard.canActivate(secret))).toMatchObject({ name: 'ConfigurationError' })
+    }
+})
+
 /** What most applications on Nest 11 are compiled to. */
 const COMMONJS = `
 const { Controller, Get, Module, UseGuards } = require('@nestjs/common')
