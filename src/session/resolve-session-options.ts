@@ -169,7 +169,7 @@ const MODES = Object.keys({
 } satisfies Record<RevocationMode, true>)
 
 /** The methods of a store; one that lacks a method is refused at start. */
-const STORE_METHODS = keysOf<Omit<Store, 'name'>>({
+const STORE_METHODS = keysOf<Omit<Store, 'name' | 'knows'>>({
   now: true,
   start: true,
   rotate: true,

@@ -48,12 +48,21 @@ export class RevocationFeed {
   readonly #storeClient: StoreClient
   readonly #settings: RevocationSettings
   readonly #list: RevocationList
+  readonly #knows: ((sid: string) => boolean) | null
   readonly #reader: FeedReader
   #listener: RevocationListener | null = null
 
-  /** @param storeClient the way to the store whose log is followed */
-  constructor(storeClient: StoreClient, settings: RevocationSettings) {
+  /**
+   * @param storeClient the way to the store whose log is followed
+   * @param knows whether the store has a session, where it says so at once
+   */
+  constructor(
+    storeClient: StoreClient,
+    settings: RevocationSettings,
+    knows: ((sid: string) => boolean) | null = null,
+  ) {
     this.#storeClient = storeClient
+    this.#knows = knows
     this.#settings = settings
     this.#list = new RevocationList(settings.leeway)
     this.#reader = new FeedReader(storeClient, this.#list, {
@@ -79,6 +88,9 @@ export class RevocationFeed {
     // it.
     if (this.#list.has(payload)) throw new AuthError('token_revoked')
     if (mode === 'strict' || strict || this.isLongLived(payload)) return false
+    // The store would refuse an unknown session too, but only when it is asked.
+    if (payload.sid !== undefined && this.#knows?.(payload.sid) === false)
+      throw new AuthError('token_revoked')
     this.#reader.start()
     if (!this.#reader.isCaughtUp()) return false
     if (this.#isStale()) throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })

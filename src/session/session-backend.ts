@@ -48,7 +48,7 @@ export function createSessionBackend<C>(
   { issue, clock, ownClock, emit }: BackendContext,
 ): SessionBackend<C> {
   const storeClient = new StoreClient(store, { deadline: CALL_DEADLINE, inFlight: concurrency }, ownClock)
-  const revocations = new RevocationFeed(storeClient, revocation)
+  const revocations = new RevocationFeed(storeClient, revocation, store.knows?.bind(store))
   const revoker = new SessionRevoker({ storeClient, revocations, settings, clock, emit })
   const sessions = new Sessions({ storeClient, revocations, settings, clock, emit, issue, revoker })
   const takesBack = typeof store.forgetAttempts === 'function'

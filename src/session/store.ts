@@ -254,6 +254,11 @@ export interface SessionStore {
    * @returns the row; null when the owner was revoked
    */
   start(session: NewSession, now: number | null): Promise<SessionRow | null>
+  /**
+   * Whether there is a row of a session, live or not. Only where that is known at once and without
+   * I/O, as in the memory of this process; then it is asked for each token.
+   */
+  knows?(sid: string): boolean
   /** Decides and runs one refresh. One atomic step, with the log entry of a reuse inside it. */
   rotate(call: RotateCall): Promise<Rotation>
   /** Records an active authentication, if the session is live. One atomic step. */

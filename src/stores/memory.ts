@@ -61,6 +61,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     inspect: () => state.inspect(),
     now: () => state.now(),
     start: (session, now) => state.start(session, now),
+    knows: (sid) => state.knows(sid),
     rotate: (call) => state.rotate(call),
     stepUp: (call) => state.stepUp(call),
     countAttempt: (key, limit, window, now) => state.countAttempt(key, limit, window, now),
@@ -135,6 +136,10 @@ class MemoryStore implements Store {
       revokedAt: null,
       revokeReason: null,
     })
+  }
+
+  knows(sid: string): boolean {
+    return this.#find(sid) !== null
   }
 
   async rotate(call: RotateCall): Promise<Rotation> {
