@@ -173,8 +173,8 @@ function createTexts({ compile, dialect }: Database): Texts {
     ),
     save: compile(`update {sessions} set ${sets} where sid_key = :sid_key`),
     hold: compile(
-      `{limits} insert into {subjects} (sub_key, realm, version, until_at)
-       values (:owner_key, :owner_realm, :version, 0) ${upsert} version = :version`,
+      `{limits} insert into {subjects} (sub_key, version, until_at)
+       values (:owner_key, :version, 0) ${upsert} version = :version`,
     ),
     findOwner: compile(
       '{limits} select cut_off_at, until_at, {now} as moment from {subjects} where sub_key = :owner_key {lock}',

@@ -42,8 +42,8 @@ const APPEND = `
 
 const START = `
   with g as (
-    insert into {subjects} as s (sub_key, realm, version, until_at)
-    select :owner_key::text, :owner_realm::text, :version::bigint, 0 from {limits}
+    insert into {subjects} as s (sub_key, version, until_at)
+    select :owner_key::text, :version::bigint, 0 from {limits}
     on conflict (sub_key) do update set version = excluded.version
     returning s.cut_off_at
   ),
@@ -189,7 +189,7 @@ const END_ALL = `
   with seen as materialized (select version from {subjects} where sub_key = :owner_key::text),
   g as (
     insert into {subjects} as s (sub_key, realm, version, cut_off_at, until_at)
-    select :owner_key::text, :owner_realm::text, :version::bigint,
+    select :owner_key::text, case when :cut_off::bigint is not null then :owner_realm::text end, :version::bigint,
       case when :cut_off::bigint is not null then {now} end, case when :cut_off::bigint is not null
         then {now} + :cut_off::bigint else 0 end
     from {limits}
