@@ -198,6 +198,31 @@ it.each([undefined, null, {}, setUp().auth])('a handler that is not a function i
   expect(() => toNodeHandler(handler as never)).toThrow(/^Expected `handler` /)
 })
 
+it('the origin is checked where a platform has no raw headers', async () => {
+  const { auth } = setUp({ locations: ['cookie'], sessions: { store: memoryStore() } })
+  const handler = toNodeHandler(
+    authRoutes(auth, { verifyCredentials: () => ({ subject: 'u' }), address: () => '192.0.2.1' }),
+  )
+  const app = express5().use(
+    (req, _res, next) => {
+      req.rawHeaders.splice(0)
+      next()
+    },
+    express5.json(),
+    handler,
+  )
+  const port = await listen(app as unknown as RequestListener)
+  const login = (headers: Record<string, string>): Promise<Response> =>
+    fetch(`http://127.0.0.1:${port}/auth/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ username: 'u', password: 'x' }),
+    })
+  const foreign = await login({ origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' })
+  expect([foreign.status, foreign.headers.getSetCookie()]).toEqual([403, []])
+  expect((await login({ origin: `http://127.0.0.1:${port}` })).headers.getSetCookie()).toHaveLength(3)
+})
+
 describe('what the handler throws', () => {
   function call(
     reason: unknown,
