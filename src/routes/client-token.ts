@@ -29,7 +29,8 @@ export async function readClientToken<C>(
 ): Promise<ClientToken<C>> {
   const id = await authenticateClient(verifyClient, request)
   const { token } = (await body()) ?? {}
-  if (typeof token !== 'string' || token === '') throw new AuthError('request_invalid')
+  if (typeof token !== 'string' || token === '')
+    throw new AuthError('request_invalid', { message: 'Expected `token` in the body to be a token' })
   try {
     return { id, payload: await auth.verifyToken(token, requirement) }
   } catch (error) {

@@ -121,7 +121,7 @@ describe('introspection (RFC 7662)', () => {
   it.each(['', 'token=', 'token=a&token=b', 'other=x'])('refuses the body %j', async (body) => {
     expect(await setUp().ask('introspect', body)).toMatchObject({
       status: 400,
-      body: { error: 'invalid_request' },
+      body: { error: 'invalid_request', message: 'Expected `token` in the body to be a token' },
     })
   })
 })

@@ -64,7 +64,7 @@ describe('a secret that people copy', () => {
 })
 
 describe('a secret with a line break at its end, as of a file', () => {
-  const text = randomBytes(32).toString('base64url')
+  const text = SECRET
 
   it('is refused as text, and warned of as bytes', async () => {
     const given = [`${text}\n`, `${text}\r\n`, ` ${text}`]
