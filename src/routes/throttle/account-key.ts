@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { COLLATION_EQUALS } from './collation-equals.ts'
+import { SCRIPT_EQUALS } from './script-equals.ts'
 
 /** The keys of an account's counts. Both are hashes, of fixed length for any name. */
 export interface AccountKey {
@@ -34,11 +35,24 @@ export function toHash(...parts: readonly (string | null)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)
 }
 
-const EQUALS: ReadonlyMap<string, string> = new Map(
-  Object.entries(COLLATION_EQUALS).flatMap(([letter, points]) =>
-    points.split(' ').map((point) => [String.fromCodePoint(Number.parseInt(point, 16)), letter] as const),
+const EQUALS: ReadonlyMap<string, string> = new Map([
+  ...Object.entries(COLLATION_EQUALS).flatMap(([letter, points]) =>
+    points.split(' ').map((point) => [toCharacter(point), letter] as const),
   ),
-)
+  ...SCRIPT_EQUALS.flatMap((line) => line.split(' ')).flatMap((group) => {
+    const [equal = '', points = ''] = group.split(':')
+    return points
+      .split(',')
+      .map((point) => [toCharacter(point), equal.split('+').map(toCharacter).join('')] as const)
+  }),
+])
+
+function toCharacter(point: string): string {
+  return String.fromCodePoint(Number.parseInt(point, 16))
+}
+
+/** Older collations treat all characters of more than 16 bits as one. */
+const SUPPLEMENTARY = /[\u{10000}-\u{10ffff}]/gu
 
 const IGNORED = /[\p{M}\p{Default_Ignorable_Code_Point}\p{Cc}]/gu
 
@@ -53,13 +67,14 @@ export function foldName(name: string): string {
 }
 
 function foldUnicode(name: string): string {
-  const letters = replaceEquals(replaceEquals(name).normalize('NFKD')).replace(IGNORED, '')
+  const letters = replaceEquals(replaceEquals(name).normalize('NFKD').replace(IGNORED, ''))
   // Through upper case: some letters have only that in common.
   const cased = letters.toLowerCase().toUpperCase().toLowerCase()
-  return cased
+  const folded = cased
     .normalize('NFKD')
     .replace(IGNORED, '')
     .replace(/\p{Nd}/gu, toAsciiDigit)
+  return replaceEquals(folded).replace(SUPPLEMENTARY, '\ufffd')
 }
 
 function replaceEquals(text: string): string {

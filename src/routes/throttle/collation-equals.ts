@@ -32,6 +32,8 @@ export const COLLATION_EQUALS: Readonly<Record<string, string>> = {
   y: '1f168 1f188',
   z: '1de6 1f169 1f189',
   '': [
+    // Iota as a mark equals nothing in one collation, and the letter in another.
+    '345 3b9 fc5e fc5f fc60 fc61 fc62 fc63 fe70 fe72 fe74 fe76 fe78 fe7a fe7c fe7e',
     '600 601 602 603 604 605 640 6dd 6de 70f 7fa 824 828 890 891 8e2 180a 1cd3 1cf2 1cf3 fcf2',
     'fcf3 fcf4 fe71 fe73 fe77 fe79 fe7b fe7d fe7f fff9 fffa fffb 110bd 110cd 13430 13431',
     '13432 13433 13434 13435 13436 13437 13438',
@@ -87,7 +89,7 @@ export const COLLATION_EQUALS: Readonly<Record<string, string>> = {
     '1240e 12414 1241d 1242b 12446 12447 12448 12449 1246e 16e89 1d2e9 1d368 1e8cf 1ec79',
     '1ecab 1ed09 1ed36',
   ].join(' '),
-  ae: 'c6 e6 1d2d 10783',
+  ae: 'c6 e6 1d2d 1dd4 10783',
   oe: '152 153 a7f9',
   ss: '1f14d',
 }
