@@ -1,12 +1,11 @@
 /**
  * The state of the server for `GET /healthz`: whether it works, and the settings that a page may
- * show. It contains no address. Concurrent requests share one check, and a check takes at most two
- * seconds.
+ * show. It contains no address and no version (OWASP ASVS 13.4.6). Concurrent requests share one
+ * check, and a check takes at most two seconds.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Auth, Store } from 'tokenwright'
 import type { ServerConfig } from './config.ts'
-import { VERSION } from './root.ts'
 import type { Users } from './users.ts'
 
 /** The state of the server. */
@@ -45,7 +44,6 @@ async function check({ auth, users, store, config, demo }: HealthDependencies): 
   const ok = usersOk && storeOk
   const body = {
     status: ok ? 'ok' : 'unavailable',
-    version: VERSION,
     access: config.accessTtl,
     freshness: config.freshnessWindow,
     overlap: config.overlap,

@@ -138,7 +138,8 @@ export const DEMO: Json = {
     post: operation({
       id: 'changePassword',
       tag: 'Demo',
-      summary: 'Change the password and end the other sessions. Needs a fresh access token.',
+      summary:
+        'Change the password and end the other sessions. Needs an access token of a login or step-up within the last minute.',
       security: SECURITY.write,
       body: requestBody('NewPassword'),
       responses: { 200: jsonResponse('Password changed') },

@@ -94,7 +94,6 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
   }),
   Health: object({
     status: { type: 'string', enum: ['ok', 'unavailable'] },
-    version: { type: 'string' },
     access: seconds('Lifetime of an access token'),
     freshness: seconds('How long a token stays fresh after a login or step-up'),
     overlap: seconds('How long the previous refresh token still works after a rotation'),

@@ -66,7 +66,7 @@ describe('the five steps in the documentation of AuthX', () => {
       code: 'fresh_token_required',
     })
     const challenge = refused.headers.get('www-authenticate')
-    expect(challenge).toMatch(/^Bearer .*error="insufficient_user_authentication".*max_age="900"/)
+    expect(challenge).toMatch(/^Bearer .*error="insufficient_user_authentication".*max_age="60"/)
 
     // 5. And taken by the ordinary route.
     const taken = await call(server, 'GET', '/protected', { headers: bearer(stale) })

@@ -256,8 +256,37 @@ describe('an unexpected error', () => {
   })
 })
 
+describe('POST /change-password', () => {
+  it('takes no token whose password was typed more than a minute ago, however fresh', async () => {
+    let now = 1_700_000_000
+    const auth = createAuth({
+      secret: SECRET,
+      clock: () => now,
+      sessions: { store: memoryStore({ clock: () => now }) },
+    })
+    const changed: string[] = []
+    const changePassword = async (username: string) => void changed.push(username)
+    const health = createHealth({ auth, users, store, config, demo: false })
+    const app = createApp({ auth, users: { ...users, changePassword }, health })
+    const { access_token } = await auth.createTokenPair('test', { fresh: true })
+    const call = (path: string, method: string) =>
+      app.request(path, {
+        method,
+        headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
+        ...(method === 'POST' && { body: JSON.stringify({ new_password: 'correct horse' }) }),
+      })
+    expect((await call('/change-password', 'POST')).status).toBe(200)
+    now += 70
+    expect((await call('/sensitive_operation', 'GET')).status).toBe(200)
+    const refused = await call('/change-password', 'POST')
+    expect(refused.status).toBe(401)
+    expect(await refused.json()).toMatchObject({ code: 'fresh_token_required' })
+    expect(changed).toEqual(['test'])
+  })
+})
+
 describe('GET /healthz', () => {
-  it('has the version and the settings', async () => {
+  it('has the settings, and no version', async () => {
     const settings = { TOKENWRIGHT_ACCESS: '10s', TOKENWRIGHT_FRESHNESS: '2m', TOKENWRIGHT_OVERLAP: '3s' }
     const server = await startServer(settings)
     const response = await fetch(`${server.url}/healthz`)
@@ -265,7 +294,6 @@ describe('GET /healthz', () => {
     expect(response.headers.get('cache-control')).toBe('no-store')
     expect(await response.json()).toEqual({
       status: 'ok',
-      version: '0.1.0',
       access: 10,
       freshness: 120,
       overlap: 3,

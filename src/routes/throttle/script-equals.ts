@@ -1,8 +1,8 @@
 /**
  * Characters of other scripts than Latin that the usual collations of MySQL and MariaDB treat as
  * one: kana of both kinds, letters with and without a hook, letters above others. As MariaDB 10.11
- * compares them, beyond what Unicode's decompositions and cases join; a test compares the table with
- * a server. Code points in hexadecimal: what stands for all, a colon, the others.
+ * compares them, beyond what Unicode's decompositions and cases join; a test compares the table
+ * with a server. Code points in hexadecimal: what stands for all, a colon, the others.
  */
 export const SCRIPT_EQUALS: readonly string[] = [
   '20:1680 70+61:1f18c 77+63:1f18f 1be:2a6 238:33c8 251:1de7 259:1dea 25c:1d08 262:1ddb 274:1de1',
