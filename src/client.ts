@@ -112,8 +112,11 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const name = `tokenwright ${authUrl}`
   // Without cookies and storage no other tab has these tokens: no lock and no messages.
   const shared = byCookie || storage ? platform : { after: platform.after }
-  const session = new Session(transport, openTokenPersistence(name, storage), onSignedOut, (onMessage) =>
-    openTabs<TabMessage>(name, shared, onMessage),
+  const session = new Session(
+    transport,
+    openTokenPersistence(name, storage, byCookie),
+    onSignedOut,
+    (onMessage) => openTabs<TabMessage>(name, shared, onMessage),
   )
   let handler = onStepUp
   const stepUp = createStepUpCoordinator(session, () => handler)

@@ -29,23 +29,28 @@ export async function call(
   const { platform, base } = transport
   const replayable = openRequest(input, init, base)
   const { signal } = replayable
+  const { login } = session.state
   if (new URL(replayable.url).origin !== base.origin)
     return platform.fetch(replayable.given ?? replayable.url, init)
   const recover = createRecovery(dependencies, signal)
   for (;;) {
     const used = await heed(signal, session.current())
+    // Another user has logged in meanwhile: this user's call must not be made in that name.
+    if (login && login !== session.state.login) throw toSignedOut()
     const closed = stepUp?.closed
-    const request = replayable.create(transport.guardRedirects(replayable.method, used))
+    const isAsked = used !== null || session.state.status === 'unknown'
+    const withCookies = transport.byCookie && isAsked && !used?.access
+    const request = replayable.create(transport.guardRedirects(replayable.method, withCookies))
     if (request.headers.has('Authorization')) return platform.fetch(request)
     const response = await platform.fetch(transport.attach(request, used))
-    if (response.status !== 401 || used === null) return response
+    const isRefused = response.status === 401 || (response.status === 403 && withCookies)
+    if (!isRefused || !isAsked) return response
     if (response.redirected && !(isSafe(replayable.method) && replayable.redirect(response.url)))
       return response
     const failure = readFailure(response, await response.clone().text())
     const mayAsk = replayable.isKept
     if (!(await recover(failure, used, closed, mayAsk)) || !mayAsk) return response
-    // Another user has logged in meanwhile: this user's call must not be made in that name.
-    if (used.login && used.login !== session.state.login) throw toSignedOut()
+    if (used?.login && used.login !== session.state.login) throw toSignedOut()
   }
 }
 
@@ -56,7 +61,7 @@ export async function call(
  */
 type Recover = (
   failure: AuthClientError,
-  used: Tokens,
+  used: Tokens | null,
   closed: number | undefined,
   mayAsk: boolean,
 ) => Promise<boolean>
@@ -68,7 +73,14 @@ function createRecovery({ session, stepUp }: CallDependencies, signal: AbortSign
   return async ({ code, challenge }, used, closed, mayAsk) => {
     if (isStale(code) && !refreshed) {
       refreshed = true
-      await heed(signal, session.refresh(used))
+      const renewed = session.refresh(used)
+      // Whoever was not known to be signed in gets the refusal itself.
+      if (used === null)
+        return renewed.then(
+          () => true,
+          () => false,
+        )
+      await heed(signal, renewed)
       return true
     }
     if (code !== FRESH || !stepUp || proved || !mayAsk) return false

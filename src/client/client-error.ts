@@ -103,14 +103,17 @@ function readDelay(headers: Headers): number {
 /**
  * Reads an error response. It makes an error of any status and any body: the caller checks the
  * status.
+ *
+ * @param byCode whether the code of the body alone counts, as on our own routes: a gateway in front
+ *   of them sends challenges too
  */
-export function readFailure({ status, headers }: Response, text: string): AuthClientError {
+export function readFailure({ status, headers }: Response, text: string, byCode = false): AuthClientError {
   const body = readObject(text)
   const challenge = headers.get('WWW-Authenticate') ?? ''
   // The server never escapes the values of these parameters.
   const read = (name: string): string => new RegExp(`\\b${name}="?([^",]*)`).exec(challenge)?.[1] ?? ''
   const word = /error="inv/.test(challenge) ? 'token_expired' : /error="insuff/.test(challenge) ? FRESH : ''
-  const code = typeof body['code'] === 'string' ? body['code'] : word || `http_${status}`
+  const code = typeof body['code'] === 'string' ? body['code'] : (!byCode && word) || `http_${status}`
   return new AuthClientError(code as ClientErrorCode, {
     status,
     message: body['message'] as string | undefined,
@@ -127,9 +130,21 @@ export function toSignedOut(cause?: unknown): AuthClientError {
 }
 
 /**
- * Whether another access token may pass: this one is missing, expired, revoked or not for these
- * keys.
+ * Whether another access token may pass: this one is missing, expired, revoked, not for these keys
+ * or of another session than the CSRF value.
  */
 export function isStale(code: ClientErrorCode): boolean {
-  return /^(token|signature)_/.test(code)
+  return /^(token|signature|csrf)_/.test(code)
+}
+
+/** Whether the CSRF value was that of no or of another session. */
+export function isCsrf({ status, code }: AuthClientError): boolean {
+  return status === 403 && code.startsWith('csrf_')
+}
+
+/** Whether the refresh route says with it that the session is over. */
+export function isEnd(error: AuthClientError): boolean {
+  const { status, code } = error
+  const ours = /^(token|signature|session|refresh|access|subject|issuer|audience|realm)_/
+  return (status === 401 && ours.test(code)) || isCsrf(error)
 }

@@ -25,7 +25,7 @@ export type SignOutReason = 'logout' | (string & {})
 
 /** Where the CSRF value is read and written (double submit). */
 export interface ClientCsrfOptions {
-  /** The name of the CSRF cookie without its prefix. Default `csrf_token`. */
+  /** The name of the CSRF cookie, with its prefix or without. Default `csrf_token`. */
   readonly cookie?: string
   /** The header that repeats it. Default `X-CSRF-Token`. */
   readonly header?: string
@@ -82,8 +82,9 @@ export interface ClientCredentials {
 /** What the client knows of the user. A new object at each change. */
 export interface AuthClientState {
   /**
-   * `unknown` until storage has been read, right after the start. `signed-in` is what was known
-   * last; only the server knows better.
+   * `unknown` until storage has been read, right after the start, and with cookies and nothing in
+   * storage until the server was asked. `signed-in` is what was known last; only the server knows
+   * better.
    */
   readonly status: 'unknown' | 'signed-in' | 'signed-out'
   /**

@@ -1,15 +1,15 @@
 /**
  * The session of one client: its tokens and what changes them, one at a time over all tabs: login,
- * step-up, refresh and logout. Only the server ends it, with a 401 and a code from the refresh
+ * step-up, refresh and logout. Only the server ends it, with a code of its own from the refresh
  * route. A server that is down, busy or out of reach ends nothing. The tabs share such a failure
  * and do not refresh again for as long as the server asks (`Retry-After`), or for a second.
  */
-import { AuthClientError, type ClientErrorCode, isStale, toSignedOut } from './client-error.ts'
+import { AuthClientError, type ClientErrorCode, isEnd, isStale, toSignedOut } from './client-error.ts'
 import type { AuthClientOptions, AuthClientState, ClientCredentials, SignOutReason } from './options.ts'
 import type { Platform } from './platform.ts'
 import type { TokenPersistence, Tokens } from './storage.ts'
 import { type Tabs, toId } from './tabs.ts'
-import type { Transport } from './transport.ts'
+import { LOGOUT, STEP_UP, type Transport } from './transport.ts'
 
 /** What tabs send each other: exactly one of these members. Never a refresh token. */
 export interface TabMessage {
@@ -27,15 +27,14 @@ interface Failure {
   readonly retryAfter: number | undefined
 }
 
+const REFRESH = '/refresh'
+
 /** How often a refresh is sent when no response comes, and the first pause between, in seconds. */
 const TRIES = 3
 const PAUSE = 0.5
 
 /** The longest time for which a failure stops the next refresh, in seconds, whatever it says. */
 const MAX_WAIT = 60
-
-/** The one route that takes an access token. */
-const STEP_UP = '/verify-password'
 
 /**
  * How long before its end an access token is refreshed, in seconds: a tenth of its life, a minute
@@ -58,6 +57,8 @@ export class Session {
   state: AuthClientState = { status: 'unknown', expiresAt: null, fresh: false, login: null }
   #failure: { readonly error: AuthClientError; readonly at: number } | undefined
   #refreshing: Promise<void> | undefined
+  /** The CSRF cookies of another session that the server was asked about. */
+  #checked = ''
 
   /** @param join joins the other tabs */
   constructor(
@@ -86,6 +87,7 @@ export class Session {
    */
   async current(): Promise<Tokens | null> {
     await this.#loaded
+    this.#checkCookies()
     const used = this.tokens
     if (used === null || this.#left(used) > ahead(used)) return used
     const renewed = this.refresh(used).catch((error) => {
@@ -108,10 +110,9 @@ export class Session {
    */
   async refresh(given?: Tokens | null): Promise<void> {
     await this.#loaded
-    if (!given) this.#failure = undefined
-    const used = given ?? this.tokens
-    if (used === null) throw toSignedOut()
-    while (this.tokens === used) {
+    if (given === undefined) this.#failure = undefined
+    const used = given === undefined ? this.tokens : given
+    while (this.tokens === used && this.state.status !== 'signed-out') {
       this.#refreshing ??= this.#tabs
         .exclusive(() => this.#renew(used))
         .finally(() => {
@@ -137,6 +138,7 @@ export class Session {
     } catch (error) {
       if (!isStale((error as AuthClientError).code)) throw error
       await this.refresh(used)
+      if (used && used.login !== this.tokens?.login) throw toSignedOut()
       await prove()
     }
   }
@@ -148,7 +150,7 @@ export class Session {
   async logout(): Promise<void> {
     await this.#loaded
     await this.#tabs.exclusive(async () => {
-      await this.#transport.post('/logout', await this.#refreshBody(), { csrf: this.tokens?.csrf })
+      await this.#transport.post(LOGOUT, await this.#refreshBody(), { csrf: this.tokens?.csrf })
       await this.#end('logout')
     })
   }
@@ -165,21 +167,37 @@ export class Session {
     if (this.state.status !== 'unknown') return
     // A form or another page has signed the user in: the first refresh tells the rest.
     const unknown = { expiresAt: 0, life: 0, fresh: false, login: '' }
-    this.#setTokens(stored ?? (this.#transport.byCookie && this.#transport.readCsrf() ? unknown : null))
+    const { byCookie, csrfValues } = this.#transport
+    if (stored) this.#setTokens(stored)
+    else if (byCookie && csrfValues()[0]) this.#setTokens(unknown)
+    // With cookies, an empty storage says nothing: browsers clear the one and keep the other.
+    else if (!byCookie || stored === null) this.#setTokens(null)
+  }
+
+  /**
+   * Another login may have replaced the session without a message. The server is asked before
+   * anything is sent in that name, once for the same cookies.
+   */
+  #checkCookies(): void {
+    const { tokens } = this
+    if (!tokens || !this.#transport.isReplaced(tokens.csrf)) return
+    const values = this.#transport.csrfValues().join()
+    if (values !== this.#checked) this.#setTokens({ ...tokens, expiresAt: 0 })
+    this.#checked = values
   }
 
   /** Refreshes; the caller holds the lock. */
-  async #renew(used: Tokens): Promise<void> {
-    if (this.tokens !== used) return
+  async #renew(used: Tokens | null): Promise<void> {
+    if (this.tokens !== used || this.state.status === 'signed-out') return
     this.#refuseEarly()
     try {
-      await this.#retry(async () => this.#requestTokens('/refresh', await this.#refreshBody(), false))
+      await this.#retry(async () => this.#requestTokens(REFRESH, await this.#refreshBody(), false))
     } catch (cause) {
       // Without Web Locks another tab may have logged in meanwhile: the refusal is about the old
       // session.
       if (this.tokens !== used) return
       const error = cause as AuthClientError
-      if (error.status === 401 && !error.code.startsWith('http_')) {
+      if (isEnd(error)) {
         await this.#end(error.code)
         throw toSignedOut(cause)
       }
@@ -215,7 +233,7 @@ export class Session {
     path: string,
     body: object,
     fresh: boolean,
-    login = this.tokens?.login ?? '',
+    login = this.tokens ? this.tokens.login : toId(),
   ): Promise<void> {
     const sentAt = this.#platform.now()
     const own = this.tokens
@@ -234,7 +252,8 @@ export class Session {
       expiresAt: sentAt + life,
       life,
       fresh,
-      login,
+      // All tokens of a session have one CSRF value: with another one this is another session.
+      login: path === REFRESH && own?.csrf && csrf_token !== own.csrf ? toId() : login,
     }
     this.#failure = undefined
     await this.#persistence.write(tokens)

@@ -29,8 +29,8 @@ type StoredTokens = Omit<Tokens, 'access'> & {
 }
 
 export interface TokenPersistence {
-  /** Reads what was stored; null when there is nothing. */
-  read(): Promise<Tokens | null>
+  /** Reads what was stored; null after a sign-out, undefined when nothing is known. */
+  read(): Promise<Tokens | null | undefined>
   /** Stores the tokens without the access token; null removes them. */
   write(tokens: Tokens | null): Promise<void>
 }
@@ -39,21 +39,26 @@ export interface TokenPersistence {
 export function openTokenPersistence(
   key: string,
   storage: TokenStorage | null | undefined,
+  byCookie: boolean,
 ): TokenPersistence {
   return {
     async read() {
       try {
-        const stored = readObject((await storage?.getItem(key)) ?? '') as unknown as StoredTokens
-        if (!stored.login) return null
+        const text = await storage?.getItem(key)
+        if (!text) return undefined
+        const stored = readObject(text) as unknown as StoredTokens
+        if (stored.login === undefined) return null
         // An access token that was in memory is gone with the page: treat it as expired.
         return stored.inCookie ? stored : { ...stored, expiresAt: 0 }
       } catch {
-        return null
+        return undefined
       }
     },
     async write(tokens) {
       try {
-        if (tokens === null) return void (await storage?.removeItem(key))
+        // With cookies an empty storage means nothing, so that the sign-out is written down.
+        if (tokens === null)
+          return void (await (byCookie ? storage?.setItem(key, '{}') : storage?.removeItem(key)))
         const { access, ...rest } = tokens
         await storage?.setItem(key, JSON.stringify({ ...rest, inCookie: !access } satisfies StoredTokens))
       } catch {

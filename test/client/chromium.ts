@@ -92,7 +92,7 @@ export async function visit(browser: Browser, url: string): Promise<Visitor> {
     async open(settings = {}) {
       const page = await context.newPage()
       await page.goto(`${url}/tab/?settings=${encodeURIComponent(JSON.stringify(settings))}`)
-      await page.waitForFunction(() => (globalThis as unknown as Tab).auth?.state.status !== 'unknown')
+      await page.waitForFunction(() => (globalThis as unknown as Tab).auth !== undefined)
       return page
     },
   }

@@ -64,6 +64,7 @@ export function openDevice(origin: Origin): Device {
   const timers = new Set<{ at: number; run: () => void }>()
   const locks = createLocks()
   let skew = 0
+  const id = Math.random()
   const device: Device = {
     jar,
     storage,
@@ -110,7 +111,7 @@ export function openDevice(origin: Origin): Device {
     },
     locks,
     open: (name) => {
-      const channel = new BroadcastChannel(`${origin.url} ${name}`)
+      const channel = new BroadcastChannel(`${id} ${name}`)
       channel.unref()
       let closed = false
       let listener: ((event: { readonly data: unknown }) => void) | null = null

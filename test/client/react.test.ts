@@ -97,7 +97,7 @@ describe.runIf(CHROMIUM !== undefined)('the React entry point in a browser', () 
           }),
     )
     await page.goto(`${url}/app/`)
-    await page.waitForSelector('#status:text-is("signed-out")')
+    await page.waitForSelector('#status:text-is("unknown")')
     await page.click('#in')
     await page.waitForSelector('#status:text-is("signed-in fresh")')
     await page.click('#refresh')
