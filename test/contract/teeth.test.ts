@@ -249,6 +249,9 @@ const MUTANTS: Readonly<Record<string, Mutation>> = {
       },
     }
   },
+  'logs no end of a session without a row': (store) => ({
+    end: async (sid, why, call) => (await store.get(sid)) !== null && store.end(sid, why, call),
+  }),
   'logs no tokens': onEntries((entries) => entries.filter(({ kind }) => kind !== 'jti')),
   'logs no cut-offs': onEntries((entries) => entries.filter(({ kind }) => kind !== 'sub')),
   'loses the end of an entry': onEntries((entries) =>

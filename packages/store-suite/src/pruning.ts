@@ -1,5 +1,5 @@
 /** Store suite: pruning. It prunes only what is very old, because suites may share a server. */
-import { ok, strictEqual } from 'node:assert'
+import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import {
   assertRow,
   begin,
@@ -27,6 +27,27 @@ export const PRUNING: Cases = {
     strictEqual(await store.get(sid), null)
     strictEqual((await store.rotate(toCall(sid, 0, { now: THEN + 50 }))).word, 'unknown')
     strictEqual((await store.list({ sub, realm: null }, THEN + 50)).length, 0)
+  },
+
+  'lets the session of a deleted row be ended, with an entry: its access tokens may be valid': async (
+    store,
+  ) => {
+    const { sid, sub } = await begin(store, THEN, { absolute: 100 })
+    await store.prune(THEN + 100 + DAY + 1)
+    const since = await toTail(store)
+    const now = await store.now()
+    strictEqual(await end(store, sid, now), false)
+    const entries = await entriesOf(store, since, [sid])
+    deepStrictEqual(
+      entries.map(({ kind, key }) => [kind, key]),
+      [['sid', sid]],
+    )
+    strictEqual(await store.get(sid), null)
+    strictEqual(
+      await store.isRevoked({ sid, jti: null, sub, realm: null, iat: now, now }),
+      true,
+      'a strict check refuses them in any case',
+    )
   },
 
   'keeps expired and revoked rows until a day after their absolute end, by its own clock': async (store) => {

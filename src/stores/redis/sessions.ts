@@ -124,11 +124,19 @@ const LIST = createScript({
   body: `${ROW}${OWNER}
 local rows = string.sub(log, 1, #log - #'log') .. 's:'
 local sids = redis.call('ZREVRANGE', index, from, from + count - 1)
-local found = { #sids == count and from + count or -1 }
+local found, ended = {}, {}
 for _, sid in ipairs(sids) do
   local r = read(rows .. sid)
-  if isLive(r) and isIn(realm, r) then found[#found + 1] = r end
+  if not isLive(r) then
+    ended[#ended + 1] = sid
+  elseif isIn(realm, r) then
+    found[#found + 1] = r
+  end
 end
+-- No later list reads them again. A caller's clock may be wrong.
+if brought then ended = {} end
+if #ended > 0 then redis.call('ZREM', index, unpack(ended)) end
+table.insert(found, 1, #sids == count and from + count - #ended or -1)
 return found
 `,
 })
