@@ -731,6 +731,17 @@ describe('the rest of Auth', () => {
     ])
   })
 
+  it('jwks publishes no key that has retired', () => {
+    let now = 1_700_000_000
+    const retiring = { alg: 'EdDSA', key: generateKey('EdDSA'), kid: 'old', notAfter: now + 60 } as const
+    const keys = createKeyRing({ signing: generateKey('EdDSA', 'new'), verifying: [retiring] })
+    const auth = createAuth({ keys, clock: () => now })
+    const kids = () => auth.jwks().keys.map(({ kid }) => kid)
+    expect(kids()).toEqual(['new', 'old'])
+    now += 61
+    expect(kids()).toEqual(['new'])
+  })
+
   it('is frozen, and holds no key where a handler could print it', () => {
     const { auth } = setUp()
     expect(Object.isFrozen(auth)).toBe(true)
