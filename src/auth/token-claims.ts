@@ -25,7 +25,7 @@ export interface RefreshIssueOptions<C> {
   readonly expiresAt?: Date | number
   /** From when on it is accepted: a Date, or epoch seconds. Default: at once, without the claim. */
   readonly notBefore?: Date | number
-  /** Granted scopes, such as `['users:read']`. */
+  /** Granted scopes, such as `['users:read']`: at most 512, each of at most 256 characters. */
   readonly scopes?: readonly string[]
   /** Custom claims, written at the top level; registered names are refused. */
   readonly data?: C

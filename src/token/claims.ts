@@ -8,12 +8,22 @@ import type { ErrorCode } from '../errors.ts'
 import { describeType, expected } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
-import { isScope } from './scopes.ts'
+import { isScope, MAX_SCOPES } from './scopes.ts'
 import { type Claims, type PayloadMembers, type PayloadOrigin, TokenPayload } from './token-payload.ts'
 import { type HeaderType, REFRESH_AUDIENCE, TOKEN_TYPES } from './token-type.ts'
 
-/** How many members and levels a payload may have. */
+/** How many levels a payload may have, and how many members beside its scopes. */
 export const PAYLOAD_BOUNDS: JsonBounds = { depth: 16, members: 256 }
+
+/** Whether a payload is within its bounds. Scopes have a bound of their own. */
+export function isWithinPayloadBounds(claims: Claims): boolean {
+  const { scopes = claims['access_scopes'] } = claims
+  const more = Array.isArray(scopes) ? Math.min(scopes.length, MAX_SCOPES) : 0
+  return isWithinBounds(claims, { depth: PAYLOAD_BOUNDS.depth, members: PAYLOAD_BOUNDS.members + more })
+}
+
+const isScopeList = (value: unknown): boolean =>
+  Array.isArray(value) && value.length <= MAX_SCOPES && value.every(isScope)
 
 /** The last moment that a JavaScript `Date` can name, in epoch seconds. */
 const LAST_MOMENT = 8.64e12
@@ -43,8 +53,8 @@ const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
   type: (value) => typeof value === 'string' && Object.hasOwn(TOKEN_TYPES, value),
   fresh: () => true, // neither a boolean nor a deadline means not fresh, not malformed
   csrf: (value) => typeof value === 'string',
-  scopes: (value) => Array.isArray(value) && value.every(isScope),
-  access_scopes: (value) => Array.isArray(value) && value.every(isScope),
+  scopes: isScopeList,
+  access_scopes: isScopeList,
   sid: isText,
   gen: (value) => Number.isSafeInteger(value),
   auth_time: isTime,
@@ -120,7 +130,7 @@ export function readClaims(
   header: HeaderType,
   rules: ClaimRules,
 ): TokenPayload | ClaimFailure {
-  if (!isWithinBounds(claims, PAYLOAD_BOUNDS)) return toMalformed(BOUNDS_REASON)
+  if (!isWithinPayloadBounds(claims)) return toMalformed(BOUNDS_REASON)
   const isTyped = claims['type'] !== undefined && claims['type'] !== null
   if (header.type === null && !isTyped && rules.untyped === true) ignoreMisfits(claims, rules)
   const data = readCustomClaims(claims, rules)

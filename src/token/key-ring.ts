@@ -184,9 +184,15 @@ function importKeys(options: KeyRingOptions): {
     const hint = isRecord(others) && Object.hasOwn(others, 'keys') ? '; of a key set give its `keys`' : ''
     throw new ConfigurationError(`${expected('verifying', 'a list of keys', others)}${hint}`)
   }
-  const verifying = (others as readonly (Key | Jwk)[]).map((key, i) => importKey(`verifying[${i}]`, key))
+  // A key set may hold keys for encryption too. They verify nothing.
+  const verifying = (others as readonly (Key | Jwk)[]).flatMap((key, i) =>
+    isForEncryption(key) ? [] : importKey(`verifying[${i}]`, key),
+  )
   const all = signing === null ? verifying : [signing, ...verifying]
-  if (all.length === 0) throw new ConfigurationError('Expected `signing` or `verifying` to hold a key')
+  if (all.length === 0) {
+    const hint = others.length > 0 ? " for signatures, got only JWKs with `use: 'enc'`" : ''
+    throw new ConfigurationError(`Expected \`signing\` or \`verifying\` to hold a key${hint}`)
+  }
   if (new Set(all.map((key) => key.kid)).size !== all.length) {
     throw new ConfigurationError(
       'Expected every key of the ring to have a `kid` of its own: two are the same',
@@ -207,7 +213,7 @@ function importKey(at: string, value: unknown): ImportedKey {
   const bare = isBareJwk(given)
   if (!bare) checkKnownKeys(at, given, ['alg', 'key', 'kid', 'notAfter', 'passphrase'])
   refuseUndefined(at, given, ['notAfter'])
-  const algorithm = readAlgorithm(`${at}.alg`, given.alg, bare)
+  const algorithm = readAlgorithm(`${at}.alg`, given.alg, bare ? given : null)
   const source: unknown = bare ? given : given.key
   const key = readKey({
     at: bare ? at : `${at}.key`,
@@ -265,10 +271,20 @@ function isBareJwk(given: Key | Jwk): given is Jwk {
   return 'kty' in given
 }
 
-function readAlgorithm(at: string, name: unknown, isJwk: boolean): Algorithm {
+/** Whether a value is a JWK that is for encryption by its own words (RFC 7517 section 4.2). */
+function isForEncryption(value: unknown): boolean {
+  return isRecord(value) && 'kty' in value && value['use'] === 'enc'
+}
+
+/** @param jwk the key that should have said it; null where the option says it */
+function readAlgorithm(at: string, name: unknown, jwk: Jwk | null): Algorithm {
   const algorithm = typeof name === 'string' ? ALGORITHMS.get(name) : undefined
   if (algorithm !== undefined) return algorithm
-  const hint = isJwk && name === undefined ? '; for a JWK without `alg` give { alg, key: jwk }' : ''
+  const kid = /^[\w.~-]{1,64}$/.test(jwk?.kid ?? '') ? ` (kid ${jwk?.kid})` : ''
+  const hint =
+    jwk !== null && name === undefined
+      ? `; for a JWK without \`alg\`${kid} give { alg, key: jwk }, with what its issuer signs with`
+      : ''
   throw new ConfigurationError(`${expected(at, `one of ${[...ALGORITHMS.keys()].join(', ')}`, name)}${hint}`)
 }
 
@@ -308,7 +324,7 @@ const MODULUS_BITS = 3072
  * @throws {ConfigurationError} for an unknown algorithm
  */
 export function generateKey(alg: AlgorithmName, kid?: string): Jwk {
-  const algorithm = readAlgorithm('alg', alg, false)
+  const algorithm = readAlgorithm('alg', alg, null)
   const key = copyKey(GENERATORS[algorithm.kty](algorithm))
   const name = kid ?? toDefaultKid(key, algorithm)
   return { ...(key.export({ format: 'jwk' }) as Jwk), alg, kid: name, use: 'sig' }

@@ -27,6 +27,9 @@ function covers(granted: string, required: string): boolean {
   return required === root || required.startsWith(`${root}:`)
 }
 
+/** The most scopes of a token; so many of ten characters fill one of 8,192. */
+export const MAX_SCOPES = 512
+
 /** The longest scope, in characters. */
 const MAX_SCOPE_LENGTH = 256
 

@@ -5,10 +5,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
-import { findJsonMisfit, isWithinBounds } from '../internal/json.ts'
-import { isClaim, isReservedClaim, PAYLOAD_BOUNDS } from './claims.ts'
+import { findJsonMisfit } from '../internal/json.ts'
+import { isClaim, isReservedClaim, isWithinPayloadBounds, PAYLOAD_BOUNDS } from './claims.ts'
 import { prepareSignJws } from './jws.ts'
 import type { KeyRing } from './key-ring.ts'
+import { MAX_SCOPES } from './scopes.ts'
 import { TOKEN_TYPES, type TokenType, toRefreshAudience } from './token-type.ts'
 
 /** The claims of one token to be issued, as plain values; undefined leaves a claim out. */
@@ -134,9 +135,9 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
       ...claims.data,
     }
     const payload = JSON.stringify(members)
-    if (payload.length > SHORT_PAYLOAD && !isWithinBounds(members, PAYLOAD_BOUNDS)) {
+    if (payload.length > SHORT_PAYLOAD && !isWithinPayloadBounds(members)) {
       throw new TypeError(
-        `Expected \`data\` and \`scopes\` to have at most ${PAYLOAD_BOUNDS.members} members together with all other claims`,
+        `Expected \`data\` to have at most ${PAYLOAD_BOUNDS.members} members together with all other claims but \`scopes\``,
       )
     }
     const token = sign(payload)
@@ -185,6 +186,8 @@ function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
   }
   if (nbf !== undefined && !(nbf < exp))
     throw new TypeError('Expected `notBefore` to lie before the end of the token')
+  if (Array.isArray(scopes) && scopes.length > MAX_SCOPES)
+    throw new TypeError(`Expected \`scopes\` to be at most ${MAX_SCOPES} names, got ${scopes.length}`)
   if (scopes !== undefined && !isClaim('scopes', scopes)) {
     throw new TypeError(
       "Expected `scopes` to be a list of names such as 'users:read', without blanks (RFC 6749 section 3.3)",

@@ -76,6 +76,11 @@ const TABLE: readonly (readonly [string, Record<string, unknown>, string])[] = [
   ['17 levels', { x: nested(16) }, 'token_malformed'],
   ['256 members', members(250), 'accepted'],
   ['257 members', members(251), 'token_malformed'],
+  ['512 scopes beside them', { ...members(249), scopes: Array(512).fill('s') }, 'accepted'],
+  ['513 scopes', { scopes: Array(513).fill('s') }, 'token_malformed'],
+  ['257 members beside scopes', { ...members(250), scopes: ['s'] }, 'token_malformed'],
+  ['a scope that is a list', { scopes: [Array(300).fill('s')] }, 'token_malformed'],
+  ['512 scopes under another name', { roles: Array(512).fill('s') }, 'token_malformed'],
 ]
 
 describe('the claims of a token signed by us', () => {

@@ -132,7 +132,8 @@ const REFUSALS: readonly (readonly [string, any, RegExp])[] = [
     { verifying: [{ alg: 'PS256', key: RS }] },
     /`verifying\[0\]\.key\.alg` to be 'PS256', as given beside the key/,
   ],
-  ['a JWK for encryption', { verifying: [{ ...RS, use: 'enc' }] }, /`verifying\[0\]\.use` to be 'sig'/],
+  ['only keys for encryption', { verifying: [{ ...RS, use: 'enc' }] }, /got only JWKs with `use: 'enc'`/],
+  ['a signing key for encryption', { signing: { ...RS, use: 'enc' } }, /`signing\.use` to be 'sig'/],
   [
     'a JWK that may only encrypt',
     { verifying: [{ ...RS, key_ops: ['encrypt'] }] },
@@ -240,6 +241,16 @@ describe('createKeyRing', () => {
       .flatMap((k) => [k?.key, k?.key?.n, k?.n, k?.d, k?.x])
       .filter((t) => typeof t === 'string' && t.length > 8)
     for (const text of texts) expect(complaint).not.toContain(text.slice(0, 12))
+  })
+
+  it('passes over the keys of a set that are for encryption, whatever their algorithm', async () => {
+    const forEncryption = { ...RS_PUBLIC, alg: 'RSA-OAEP', use: 'enc', kid: 'e' }
+    const set = {
+      keys: [forEncryption, { ...RS_PUBLIC, use: 'sig', kid: 's' }, { ...forEncryption, alg: undefined }],
+    }
+    const ring = createKeyRing({ verifying: set.keys as never })
+    expect(ring.keys.map(({ kid }) => kid)).toEqual(['s'])
+    expect(ring.jwks.keys).toHaveLength(1)
   })
 
   it.each([

@@ -214,6 +214,21 @@ describe('what cannot be read is told in words', () => {
       /`verifying\[0\]\.alg` to be one of .*for a JWK without `alg` give \{ alg, key: jwk \}/,
     ],
     [
+      'one JWK of a set without alg',
+      {
+        verifying: [
+          { ...JSON.parse(JWK), alg: 'ES256', kid: 'a' },
+          { ...JSON.parse(JWK), kid: 'Kd-7_b' },
+        ],
+      },
+      /`verifying\[1\]\.alg` .*for a JWK without `alg` \(kid Kd-7_b\) give \{ alg, key: jwk \}/,
+    ],
+    [
+      'one with a kid that is long or has blanks',
+      { verifying: [{ ...JSON.parse(JWK), kid: 'a b' }] },
+      /for a JWK without `alg` give/,
+    ],
+    [
       'an RSA key without its primes',
       { signing: { ...RSA.privateKey.export({ format: 'jwk' }), alg: 'RS256', p: undefined } },
       /`signing\.p` to be the first prime/,
