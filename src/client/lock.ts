@@ -18,11 +18,12 @@ export function createLock(
 ): Lock {
   let tail: Promise<unknown> = Promise.resolve()
   return async (work) => {
-    if (!locks) {
-      const done = tail.then(work)
+    const queue = (run: typeof work): ReturnType<typeof work> => {
+      const done = tail.then(run)
       tail = done.catch(() => undefined)
       return done
     }
+    if (!locks) return queue(work)
     const controller = new AbortController()
     const stop = after(LOCK_DEADLINE, () => controller.abort())
     let begun = false
@@ -31,9 +32,11 @@ export function createLock(
       stop()
       return work()
     }
-    return locks.request(name, { signal: controller.signal }, start).catch((error) => {
+    try {
+      return await locks.request(name, { signal: controller.signal }, start)
+    } catch (error) {
       if (begun) throw error
-      return start()
-    })
+      return queue(start)
+    }
   }
 }

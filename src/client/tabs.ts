@@ -7,7 +7,7 @@
  * rest.
  */
 import { createLock, type Lock } from './lock.ts'
-import type { Platform } from './platform.ts'
+import type { Platform, TabChannel, TabLocks } from './platform.ts'
 
 /** The tabs, seen from one of them. `M` is the message that they send each other. */
 export interface Tabs<M> {
@@ -44,7 +44,7 @@ export function openTabs<M>(
   { locks, open, after }: Partial<Platform> & Pick<Platform, 'after'>,
   onMessage: (message: M) => void,
 ): Tabs<M> {
-  let channel = open?.(name)
+  let channel = openChannel(open, name)
   const known = new Map<string, (() => void) | true>()
   let last: TabEnvelope<M> | undefined
   // Ends the announcement of our last message: the others should ask for the newest one, ours or
@@ -79,7 +79,7 @@ export function openTabs<M>(
 
   /** Waits for what other tabs published before we got the lock, a second at most. */
   const catchUp = async (): Promise<void> => {
-    const { held = [] } = (await locks?.query()) ?? {}
+    const held = await listLocks(locks)
     const ids = held.map((lock) => lock.name?.split(`${name} `)[1])
     await Promise.all(ids.map((id) => id && channel && known.get(id) !== true && receive(id)))
   }
@@ -105,7 +105,8 @@ export function openTabs<M>(
             after(ANNOUNCED_FOR, end)
           })
         }
-        locks.request(`${name} ${id}`, {}, announce).catch(resolve)
+        const request = async () => locks.request(`${name} ${id}`, {}, announce)
+        request().catch(resolve)
       })
     },
     close() {
@@ -113,6 +114,24 @@ export function openTabs<M>(
       // Work that goes on after this is this tab's alone.
       channel = undefined
     },
+  }
+}
+
+function openChannel(open: Platform['open'], name: string): TabChannel | undefined {
+  try {
+    return open?.(name)
+  } catch {
+    // Denied, as where cookies are blocked: this tab is alone.
+    return undefined
+  }
+}
+
+async function listLocks(locks: TabLocks | undefined): Promise<readonly { readonly name?: string }[]> {
+  try {
+    return (await locks?.query())?.held ?? []
+  } catch {
+    // Denied in frames of other sites, where requests may be allowed.
+    return []
   }
 }
 

@@ -187,3 +187,20 @@ describe.each([
     expect(device.signedOut).toEqual([])
   })
 })
+
+it('a browser that has every API and denies it is one with none of them', async () => {
+  const denied = (): never => {
+    throw new DOMException('The operation is insecure.', 'SecurityError')
+  }
+  const locks = { request: denied, query: denied }
+  const origin = await startOrigin()
+  const device = openDevice(origin)
+  const platform = { open: denied, locks, cookies: denied }
+  const auth = await openSignedIn(device, { platform, storage: null })
+  await device.pass(150)
+  const calls = Array.from({ length: 5 }, () => auth.fetch('/protected', { method: 'POST' }))
+  expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array(5).fill(200))
+  expect(origin.count('/auth/refresh')).toBe(1)
+  await auth.logout()
+  expect(auth.state.status).toBe('signed-out')
+})
