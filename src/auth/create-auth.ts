@@ -127,10 +127,7 @@ function connect<C, U>(settings: Settings<C, U>) {
   const backend = connectBackend(settings, issuer)
   const hasStore = backend !== null
   const revocation = createRevocationCheck(backend, settings)
-  const checkSubject = async (payload: TokenPayload<C>): Promise<void> => {
-    if (settings.subject !== null) await loadSubject(payload, settings.subject)
-  }
-  const sessionApi = createSessionApi(backend, issuer, { leeway, origin: settings, checkSubject })
+  const sessionApi = createSessionApi(backend, issuer, leeway, settings)
 
   const verifySettings = toVerifySettings(settings, hasStore)
   const verifier = new Verifier(verifySettings)
@@ -150,7 +147,7 @@ function connect<C, U>(settings: Settings<C, U>) {
     revocation,
     isRevoked,
     async renew(payload, until) {
-      await checkSubject(payload)
+      if (!hasStore) await checkSubject(payload, settings)
       const token = issuer.renew(payload, until, await revocation.renewGrants(payload))
       return toLines({ access: toCookieToken(token) })
     },
@@ -203,6 +200,7 @@ function connectBackend<C, U>(settings: Settings<C, U>, issuer: TokenIssuer<C>):
       issue: (claims) => issuer.issue(claims),
       clock,
       ownClock,
+      checkSubject: (payload) => checkSubject(payload, settings),
       emit: ({ kind, sid, sub }) => emit(on, kind, { sid, sub }),
     })
   )
@@ -244,6 +242,11 @@ function decodeCookieToken(token: string): CookieToken {
 
 /** How long the option `subject` may take, in seconds. */
 const DEADLINE = 5
+
+/** Refuses a user who is gone, where the application can tell. */
+async function checkSubject<C, U>(payload: TokenPayload<C>, { subject }: Settings<C, U>): Promise<void> {
+  if (subject !== null) await loadSubject(payload, subject)
+}
 
 /** Loads a user, and distinguishes an unknown one from a loader that failed. */
 async function loadSubject<C, U>(

@@ -96,25 +96,18 @@ export interface SessionApi<C> {
   revokeSubject(subject: string): Promise<number>
 }
 
-/** What the sessions of one application build on, beside the store and the issuer. */
-export interface SessionApiContext<C> {
-  /** Forgiven clock skew, in seconds. */
-  readonly leeway: number
-  /** Whose payloads are taken. */
-  readonly origin: PayloadOrigin
-  /** Refuses a user who is gone. @throws {AuthError} `subject_unknown`, `store_unavailable` */
-  readonly checkSubject: (payload: TokenPayload<C>) => Promise<void>
-}
-
 /**
  * Creates the sessions of one application.
  *
  * @param backend null without a store
+ * @param leeway forgiven clock skew, in seconds
+ * @param origin whose payloads are accepted
  */
 export function createSessionApi<C>(
   backend: SessionBackend<C> | null,
   issuer: TokenIssuer<C>,
-  { leeway, origin, checkSubject }: SessionApiContext<C>,
+  leeway: number,
+  origin: PayloadOrigin,
 ): SessionApi<C> {
   const requireBackend = (): SessionBackend<C> => {
     if (backend !== null) return backend
@@ -138,13 +131,11 @@ export function createSessionApi<C>(
     async refresh(payload) {
       const { sessions } = requireBackend()
       requireVerifiedBy(origin, payload)
-      await checkSubject(payload)
       return sessions.refresh(payload)
     },
     async stepUp(payload, verify, options) {
       const { sessions } = requireBackend()
       requireVerifiedBy(origin, payload)
-      await checkSubject(payload)
       return sessions.stepUp(payload, verify, options)
     },
   }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../internal/duration.ts'
 import type { IssueToken } from '../token/issued-token.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import { AttemptCounter } from './attempt-counter.ts'
 import type { SessionSettings, StoreSettings } from './resolve-session-options.ts'
 import { RevocationFeed } from './revocation-feed.ts'
@@ -28,13 +29,15 @@ export interface SessionBackend<C> {
 }
 
 /** What the parts need of the application. */
-export interface BackendContext {
+export interface BackendContext<C> {
   /** Signs tokens. */
   readonly issue: IssueToken
   /** The time in epoch seconds. */
   readonly clock: Clock
   /** The application's own clock, which then rules in the store, too; null for the system's. */
   readonly ownClock: Clock | null
+  /** Refuses a user who is gone. @throws {AuthError} `subject_unknown`, `store_unavailable` */
+  readonly checkSubject: (payload: TokenPayload<C>) => Promise<void>
   /** Notifies the application's listeners. */
   readonly emit: (event: SessionEvent) => void
 }
@@ -45,12 +48,13 @@ const CALL_DEADLINE = 2
 /** Connects the parts of one application. It calls nothing: the first use does. */
 export function createSessionBackend<C>(
   { store, sessions: settings, revocation, concurrency }: StoreSettings<C>,
-  { issue, clock, ownClock, emit }: BackendContext,
+  { issue, clock, ownClock, checkSubject, emit }: BackendContext<C>,
 ): SessionBackend<C> {
   const storeClient = new StoreClient(store, { deadline: CALL_DEADLINE, inFlight: concurrency }, ownClock)
   const revocations = new RevocationFeed(storeClient, revocation, store.knows?.bind(store))
-  const revoker = new SessionRevoker({ storeClient, revocations, settings, clock, emit })
-  const sessions = new Sessions({ storeClient, revocations, settings, clock, emit, issue, revoker })
+  const shared = { storeClient, revocations, settings, clock, emit }
+  const revoker = new SessionRevoker(shared)
+  const sessions = new Sessions({ ...shared, issue, checkSubject, revoker })
   const takesBack = typeof store.forgetAttempts === 'function'
   const attempts = takesBack ? new AttemptCounter(storeClient) : null
   return { storeClient, revocations, revoker, attempts, settings, sessions }

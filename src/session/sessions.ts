@@ -47,6 +47,8 @@ export interface SessionDependencies<C> extends Pick<RevokerDependencies, 'store
   readonly issue: IssueToken
   /** Knows what is revoked, as far as this process was told. */
   readonly revocations: Pick<RevocationFeed, 'knowsRevoked'>
+  /** Refuses a user who is gone. @throws {AuthError} `subject_unknown`, `store_unavailable` */
+  readonly checkSubject: (payload: TokenPayload<C>) => Promise<void>
   /** Ends sessions. */
   readonly revoker: SessionRevoker
 }
@@ -216,11 +218,18 @@ export class Sessions<C> {
 
   /**
    * The user's current rights; null without the option `rights`. Ends the session of a user who has
-   * none.
+   * none, and refuses one whom the option `subject` does not find.
    *
-   * @throws {AuthError} `session_revoked`, `store_unavailable`
+   * @throws {AuthError} `session_revoked`, `subject_unknown`, `store_unavailable`
    */
   async currentRights(payload: TokenPayload<C>): Promise<Rights | null> {
+    // First, as this one ends the session.
+    const rights = await this.#loadRights(payload)
+    await this.#deps.checkSubject(payload)
+    return rights
+  }
+
+  async #loadRights(payload: TokenPayload<C>): Promise<Rights | null> {
     const { rights } = this.#deps.settings
     if (rights === null) return null
     let current: unknown

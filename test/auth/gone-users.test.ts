@@ -93,6 +93,16 @@ describe('sessions', () => {
     expect(await codeOf(() => auth.sessions.stepUp(access, async () => ({})))).toBe('subject_unknown')
   })
 
+  it('end where `rights` say so, whatever `subject` finds', async () => {
+    const { auth, users, post } = open(true, { sessions: { store: memoryStore(), rights: () => null } })
+    for (const isKnown of [true, false]) {
+      const { refresh_token } = await auth.sessions.start('alice')
+      if (!isKnown) users.delete('alice')
+      expect(await post('refresh', { refresh_token })).toEqual([401, 'session_revoked'])
+      expect(await auth.sessions.list('alice')).toEqual([])
+    }
+  })
+
   it.each([undefined, true, 'admin', ['read']])(
     'whose `rights` are %j get no token, and go on when they are right',
     async (wrong) => {
