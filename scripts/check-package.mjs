@@ -21,7 +21,7 @@ const PEERS = { '@nestjs/common': '11.2.10', react: '19.3.1', 'reflect-metadata'
 
 const folder = mkdtempSync(join(tmpdir(), 'tokenwright-package-'))
 const wanted = process.argv.slice(2)
-const wants = (part) => wanted.includes(part)
+const wants = (name) => wanted.includes(name)
 
 function bin(name) {
   return join(ROOT, 'node_modules/.bin', name)
@@ -128,15 +128,15 @@ storeSuite(async () => ({ store: memoryStore() }), { describe, it })`,
     check(`publint ${packed.split('/').at(-1)}`, folder, [bin('publint'), 'run', packed, '--strict'])
 }
 
-/** Parts that run at the same time: the first installs, the second compiles. */
+/** Checks that run at the same time: the first installs, the second compiles. */
 const GROUPS = [
   ['use', 'packages', 'installs'],
   ['types', 'jest'],
 ]
 
 /** Runs one group in a process of its own, and adds what it counted. */
-async function runGroup(parts) {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...parts])
+async function runGroup(names) {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...names])
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += bytes))
   await once(child, 'close')
@@ -146,7 +146,7 @@ async function runGroup(parts) {
   tally.failed += Number(failed ?? 1)
 }
 
-function runParts() {
+function runChecks() {
   const tarball = pack('.')
   if (wants('use')) {
     check('publint --strict', folder, [bin('publint'), 'run', tarball, '--strict'])
@@ -161,7 +161,7 @@ function runParts() {
 
 try {
   if (wanted.length === 0) await Promise.all(GROUPS.map(runGroup))
-  else runParts()
+  else runChecks()
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

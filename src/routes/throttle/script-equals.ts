@@ -1,4 +1,3 @@
-// cspell:ignore fffd
 /**
  * Characters of other scripts than Latin that the usual collations of MySQL and MariaDB treat as
  * one: kana of both kinds, letters with and without a hook, letters above others. As MariaDB 10.11
