@@ -5,8 +5,9 @@
  */
 import { AuthError, isAuthError, toReason } from '../errors.ts'
 import { checkRequestCsrf, checkRequestOrigin } from '../http/csrf.ts'
+import { extractFromHeader } from '../http/extract-token.ts'
 import type { RequestPort } from '../http/request-port.ts'
-import type { ExtractedToken } from '../http/token-sources.ts'
+import type { ExtractedToken, HeaderRow } from '../http/token-sources.ts'
 import { expected } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { emit, type Listeners } from '../internal/listeners.ts'
@@ -33,6 +34,8 @@ export interface AuthenticatedRequest<C> {
 export interface PipelineDependencies<C> {
   /** Verifies tokens. */
   readonly verifier: Verifier<C>
+  /** The header of the token. */
+  readonly header: HeaderRow
   /** Takes a ticket in place of a token, once; null without a session store. */
   readonly redeemTicket: ((ticket: string) => Promise<TokenPayload<C>>) | null
   /** Checks tokens against the store. */
@@ -64,7 +67,10 @@ export class Pipeline<C> {
     request: RequestPort,
     requirement: PreparedRequirement,
   ): Promise<AuthenticatedRequest<C> | null> {
-    const extracted = await requirement.extract(request)
+    const { verifier, header } = this.#deps
+    const extracted = requirement.isHeaderOnly
+      ? extractFromHeader(request, { header })
+      : await requirement.extract(request)
     if (extracted === null) {
       if (requirement.optional) return null
       throw new AuthError('token_missing')
@@ -75,9 +81,9 @@ export class Pipeline<C> {
     const payload =
       extracted.location === 'ticket'
         ? await this.#redeemTicket(extracted.text, requirement)
-        : await this.#verify(extracted, requirement)
+        : (verifier.lookup(extracted, requirement) ?? (await verifier.verify(extracted, requirement)))
     if (isByCookie) await checkRequestCsrf(request, requirement.csrf, payload.csrf)
-    await this.checkRevocation(payload, requirement)
+    if (!this.isKnownGood(payload, requirement)) await this.checkRevocation(payload, requirement)
     this.authorize(payload, requirement)
     if (isByCookie && requirement.renew !== null) await this.#renew(request, payload, requirement.renew)
     return { payload, extracted }
@@ -87,8 +93,10 @@ export class Pipeline<C> {
   async verifyToken(token: string, requirement: PreparedRequirement): Promise<TokenPayload<C>> {
     if (typeof token !== 'string')
       throw new AuthError('token_malformed', { cause: toReason(expected('token', 'a string', token)) })
-    const payload = await this.#verify({ text: token, start: 0 }, requirement)
-    await this.checkRevocation(payload, requirement)
+    const { verifier } = this.#deps
+    const raw: RawToken = { text: token, start: 0 }
+    const payload = verifier.lookup(raw, requirement) ?? (await verifier.verify(raw, requirement))
+    if (!this.isKnownGood(payload, requirement)) await this.checkRevocation(payload, requirement)
     return this.authorize(payload, requirement)
   }
 
@@ -98,8 +106,20 @@ export class Pipeline<C> {
     const failure = decideTimes(toSpan(payload, leeway, hasStore), clock())
     if (failure !== undefined) throw new AuthError(failure)
     requireTypeAndRealm(payload, requirement)
-    await this.checkRevocation(payload, requirement)
+    if (!this.isKnownGood(payload, requirement)) await this.checkRevocation(payload, requirement)
     return this.authorize(payload, requirement)
+  }
+
+  /**
+   * Whether what this process knows of revocations is enough; if not, `checkRevocation` asks the
+   * store and the blocklist.
+   *
+   * @throws {AuthError} `token_revoked` for a token that is known to be revoked
+   */
+  isKnownGood(payload: TokenPayload<C>, requirement: PreparedRequirement): boolean {
+    const { revocation, isRevoked } = this.#deps
+    const isKnown = requirement.revocation === 'off' || revocation.checkKnown(payload, requirement)
+    return isKnown && isRevoked === null
   }
 
   /** Refuses a token that is revoked in the store or in the application's blocklist. */
@@ -115,11 +135,6 @@ export class Pipeline<C> {
     const failure = decideAuthorization(payload, requirement, this.#deps.clock)
     if (failure !== undefined) throw failure
     return payload
-  }
-
-  async #verify(token: RawToken, requirement: PreparedRequirement): Promise<TokenPayload<C>> {
-    const { verifier } = this.#deps
-    return verifier.lookup(token, requirement) ?? (await verifier.verify(token, requirement))
   }
 
   async #redeemTicket(ticket: string, requirement: PreparedRequirement): Promise<TokenPayload<C>> {

@@ -175,10 +175,13 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
     ): Authenticator<R, C, U> {
       const prepared = prepare(requirement)
       const authenticate = async (request: RequestPort): Promise<AuthContext<PayloadFor<R, C>, U>> => {
-        const found = await requests.authenticate(request, prepared)
-        const auth = (found?.payload ?? null) as PayloadFor<R, C>
-        if (load === undefined) return { auth }
-        return { auth, subject: await requests.report(request, () => load(auth)) }
+        try {
+          const found = await pipeline.authenticate(request, prepared)
+          const auth = (found?.payload ?? null) as PayloadFor<R, C>
+          return load === undefined ? { auth } : { auth, subject: await load(auth) }
+        } catch (error) {
+          return requests.report(error, request)
+        }
       }
       if (load !== undefined) return authenticate
       return (request) => {
@@ -236,7 +239,7 @@ class RequestAuthenticator<C> {
     try {
       return this.lookup(value, header.prefix.length, requirement)
     } catch (error) {
-      return this.#report(error, request)
+      return this.report(error, request)
     }
   }
 
@@ -263,20 +266,12 @@ class RequestAuthenticator<C> {
     try {
       return await this.#deps.pipeline.authenticate(request, requirement)
     } catch (error) {
-      return this.#report(error, request)
+      return this.report(error, request)
     }
   }
 
-  /** Runs work that may refuse a request, and reports the refusal. */
-  async report<T>(request: RequestPort, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      return this.#report(error, request)
-    }
-  }
-
-  #report(error: unknown, request: RequestPort): never {
+  /** Reports a refusal, and throws it on. */
+  report(error: unknown, request: RequestPort): never {
     if (!isAuthError(error)) {
       this.#deps.refusals.reportFailure(error, request)
       throw error

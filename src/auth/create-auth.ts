@@ -137,6 +137,7 @@ function connect<C, U>(settings: Settings<C, U>) {
   const toLines = toCookieLines(settings)
   const pipeline = new Pipeline<C>({
     verifier,
+    header: settings.http.sources.header,
     redeemTicket:
       tickets &&
       (async (ticket) => {

@@ -99,7 +99,10 @@ const READERS: { readonly [L in (typeof EXPLICIT)[number]]: Reader } = {
  * RFC 6750 section 2.1. The first lines serve nearly every request. They leave the token in the
  * header's value: the cache compares a whole value three times as fast as a slice of it.
  */
-function extractFromHeader(request: RequestPort, { header }: TokenSourceSettings): ExtractedToken | null {
+export function extractFromHeader(
+  request: RequestPort,
+  { header }: Pick<TokenSourceSettings, 'header'>,
+): ExtractedToken | null {
   const { name, prefix, scheme } = header
   const value = request.header(name)
   if (typeof value === 'string' && value.startsWith(prefix) && isOneWord(value, prefix.length))
