@@ -50,7 +50,9 @@ describe.skipIf(!HAS_REDIS)('a cluster of three masters', () => {
         const keys = await client.keys('*')
         client.disconnect()
         return new Set(
-          keys.map((key) => /^\{(\w+)\}:[sucja]:|^\{(\w+)\}:(?:log|due)$/.exec(key)?.slice(1).join('')),
+          keys.map((key) =>
+            /^\{(\w+)\}:[sucja]:|^\{(\w+)\}:(?:log(?::trimmed|:pruned)?|due)$/.exec(key)?.slice(1).join(''),
+          ),
         )
       }),
     )

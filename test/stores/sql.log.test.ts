@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LogEntry, Store } from '../../src/session/store.ts'
 import { createDatabase, type Run } from '../../src/stores/sql/database.ts'
 import { createQueries } from '../../src/stores/sql/queries.ts'
+import { PROVE } from '../invariants/size.ts'
 import { type Db, HAS, openDatabase, type TestDatabase, toDraft, together, toRaw } from './sql-databases.ts'
 import { startWorkers, type Worker } from './sql-workers.ts'
 
@@ -147,4 +148,40 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the log on %s', (dialec
       expect(await store.list({ sub, realm: null }, null)).toHaveLength(1)
     })
   })
+})
+
+describe.each(['postgres', 'mysql', 'sqlite'] as const)('a long log on %s (S26)', (dialect) => {
+  it.skipIf(!HAS[dialect])(
+    'is pruned behind entries that live long, and read anew',
+    async () => {
+      const test = await openDatabase(dialect)
+      const [live, all] = PROVE ? [300_000, 1_000_000] : [3000, 9000]
+      const now = Date.now()
+      try {
+        for (let from = 0; from < all; from += 1000) {
+          const rows = Array.from({ length: 1000 }, (_, i) => {
+            const id = from + i + 1
+            const [kind, until] = id <= live ? ['sub', now + 3e10] : ['sid', now - 1000]
+            return `(${id}, '${kind}', 'h${id}', 'k${id}', ${now - 1e6}, ${until})`
+          })
+          const columns = 'id, kind, key_hash, entry_key, revoked_at, until_at'
+          await test.sql(`insert into tokenwright_log (${columns}) values ${rows.join(', ')}`)
+        }
+        await test.sql(`update tokenwright_counters set n = ${all} where name = 'log'`)
+        let gone = 0
+        while (gone < all - live) {
+          const deleted = await test.store.prune(null)
+          expect(deleted).toBeGreaterThan(0)
+          gone += deleted
+        }
+        expect(gone).toBe(all - live)
+        expect(await follow(test.store, Promise.resolve())).toHaveLength(live)
+        await test.store.revokeToken('one more', now / 1000 + 600, null)
+        expect(await follow(test.store, Promise.resolve())).toHaveLength(live + 1)
+      } finally {
+        await test.close()
+      }
+    },
+    600_000,
+  )
 })

@@ -10,15 +10,20 @@ import { createScript, fromRedisTime, type Runner } from './script.ts'
 /** Lua that writes the log. Needs the key `log`. */
 export const APPEND = `
 local function hasPassed(entry) return tonumber(entry[2][8]) <= now end
--- Deletes entries at the front of the log that have passed, more than are added, so that it shrinks.
+-- Looks at more entries than are added, and deletes those that have passed, so that the log shrinks.
+-- Continues after the last entry that it looked at: entries that live long hold back no others.
 -- Not by a caller's clock: one process with a wrong clock would delete the log of all others.
 local function trim(added)
   if brought then return end
+  local place, count = log .. ':trimmed', math.min(added + 4, 1000)
+  local seen = redis.call('GET', place) or '0-0'
+  local entries = redis.call('XRANGE', log, '(' .. seen, '+', 'COUNT', count)
   local ids = {}
-  for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(added + 4, 1000))) do
+  for _, entry in ipairs(entries) do
     if hasPassed(entry) then ids[#ids + 1] = entry[1] end
   end
   if #ids > 0 then redis.call('XDEL', log, unpack(ids)) end
+  redis.call('SET', place, #entries == count and entries[count][1] or '0-0')
 end
 -- Readers and hasPassed go by the order of the fields. A realm is JSON, for subjects only.
 local function append(kind, key, at, till, realm)
@@ -52,8 +57,11 @@ return { now, more, seen, running, fields }
 
 const PRUNE = createScript({
   keys: 'log due',
-  args: 'seen #count',
+  args: '#count',
   body: `
+-- Continues where the last pruning stopped: entries that live long are not read each time.
+local place = log .. ':pruned'
+local seen = redis.call('GET', place) or '0-0'
 local ended = redis.call('ZRANGEBYSCORE', due, '-inf', string.format('%.0f', now), 'LIMIT', 0, count)
 local entries = redis.call('XRANGE', log, '(' .. seen, '+', 'COUNT', count)
 local passed = {}
@@ -69,8 +77,8 @@ for _, key in ipairs(ended) do
 end
 if #ended > 0 then redis.call('ZREM', due, unpack(ended)) end
 if #passed > 0 then gone = gone + redis.call('XDEL', log, unpack(passed)) end
-local more = (#ended == count or #entries == count) and 1 or 0
-return { gone, more, #entries > 0 and entries[#entries][1] or seen }
+if #entries == count then redis.call('SET', place, entries[count][1]) else redis.call('DEL', place) end
+return { gone, (#ended == count or #entries == count) and 1 or 0 }
 `,
 })
 
@@ -100,15 +108,13 @@ export function createLog(run: Runner, keys: Keys): Pick<RevocationStore, 'readL
 
     async prune(now) {
       let total = 0
-      let seen = '0-0'
       for (let batch = 0; batch < MOST_BATCHES; batch++) {
-        const [gone, more, last] = await run(PRUNE, {
+        const [gone, more] = await run(PRUNE, {
           keys: [keys.log, keys.due],
-          args: [seen, PRUNE_BATCH],
+          args: [PRUNE_BATCH],
           now,
         })
         total += Number(gone)
-        seen = String(last)
         if (Number(more) === 0) break
       }
       return total
