@@ -3,6 +3,7 @@
  * and any other `(Request) => Response` can be mounted in `http.createServer`, Express, Koa and
  * Fastify. It only translates.
  */
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -12,6 +13,7 @@ import { discard, isUnread, readHttpHeader } from '../http/node-request.ts'
 import type { RequestInfo } from '../http/request-port.ts'
 import { parseTarget } from '../http/request-target.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { warn } from '../internal/warn.ts'
 import { toFailure } from './guards.ts'
 
 /** A handler of fetch requests, with the address of the client. */
@@ -158,9 +160,9 @@ let hasWarned = false
 function warnConsumed(): void {
   if (hasWarned) return
   hasWarned = true
-  process.emitWarning(
+  warn(
+    'TOKENWRIGHT_BODY_CONSUMED',
     'The body of a request was read before `toNodeHandler`, and is not at `req.body`: mount the handler before the parser of bodies (Fastify: in a scope without content type parsers).',
-    { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_BODY_CONSUMED' },
   )
 }
 

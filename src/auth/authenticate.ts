@@ -3,6 +3,7 @@
  * its CSRF value, check revocation, authorize, return. Each step throws its own `AuthError`.
  * `authenticator.ts` has the entry points, and the shorter path of a cached token.
  */
+
 import { AuthError, isAuthError, toReason } from '../errors.ts'
 import { checkRequestCsrf, checkRequestOrigin } from '../http/csrf.ts'
 import { extractFromHeader } from '../http/extract-token.ts'
@@ -12,6 +13,7 @@ import { expected } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { emit, type Listeners } from '../internal/listeners.ts'
 import { toOutage } from '../internal/outage.ts'
+import { createWarnOnce } from '../internal/warn.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import { decideTimes, toSpan } from '../token/claims.ts'
 import type { RawToken } from '../token/token-cache.ts'
@@ -57,6 +59,7 @@ export interface PipelineDependencies<C> {
 /** The steps of one application. */
 export class Pipeline<C> {
   readonly #deps: PipelineDependencies<C>
+  readonly #warn = createWarnOnce()
 
   constructor(deps: PipelineDependencies<C>) {
     this.#deps = deps
@@ -147,7 +150,8 @@ export class Pipeline<C> {
   async #renew(request: RequestPort, payload: TokenPayload<C>, { within, maxAge }: Renewal): Promise<void> {
     const { clock, renew, on } = this.#deps
     if (request.setCookies === undefined || payload.type !== 'access') return
-    if (payload.auth_time === undefined || payload.exp - clock() > within) return
+    if (payload.auth_time === undefined) return this.#warn('TOKENWRIGHT_RENEW', NO_AUTH_TIME)
+    if (payload.exp - clock() > within) return
     const until = payload.auth_time + maxAge
     if (until <= Math.max(payload.exp, clock() + 1)) return
     let lines: readonly string[]
@@ -162,6 +166,10 @@ export class Pipeline<C> {
     emit(on, 'renewed', { sub: payload.sub })
   }
 }
+
+/** Why a token without `auth_time` is not renewed: nothing says when its renewals must end. */
+const NO_AUTH_TIME =
+  'A route with `renew` got a token without `auth_time`, which is never renewed: issue it with `fresh: true`, by `authRoutes` or with `authTime`'
 
 /** How long `isRevoked` may take, in seconds. */
 const DEADLINE = 5

@@ -3,11 +3,13 @@
  * A store that is out of order must not stay unknown, so where no listener does the process warns
  * of it.
  */
+
 import type { AuthError } from '../errors.ts'
 import { toIpPrefix } from '../http/ip-prefix.ts'
 import type { RequestPort } from '../http/request-port.ts'
 import type { Clock } from '../internal/duration.ts'
 import { emit, type Listeners } from '../internal/listeners.ts'
+import { warn } from '../internal/warn.ts'
 import type { AuthEvents } from './events.ts'
 
 /** What a route knows of a refused request beyond the request. */
@@ -84,12 +86,6 @@ export class RefusalReporter {
       `The response to a request was 503 \`store_unavailable\`${why}. Give \`on.refused\` to learn of each.`,
     )
   }
-}
-
-function warn(code: string, message: string): void {
-  if (typeof globalThis.process?.emitWarning === 'function')
-    process.emitWarning(message, { type: 'TokenwrightWarning', code })
-  else console.warn(message)
 }
 
 const MAX_USER_AGENT = 256

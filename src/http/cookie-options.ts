@@ -3,8 +3,10 @@
  * (RFC 6265, and the name prefixes of RFC 6265bis section 4.1.3). The access and the refresh cookie
  * are HttpOnly; the page's script reads the CSRF cookie. `cookies.ts` reads and writes them.
  */
+
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { keysOf, readFlag, readOptionGroup, readWords } from '../internal/read-options.ts'
+import { warn } from '../internal/warn.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { isToken } from './syntax.ts'
 
@@ -290,8 +292,8 @@ function permitInsecure(sameSite: string): void {
   }
   if (warned) return
   warned = true
-  process.emitWarning('`cookies.secure: false`: tokens are sent in plain text. Never deploy this.', {
-    type: 'TokenwrightWarning',
-    code: 'TOKENWRIGHT_INSECURE_COOKIES',
-  })
+  warn(
+    'TOKENWRIGHT_INSECURE_COOKIES',
+    '`cookies.secure: false`: tokens are sent in plain text. Never deploy this.',
+  )
 }

@@ -3,8 +3,10 @@
  * Fastify, Koa. Header values are those of fetch's `Headers`, so that every adapter responds alike.
  * Nothing here decides anything (RFC 9110 sections 5.3 and 9.3, RFC 9113 section 8.3.1).
  */
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AuthError } from '../errors.ts'
+import { warn } from '../internal/warn.ts'
 import {
   BODILESS_METHODS,
   DRAIN_LIMIT,
@@ -65,6 +67,15 @@ export class NodeRequestPort implements RequestPort {
   /** The request target with its query. */
   get url(): string {
     return this.#req.originalUrl ?? this.#req.url ?? '/'
+  }
+
+  /**
+   * The client's address as the framework says it: `ip` of Express, Fastify and Koa follows their
+   * settings on proxies. Without a framework it is the connection's.
+   */
+  get address(): string | undefined {
+    const { ip } = this.#holder as { readonly ip?: unknown }
+    return typeof ip === 'string' && ip !== '' ? ip : this.#req.socket?.remoteAddress
   }
 
   /** The value of a header; one that came several times is joined. */
@@ -139,9 +150,9 @@ let warned = false
 function warnUnparsed(): undefined {
   if (warned) return
   warned = true
-  process.emitWarning(
+  warn(
+    'TOKENWRIGHT_BODY_NOT_PARSED',
     'A guard that looks for tokens in bodies runs before the body is parsed, and finds none there: use `preValidation` or `preHandler`.',
-    { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_BODY_NOT_PARSED' },
   )
 }
 

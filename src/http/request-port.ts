@@ -31,7 +31,7 @@ export interface RequestPort {
    * parse or is too large.
    */
   body?(): unknown
-  /** The remote address of the connection, where the platform tells it. */
+  /** The client's address, for events: the framework's, or the remote one of the connection. */
   readonly address?: string | undefined
   /** Adds `Set-Cookie` lines to the response. Without it no token is renewed in passing. */
   setCookies?(lines: readonly string[]): void

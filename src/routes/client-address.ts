@@ -1,8 +1,10 @@
 /**
  * The address of a client, as the application or the platform says it.
  */
+
 import type { RequestInfo } from '../http/request-port.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { createWarnOnce } from '../internal/warn.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 
 /** Says the address of a client; undefined or null, as of a missing header, where it is unknown. */
@@ -37,12 +39,7 @@ export function createClientAddress(
   address: ClientAddress | undefined,
   isLimited: boolean,
 ): FindClientAddress {
-  const warned = new Set<string>(isLimited ? [] : ['TOKENWRIGHT_NO_ADDRESS', 'TOKENWRIGHT_PROXY_ADDRESS'])
-  function warn(code: string, message: string): void {
-    if (warned.has(code)) return
-    warned.add(code)
-    process.emitWarning(message, { type: 'TokenwrightWarning', code })
-  }
+  const warn = createWarnOnce(isLimited ? [] : ['TOKENWRIGHT_NO_ADDRESS', 'TOKENWRIGHT_PROXY_ADDRESS'])
 
   return async (request, info) => {
     const found =

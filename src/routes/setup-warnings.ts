@@ -2,7 +2,9 @@
  * Warnings about a setup that cannot work, as requests show it: once each, to the operator. They
  * repeat nothing of the request.
  */
+
 import type { CookieSettings } from '../http/cookie-options.ts'
+import { createWarnOnce } from '../internal/warn.ts'
 
 /** What requests tell of the setup. */
 export interface SetupWarnings {
@@ -20,12 +22,7 @@ const LOCAL = /^http:\/\/(?:(?:[^/:]+\.)?localhost|127(?:\.\d+){3}|\[::1\])(?::\
 
 /** Prepares the warnings of one handler. */
 export function createSetupWarnings(basePath: string, cookies: CookieSettings): SetupWarnings {
-  const told = new Set<string>()
-  function warn(code: string, message: string): void {
-    if (told.has(code)) return
-    told.add(code)
-    process.emitWarning(message, { type: 'TokenwrightWarning', code })
-  }
+  const warn = createWarnOnce()
   return {
     noteUnknownPath(path) {
       if (OWN_PATH.test(path))

@@ -2,7 +2,9 @@
  * The username behind a token, for checking a password again: what the application says, or the
  * token's `sub` where the application says nothing.
  */
+
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { warn } from '../internal/warn.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 
@@ -52,7 +54,7 @@ export function createUsernames<C>(
     noteLogin(username, subject) {
       if (isTold || username === subject || isSame(username, subject)) return
       isTold = true
-      process.emitWarning(WARNING, { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_USERNAME' })
+      warn('TOKENWRIGHT_USERNAME', WARNING)
     },
   }
 }

@@ -4,8 +4,10 @@
  * key and never guessed. An error never holds a part of the key, nor the platform's message, which
  * may quote it.
  */
+
 import { createPrivateKey, createPublicKey, createSecretKey, KeyObject } from 'node:crypto'
 import { ConfigurationError, describeType, isRecord } from '../internal/configuration-error.ts'
+import { warn } from '../internal/warn.ts'
 import type { Algorithm } from './algorithms.ts'
 import { checkJwk, checkStrength, type Jwk } from './jwk.ts'
 import { checkSecret } from './secret.ts'
@@ -83,7 +85,7 @@ function checkBlanks({ at, source }: GivenKey): void {
   const message = `Expected \`${at}\` to have no blanks or line breaks around it, as the text of a file has: trim it; if they belong to the secret, give its bytes`
   if (typeof source === 'string' && source !== source.trim()) throw new ConfigurationError(message)
   if (ArrayBuffer.isView(source) && /^[\x21-\x7e]+\r?\n$/.test(toBytes(source).toString('latin1')))
-    process.emitWarning(message, { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_SECRET_LINE_BREAK' })
+    warn('TOKENWRIGHT_SECRET_LINE_BREAK', message)
 }
 
 /** Checks what a JWK says of its use. A private key verifies, too: by its public half. */

@@ -3,7 +3,9 @@
  * copy, and not a key of another kind given by mistake, as everyone knows a public key's text. It
  * cannot detect a random secret that was published.
  */
+
 import { ConfigurationError } from '../internal/configuration-error.ts'
+import { warn } from '../internal/warn.ts'
 
 /** How to make a good secret; every message about a bad one ends so. */
 const ADVICE = 'make one with: node -p "crypto.randomBytes(48).toString(\'base64url\')"'
@@ -44,10 +46,11 @@ export function checkSecret(at: string, secret: Uint8Array, alg: string, minByte
     throw new ConfigurationError(`Expected \`${at}\` to be random: it can be guessed; ${ADVICE}`)
   }
   if (estimateBits(text) < MIN_ESTIMATED_BITS || spellings.some(readsLikeWords)) {
-    process.emitWarning(`\`${at}\` looks like words or too few random characters; ${ADVICE}`, {
-      type: 'SecurityWarning',
-      code: 'TOKENWRIGHT_WEAK_SECRET',
-    })
+    warn(
+      'TOKENWRIGHT_WEAK_SECRET',
+      `\`${at}\` looks like words or too few random characters; ${ADVICE}`,
+      'SecurityWarning',
+    )
   }
 }
 

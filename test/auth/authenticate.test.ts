@@ -348,6 +348,21 @@ describe.each(ENTRY_POINTS)('renewal during a request to %s', (_, pass) => {
   ): Promise<Response> =>
     pass(setUp(options).auth, requirement, ask(forge(claimsOf({ ...DUE, ...claims })), { method: 'GET' }))
 
+  it('a token that can never be renewed is told to the operator, once', async () => {
+    const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const { auth } = setUp(OPTIONS)
+    const token = forge(claimsOf({ ...DUE, auth_time: undefined }))
+    for (let i = 0; i < 2; i++) {
+      const response = await pass(auth, { renew: true }, ask(token, { method: 'GET' }))
+      expect([response.status, renewalOf(response)]).toEqual([200, undefined])
+    }
+    expect(warning).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('auth_time'),
+      expect.objectContaining({ code: 'TOKENWRIGHT_RENEW' }),
+    )
+    warning.mockRestore()
+  })
+
   it('a token that is about to expire is renewed: not fresh, with scopes, data, audience and auth_time', async () => {
     const response = await run({ jti: 'old' })
     const { jti, ...claims } = read(renewalOf(response)!)

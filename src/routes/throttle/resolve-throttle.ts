@@ -2,7 +2,9 @@
  * The option `throttle`, and where attempts are counted without it: in the session store where
  * there is one, else in memory.
  */
+
 import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../../internal/configuration-error.ts'
+import { warn } from '../../internal/warn.ts'
 import type { AttemptCounter } from '../../session/attempt-counter.ts'
 import { type CreateLimiter, checkLimiters } from './limiter.ts'
 import { createMemoryLimiter } from './memory-limiter.ts'
@@ -42,9 +44,9 @@ export function resolveThrottle(options: unknown, parts: ThrottleDependencies): 
 function toDefaultLimiter({ attempts, hasStore, now }: ThrottleDependencies): CreateLimiter {
   if (attempts !== null) return (settings) => createStoreLimiter(attempts, settings)
   if (hasStore) {
-    process.emitWarning(
+    warn(
+      'TOKENWRIGHT_STORE_WITHOUT_ATTEMPTS',
       'The session store has no `readAttempts` and `forgetAttempts`: each process counts attempts at passwords by itself',
-      { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_STORE_WITHOUT_ATTEMPTS' },
     )
   }
   return (settings) => createMemoryLimiter(settings, () => now() * 1000)

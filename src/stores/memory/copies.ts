@@ -3,6 +3,7 @@
  * twice, each copy has a store of its own, and does not know the logins of the other. All copies of
  * this module share one registry on `globalThis`.
  */
+import { warn } from '../../internal/warn.ts'
 import { toWeakReference, type WeakReference } from '../../internal/weak-reference.ts'
 
 /** The rows of a store, by session identifiers. */
@@ -53,7 +54,5 @@ function getRegistry(): Registry {
 function warnOnce(registry: Registry): void {
   if (registry.warned) return
   registry.warned = true
-  const { process } = globalThis as { process?: { emitWarning?(text: string, options: object): void } }
-  if (typeof process?.emitWarning !== 'function') console.warn(WARNING)
-  else process.emitWarning(WARNING, { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_MEMORY_STORES' })
+  warn('TOKENWRIGHT_MEMORY_STORES', WARNING)
 }
