@@ -92,14 +92,17 @@ describe.each(SITES)('from version 1 on $name', ({ name, open, here }) => {
   const listed = async (sub: string, realm: string | null, now: number): Promise<string[]> =>
     (await site.store.list({ sub, realm }, now)).map(({ sid }) => sid)
 
-  it.skipIf(!here || name === 'redis')('is refused with the remedy until it is migrated', async () => {
-    const [sid] = [...(await startEarlier('ada')).values()]
-    await expect(site.store.rotate(toCall(sid ?? '', 0))).rejects.toThrow(/npx tokenwright migrate/)
-    await expect(site.store.inspect()).rejects.toThrow(/version 2, found version 1/)
-    await site.migrate()
-    expect((await site.store.rotate(toCall(sid ?? '', 0))).word).toBe('rotated')
-    expect(await site.store.inspect()).not.toContainEqual(expect.stringMatching(/version/))
-  })
+  // Redis has no schema: keys of both versions are read as they are.
+  if (name !== 'redis') {
+    it.skipIf(!here)('is refused with the remedy until it is migrated', async () => {
+      const [sid] = [...(await startEarlier('ada')).values()]
+      await expect(site.store.rotate(toCall(sid ?? '', 0))).rejects.toThrow(/npx tokenwright migrate/)
+      await expect(site.store.inspect()).rejects.toThrow(/version 2, found version 1/)
+      await site.migrate()
+      expect((await site.store.rotate(toCall(sid ?? '', 0))).word).toBe('rotated')
+      expect(await site.store.inspect()).not.toContainEqual(expect.stringMatching(/version/))
+    })
+  }
 
   it.skipIf(!here)('sessions go on: they are refreshed, listed in their realm and ended', async () => {
     const sub = 'Ada \u00e9'
