@@ -8,7 +8,6 @@ import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
-  attachContext,
   type ContextReaders,
   checkGuardArguments,
   createContextReaders,
@@ -18,6 +17,7 @@ import {
   type GuardTable,
   prepareAuthenticator,
   prepareGuard,
+  SUBJECT_OWNER,
 } from './guards.ts'
 import { ContextPort } from './hono/request-port.ts'
 
@@ -75,9 +75,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
     const run = prepareGuard<Call, Promise<void> | Promise<Response>>(auth, options, {
       authenticate: ({ port }) => authenticate(port),
       attach({ c }, context) {
-        const found = {}
-        attachContext(found, context)
-        for (const name of Reflect.ownKeys(found)) c.set(name as string, found[name as never])
+        c.set('auth', context.auth)
+        if (!('subject' in context)) return
+        c.set('subject', context.subject)
+        c.set(SUBJECT_OWNER as never, context.auth as never)
       },
       next: ({ port, next }) => port.proceed(next),
       respond: async ({ port }, { status, headers, body }) =>
