@@ -291,11 +291,12 @@ describe('reading a cookie', () => {
   })
 
   it('stays linear for hostile headers of 64 KB', () => {
-    const began = performance.now()
+    const began = process.cpuUsage()
     for (const part of [';', ' ', '=', 'n', 'n ', 'n;', ' ;n '])
       readCookie(part.repeat(65_536 / part.length), 'n')
-    // Quadratic work would take minutes.
-    expect(performance.now() - began).toBeLessThan(5000)
+    // In this process's own time, which other work on the machine does not prolong.
+    const { user, system } = process.cpuUsage(began)
+    expect((user + system) / 1000).toBeLessThan(200)
   })
 })
 
