@@ -197,7 +197,7 @@ function toEventCell({ interfaces }, { type, members }) {
 
 /** A type without what says nothing to a reader. */
 function plain(type) {
-  return type.replace(/\breadonly |<(?:I, )?C>/g, '').replace(/^\| /, '')
+  return type.replace(/\breadonly |<(?:I, )?C>|<I>/g, '').replace(/^\| |(?<=\() | ?,(?= \))| (?=\))/g, '')
 }
 
 /** Replaces the name of a union of literals by the union. */

@@ -55,6 +55,7 @@ import {
 } from './routes/throttle/throttle.ts'
 import { createTicket } from './routes/ticket.ts'
 import { createUsernames, type UsernameOf } from './routes/usernames.ts'
+import type { DataInput } from './token/custom-claims.ts'
 
 export { readBody } from './http/body.ts'
 export type { ClientAddress } from './routes/client-address.ts'
@@ -66,7 +67,7 @@ export type { AccountName, CountAgainst, ThrottleOptions } from './routes/thrott
 export type { UsernameOf } from './routes/usernames.ts'
 
 /** The options of `authRoutes`. */
-export interface AuthRoutesOptions<C> {
+export interface AuthRoutesOptions<C, I = C> {
   /**
    * Checks a username and a password; null when they are wrong. Take the same time for unknown
    * users. What it throws goes to the caller of the handler, except an `AuthError`, which becomes
@@ -74,7 +75,7 @@ export interface AuthRoutesOptions<C> {
    * counts as a failure, and the process warns once. After 10 s without a result the response is
    * 503 `store_unavailable`.
    */
-  readonly verifyCredentials: VerifyCredentials<C>
+  readonly verifyCredentials: VerifyCredentials<I>
   /**
    * The username behind a token, for checking a password again. Default: its `sub`; then the
    * process warns once of a login whose subject is not its username.
@@ -183,7 +184,10 @@ type Methods = Readonly<Record<string, Route>>
  * const response = await handle(new Request('http://localhost/auth/login', { method: 'POST' }))
  * ```
  */
-export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>): AuthHandler {
+export function authRoutes<C, U, I>(
+  auth: Auth<C, U, I>,
+  options: NoInfer<AuthRoutesOptions<C, DataInput<I>>>,
+): AuthHandler {
   const call = 'authRoutes(auth, { verifyCredentials })'
   checkMethod('auth', `what \`createAuth\` returns, as in \`${call}\``, auth, 'authenticator')
   if (!isRecord(options as unknown))
@@ -244,9 +248,9 @@ export function authRoutes<C, U>(auth: Auth<C, U>, options: AuthRoutesOptions<C>
 }
 
 /** Checks the options and fills in the defaults. */
-function resolveDependencies<C, U>(
-  auth: Auth<C, U>,
-  options: AuthRoutesOptions<C>,
+function resolveDependencies<C>(
+  auth: Auth<C, unknown, unknown>,
+  options: AuthRoutesOptions<C, unknown>,
   throttle: Throttle,
 ): RouteDependencies<C> {
   const { verifyCredentials, usernameOf, address } = options

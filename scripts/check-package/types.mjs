@@ -55,13 +55,20 @@ const MODULES = [
 const toProgram = (entryPoints) => `${entryPoints
   .map((name, index) => `import * as part${index} from 'tokenwright${name}'`)
   .join('\n')}
-import { createAuth, createKeyRing, type Auth, type Jwk, type TokenPayload } from 'tokenwright'
+import { createAuth, createKeyRing, type Auth, type Jwk, type StandardSchema, type TokenPayload } from 'tokenwright'
 const jwk: Jwk = { kty: 'oct', k: 'c2VjcmV0' }
 const auth: Auth = createAuth({ keys: createKeyRing({ signing: { alg: 'HS256', key: jwk } }) })
 export const subject = async (token: string): Promise<string> => {
   const payload: TokenPayload = await auth.verifyToken(token)
   return payload.sub
 }
+const tenant = createAuth({ claims: {} as StandardSchema<{ tenant: string }> })
+export const issued = [
+  auth.createAccessToken('u'),
+  tenant.createAccessToken('u', { data: { tenant: 't' } }),
+  // @ts-expect-error the schema requires data
+  tenant.createAccessToken('u'),
+]
 export const parts = [${entryPoints.map((_, index) => `part${index}`).join(', ')}]
 `
 

@@ -16,25 +16,29 @@ import type { PairOptions } from './issue-tokens.ts'
 import type { OpenApi } from './openapi.ts'
 import type { RefusalFacts } from './refusal-reporter.ts'
 import type { AuthSessions, SessionIssuing } from './session-api.ts'
-import type { IssueOptions, RefreshIssueOptions } from './token-claims.ts'
+import type { IssueArguments, IssueOptions, RefreshIssueOptions } from './token-claims.ts'
 import type { AuthWatch } from './watch.ts'
 
 /** The payload's type of an application: `TokenOf<typeof auth>`. */
-export type TokenOf<A> = A extends Auth<infer C, infer _> ? TokenPayload<C> : never
+export type TokenOf<A> = A extends Auth<infer C, infer _, infer _> ? TokenPayload<C> : never
 
 /** The user's type of an application with a `subject` option: `SubjectOf<typeof auth>`. */
-export type SubjectOf<A> = A extends Auth<infer _, infer U> ? U : never
+export type SubjectOf<A> = A extends Auth<infer _, infer U, infer _> ? U : never
 
-/** Token authentication for one application. Made by `createAuth`; share one instance. */
-export interface Auth<C = Claims, U = unknown>
+/**
+ * Token authentication for one application. Made by `createAuth`; share one instance. `C` is the
+ * type of the custom claims, `U` of the user, and `I` of the custom claims before the schema has
+ * filled in its defaults.
+ */
+export interface Auth<C = Claims, U = unknown, I = C>
   extends AuthRequests<C>,
-    AuthIssuing<C>,
+    AuthIssuing<C, I>,
     AuthRevocation<C>,
     AuthWatch<C>,
     AuthResponses<C, U>,
     AuthSettings {
   /** Sessions: start, refresh, step up, list, end. */
-  readonly sessions: AuthSessions<C>
+  readonly sessions: AuthSessions<C, I>
   /**
    * For the routes and adapters of this package. Not for applications: it may change in any
    * version.
@@ -43,7 +47,7 @@ export interface Auth<C = Claims, U = unknown>
 }
 
 /** Members of `Auth` that issue tokens. */
-export interface AuthIssuing<C> {
+export interface AuthIssuing<C, I = C> {
   /**
    * Issues an access token.
    *
@@ -52,14 +56,20 @@ export interface AuthIssuing<C> {
    * @throws {TypeError} for options of the wrong shape, a time in the past, or reserved names in
    *   `data`
    */
-  createAccessToken(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<string>
+  createAccessToken<S extends string | TokenPayload<C>>(
+    subject: S,
+    ...options: IssueArguments<S, IssueOptions<I>, I>
+  ): Promise<string>
   /**
    * Issues a refresh token. It is never fresh.
    *
    * @throws {TypeError} as `createAccessToken`; for `fresh`; and with a session store, where
    *   `sessions.start` takes its place
    */
-  createRefreshToken(subject: string | TokenPayload<C>, options?: RefreshIssueOptions<C>): Promise<string>
+  createRefreshToken<S extends string | TokenPayload<C>>(
+    subject: S,
+    ...options: IssueArguments<S, RefreshIssueOptions<I>, I>
+  ): Promise<string>
   /**
    * Issues both tokens of one login: one CSRF value, one set of scopes and data, lives of their
    * own. With a session store it starts a session.
@@ -67,7 +77,10 @@ export interface AuthIssuing<C> {
    * @throws {TypeError} as `createAccessToken`
    * @see RFC 6749 section 5.1
    */
-  createTokenPair(subject: string | TokenPayload<C>, options?: PairOptions<C>): Promise<TokenPair>
+  createTokenPair<S extends string | TokenPayload<C>>(
+    subject: S,
+    ...options: IssueArguments<S, PairOptions<I>, I>
+  ): Promise<TokenPair>
 }
 
 /** Members of `Auth` that revoke, and that show the state of the revocation feed. */
@@ -176,9 +189,9 @@ export interface AuthInternals<C> {
   /** Tells the listeners of a request that failed because of a defect, unless a guard has. */
   reportFailure(error: unknown, request: RequestPort): void
   /** As `createAccessToken`. */
-  issueAccess(subject: string | TokenPayload<C>, options?: IssueOptions<C>): Promise<IssuedToken>
+  issueAccess(subject: string | TokenPayload<C>, options?: IssueOptions<unknown>): Promise<IssuedToken>
   /** As `createTokenPair` without a session store. */
-  issuePair(subject: string | TokenPayload<C>, options?: PairOptions<C>): Promise<IssuedPair>
+  issuePair(subject: string | TokenPayload<C>, options?: PairOptions<unknown>): Promise<IssuedPair>
   /** The `Set-Cookie` lines of tokens that were just issued. */
   toCookies(issued: Pick<IssuedPair, 'access'> & Partial<Pick<IssuedPair, 'refresh'>>): readonly string[]
 }

@@ -51,7 +51,7 @@ export type { Auth } from './auth.ts'
  */
 export function createAuth<I = Claims, C extends I = I, U = unknown>(
   options: AuthOptions<I, C, U> = {},
-): Auth<C, U> {
+): Auth<C, U, I> {
   const settings = resolveOptions(options)
   const { clock, http, lifetimes, freshness, ring } = settings
   const parts = connect(settings)
@@ -60,16 +60,16 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
 
   return Object.freeze({
     ...requests.api,
-    createAccessToken: async (subject, options) => (await issuer.issueAccess(subject, options)).text,
-    async createRefreshToken(subject, options) {
+    createAccessToken: async (subject, ...[options]) => (await issuer.issueAccess(subject, options)).text,
+    async createRefreshToken(subject, ...[options]) {
       if (!hasStore) return (await issuer.issueRefresh(subject, options)).text
       throw new TypeError(
         'Expected `sessions.start` in place of `createRefreshToken`: no session would know the token',
       )
     },
-    createTokenPair: async (subject, options) =>
+    createTokenPair: async (subject, ...[options]) =>
       hasStore
-        ? sessionApi.sessions.start(subject, options)
+        ? toTokenPair(await sessionApi.issuing.start(subject, options))
         : toTokenPair(await issuer.issuePair(subject, options)),
     sessions: sessionApi.sessions,
     revoke: sessionApi.revoke,
@@ -117,7 +117,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       toCookies: ({ access, refresh }) =>
         toLines({ access: toCookieToken(access), ...(refresh && { refresh: toCookieToken(refresh) }) }),
     } satisfies AuthInternals<C>),
-  } satisfies Auth<C, U>)
+  } satisfies Auth<C, U, I>)
 }
 
 /** Makes the parts of an application, each of those before it. */

@@ -29,7 +29,7 @@ export interface HalfOptions {
 }
 
 /** Options of issuing a pair. */
-export interface PairOptions<C> extends Omit<IssueOptions<C>, 'expiresIn' | 'expiresAt' | 'notBefore'> {
+export interface PairOptions<I> extends Omit<IssueOptions<I>, 'expiresIn' | 'expiresAt' | 'notBefore'> {
   /** What differs for the access token. */
   readonly access?: HalfOptions
   /** What differs for the refresh token. */
@@ -37,7 +37,7 @@ export interface PairOptions<C> extends Omit<IssueOptions<C>, 'expiresIn' | 'exp
 }
 
 /** What a token grants. */
-export type Grants<C> = Pick<PairOptions<C>, 'scopes' | 'data'>
+export type Grants = Pick<PairOptions<unknown>, 'scopes' | 'data'>
 
 /** The claims of both tokens of a login. */
 export interface PairClaims {
@@ -90,7 +90,10 @@ export class TokenIssuer<C> {
   }
 
   /** Issues an access token. */
-  async issueAccess(subject: string | TokenPayload<C>, options: IssueOptions<C> = {}): Promise<IssuedToken> {
+  async issueAccess(
+    subject: string | TokenPayload<C>,
+    options: IssueOptions<unknown> = {},
+  ): Promise<IssuedToken> {
     checkCallOptions(options, ACCESS_KEYS)
     return this.issue(await this.#toClaims('access', subject, options))
   }
@@ -98,20 +101,23 @@ export class TokenIssuer<C> {
   /** Issues a refresh token. */
   async issueRefresh(
     subject: string | TokenPayload<C>,
-    options: RefreshIssueOptions<C> = {},
+    options: RefreshIssueOptions<unknown> = {},
   ): Promise<IssuedToken> {
     checkCallOptions(options, REFRESH_KEYS)
     return this.issue(await this.#toClaims('refresh', subject, options))
   }
 
   /** Issues both tokens of a login. */
-  async issuePair(subject: string | TokenPayload<C>, options: PairOptions<C> = {}): Promise<IssuedPair> {
+  async issuePair(
+    subject: string | TokenPayload<C>,
+    options: PairOptions<unknown> = {},
+  ): Promise<IssuedPair> {
     const { access, refresh } = await this.toPairClaims(subject, options)
     return { access: this.issue(access), refresh: this.issue(refresh), isRefreshKept: false }
   }
 
   /** The claims of both tokens of a login, not yet signed. */
-  async toPairClaims(subject: string | TokenPayload<C>, options: PairOptions<C>): Promise<PairClaims> {
+  async toPairClaims(subject: string | TokenPayload<C>, options: PairOptions<unknown>): Promise<PairClaims> {
     checkCallOptions(options, PAIR_KEYS)
     const { access = {}, refresh = {}, fresh = false, ...shared } = options
     checkCallOptions(access, HALF_KEYS)
@@ -129,11 +135,11 @@ export class TokenIssuer<C> {
    *
    * @param until the latest end of the token, epoch seconds
    */
-  renew(payload: TokenPayload<C>, until: number, { scopes, data }: Grants<C>): IssuedToken {
+  renew(payload: TokenPayload<C>, until: number, { scopes, data }: Grants): IssuedToken {
     const { clock, lifetimes } = this.#settings
     const iat = Math.floor(clock())
     const exp = Math.floor(Math.min(iat + lifetimes.access, until))
-    const grants = { ...(scopes && { scopes }), ...(data && { data: data as object }) }
+    const grants = { ...(scopes && { scopes }), ...(Boolean(data) && { data: data as object }) }
     return this.issue({ ...inheritClaims(payload), ...grants, type: 'access', iat, exp, fresh: false })
   }
 }

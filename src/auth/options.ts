@@ -101,7 +101,7 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
    * Sessions, refresh rotation and revocation, with a store. Default none: tokens are valid until
    * they expire.
    */
-  readonly sessions?: SessionOptions<C>
+  readonly sessions?: SessionOptions<C, NoInfer<I>>
   /** How revoked tokens are detected. Default `'feed'` with a session store. */
   readonly revocation?: RevocationMode | RevocationOptions
   /**
@@ -116,8 +116,9 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
   readonly realm?: string
   /**
    * A Standard Schema for custom claims. It checks them when a token is issued and when it is
-   * verified, and types `payload.data`. Its output must be valid input. A new member must be
-   * optional until the oldest session has ended, or its tokens are refused. Default none.
+   * verified, and types `payload.data`. Its output must be valid input. With a required member,
+   * every call that names a subject needs `data`. A new member must be optional until the oldest
+   * session has ended, or its tokens are refused. Default none.
    */
   readonly claims?: StandardSchema<I, C>
   /** The cache of verified tokens, or `false` for none. */

@@ -31,7 +31,7 @@ export interface RevocationCheck<C> {
    * Makes sure that a token may be renewed; resolves to what it grants from now on, if that
    * changed.
    */
-  renewGrants(payload: TokenPayload<C>): Promise<Grants<C>>
+  renewGrants(payload: TokenPayload<C>): Promise<Grants>
   /** Uses up a ticket. @throws {AuthError} `token_revoked` for one that was used before */
   spendTicket(jti: string): Promise<void>
   /** Notifies a listener of revocations from now on. */
@@ -70,7 +70,7 @@ export function createRevocationCheck<C, U>(
     async renewGrants(payload) {
       if (!revocations.checkKnown(payload, true)) await revocations.checkStore(payload)
       const rights = await sessions.currentRights(payload)
-      return rights === null ? {} : ({ scopes: rights.scopes ?? [], data: rights.data ?? {} } as Grants<C>)
+      return rights === null ? {} : { scopes: rights.scopes ?? [], data: rights.data ?? {} }
     },
     async spendTicket(jti) {
       // One attempt in a window that outlasts the ticket: the store counts it in one atomic step.

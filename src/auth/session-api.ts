@@ -9,9 +9,10 @@ import type { Proof, StepUpOptions } from '../session/sessions.ts'
 import { type IssuedPair, type TokenPair, toTokenPair } from '../token/issued-token.ts'
 import { type PayloadOrigin, requireVerifiedBy, type TokenPayload } from '../token/token-payload.ts'
 import type { PairOptions, TokenIssuer } from './issue-tokens.ts'
+import type { IssueArguments } from './token-claims.ts'
 
 /** Options of a login that starts a session. */
-export interface StartOptions<C> extends PairOptions<C> {
+export interface StartOptions<I> extends PairOptions<I> {
   /**
    * The moment before the credentials were checked, epoch seconds: a subject revoked since then
    * gets no session. Default now, which lets a login in flight survive a change of the password.
@@ -27,7 +28,7 @@ export interface StartOptions<C> extends PairOptions<C> {
  * The sessions of an application. Every method rejects with a `ConfigurationError` without a
  * session store.
  */
-export interface AuthSessions<C> {
+export interface AuthSessions<C, I = C> {
   /**
    * Starts a session: a row in the store, and both tokens.
    *
@@ -35,7 +36,10 @@ export interface AuthSessions<C> {
    *   `store_unavailable`
    * @throws {TypeError} for options of the wrong shape
    */
-  start(subject: string | TokenPayload<C>, options?: StartOptions<C>): Promise<TokenPair>
+  start<S extends string | TokenPayload<C>>(
+    subject: S,
+    ...options: IssueArguments<S, StartOptions<I>, I>
+  ): Promise<TokenPair>
   /**
    * Exchanges a verified refresh token for a new access token and the refresh token to use from now
    * on, which may be the same one. The access token is not fresh.
@@ -73,7 +77,7 @@ export interface AuthSessions<C> {
 /** The methods of `AuthSessions` that issue, with the claims of the tokens. */
 export interface SessionIssuing<C> {
   /** As `AuthSessions.start`. */
-  start(subject: string | TokenPayload<C>, options?: StartOptions<C>): Promise<IssuedPair>
+  start(subject: string | TokenPayload<C>, options?: StartOptions<unknown>): Promise<IssuedPair>
   /** As `AuthSessions.refresh`. */
   refresh(payload: TokenPayload<C>): Promise<IssuedPair>
   /** As `AuthSessions.stepUp`. */
@@ -140,7 +144,7 @@ export function createSessionApi<C>(
     },
   }
   const sessions: AuthSessions<C> = {
-    start: async (subject, options) => toTokenPair(await issuing.start(subject, options)),
+    start: async (subject, ...[options]) => toTokenPair(await issuing.start(subject, options)),
     refresh: async (payload) => toTokenPair(await issuing.refresh(payload)),
     stepUp: async (payload, verify, options) => toTokenPair(await issuing.stepUp(payload, verify, options)),
     async get(sid) {

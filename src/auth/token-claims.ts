@@ -6,7 +6,7 @@ import { randomId } from '../internal/bytes.ts'
 import { ConfigurationError, checkKnownKeys, expected } from '../internal/configuration-error.ts'
 import { type Duration, readEpochSeconds, toSeconds } from '../internal/duration.ts'
 import { keysOf } from '../internal/read-options.ts'
-import { validateData } from '../token/custom-claims.ts'
+import { type DataFor, type RequiredKeys, validateData } from '../token/custom-claims.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import {
   type PayloadOrigin,
@@ -18,7 +18,7 @@ import type { TokenType } from '../token/token-type.ts'
 import type { Settings } from './resolve-options.ts'
 
 /** Options of issuing any token. */
-export interface RefreshIssueOptions<C> {
+export interface RefreshIssueOptions<I> {
   /** How long it lives, in place of the configured life. Not together with `expiresAt`. */
   readonly expiresIn?: Duration
   /** When it expires: a Date, or epoch seconds. In the future. */
@@ -27,8 +27,11 @@ export interface RefreshIssueOptions<C> {
   readonly notBefore?: Date | number
   /** Granted scopes, such as `['users:read']`: at most 512, each of at most 256 characters. */
   readonly scopes?: readonly string[]
-  /** Custom claims, written at the top level; registered names are refused. */
-  readonly data?: C
+  /**
+   * Custom claims, written at the top level; registered names are refused. The compiler requires
+   * them with a subject if `I`, what the schema takes, has a required member.
+   */
+  readonly data?: I | undefined
   /** The audience, in place of the configured one. */
   readonly audience?: string | readonly string[]
   /** Further members of the JOSE header: strings, numbers or booleans. */
@@ -40,7 +43,7 @@ export interface RefreshIssueOptions<C> {
 }
 
 /** Options of issuing an access token. */
-export interface IssueOptions<C> extends RefreshIssueOptions<C> {
+export interface IssueOptions<I> extends RefreshIssueOptions<I> {
   /** The user has just authenticated: the token is fresh, and `auth_time` is now. Default false. */
   readonly fresh?: boolean
   /**
@@ -49,6 +52,16 @@ export interface IssueOptions<C> extends RefreshIssueOptions<C> {
    */
   readonly authTime?: Date | number
 }
+
+/**
+ * The options `O` of a call as arguments: `data` is required if `I`, what the schema takes, has a
+ * required member. A payload brings its own.
+ */
+export type IssueArguments<S, O, I> = [S] extends [object]
+  ? [options?: O]
+  : [RequiredKeys<I>] extends [never]
+    ? [options?: O]
+    : [options: O & DataFor<I>]
 
 /** The claims that a token is about to get; `sub` is known. */
 type BaseClaims = Partial<TokenClaims> & Pick<TokenClaims, 'sub'>
@@ -103,7 +116,7 @@ export function inheritClaims(payload: TokenPayload<unknown>): BaseClaims {
 export type ToTokenClaims<C> = (
   type: TokenType,
   subject: string | TokenPayload<C>,
-  options: IssueOptions<C>,
+  options: IssueOptions<unknown>,
 ) => Promise<TokenClaims>
 
 /** Prepares the claims of one application's tokens. */

@@ -19,11 +19,11 @@ import type { Usernames } from './usernames.ts'
 /** What the routes of one application build on. */
 export interface RouteDependencies<C> {
   /** The application. */
-  readonly auth: Auth<C, unknown>
+  readonly auth: Auth<C, unknown, unknown>
   /** Whether there are sessions. */
   readonly hasSessions: boolean
   /** Checks a username and a password within the limits. */
-  readonly checkPassword: PasswordCheck<C>
+  readonly checkPassword: PasswordCheck
   /** The account that a username names in reports: a hash. */
   readonly accountOf: (username: string) => string
   /** Warns of a setup that cannot work. */

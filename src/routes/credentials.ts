@@ -3,7 +3,9 @@
  * was correct.
  */
 import { AuthError } from '../errors.ts'
+import type { Awaitable } from '../internal/awaitable.ts'
 import { ConfigurationError, isRecord } from '../internal/configuration-error.ts'
+import type { DataFor } from '../token/custom-claims.ts'
 import type { CountAgainst } from './throttle/throttle.ts'
 
 /** A username and a password of a request, within their bounds. */
@@ -14,14 +16,15 @@ export interface Credentials {
   readonly password: string
 }
 
-/** A user whose password was correct. */
-export interface VerifiedUser<C> {
+/**
+ * A user whose password was correct. `data` is required if `I`, what the schema takes, has a
+ * required member.
+ */
+export type VerifiedUser<I> = DataFor<I> & {
   /** The `sub` of the tokens. */
   readonly subject: string
   /** The user's scopes. Default none. */
   readonly scopes?: readonly string[] | undefined
-  /** The user's custom claims. Default none. */
-  readonly data?: C | undefined
   /** How the user authenticated: method names (RFC 8176). */
   readonly amr?: readonly string[] | undefined
   /** The authentication context class. */
@@ -43,11 +46,11 @@ export interface LoginContext {
 }
 
 /** Checks a username and a password; null when they are wrong. */
-export type VerifyCredentials<C> = (
+export type VerifyCredentials<I> = (
   credentials: Credentials,
   request: Request,
   context: LoginContext,
-) => VerifiedUser<C> | null | Promise<VerifiedUser<C> | null>
+) => Awaitable<VerifiedUser<I> | null>
 
 /**
  * Checks what `verifyCredentials` returned: a user, or null for a wrong password.
@@ -55,10 +58,10 @@ export type VerifyCredentials<C> = (
  * @throws {ConfigurationError} for anything else: a forgotten `return` must let no one in, and must
  *   be seen
  */
-export function checkVerifiedUser<C>(result: unknown): VerifiedUser<C> | null {
+export function checkVerifiedUser(result: unknown): VerifiedUser<unknown> | null {
   if (result === null) return null
   const subject = isRecord(result) ? result['subject'] : undefined
-  if (typeof subject === 'string' && subject !== '') return result as unknown as VerifiedUser<C>
+  if (typeof subject === 'string' && subject !== '') return result as unknown as VerifiedUser<unknown>
   const got = isRecord(result) ? 'an object without it' : describe(result)
   throw new ConfigurationError(
     'Expected `verifyCredentials` to return a user with a non-empty string as `subject`, or null where name or password are wrong; ' +

@@ -40,16 +40,19 @@ function readDelivery<C>(value: unknown, { delivery, usesCookies }: RouteDepende
 const SURELY_FITS = 1024
 
 /** Fails before a session is started where its cookies would be too large to be kept. */
-async function checkCookieSize<C>({ auth }: RouteDependencies<C>, user: VerifiedUser<C>): Promise<void> {
+async function checkCookieSize<C>(
+  { auth }: RouteDependencies<C>,
+  user: VerifiedUser<unknown>,
+): Promise<void> {
   if (JSON.stringify([user.subject, user.scopes, user.data]).length <= SURELY_FITS) return
   auth.internals.toCookies(await auth.internals.issuePair(user.subject, toLoginOptions(user)))
 }
 
-function toLoginOptions<C>({ scopes, data, amr, acr }: VerifiedUser<C>) {
+function toLoginOptions({ scopes, data, amr, acr }: VerifiedUser<unknown>) {
   return {
     fresh: true,
     ...(scopes && { scopes }),
-    ...(data && { data }),
+    ...(Boolean(data) && { data }),
     ...(amr && { amr }),
     ...(acr && { acr }),
   }
@@ -58,7 +61,7 @@ function toLoginOptions<C>({ scopes, data, amr, acr }: VerifiedUser<C>) {
 async function issue<C>(
   { auth, hasSessions }: RouteDependencies<C>,
   { request, address }: RouteContext,
-  user: VerifiedUser<C>,
+  user: VerifiedUser<unknown>,
   provedAt: number,
 ): Promise<IssuedPair> {
   const { subject } = user

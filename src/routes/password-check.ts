@@ -30,16 +30,16 @@ export interface PasswordRequest {
  * @throws {ConfigurationError} when the application's function returned neither a user nor null;
  *   the attempt is counted
  */
-export type PasswordCheck<C> = (
+export type PasswordCheck = (
   credentials: Credentials,
   attempt: PasswordRequest,
-) => Promise<VerifiedUser<C>>
+) => Promise<VerifiedUser<unknown>>
 
 /** Prepares the check of passwords. */
-export function createPasswordCheck<C>(
-  verifyCredentials: VerifyCredentials<C>,
+export function createPasswordCheck(
+  verifyCredentials: VerifyCredentials<unknown>,
   throttle: Throttle,
-): PasswordCheck<C> {
+): PasswordCheck {
   return async (credentials, { request, ...attempt }) => {
     const { username } = credentials
     const address = await attempt.address()
@@ -48,7 +48,7 @@ export function createPasswordCheck<C>(
       const result = await withDeadline('verifyCredentials', DEADLINE, () =>
         verifyCredentials(credentials, request, { address, userAgent, countAgainst }),
       )
-      return checkVerifiedUser<C>(result)
+      return checkVerifiedUser(result)
     })
   }
 }

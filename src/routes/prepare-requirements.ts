@@ -6,7 +6,10 @@ import type { Location } from '../http/token-sources.ts'
 import type { RouteRequirements } from './context.ts'
 
 /** The routes look for tokens in the configured locations, the header and the body. */
-export function prepareRequirements<C, U>(auth: Auth<C, U>, hasSessions: boolean): RouteRequirements {
+export function prepareRequirements<C, U>(
+  auth: Auth<C, U, unknown>,
+  hasSessions: boolean,
+): RouteRequirements {
   const locations = [...new Set<Location>([...auth.http.sources.locations, 'header', 'body'])]
   const cookie: readonly Location[] = ['cookie']
   const unchecked = { revocation: 'off' } as const

@@ -44,7 +44,7 @@ async function authenticateAgain<C>(
 }
 
 /** What the right password proves, if it is the password of the token's user. */
-function toProof<C>({ subject, amr, acr }: VerifiedUser<C>, { sub }: TokenPayload<C>): Proof {
+function toProof<C>({ subject, amr, acr }: VerifiedUser<unknown>, { sub }: TokenPayload<C>): Proof {
   if (subject !== sub) throw new AuthError('subject_mismatch')
   return { amr, acr }
 }

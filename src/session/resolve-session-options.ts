@@ -2,16 +2,18 @@
  * The options of sessions and revocation, checked and prepared. What needs a store is refused
  * without one: a protection that is silently off is worse than none.
  */
+
 import { ConfigurationError, expected, isRecord, refuseUndefined } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import { keysOf, readFlag, readFunction, readOptionGroup } from '../internal/read-options.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
+import type { DataFor } from '../token/custom-claims.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { RevocationMode, RevocationSettings } from './revocation-feed.ts'
 import type { RotationPolicy, Store } from './store.ts'
 
 /** Sessions: one row per login, refresh rotation, and what ends them. */
-export interface SessionOptions<C = Claims> {
+export interface SessionOptions<C = Claims, I = C> {
   /**
    * The store of the sessions: `memoryStore()`, `sqlStore(db)`, `redisStore(client)` or your own.
    * You open and close its connection. Required.
@@ -54,15 +56,16 @@ export interface SessionOptions<C = Claims> {
    * refresh, renewal and step-up. Null ends the session: the user no longer exists or is blocked. A
    * throw, or no result within 2 s, is `store_unavailable`. Default none.
    */
-  readonly rights?: (subject: string, payload: TokenPayload<C>) => Rights | null | Promise<Rights | null>
+  readonly rights?: (
+    subject: string,
+    payload: TokenPayload<C>,
+  ) => Rights<I> | null | Promise<Rights<I> | null>
 }
 
 /** What a user may do now. */
-export interface Rights {
+export type Rights<I = Claims> = DataFor<I> & {
   /** The scopes. Default none. */
   readonly scopes?: readonly string[] | undefined
-  /** The custom claims. Default none. */
-  readonly data?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** How revoked tokens are detected. */
@@ -116,7 +119,7 @@ export interface SessionSettings<C> extends RotationPolicy {
   /** The realm of every session; null for none. */
   readonly realm: string | null
   /** Loads a subject's current rights; null without the option. Rejects after 2 s. */
-  readonly rights: ((payload: TokenPayload<C>) => Promise<Rights | null>) | null
+  readonly rights: ((payload: TokenPayload<C>) => Promise<Rights<unknown> | null>) | null
 }
 
 /** The rules of an application with a store. */
@@ -196,7 +199,7 @@ const STORE_METHODS = keysOf<Omit<Store, 'name' | 'knows'>>({
  *   without a store
  */
 export function resolveSessions<C>(
-  sessions: SessionOptions<C> | undefined,
+  sessions: SessionOptions<C, unknown> | undefined,
   revocation: RevocationMode | RevocationOptions | undefined,
   context: SessionContext,
 ): StoreSettings<C> | null {
@@ -250,7 +253,10 @@ function readStore(value: unknown): Store {
   throw new ConfigurationError(`Expected \`sessions.store\` to be a store: it has no method \`${missing}\``)
 }
 
-function resolveRules<C>(options: Partial<SessionOptions<C>>, context: SessionContext): SessionSettings<C> {
+function resolveRules<C>(
+  options: Partial<SessionOptions<C, unknown>>,
+  context: SessionContext,
+): SessionSettings<C> {
   const { accessTtl, maxLifetime, leeway } = context
   const {
     overlap = SESSION_DEFAULTS.overlap,
@@ -297,7 +303,9 @@ function fitOverlap(overlap: number, idle: number, accessTtl: number): number {
 }
 
 /** Bounds the user's `rights` in time. */
-function limitRights<C>(load: NonNullable<SessionOptions<C>['rights']> | null): SessionSettings<C>['rights'] {
+function limitRights<C>(
+  load: NonNullable<SessionOptions<C, unknown>['rights']> | null,
+): SessionSettings<C>['rights'] {
   if (load === null) return null
   return (payload) => withDeadline('sessions.rights', RIGHTS_DEADLINE, () => load(payload.sub, payload))
 }

@@ -222,14 +222,14 @@ export class Sessions<C> {
    *
    * @throws {AuthError} `session_revoked`, `subject_unknown`, `store_unavailable`
    */
-  async currentRights(payload: TokenPayload<C>): Promise<Rights | null> {
+  async currentRights(payload: TokenPayload<C>): Promise<Rights<unknown> | null> {
     // First, as this one ends the session.
     const rights = await this.#loadRights(payload)
     await this.#deps.checkSubject(payload)
     return rights
   }
 
-  async #loadRights(payload: TokenPayload<C>): Promise<Rights | null> {
+  async #loadRights(payload: TokenPayload<C>): Promise<Rights<unknown> | null> {
     const { rights } = this.#deps.settings
     if (rights === null) return null
     let current: unknown
@@ -241,7 +241,7 @@ export class Sessions<C> {
     } catch (cause) {
       throw toOutage(cause)
     }
-    if (current !== null) return current as Rights
+    if (current !== null) return current as unknown as Rights<unknown>
     if (payload.sid !== undefined) await this.#deps.revoker.end(payload.sid, 'rights_withdrawn')
     throw new AuthError('session_revoked')
   }
@@ -296,7 +296,7 @@ function cut(text: string | undefined, length: number): string | null {
 }
 
 /** What an access token grants: what the user may do now, or what was granted at the login. */
-function toRights(rights: Rights | null, row: SessionRow): Partial<TokenClaims> {
+function toRights(rights: Rights<unknown> | null, row: SessionRow): Partial<TokenClaims> {
   const { scopes = [], data = {} } = rights ?? row
-  return { scopes, data }
+  return { scopes, data: data as object }
 }

@@ -5,13 +5,14 @@
  */
 import type { Auth } from '../auth/auth.ts'
 import type { PairOptions } from '../auth/issue-tokens.ts'
+import type { IssueArguments } from '../auth/token-claims.ts'
 import { checkMethod } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { TokenPair } from '../token/issued-token.ts'
 
 /** Who acts, and what is known of them. */
-export interface ActingOptions<C>
-  extends Pick<PairOptions<C>, 'scopes' | 'data' | 'audience' | 'amr' | 'acr' | 'fresh'> {
+export interface ActingOptions<I>
+  extends Pick<PairOptions<I>, 'scopes' | 'data' | 'audience' | 'amr' | 'acr' | 'fresh'> {
   /** How long ago the user authenticated. Default: with `fresh` just now, else no one knows. */
   readonly age?: Duration
 }
@@ -48,9 +49,9 @@ const BOUNDS = { min: 0, max: Number.MAX_SAFE_INTEGER } as const
 
 /** The login behind an actor. */
 function login<C, U>(
-  auth: Auth<C, U>,
+  auth: Auth<C, U, unknown>,
   subject: string,
-  { age, ...options }: ActingOptions<C>,
+  { age, ...options }: ActingOptions<unknown>,
 ): Promise<TokenPair> {
   const authTime = age === undefined ? {} : { authTime: auth.now() - toSeconds('age', age, BOUNDS) }
   return auth.createTokenPair(subject, { ...options, ...authTime })
@@ -82,7 +83,11 @@ function login<C, U>(
  * const refused = await app.request(await tired.request('/me')) // 401 fresh_token_required
  * ```
  */
-export function actingAs<C, U>(auth: Auth<C, U>, subject: string, options: ActingOptions<C> = {}): Actor {
+export function actingAs<C, U, I>(
+  auth: Auth<C, U, I>,
+  subject: string,
+  ...[options = {}]: IssueArguments<string, ActingOptions<I>, I>
+): Actor {
   checkMethod('auth', 'what `createAuth` returns, as in `actingAs(auth, subject)`', auth, 'authenticator')
   let pair: Promise<TokenPair> | undefined
   const tokens = (): Promise<TokenPair> => {

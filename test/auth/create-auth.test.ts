@@ -587,12 +587,27 @@ describe('a schema for custom claims', () => {
   it.each(SCHEMAS)('%s: its refusal is not remembered, its consent is', async (_, schema) => {
     const validate = vi.fn(schema['~standard'].validate)
     const { auth } = setUp({ claims: { '~standard': { ...schema['~standard'], validate } } } as object)
-    const [good, bad] = [forge(claimsOf({ tenant: 't' })), forge(claimsOf())]
+    const [good, bad] = [forge(claimsOf({ tenant: 't' })), forge(claimsOf({ tenant: 5 }))]
     for (const token of [good, good, good]) await auth.verifyToken(token)
     expect(validate).toHaveBeenCalledTimes(1)
     for (const token of [bad, bad])
       expect(await codeOf(() => auth.verifyToken(token))).toBe('token_malformed')
     expect(validate).toHaveBeenCalledTimes(3)
+  })
+
+  it.each([
+    ['zod', z.object({ tenant: z.string() }).optional(), undefined],
+    ['zod, with a default', z.object({ tenant: z.string() }).default({ tenant: 'none' }), { tenant: 'none' }],
+    ['valibot', valibot.optional(valibot.object({ tenant: valibot.string() })), undefined],
+  ])('may accept that there are none: %s', async (_, claims, none) => {
+    const { auth } = setUp({ claims } as object)
+    expect((await auth.verifyToken(await auth.createAccessToken('u'))).data).toEqual(none)
+    const given = await auth.createAccessToken('u', { data: { tenant: 't' } })
+    expect((await auth.verifyToken(given)).data).toEqual({ tenant: 't' })
+    expect(await complaintOf(() => auth.createAccessToken('u', { data: { tenant: 5 } }))).toMatch(
+      /`data\.tenant`/,
+    )
+    expect(await codeOf(() => auth.verifyToken(forge(claimsOf({ tenant: 5 }))))).toBe('token_malformed')
   })
 
   it('is asked only after signature, origin and times', async () => {

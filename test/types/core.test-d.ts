@@ -5,7 +5,9 @@ import { z } from 'zod'
 import type { Auth, SubjectOf, TokenOf } from '../../src/auth/auth.ts'
 import { createAuth } from '../../src/auth/create-auth.ts'
 import type { RequestPort } from '../../src/http/request-port.ts'
-import type { VerifiedUser } from '../../src/routes.ts'
+import { authRoutes, type VerifiedUser, type VerifyCredentials } from '../../src/routes.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+import { actingAs } from '../../src/testing.ts'
 import type { Claims, TokenPayload } from '../../src/token/token-payload.ts'
 
 const secret = 'x'
@@ -58,6 +60,118 @@ describe('custom claims', () => {
     await auth.createAccessToken('u', { data: { tenant: 5 } })
     // @ts-expect-error tenant is missing
     await auth.createTokenPair('u', { data: {} })
+  })
+})
+
+describe('data', () => {
+  const auth = createAuth({ secret, claims: Tenant })
+  const open = createAuth({ secret })
+  const payload = {} as TokenOf<typeof auth>
+
+  it('must be given with a subject where the schema requires a member', () => {
+    // @ts-expect-error no data
+    void auth.createAccessToken('u')
+    // @ts-expect-error nor here
+    void auth.createAccessToken('u', { fresh: true })
+    // @ts-expect-error nor here
+    void auth.createRefreshToken('u', {})
+    // @ts-expect-error nor here
+    void auth.createTokenPair('u')
+    // @ts-expect-error nor here
+    void auth.createTokenPair('u', { scopes: ['a'], access: { scopes: [] } })
+    // @ts-expect-error nor here
+    void auth.sessions.start('u', { provedAt: 1 })
+    // @ts-expect-error undefined is none
+    void auth.createTokenPair('u', { data: undefined })
+    // @ts-expect-error who acts has them too
+    void actingAs(auth, 'u')
+    // @ts-expect-error nor here
+    void actingAs(auth, 'u', { fresh: true })
+    const data = { tenant: 't' }
+    void auth.createAccessToken('u', { data })
+    void auth.createRefreshToken('u', { data, expiresIn: '1d' })
+    void auth.createTokenPair('u', { data, fresh: true })
+    void auth.sessions.start('u', { data, ip: '192.0.2.1' })
+    void actingAs(auth, 'u', { data, age: '5m' })
+  })
+
+  it('comes with a payload', () => {
+    void auth.createAccessToken(payload)
+    void auth.createAccessToken(payload, { fresh: true })
+    void auth.createTokenPair(payload)
+    void auth.sessions.start(payload, { ip: '192.0.2.1' })
+    void auth.createAccessToken(payload, { data: { tenant: 'other' } })
+    // @ts-expect-error tenant is text
+    void auth.createAccessToken(payload, { data: { tenant: 5 } })
+    const either = {} as string | typeof payload
+    // @ts-expect-error it may be a subject
+    void auth.createAccessToken(either)
+    void auth.createAccessToken(either, { data: { tenant: 't' } })
+  })
+
+  it('must be in the user of a login, and in current rights', () => {
+    // @ts-expect-error no data
+    authRoutes(auth, { verifyCredentials: () => ({ subject: 'u' }) })
+    // @ts-expect-error no data
+    authRoutes(auth, { verifyCredentials: async () => ({ subject: 'u', scopes: ['a'] }) })
+    // @ts-expect-error tenant is text
+    authRoutes(auth, { verifyCredentials: () => ({ subject: 'u', data: { tenant: 5 } }) })
+    authRoutes(auth, { verifyCredentials: () => ({ subject: 'u', data: { tenant: 't' } }) })
+    authRoutes(auth, { verifyCredentials: async ({ username }) => (username === 'u' ? null : null) })
+    const store = memoryStore()
+    // @ts-expect-error no data
+    createAuth({ secret, claims: Tenant, sessions: { store, rights: () => ({ scopes: [] }) } })
+    createAuth({
+      secret,
+      claims: Tenant,
+      sessions: { store, rights: (sub) => (sub === 'u' ? { data: { tenant: 't' } } : null) },
+    })
+    createAuth({ secret, sessions: { store, rights: async () => ({ scopes: ['a'] }) } })
+  })
+
+  it('stays optional where the schema requires nothing, and without a schema', () => {
+    const optional = createAuth({ secret, claims: z.object({ level: z.number().optional() }) })
+    void optional.createAccessToken('u')
+    void optional.createTokenPair('u', { fresh: true })
+    void optional.sessions.start('u')
+    void actingAs(optional, 'u')
+    authRoutes(optional, { verifyCredentials: () => ({ subject: 'u' }) })
+    const none = createAuth({ secret, claims: Tenant.optional() })
+    void none.createAccessToken('u')
+    authRoutes(none, { verifyCredentials: () => ({ subject: 'u' }) })
+    void open.createAccessToken('u')
+    void open.createTokenPair('u', { data: { any: 1 } })
+    void actingAs(open, 'u', { scopes: ['a'] })
+    authRoutes(open, { verifyCredentials: () => ({ subject: 'u' }) })
+    authRoutes(open, { verifyCredentials: () => ({ subject: 'u', data: { any: 1 } }) })
+  })
+
+  it('is what the schema takes, before it has filled in its defaults', () => {
+    const role = createAuth({ secret, claims: z.object({ role: z.string().default('user') }) })
+    void role.createAccessToken('u')
+    void role.createAccessToken('u', { data: {} })
+    authRoutes(role, { verifyCredentials: () => ({ subject: 'u', data: {} }) })
+    expectTypeOf(role).toEqualTypeOf<Auth<{ role: string }, unknown, { role?: string | undefined }>>()
+    const both = createAuth({
+      secret,
+      claims: z.object({ role: z.string().default('user'), team: z.string() }),
+    })
+    // @ts-expect-error no team
+    void both.createAccessToken('u')
+    void both.createAccessToken('u', { data: { team: 't' } })
+  })
+
+  it('lets functions take any application, or that of one type', () => {
+    const all: readonly Auth[] = [auth, open]
+    const one: Auth<TenantData> = auth
+    const handler = (given: Auth) => given.createAccessToken('u')
+    void handler(auth)
+    const issue = (given: string | TokenPayload) => open.createAccessToken(given)
+    const check = {} as VerifyCredentials<object>
+    const checkClaims = {} as VerifyCredentials<Claims>
+    authRoutes(open, { verifyCredentials: check })
+    authRoutes(open, { verifyCredentials: checkClaims })
+    return [all, one, issue]
   })
 })
 
