@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
-import type { Auth, RequestInfo, TokenPayload } from 'tokenwright'
+import type { Auth, RequestInfo, Requirement, TokenPayload } from 'tokenwright'
 import { guards } from 'tokenwright/fetch'
 import { guards as honoGuards } from 'tokenwright/hono'
 import { toNodeHandler } from 'tokenwright/node'
@@ -24,7 +24,17 @@ export interface ProtectedRoute {
   readonly scopeParameter?: string
   /** Its revocation mode; undefined for the application's. */
   readonly revocation?: 'strict' | 'off'
+  /** Whether it renews an access token that is about to expire. */
+  readonly renew?: true
+  /** Headers that its handler sets. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly handle: Handle
+}
+
+/** What a route's guard requires beside a valid token; undefined for nothing. */
+export function toRequirement({ revocation, renew }: ProtectedRoute): Requirement | undefined {
+  if (renew !== undefined) return { renew }
+  return revocation && { revocation }
 }
 
 /** What a login needs to know about a user. */
@@ -41,6 +51,8 @@ export interface Application {
   readonly throttled: boolean
   /** Checks a password. Takes hostile input too. */
   verifyCredentials(credentials: { username: string; password: string }): Promise<Identity | null>
+  /** Checks the secret of a client that introspects or revokes tokens. */
+  verifyClient(client: { id: string; secret: string }): boolean
   /** Issues tokens with claims from the request, as a careless application might. */
   loginWithClaims(body: unknown): Promise<{ readonly status: number; readonly body: unknown }>
 }
@@ -53,16 +65,19 @@ export const CLAIMS_PATH = '/login-with-claims'
 
 type FetchHandler = (request: Request, info?: RequestInfo) => Response | Promise<Response>
 
-function toJsonResponse(body: unknown, status = 200): Response {
-  return Response.json(body, { status, headers: { 'Cache-Control': 'no-store' } })
+function toJsonResponse(body: unknown, status = 200, headers = NO_STORE): Response {
+  return Response.json(body, { status, headers })
 }
+
+const NO_STORE: Readonly<Record<string, string>> = { 'Cache-Control': 'no-store' }
 
 /** One guarded route. A guard for a scope is made once. */
 function toRouteHandler(auth: Auth, route: ProtectedRoute): FetchHandler {
-  const { fresh, scopeParameter, revocation, handle } = route
+  const { fresh, scopeParameter, headers, handle } = route
   const guard = guards(auth)
-  const respond = (_request: Request, payload: TokenPayload) => toJsonResponse(handle(payload))
-  const wrap = revocation ? guard.token({ revocation }) : fresh ? guard.fresh() : guard.access()
+  const respond = (_request: Request, payload: TokenPayload) => toJsonResponse(handle(payload), 200, headers)
+  const requirement = toRequirement(route)
+  const wrap = requirement ? guard.token(requirement) : fresh ? guard.fresh() : guard.access()
   const plain: FetchHandler = wrap(respond)
   const scoped = new Map<string, FetchHandler>()
   return (request) => {
@@ -80,6 +95,7 @@ export function toLoginHandler(app: Application): FetchHandler {
     verifyCredentials: (credentials) => app.verifyCredentials(credentials),
     // The attacks set this header in place of a trusted proxy.
     address: (request, info) => request.headers.get('x-test-ip') ?? info?.address,
+    verifyClient: (client) => app.verifyClient(client),
     ...(!app.throttled && { throttle: false }),
   })
   return async (request, info) => {
@@ -114,13 +130,15 @@ function toHonoHandler(app: Application): FetchHandler {
   const hono = new Hono()
   const guard = honoGuards(app.auth)
   const login = toLoginHandler(app)
-  for (const { method, path, fresh, scopeParameter, revocation, handle } of app.routes) {
-    const plain = revocation ? guard.token({ revocation }) : fresh ? guard.fresh() : guard.access()
+  for (const route of app.routes) {
+    const { method, path, fresh, scopeParameter, headers, handle } = route
+    const requirement = toRequirement(route)
+    const plain = requirement ? guard.token(requirement) : fresh ? guard.fresh() : guard.access()
     const guarded: MiddlewareHandler = (c, next) => {
       const scope = scopeParameter && c.req.query(scopeParameter)
       return (scope ? guard.scopes(scope) : plain)(c, next)
     }
-    hono.on(method, path, guarded, (c: Context) => c.json(handle(c.get('auth'))))
+    hono.on(method, path, guarded, (c: Context) => c.json(handle(c.get('auth')), 200, headers))
   }
   hono.all('*', (c) =>
     isLoginPath(c.req.path) ? login(c.req.raw, c.env as RequestInfo) : c.json({ message: 'Not found' }, 404),

@@ -3,6 +3,7 @@
  * the table is not checked, and the report says so. `defaults.ts` checks what every attack must
  * leave intact.
  */
+import { createHash } from 'node:crypto'
 import { createAuth } from 'tokenwright'
 import type { Attacker, Exchange } from './attacker.ts'
 import { CRASH_SENTENCES } from './crashes.ts'
@@ -10,6 +11,7 @@ import { CUT_SENTENCES } from './cuts.ts'
 import { type Check, checkPollution, DEFAULTS, toIntent, unless } from './defaults.ts'
 import { FAMILY_ASSERTIONS, recorded } from './families.ts'
 import { FEED_SENTENCES } from './feeds.ts'
+import { GREETING_SENTENCES } from './greetings.ts'
 import { COOKIE_NAMES, toRefreshIntent } from './intents.ts'
 import { LOGIN_ASSERTIONS } from './logins.ts'
 import { readSegment, toSegments } from './mutations.ts'
@@ -160,16 +162,33 @@ const oldCsrfInvalid: Check = async (attacker) => {
   return unless(old.response.status === 403, `the old CSRF value gets ${old.response.status}`)
 }
 
-/** The time of last use is rounded for callers. The creation time is not secret. */
+/** The time of last use is rounded for callers, but not to before the login. */
 const coarseUse: Check = (_attacker, last) => {
   const body: unknown = JSON.parse(last?.response.body || '{}')
   const sessions: unknown = Object(body)['sessions'] ?? body
   if (!Array.isArray(sessions) || sessions.length === 0) return 'no sessions are listed'
-  const uses = sessions.map((session) => Number(Object(session)['last_used_at']))
-  return unless(
-    uses.every((time) => Number.isFinite(time) && time % 3600 === 0),
-    `last used at ${uses.join(', ')}`,
-  )
+  const uses = sessions.map((session) => {
+    const { created_at: created, last_used_at: used } = Object(session)
+    return { created: Number(created), used: Number(used) }
+  })
+  const exact = uses.find(({ created, used }) => used !== created && used % 3600 !== 0)
+  return unless(exact === undefined, `last used at ${exact?.used}, created at ${exact?.created}`)
+}
+
+/** How many sessions a list has at most. */
+const MOST_LISTED = 1000
+
+const boundedList: Check = (_attacker, last) => {
+  const body: unknown = JSON.parse(last?.response.body || 'null')
+  const sessions: unknown = Object(body)['sessions'] ?? body
+  const length = Array.isArray(sessions) ? sessions.length : 0
+  return unless(length > 0 && length <= MOST_LISTED, `${length} are listed`)
+}
+
+const noRetiredKey: Check = (_attacker, last) => {
+  const { keys }: { keys?: unknown } = JSON.parse(last?.response.body || '{}')
+  const kids = Array.isArray(keys) ? keys.map((key) => Object(key)['kid']) : []
+  return unless(kids.length > 0 && !kids.includes('retired'), `listed: ${kids.join(', ') || 'nothing'}`)
 }
 
 /** A logout tells the truth: a 2xx ends the session, and a refusal does not. */
@@ -182,6 +201,23 @@ const honestLogout: Check = async (attacker, last) => {
     status < 300 ? response.status === 401 : status === 401 && response.status === 200,
     `the logout gets ${status}, its refresh token ${response.status}`,
   )
+}
+
+/** A thumbprint of a secret would let anyone recognize a known one. */
+const silentKeyId: Check = (attacker) => {
+  const login = attacker.saved.get('A')
+  if (typeof login !== 'object') return 'no login'
+  const { kid } = readSegment(toSegments(login.access).header)
+  const { key } = attacker.target.server
+  if (!(key instanceof Uint8Array)) return 'the key is no secret'
+  const k = Buffer.from(key).toString('base64url')
+  const hashes = [JSON.stringify({ k, kty: 'oct' }), k, key].flatMap((input) =>
+    (['sha256', 'sha1', 'md5'] as const).flatMap((name) =>
+      (['base64url', 'hex'] as const).map((form) => createHash(name).update(input).digest(form)),
+    ),
+  )
+  const seen = String(kid)
+  return unless(!hashes.some((hash) => seen !== '' && hash.startsWith(seen)), 'it is a hash of the key')
 }
 
 const ownAudience: Check = (attacker) => {
@@ -199,6 +235,7 @@ const ownAudience: Check = (attacker) => {
 const RECORDED: readonly string[] = [
   ...Object.values(OUTAGE_SENTENCES),
   ...Object.values(CUT_SENTENCES),
+  ...Object.values(GREETING_SENTENCES),
   ...Object.values(CRASH_SENTENCES),
   ...Object.values(FEED_SENTENCES),
   ...Object.values(TAB_SENTENCES),
@@ -210,6 +247,9 @@ const RECORDED: readonly string[] = [
 export const ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'times of last use are whole hours': [coarseUse],
   'logout ends the session or says that it did not': [honestLogout],
+  'at most 1000 sessions are listed': [boundedList],
+  'no retired key is listed': [noRetiredKey],
+  'the key ID is no hash of the secret': [silentKeyId],
   'the refresh token has an audience of its own': [ownAudience],
   ...Object.fromEntries(RECORDED.map((sentence) => [sentence, [recorded(sentence)]])),
   ...FAMILY_ASSERTIONS,

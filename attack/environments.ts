@@ -128,6 +128,7 @@ function toRemoteTarget(processes: readonly AppProcess[], { store }: Connection)
     executions: [],
     handling: [],
     notices: [],
+    refusals: [],
     store,
     get auth() {
       return elsewhere()
@@ -148,13 +149,16 @@ async function createInProcesses(
   { target: { adapter = 'fetch' }, servers, output }: EnvironmentOptions,
   count: number,
   kinds: readonly ServerKind[],
+  { proxied = false } = {},
 ): Promise<Environment> {
   const server = await getFirst(servers, kinds)
+  const proxy = proxied ? await startProxy(server.address.port) : undefined
   const namespace = newNamespace()
   const connection = await connectStore(server.address, { namespace })
   const { key } = serverKey('HS256')
   const secret = Buffer.from(key as Uint8Array).toString('base64url')
-  const settings = { address: server.address, namespace, secret, adapter }
+  const address = { ...server.address, ...(proxy && { port: proxy.port }) }
+  const settings = { address, namespace, secret, adapter }
   const started = await Promise.allSettled(
     Array.from({ length: count }, () => startProcess(settings, output)),
   )
@@ -163,6 +167,7 @@ async function createInProcesses(
   if (failed !== undefined) {
     await Promise.all(processes.map((member) => member.end('SIGKILL')))
     await connection.close()
+    await proxy?.close()
     throw failed.reason
   }
   return {
@@ -173,9 +178,11 @@ async function createInProcesses(
     namespace,
     grants: new Map(),
     servers,
+    ...(proxy && { proxy }),
     async close() {
       await Promise.all(processes.map((member) => member.end('SIGKILL')))
       await connection.close()
+      await proxy?.close()
     },
   }
 }
@@ -210,6 +217,7 @@ const CREATE: Readonly<
   Record<FaultKind, (options: EnvironmentOptions, store: ServerKind) => Promise<Environment>>
 > = {
   cuts: (options, store) => createOnServer(options, store, { proxied: true }),
+  greeting: (options, store) => createInProcesses(options, 1, [store], { proxied: true }),
   feed: createWithFeed,
   shutdown: (options) => createInProcesses(options, 1, SHARED),
   transaction: (options) => createInProcesses(options, 8, ['sqlite']),

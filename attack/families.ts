@@ -172,6 +172,25 @@ const boundedByLife: Check = async (attacker) => {
   return unless(status === 401, `the token from before the demotion gets ${status} at its end`)
 }
 
+/** The caller sees sessions of their own realm and name only. */
+const ownSessions: Check = async (attacker, last) => {
+  const token = last?.request.headers.find(([name]) => name === 'Authorization')?.[1] ?? ''
+  const { sub, login_type: realm = null } = readSegment(toSegments(token.slice('Bearer '.length)).payload)
+  const body: unknown = JSON.parse(last?.response.body || 'null')
+  const listed: unknown = Object(body)['sessions'] ?? body
+  if (!Array.isArray(listed) || listed.length === 0) return 'no sessions are listed'
+  for (const session of listed) {
+    const row = await attacker.target.store.get(String(Object(session)['id']))
+    if (row?.sub !== sub || row?.realm !== realm) return `a session of ${row?.sub} in realm ${row?.realm}`
+  }
+  return undefined
+}
+
+const shadowReported: Check = ({ target }) => {
+  const { length } = target.notices.filter(({ event }) => event === 'shadowed')
+  return unless(length === 1, `${length} events`)
+}
+
 /** The check of a sentence that steps have recorded. */
 export function recorded(sentence: string): Check {
   return (attacker) => {
@@ -187,6 +206,8 @@ export const FAMILY_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'family revoked': [familyRevoked],
   'no live refresh token remains': [everythingDead],
   'reuse reported once': [reportedOnce],
+  'a shadowed session is reported once': [shadowReported],
+  'each listed session is of its caller': [ownSessions],
   'every refresh token returned by any 200 is dead': [everythingDead],
   'every access token dead in strict mode': [everythingDead],
   "an unauthenticated forgery never revokes alice's family (no remote logout)": [neverRevokes],

@@ -4,11 +4,12 @@ import { DISTURBANCES } from './disturbance.ts'
 import { Unsupported } from './values.ts'
 
 /** What a fault breaks, and how. */
-export type FaultKind = 'cuts' | 'feed' | 'shutdown' | 'transaction' | 'snapshot' | 'outage'
+export type FaultKind = 'cuts' | 'greeting' | 'feed' | 'shutdown' | 'transaction' | 'snapshot' | 'outage'
 
 /** The members of each kind's action, all required, with their values. */
 const KINDS: readonly (readonly [FaultKind, Readonly<Record<string, readonly string[]>>])[] = [
   ['cuts', { proxy: ['cut_sweep'], store: ['postgres', 'mysql', 'redis'] }],
+  ['greeting', { proxy: ['fatal_greeting'], store: ['postgres'] }],
   ['feed', { inject: DISTURBANCES }],
   ['shutdown', { signal: ['SIGTERM'], target: ['app'] }],
   ['transaction', { signal: ['SIGKILL'], store: ['sqlite'] }],

@@ -5,12 +5,14 @@ import { checkFile, checkRotations, killInTransaction, sweepCrashes, terminate }
 import { sweepCuts } from './cuts.ts'
 import { type FaultKind, toFault } from './fault-kinds.ts'
 import { disturbFeed, healFeed } from './feeds.ts'
+import { endGreetings, healGreetings } from './greetings.ts'
 import { breakStore, healStore } from './outages.ts'
 import { textOf, Unsupported } from './values.ts'
 
 /** How each kind of fault begins. */
 const BEGIN: Readonly<Record<FaultKind, (action: JsonObject, attacker: Attacker) => Promise<void>>> = {
   cuts: (_action, attacker) => sweepCuts(attacker),
+  greeting: (_action, attacker) => endGreetings(attacker),
   feed: ({ inject }, attacker) => disturbFeed(textOf(inject, 'inject'), attacker),
   shutdown: (_action, attacker) => terminate(attacker),
   transaction: (_action, attacker) => killInTransaction(attacker),
@@ -21,6 +23,7 @@ const BEGIN: Readonly<Record<FaultKind, (action: JsonObject, attacker: Attacker)
 async function heal(attacker: Attacker): Promise<void> {
   const { disturbance, processes, proxy } = attacker.environment
   if (disturbance !== undefined) return healFeed(attacker)
+  if (processes.length === 1 && proxy !== undefined) return healGreetings(attacker)
   if (processes.length === 1) return checkRotations(attacker)
   if (processes.length > 1) return checkFile(attacker)
   if (proxy === undefined) return healStore(attacker)

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module'
 import express5, { type Request as ExpressRequest } from 'express'
 import { fastify } from 'fastify'
 import Koa from 'koa'
+import type { Requirement } from 'tokenwright'
 import { guards as expressGuards } from 'tokenwright/express'
 import { guards as fastifyGuards } from 'tokenwright/fastify'
 import { guards as koaGuards } from 'tokenwright/koa'
@@ -17,6 +18,7 @@ import {
   isLoginPath,
   type ProtectedRoute,
   toLoginHandler,
+  toRequirement,
 } from './adapters.ts'
 import { createNest } from './nest.ts'
 
@@ -25,12 +27,13 @@ interface Guards<G> {
   access(): G
   fresh(): G
   scopes(...scopes: readonly string[]): G
-  token(requirement: { readonly revocation: 'strict' | 'off' }): G
+  token(requirement: Requirement): G
 }
 
 /** Returns a route's guard: with a scope, the one for that scope. */
-function toGuard<G>(guard: Guards<G>, { fresh, revocation }: ProtectedRoute): (scope: unknown) => G {
-  const plain = revocation ? guard.token({ revocation }) : fresh ? guard.fresh() : guard.access()
+function toGuard<G>(guard: Guards<G>, route: ProtectedRoute): (scope: unknown) => G {
+  const requirement = toRequirement(route)
+  const plain = requirement ? guard.token(requirement) : route.fresh ? guard.fresh() : guard.access()
   return (scope) => (typeof scope === 'string' && scope !== '' ? guard.scopes(scope) : plain)
 }
 
@@ -54,7 +57,7 @@ function toExpress(express: typeof express5): Adapter {
       server[route.method === 'GET' ? 'get' : 'post'](
         route.path,
         (req: ExpressRequest, res, next) => find(toScope(route, req.originalUrl))(req, res, next),
-        (req, res) => void res.json(route.handle(guard.payload(req))),
+        (req, res) => void res.set(route.headers ?? {}).json(route.handle(guard.payload(req))),
       )
     }
     server.use((req, res, next) => (isLoginPath(req.path) ? login(req, res, next) : next()))
@@ -73,7 +76,10 @@ const createFastify: Adapter = (app) => {
       method: route.method,
       url: route.path,
       onRequest: (request, reply, done) => find(toScope(route, request.originalUrl))(request, reply, done),
-      handler: async (request) => route.handle(guard.payload(request)),
+      handler: async (request, reply) => {
+        reply.headers(route.headers ?? {})
+        return route.handle(guard.payload(request))
+      },
     })
   }
   void server.register(async (scope) => {
@@ -115,6 +121,7 @@ const createKoa: Adapter = (app) => {
       return
     }
     await found.find(toScope(found.route, ctx.originalUrl))(ctx, async () => {
+      ctx.set(found.route.headers ?? {})
       ctx.body = found.route.handle(ctx.state['auth'])
     })
   })

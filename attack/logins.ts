@@ -3,7 +3,7 @@
  * many wrong passwords the application checks in a flood.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Attacker, Exchange } from './attacker.ts'
+import { type Attacker, codeOf, type Exchange } from './attacker.ts'
 import { isObject, type JsonObject } from './cases.ts'
 import { type Check, unless } from './defaults.ts'
 import type { Intent } from './intents.ts'
@@ -63,6 +63,25 @@ const saysWhen =
     return unless(silent === undefined, 'a 429 without a valid Retry-After')
   }
 
+/** Each refusal is an event of the application, with what an operator needs to see of it. */
+const reported: Check = ({ exchanges, target }) => {
+  const open = [...target.refusals]
+  for (const exchange of exchanges) {
+    const { request, response } = exchange
+    const code = codeOf(exchange)
+    if (response.status < 400 || code === null) continue
+    const route = request.path.split('?')[0]
+    const index = open.findIndex((one) => one.code === code && one.route === route)
+    const [event] = index < 0 ? [] : open.splice(index, 1)
+    if (event === undefined) return `no event for ${request.method} ${route}: ${response.status} ${code}`
+    const isLogin = route?.endsWith('/login') === true
+    const known = event.method === request.method && event.network !== null && event.time > 0
+    if (!known || (isLogin && code !== 'csrf_mismatch' && event.account === null))
+      return `an incomplete event: ${JSON.stringify({ ...event, cause: undefined })}`
+  }
+  return undefined
+}
+
 /** Sentences about password attempts. */
 export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'identical body': [
@@ -94,6 +113,10 @@ export const LOGIN_ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
     (_attacker, last) =>
       unless(last?.response.status === 200, 'the right password is refused after the wait'),
   ],
+  'at most 100 wrong passwords are checked': [
+    ({ target }) => unless(target.mistakes() <= 100, `${target.mistakes()} are checked`),
+  ],
+  'each refusal is an event, with route, network and account': [reported],
   'limiter entries <= cap': [
     ({ target }) =>
       unless(

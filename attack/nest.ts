@@ -8,6 +8,7 @@ import {
   type CanActivate,
   Controller,
   type ExecutionContext,
+  Header,
   HttpCode,
   Module,
   RequestMapping,
@@ -25,14 +26,17 @@ import {
   isLoginPath,
   type ProtectedRoute,
   toLoginHandler,
+  toRequirement,
 } from './adapters.ts'
 
 type Listener = ReturnType<Adapter>
 
 /** The guard of one route in Nest. */
-function toNestGuard(auth: Auth, { fresh, scopeParameter, revocation }: ProtectedRoute): CanActivate {
+function toNestGuard(auth: Auth, route: ProtectedRoute): CanActivate {
+  const { fresh, scopeParameter } = route
   const guard = nestGuards(auth)
-  const plain = revocation ? guard.token({ revocation }) : fresh ? guard.fresh() : guard.access()
+  const requirement = toRequirement(route)
+  const plain = requirement ? guard.token(requirement) : fresh ? guard.fresh() : guard.access()
   return {
     canActivate(context: ExecutionContext) {
       const { query } = context.switchToHttp().getRequest<{ query: Readonly<Record<string, unknown>> }>()
@@ -52,6 +56,8 @@ async function startNest(app: Application): Promise<Listener> {
     RequestMapping({ path: route.path, method: RequestMethod[route.method] })(target, name, descriptor)
     UseGuards(toNestGuard(app.auth, route))(target, name, descriptor)
     HttpCode(200)(target, name, descriptor)
+    for (const [header, value] of Object.entries(route.headers ?? {}))
+      Header(header, value)(target, name, descriptor)
     CurrentToken()(target, name, 0)
   }
   Controller()(Routes)

@@ -1,6 +1,7 @@
 /**
  * A TCP proxy that cuts a connection: after so many bytes in one direction it closes both ends, as
- * if a cable was pulled. It records the bytes that it did not pass on.
+ * if a cable was pulled. It records the bytes that it did not pass on. It can also speak for the
+ * server, and end the connection after that.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
@@ -14,6 +15,14 @@ export interface Cut {
   readonly after: number
 }
 
+/** What to say for the server, in one packet with bytes of its own. */
+export interface Interruption {
+  /** The server's bytes at the end of a packet. */
+  readonly after: Buffer
+  /** What to add. */
+  readonly bytes: Buffer
+}
+
 /** A proxy in front of one port. */
 export interface TcpProxy {
   readonly port: number
@@ -21,6 +30,10 @@ export interface TcpProxy {
   arm(cut: Cut): void
   /** Cancels the cut. */
   disarm(): void
+  /** Interrupts each connection from now on; undefined for none. */
+  interrupt(interruption: Interruption | undefined): void
+  /** How many connections were interrupted. */
+  readonly interrupted: number
   /** The messages that passed since the last `arm` or `reset`. */
   readonly passed: readonly { readonly direction: Direction; readonly bytes: number }[]
   /** Clears `passed`. */
@@ -43,6 +56,8 @@ export async function startProxy(target: number): Promise<TcpProxy> {
   let cut: Cut | undefined
   let left = 0
   let swallowed = ''
+  let interruption: Interruption | undefined
+  let interrupted = 0
 
   function relay(from: Socket, to: Socket, direction: Direction): void {
     let severed = false
@@ -55,6 +70,13 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     from.on('data', (bytes) => {
       if (severed) {
         swallowed += bytes.toString('latin1')
+        return
+      }
+      const { after } = interruption ?? {}
+      if (direction === 'down' && after?.equals(bytes.subarray(-after.length))) {
+        severed = true
+        interrupted += 1
+        to.end(Buffer.concat([bytes, interruption?.bytes ?? Buffer.alloc(0)]))
         return
       }
       if (cut?.direction !== direction || bytes.length <= left) {
@@ -97,6 +119,12 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     },
     disarm() {
       cut = undefined
+    },
+    interrupt(next) {
+      interruption = next
+    },
+    get interrupted() {
+      return interrupted
     },
     passed,
     reset() {

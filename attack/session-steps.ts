@@ -142,8 +142,13 @@ const MOST = 10_000
 
 /** The `repeat` step. */
 export async function repeat(body: JsonObject, attacker: Attacker, perform: Perform): Promise<void> {
-  const { n, until, every, step } = body
+  const { n, until, every, step, steps } = body
   if (typeof n === 'number' && JSON.stringify(step) === REVOKE_AND_POLL) return measureStaleness(n, attacker)
+  if (isList(steps)) {
+    for (const _pause of toPauses({ n: countOf(n, 'n', MOST) }))
+      for (const one of steps) await perform(one, attacker)
+    return
+  }
   if (!isObject(step)) throw new Unsupported('repeat needs a step')
   if (typeof n === 'number' && n > MOST && until === undefined && every === undefined)
     return floodLogins(n, () => perform(step, attacker), attacker)

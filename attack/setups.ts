@@ -9,7 +9,7 @@ import { type AuthOptions, ConfigurationError, createAuth, createKeyRing, genera
 import type { Attacker } from './attacker.ts'
 import type { JsonObject } from './cases.ts'
 import { keyOf, makeRsaKey } from './keys.ts'
-import { resolve, Unsupported } from './values.ts'
+import { isMembers, resolve, Unsupported } from './values.ts'
 
 /** Setups that must be refused, and a similar one that must not. */
 interface BadSetup {
@@ -178,15 +178,26 @@ async function attempt(setup: () => unknown): Promise<Attacker['setup']> {
   }
 }
 
+/** The application with other options: how that ended, if they are refused. */
+async function rebuild(options: Partial<AuthOptions>, attacker: Attacker): Promise<void> {
+  const setup = await attempt(() => attacker.target.rebuild(options))
+  if (setup?.status !== 'accepted') attacker.setup = setup
+}
+
 /** The `configure` step: tries a setup and records how that ended. */
 export async function configure(body: JsonObject, attacker: Attacker): Promise<void> {
   for (const [kind, value] of Object.entries(body)) {
     const name = await resolve(value, attacker)
+    if (kind === 'options' && isMembers(name)) {
+      await rebuild(name as Partial<AuthOptions>, attacker)
+      // The options may refuse tokens from before.
+      attacker.genuine.length = 0
+      continue
+    }
     if (typeof name !== 'string') throw new Unsupported(`unknown configuration ${kind}`)
     const options = Object.hasOwn(OPTIONS, kind) ? OPTIONS[kind]?.(name) : undefined
     if (options !== undefined) {
-      const setup = await attempt(() => attacker.target.rebuild(options))
-      if (setup?.status !== 'accepted') attacker.setup = setup
+      await rebuild(options, attacker)
       continue
     }
     const setup = findSetup(kind, name)

@@ -20,6 +20,7 @@ import {
 } from 'tokenwright'
 import { memoryStore } from 'tokenwright/stores/memory'
 import { type Adapter, type Application, FETCH_ADAPTERS } from './adapters.ts'
+import { isObject } from './cases.ts'
 import { FRAMEWORKS } from './frameworks.ts'
 import { keyOf, type ServerKey, serverKey } from './keys.ts'
 import { Unsupported } from './values.ts'
@@ -43,6 +44,12 @@ export const USERS: ReadonlyMap<string, string> = new Map([
   ['mallory', 'x'],
 ])
 
+/** The clients that may introspect tokens, and their secrets. */
+const CLIENTS: ReadonlyMap<string, string> = new Map([['resource-server', 'client-secret']])
+
+/** The headers of a page that shared caches may keep. */
+const CACHEABLE: Readonly<Record<string, string>> = { 'Cache-Control': 'public, max-age=600' }
+
 /** What a handler saw when it ran. */
 export interface Execution {
   readonly sub: string
@@ -56,6 +63,9 @@ export interface Execution {
 export interface Notice extends SessionNotice {
   readonly event: keyof AuthEvents
 }
+
+/** A refusal, as a listener of the event `refused` gets it. */
+export type Refusal = AuthEvents['refused']
 
 /** A clock that stands still until the attack moves it; epoch seconds. */
 export interface Clock {
@@ -94,6 +104,8 @@ export interface Target {
   readonly mistakes: () => number
   /** The events that the application's listeners got, in order. */
   readonly notices: readonly Notice[]
+  /** The refusals that its listener got, in order. */
+  readonly refusals: readonly Refusal[]
   /** The store of sessions. */
   readonly store: Store
   /** The current application. Each change creates a new one. */
@@ -133,15 +145,33 @@ function createSystemClock(): Clock {
   }
 }
 
-const EVENTS = ['started', 'refreshed', 'replayed', 'reused', 'healed', 'steppedUp', 'ended'] as const
+const EVENTS = [
+  'started',
+  'refreshed',
+  'replayed',
+  'reused',
+  'shadowed',
+  'healed',
+  'steppedUp',
+  'ended',
+] as const
 
 /** Listeners that record their events. */
-function toListeners(notices: Notice[]): NonNullable<AuthOptions['on']> {
+function toListeners(notices: Notice[], refusals: Refusal[]): NonNullable<AuthOptions['on']> {
   const entries = EVENTS.map((event) => [
     event,
     (notice: SessionNotice) => notices.push({ event, ...notice }),
   ])
-  return Object.fromEntries(entries)
+  return { ...Object.fromEntries(entries), refused: (refusal: Refusal) => refusals.push(refusal) }
+}
+
+/** Changed options: a group such as `sessions` keeps its members that are not changed. */
+function merge(base: AuthOptions, changes: Partial<AuthOptions>): AuthOptions {
+  const members = Object.entries(changes).map(([name, value]) => {
+    const before: unknown = base[name as keyof AuthOptions]
+    return [name, isObject(before) && isObject(value) ? { ...before, ...value } : value]
+  })
+  return { ...base, ...Object.fromEntries(members) }
 }
 
 /** The option that reads rights at each refresh, if the attack is about rights. */
@@ -152,7 +182,7 @@ function toRights(grants: TargetOptions['grants']) {
 /** The options of the application, without keys. */
 function baseOptions(
   clock: Clock,
-  notices: Notice[],
+  on: AuthOptions['on'] & object,
   { store, systemClock, grants, changes }: TargetOptions & { readonly store: Store },
 ): AuthOptions {
   return {
@@ -170,7 +200,7 @@ function baseOptions(
       absolute: TIMES['abs_ttl'] ?? 0,
       ...toRights(grants),
     },
-    on: toListeners(notices),
+    on,
     ...changes,
   }
 }
@@ -222,6 +252,7 @@ function createApplication(
       { method: 'POST', path: '/change-password', fresh: true, handle },
       { method: 'GET', path: '/strict', fresh: false, revocation: 'strict', handle },
       { method: 'GET', path: '/stateless', fresh: false, revocation: 'off', handle },
+      { method: 'GET', path: '/cacheable', fresh: false, renew: true, headers: CACHEABLE, handle },
     ],
     throttled,
     async verifyCredentials({ username, password }) {
@@ -232,6 +263,7 @@ function createApplication(
       const scopes = grants?.get(username)
       return { subject: username, ...(scopes && { scopes }) }
     },
+    verifyClient: ({ id, secret }) => CLIENTS.get(id) === secret,
     async loginWithClaims(body) {
       const { username, extra_claims: data } = Object(body)
       try {
@@ -263,7 +295,8 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
   const executions: Execution[] = []
   const handling: number[] = []
   const notices: Notice[] = []
-  const base = baseOptions(clock, notices, { ...options, store })
+  const refusals: Refusal[] = []
+  const base = baseOptions(clock, toListeners(notices, refusals), { ...options, store })
   const server = () => serverKey(alg, state.generation)
 
   function toKeys(): Partial<AuthOptions> {
@@ -279,7 +312,7 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
     state.mistakes += 1
   }
   function build(): { readonly auth: Auth; readonly listener: ReturnType<Adapter> } {
-    const auth = createAuth({ ...base, ...toKeys(), ...state.changes })
+    const auth = createAuth(merge({ ...base, ...toKeys() }, state.changes))
     return {
       auth,
       listener: (createListener as Adapter)(
@@ -314,6 +347,7 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
     executions,
     handling,
     notices,
+    refusals,
     store,
     get auth() {
       return current.auth

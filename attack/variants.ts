@@ -95,6 +95,8 @@ function* matches(node: Json, pattern: string): Generator<[string[], Json]> {
 }
 
 function findForks(step: string, body: Json, at: readonly (string | number)[]): Fork[] {
+  if (step === 'repeat' && isObject(body) && isList(body['steps']))
+    return body['steps'].flatMap((one, index) => stepForks(one, [...at, 'steps', index]))
   const inner = Object.hasOwn(NESTED, step) ? NESTED[step] : undefined
   if (inner !== undefined && isObject(body)) {
     const nested = body[inner]

@@ -22,8 +22,7 @@ export interface Verdict {
 function checkLast({ attack }: Attacker, last: Exchange | undefined): string[] {
   if (last !== undefined) return checkResponse(attack.expect, last)
   const { status } = attack.expect
-  const isResponse = status.some((item) => typeof item === 'number')
-  return isResponse ? [`no response, expected ${status.join(' or ')}`] : []
+  return status.length > 0 ? [`no response and no refused setup, expected ${status.join(' or ')}`] : []
 }
 
 /**

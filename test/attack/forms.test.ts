@@ -78,6 +78,35 @@ describe('a case from elsewhere', () => {
     expect((await run(steps, {})).reasons).toEqual([reason, reason])
   })
 
+  it('holds a request with its own expectation to it, and the case to the others', async () => {
+    const own = { request: { ...GOOD, expect: { status: 200 } } }
+    expect(await run([LOGIN, { request: BAD }, own], { status: 401 })).toMatchObject(PASSED)
+  })
+
+  it('starts the application with other options, which may be a group', async () => {
+    const short = { configure: { options: { realm: 'staff', access: { expiresIn: 60 } } } }
+    const steps = [short, LOGIN, { clock: { advance: 61 } }, { request: GOOD }, { refresh: { from: 'A' } }]
+    expect(await run(steps.slice(0, 4), { status: 401, error: 'token_expired' })).toMatchObject(PASSED)
+    expect(await run(steps, { status: 200 })).toMatchObject(PASSED)
+  })
+
+  it('expects options to be refused, and fails if they are accepted', async () => {
+    const expectation = { status: 'config_error' }
+    const bad = { configure: { options: [{ jwtSecret: 'x' }, { realm: 5 }] } }
+    expect(await run([bad], expectation)).toMatchObject(PASSED)
+    const good = await run([{ configure: { options: { realm: 'staff' } } }], expectation)
+    expect(good.reasons).toEqual(['no response and no refused setup, expected config_error'])
+  })
+
+  it('repeats a list of steps, each with its alternatives', async () => {
+    const steps = [{ clock: { advance: 300 } }, { request: GOOD }]
+    expect(await run([LOGIN, { repeat: { n: 2, steps } }], { status: 200 })).toMatchObject(PASSED)
+    expect(await run([LOGIN, { repeat: { n: 4, steps } }], { status: 401 })).toMatchObject(PASSED)
+    const both = { request: { path: '/protected', bearer: ['x.y.z', '$A.access'] } }
+    const result = await run([LOGIN, { repeat: { n: 1, steps: [both] } }], { status: 200 })
+    expect(result.reasons).toEqual([expect.stringMatching(/bearer="x.y.z": status 401/)])
+  })
+
   it('may say one need without a list', async () => {
     const result = await run([LOGIN], {}, { needs: 'telepathy' })
     expect(result.reasons).toEqual(['not runnable: needs telepathy, which this runner does not know'])
