@@ -12,7 +12,7 @@ import {
   isRecord,
   refuseUndefined,
 } from '../internal/configuration-error.ts'
-import { type Clock, type Duration, systemClock, toSeconds } from '../internal/duration.ts'
+import { type Clock, checkClock, type Duration, systemClock, toSeconds } from '../internal/duration.ts'
 import type { Listeners } from '../internal/listeners.ts'
 import {
   keysOf,
@@ -201,10 +201,12 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
   const sessions = options.sessions && { ...options.sessions, idle: lifetimes.refresh }
   const on = readOptionGroup('on', options.on, EVENT_NAMES)
   for (const name of EVENT_NAMES) readFunction(`on.${name}`, on[name])
+  const clock = readFunction('clock', options.clock)
+  const ownClock = clock && checkClock(clock)
   return Object.freeze({
     ring: resolveKeys(options.secret, options.keys),
-    clock: readFunction('clock', options.clock) ?? systemClock,
-    ownClock: options.clock ?? null,
+    clock: ownClock ?? systemClock,
+    ownClock,
     issuer: readText('issuer', options.issuer),
     audience: resolveAudience(options.audience),
     realm,

@@ -9,15 +9,16 @@ import type { Proof, StepUpOptions } from '../session/sessions.ts'
 import { type IssuedPair, type TokenPair, toTokenPair } from '../token/issued-token.ts'
 import { type PayloadOrigin, requireVerifiedBy, type TokenPayload } from '../token/token-payload.ts'
 import type { PairOptions, TokenIssuer } from './issue-tokens.ts'
-import type { IssueArguments } from './token-claims.ts'
+import { type IssueArguments, readMoment } from './token-claims.ts'
 
 /** Options of a login that starts a session. */
 export interface StartOptions<I> extends PairOptions<I> {
   /**
-   * The moment before the credentials were checked, epoch seconds: a subject revoked since then
-   * gets no session. Default now, which lets a login in flight survive a change of the password.
+   * The moment before the credentials were checked, a Date or epoch seconds: a subject revoked
+   * since then gets no session. Default now, which lets a login in flight survive a change of the
+   * password.
    */
-  readonly provedAt?: number
+  readonly provedAt?: Date | number
   /** The client's address, for the list of sessions; cut to 64 characters. */
   readonly ip?: string | undefined
   /** The client's user agent, for the list of sessions; cut to 256 characters. */
@@ -123,14 +124,13 @@ export function createSessionApi<C>(
     async start(subject, options = {}) {
       const { sessions } = requireBackend()
       const { provedAt, ip, userAgent, ...pair } = options
-      if (provedAt !== undefined && !Number.isFinite(provedAt))
-        throw new TypeError(expected('provedAt', 'epoch seconds', provedAt))
       if (pair.refresh?.expiresIn !== undefined) {
         throw new TypeError(
           'Expected `refresh` without `expiresIn`: a session ends by `sessions.idle` and `sessions.absolute`',
         )
       }
-      return sessions.start({ ...(await issuer.toPairClaims(subject, pair)), provedAt, ip, userAgent })
+      const since = provedAt === undefined ? undefined : readMoment('provedAt', provedAt)
+      return sessions.start({ ...(await issuer.toPairClaims(subject, pair)), provedAt: since, ip, userAgent })
     },
     async refresh(payload) {
       const { sessions } = requireBackend()

@@ -135,7 +135,7 @@ export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaim
       sid: base.sid,
       iat,
       exp: toExpiry(iat, lifetimes[type], options),
-      nbf: notBefore === undefined ? undefined : readMoment('notBefore', notBefore),
+      nbf: notBefore === undefined ? undefined : Math.floor(readMoment('notBefore', notBefore)),
       fresh,
       csrf: base.csrf ?? (writesCsrf ? randomId() : undefined),
       aud: options.audience ?? base.aud,
@@ -168,19 +168,20 @@ function toExpiry(
   if (expiresAt === undefined)
     return iat + (expiresIn === undefined ? lifetime : Math.floor(readLifetime(expiresIn)))
   if (expiresIn !== undefined) throw new TypeError('Expected `expiresIn` or `expiresAt`, got both')
-  return readMoment('expiresAt', expiresAt)
+  return Math.floor(readMoment('expiresAt', expiresAt))
 }
 
 function readLifetime(expiresIn: Duration): number {
   return asTypeError(() => toSeconds('expiresIn', expiresIn, { min: 1, max: Number.MAX_SAFE_INTEGER }))
 }
 
-function readMoment(name: string, value: Date | number): number {
-  return asTypeError(() => Math.floor(readEpochSeconds(name, value)))
+/** Reads a moment of a call. @throws {TypeError} as `readEpochSeconds` */
+export function readMoment(name: string, value: Date | number): number {
+  return asTypeError(() => readEpochSeconds(name, value))
 }
 
 function readAuthTime(value: Date | number, now: number): number {
-  const moment = readMoment('authTime', value)
+  const moment = Math.floor(readMoment('authTime', value))
   if (moment > now) throw new TypeError(expected('authTime', 'a moment that is not in the future', value))
   return moment
 }

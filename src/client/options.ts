@@ -63,8 +63,8 @@ export interface AuthClientOptions {
   /** Called once, in every tab that was signed in, when the session is over. */
   readonly onSignedOut?: (reason: SignOutReason) => void
   /**
-   * The deadline of an auth route, in seconds. Default 10: three tries fit into the server's
-   * default overlap.
+   * The deadline of an auth route, in seconds, at most 600. Default 10: three tries fit into the
+   * server's default overlap.
    */
   readonly timeout?: number
   /** Replaces parts of the platform, for tests and for runtimes without them. */

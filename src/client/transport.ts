@@ -80,11 +80,12 @@ function createCookieReader(cookie: string, base: URL, platform: Platform): () =
  */
 const MISSING = 'https://baseurl-is-missing.invalid'
 
-/** @throws {TypeError} for an address that is not a URL */
+/** @throws {TypeError} for an address that is not a URL, and a timeout that is no plausible one */
 export function createTransport(options: AuthClientOptions, platform: Platform): Transport {
   const { location } = platform
   const { baseUrl = location ?? MISSING, basePath = '/auth', timeout = 10, csrf = {} } = options
   const base = new URL(baseUrl, location)
+  if (!(timeout > 0 && timeout <= 600)) throw new TypeError('Expected `timeout` to be seconds, at most 600')
   const authUrl = base.origin + basePath
   const byCookie = (options.delivery ?? (location ? 'cookie' : 'body')) === 'cookie'
   const { cookie = 'csrf_token', header = 'X-CSRF-Token' } = csrf

@@ -1,7 +1,8 @@
 /**
  * Lengths of time, moments and the clock. Options take `'15m'` or `{ minutes: 15 }`; everything
  * inside is seconds. A bare numeric string is refused: `'60'` means seconds to one library and
- * milliseconds to another. Numbers that look like milliseconds are refused, too.
+ * milliseconds to another. Numbers that look like milliseconds are refused, too, and so are moments
+ * and clocks in the wrong unit.
  */
 import { ConfigurationError, expected, isRecord } from './configuration-error.ts'
 
@@ -68,7 +69,7 @@ export const systemClock: Clock = () => Date.now() / 1000
  */
 export function toSeconds(name: string, value: unknown, bounds: DurationBounds): number {
   const seconds = parseDuration(value)
-  const isSuspect = typeof value === 'number' && value >= MINUTE_IN_MS && value % MINUTE_IN_MS === 0
+  const isSuspect = typeof value === 'number' && isImplausible(value, bounds)
   if (Number.isFinite(seconds) && seconds >= bounds.min && seconds <= bounds.max && !isSuspect) return seconds
   const range = `between ${bounds.min} and ${bounds.max} seconds`
   const hint = isSuspect
@@ -81,8 +82,21 @@ export function toSeconds(name: string, value: unknown, bounds: DurationBounds):
   )
 }
 
-/** Whole minutes in milliseconds are rarely whole minutes in seconds: 60 000 s are 16 h 40 min. */
-const MINUTE_IN_MS = 60_000
+/** Whole quarters of a minute in milliseconds are hardly seconds: 15,000 s are 4 h 10 min. */
+const QUARTER_MINUTE_IN_MS = 15_000
+
+/** Where nothing longer is accepted, whole seconds in milliseconds are no plausible seconds. */
+const HOUR = 3600
+
+/**
+ * Whether a number of seconds was probably meant as milliseconds: because it is a round number of
+ * them, or because only so it lies within the bounds.
+ */
+function isImplausible(value: number, { min, max }: DurationBounds): boolean {
+  if (value > max) return value / 1000 >= min && value / 1000 <= max
+  if (value >= QUARTER_MINUTE_IN_MS) return value % QUARTER_MINUTE_IN_MS === 0
+  return value > 0 && value % 1000 === 0 && max <= HOUR
+}
 
 /** Reads a duration; NaN for anything else. */
 function parseDuration(value: unknown): number {
@@ -117,18 +131,49 @@ export function isDate(value: unknown): value is Date {
 }
 
 /** The latest plausible moment in epoch seconds, the year 5138. Larger numbers are milliseconds. */
-const LATEST_MOMENT = 100_000_000_000
+export const LATEST_MOMENT = 100_000_000_000
+
+/** The Dates, in epoch seconds, that are made of the epoch seconds of the years 2001 to 2286. */
+const MISREAD_DATES = { from: 1_000_000, to: 10_000_000 } as const
 
 /**
  * Turns a moment into epoch seconds.
  *
  * @param name the option as the developer writes it
  * @param value a Date, or a number of epoch seconds
- * @throws {ConfigurationError} for anything else, and for a number that looks like milliseconds
+ * @throws {ConfigurationError} for anything else, for a number that looks like milliseconds, and
+ *   for a Date that was made of seconds
  */
 export function readEpochSeconds(name: string, value: unknown): number {
   const seconds = toEpochSeconds(value)
-  if (seconds !== undefined && seconds >= -LATEST_MOMENT && seconds <= LATEST_MOMENT) return seconds
-  const hint = typeof value === 'number' && value > LATEST_MOMENT ? '; that looks like milliseconds' : ''
+  const isPlausible = seconds !== undefined && Math.abs(seconds) <= LATEST_MOMENT
+  const isMisread = isDate(value) && isBetween(seconds, MISREAD_DATES)
+  if (isPlausible && !isMisread) return seconds
+  const hint = isMisread
+    ? ' of 1970; that looks like seconds, and a Date is made of milliseconds'
+    : typeof value === 'number' && value > LATEST_MOMENT
+      ? '; that looks like milliseconds'
+      : ''
   throw new ConfigurationError(`${expected(name, 'a Date or a number of epoch seconds', value)}${hint}`)
+}
+
+function isBetween(value: number | undefined, { from, to }: { readonly from: number; readonly to: number }) {
+  return value !== undefined && value >= from && value < to
+}
+
+/**
+ * Wraps a clock of the application, so that one in milliseconds is not believed.
+ *
+ * @throws {ConfigurationError} from the wrapper, for what are no epoch seconds
+ */
+export function checkClock(clock: Clock): Clock {
+  return () => {
+    const now: unknown = clock()
+    // Not a number is before and after no moment: nothing is accepted by it.
+    if (typeof now === 'number' && !(Math.abs(now) > LATEST_MOMENT)) return now
+    const hint = typeof now === 'number' && now > LATEST_MOMENT ? ', as milliseconds are' : ''
+    throw new ConfigurationError(
+      `${expected('clock()', 'a number of epoch seconds, such as `Date.now() / 1000`', now)}${hint}`,
+    )
+  }
 }

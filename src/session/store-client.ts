@@ -5,7 +5,7 @@
  * `store_unavailable`; it never says anything about a token.
  */
 import { isAuthError } from '../errors.ts'
-import type { Clock } from '../internal/duration.ts'
+import { type Clock, readEpochSeconds } from '../internal/duration.ts'
 import { toOutage } from '../internal/outage.ts'
 import { type CallLoad, CallQueue } from './call-queue.ts'
 import { CLOCK_TOLERANCE, ClockWatch, monotonic } from './clocks.ts'
@@ -175,7 +175,7 @@ export class StoreClient {
     this.#checkClocks()
     if (this.#offset !== null && monotonic() - this.#offset.learnedAt <= OFFSET_TTL) return this.#offset.value
     const sentAt = monotonic()
-    const storeNow = await this.call((store) => store.now())
+    const storeNow = await this.call(async (store) => readEpochSeconds('store.now()', await store.now()))
     this.learn(storeNow, sentAt)
     return this.#offset?.value ?? storeNow - monotonic()
   }

@@ -6,7 +6,7 @@
  * and input is copied through JSON, as on any other store.
  */
 import type { Clock } from '../internal/duration.ts'
-import { systemClock } from '../internal/duration.ts'
+import { checkClock, systemClock } from '../internal/duration.ts'
 import { deepFreeze } from '../internal/json.ts'
 import { decideRotation, isWriting, toLate, toLateBefore, toReuseReason } from '../session/rotation.ts'
 import {
@@ -45,6 +45,8 @@ export interface MemoryStoreOptions {
  * A process needs one: if a bundler or a framework loads your module twice, keep the store on
  * `globalThis`. The process warns when one store is asked for a session of another.
  *
+ * @throws {ConfigurationError} from its methods, for a clock that returns no epoch seconds
+ *
  * @example
  * ```ts
  * import { memoryStore } from 'tokenwright/stores/memory'
@@ -54,7 +56,7 @@ export interface MemoryStoreOptions {
  * ```
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
-  const state = new MemoryStore(options.clock ?? systemClock)
+  const state = new MemoryStore(options.clock === undefined ? systemClock : checkClock(options.clock))
   // A plain object, like every store: it may be spread and wrapped.
   return {
     name: state.name,

@@ -6,7 +6,7 @@
 
 import type { ErrorCode } from '../errors.ts'
 import { describeType, expected } from '../internal/configuration-error.ts'
-import type { Clock } from '../internal/duration.ts'
+import { type Clock, LATEST_MOMENT } from '../internal/duration.ts'
 import { deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
 import { isScope, MAX_SCOPES } from './scopes.ts'
 import { type Claims, type PayloadMembers, type PayloadOrigin, TokenPayload } from './token-payload.ts'
@@ -225,6 +225,7 @@ function readCustomClaims(claims: Claims, rules: ClaimRules): Claims | string {
     if (typeof value === 'object') deepFreeze(value)
   }
   const { iat, exp } = claims as { iat?: number; exp: number }
+  if (exp > LATEST_MOMENT) return 'The claim `exp` looks like milliseconds'
   if (rules.interop || exp - (iat ?? 0) <= rules.maxLifetime) return Object.freeze(data ?? NO_DATA)
   return `The token lives longer than \`limits.lifetime\`, ${rules.maxLifetime} seconds`
 }

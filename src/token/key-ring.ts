@@ -231,7 +231,8 @@ function importKey(at: string, value: unknown): ImportedKey {
   }
   // The thumbprint of a secret would identify it to anyone with a table of known secrets.
   const isNamed = named !== undefined && !(algorithm.kty === 'oct' && named === toThumbprint(key, 'oct'))
-  const notAfter = bare ? undefined : given.notAfter
+  // Also beside the members of a JWK: a key that is to retire must not stay.
+  const { notAfter } = given as { readonly notAfter?: unknown }
   return {
     algorithm,
     key,

@@ -120,7 +120,7 @@ export async function look(limiter: Limiter, key: string): Promise<LimiterResult
 export async function toRefusalUntil(limiter: Limiter, key: string): Promise<unknown> {
   try {
     const known = await limiter.get(key)
-    return toRateLimited(Math.min(known?.msBeforeNext ?? 0, LONGEST_RETRY * 1000))
+    return toRateLimited(known?.msBeforeNext ?? 0)
   } catch (cause) {
     return toRefusal(cause)
   }
@@ -146,6 +146,6 @@ function toRefusal(cause: unknown): unknown {
 
 /** The refusal with its `Retry-After`. */
 function toRateLimited(msBeforeNext: number): AuthError {
-  const retryAfter = Math.max(1, Math.ceil(msBeforeNext / 1000) || 1)
+  const retryAfter = Math.min(Math.max(1, Math.ceil(msBeforeNext / 1000) || 1), LONGEST_RETRY)
   return new AuthError('rate_limited', { detail: { retryAfter } })
 }
