@@ -21,14 +21,25 @@ function idsIn(text: string): string[] {
     .filter((word) => ID.test(word) && !USUAL.test(word))
 }
 
-/** The ids in the texts of a source, each with its place. */
-function idsOf(source: Source): { id: string; place: string }[] {
-  return [...walk(source.program)].flatMap(({ node }) => {
-    const { type, value } = node
+/** The literal texts of a source. */
+function literalsOf({ program }: Source): { text: string; start: number }[] {
+  return [...walk(program)].flatMap(({ node }) => {
+    const { type, value, start } = node
     const raw = type === 'TemplateElement' ? Object(value).raw : value
     const isText = (type === 'Literal' || type === 'TemplateElement') && typeof raw === 'string'
-    return isText ? idsIn(raw).map((id) => ({ id, place: at(source, node.start) })) : []
+    return isText ? [{ text: raw, start }] : []
   })
+}
+
+function textsOf(source: Source): string[] {
+  return literalsOf(source).map(({ text }) => text)
+}
+
+/** The ids in the texts of a source, each with its place. */
+function idsOf(source: Source): { id: string; place: string }[] {
+  return literalsOf(source).flatMap(({ text, start }) =>
+    idsIn(text).map((id) => ({ id, place: at(source, start) })),
+  )
 }
 
 /** The ids that a file of attack cases has, and those that open a row of `docs/invariants.md`. */
@@ -74,8 +85,18 @@ describe('the tables of docs/security/', () => {
     expect(bare).toEqual([])
   })
 
+  it('name the title of each test, and it exists', () => {
+    const titles = new Map(readSources('test').map((source) => [source.path, textsOf(source)]))
+    const named = rows.flatMap(({ line }) => [...line.matchAll(/`(test\/[^`]*)`(?: "([^"]+)")?/g)])
+    expect(named.length).toBeGreaterThan(40)
+    const missing = named.filter(([, path = '', title]) => {
+      return title === undefined || !titles.get(path)?.some((text) => text.includes(title))
+    })
+    expect(missing.map(([text]) => text)).toEqual([])
+  })
+
   it('name attack cases that exist', () => {
-    const named = rows.flatMap(({ line }) => line.match(/\b[A-Z]{3}-\d\d\b/g) ?? [])
+    const named = rows.flatMap(({ line }) => line.match(/\b(?:[A-Z]{3}-\d\d|REV-[HML]\d+)\b/g) ?? [])
     const explained = explainedIds()
     expect(named.filter((id) => !explained.has(id))).toEqual([])
   })

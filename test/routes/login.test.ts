@@ -34,6 +34,26 @@ function setUp(options: AuthOptions = {}) {
   return { auth, login, sessions, pass: (seconds: number) => (now += seconds) }
 }
 
+describe('routes that change something', () => {
+  it.each(['login', 'refresh', 'verify-password', 'logout', 'ticket', 'introspect', 'revoke'])(
+    'take no safe method: %s',
+    async (name) => {
+      const { auth } = setUp()
+      const handle = authRoutes(auth, { verifyCredentials: () => null, verifyClient: () => true })
+      const started = await auth.sessions.start('alice')
+      for (const method of ['GET', 'HEAD']) {
+        const url = `http://localhost/auth/${name}?token=${started.refreshToken}`
+        const headers = { authorization: `Bearer ${started.accessToken}` }
+        const response = await handle(new Request(url, { method, headers }))
+        expect(response.status).toBe(405)
+        expect(response.headers.get('allow')).toMatch(/^POST/)
+        expect(response.headers.getSetCookie()).toEqual([])
+      }
+      expect(await auth.sessions.list('alice')).toHaveLength(1)
+    },
+  )
+})
+
 const only = (cookies: readonly string[], name: string): readonly string[] =>
   cookies.filter((cookie) => cookie.includes(name))
 

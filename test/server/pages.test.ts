@@ -26,6 +26,7 @@ describe('the pages', () => {
       expect(await response.text()).toMatch(/^<!doctype html>/i)
     }
     expect(PAGE_POLICY).toContain("script-src 'self';")
+    for (const policy of [PAGE_POLICY, DOCS_POLICY]) expect(policy).toContain("frame-ancestors 'none'")
     expect(PAGE_POLICY).toContain("require-trusted-types-for 'script'")
     expect(PAGE_POLICY + DOCS_POLICY).not.toMatch(/unsafe-eval|https?:|\*|script-src [^;]*unsafe/)
   })
