@@ -42,8 +42,8 @@ describe('routes that change something', () => {
       const handle = authRoutes(auth, { verifyCredentials: () => null, verifyClient: () => true })
       const started = await auth.sessions.start('alice')
       for (const method of ['GET', 'HEAD']) {
-        const url = `http://localhost/auth/${name}?token=${started.refreshToken}`
-        const headers = { authorization: `Bearer ${started.accessToken}` }
+        const url = `http://localhost/auth/${name}?token=${started.refresh_token}`
+        const headers = { authorization: `Bearer ${started.access_token}` }
         const response = await handle(new Request(url, { method, headers }))
         expect(response.status).toBe(405)
         expect(response.headers.get('allow')).toMatch(/^POST/)
