@@ -194,27 +194,29 @@ export function prepareGuard<Call, Result>(
     throw error
   }
 
-  async function runLate(call: Call, pending: Promise<AuthContext>): Promise<Awaited<Result>> {
-    let context: AuthContext
+  function proceed(call: Call, context: AuthContext): Result {
     try {
-      context = await pending
       callbacks.attach?.(call, context)
     } catch (error) {
-      return await refuse(call, error)
+      return refuse(call, error)
     }
-    return await callbacks.next(call, context)
+    return callbacks.next(call, context)
   }
 
   return (call) => {
     let context: Awaitable<AuthContext>
     try {
       context = callbacks.authenticate(call)
-      if (isPromise(context)) return runLate(call, context)
-      callbacks.attach?.(call, context)
     } catch (error) {
       return refuse(call, error)
     }
-    return callbacks.next(call, context)
+    if (!isPromise(context)) return proceed(call, context)
+    // Not an async function: that would cost each request that is not cached one more promise.
+    const late = context.then(
+      (found) => proceed(call, found),
+      (error: unknown) => refuse(call, error),
+    )
+    return late as Promise<Awaited<Result>>
   }
 }
 

@@ -155,7 +155,7 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
   const api: AuthRequests<C> = {
     async verifyToken(token, requirement) {
       const prepared = prepare(requirement)
-      return requests.lookup(token, 0, prepared) ?? pipeline.verifyToken(token, prepared)
+      return requests.lookup(token, 0, prepared) ?? (await pipeline.verifyToken(token, prepared))
     },
     decodeUnverified(token) {
       const read = readUnverified(token)
@@ -174,19 +174,22 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
       load?: (payload: PayloadFor<R, C>) => Promise<U>,
     ): Authenticator<R, C, U> {
       const prepared = prepare(requirement)
-      const authenticate = async (request: RequestPort): Promise<AuthContext<PayloadFor<R, C>, U>> => {
-        try {
-          const found = await pipeline.authenticate(request, prepared)
-          const auth = (found?.payload ?? null) as PayloadFor<R, C>
-          return load === undefined ? { auth } : { auth, subject: await load(auth) }
-        } catch (error) {
-          return requests.report(error, request)
+      const toContext = (found: AuthenticatedRequest<C> | null): AuthContext<PayloadFor<R, C>, U> => ({
+        auth: (found?.payload ?? null) as PayloadFor<R, C>,
+      })
+      if (load !== undefined)
+        return async (request) => {
+          const { auth } = toContext(await requests.authenticate(request, prepared))
+          try {
+            return { auth, subject: await load(auth) }
+          } catch (error) {
+            return requests.report(error, request)
+          }
         }
-      }
-      if (load !== undefined) return authenticate
       return (request) => {
         const payload = requests.authenticateCached(request, prepared)
-        return payload === undefined ? authenticate(request) : { auth: payload as PayloadFor<R, C> }
+        if (payload !== undefined) return { auth: payload as PayloadFor<R, C> }
+        return requests.authenticate(request, prepared).then(toContext)
       }
     },
     prepare<const R extends Requirement>(requirement: R): R {
@@ -259,15 +262,13 @@ class RequestAuthenticator<C> {
   }
 
   /** Authenticates a request by the pipeline. */
-  async authenticate(
+  authenticate(
     request: RequestPort,
     requirement: PreparedRequirement,
   ): Promise<AuthenticatedRequest<C> | null> {
-    try {
-      return await this.#deps.pipeline.authenticate(request, requirement)
-    } catch (error) {
-      return this.report(error, request)
-    }
+    return this.#deps.pipeline
+      .authenticate(request, requirement)
+      .catch((error: unknown) => this.report(error, request))
   }
 
   /** Reports a refusal, and throws it on. */

@@ -24,7 +24,7 @@ export function isWithinBounds(value: object, bounds: JsonBounds): boolean {
  * What is left of a budget of members after a value and everything inside it; negative when the
  * value breaks a bound.
  */
-function countMembers(node: object, depth: number, budget: number): number {
+export function countMembers(node: object, depth: number, budget: number): number {
   if (depth === 0 || Object.hasOwn(node, '__proto__')) return -1
   const values: readonly unknown[] = Array.isArray(node) ? node : Object.values(node)
   let left = budget

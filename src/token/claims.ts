@@ -7,7 +7,7 @@
 import type { ErrorCode } from '../errors.ts'
 import { describeType, expected } from '../internal/configuration-error.ts'
 import { type Clock, LATEST_MOMENT } from '../internal/duration.ts'
-import { deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
+import { countMembers, deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
 import { isScope, MAX_SCOPES } from './scopes.ts'
 import { type Claims, type PayloadMembers, type PayloadOrigin, TokenPayload } from './token-payload.ts'
 import { type HeaderType, REFRESH_AUDIENCE, TOKEN_TYPES } from './token-type.ts'
@@ -15,11 +15,15 @@ import { type HeaderType, REFRESH_AUDIENCE, TOKEN_TYPES } from './token-type.ts'
 /** How many levels a payload may have, and how many members beside its scopes. */
 export const PAYLOAD_BOUNDS: JsonBounds = { depth: 16, members: 256 }
 
-/** Whether a payload is within its bounds. Scopes have a bound of their own. */
+/** Whether a payload is within its bounds. */
 export function isWithinPayloadBounds(claims: Claims): boolean {
+  return isWithinBounds(claims, { depth: PAYLOAD_BOUNDS.depth, members: toMemberBudget(claims) })
+}
+
+/** How many members a payload may have in all. Scopes have a bound of their own. */
+function toMemberBudget(claims: Claims): number {
   const { scopes = claims['access_scopes'] } = claims
-  const more = Array.isArray(scopes) ? Math.min(scopes.length, MAX_SCOPES) : 0
-  return isWithinBounds(claims, { depth: PAYLOAD_BOUNDS.depth, members: PAYLOAD_BOUNDS.members + more })
+  return PAYLOAD_BOUNDS.members + (Array.isArray(scopes) ? Math.min(scopes.length, MAX_SCOPES) : 0)
 }
 
 const isScopeList = (value: unknown): boolean =>
@@ -130,9 +134,11 @@ export function readClaims(
   header: HeaderType,
   rules: ClaimRules,
 ): TokenPayload | ClaimFailure {
-  if (!isWithinPayloadBounds(claims)) return toMalformed(BOUNDS_REASON)
   const isTyped = claims['type'] !== undefined && claims['type'] !== null
-  if (header.type === null && !isTyped && rules.untyped === true) ignoreMisfits(claims, rules)
+  if (header.type === null && !isTyped && rules.untyped === true) {
+    if (!isWithinPayloadBounds(claims)) return toMalformed(BOUNDS_REASON)
+    ignoreMisfits(claims, rules)
+  }
   const data = readCustomClaims(claims, rules)
   if (typeof data === 'string') return toMalformed(data)
   const failure = decideIssuerAndAudience(claims, rules)
@@ -198,22 +204,30 @@ function ignoreMisfits(claims: Record<string, unknown>, { realm }: ClaimRules): 
 }
 
 /**
- * Checks the shape of every registered claim, and collects the custom ones. Null counts as absent
- * in another library's token.
+ * Checks the bounds of the payload and the shape of every registered claim, and collects the custom
+ * ones, in one walk. Null counts as absent in another library's token.
  *
  * @returns the custom claims, deeply frozen; in words what is wrong when a claim is missing or of
  *   another shape
  */
 function readCustomClaims(claims: Claims, rules: ClaimRules): Claims | string {
+  const names = Object.keys(claims)
+  let left = toMemberBudget(claims) - names.length
+  if (left < 0) return BOUNDS_REASON
   const required = rules.interop ? REQUIRED_OF_OTHERS : REQUIRED
   for (const name of required) {
     if (claims[name] === undefined) return `The claim \`${name}\` is missing`
   }
   let data: Record<string, unknown> | undefined
-  for (const name of Object.keys(claims)) {
+  for (const name of names) {
     const value = claims[name]
+    if (typeof value === 'object' && value !== null) {
+      left = countMembers(value, LEVELS - 1, left)
+      if (left < 0) return BOUNDS_REASON
+    }
     const isValid = CLAIMS.get(name)
     if (isValid === undefined) {
+      if (name === '__proto__') return BOUNDS_REASON
       data ??= {}
       data[name] = value
     } else if (
