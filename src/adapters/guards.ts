@@ -211,7 +211,7 @@ export function prepareGuard<Call, Result>(
       return refuse(call, error)
     }
     if (!isPromise(context)) return proceed(call, context)
-    // Not an async function: that would cost each request that is not cached one more promise.
+    // Not an async function: that would cost each of these requests one more promise.
     const late = context.then(
       (found) => proceed(call, found),
       (error: unknown) => refuse(call, error),

@@ -1,7 +1,7 @@
 /**
  * The pipeline of a request, top to bottom: extract the token, check its origin, verify it, check
  * its CSRF value, check revocation, authorize, return. Each step throws its own `AuthError`.
- * `authenticator.ts` has the entry points, and the shorter path of a cached token.
+ * `authenticator.ts` has the entry points, and the shorter path of a token in the header.
  */
 
 import { AuthError, isAuthError, toReason } from '../errors.ts'

@@ -1,10 +1,11 @@
 /**
  * The entry points of the pipeline: whole requests, bare tokens, and authenticators that adapters
- * prepare for their routes. A cached token takes a shorter path here, without a promise: only
- * authenticators return values that may be promises.
+ * prepare for their routes. Most tokens in the header take a shorter path here, without a promise:
+ * only authenticators return values that may be promises.
  */
 import { AuthError, isAuthError } from '../errors.ts'
 import type { CookieSettings } from '../http/cookie-options.ts'
+import { isOneWord } from '../http/extract-token.ts'
 import { deleteAfterRefusal } from '../http/repeated-cookies.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { ExtractedToken, HandshakeLocation, HeaderRow, Location } from '../http/token-sources.ts'
@@ -16,7 +17,6 @@ import type { Verifier } from '../token/verify.ts'
 import type { AuthenticatedRequest, Pipeline } from './authenticate.ts'
 import type { RefusalReporter } from './refusal-reporter.ts'
 import type { PreparedRequirement, PrepareRequirement, Requirement } from './requirement.ts'
-import type { RevocationCheck } from './revocation-check.ts'
 
 /** The payload type of a requirement: null is possible only where it says `optional: true`. */
 export type PayloadFor<R, C> = R extends { readonly optional: true }
@@ -32,7 +32,7 @@ export interface AuthContext<P = unknown, U = unknown> {
 }
 
 /**
- * Authenticates the requests of one route. Returns or throws at once for a cached token in the
+ * Authenticates the requests of one route. Returns or throws at once for most tokens in the
  * header; otherwise it returns a promise.
  */
 export type Authenticator<R, C, U = never> = (
@@ -81,8 +81,8 @@ export interface AuthRequests<C> {
     requirement?: R,
   ): Promise<PayloadFor<R, C>>
   /**
-   * Prepares `authenticate` for one route, when the route is made. For adapters: a cached token
-   * costs no promise.
+   * Prepares `authenticate` for one route, when the route is made. For adapters: most
+   * tokens in the header cost no promise.
    *
    * @param load loads the user, if the route needs one
    * @throws {ConfigurationError} for an unknown or invalid member
@@ -126,12 +126,10 @@ export interface RequestInternals<C> {
 
 /** The dependencies of `createRequestApi`. */
 export interface RequestDependencies<C> {
-  /** The path of every token that is not cached. */
+  /** The path of every request that is not decided at once. */
   readonly pipeline: Pipeline<C>
-  /** Looks cached tokens up. */
+  /** Verifies tokens that need nothing asynchronous. */
   readonly verifier: Verifier<C>
-  /** Checks whether a cached token is revoked. */
-  readonly revocation: RevocationCheck<C>
   /** Whether the application has a blocklist, which must be asked each time. */
   readonly hasBlocklist: boolean
   /** Prepares requirements. */
@@ -155,7 +153,7 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
   const api: AuthRequests<C> = {
     async verifyToken(token, requirement) {
       const prepared = prepare(requirement)
-      return requests.lookup(token, 0, prepared) ?? (await pipeline.verifyToken(token, prepared))
+      return requests.verifyAtOnce(token, 0, prepared) ?? (await pipeline.verifyToken(token, prepared))
     },
     decodeUnverified(token) {
       const read = readUnverified(token)
@@ -165,8 +163,8 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
     async authenticate<const R extends Requirement>(request: Request | RequestPort, requirement?: R) {
       const port = toRequestPort(request)
       const prepared = prepare(requirement)
-      const cached = requests.authenticateCached(port, prepared)
-      const payload = cached ?? (await requests.authenticate(port, prepared))?.payload ?? null
+      const atOnce = requests.authenticateAtOnce(port, prepared)
+      const payload = atOnce ?? (await requests.authenticate(port, prepared))?.payload ?? null
       return payload as PayloadFor<R, C>
     },
     authenticator<const R extends Requirement, U = never>(
@@ -187,7 +185,7 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
           }
         }
       return (request) => {
-        const payload = requests.authenticateCached(request, prepared)
+        const payload = requests.authenticateAtOnce(request, prepared)
         if (payload !== undefined) return { auth: payload as PayloadFor<R, C> }
         return requests.authenticate(request, prepared).then(toContext)
       }
@@ -218,46 +216,48 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
   }
 }
 
-/** Authenticates requests, by the cache or by the pipeline, and reports refusals. */
+/** Authenticates requests, at once or by the pipeline, and reports refusals. */
 class RequestAuthenticator<C> {
   readonly #deps: RequestDependencies<C>
-  readonly #usesCache: boolean
 
   constructor(deps: RequestDependencies<C>) {
     this.#deps = deps
-    this.#usesCache = deps.verifier.isCaching && !deps.hasBlocklist
   }
 
   /**
-   * The path of a cached token in the header. The header is not parsed: a value that equals the
-   * text of a verified token in every character is that token.
+   * The path of a token in the header, without a promise. Nothing is parsed for a token that is
+   * cached: a value that equals the text of a verified token in every character is that token.
    *
-   * @returns undefined for any other request, which takes the pipeline
+   * @returns undefined for any request that needs more, which takes the pipeline
    */
-  authenticateCached(request: RequestPort, requirement: PreparedRequirement): TokenPayload<C> | undefined {
-    if (!this.#usesCache || !requirement.isHeaderOnly) return undefined
+  authenticateAtOnce(request: RequestPort, requirement: PreparedRequirement): TokenPayload<C> | undefined {
+    if (this.#deps.hasBlocklist || !requirement.isHeaderOnly) return undefined
     const { header } = this.#deps
     const value = request.header(header.name)
     if (typeof value !== 'string' || !value.startsWith(header.prefix)) return undefined
     try {
-      return this.lookup(value, header.prefix.length, requirement)
+      return this.verifyAtOnce(value, header.prefix.length, requirement)
     } catch (error) {
       return this.report(error, request)
     }
   }
 
   /**
-   * Looks a token up in the cache, and checks what may have changed since it was verified.
+   * Verifies a token where nothing asynchronous is needed. A cached one is looked up, and what may
+   * have changed since is checked.
    *
    * @param start where the token begins in the text
-   * @returns undefined for a token that is not cached or whose revocation must be asked elsewhere
+   * @returns undefined with a schema for the custom claims, and for a token whose revocation must
+   *   be asked elsewhere
    */
-  lookup(text: string, start: number, requirement: PreparedRequirement): TokenPayload<C> | undefined {
-    if (!this.#usesCache || typeof text !== 'string') return undefined
-    const { verifier, revocation, pipeline } = this.#deps
-    const payload = verifier.lookup({ text, start }, requirement)
-    if (payload === undefined) return undefined
-    if (requirement.revocation !== 'off' && !revocation.checkKnown(payload, requirement)) return undefined
+  verifyAtOnce(text: string, start: number, requirement: PreparedRequirement): TokenPayload<C> | undefined {
+    const { verifier, pipeline, hasBlocklist } = this.#deps
+    if (hasBlocklist || typeof text !== 'string') return undefined
+    const raw = { text, start }
+    const payload =
+      verifier.lookup(raw, requirement) ??
+      (isOneWord(text, start) ? verifier.verifyAtOnce(raw, requirement) : undefined)
+    if (payload === undefined || !pipeline.isKnownGood(payload, requirement)) return undefined
     return pipeline.authorize(payload, requirement)
   }
 

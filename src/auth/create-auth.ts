@@ -163,7 +163,6 @@ function connect<C, U>(settings: Settings<C, U>) {
   const requests = createRequestApi({
     pipeline,
     verifier,
-    revocation,
     hasBlocklist,
     prepare,
     header,

@@ -118,7 +118,7 @@ export function extractFromHeader(
  * or several headers in one. The decoder refuses other characters that are not in `b64token`; a
  * regular expression over the whole token would be much slower.
  */
-function isOneWord(text: string, start: number): boolean {
+export function isOneWord(text: string, start: number): boolean {
   return text.length > start && text.indexOf(' ', start) === -1
 }
 

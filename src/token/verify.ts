@@ -11,7 +11,7 @@ import type { StandardSchema } from '../internal/schema.ts'
 import { type ClaimRules, decideTimes, readClaims, toSpan } from './claims.ts'
 import { validateData } from './custom-claims.ts'
 import { type JwsLimits, prepareVerifyJws, type VerifyJws } from './jws.ts'
-import type { KeyRing } from './key-ring.ts'
+import type { KeyRing, RingKey } from './key-ring.ts'
 import { type CacheBounds, type RawToken, TokenCache } from './token-cache.ts'
 import { type Claims, TokenPayload, toAccessAudience } from './token-payload.ts'
 import { type ExpectedToken, requireTypeAndRealm } from './token-requirement.ts'
@@ -35,20 +35,15 @@ export interface VerifySettings<C> {
 
 /** Verifies tokens, and remembers them. A look-up in the cache is always synchronous. */
 export class Verifier<C = Claims> {
-  /** Whether it has a cache. */
-  readonly isCaching: boolean
   readonly #settings: VerifySettings<C>
   readonly #verifyJws: VerifyJws<string>
-
   readonly #cache: TokenCache<TokenPayload<C>> | null
 
   /** @param settings as `createAuth` resolved them */
   constructor(settings: VerifySettings<C>) {
     this.#settings = settings
     this.#verifyJws = prepareVerifyJws(settings.ring, settings.limits, decodeText)
-
     this.#cache = settings.cache && new TokenCache(settings.cache, settings.rules.clock)
-    this.isCaching = this.#cache !== null
   }
 
   /**
@@ -73,24 +68,46 @@ export class Verifier<C = Claims> {
    *   `refresh_token_required`, `realm_mismatch`
    */
   async verify(token: RawToken, expected: ExpectedToken): Promise<TokenPayload<C>> {
+    const { payload, key } = this.#accept(token)
+    return this.#remember(token, key, await applySchema(payload, this.#settings), expected)
+  }
+
+  /**
+   * `verify` without a promise, which costs more than the checks of the claims. A schema may be
+   * asynchronous, so with one it does nothing.
+   *
+   * @returns undefined with a schema
+   */
+  verifyAtOnce(token: RawToken, expected: ExpectedToken): TokenPayload<C> | undefined {
+    if (this.#settings.schema !== null) return undefined
+    const { payload, key } = this.#accept(token)
+    return this.#remember(token, key, payload, expected)
+  }
+
+  /** Checks everything but custom claims, type and realm. */
+  #accept({ text, start }: RawToken): { readonly payload: TokenPayload<C>; readonly key: RingKey } {
     const settings = this.#settings
     const now = settings.rules.clock()
-    const { header, key, payload } = this.#verifyJws(token.text.slice(token.start), now)
+    const { header, key, payload } = this.#verifyJws(text.slice(start), now)
     const claims = parseObject(payload)
     if (claims === undefined)
       throw new AuthError('token_malformed', { cause: toReason('The payload is not a JSON object') })
-    const accepted = acceptClaims(claims, header, now, settings)
-    // Without a schema nothing is awaited: an await costs more than the checks of the claims.
-    const checked = settings.schema === null ? accepted : await applySchema(accepted, settings)
-    this.#remember(token, key.notAfter, checked)
-    return requireTypeAndRealm(checked, expected)
+    return { payload: acceptClaims(claims, header, now, settings), key }
   }
 
-  #remember({ text, start }: RawToken, notAfter: number, value: TokenPayload<C>): void {
-    if (this.#cache === null) return
-    const { rules, hasRows } = this.#settings
-    const { from, until } = toSpan(value, rules.leeway, hasRows)
-    this.#cache.store({ text: flatten(text), start, from, until: Math.min(until, notAfter), value })
+  /** Remembers a valid token, of whatever type and realm, before these are checked. */
+  #remember(
+    { text, start }: RawToken,
+    { notAfter }: RingKey,
+    value: TokenPayload<C>,
+    expected: ExpectedToken,
+  ): TokenPayload<C> {
+    if (this.#cache !== null) {
+      const { rules, hasRows } = this.#settings
+      const { from, until } = toSpan(value, rules.leeway, hasRows)
+      this.#cache.store({ text: flatten(text), start, from, until: Math.min(until, notAfter), value })
+    }
+    return requireTypeAndRealm(value, expected)
   }
 }
 

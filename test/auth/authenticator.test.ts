@@ -1,4 +1,4 @@
-/** Authenticators: the pipeline prepared for one route, which returns at once for a cached token. */
+/** Authenticators: the pipeline prepared for one route, which returns at once where it can. */
 import { describe, expect, it } from 'vitest'
 import type { Requirement } from '../../src/auth/requirement.ts'
 import { type RequestPort, toRequestPort } from '../../src/http/request-port.ts'
@@ -10,15 +10,32 @@ const by = (token: string, init: RequestInit = {}) =>
     new Request('https://app.example/', { headers: { authorization: `Bearer ${token}` }, ...init }),
   )
 
+/** Runs an authenticator that may throw at once, as a promise. */
+const run = async <T>(authenticate: (request: RequestPort) => T, request: RequestPort) =>
+  authenticate(request)
+
 describe('an authenticator', () => {
-  it('returns a promise for a new token, and the payload at once for a cached one', async () => {
+  it('returns at once for a token in the header, new or cached', async () => {
     const { auth } = setUp()
+    const authenticate = auth.authenticator({})
+    const request = by(forge(claimsOf()))
+    const first = authenticate(request)
+    expect(first).not.toBeInstanceOf(Promise)
+    const payload = (await first).auth
+    expect(await auth.authenticate(request)).toBe(payload)
+    const again = authenticate(request)
+    expect(again).not.toBeInstanceOf(Promise)
+    expect((await again).auth).toBe(payload)
+  })
+
+  it('returns a promise for a new token whose claims have a schema, and not for a cached one', async () => {
+    const validate = (value: unknown) => ({ value })
+    const { auth } = setUp({ claims: { '~standard': { version: 1, vendor: 'test', validate } } })
     const authenticate = auth.authenticator({})
     const request = by(forge(claimsOf()))
     const first = authenticate(request)
     expect(first).toBeInstanceOf(Promise)
     const payload = (await first).auth
-    expect(await auth.authenticate(request)).toBe(payload)
     const again = authenticate(request)
     expect(again).not.toBeInstanceOf(Promise)
     expect((await again).auth).toBe(payload)
@@ -46,7 +63,7 @@ describe('an authenticator', () => {
     for (const [requirement, code] of refused)
       expect(() => auth.authenticator(requirement)(request)).toThrow(expect.objectContaining({ code }))
     clock.now += 86_400
-    await expect(auth.authenticator({})(request)).rejects.toMatchObject({ code: 'token_expired' })
+    await expect(run(auth.authenticator({}), request)).rejects.toMatchObject({ code: 'token_expired' })
     expect(heard).toEqual([...refused.map(([, code]) => code), 'token_expired'])
   })
 
@@ -106,8 +123,8 @@ describe('an authenticator', () => {
     const heard: string[] = []
     const { auth } = setUp({ on: { refused: ({ code, method }) => heard.push(`${method} ${code}`) } })
     const authenticate = auth.authenticator({ scopes: ['admin'] })
-    await expect(authenticate(by(forge(claimsOf())))).rejects.toMatchObject({ code: 'scope_missing' })
-    await expect(authenticate(by('x'))).rejects.toMatchObject({ code: 'token_malformed' })
+    await expect(run(authenticate, by(forge(claimsOf())))).rejects.toMatchObject({ code: 'scope_missing' })
+    await expect(run(authenticate, by('x'))).rejects.toMatchObject({ code: 'token_malformed' })
     expect(heard).toEqual(['GET scope_missing', 'GET token_malformed'])
   })
 
@@ -115,7 +132,7 @@ describe('an authenticator', () => {
     const { auth } = setUp()
     const authenticate = auth.authenticator({ optional: true })
     expect(await authenticate(by('', { headers: {} }))).toEqual({ auth: null })
-    await expect(authenticate(by('x'))).rejects.toMatchObject({ code: 'token_malformed' })
+    await expect(run(authenticate, by('x'))).rejects.toMatchObject({ code: 'token_malformed' })
   })
 
   it('returns a promise where a body or a blocklist is read, and emits what is refused then', async () => {
@@ -154,6 +171,6 @@ describe('an authenticator', () => {
     const requirement = { scopes: ['a'] }
     const authenticate = auth.authenticator(requirement)
     requirement.scopes = []
-    await expect(authenticate(by(forge(claimsOf())))).rejects.toMatchObject({ code: 'scope_missing' })
+    await expect(run(authenticate, by(forge(claimsOf())))).rejects.toMatchObject({ code: 'scope_missing' })
   })
 })
