@@ -29,7 +29,7 @@ describe('an authenticator', () => {
   })
 
   it('returns a promise for a new token whose claims have a schema, and not for a cached one', async () => {
-    const validate = (value: unknown) => ({ value })
+    const validate = (value: unknown) => ({ value: value as Readonly<Record<string, unknown>> })
     const { auth } = setUp({ claims: { '~standard': { version: 1, vendor: 'test', validate } } })
     const authenticate = auth.authenticator({})
     const request = by(forge(claimsOf()))
