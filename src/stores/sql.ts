@@ -13,7 +13,9 @@ import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { Store } from '../session/store.ts'
 import { createAttemptStatements } from './sql/attempts.ts'
 import { type Commands, createSqliteCommands } from './sql/commands.ts'
-import { createDatabase, type Database, type SqlSettings } from './sql/database.ts'
+import { createDatabase } from './sql/create-database.ts'
+import type { Database, SqlSettings } from './sql/database.ts'
+import type { SqlExecutor } from './sql/executor.ts'
 import { inspectDatabase } from './sql/inspect.ts'
 import { createMysqlCommands } from './sql/mysql-commands.ts'
 import { createPostgresCommands } from './sql/postgres-commands.ts'
@@ -25,6 +27,7 @@ import type { SqlDialect } from './sql/statement.ts'
 
 export type { SqlSettings } from './sql/database.ts'
 export type { DeadlineOptions } from './sql/deadline.ts'
+export type { SqlBatchStatement, SqlExecutor, SqlRun } from './sql/executor.ts'
 export {
   migrateSql,
   type SqlMigration,
@@ -36,7 +39,7 @@ export type { MysqlConnectionLike, MysqlPoolLike, MysqlPoolWithDeadlines } from 
 export { type NodeSqliteConnection, nodeSqlite } from './sql/node-sqlite.ts'
 export type { PgClientLike, PgPoolLike, PgPoolWithDeadlines } from './sql/pg-pool.ts'
 export { retry as retryTransient } from './sql/retry.ts'
-export type { SqlDialect } from './sql/statement.ts'
+export type { SqlDialect, Value as SqlValue } from './sql/statement.ts'
 export { withDeadlines } from './sql/with-deadlines.ts'
 
 /** The options of `sqlStore`. */
@@ -67,8 +70,8 @@ const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> =
  * better-sqlite3, `@photostructure/sqlite`; `libsql` does not), with a busy timeout of 0: while
  * SQLite itself waits, it blocks the whole process. The store's own waits do not.
  *
- * @param db the application's Kysely instance, 0.28 or later; its plugins do not change our
- *   statements
+ * @param db the application's Kysely instance, 0.28 or later, whose plugins do not change our
+ *   statements; or the application's own functions
  * @throws {ConfigurationError} for an unknown dialect or an invalid option
  *
  * @example
@@ -82,8 +85,21 @@ const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> =
  * await migrateSql(db)
  * const store = sqlStore(db)
  * ```
+ *
+ * @example
+ * ```ts
+ * import { Pool } from 'pg'
+ * import { type SqlExecutor, sqlStore } from 'tokenwright/stores/sql'
+ *
+ * const pool = new Pool({ query_timeout: 2000, connectionTimeoutMillis: 2000 })
+ * const client: SqlExecutor = {
+ *   dialect: 'postgres',
+ *   run: async (sql, parameters) => (await pool.query(sql, parameters)).rows,
+ * }
+ * const store = sqlStore(client)
+ * ```
  */
-export function sqlStore<DB>(db: Kysely<DB>, options: SqlStoreOptions = {}): Store {
+export function sqlStore<DB>(db: Kysely<DB> | SqlExecutor, options: SqlStoreOptions = {}): Store {
   checkKnownKeys('', options, ['dialect', 'prefix', 'schema', 'deadline'])
   const deadline = toSeconds('deadline', options.deadline ?? '2s', { min: 0.1, max: 60 })
   const database = createDatabase(db, options, deadline)
@@ -119,6 +135,6 @@ export function sqlStore<DB>(db: Kysely<DB>, options: SqlStoreOptions = {}): Sto
     endAll: (owner, reason, call) => step(() => commands.endAll(owner, reason, call)),
     revokeToken: (jti, until, now) => step(() => commands.revokeToken(jti, until, now)),
     readLog: (cursor, limit) => step(() => queries.readLog(cursor, limit)),
-    prune: (now) => prune((statement, values) => step(() => run(statement, values)), now),
+    prune: (now) => prune(step, now),
   }
 }

@@ -21,7 +21,8 @@ import {
   toRedisTime,
   toRedisTimeOrNull,
 } from '../../src/stores/redis/script.ts'
-import { createDatabase, type Result, type Run } from '../../src/stores/sql/database.ts'
+import { createDatabase } from '../../src/stores/sql/create-database.ts'
+import type { Result, Run } from '../../src/stores/sql/database.ts'
 import { escapeText, toColumns, toColumnTime, toKey, toVersion } from '../../src/stores/sql/mapping.ts'
 import type { Values } from '../../src/stores/sql/statement.ts'
 import type { Db } from './sql-databases.ts'

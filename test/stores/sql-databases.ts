@@ -34,7 +34,7 @@ export type Db = Kysely<any>
 
 const TAG = randomBytes(5).toString('hex')
 
-function isOpen(port: number): Promise<boolean> {
+export function isOpen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port })
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false))

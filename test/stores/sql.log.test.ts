@@ -1,7 +1,8 @@
 /** The log that other processes follow: nothing is missed where writers overlap, also not where some take their time to commit. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LogEntry, Store } from '../../src/session/store.ts'
-import { createDatabase, type Run } from '../../src/stores/sql/database.ts'
+import { createDatabase } from '../../src/stores/sql/create-database.ts'
+import type { Run } from '../../src/stores/sql/database.ts'
 import { createQueries } from '../../src/stores/sql/queries.ts'
 import { PROVE } from '../invariants/size.ts'
 import { type Db, HAS, openDatabase, type TestDatabase, toDraft, together, toRaw } from './sql-databases.ts'

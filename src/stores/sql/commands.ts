@@ -4,7 +4,7 @@
  */
 import type { Attempt, Store } from '../../session/store.ts'
 import type { Database, Result } from './database.ts'
-import { createLockedRows, type LockedRows } from './locked-rows.ts'
+import { createTransact } from './locked-rows.ts'
 import { toColumnTime, toKey, toOptionalTime } from './mapping.ts'
 import { end, endAll, revokeToken, rotate, start, stepUp } from './transactions.ts'
 
@@ -14,11 +14,9 @@ export type Commands = Pick<
   'start' | 'rotate' | 'stepUp' | 'countAttempt' | 'end' | 'endAll' | 'revokeToken'
 >
 
-/** All methods except `countAttempt`, as transactions. */
+/** All methods except `countAttempt`, as transactions or batches. */
 export function createTransactions(database: Database): Omit<Commands, 'countAttempt'> {
-  const toRows = createLockedRows(database)
-  const transact = <T>(step: (rows: LockedRows) => Promise<T>): Promise<T> =>
-    database.transact((run) => step(toRows(run)))
+  const transact = createTransact(database)
   return {
     start: (session, now) => transact((rows) => start(rows, session, now)),
     rotate: (call) => transact((rows) => rotate(rows, call)),

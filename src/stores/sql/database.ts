@@ -1,23 +1,20 @@
-/**
- * Runs our statements on the application's Kysely instance. Nothing of Kysely is imported at run
- * time: its `executeQuery` takes any object with the shape of a compiled query, so that no query is
- * built per call. Plugins are switched off, because one that renames columns would rename ours. The
- * schema that `withSchema` sets is read first.
- */
-import type { Kysely } from 'kysely'
+/** A database as the steps of the store see it, and the settings that say where its tables are. */
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 import { isDate } from '../../internal/duration.ts'
-import { type Compile, createCompiler, type SqlDialect, type Statement, type Values } from './statement.ts'
+import type { Compile, SqlDialect, Statement, Values } from './statement.ts'
 
 /** The result of a statement. */
 export interface Result {
   /** The rows; integers may be numbers, strings or bigints: read them with `Number()`. */
   readonly rows: readonly Readonly<Record<string, unknown>>[]
-  /** How many rows a change found; 0 for a read. */
+  /** How many rows a change found; 0 for a read, and where the driver is not asked. */
   readonly count: number
   /** MySQL: the number that `last_insert_id(n)` set; 0 for none. */
   readonly number: number
 }
+
+/** A statement of a batch. */
+export type BatchedStatement = readonly [statement: Statement, values: Values]
 
 /** Runs one statement: one round trip. */
 export type Run = (statement: Statement, values?: Values) => Promise<Result>
@@ -32,6 +29,8 @@ export interface Database {
   readonly schema: string | null
   /** Whether every statement belongs to a transaction of the caller. */
   readonly isTransaction: boolean
+  /** Whether results say how many rows a change found. */
+  readonly countsChanges: boolean
   /** Compiles templates. */
   readonly compile: Compile
   /** Runs a statement on its own, committed when it is done. */
@@ -40,6 +39,13 @@ export interface Database {
   connect<T>(step: (run: Run) => Promise<T>): Promise<T>
   /** Runs a step in a transaction with the isolation level read committed. */
   transact<T>(step: (run: Run) => Promise<T>): Promise<T>
+  /**
+   * Runs statements as one transaction; null where steps are transactions. Without both, as on
+   * PostgreSQL over HTTP, `transact` rejects.
+   */
+  readonly batch: ((statements: readonly BatchedStatement[]) => Promise<void>) | null
+  /** Whether a transaction can be asked between its statements. */
+  readonly isInteractive: boolean
 }
 
 /** Where the tables are. */
@@ -56,34 +62,6 @@ export interface SqlSettings {
    * characters. Default: that of `db.withSchema(...)`, else the connection's own. It must exist.
    */
   readonly schema?: string
-}
-
-/**
- * Wraps a Kysely instance, or a transaction of the caller, which the store then joins.
- *
- * @param deadline how long a statement waits for a lock, in seconds
- * @throws {ConfigurationError} for an unknown dialect or an invalid name
- */
-export function createDatabase<DB>(given: Kysely<DB>, settings: SqlSettings, deadline = 2): Database {
-  const prefix = toPrefix(settings.prefix)
-  if (typeof given?.withoutPlugins !== 'function')
-    throw new ConfigurationError(
-      `${expected('db', 'a Kysely instance', given)}; make one of the pool that you have: new Kysely({ dialect: new PostgresDialect({ pool }) })`,
-    )
-  const schema = toSchema(settings.schema ?? readSchema(given))
-  const db = given.withoutPlugins()
-  const dialect = settings.dialect === undefined ? detectDialect(db) : toKnownDialect(settings.dialect)
-  const compile = createCompiler({ dialect, prefix, schema, deadline })
-  const database = { dialect, prefix, schema, compile, isTransaction: db.isTransaction }
-  if (db.isTransaction) {
-    const run = createRun(db, dialect)
-    return { ...database, run, connect: (step) => step(run), transact: (step) => step(run) }
-  }
-  return {
-    ...database,
-    connect: (step) => db.connection().execute((connection) => step(createRun(connection, dialect))),
-    ...(dialect === 'sqlite' ? createSqlite(db, compile) : createServer(db, dialect)),
-  }
 }
 
 /**
@@ -120,61 +98,10 @@ export function toKnownDialect(given: unknown): SqlDialect {
   throw new ConfigurationError(expected('dialect', "'postgres', 'mysql' or 'sqlite'", given))
 }
 
-/**
- * The dialect by the class of Kysely's adapter; adapters of other packages extend these classes.
- */
-const ADAPTERS: Readonly<Record<string, SqlDialect>> = {
-  PostgresAdapter: 'postgres',
-  MysqlAdapter: 'mysql',
-  SqliteAdapter: 'sqlite',
-}
-
-const DIALECTS: readonly string[] = Object.values(ADAPTERS)
-
-function detectDialect<DB>(db: Kysely<DB>): SqlDialect {
-  const { adapter } = db.getExecutor()
-  for (let type: object | null = adapter; type !== null; type = Object.getPrototypeOf(type)) {
-    const found = ADAPTERS[type.constructor.name]
-    if (found !== undefined) return found
-  }
-  throw new ConfigurationError(
-    `Expected a Kysely instance for PostgreSQL, MySQL, MariaDB or SQLite, got one with ${adapter.constructor.name}; ` +
-      "if it speaks one of them, say which with the option `dialect`: 'postgres', 'mysql' or 'sqlite'",
-  )
-}
-
-/** The schema that the instance's plugins add to a table's name; undefined for none. */
-function readSchema<DB>(db: Kysely<DB>): string | undefined {
-  if (typeof (db as { readonly selectFrom?: unknown }).selectFrom !== 'function') return undefined
-  const node: unknown = (db as unknown as Kysely<Record<string, object>>)
-    .selectFrom('tokenwright')
-    .selectAll()
-    .toOperationNode()
-  const { from } = node as { from?: { froms?: readonly TableNode[] } }
-  return from?.froms?.[0]?.table?.schema?.name
-}
-
-/** The part of Kysely's `TableNode` that names the schema. */
-interface TableNode {
-  readonly table?: { readonly schema?: { readonly name: string } }
-}
-
-function createRun<DB>(db: Kysely<DB>, dialect: SqlDialect): Run {
-  const getNow = (): number | null => (dialect === 'sqlite' ? Date.now() : null)
-  return async ({ sql, names }, values = {}) => {
-    const { rows, numAffectedRows, insertId } = await db.executeQuery<Record<string, unknown>>({
-      sql,
-      parameters: names.map((name) => values[name] ?? (name === 'now' ? getNow() : null)),
-      query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] },
-      queryId: { queryId: 'tokenwright' },
-    })
-    checkShape(rows[0])
-    return { rows, count: Number(numAffectedRows ?? 0), number: Number(insertId ?? 0) }
-  }
-}
+const DIALECTS: readonly string[] = ['postgres', 'mysql', 'sqlite'] satisfies SqlDialect[]
 
 /** Refuses rows as arrays, or as an object for each table. No column of ours is an object. */
-function checkShape(row: Record<string, unknown> | undefined): void {
+export function checkShape(row: Record<string, unknown> | undefined): void {
   if (row === undefined) return
   const nested = Array.isArray(row) || Object.values(row).some(isPlainObject)
   if (!nested) return
@@ -185,55 +112,4 @@ function checkShape(row: Record<string, unknown> | undefined): void {
 
 function isPlainObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !isDate(value)
-}
-
-/**
- * SQLite's transactions take the write lock at once (`begin immediate`): one that reads first and
- * writes later fails if another process wrote meanwhile, whatever the busy timeout. A process has
- * one connection, so all calls take turns here. Kysely's own dialect serializes them too, but
- * others may run a statement inside another call's transaction.
- */
-function createSqlite<DB>(db: Kysely<DB>, compile: Compile): Pick<Database, 'run' | 'transact'> {
-  const begin = compile('begin immediate')
-  const commit = compile('commit')
-  const rollback = compile('rollback')
-  const runAlone = createRun(db, 'sqlite')
-  let last: Promise<unknown> = Promise.resolve()
-
-  function takeTurn<T>(step: () => Promise<T>): Promise<T> {
-    const turn = last.then(step)
-    last = turn.catch(() => undefined)
-    return turn
-  }
-  async function transact<T>(run: Run, step: (run: Run) => Promise<T>): Promise<T> {
-    await run(begin)
-    try {
-      const result = await step(run)
-      await run(commit)
-      return result
-    } catch (error) {
-      // The transaction may be gone already; the first failure is the one to report.
-      await run(rollback).catch(() => undefined)
-      throw error
-    }
-  }
-  return {
-    run: (statement, values) => takeTurn(() => runAlone(statement, values)),
-    transact: (step) =>
-      takeTurn(() =>
-        db.connection().execute((connection) => transact(createRun(connection, 'sqlite'), step)),
-      ),
-  }
-}
-
-/** Read committed, because repeatable read also locks the gap of a session that does not exist. */
-function createServer<DB>(db: Kysely<DB>, dialect: SqlDialect): Pick<Database, 'run' | 'transact'> {
-  return {
-    run: createRun(db, dialect),
-    transact: (step) =>
-      db
-        .transaction()
-        .setIsolationLevel('read committed')
-        .execute((transaction) => step(createRun(transaction, dialect))),
-  }
 }

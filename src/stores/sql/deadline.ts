@@ -15,6 +15,12 @@ export interface DeadlineOptions {
    * application.
    */
   readonly deadline?: Duration
+  /**
+   * PostgreSQL: whether our statements are prepared under names, so that a connection plans each of
+   * them once. Default true; false behind a pooler in transaction mode, such as PgBouncer. A pool
+   * whose server refuses a name goes on without names by itself.
+   */
+  readonly named?: boolean
 }
 
 /** For overloads of drivers and of Kysely for which no stricter type fits both sides. */
@@ -58,9 +64,13 @@ export class Generations {
   }
 }
 
-/** The deadline of a wrapped pool, in seconds. */
-export function readDeadline(options: DeadlineOptions): number {
-  checkKnownKeys('', options, ['deadline'])
+/**
+ * The deadline of a wrapped pool, in seconds.
+ *
+ * @param known the options that its driver has
+ */
+export function readDeadline(options: DeadlineOptions, known: readonly (keyof DeadlineOptions)[]): number {
+  checkKnownKeys('', options, known)
   return toSeconds('deadline', options.deadline ?? '2s', { min: 0.05, max: 3600 })
 }
 

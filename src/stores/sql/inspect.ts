@@ -101,6 +101,16 @@ export async function inspectDatabase(database: Database, run: Run): Promise<rea
   const version = await readVersion(database, run)
   if (version < SCHEMA_VERSION) throw createSchemaError(database.prefix, `version ${version}`)
   const { ask, concerns } = CONCERNS[database.dialect]
-  const [settings = {}] = (await run(database.compile(ask))).rows
+  const [settings = {}] = await askSettings(database, run, ask)
   return concerns.filter(({ applies }) => applies(settings)).map(({ warning }) => warning)
+}
+
+/** Hosted SQLite, such as D1, forbids pragmas: nothing is known of its settings then. */
+async function askSettings(database: Database, run: Run, ask: string): Promise<readonly Settings[]> {
+  try {
+    return (await run(database.compile(ask))).rows
+  } catch (error) {
+    if (/not authorized|SQLITE_AUTH/i.test(String(Object(error).message))) return []
+    throw error
+  }
 }

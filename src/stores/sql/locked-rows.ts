@@ -3,9 +3,13 @@
  * MySQL). Locks are taken in one order (subject, sessions, counter), so that no two steps wait for
  * each other. The counter is last because every other writer of the log waits for it until the
  * commit.
+ *
+ * Without interactive transactions a step reads first, without locks, and collects what it writes
+ * for one batch. Guards at the front of that batch make it fail where a row has changed since it
+ * was read: then the step is done again.
  */
 import type { LogEntry, RevokeReason, SessionOwner, SessionRow } from '../../session/store.ts'
-import type { Database, Run } from './database.ts'
+import type { BatchedStatement, Database, Run } from './database.ts'
 import {
   CHANGING_COLUMNS,
   COLUMNS,
@@ -20,7 +24,7 @@ import {
   toVersion,
   unescapeText,
 } from './mapping.ts'
-import type { Statement, Value } from './statement.ts'
+import type { Statement, Value, Values } from './statement.ts'
 
 /** An entry of the log with times in milliseconds. */
 export type NewLogEntry = LogEntry
@@ -35,6 +39,8 @@ export interface LockedSession {
 
 /** An owner's row, locked; times in milliseconds. */
 export interface LockedOwner {
+  /** What each start and each end of all sessions changes; null where there was no row. */
+  readonly version: number | null
   /** The cut-off; null for none. */
   readonly cutOff: number | null
   /** Until when it is kept. */
@@ -51,23 +57,46 @@ export interface Selection {
   readonly moment: number
   /** The session that is left out; null for none. */
   readonly except: string | null
+  /** The owner's version, as it was locked. */
+  readonly version: number | null
 }
 
-/** Compiles the statements for a database; the result wraps the connection of one transaction. */
-export function createLockedRows(database: Database): (run: Run) => LockedRows {
+/** What a step writes, where it is sent as a batch. */
+interface Batch {
+  /** Statements that fail where a row has changed since it was read. */
+  readonly guards: BatchedStatement[]
+  readonly writes: BatchedStatement[]
+}
+
+/** Runs a step in one transaction, or reads for it and sends its writes as one batch. */
+export type Transact = <T>(step: (rows: LockedRows) => Promise<T>) => Promise<T>
+
+/** Compiles the statements for a database. */
+export function createTransact(database: Database): Transact {
   const texts = createTexts(database)
-  return (run) => new LockedRows(run, texts)
+  const { run, batch } = database
+  if (batch === null)
+    return (step) => database.transact((inner) => step(new LockedRows({ run: inner, texts, batch: null })))
+  return async (step) => {
+    const collected: Batch = { guards: [], writes: [] }
+    const result = await step(new LockedRows({ run, texts, batch: collected }))
+    const { guards, writes } = collected
+    if (writes.length > 0) await batch([...guards, ...writes])
+    return result
+  }
 }
 
 /** Reads, locks and writes rows in one transaction. */
 export class LockedRows {
   readonly #run: Run
   readonly #texts: Texts
+  readonly #batch: Batch | null
 
   /** @internal */
-  constructor(run: Run, texts: Texts) {
+  constructor({ run, texts, batch }: { run: Run; texts: Texts; batch: Batch | null }) {
     this.#run = run
     this.#texts = texts
+    this.#batch = batch
   }
 
   /** The time, in milliseconds. */
@@ -80,70 +109,107 @@ export class LockedRows {
   async lockSession(sid: string, now: number | null): Promise<LockedSession> {
     const values = { sid_key: toKey(sid), now: toOptionalTime(now) }
     const [found] = (await this.#run(this.#texts.find, values)).rows
-    if (found !== undefined) return { columns: readColumns(found), moment: Number(found['moment']) }
-    return { columns: null, moment: await this.readMoment(now) }
+    if (found === undefined) {
+      this.#guard('isNoSession', values)
+      return { columns: null, moment: await this.readMoment(now) }
+    }
+    const columns = readColumns(found)
+    this.#guard('isSession', columns)
+    return { columns, moment: Number(found['moment']) }
   }
 
   /** Locks an owner, so that `start` and `endAll` are serialized. Creates the row if needed. */
   async lockOwner(owner: SessionOwner, now: number | null): Promise<LockedOwner> {
     const keys = toOwnerValues(owner)
-    await this.#run(this.#texts.hold, { ...keys, version: toVersion() })
+    await this.#write(this.#texts.hold, { ...keys, version: toVersion() })
     const [found] = (await this.#run(this.#texts.findOwner, { ...keys, now: toOptionalTime(now) })).rows
     const earlier = keys.earlier_key === '' ? [] : (await this.#run(this.#texts.findEarlier, keys)).rows
     const cutOffs = [found, ...earlier].map((row) => row?.['cut_off_at'] ?? null)
+    const [cut = null, earlierCut = null] = cutOffs.map((at) => (at === null ? null : Number(at)))
+    this.#guard('isCutOff', { ...keys, cut, earlier_cut: earlierCut })
     return {
+      version: found === undefined ? null : Number(found['version']),
       cutOff: cutOffs.reduce<number | null>(
         (latest, at) => (at === null ? latest : Math.max(latest ?? 0, Number(at))),
         null,
       ),
-      until: Number(found?.['until_at']),
-      moment: Number(found?.['moment']),
+      until: Number(found?.['until_at'] ?? 0),
+      moment: found === undefined ? await this.readMoment(now) : Number(found['moment']),
     }
   }
 
   /** Writes a new session. */
   async insert(columns: SessionColumns): Promise<SessionRow> {
-    await this.#run(this.#texts.insert, columns)
+    await this.#write(this.#texts.insert, columns)
     return toRow(columns)
   }
 
   /** Changes a locked session. */
   async save(columns: SessionColumns, change: Partial<SessionColumns>): Promise<SessionRow> {
     const next = { ...columns, ...change } as SessionColumns
-    await this.#run(this.#texts.save, next)
+    await this.#write(this.#texts.save, next)
     return toRow(next)
   }
 
   /** Writes the cut-off of a locked owner. */
   async cutOff(owner: SessionOwner, at: number, until: number): Promise<void> {
-    await this.#run(this.#texts.cutOff, { ...toOwnerValues(owner), at, until })
+    await this.#write(this.#texts.cutOff, { ...toOwnerValues(owner), at, until })
   }
 
   /** Revokes the sessions of a locked owner. Resolves to their identifiers. */
-  async revokeAll({ owner, moment, except }: Selection, reason: RevokeReason): Promise<readonly string[]> {
+  async revokeAll(selection: Selection, reason: RevokeReason): Promise<readonly string[]> {
+    const { owner, moment, except, version } = selection
     const spared = except === null ? '' : toKey(except)
     const values = { ...toOwnerValues(owner), now: moment, except: spared }
     const { rows } = await this.#run(this.#texts.findAll, values)
-    if (rows.length > 0) await this.#run(this.#texts.revokeAll, { ...values, reason })
+    this.#guard('isSelected', { ...values, version, many: rows.length })
+    if (rows.length > 0) await this.#write(this.#texts.revokeAll, { ...values, reason })
     return rows.map(({ sid }) => unescapeText(sid))
   }
 
   /** Writes into the log: the last statement before the commit. */
   async append(entries: readonly NewLogEntry[]): Promise<void> {
-    if (entries.length > 0) await this.#run(this.#texts.count, { many: entries.length })
-    for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE) {
-      const some = entries.slice(from, from + ENTRIES_AT_ONCE)
-      await this.#run(this.#texts.toInsert(some.length, entries.length - from), toEntryValues(some))
+    if (entries.length > 0) await this.#write(this.#texts.count, { many: entries.length })
+    const atOnce = this.#batch === null ? ENTRIES_AT_ONCE : ENTRIES_IN_JSON
+    for (let from = 0; from < entries.length; from += atOnce) {
+      const some = entries.slice(from, from + atOnce)
+      const left = entries.length - from
+      if (this.#batch !== null) await this.#write(this.#texts.insertJson, toEntriesJson(some, left))
+      else await this.#write(this.#texts.toInsert(some.length, left), toEntryValues(some))
     }
+  }
+
+  async #write(statement: Statement, values: Values): Promise<void> {
+    if (this.#batch === null) await this.#run(statement, values)
+    else this.#batch.writes.push([statement, values])
+  }
+
+  /** Makes a batch fail unless what was read still holds. In a transaction locks see to that. */
+  #guard(name: keyof typeof GUARDS, values: Values): void {
+    this.#batch?.guards.push([this.#texts.guards[name], values])
   }
 }
 
 /** Entries per statement: SQLite takes at most 500 terms. */
 const ENTRIES_AT_ONCE = 100
 
+/** Entries per statement as one text: D1 takes no more than 5 terms and 100 values. */
+const ENTRIES_IN_JSON = 1000
+
 const SELECTED =
   'sub_key = :sub_key and {in_realm} and revoked_at is null' +
   ' and idle_expires_at > :now and absolute_expires_at > :now and sid_key <> :except'
+
+/** What must still hold when a batch is written, in SQLite's SQL. */
+const GUARDS = {
+  isSession: `exists (select 1 from {sessions} where sid_key = :sid_key
+    and ${CHANGING_COLUMNS.map((name) => `${name} is :${name}`).join(' and ')})`,
+  isNoSession: 'not exists (select 1 from {sessions} where sid_key = :sid_key)',
+  isCutOff: `(select cut_off_at from {subjects} where sub_key = :owner_key) is :cut
+    and (select cut_off_at from {subjects} where sub_key = :earlier_key and realm is null) is :earlier_cut`,
+  isSelected: `(select version from {subjects} where sub_key = :owner_key) is :version
+    and (select count(*) from {sessions} where ${SELECTED}) = :many`,
+} as const
 
 type Text =
   | 'clock'
@@ -157,13 +223,31 @@ type Text =
   | 'findAll'
   | 'revokeAll'
   | 'count'
-type Texts = Readonly<Record<Text, Statement>> & { toInsert(many: number, left: number): Statement }
+type Texts = Readonly<Record<Text, Statement>> & {
+  readonly guards: Readonly<Record<keyof typeof GUARDS, Statement>>
+  readonly insertJson: Statement
+  toInsert(many: number, left: number): Statement
+}
 
 function createTexts({ compile, dialect }: Database): Texts {
   const upsert = dialect === 'mysql' ? 'on duplicate key update' : 'on conflict (sub_key) do update set'
   const columns = COLUMNS.join(', ')
   const sets = CHANGING_COLUMNS.map((name) => `${name} = :${name}`).join(', ')
+  // The name is a primary key that exists: where the condition does not hold, the batch fails.
+  const toGuard = (condition: string): Statement =>
+    compile(`insert into {counters} (name, n) select 'log', 0 where not (${condition})`)
   return {
+    guards: {
+      isSession: toGuard(GUARDS.isSession),
+      isNoSession: toGuard(GUARDS.isNoSession),
+      isCutOff: toGuard(GUARDS.isCutOff),
+      isSelected: toGuard(GUARDS.isSelected),
+    },
+    insertJson: compile(
+      `insert into {log} (id, kind, key_hash, entry_key, realm, revoked_at, until_at)
+       select c.n - :left + 1 + e.key, ${ENTRY_PARTS.join(', ')}
+       from {counters} as c, json_each(:entries) as e where c.name = 'log'`,
+    ),
     clock: compile('select {now} as moment'),
     find: compile(
       `{limits} select ${columns}, {now} as moment from {sessions} where sid_key = :sid_key {lock}`,
@@ -177,7 +261,7 @@ function createTexts({ compile, dialect }: Database): Texts {
        values (:owner_key, :version, 0) ${upsert} version = :version`,
     ),
     findOwner: compile(
-      '{limits} select cut_off_at, until_at, {now} as moment from {subjects} where sub_key = :owner_key {lock}',
+      '{limits} select version, cut_off_at, until_at, {now} as moment from {subjects} where sub_key = :owner_key {lock}',
     ),
     findEarlier: compile('select cut_off_at from {subjects} where sub_key = :earlier_key and realm is null'),
     cutOff: compile(
@@ -215,4 +299,19 @@ function toEntryValues(entries: readonly NewLogEntry[]): Readonly<Record<string,
     [`until${i}`, until],
   ])
   return Object.fromEntries(pairs)
+}
+
+/** The parts of an entry in JSON, in SQLite's SQL. */
+const ENTRY_PARTS: readonly string[] = [0, 1, 2, 3, 4, 5].map((part) => `json_extract(e.value, '$[${part}]')`)
+
+function toEntriesJson(entries: readonly NewLogEntry[], left: number): Readonly<Record<string, Value>> {
+  const parts = entries.map(({ kind, key, realm, at, until }) => [
+    kind,
+    toKey(key),
+    escapeText(key),
+    realm === undefined ? null : toJson(realm),
+    at,
+    until,
+  ])
+  return { entries: JSON.stringify(parts), left }
 }

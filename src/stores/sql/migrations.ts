@@ -4,18 +4,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import {
-  createDatabase,
-  type Database,
-  type Run,
-  type SqlSettings,
-  toKnownDialect,
-  toPrefix,
-  toSchema,
-} from './database.ts'
+import { createDatabase } from './create-database.ts'
+import { type Database, type Run, type SqlSettings, toKnownDialect, toPrefix, toSchema } from './database.ts'
+import type { SqlExecutor } from './executor.ts'
 import { retry } from './retry.ts'
-import { isDuplicate, readVersion, SCHEMA_STEPS } from './schema.ts'
-import { createCompiler, type SqlDialect, type Statement } from './statement.ts'
+import { isDuplicate, isMissing, readVersion, SCHEMA_STEPS } from './schema.ts'
+import { createCompiler, MARK, type SqlDialect, type Statement } from './statement.ts'
 
 /** A migration for Kysely's Migrator. */
 export interface SqlMigration {
@@ -135,8 +129,28 @@ async function runMissing(database: Database, run: Run): Promise<string[]> {
   return missing.map(({ name }) => name)
 }
 
+/**
+ * Without transactions. On PostgreSQL one block does everything under the lock. SQLite runs one
+ * statement after the other: each does nothing where another process was first.
+ */
+async function migrateByStatements(database: Database): Promise<string[]> {
+  const { dialect, compile, run } = database
+  if (dialect === 'sqlite') return runMissing(database, run)
+  const lock = `perform pg_advisory_xact_lock(hashtext('${compile('{log}').sql.slice(MARK.length)}'))`
+  const version = await readVersion(database, run).catch((error: unknown) => {
+    if (isMissing(error)) return 0
+    throw error
+  })
+  const missing = SCHEMA_STEPS.filter((step) => step.version > version)
+  const statements = missing.flatMap((step) => step.up(database)).map(({ sql }) => sql)
+  if (missing.length > 0)
+    await run({ sql: `${MARK}do $do$ begin ${[lock, ...statements].join('; ')}; end $do$`, names: [] })
+  return missing.map(({ name }) => name)
+}
+
 async function migrate(database: Database): Promise<string[]> {
   const { dialect, compile } = database
+  if (!database.isInteractive) return migrateByStatements(database)
   if (dialect === 'sqlite') return database.transact((run) => runMissing(database, run))
   const take = compile(LOCKS[dialect].take)
   if (dialect === 'postgres') {
@@ -157,7 +171,8 @@ async function migrate(database: Database): Promise<string[]> {
 }
 
 /**
- * Migrates the schema to the version of this library. Does nothing if it already has that version.
+ * Migrates the schema to the version of this library, through Kysely or the application's own
+ * functions. Does nothing if it already has that version.
  * Several processes may start at once: the others wait up to 30 seconds for the one that migrates.
  *
  * @param settings the same `prefix`, `schema` and `dialect` as the store's
@@ -174,7 +189,10 @@ async function migrate(database: Database): Promise<string[]> {
  * await migrateSql(db)
  * ```
  */
-export async function migrateSql<DB>(db: Kysely<DB>, settings: SqlSettings = {}): Promise<readonly string[]> {
+export async function migrateSql<DB>(
+  db: Kysely<DB> | SqlExecutor,
+  settings: SqlSettings = {},
+): Promise<readonly string[]> {
   const database = createDatabase(db, settings)
   return retry(() => migrate(database), LOCK_DEADLINE)
 }

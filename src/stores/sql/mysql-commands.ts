@@ -5,9 +5,9 @@
  * that is read after it decides.
  */
 import { isWriting, KEPT_OVERLAPS, toLate } from '../../session/rotation.ts'
-import type { RotateCall, Rotation } from '../../session/store.ts'
+import type { Attempt, RotateCall, Rotation } from '../../session/store.ts'
 import { type Commands, createTransactions, toAttempt } from './commands.ts'
-import type { Database, Result } from './database.ts'
+import type { Database, Result, Run } from './database.ts'
 import {
   COLUMNS,
   decideOnColumns,
@@ -50,7 +50,7 @@ export function createMysqlCommands(database: Database): Commands {
 
     async rotate(call) {
       // Inside the caller's transaction a plain read may miss the change of another transaction.
-      if (database.isTransaction) return transactions.rotate(call)
+      if (database.isTransaction || !database.countsChanges) return transactions.rotate(call)
       const values = toValues(call)
       const changed = (await run(call.rotation ? texts.advance : texts.prolong, values)).count > 0
       const found = await readAfterChange(texts.find, values)
@@ -71,6 +71,13 @@ export function createMysqlCommands(database: Database): Commands {
         window: toColumnTime(window),
         limit,
         now: toOptionalTime(now),
+      }
+      if (!database.countsChanges) {
+        const find = async (inner: Run): Promise<Attempt> => {
+          await inner(texts.count, values)
+          return toAttempt((await inner(texts.findAttempt, values)).rows[0], limit)
+        }
+        return database.transact(find)
       }
       const { number } = await run(texts.count, values)
       if (number <= limit) return toAttempt({ n: number }, limit)
@@ -113,7 +120,9 @@ function createTexts({ compile }: Database) {
          n = last_insert_id(case when until_at <= {now} then 1 else least(n, :limit) + 1 end),
          until_at = case when until_at <= {now} then {now} + :window else until_at end`,
     ),
-    findAttempt: compile('select until_at, {now} as moment from {attempts} where attempt_key = :attempt_key'),
+    findAttempt: compile(
+      'select n, until_at, {now} as moment from {attempts} where attempt_key = :attempt_key',
+    ),
   }
 }
 

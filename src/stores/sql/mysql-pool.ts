@@ -123,7 +123,7 @@ export function withMysqlDeadlines(
   pool: MysqlPoolLike,
   options: DeadlineOptions = {},
 ): MysqlPoolWithDeadlines {
-  const deadline = readDeadline(options)
+  const deadline = readDeadline(options, ['deadline'])
   const generations = new Generations()
   // Kysely keys its state by the connection object, so each connection has one wrapper.
   const known = new WeakMap<MysqlConnectionLike, MysqlConnectionWithDeadlines>()

@@ -5,7 +5,9 @@
  * takes twice as long.
  */
 import { createHash } from 'node:crypto'
+import { readFlag } from '../../internal/read-options.ts'
 import { type DeadlineOptions, Generations, type Loose, readDeadline, within } from './deadline.ts'
+import { isDriverError, STATEMENT_NAME_CODES } from './driver-error.ts'
 import { MARK } from './statement.ts'
 
 /** The used part of a client of `pg`. */
@@ -72,9 +74,17 @@ function toName(text: string): string {
   return name
 }
 
+/** What the clients of one pool share. */
+interface PoolState {
+  /** The deadline of a call, in seconds. */
+  readonly deadline: number
+  /** Whether our statements are prepared under names. */
+  named: boolean
+}
+
 function wrap(
   client: PgClientLike,
-  deadline: number,
+  state: PoolState,
   generations: Generations,
 ): { client: PgClientWithDeadlines; lend(): void } {
   const loan: Loan = { broken: undefined }
@@ -84,13 +94,18 @@ function wrap(
   }
   async function query(text: string, values: readonly unknown[]): Promise<unknown> {
     if (loan.broken !== undefined) throw loan.broken
-    const call: Promise<unknown> = text.startsWith(MARK)
+    const isNamed = state.named && text.startsWith(MARK)
+    const call: Promise<unknown> = isNamed
       ? client.query({ name: toName(text), text, values })
       : client.query(text, values)
     try {
-      return await within(call, deadline, 'A query')
+      return await within(call, state.deadline, 'A query')
     } catch (error) {
       if (error instanceof Error && error.name === 'DeadlineError') onError(error)
+      // Behind a pooler the names of other clients' connections are in the way. The store tries
+      // again, since nothing has run.
+      if (isNamed && isDriverError(error, ({ code }) => STATEMENT_NAME_CODES.includes(String(code))))
+        state.named = false
       throw error
     }
   }
@@ -120,7 +135,8 @@ function wrap(
  * @throws {ConfigurationError} for an invalid deadline
  */
 export function withPgDeadlines(pool: PgPoolLike, options: DeadlineOptions = {}): PgPoolWithDeadlines {
-  const deadline = readDeadline(options)
+  const deadline = readDeadline(options, ['deadline', 'named'])
+  const state: PoolState = { deadline, named: readFlag('named', options.named ?? true) }
   const settings = pool.options as Record<string, unknown>
   settings['connectionTimeoutMillis'] ||= Math.ceil(deadline * 1000)
   const generations = new Generations()
@@ -152,7 +168,7 @@ export function withPgDeadlines(pool: PgPoolLike, options: DeadlineOptions = {})
       let client = await lend()
       // A pool has few outdated clients, and makes a new one when they are gone.
       for (; generations.isOutdated(client); client = await lend()) client.release(true)
-      const wrapped = known.get(client) ?? wrap(client, deadline, generations)
+      const wrapped = known.get(client) ?? wrap(client, state, generations)
       known.set(client, wrapped)
       wrapped.lend()
       return wrapped.client

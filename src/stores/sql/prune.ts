@@ -1,8 +1,8 @@
 /** Deletes expired rows in bounded batches, so that no statement holds many locks. */
 import { KEPT_AFTER_END } from '../../session/store.ts'
-import type { Database, Run } from './database.ts'
+import type { Database } from './database.ts'
 import { toColumnTime, toOptionalTime } from './mapping.ts'
-import type { Statement } from './statement.ts'
+import type { Statement, Values } from './statement.ts'
 
 /** The most rows that one statement deletes. */
 const BATCH = 500
@@ -37,12 +37,36 @@ function compileBatch(
   // A locked row is in use: leave it to the next prune.
   const skip = dialect === 'postgres' ? 'for update skip locked' : ''
   return compile(
-    `delete from {${table}} where ${key} in (select ${key} from {${table}} where ${when} limit ${BATCH} ${skip})`,
+    `delete from {${table}} where ${key} in (select ${key} from {${table}} where ${when} limit ${BATCH} ${skip})
+     returning 1 as gone`,
   )
 }
 
-/** Deletes for about a second at most. Resolves to how many records it deleted. */
-export type Prune = (run: Run, now: number | null) => Promise<number>
+/** Deletes one batch. Resolves to how many rows it deleted. */
+type DeleteBatch = (statement: Statement, now: number | null) => Promise<number>
+
+function createDeleteBatch(database: Database): DeleteBatch {
+  const { dialect, compile, run } = database
+  const toValues = (now: number | null): Values => ({ now: toOptionalTime(now) })
+  if (dialect !== 'mysql') return async (statement, now) => (await run(statement, toValues(now))).rows.length
+  if (database.countsChanges) return async (statement, now) => (await run(statement, toValues(now))).count
+  const count = compile('select row_count() as gone')
+  return (statement, now) =>
+    database.transact(async (inner) => {
+      await inner(statement, toValues(now))
+      return Number((await inner(count)).rows[0]?.['gone'])
+    })
+}
+
+/**
+ * Deletes for about a second at most. Resolves to how many records it deleted.
+ *
+ * @param attempt runs one batch, and again where it failed for the moment
+ */
+export type Prune = (
+  attempt: <T>(work: () => Promise<T>) => Promise<T>,
+  now: number | null,
+) => Promise<number>
 
 /** Compiles the deletions. */
 export function createPrune(database: Database): Prune {
@@ -50,13 +74,14 @@ export function createPrune(database: Database): Prune {
     statement: compileBatch(database, deletion),
     counted: deletion.counted,
   }))
-  return async (run, now) => {
+  const deleteBatch = createDeleteBatch(database)
+  return async (attempt, now) => {
     const end = performance.now() + LONGEST * 1000
     let gone = 0
     for (const { statement, counted } of batches) {
       let count = BATCH
       while (count >= BATCH && performance.now() < end) {
-        count = (await run(statement, { now: toOptionalTime(now) })).count
+        count = await attempt(() => deleteBatch(statement, now))
         if (counted) gone += count
       }
     }

@@ -3,14 +3,16 @@
  * these failures guarantees that nothing was written, so a retry is safe.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type DriverError, isDriverError, STATEMENT_NAME_CODES } from './driver-error.ts'
 
 /**
- * Serialization failure, deadlock, lock not available; Galera: a node outside of the primary
- * component.
+ * Serialization failure, deadlock, lock not available; a statement's name behind a pooler, after
+ * which it is sent without (`pg-pool.ts`); Galera: a node outside of the primary component.
  */
 const TRANSIENT: ReadonlySet<unknown> = new Set([
   '40001',
   '40P01',
+  ...STATEMENT_NAME_CODES,
   '55P03',
   'ER_LOCK_DEADLOCK',
   'ER_LOCK_WAIT_TIMEOUT',
@@ -20,16 +22,22 @@ const TRANSIENT: ReadonlySet<unknown> = new Set([
 /** SQLITE_BUSY and SQLITE_LOCKED, in the low byte of SQLite's extended result codes. */
 const BUSY: ReadonlySet<number> = new Set([5, 6])
 
+/** A batch found that a row had changed since it was read (`locked-rows.ts`). */
+const CHANGED = /UNIQUE constraint failed: \S*counters\.name/
+
 /** The longest pause before another try, in seconds; each pause is a random part of its bound. */
 const LONGEST_PAUSE = 0.05
 const FIRST_PAUSE = 0.004
 
 /** Whether a failure means that nothing was written and that a retry may help. */
 export function isTransient(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null) return false
-  const { code, errcode, errno, message } = error as Readonly<Record<string, unknown>>
-  if (TRANSIENT.has(code)) return true
+  return isDriverError(error, isTransientItself)
+}
+
+function isTransientItself({ code, errcode, errno, message }: DriverError): boolean {
+  if (TRANSIENT.has(code) || CHANGED.test(String(message))) return true
   if (typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)) return true
+  if (/^D1_ERROR: database is locked/.test(String(message))) return true
   // Drivers with the interface of node:sqlite have the result code in `errcode`, but not always.
   if (code === 'ERR_SQLITE_ERROR') {
     return typeof errcode === 'number' ? BUSY.has(errcode & 0xff) : /is locked/.test(String(message))

@@ -5,6 +5,7 @@
  */
 import { ConfigurationError } from '../../internal/configuration-error.ts'
 import type { Database, Run } from './database.ts'
+import { isDriverError } from './driver-error.ts'
 import type { Statement } from './statement.ts'
 
 /** The context in which a schema step compiles its statements. */
@@ -144,8 +145,10 @@ function addColumn({ compile, dialect }: SchemaContext, table: string, column: s
 
 /** Whether a failure says that a column exists already. */
 export function isDuplicate(error: unknown): boolean {
-  const { code, message } = Object(error) as { code?: unknown; message?: unknown }
-  return code === 'ER_DUP_FIELDNAME' || /duplicate column name/i.test(String(message))
+  return isDriverError(
+    error,
+    ({ code, message }) => code === 'ER_DUP_FIELDNAME' || /duplicate column name/i.test(String(message)),
+  )
 }
 
 /** One step of the schema. */
@@ -202,8 +205,10 @@ const MISSING: ReadonlySet<unknown> = new Set([
 
 /** Whether a failure says that a table or a column is missing. */
 export function isMissing(error: unknown): boolean {
-  const { code, message } = Object(error) as { code?: unknown; message?: unknown }
-  return MISSING.has(code) || /no such (table|column)/i.test(String(message))
+  return isDriverError(
+    error,
+    ({ code, message }) => MISSING.has(code) || /no such (table|column)/i.test(String(message)),
+  )
 }
 
 /** The error for a schema with which this code does not work. */

@@ -43,7 +43,7 @@ const NOW: Readonly<Record<SqlDialect, string>> = {
   mysql:
     "coalesce(:now, timestampdiff(microsecond, '1970-01-01', utc_timestamp(3)) div 1000" +
     ' + timestampdiff(microsecond, now(3), sysdate(3)) div 1000)',
-  // SQLite runs in this process: `createRun` fills in this process's clock for null.
+  // `toParameters` fills in this process's clock for null.
   sqlite: ':now',
 }
 
@@ -105,4 +105,13 @@ export function createCompiler({ dialect, prefix, schema, deadline }: CompilerOp
       })
     return { sql: MARK + sql.replace(/\s+/g, ' ').trim(), names }
   }
+}
+
+/**
+ * The values of a statement in the order of its placeholders. SQLite runs in this process, or close
+ * to it: this process's clock is the store's.
+ */
+export function toParameters({ names }: Statement, values: Values, dialect: SqlDialect): Value[] {
+  const toDefault = (name: string): Value => (name === 'now' && dialect === 'sqlite' ? Date.now() : null)
+  return names.map((name) => values[name] ?? toDefault(name))
 }

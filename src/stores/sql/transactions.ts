@@ -138,7 +138,7 @@ export async function endAll(
     await rows.cutOff(owner, at, until)
     entries.push({ kind: 'sub', key: owner.sub, realm: owner.realm, at, until })
   }
-  const ended = await rows.revokeAll({ owner, moment, except }, reason)
+  const ended = await rows.revokeAll({ owner, moment, except, version: locked.version }, reason)
   const until = moment + toColumnTime(logTtl)
   for (const sid of ended) entries.push({ kind: 'sid', key: sid, at: moment, until })
   await rows.append(entries)
