@@ -83,8 +83,8 @@ const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> }
  * Reads the configuration.
  *
  * @param cwd the directory to which database paths are relative
- * @throws {ConfigurationError} with one line for the first bad value, and for a variable that looks
- *   like one of ours and is not
+ * @throws {ConfigurationError} with one line for the first bad value, and for an unknown variable
+ *   whose name begins like ours
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, cwd: string): ServerConfig {
   refuseMisspelled(env)
@@ -96,19 +96,25 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   return Object.freeze(Object.fromEntries(entries))
 }
 
-/** How much of a variable's name has to be right to be taken for one of ours. */
+/** How much of a variable's name has to be right for a guess what was meant. */
 const PREFIX = 'TOKENWRIGHT_XXX'.length
 
+const NAMESPACE = 'TOKENWRIGHT_'.length
+
+/** The variables of the tests and scripts of this repository, which start servers. */
+const OF_OTHERS = /^TOKENWRIGHT_(?:TEST_\w+|PROVE|NODE\w*|VECTORS\w*)$/
+
 function refuseMisspelled(env: Readonly<Record<string, string | undefined>>): void {
-  const known = Object.values(SETTINGS)
-    .map(({ variable }) => variable)
-    .filter((variable) => variable.startsWith('TOKENWRIGHT_'))
+  const variables = Object.values(SETTINGS).map(({ variable }) => variable)
+  const known = variables.filter((variable) => variable.startsWith('TOKENWRIGHT_'))
+  const others = variables.filter((variable) => !known.includes(variable))
   for (const name of Object.keys(env)) {
-    const near = known.find((variable) => name.startsWith(variable.slice(0, PREFIX)))
-    if (near !== undefined && !known.includes(name))
-      throw new ConfigurationError(
-        `${name} is not a setting; did you mean ${near}? Known: ${known.join(', ')}`,
-      )
+    if (!name.startsWith('TOKENWRIGHT_') || known.includes(name) || OF_OTHERS.test(name)) continue
+    const near =
+      known.find((variable) => name.startsWith(variable.slice(0, PREFIX))) ??
+      others.find((variable) => name.length > NAMESPACE + 2 && variable.startsWith(name.slice(NAMESPACE)))
+    const guess = near === undefined ? '' : ` did you mean ${near}?`
+    throw new ConfigurationError(`${name} is not a setting;${guess} Known: ${known.join(', ')}`)
   }
 }
 

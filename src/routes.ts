@@ -6,6 +6,7 @@
  */
 import type { Auth } from './auth/auth.ts'
 import { isAuthError } from './errors.ts'
+import { toPlatformAddress } from './http/client-address.ts'
 import { checkOrigin, isUnsafe } from './http/csrf.ts'
 import { deleteAfterRefusal } from './http/repeated-cookies.ts'
 import type { RequestInfo } from './http/request-port.ts'
@@ -219,7 +220,8 @@ export function authRoutes<C, U, I>(
     if (cors !== null && request.method === 'OPTIONS') return cors.preflight(request, Object.keys(methods))
     const route = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
     if (route === undefined) return toNotAllowed(Object.keys(methods))
-    const context = createRouteContext(request, name, () => deps.address(request, info), info?.address)
+    const connection = toPlatformAddress(request, info)
+    const context = createRouteContext(request, name, () => deps.address(request, info), connection)
     try {
       if (checksOrigin && isUnsafe(request.method)) checkOrigin(context.port, csrf)
       return appendCookies(await route(deps, context), context.deletions)

@@ -7,14 +7,16 @@
 import type { Auth } from '../auth/auth.ts'
 import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
+import { readAddress, toPlatformAddress } from '../http/client-address.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import { withTokenCookies } from '../http/token-cookies.ts'
+import { readFunction } from '../internal/read-options.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { createRefreshing, type HeaderSource, peek, type RefreshingOptions } from './fetch/pages.ts'
 import {
+  type AddressedGuardOptions,
   checkGuardArguments,
   createGuardTable,
-  type GuardOptions,
   type GuardPlan,
   type GuardTable,
   prepareAuthenticator,
@@ -71,6 +73,9 @@ type Handler = (request: Request, ...rest: readonly unknown[]) => Response | Pro
 /** A guard of any kind. */
 type Wrap = (handler: Handler) => (request: Request, ...rest: readonly unknown[]) => Promise<Response>
 
+/** Says the address of a client, by the arguments of the handler. */
+type FindAddress = (request: Request, ...rest: never[]) => string | null | undefined
+
 /** One call of a guarded handler. */
 interface Call {
   readonly request: Request
@@ -96,13 +101,17 @@ interface Call {
  * const response = await handler(new Request('http://localhost/me'))
  * ```
  */
-export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): FetchGuards<C, U> {
-  checkGuardArguments(auth, options)
+export function guards<C, U>(
+  auth: Auth<C, U>,
+  options: AddressedGuardOptions<[request: Request, ...rest: never[]]> = {},
+): FetchGuards<C, U> {
+  checkGuardArguments(auth, options, 'address')
+  const address = readFunction('address', options.address)
 
   function make(plan: GuardPlan): Wrap {
     const authenticate = prepareAuthenticator(auth, plan)
     const run = prepareGuard<Call, Promise<Response>>(auth, options, {
-      authenticate: (call) => authenticate(toPort(call)),
+      authenticate: (call) => authenticate(toPort(call, address)),
       async next(call, { auth: payload, subject }) {
         const found = plan.loadsSubject ? [payload, subject] : [payload]
         return withTokenCookies(await call.handler(call.request, ...found, ...call.rest), call.renewed)
@@ -125,9 +134,14 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fetc
   }
 }
 
-function toPort(call: Call): RequestPort {
+function toPort(call: Call, findAddress: FindAddress | null): RequestPort {
+  const { request, rest } = call
   return {
-    ...toRequestPort(call.request),
+    ...toRequestPort(request),
+    get address() {
+      if (findAddress === null) return toPlatformAddress(request, rest[0])
+      return readAddress(() => findAddress(request, ...(rest as never[])))
+    },
     setCookies(lines) {
       call.renewed = lines
     },

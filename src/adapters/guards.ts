@@ -29,6 +29,15 @@ export interface GuardOptions {
   readonly errors?: 'respond' | 'throw'
 }
 
+/** The options of guards on platforms that do not say alike where a request came from. */
+export interface AddressedGuardOptions<Args extends readonly unknown[]> extends GuardOptions {
+  /**
+   * The client's address, for the events of refused requests. Behind a proxy, read its header here.
+   * Default: the address of the connection on Node, Bun and Deno; elsewhere none.
+   */
+  readonly address?: (...args: Args) => string | null | undefined
+}
+
 /** The guards of one application, as functions that create them. */
 export interface GuardTable<Access, Scopes, Subject, Optional> {
   /** Any valid access token. */
@@ -248,16 +257,16 @@ function addResponse(error: AuthError, { status, headers, body }: ResponseData):
  * @throws {ConfigurationError} for an `auth` that `createAuth` did not make, and for invalid
  *   options
  */
-export function checkGuardArguments(auth: unknown, options: GuardOptions): void {
+export function checkGuardArguments(auth: unknown, options: GuardOptions, ...further: string[]): void {
   checkMethod('auth', 'what `createAuth` returns, as in `guards(auth)`', auth, 'authenticator')
-  checkGuardOptions(options)
+  checkGuardOptions(options, ...further)
 }
 
 /** Checks the options of guards. @throws {ConfigurationError} for unknown names and values */
-export function checkGuardOptions(options: GuardOptions): void {
+export function checkGuardOptions(options: GuardOptions, ...further: string[]): void {
   if (!isRecord(options))
     throw new ConfigurationError(expected('options', 'an object such as { errors }', options))
-  checkKnownKeys('', options, ['errors'])
+  checkKnownKeys('', options, ['errors', ...further])
   const { errors = 'respond' } = options
   if (errors !== 'respond' && errors !== 'throw')
     throw new ConfigurationError(expected('errors', "'respond' or 'throw'", errors))

@@ -6,13 +6,14 @@ import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Auth } from '../auth/auth.ts'
 import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
+import { readFunction } from '../internal/read-options.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
+  type AddressedGuardOptions,
   type ContextReaders,
   checkGuardArguments,
   createContextReaders,
   createGuardTable,
-  type GuardOptions,
   type GuardPlan,
   type GuardTable,
   prepareAuthenticator,
@@ -67,8 +68,12 @@ interface Call {
  * app.delete('/account', guard.fresh(), (c) => c.body(null, 204))
  * ```
  */
-export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): HonoGuards<C, U> {
-  checkGuardArguments(auth, options)
+export function guards<C, U>(
+  auth: Auth<C, U>,
+  options: AddressedGuardOptions<[c: Context]> = {},
+): HonoGuards<C, U> {
+  checkGuardArguments(auth, options, 'address')
+  const address = readFunction('address', options.address)
 
   function make(plan: GuardPlan): MiddlewareHandler {
     const authenticate = prepareAuthenticator(auth, plan)
@@ -88,7 +93,7 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Hono
         throw error
       },
     })
-    return (c, next) => run({ c, next, port: new ContextPort(c) })
+    return (c, next) => run({ c, next, port: new ContextPort(c, address) })
   }
 
   return {

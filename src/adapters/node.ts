@@ -13,7 +13,7 @@ import { discard, isUnread, readHttpHeader } from '../http/node-request.ts'
 import type { RequestInfo } from '../http/request-port.ts'
 import { parseTarget } from '../http/request-target.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
-import { warn } from '../internal/warn.ts'
+import { createWarnOnce } from '../internal/warn.ts'
 import { toFailure } from './guards.ts'
 
 /** A handler of fetch requests, with the address of the client. */
@@ -154,13 +154,11 @@ function toBody(
   return JSON.stringify(req.body)
 }
 
-let hasWarned = false
+const warnOnce = createWarnOnce()
 
 /** Says once that a body was read before, and left nowhere. */
 function warnConsumed(): void {
-  if (hasWarned) return
-  hasWarned = true
-  warn(
+  warnOnce(
     'TOKENWRIGHT_BODY_CONSUMED',
     'The body of a request was read before `toNodeHandler`, and is not at `req.body`: mount the handler before the parser of bodies (Fastify: in a scope without content type parsers).',
   )

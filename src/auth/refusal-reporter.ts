@@ -9,7 +9,7 @@ import { toIpPrefix } from '../http/ip-prefix.ts'
 import type { RequestPort } from '../http/request-port.ts'
 import type { Clock } from '../internal/duration.ts'
 import { emit, type Listeners } from '../internal/listeners.ts'
-import { warn } from '../internal/warn.ts'
+import { createWarnOnce } from '../internal/warn.ts'
 import type { AuthEvents } from './events.ts'
 
 /** What a route knows of a refused request beyond the request. */
@@ -28,8 +28,7 @@ export class RefusalReporter {
   readonly #clock: Clock
   readonly #reported = new WeakSet<AuthError>()
   readonly #failures = new WeakSet<object>()
-  readonly #told = new Set<unknown>()
-  #hasWarned = false
+  readonly #warnOnce = createWarnOnce()
 
   /** @param on the listeners */
   constructor(on: Listeners<AuthEvents>, clock: Clock) {
@@ -72,16 +71,13 @@ export class RefusalReporter {
     })
     const { name, message } = Object(error) as { readonly name?: unknown; readonly message?: unknown }
     // Other messages may hold what a request brought; the framework shows them to whom it should.
-    if (this.#on.failed !== undefined || name !== 'ConfigurationError' || this.#told.has(message)) return
-    this.#told.add(message)
-    warn('TOKENWRIGHT_MISCONFIGURED', String(message))
+    if (this.#on.failed !== undefined || name !== 'ConfigurationError') return
+    this.#warnOnce('TOKENWRIGHT_MISCONFIGURED', String(message), String(message))
   }
 
   #warn({ cause }: AuthError): void {
-    if (this.#hasWarned) return
-    this.#hasWarned = true
     const why = cause instanceof Error ? `: ${cause.message}` : ''
-    warn(
+    this.#warnOnce(
       'TOKENWRIGHT_STORE_UNAVAILABLE',
       `The response to a request was 503 \`store_unavailable\`${why}. Give \`on.refused\` to learn of each.`,
     )

@@ -6,7 +6,7 @@
 
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { keysOf, readFlag, readOptionGroup, readWords } from '../internal/read-options.ts'
-import { warn } from '../internal/warn.ts'
+import { createWarnOnce } from '../internal/warn.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { isToken } from './syntax.ts'
 
@@ -136,8 +136,7 @@ export const COOKIE_TYPES: readonly TokenType[] = ['access', 'refresh']
 const PATH = /^\/[\x20-\x3a\x3c-\x7e]*$/
 const DOMAIN = /^\.?[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i
 
-/** Whether this process has warned of cookies without Secure. */
-let warned = false
+const warnOnce = createWarnOnce()
 
 /**
  * Checks and prepares the cookies.
@@ -290,9 +289,7 @@ function permitInsecure(sameSite: string): void {
       '`cookies.secure: false` is refused in production: tokens would be sent in plain text',
     )
   }
-  if (warned) return
-  warned = true
-  warn(
+  warnOnce(
     'TOKENWRIGHT_INSECURE_COOKIES',
     '`cookies.secure: false`: tokens are sent in plain text. Never deploy this.',
   )

@@ -6,7 +6,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AuthError } from '../errors.ts'
-import { warn } from '../internal/warn.ts'
+import { createWarnOnce } from '../internal/warn.ts'
 import {
   BODILESS_METHODS,
   DRAIN_LIMIT,
@@ -144,13 +144,11 @@ function joinRepeated(raw: readonly string[], name: string, known: string): stri
   return joined
 }
 
-let warned = false
+const warnOnce = createWarnOnce()
 
 /** Warns once that a guard runs before the framework has parsed the body. */
 function warnUnparsed(): undefined {
-  if (warned) return
-  warned = true
-  warn(
+  warnOnce(
     'TOKENWRIGHT_BODY_NOT_PARSED',
     'A guard that looks for tokens in bodies runs before the body is parsed, and finds none there: use `preValidation` or `preHandler`.',
   )

@@ -20,11 +20,18 @@ export function warn(code: string, message: string, type = 'TokenwrightWarning')
  *
  * @param silenced codes that are not printed at all
  */
-export function createWarnOnce(silenced: readonly string[] = []): (code: string, message: string) => void {
-  const told = new Set(silenced)
-  return (code, message) => {
-    if (told.has(code)) return
-    told.add(code)
+export function createWarnOnce(silenced: readonly string[] = []): WarnOnce {
+  const printed = new Set(silenced)
+  return (code, message, subject = code) => {
+    if (silenced.includes(code) || printed.has(subject)) return
+    printed.add(subject)
     warn(code, message)
   }
 }
+
+/**
+ * Prints a warning, unless it was printed before.
+ *
+ * @param subject what it is about, where one code has several warnings
+ */
+export type WarnOnce = (code: string, message: string, subject?: string) => void

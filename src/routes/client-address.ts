@@ -2,6 +2,7 @@
  * The address of a client, as the application or the platform says it.
  */
 
+import { toPlatformAddress } from '../http/client-address.ts'
 import type { RequestInfo } from '../http/request-port.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { createWarnOnce } from '../internal/warn.ts'
@@ -44,7 +45,7 @@ export function createClientAddress(
   return async (request, info) => {
     const found =
       address === undefined
-        ? info?.address
+        ? toPlatformAddress(request, info)
         : await withDeadline('address', DEADLINE, () => address(request, info))
     if (found === undefined || found === null) {
       warn(

@@ -4,7 +4,7 @@
  */
 
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
-import { warn } from '../internal/warn.ts'
+import { createWarnOnce } from '../internal/warn.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 
@@ -41,7 +41,7 @@ export function createUsernames<C>(
   usernameOf: UsernameOf<C> | undefined,
   isSame: (username: string, subject: string) => boolean,
 ): Usernames<C> {
-  let isTold = usernameOf !== undefined
+  const warn = createWarnOnce()
   return {
     async find(payload) {
       const username: unknown =
@@ -52,8 +52,7 @@ export function createUsernames<C>(
       throw new ConfigurationError(expected('usernameOf', 'a function that returns a username', username))
     },
     noteLogin(username, subject) {
-      if (isTold || username === subject || isSame(username, subject)) return
-      isTold = true
+      if (usernameOf !== undefined || username === subject || isSame(username, subject)) return
       warn('TOKENWRIGHT_USERNAME', WARNING)
     },
   }

@@ -98,6 +98,19 @@ describe('readConfig', () => {
     expect(read).not.toThrow(/hunter2/)
   })
 
+  it.each([
+    ['TOKENWRIGHT_DATABASE', ' did you mean DATABASE_URL?'],
+    ['TOKENWRIGHT_PORT', ' did you mean PORT?'],
+    ['TOKENWRIGHT_REDIS_URL', ' did you mean REDIS_URL?'],
+    ['TOKENWRIGHT_SESSIONS', ''],
+    ['TOKENWRIGHT_', ''],
+    ['TOKENWRIGHT_X', ''],
+  ])('refuses %s, which resembles none of its prefix', (name, guess) => {
+    const known = 'TOKENWRIGHT_SECRET, TOKENWRIGHT_ACCESS, TOKENWRIGHT_FRESHNESS, TOKENWRIGHT_OVERLAP'
+    for (const value of ['', 'hunter2hunter2'])
+      expect(complaint({ [name]: value })).toBe(`${name} is not a setting;${guess} Known: ${known}`)
+  })
+
   it('leaves variables of others alone', () => {
     const env = { TOKENWRIGHT_TEST_FOLDER: '/tmp', TOKENWRIGHT_PROVE: '1', ACCESS: 'x' }
     expect(readConfig(env, '/srv')).toEqual(readConfig({}, '/srv'))

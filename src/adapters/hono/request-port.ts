@@ -1,6 +1,7 @@
 /** Hono's context as a request port, which also adds the cookies of a renewed token. */
 import type { Context } from 'hono'
 import { isSearchable, peekBody, readBodyHeaders, TOKEN_BODY_LIMIT, toMediaType } from '../../http/body.ts'
+import { readAddress, toPlatformAddress } from '../../http/client-address.ts'
 import type { RequestPort } from '../../http/request-port.ts'
 import { addTokenCookies, toResponseHeaders, withTokenCookies } from '../../http/token-cookies.ts'
 
@@ -16,14 +17,29 @@ async function readKeptBody({ req }: Context): Promise<unknown> {
   }
 }
 
+/** Says the address of a client. */
+type FindAddress = (c: Context) => string | null | undefined
+
 /** The request port of Hono's context. A class, because every request needs one. */
 export class ContextPort implements RequestPort {
   readonly #c: Context
+  readonly #findAddress: FindAddress | null
   #renewed: readonly string[] | null = null
 
-  /** @param c the context of one request */
-  constructor(c: Context) {
+  /**
+   * @param c the context of one request
+   * @param findAddress the application's function for the client's address; null for none
+   */
+  constructor(c: Context, findAddress: FindAddress | null) {
     this.#c = c
+    this.#findAddress = findAddress
+  }
+
+  /** The client's address, for events. */
+  get address(): string | undefined {
+    const c = this.#c
+    const find = this.#findAddress
+    return find === null ? toPlatformAddress(c.req.raw, c.env) : readAddress(() => find(c))
   }
 
   /** The method in upper case. */
