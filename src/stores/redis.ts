@@ -35,8 +35,8 @@ export interface RedisStoreOptions {
   /**
    * How long a connection may give no reply while some are due; then it is closed, and the client
    * makes a new one. Default `'5s'`; between 0.1 seconds and an hour. Without it a connection that
-   * a firewall has forgotten hangs for a quarter of an hour. A sentinel client of node-redis is
-   * left alone.
+   * a firewall has forgotten hangs for a quarter of an hour. Those of a sentinel client of
+   * node-redis are replaced together.
    */
   readonly deadline?: Duration
 }

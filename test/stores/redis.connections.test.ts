@@ -6,11 +6,11 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
-import { createClient, createClientPool, createCluster } from 'redis'
+import { createClient, createClientPool, createCluster, createSentinel } from 'redis'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { ConfigurationError } from '../../src/index.ts'
 import { type RedisClient, redisStore } from '../../src/stores/redis.ts'
-import { HAS_REDIS, startCluster, startRedis } from './redis-server.ts'
+import { HAS_REDIS, startCluster, startRedis, startSentinel } from './redis-server.ts'
 
 /** A TCP proxy whose present connections can be made to swallow everything, while new ones work. */
 interface Proxy {
@@ -112,6 +112,19 @@ const KINDS: Readonly<Record<string, () => Promise<{ client: RedisClient; freeze
     const { map, freeze } = await startThree()
     const rootNodes = Object.values(map).map((node) => ({ url: toUrl(node) }))
     return { freeze, client: await opened(createCluster({ rootNodes, nodeAddressMap: map })) }
+  },
+  async 'node-redis sentinel'() {
+    const server = await startRedis()
+    onTestFinished(server.close)
+    const proxy = await startProxy(server.port)
+    const sentinel = await startSentinel(server.port)
+    onTestFinished(sentinel.close)
+    const client = createSentinel({
+      name: 'main',
+      sentinelRootNodes: [{ host: '127.0.0.1', port: sentinel.port }],
+      nodeAddressMap: { [`127.0.0.1:${server.port}`]: { host: '127.0.0.1', port: proxy.port } },
+    })
+    return { ...proxy, client: await opened(client) }
   },
 }
 

@@ -89,11 +89,51 @@ export function createSend(given: RedisClient, seconds: number): Send {
     })
     return (key, args) => timeout.watch(() => client.sendCommand(key, false, [...args]))
   }
-  // A sentinel client has no connection that could be replaced from outside.
-  if (has('getSentinelNode')) return async (_key, args) => client.sendCommand(false, [...args])
+  if (has('getSentinelNode')) return createSentinelSend(client, seconds)
   if (has('execute')) return createPoolSend(client, seconds)
   const timeout = new ReplyTimeout(seconds, () => replaceConnection(client))
   return (_key, args) => timeout.watch(() => client.sendCommand([...args]))
+}
+
+/**
+ * A node-redis sentinel shows none of its connections, so all are replaced together. Until they are
+ * back, commands wait for them.
+ */
+function createSentinelSend(client: AnyClient, seconds: number): Send {
+  let opening: Promise<unknown> | undefined
+  let isClosed = false
+
+  async function open(): Promise<void> {
+    await client.connect?.()
+    isClosed = false
+  }
+
+  async function reopen(): Promise<void> {
+    opening ??= open().finally(() => {
+      opening = undefined
+    })
+    await opening
+  }
+
+  async function replace(): Promise<void> {
+    if (client.isReady !== true || client.destroy === undefined) return
+    isClosed = true
+    await client.destroy()
+    await reopen()
+  }
+
+  async function send(args: readonly string[]): Promise<unknown> {
+    if (isClosed) await reopen()
+    try {
+      return await client.sendCommand(false, [...args])
+    } catch (cause) {
+      // node-redis looks for the connection of a command that is gone.
+      throw Object(cause).name === 'TypeError' ? new Error('The connection was replaced', { cause }) : cause
+    }
+  }
+
+  const timeout = new ReplyTimeout(seconds, replace)
+  return (_key, args) => timeout.watch(() => send(args))
 }
 
 /** Watches each connection of a node-redis pool by itself. */
