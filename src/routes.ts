@@ -17,7 +17,7 @@ import {
   checkKnownKeys,
   checkMethod,
   expected,
-  isRecord,
+  isOptions,
 } from './internal/configuration-error.ts'
 import { keysOf, readFunction } from './internal/read-options.ts'
 import { type ClientAddress, createClientAddress } from './routes/client-address.ts'
@@ -191,7 +191,7 @@ export function authRoutes<C, U, I>(
 ): AuthHandler {
   const call = 'authRoutes(auth, { verifyCredentials })'
   checkMethod('auth', `what \`createAuth\` returns, as in \`${call}\``, auth, 'authenticator')
-  if (!isRecord(options as unknown))
+  if (!isOptions(options as unknown))
     throw new ConfigurationError(expected('options', `an object, as in \`${call}\``, options))
   checkKnownKeys('authRoutes', options, OPTION_NAMES)
   const { basePath = BASE_PATH } = options

@@ -15,6 +15,7 @@ import {
   checkKnownKeys,
   checkMethod,
   expected,
+  isOptions,
   isRecord,
 } from '../internal/configuration-error.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -264,7 +265,7 @@ export function checkGuardArguments(auth: unknown, options: GuardOptions, ...fur
 
 /** Checks the options of guards. @throws {ConfigurationError} for unknown names and values */
 export function checkGuardOptions(options: GuardOptions, ...further: string[]): void {
-  if (!isRecord(options))
+  if (!isOptions(options))
     throw new ConfigurationError(expected('options', 'an object such as { errors }', options))
   checkKnownKeys('', options, ['errors', ...further])
   const { errors = 'respond' } = options

@@ -10,7 +10,7 @@ import {
   ConfigurationError,
   checkKnownKeys,
   expected,
-  isRecord,
+  isOptions,
   refuseUndefined,
 } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
@@ -148,7 +148,7 @@ function prepareRequirement(
   http: HttpSettings,
   defaults: RequirementDefaults,
 ): PreparedRequirement {
-  if (!isRecord(requirement as unknown))
+  if (!isOptions(requirement as unknown))
     throw new ConfigurationError(expected('requirement', 'an object', requirement))
   checkKnownKeys('', requirement, REQUIREMENT_KEYS, REQUIREMENT_SYNONYMS)
   refuseUndefined('', requirement, REQUIREMENT_KEYS)
@@ -208,7 +208,7 @@ function resolveRenewal(
   if (!issues)
     throw new ConfigurationError('Expected the key ring to hold a `signing` key: `renew` issues tokens')
   const options: unknown = renew === true ? {} : renew
-  if (!isRecord(options))
+  if (!isOptions(options))
     throw new ConfigurationError(expected('renew', 'true, false or { within, maxAge }', renew))
   const usual = REQUIREMENT_DEFAULTS.renew
   const { within = usual.within, maxAge = usual.maxAge } = readOptionGroup<RenewOptions>(

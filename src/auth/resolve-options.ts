@@ -9,6 +9,7 @@ import {
   ConfigurationError,
   checkKnownKeys,
   expected,
+  isOptions,
   isRecord,
   refuseUndefined,
 } from '../internal/configuration-error.ts'
@@ -19,8 +20,8 @@ import {
   readCount,
   readFlag,
   readFunction,
+  readName,
   readOptionGroup,
-  readText,
 } from '../internal/read-options.ts'
 import type { StandardSchema } from '../internal/schema.ts'
 import {
@@ -187,15 +188,18 @@ const CHECKING_OPTIONS: readonly (keyof AuthOptions)[] = [
  *   unsafe
  */
 export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>): Settings<C, U> {
-  if (!isRecord(options as unknown))
+  if (!isOptions(options as unknown))
     throw new ConfigurationError(expected('createAuth(options)', 'an object', options))
   checkKnownKeys('', options, OPTION_NAMES, OPTION_SYNONYMS)
   refuseUndefined('', options, CHECKING_OPTIONS)
   const { lifetimes, limits } = resolveLifetimes(options)
-  const leeway = toSeconds('leeway', options.leeway ?? DEFAULTS.leeway, { min: 0, max: 60 })
+  const leeway = toSeconds('leeway', options.leeway === undefined ? DEFAULTS.leeway : options.leeway, {
+    min: 0,
+    max: 60,
+  })
   const freshness = readOptionGroup('freshness', options.freshness, FRESHNESS_KEYS)
   const { window = DEFAULTS.freshness.window } = freshness
-  const realm = readText('realm', options.realm)
+  const realm = readName('realm', options.realm, options.secret)
   const context = { accessTtl: lifetimes.access, maxLifetime: limits.lifetime, leeway, realm }
   // The refresh token's life is the session's idle time: one number under two names.
   const sessions = options.sessions && { ...options.sessions, idle: lifetimes.refresh }
@@ -207,8 +211,8 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
     ring: resolveKeys(options.secret, options.keys),
     clock: ownClock ?? systemClock,
     ownClock,
-    issuer: readText('issuer', options.issuer),
-    audience: resolveAudience(options.audience),
+    issuer: readName('issuer', options.issuer, options.secret),
+    audience: resolveAudience(options.audience, options.secret),
     realm,
     lifetimes,
     limits,
@@ -306,10 +310,11 @@ function resolveInterop(
   return { interop: true, untyped: readFlag('interop.untyped', untyped) }
 }
 
-function resolveAudience(value: unknown): AudienceSettings {
+function resolveAudience(value: unknown, secret: unknown): AudienceSettings {
   if (value === undefined) return { issued: undefined, accepted: [] }
   const accepted: readonly unknown[] = Array.isArray(value) ? [...value] : [value]
   if (accepted.length > 0 && accepted.every((name) => typeof name === 'string' && name !== '')) {
+    for (const name of accepted) readName('audience', name, secret)
     return Object.freeze({
       issued: typeof value === 'string' ? value : Object.freeze(accepted),
       accepted,

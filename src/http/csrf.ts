@@ -136,9 +136,9 @@ function toChecks(mode: unknown): { readonly checksOrigin: boolean; readonly che
 }
 
 /** Parses an origin spelled exactly as browsers send it; undefined for `null`, `*` and others. */
-function parseOrigin(text: string): URL | undefined {
+function parseOrigin(text: unknown): URL | undefined {
   // A URL parser accepts `*` in a host, which no browser sends.
-  if (!/^https?:[^*]*$/.test(text) || !URL.canParse(text)) return undefined
+  if (typeof text !== 'string' || !/^https?:[^*]*$/.test(text) || !URL.canParse(text)) return undefined
   const url = new URL(text)
   return url.origin === text ? url : undefined
 }

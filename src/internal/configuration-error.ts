@@ -37,6 +37,7 @@ export function describeType(value: unknown): string {
   if (value === '') return 'an empty string'
   if (typeof value === 'string') return `a string of ${value.length} characters`
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`
+  if (tagOf(value) === '[object Promise]') return 'a promise: `await` it'
   return Array.isArray(value) ? 'array' : typeof value
 }
 
@@ -65,6 +66,20 @@ export function checkMethod(name: string, wanted: string, value: unknown, method
 /** Whether a value is an object that is neither null nor an array. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Whether a value may hold options: no list, promise, `Map` or date, which have no members and
+ * would pass for an object without options.
+ */
+export function isOptions(value: unknown): value is Record<string, unknown> {
+  if (!isRecord(value)) return false
+  const tag = tagOf(value)
+  return tag === '[object Object]' || tag === '[object Module]'
+}
+
+function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value)
 }
 
 /**

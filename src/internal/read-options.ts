@@ -2,7 +2,7 @@
  * Readers of option groups and of single options, for the modules that resolve options. They run
  * while `createAuth` runs or a requirement is prepared. Nothing here knows what an option means.
  */
-import { ConfigurationError, checkKnownKeys, expected, isRecord } from './configuration-error.ts'
+import { ConfigurationError, checkKnownKeys, expected, isOptions } from './configuration-error.ts'
 
 /**
  * Reads one group of options, such as `cookies`.
@@ -18,7 +18,7 @@ export function readOptionGroup<T extends object>(
   known: readonly (keyof T & string)[],
 ): Partial<T> {
   if (value === undefined) return {}
-  if (!isRecord(value)) throw new ConfigurationError(expected(name, 'an object of options', value))
+  if (!isOptions(value)) throw new ConfigurationError(expected(name, 'an object of options', value))
   checkKnownKeys(name, value, known)
   return value
 }
@@ -90,4 +90,17 @@ export function readText(name: string, value: unknown): string | undefined {
 export function readFlag(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value
   throw new ConfigurationError(expected(name, 'true or false', value))
+}
+
+/**
+ * Reads an optional text that every token shows, such as the issuer.
+ *
+ * @param secret the application's secret, which the name may not be
+ * @throws {ConfigurationError} for a key, without any part of it, and for anything but a text
+ */
+export function readName(name: string, value: unknown, secret: unknown): string | undefined {
+  const text = readText(name, value)
+  if (text !== undefined && (text === secret || text.includes('-----BEGIN ')))
+    throw new ConfigurationError(`Expected \`${name}\` to be a name that every token may show, got a key`)
+  return text
 }

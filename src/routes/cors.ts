@@ -8,7 +8,7 @@
 import { type CsrfSettings, isOrigin, ORIGIN_FORM } from '../http/csrf.ts'
 import { ERROR_RESPONSE_HEADERS } from '../http/error-response.ts'
 import { isToken } from '../http/syntax.ts'
-import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
+import { ConfigurationError, checkKnownKeys, expected, isOptions } from '../internal/configuration-error.ts'
 
 /** Which other origins may call the routes. */
 export interface CorsOptions {
@@ -45,7 +45,7 @@ const MAX_AGE = 600
  */
 export function resolveCors(options: CorsOptions | undefined, csrf: CsrfSettings): Cors | null {
   if (options === undefined) return null
-  if (!isRecord(options) || !Array.isArray(options.origins))
+  if (!isOptions(options) || !Array.isArray(options.origins))
     throw new ConfigurationError(expected('cors', '{ origins }', options))
   checkKnownKeys('cors', options, ['origins', 'allowedHeaders'])
   const { allowedHeaders = [] } = options

@@ -78,9 +78,16 @@ function describe(value: unknown): string {
 const MAX_USERNAME = 320
 const MAX_PASSWORD_BYTES = 1024
 
+/**
+ * What no database or token can keep: U+0000, and half of a surrogate pair. A look-up would fail as
+ * if the database was down.
+ */
+const BROKEN_TEXT = /[\0\p{Surrogate}]/u
+
 /** Reads a username. Throws `request_invalid` for anything else. */
 export function toUsername(value: unknown): string {
-  if (typeof value === 'string' && value !== '' && value.length <= MAX_USERNAME) return value
+  const isText = typeof value === 'string' && value !== '' && value.length <= MAX_USERNAME
+  if (isText && !BROKEN_TEXT.test(value)) return value
   throw toInvalid(`Expected \`username\` in the body to be a string of 1 to ${MAX_USERNAME} characters`)
 }
 

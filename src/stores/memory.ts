@@ -8,6 +8,7 @@
 import type { Clock } from '../internal/duration.ts'
 import { checkClock, systemClock } from '../internal/duration.ts'
 import { deepFreeze } from '../internal/json.ts'
+import { readFunction, readOptionGroup } from '../internal/read-options.ts'
 import { decideRotation, isWriting, toLate, toLateBefore, toReuseReason } from '../session/rotation.ts'
 import {
   type Attempt,
@@ -56,7 +57,9 @@ export interface MemoryStoreOptions {
  * ```
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
-  const state = new MemoryStore(options.clock === undefined ? systemClock : checkClock(options.clock))
+  const { clock } = readOptionGroup<MemoryStoreOptions>('options', options, ['clock'])
+  const own = readFunction('options.clock', clock)
+  const state = new MemoryStore(own === null ? systemClock : checkClock(own))
   // A plain object, like every store: it may be spread and wrapped.
   return {
     name: state.name,

@@ -15,6 +15,7 @@ import {
   checkKnownKeys,
   describeType,
   expected,
+  isOptions,
   isRecord,
   refuseUndefined,
 } from '../internal/configuration-error.ts'
@@ -169,7 +170,7 @@ function importKeys(options: KeyRingOptions): {
   readonly signing: ImportedKey | null
   readonly all: readonly ImportedKey[]
 } {
-  if (!isRecord(options as unknown))
+  if (!isOptions(options as unknown))
     throw new ConfigurationError(expected('createKeyRing(options)', 'an object', options))
   checkKnownKeys('', options, ['signing', 'verifying', 'mixed'])
   const signing = options.signing === undefined ? null : importKey('signing', options.signing)

@@ -72,6 +72,13 @@ const REFUSALS: readonly (readonly [string, unknown, RegExp])[] = [
   ['an empty issuer', { issuer: '' }, /`issuer` to be a non-empty string/],
   ['an issuer that is a list', { issuer: ['a'] }, /`issuer` to be a non-empty string, got array/],
   ['an issuer that is a pattern (ISS-04)', { issuer: /a/ }, /`issuer` to be a non-empty string, got object/],
+  ['a group that is still a promise', { cookies: Promise.resolve({}) }, /`cookies` .*a promise: `await` it/],
+  ['a group that is a Map', { csrf: new Map([['mode', 'both']]) }, /`csrf` to be an object of options/],
+  ['a leeway of null', { leeway: null }, /`leeway`/],
+  ['an origin that is a symbol', { origin: Symbol('x') }, /`origin` to be an origin/],
+  ['the secret as issuer', { secret: SECRET, issuer: SECRET }, /`issuer` .*got a key$/],
+  ['a key as realm', { realm: '-----BEGIN PRIVATE KEY-----' }, /`realm` .*got a key$/],
+  ['the secret as audience', { secret: SECRET, audience: ['api', SECRET] }, /`audience` .*got a key$/],
   ['an empty audience', { audience: '' }, /`audience`/],
   ['an audience of none', { audience: [] }, /`audience`/],
   ['an audience that is a pattern', { audience: [/a/] }, /`audience`/],
@@ -166,6 +173,12 @@ const REFUSALS: readonly (readonly [string, unknown, RegExp])[] = [
 ]
 
 describe('an option that is missing, unknown, of the wrong shape or unsafe', () => {
+  it('options that are still a promise are refused at start', () => {
+    expect(() => createAuth(Promise.resolve({ secret: SECRET }) as never)).toThrow(
+      /got a promise: `await` it/,
+    )
+  })
+
   it.each(REFUSALS)('%s is refused at start', async (_, options, message) => {
     const withSecret =
       typeof options === 'object' &&

@@ -220,6 +220,23 @@ describe('a logout', () => {
   })
 })
 
+describe('a username that no database can keep', () => {
+  it.each(['a\0', '\0', '\ud800', 'a\udc00b'])('is refused before it is looked up: %j', async (username) => {
+    const { refused, send } = setUp()
+    const answer = await send('login', { username, password: 'right', delivery: 'body' })
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({ code: 'request_invalid' })
+    expect(refused).toMatchObject([{ code: 'request_invalid' }])
+  })
+
+  it('may be any other text', async () => {
+    for (const username of ['å 🙂', '\t', 'a\u200d'])
+      expect((await setUp().send('login', { username, password: 'right', delivery: 'body' })).status).toBe(
+        200,
+      )
+  })
+})
+
 describe('a refresh', () => {
   it.each([['valid'], ['expired']])(
     'ignores an access token beside the refresh token (%s)',

@@ -1,5 +1,6 @@
 /** What people give a store in place of the client that it wants. */
 import { expect, it } from 'vitest'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { sqlStore } from '../../src/stores/sql.ts'
 
@@ -19,3 +20,10 @@ it.each([undefined, null, URL, {}])('redisStore(%o) says what it wants', (given)
   expect(open).toThrow(/^Expected `client` to be an ioredis or node-redis client/)
   expect(open).not.toThrow(/hunter2/)
 })
+
+it.each([null, 5, 'x', [], Promise.resolve({}), new Map(), memoryStore(), { clok: Date.now }, { clock: 5 }])(
+  'memoryStore(%o) says what it wants',
+  (given) => {
+    expect(() => memoryStore(given as never)).toThrow(/^(?:Expected `options|Unknown option `options\.)/)
+  },
+)

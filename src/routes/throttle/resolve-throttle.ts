@@ -3,7 +3,13 @@
  * there is one, else in memory.
  */
 
-import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../../internal/configuration-error.ts'
+import {
+  ConfigurationError,
+  checkKnownKeys,
+  expected,
+  isOptions,
+  isRecord,
+} from '../../internal/configuration-error.ts'
 import { warn } from '../../internal/warn.ts'
 import type { AttemptCounter } from '../../session/attempt-counter.ts'
 import { type CreateLimiter, checkLimiters } from './limiter.ts'
@@ -32,7 +38,7 @@ export function resolveThrottle(options: unknown, parts: ThrottleDependencies): 
   if (options === false) return UNTHROTTLED
   const createLimiter = isRecord(options) ? options['createLimiter'] : undefined
   const fits = createLimiter === undefined || typeof createLimiter === 'function'
-  if ((options !== undefined && !isRecord(options)) || !fits) {
+  if ((options !== undefined && !isOptions(options)) || !fits) {
     throw new ConfigurationError(expected('throttle', 'false or { createLimiter }', options))
   }
   checkKnownKeys('throttle', options ?? {}, ['createLimiter'])
