@@ -6,7 +6,7 @@
 import { AuthError, isAuthError } from '../errors.ts'
 import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
 import { createErrorResponse } from '../http/error-response.ts'
-import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isOptions } from '../internal/configuration-error.ts'
 import { emit } from '../internal/listeners.ts'
 import { toOutage } from '../internal/outage.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
@@ -82,7 +82,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
     },
     ...createWatchApi(pipeline, prepare, { followers, tickets: parts.tickets, origin: settings }),
     cookies(pair) {
-      if (!isRecord(pair)) throw new TypeError(expected('cookies(pair)', 'given a pair of tokens', pair))
+      if (!isOptions(pair)) throw new TypeError(expected('cookies(pair)', 'given a pair of tokens', pair))
       const { access_token, refresh_token } = pair
       return toLines({
         ...(access_token !== undefined && { access: decodeCookieToken(access_token) }),

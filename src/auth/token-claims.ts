@@ -3,7 +3,7 @@
  * are, and `token/sign-token.ts` signs the claims.
  */
 import { randomId } from '../internal/bytes.ts'
-import { ConfigurationError, checkKnownKeys, expected } from '../internal/configuration-error.ts'
+import { ConfigurationError, checkKnownKeys, expected, isOptions } from '../internal/configuration-error.ts'
 import { type Duration, readEpochSeconds, toSeconds } from '../internal/duration.ts'
 import { keysOf } from '../internal/read-options.ts'
 import { type DataFor, type RequiredKeys, validateData } from '../token/custom-claims.ts'
@@ -93,6 +93,7 @@ export const ACCESS_KEYS: readonly string[] = [
  * @throws {TypeError} for an unknown one: the mistake is the caller's
  */
 export function checkCallOptions(options: object, known: readonly string[]): void {
+  if (!isOptions(options)) throw new TypeError(expected('options', 'an object', options))
   for (const key in options) {
     if (known.includes(key)) continue
     if (key === 'fresh') throw new TypeError('Expected a refresh token without `fresh`: it is never fresh')

@@ -814,3 +814,21 @@ describe('the rest of Auth', () => {
     expect(await codeOf(() => setUp().auth.verifyToken(token as string))).toBe('token_malformed')
   })
 })
+
+describe('what is no object of options', () => {
+  it.each([5, true, '', [], new Map(), Promise.resolve({}), () => 1])(
+    'is refused by calls: %s',
+    async (given) => {
+      const { auth } = setUp()
+      await expect(auth.createAccessToken('u', given as never)).rejects.toThrow(TypeError)
+      await expect(auth.createTokenPair('u', given as never)).rejects.toThrow(
+        /^Expected `options` to be an object/,
+      )
+    },
+  )
+
+  it('a pair of tokens that is still a promise makes no cookies', () => {
+    const { auth } = setUp({ locations: ['cookie'] })
+    expect(() => auth.cookies(auth.createTokenPair('u') as never)).toThrow(/a promise: `await` it/)
+  })
+})
