@@ -103,8 +103,9 @@ const DIALECTS: readonly string[] = ['postgres', 'mysql', 'sqlite'] satisfies Sq
 /** Refuses rows as arrays, or as an object for each table. No column of ours is an object. */
 export function checkShape(row: Record<string, unknown> | undefined): void {
   if (row === undefined) return
-  const nested = Array.isArray(row) || Object.values(row).some(isPlainObject)
-  if (!nested) return
+  const isNested = Array.isArray(row) || Object.values(row).some(isPlainObject)
+  // With `nestTables: '_'`, a column of no table is named so.
+  if (!isNested && !Object.keys(row).some((name) => name.startsWith('_'))) return
   throw new ConfigurationError(
     'Expected the driver to return rows as flat objects: leave out `rowsAsArray` and `nestTables` (mysql2), `rowMode` (pg)',
   )
