@@ -60,7 +60,7 @@ export function createRevocationCheck<C, U>(
   { store, leeway }: Settings<C, U>,
 ): RevocationCheck<C> {
   if (backend === null || store === null) return WITHOUT_STORE
-  const { storeClient, revocations, sessions } = backend
+  const { storeClient, revocations, sessions, pruner } = backend
   const { whenStale, maxStale } = store.revocation
   return {
     checkKnown: (payload, { revocation }) =>
@@ -85,7 +85,10 @@ export function createRevocationCheck<C, U>(
     maxOutage: whenStale === 'allow' ? Number.POSITIVE_INFINITY : maxStale,
     ready: () => revocations.ready(),
     state: () => revocations.state(),
-    close: () => revocations.close(),
+    close() {
+      revocations.close()
+      pruner.close()
+    },
   }
 }
 

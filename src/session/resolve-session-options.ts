@@ -52,6 +52,11 @@ export interface SessionOptions<C = Claims, I = C> {
    */
   readonly concurrency?: number
   /**
+   * How often the store is pruned, give or take a half, in one of the processes that share it; from
+   * 1 s to a week. `false` leaves it to you: call `store.prune(null)`. Default `'1h'`.
+   */
+  readonly prune?: Duration | false
+  /**
    * Returns the user's current scopes and custom claims, which replace those of the login at
    * refresh, renewal and step-up. Null ends the session: the user no longer exists or is blocked. A
    * throw, or no result within 2 s, is `store_unavailable`. Default none.
@@ -95,6 +100,7 @@ export const SESSION_DEFAULTS: Readonly<Omit<Required<SessionOptions>, 'store' |
   jitter: 0.1,
   rotation: true,
   concurrency: 64,
+  prune: '1h',
 }
 
 /** The defaults of revocation. */
@@ -132,6 +138,8 @@ export interface StoreSettings<C> {
   readonly revocation: RevocationSettings
   /** The most calls of the store in flight. */
   readonly concurrency: number
+  /** How often the store is pruned, in seconds; 0 for never. */
+  readonly prune: number
 }
 
 /** Other options that these rules depend on; lengths in seconds. */
@@ -160,6 +168,7 @@ const SESSION_KEYS = keysOf<SessionOptions>({
   jitter: true,
   rotation: true,
   concurrency: true,
+  prune: true,
   rights: true,
 })
 
@@ -219,6 +228,7 @@ export function resolveSessions<C>(
     sessions: resolveRules(options, context),
     revocation: rules,
     concurrency: readConcurrency(options.concurrency),
+    prune: readPrune(options.prune),
   })
 }
 
@@ -291,6 +301,10 @@ function resolveRules<C>(
 function readConcurrency(value: unknown = SESSION_DEFAULTS.concurrency): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 10_000) return value
   throw new ConfigurationError(expected('sessions.concurrency', 'a whole number from 1 to 10000', value))
+}
+
+function readPrune(value: Duration | false = SESSION_DEFAULTS.prune): number {
+  return value === false ? 0 : toSeconds('sessions.prune', value, { min: 1, max: 604_800 })
 }
 
 /**

@@ -5,6 +5,7 @@
  * store too. One that has not reached the log for too long refuses every token.
  */
 import { AuthError } from '../errors.ts'
+import { warn } from '../internal/warn.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { CallLoad } from './call-queue.ts'
 import { FeedReader, type RevocationListener } from './feed-reader.ts'
@@ -39,6 +40,8 @@ export interface FeedState {
   readonly age: number
   /** How many revocations it remembers. */
   readonly entries: number
+  /** Whether there are more than it has room for: then it asks the store each time. */
+  readonly overflows: boolean
   /** How many calls of the store are in flight and how many wait for a place, of all kinds. */
   readonly calls: CallLoad
 }
@@ -51,6 +54,7 @@ export class RevocationFeed {
   readonly #knows: ((sid: string) => boolean) | null
   readonly #reader: FeedReader
   #listener: RevocationListener | null = null
+  #hasWarned = false
 
   /**
    * @param storeClient the way to the store whose log is followed
@@ -92,7 +96,7 @@ export class RevocationFeed {
     if (payload.sid !== undefined && this.#knows?.(payload.sid) === false)
       throw new AuthError('token_revoked')
     this.#reader.start()
-    if (!this.#reader.isCaughtUp()) return false
+    if (!this.#reader.isCaughtUp() || this.#list.isIncomplete()) return false
     if (this.#isStale()) throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
     return true
   }
@@ -163,6 +167,7 @@ export class RevocationFeed {
       caughtUp: this.#reader.isCaughtUp(),
       age: this.#reader.age(),
       entries: size,
+      overflows: this.#list.isIncomplete(),
       calls: this.#storeClient.load(),
     }
   }
@@ -176,7 +181,17 @@ export class RevocationFeed {
     // A subject of another realm is another subject; entries without a realm apply to all.
     if (entry.kind === 'sub' && entry.realm !== undefined && entry.realm !== this.#settings.realm) return
     this.#list.add(entry)
+    if (this.#list.isIncomplete()) this.#warnOfOverflow()
     this.#listener?.onRevoked(entry)
+  }
+
+  #warnOfOverflow(): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
+    warn(
+      'TOKENWRIGHT_REVOCATIONS',
+      `More than ${this.#list.size} revocations are in force: this process has no room for them all, and asks the store about each token`,
+    )
   }
 
   #isStale(): boolean {

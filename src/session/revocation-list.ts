@@ -23,16 +23,32 @@ interface CutOff {
   readonly until: number
 }
 
+/** The most entries: some 200 MB. */
+const MOST_ENTRIES = 2_000_000
+
 /** The revocations that one process knows of. */
 export class RevocationList {
   readonly #leeway: number
+  readonly #most: number
+  /** When the last entry ends that found no place. */
+  #missesUntil = 0
+  #sweptAt = 0
   readonly #sids = new Map<string, number>()
   readonly #jtis = new Map<string, number>()
   readonly #subs = new Map<string, CutOff>()
 
-  /** @param leeway clock skew that is forgiven between issuers and the store, in seconds */
-  constructor(leeway: number) {
+  /**
+   * @param leeway clock skew that is forgiven between issuers and the store, in seconds
+   * @param most how many entries are kept; further ones make it incomplete
+   */
+  constructor(leeway: number, most = MOST_ENTRIES) {
     this.#leeway = leeway
+    this.#most = most
+  }
+
+  /** Whether an entry that may still apply found no place, so that a no proves nothing. */
+  isIncomplete(): boolean {
+    return this.#missesUntil > this.#sweptAt
   }
 
   /** How many entries there are. */
@@ -42,6 +58,10 @@ export class RevocationList {
 
   /** Adds an entry; one that is known already changes nothing. */
   add({ kind, key, at, until }: LogEntry): void {
+    if (this.size >= this.#most) {
+      this.#missesUntil = Math.max(this.#missesUntil, until)
+      return
+    }
     if (kind !== 'sub') {
       keepLatest(kind === 'sid' ? this.#sids : this.#jtis, key, until)
       return
@@ -63,6 +83,7 @@ export class RevocationList {
 
   /** Deletes the entries that no token can be hit by any more. @param now the store's time */
   sweep(now: number): void {
+    this.#sweptAt = Math.max(this.#sweptAt, now)
     sweepMap(this.#sids, (until) => until <= now)
     sweepMap(this.#jtis, (until) => until <= now)
     sweepMap(this.#subs, ({ until }) => until <= now)

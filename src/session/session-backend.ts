@@ -6,6 +6,7 @@ import type { Clock } from '../internal/duration.ts'
 import type { IssueToken } from '../token/issued-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { AttemptCounter } from './attempt-counter.ts'
+import { Pruner } from './pruner.ts'
 import type { SessionSettings, StoreSettings } from './resolve-session-options.ts'
 import { RevocationFeed } from './revocation-feed.ts'
 import { type SessionEvent, SessionRevoker } from './session-revoker.ts'
@@ -18,6 +19,8 @@ export interface SessionBackend<C> {
   readonly storeClient: StoreClient
   /** Knows what is revoked. */
   readonly revocations: RevocationFeed
+  /** Deletes what has ended. */
+  readonly pruner: Pruner
   /** Ends sessions and revokes tokens. */
   readonly revoker: SessionRevoker
   /** Counts attempts; null for a store that cannot take any back. */
@@ -47,15 +50,16 @@ const CALL_DEADLINE = 2
 
 /** Connects the parts of one application. It calls nothing: the first use does. */
 export function createSessionBackend<C>(
-  { store, sessions: settings, revocation, concurrency }: StoreSettings<C>,
+  { store, sessions: settings, revocation, concurrency, prune }: StoreSettings<C>,
   { issue, clock, ownClock, checkSubject, emit }: BackendContext<C>,
 ): SessionBackend<C> {
   const storeClient = new StoreClient(store, { deadline: CALL_DEADLINE, inFlight: concurrency }, ownClock)
   const revocations = new RevocationFeed(storeClient, revocation, store.knows?.bind(store))
+  const pruner = new Pruner(storeClient, prune)
   const shared = { storeClient, revocations, settings, clock, emit }
   const revoker = new SessionRevoker(shared)
-  const sessions = new Sessions({ ...shared, issue, checkSubject, revoker })
+  const sessions = new Sessions({ ...shared, issue, checkSubject, revoker, pruner })
   const takesBack = typeof store.forgetAttempts === 'function'
   const attempts = takesBack ? new AttemptCounter(storeClient) : null
-  return { storeClient, revocations, revoker, attempts, settings, sessions }
+  return { storeClient, revocations, pruner, revoker, attempts, settings, sessions }
 }

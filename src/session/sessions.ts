@@ -11,6 +11,7 @@ import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { mintPair, type TokenTimes, toSessionClaims, toTimes, toTokenGeneration } from './mint.ts'
+import type { Pruner } from './pruner.ts'
 import type { Rights, SessionSettings } from './resolve-session-options.ts'
 import type { RevocationFeed } from './revocation-feed.ts'
 import { decideRotation } from './rotation.ts'
@@ -51,6 +52,8 @@ export interface SessionDependencies<C> extends Pick<RevokerDependencies, 'store
   readonly checkSubject: (payload: TokenPayload<C>) => Promise<void>
   /** Ends sessions. */
   readonly revoker: SessionRevoker
+  /** Begins with the first session that is started or refreshed. */
+  readonly pruner: Pick<Pruner, 'start'>
 }
 
 /** How a step-up is carried out. */
@@ -105,6 +108,7 @@ export class Sessions<C> {
    */
   async start(login: NewLogin): Promise<IssuedPair> {
     const { storeClient, settings, clock, issue } = this.#deps
+    this.#deps.pruner.start()
     const { access, refresh } = login
     const sid = randomId()
     const row = await storeClient.callTimed((store, { now, toStoreTime }) =>
@@ -141,6 +145,7 @@ export class Sessions<C> {
    */
   async refresh(payload: TokenPayload<C>): Promise<IssuedPair> {
     const { storeClient, settings, issue } = this.#deps
+    this.#deps.pruner.start()
     const { sid, gen } = toTokenGeneration(payload)
     this.#throwIfEnded(payload)
     const rights = await this.currentRights(payload)

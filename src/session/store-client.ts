@@ -21,9 +21,9 @@ export interface StoreClientBounds {
 
 /**
  * Which call goes before which: the reading of the log takes no place and never waits, revocations
- * go before all others.
+ * go before all others. Pruning takes no place either, and has ten times as long.
  */
-export type CallPriority = 'log' | 'revocation' | 'ordinary'
+export type CallPriority = 'log' | 'revocation' | 'ordinary' | 'prune'
 
 /** When a call is made, and until when its writes are of use: both in the store's time. */
 export interface Moment {
@@ -46,6 +46,9 @@ interface ClockOffset {
 
 /** How long the best measurement of the store's clock is trusted, in seconds. */
 const OFFSET_TTL = 60
+
+/** How many deadlines a pruning has: nobody waits for it, and it may take some seconds. */
+const PRUNE_PATIENCE = 10
 
 /** Calls one store, within bounds. */
 export class StoreClient {
@@ -82,7 +85,8 @@ export class StoreClient {
    * @throws a defect of the store or of its configuration as it is
    */
   async call<T>(work: (store: Store) => Promise<T>, priority: CallPriority = 'ordinary'): Promise<T> {
-    const { deadline, inFlight } = this.#bounds
+    const { inFlight } = this.#bounds
+    const deadline = this.#bounds.deadline * (priority === 'prune' ? PRUNE_PATIENCE : 1)
     return new Promise<T>((resolve, reject) => {
       let leave: (() => void) | undefined
       const late = setTimeout(() => {
@@ -104,7 +108,7 @@ export class StoreClient {
             release()
           })
       }
-      if (priority === 'log') return begin(() => undefined)
+      if (priority === 'log' || priority === 'prune') return begin(() => undefined)
       const waits = this.#queue.enter({ isUrgent: priority === 'revocation', onPlace: begin })
       if (waits !== null) {
         leave = waits

@@ -8,8 +8,8 @@
  */
 
 /**
- * Seconds for which a row is kept after its absolute end: a late client is told `expired`, not
- * `unknown`.
+ * Seconds for which a row is kept after its end, whether it was revoked or expired: a late client is
+ * told why, and not that its session is unknown.
  */
 export const KEPT_AFTER_END = 86_400
 
@@ -206,7 +206,10 @@ export interface LogEntry {
   readonly realm?: string | null | undefined
   /** When it was revoked; for a subject the cut-off: tokens issued until then are refused. */
   readonly at: number
-  /** When the last token that it can apply to has expired. */
+  /**
+   * When followers may forget it: no token of the usual life that it applies to is left. The store
+   * is asked about tokens that live longer.
+   */
   readonly until: number
 }
 
@@ -319,8 +322,9 @@ export interface RevocationStore {
    */
   readLog(cursor: string | null, limit: number): Promise<LogPage>
   /**
-   * Deletes expired records: rows `KEPT_AFTER_END` after their absolute end; log entries, cut-offs
-   * and attempts after theirs.
+   * Deletes expired records: rows `KEPT_AFTER_END` after they were revoked or expired; log entries,
+   * cut-offs and attempts after theirs. It takes about a second at most, in short steps that hold
+   * up no other call, and goes on with the next call where it stopped.
    *
    * @returns how many records it deleted
    */

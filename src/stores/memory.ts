@@ -248,7 +248,7 @@ class MemoryStore implements Store {
       const at = Math.max(now, known.at)
       const until = Math.max(now + call.cutOff, known.until)
       this.#cutOffs.set(key, { at, until })
-      this.#append({ kind: 'sub', key: owner.sub, realm: owner.realm, at, until })
+      this.#append({ kind: 'sub', key: owner.sub, realm: owner.realm, at, until: now + call.logTtl })
     }
     let live = 0
     for (const sid of this.#sids.get(key) ?? []) {
@@ -284,7 +284,7 @@ class MemoryStore implements Store {
   #sweep(now: number): number {
     const before = this.#countRecords()
     for (const row of this.#rows.values()) {
-      if (now < row.absoluteExpiresAt + KEPT_AFTER_END) continue
+      if (now < toEnd(row) + KEPT_AFTER_END) continue
       this.#rows.delete(row.sid)
       const owner = toOwnerKey(row)
       const siblings = this.#sids.get(owner)
@@ -343,6 +343,11 @@ class MemoryStore implements Store {
 
 function toOwnerKey({ realm, sub }: SessionOwner): string {
   return JSON.stringify([realm, sub])
+}
+
+/** When a session ended, or will end if it is not used. */
+function toEnd({ revokedAt, idleExpiresAt, absoluteExpiresAt }: SessionRow): number {
+  return Math.min(revokedAt ?? Number.POSITIVE_INFINITY, idleExpiresAt, absoluteExpiresAt)
 }
 
 function isLive(row: SessionRow, now: number): boolean {

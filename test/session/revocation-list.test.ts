@@ -74,3 +74,24 @@ describe('sweep', () => {
     expect([list.has(token()), list.size]).toEqual([true, 1])
   })
 })
+
+describe('a list that is full', () => {
+  it('says that it is incomplete while an entry that found no place may apply', () => {
+    const list = new RevocationList(0, 2)
+    for (const [key, until] of [
+      ['a', 100],
+      ['b', 200],
+      ['c', 150],
+    ] as const)
+      list.add({ kind: 'sid', key, at: 0, until })
+    expect(list.size).toBe(2)
+    expect(list.isIncomplete()).toBe(true)
+    list.sweep(149)
+    expect(list.isIncomplete()).toBe(true)
+    list.sweep(150)
+    expect(list.isIncomplete()).toBe(false)
+    list.add({ kind: 'sid', key: 'd', at: 151, until: 300 })
+    expect(list.isIncomplete()).toBe(false)
+    expect(list.has({ sid: 'd', jti: undefined, sub: 'x', iat: 1 })).toBe(true)
+  })
+})

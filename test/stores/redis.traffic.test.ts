@@ -82,25 +82,26 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
 
   it('lets every record expire, at the time of the contract', async () => {
     const { sid, sub } = toDraft()
-    await store.start(toDraft({ sid, sub, absolute: 5000 }), null)
+    await store.start(toDraft({ sid, sub, idle: 1000, absolute: 5000 }), null)
     await store.start(toDraft({ sub, absolute: 100 }), null)
     await store.countAttempt('k', 5, 60, null)
     await store.countAttempt('k', 5, 60, null)
     await store.revokeToken('j', (await store.now()) + 77, null)
     const lives = async (key: string): Promise<number> =>
       Math.round((await client.pttl(`{tw}:${key}`)) / 1000)
-    expect(await lives(`s:${sid}`)).toBe(5000 + DAY)
+    expect(await lives(`s:${sid}`)).toBe(1000 + DAY)
     expect(await lives(`u:${sub}`), 'as long as the longest session').toBe(5000 + DAY)
     expect(await lives('a:k')).toBe(60)
     expect(await lives('j:j')).toBe(77)
-    await store.rotate(toCall(sid, 0))
-    expect(await lives(`s:${sid}`), 'rotation moves no absolute end').toBe(5000 + DAY)
+    await store.rotate(toCall(sid, 0, { idle: 2000 }))
+    expect(await lives(`s:${sid}`), 'a day longer than its idle end').toBe(2000 + DAY)
     await store.endAll({ sub, realm: null }, 'subject_revoked', {
       logTtl: 10,
       except: null,
       cutOff: 20,
       now: null,
     })
+    expect(await lives(`s:${sid}`), 'a day after it was revoked').toBe(DAY)
     expect(await lives(`c:${sub}`), 'a cut-off outlives every session').toBe(5000 + DAY)
     await store.endAll({ sub: 'none', realm: null }, 'subject_revoked', {
       logTtl: 10,

@@ -50,17 +50,46 @@ export const PRUNING: Cases = {
     )
   },
 
-  'keeps expired and revoked rows until a day after their absolute end, by its own clock': async (store) => {
+  'keeps expired and revoked rows until a day after their end, by its own clock': async (store) => {
     const now = await store.now()
     const absolute = 1000
     const expired = await begin(store, now - DAY - absolute + 600, { absolute })
-    const revoked = await begin(store, now - DAY - absolute + 600, { absolute })
+    const revoked = await begin(store, now - DAY - absolute, { absolute: 90 * DAY, idle: 20 * DAY })
     const gone = await begin(store, now - DAY - absolute - 600, { absolute })
-    await end(store, revoked.sid, now - DAY - 600)
+    await end(store, revoked.sid, now - DAY + 600)
     await store.prune(null)
     assertRow(await store.get(expired.sid), expired)
-    assertRow(await store.get(revoked.sid), toRevoked(revoked, 'ended', now - DAY - 600))
+    assertRow(await store.get(revoked.sid), toRevoked(revoked, 'ended', now - DAY + 600))
     strictEqual(await store.get(gone.sid), null)
+  },
+
+  'deletes rows a day after they were revoked or not used any more': async (store) => {
+    const long = { idle: 20 * DAY, absolute: 90 * DAY }
+    const [ended, first, second] = [
+      await begin(store, THEN, long),
+      await begin(store, THEN, { ...long, sub: 'pruned' }),
+      await begin(store, THEN, { ...long, sub: 'pruned' }),
+    ]
+    const reused = await begin(store, THEN, long)
+    const unused = await begin(store, THEN, { idle: 100, absolute: 90 * DAY })
+    const used = await begin(store, THEN, { idle: 100, absolute: 90 * DAY })
+    const logTtl = 900
+    await store.end(ended.sid, 'ended', { logTtl, now: THEN + 10 })
+    await store.endAll({ sub: 'pruned', realm: null }, 'ended', {
+      logTtl,
+      now: THEN + 10,
+      except: null,
+      cutOff: null,
+    })
+    const strict = { overlap: 0, logTtl }
+    await store.rotate(toCall(reused.sid, 0, { ...strict, now: THEN + 5 }))
+    await store.rotate(toCall(reused.sid, 0, { ...strict, now: THEN + 10 }))
+    await store.rotate(toCall(used.sid, 0, { idle: 5000, now: THEN + 90 }))
+    await store.prune(THEN + DAY + 300)
+    for (const { sid } of [ended, first, second, reused, unused]) strictEqual(await store.get(sid), null)
+    strictEqual((await store.get(used.sid))?.gen, 1)
+    await store.prune(THEN + DAY + 6000)
+    strictEqual(await store.get(used.sid), null)
   },
 
   'keeps sessions, cut-offs, entries and revoked tokens that are still needed': async (store) => {

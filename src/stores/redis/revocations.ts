@@ -9,15 +9,16 @@ import { OWNER, ROW } from './mapping.ts'
 import { createScript, EXPIRY, type Runner, toRedisTime, toRedisTimeOrNull } from './script.ts'
 
 const END = createScript({
-  keys: 'row log',
+  keys: 'row log due',
   args: 'sid why #logttl',
-  body: `${ROW}${APPEND}
+  body: `${EXPIRY}${ROW}${APPEND}
 local r = read(row)
 if r[GEN] and r[REV] ~= '' then return { 0 } end
 local live = isLive(r) and 1 or 0
 if r[GEN] then
   change(row, r, { [REV] = now, [WHY] = why })
   redis.call('ZREM', stem(row, sid) .. 'u:' .. r[SUB], sid)
+  shorten(row, now + math.max(DAY, logttl))
 end
 -- Also where the row is gone: access tokens of a session that Redis has lost may still live.
 trim(1)
@@ -48,13 +49,14 @@ local cut = math.max(now, readCut(cutoff, earliercut) or 0)
 for _, session in ipairs(live) do
   change(rows .. session.sid, session.r, { [REV] = now, [WHY] = why })
   redis.call('ZREM', session.from, session.sid)
+  shorten(rows .. session.sid, now + math.max(DAY, logttl))
   append('sid', session.sid, now, now + logttl)
 end
 if tokenttl then
   redis.call('SET', cutoff, string.format('%.0f.0', cut), 'KEEPTTL')
   -- It outlives every session and every token that it applies to, and logins in flight.
   prolong(cutoff, math.max(last, now + tokenttl) + DAY)
-  append('sub', sub, cut, now + math.max(logttl, tokenttl), string.sub(realm, 2, -2))
+  append('sub', sub, cut, now + logttl, string.sub(realm, 2, -2))
 end
 trim(#live)
 return { #live }
@@ -85,7 +87,7 @@ export function createRevocations(
   return {
     async end(sid, reason, { logTtl, now }) {
       const args = [spell(sid), reason, toRedisTime(logTtl)]
-      const [live] = await run(END, { keys: [keys.row(sid), log], args, now })
+      const [live] = await run(END, { keys: [keys.row(sid), log, due], args, now })
       return Number(live) === 1
     },
 

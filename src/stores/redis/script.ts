@@ -53,11 +53,16 @@ end
 
 /** Lua that expires keys. Needs the key \`due\`. */
 export const EXPIRY = `
-local DAY = 86400000
+local DAY = 86400000 -- KEPT_AFTER_END
 -- Under the server's clock a key expires by itself. Under a caller's clock prune looks into due.
 local function expire(key, till)
   redis.call('PEXPIRE', key, math.max(1, till - now))
   if brought then redis.call('ZADD', due, till, key) end
+end
+-- Expires a key sooner, never later.
+local function shorten(key, till)
+  local left = redis.call('PTTL', key)
+  if left < 0 or left > till - now then expire(key, till) end
 end
 -- Expires a key later, never earlier.
 local function prolong(key, till)

@@ -33,7 +33,7 @@ change(row, r, {
   [REV] = '', [WHY] = '', [MADE] = now, [AUTH] = auth, [LOGIN] = login, [SUB] = owner,
   [LATE] = 0, [BEFORE] = 0, [REALM] = realm,
 })
-expire(row, ends + DAY)
+expire(row, math.min(now + idle, ends) + DAY)
 redis.call('ZREMRANGEBYSCORE', index, '-inf', string.format('%.0f', now))
 redis.call('ZADD', index, ends, sid)
 prolong(index, ends + DAY)
@@ -42,9 +42,9 @@ return r
 })
 
 const ROTATE = createScript({
-  keys: 'row log',
+  keys: 'row log due',
   args: 'sid #sent #overlap #idle rotation #notafter #logttl',
-  body: `${ROW}${APPEND}
+  body: `${EXPIRY}${ROW}${APPEND}
 local r = read(row)
 local gen = tonumber(r[GEN] or nil)
 
@@ -87,6 +87,7 @@ if advances or moves then
   else
     change(row, r, { [USED] = now, [IDLE] = ends })
   end
+  prolong(row, ends + DAY)
 elseif word == 'replayed' and not (notafter and now > notafter) then
   local late = toLate()
   if late ~= tonumber(r[LATE] or 0) then change(row, r, { [LATE] = late }) end
@@ -94,6 +95,7 @@ elseif word == 'reused' then
   local shadowed = sent == gen - 1 and overlap > 0
   change(row, r, { [REV] = now, [WHY] = shadowed and 'shadowed' or 'refresh_reused' })
   redis.call('ZREM', stem(row, sid) .. 'u:' .. r[SUB], sid)
+  shorten(row, now + math.max(DAY, logttl))
   trim(1)
   append('sid', sid, now, now + logttl)
 end
@@ -196,7 +198,7 @@ export function createSessions(
 
     async rotate({ sid, gen, overlap, idle, rotation, notAfter, logTtl, now }) {
       const [word, moment, row] = await run(ROTATE, {
-        keys: [keys.row(sid), log],
+        keys: [keys.row(sid), log, due],
         args: [
           spell(sid),
           gen,

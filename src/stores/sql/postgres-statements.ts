@@ -220,7 +220,7 @@ const END_ALL = `
   e as materialized (
     select row_number() over () as place, x.* from (
       select 'sub' as kind, :sub_key::text as key_hash, :sub::text as entry_key, :owner_realm::text as realm,
-        t.cut_off_at as at, t.until_at as until
+        t.cut_off_at as at, t.moment + :log_ttl::bigint as until
       from t where :cut_off::bigint is not null
       union all
       select 'sid', w.sid_key, w.sid, null, w.moment, w.moment + :log_ttl::bigint from w

@@ -1,4 +1,9 @@
-/** Deletes expired rows in bounded batches, so that no statement holds many locks. */
+/**
+ * Deletes expired rows in bounded batches, so that no statement holds many locks. The tables take
+ * turns, so that a backlog in one holds back no other. Sessions that were revoked or not used have
+ * no index by their end, which each refresh would have to change. So the table is read in the order
+ * of its key, some rows at a time, from where the last pruning stopped.
+ */
 import { KEPT_AFTER_END } from '../../session/store.ts'
 import type { Database } from './database.ts'
 import { toColumnTime, toOptionalTime } from './mapping.ts'
@@ -10,16 +15,16 @@ const BATCH = 500
 /** Seconds after which no further batch starts. */
 const LONGEST = 1
 
+/** How many sessions are read at once. */
+const READ_AT_ONCE = 2000
+
+/** The moment before which a session must have ended. */
+const LONG_AGO = `{now} - ${toColumnTime(KEPT_AFTER_END)}`
+
 /** What is deleted. `counted` is false for rows that are only locks. */
 const DELETIONS = [
-  {
-    table: 'sessions',
-    key: 'sid_key',
-    when: `absolute_expires_at <= {now} - ${toColumnTime(KEPT_AFTER_END)}`,
-    counted: true,
-  },
-  { table: 'log', key: 'id', when: 'until_at <= {now}', counted: true },
   { table: 'attempts', key: 'attempt_key', when: 'until_at <= {now}', counted: true },
+  { table: 'log', key: 'id', when: 'until_at <= {now}', counted: true },
   {
     table: 'subjects',
     key: 'sub_key',
@@ -27,6 +32,7 @@ const DELETIONS = [
     counted: true,
   },
   { table: 'subjects', key: 'sub_key', when: 'until_at <= {now} and cut_off_at is null', counted: false },
+  { table: 'sessions', key: 'sid_key', when: `absolute_expires_at <= ${LONG_AGO}`, counted: true },
 ] as const
 
 function compileBatch(
@@ -43,30 +49,25 @@ function compileBatch(
 }
 
 /** Deletes one batch. Resolves to how many rows it deleted. */
-type DeleteBatch = (statement: Statement, now: number | null) => Promise<number>
+type DeleteBatch = (statement: Statement, values: Values) => Promise<number>
 
 function createDeleteBatch(database: Database): DeleteBatch {
   const { dialect, compile, run } = database
-  const toValues = (now: number | null): Values => ({ now: toOptionalTime(now) })
-  if (dialect !== 'mysql') return async (statement, now) => (await run(statement, toValues(now))).rows.length
-  if (database.countsChanges) return async (statement, now) => (await run(statement, toValues(now))).count
+  if (dialect !== 'mysql') return async (statement, values) => (await run(statement, values)).rows.length
+  if (database.countsChanges) return async (statement, values) => (await run(statement, values)).count
   const count = compile('select row_count() as gone')
-  return (statement, now) =>
+  return (statement, values) =>
     database.transact(async (inner) => {
-      await inner(statement, toValues(now))
+      await inner(statement, values)
       return Number((await inner(count)).rows[0]?.['gone'])
     })
 }
 
-/**
- * Deletes for about a second at most. Resolves to how many records it deleted.
- *
- * @param attempt runs one batch, and again where it failed for the moment
- */
-export type Prune = (
-  attempt: <T>(work: () => Promise<T>) => Promise<T>,
-  now: number | null,
-) => Promise<number>
+/** Runs one batch, and again where it failed for the moment. */
+type Attempt = <T>(work: () => Promise<T>) => Promise<T>
+
+/** Deletes for about a second at most. Resolves to how many records it deleted. */
+export type Prune = (attempt: Attempt, now: number | null) => Promise<number>
 
 /** Compiles the deletions. */
 export function createPrune(database: Database): Prune {
@@ -75,16 +76,65 @@ export function createPrune(database: Database): Prune {
     counted: deletion.counted,
   }))
   const deleteBatch = createDeleteBatch(database)
+  const deleteEnded = createEndedDeletion(database, deleteBatch)
   return async (attempt, now) => {
     const end = performance.now() + LONGEST * 1000
+    const isOver = (): boolean => performance.now() >= end
+    const values = { now: toOptionalTime(now) }
     let gone = 0
-    for (const { statement, counted } of batches) {
-      let count = BATCH
-      while (count >= BATCH && performance.now() < end) {
-        count = await attempt(() => deleteBatch(statement, now))
-        if (counted) gone += count
+    let open = batches
+    while (open.length > 0 && !isOver()) {
+      const full: typeof batches = []
+      for (const batch of open) {
+        const count = await attempt(() => deleteBatch(batch.statement, values))
+        if (batch.counted) gone += count
+        if (count >= BATCH) full.push(batch)
       }
+      open = full
     }
+    return gone + (await deleteEnded(attempt, values, isOver))
+  }
+}
+
+/** Deletes sessions that ended before their absolute end, in at least one stretch of the table. */
+type EndedDeletion = (attempt: Attempt, values: Values, isOver: () => boolean) => Promise<number>
+
+function createEndedDeletion({ compile, dialect, run }: Database, deleteBatch: DeleteBatch): EndedDeletion {
+  const stretch = 'sid_key > :after and sid_key <= :last'
+  const ended = `(revoked_at <= ${LONG_AGO} or idle_expires_at <= ${LONG_AGO})`
+  const where =
+    dialect === 'postgres'
+      ? `sid_key in (select sid_key from {sessions} where ${stretch} and ${ended} for update skip locked)`
+      : `${stretch} and ${ended}`
+  const returning = dialect === 'mysql' ? '' : 'returning 1 as gone'
+  const statement = compile(`delete from {sessions} where ${where} ${returning}`)
+  const findLast = compile(
+    `select sid_key from {sessions} where sid_key > :after order by sid_key limit 1 offset ${READ_AT_ONCE - 1}`,
+  )
+  // The keys are hashes. Each process begins anywhere, so that restarts leave no part unread.
+  let place = toHex(Math.random())
+  return async (attempt, values, isOver) => {
+    const start = place
+    let gone = 0
+    let isPast = false
+    do {
+      const after = place
+      const [row] = await attempt(async () => (await run(findLast, { after })).rows)
+      const last = row === undefined ? END : String(row['sid_key'])
+      gone += await attempt(() => deleteBatch(statement, { ...values, after, last }))
+      isPast ||= last === END
+      place = last === END ? '' : last
+    } while (!(isPast && place >= start) && !isOver())
     return gone
   }
+}
+
+/** Greater than every key. */
+const END = 'g'
+
+/** The beginning of a key, by a number from 0 to 1. */
+function toHex(share: number): string {
+  return Math.floor(share * 2 ** 32)
+    .toString(16)
+    .padStart(8, '0')
 }

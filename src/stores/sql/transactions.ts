@@ -132,14 +132,13 @@ export async function endAll(
   const locked = await rows.lockOwner(owner, now)
   const { moment } = locked
   const entries: NewLogEntry[] = []
+  const until = moment + toColumnTime(logTtl)
   if (cutOff !== null) {
     const at = Math.max(moment, locked.cutOff ?? 0)
-    const until = Math.max(moment + toColumnTime(cutOff), locked.until)
-    await rows.cutOff(owner, at, until)
+    await rows.cutOff(owner, at, Math.max(moment + toColumnTime(cutOff), locked.until))
     entries.push({ kind: 'sub', key: owner.sub, realm: owner.realm, at, until })
   }
   const ended = await rows.revokeAll({ owner, moment, except, version: locked.version }, reason)
-  const until = moment + toColumnTime(logTtl)
   for (const sid of ended) entries.push({ kind: 'sid', key: sid, at: moment, until })
   await rows.append(entries)
   return ended.length
