@@ -6,6 +6,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createAuth } from '../../src/auth/create-auth.ts'
+import type { AuthError } from '../../src/errors.ts'
 import { authRoutes } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { createKeyRing } from '../../src/token/key-ring.ts'
@@ -151,6 +152,33 @@ it('an application and its key ring show nothing of the secret', () => {
     depth: 12,
     showHidden: true,
   })
-  expect(shown).not.toContain(SECRET)
-  expect(shown).not.toContain(Buffer.from(SECRET).toString('base64url'))
+  expectNothingOf(SECRET, shown)
+})
+
+/** Neither the text, nor its bytes as Node prints them. */
+function expectNothingOf(text: string, shown: string): void {
+  const bytes = Buffer.from(text)
+  const start = bytes.subarray(0, 16)
+  for (const form of [text, bytes.toString('base64url'), [...start].join(', '), start.toString('hex')])
+    expect(shown).not.toContain(form)
+  expect(shown).not.toContain(start.toString('hex').replace(/..(?=.)/g, '$& '))
+}
+
+it('a payload and a refusal show nothing of the secret or the token, and a response no stack', async () => {
+  const auth = createAuth({ secret: SECRET })
+  const token = await auth.createAccessToken('7', { scopes: ['read'] })
+  const payload = await auth.verifyToken(token)
+  const forged = `${token.slice(0, -4)}AAAA`
+  const error = await auth.verifyToken(forged).catch((reason: unknown) => reason as AuthError)
+  const shown = [payload, error].map((value) =>
+    [inspect(value, { depth: 12, showHidden: true }), JSON.stringify(value), String(value)].join('\n'),
+  )
+  expect(shown[0]).toContain('read')
+  expect(shown[1]).toContain('signature_invalid')
+  for (const text of shown) {
+    expectNothingOf(SECRET, text)
+    for (const secret of [token, forged, token.split('.')[2] ?? '']) expect(text).not.toContain(secret)
+  }
+  const { body } = auth.errorResponse(error as AuthError)
+  expect(body).not.toMatch(/ at |stack|cause|\.ts/)
 })
