@@ -38,6 +38,7 @@ export const SECURITY = {
   read: [{ accessToken: [] }, { accessCookie: [] }],
   write: [{ accessToken: [] }, { accessCookie: [], csrfHeader: [] }],
   refresh: [{ refreshToken: [] }, { refreshCookie: [], csrfHeader: [] }, {}],
+  current: [{ accessToken: [] }, { accessCookie: [] }, { refreshCookie: [] }, {}],
   // A refresh token ends its session too. Without any token there is nothing to end.
   logout: [{ accessToken: [] }, { refreshToken: [] }, { accessCookie: [], csrfHeader: [] }, {}],
 } as const

@@ -75,6 +75,18 @@ export const SIGN_IN: Json = {
       codes: ['request_invalid', ...CSRF, 'store_unavailable'],
     }),
   },
+  '/auth/session': {
+    get: operation({
+      id: 'currentSession',
+      tag: 'Sign-in',
+      summary:
+        'See whether the tokens of the request are good, and of which session. Changes nothing. ' +
+        'Works without a token too.',
+      security: SECURITY.current,
+      responses: { 200: jsonResponse('Whose tokens they are', 'CurrentSession') },
+      codes: ['request_invalid', 'store_unavailable'],
+    }),
+  },
   '/.well-known/jwks.json': {
     get: operation({
       id: 'jwks',

@@ -75,6 +75,14 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
       ['fresh'],
     ),
   },
+  CurrentSession: object(
+    {
+      active: { type: 'boolean', description: 'Whether the request has a token that is good now' },
+      session_id: text('The ID of its session'),
+      csrf_token: text('The value for the `X-CSRF-Token` header, if the token is in a cookie'),
+    },
+    ['session_id', 'csrf_token'],
+  ),
   Ticket: object({
     ticket: text('For the query parameter `ticket` of a WebSocket URL'),
     expires_in: { type: 'integer', minimum: 1, maximum: 30, description: 'How long it works, in seconds' },

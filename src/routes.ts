@@ -35,6 +35,7 @@ import {
 import { checkCookiePaths } from './routes/cookie-paths.ts'
 import { type CorsOptions, resolveCors } from './routes/cors.ts'
 import type { VerifyCredentials } from './routes/credentials.ts'
+import { showSession } from './routes/current-session.ts'
 import { introspect } from './routes/introspect.ts'
 import { jwks } from './routes/jwks.ts'
 import { login } from './routes/login.ts'
@@ -160,8 +161,8 @@ type Methods = Readonly<Record<string, Route>>
 
 /**
  * Creates the routes of one application: `POST {base}/login`, `/refresh`, `/verify-password`,
- * `/logout`, with a session store `POST {base}/ticket`, `GET` and `DELETE {base}/sessions` and
- * `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Any other path is a 404, any
+ * `/logout`, `GET {base}/session`, with a session store `POST {base}/ticket`, `GET` and
+ * `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Any other path is a 404, any
  * other method a 405, in the form of all errors.
  *
  * It checks the origin of every POST and DELETE, login included. It limits how often passwords are
@@ -297,6 +298,7 @@ function createTable(base: string, hasSessions: boolean, hasClients: boolean): R
     [`${base}/refresh`, { POST: refresh }],
     [`${base}/verify-password`, { POST: verifyPassword }],
     [`${base}/logout`, { POST: logout }],
+    [`${base}/session`, { GET: showSession }],
     ['/.well-known/jwks.json', { GET: jwks, HEAD: jwks }],
   ])
   if (hasSessions) {

@@ -63,6 +63,8 @@ export interface RouteRequirements {
   readonly live: Requirement
   /** A token of this application that has not expired, revoked or not, as text. */
   readonly any: Requirement
+  /** The tokens that may name the session of a request, in order. None is required. */
+  readonly current: readonly Requirement[]
   /** The tokens that may name the session of a logout, in order. */
   readonly logout: readonly Requirement[]
   /** The cookies that may name the earlier session of a browser that logs in, in order. */

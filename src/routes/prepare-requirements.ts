@@ -12,6 +12,7 @@ export function prepareRequirements<C, U>(
 ): RouteRequirements {
   const locations = [...new Set<Location>([...auth.http.sources.locations, 'header', 'body'])]
   const cookie: readonly Location[] = ['cookie']
+  const strict = hasSessions ? ({ revocation: 'strict' } as const) : {}
   const unchecked = { revocation: 'off' } as const
   const refreshCookie = auth.prepare({ type: 'refresh', locations: cookie, ...unchecked })
   return {
@@ -24,8 +25,12 @@ export function prepareRequirements<C, U>(
       ...unchecked,
     }),
     refreshCookie,
-    live: auth.prepare(hasSessions ? { revocation: 'strict' } : {}),
+    live: auth.prepare(strict),
     any: auth.prepare({ type: 'any', ...unchecked }),
+    current: [
+      auth.prepare({ locations, optional: true, ...strict }),
+      auth.prepare({ type: 'refresh', locations: cookie, optional: true, ...strict }),
+    ],
     logout: [
       auth.prepare({ type: 'access', locations, ...unchecked }),
       auth.prepare({ type: 'refresh', locations, ...unchecked }),

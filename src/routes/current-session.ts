@@ -1,0 +1,30 @@
+/**
+ * `GET /session`: whether the tokens of a request are good now, and of which session. It changes
+ * nothing: the access token stays fresh, no refresh token rotates. A page asks after a login whether
+ * the browser kept the cookies, and when it comes back whether it still shows the user to whom they
+ * belong.
+ */
+import { isAuthError } from '../errors.ts'
+import { type RouteContext, type RouteDependencies, toJsonResponse } from './context.ts'
+
+/** `GET /session`: by the access token, else by the refresh token in a cookie. */
+export async function showSession<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+  for (const requirement of deps.requirements.current) {
+    try {
+      const found = await deps.auth.internals.requests.authenticate(context.port, requirement)
+      if (found === null) continue
+      const { sid, csrf } = found.payload
+      // Only whoever sends the cookies may read the value that belongs to them.
+      const isByCookie = found.extracted.location === 'cookie'
+      return toJsonResponse(200, {
+        active: true,
+        ...(sid !== undefined && { session_id: sid }),
+        ...(isByCookie && csrf !== undefined && { csrf_token: csrf }),
+      })
+    } catch (error) {
+      // A token that is no good is no failure here: the next one may be.
+      if (!isAuthError(error) || error.status !== 401) throw error
+    }
+  }
+  return toJsonResponse(200, { active: false })
+}
