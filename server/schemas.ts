@@ -80,8 +80,10 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
       active: { type: 'boolean', description: 'Whether the request has a token that is good now' },
       session_id: text('The ID of its session'),
       csrf_token: text('The value for the `X-CSRF-Token` header, if the token is in a cookie'),
+      expires_in: seconds('Rest of the life of the access token, if the request has one'),
+      fresh: { type: 'boolean', description: 'Whether the access token is fresh, if there is one' },
     },
-    ['session_id', 'csrf_token'],
+    ['session_id', 'csrf_token', 'expires_in', 'fresh'],
   ),
   Ticket: object({
     ticket: text('For the query parameter `ticket` of a WebSocket URL'),

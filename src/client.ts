@@ -6,16 +6,22 @@
  */
 import { call, createStepUpCoordinator } from './client/calls.ts'
 import { readFailure } from './client/client-error.ts'
+import { createEvents } from './client/events.ts'
 import type {
+  AuthClientEvents,
   AuthClientOptions,
   AuthClientState,
+  AuthRequestInit,
   ClientCredentials,
   ClientSession,
   ClientSessions,
+  GetTokenOptions,
+  LoginResponse,
   StepUpHandler,
 } from './client/options.ts'
 import { type Platform, readPlatform } from './client/platform.ts'
-import { Session, type TabMessage } from './client/session.ts'
+import { Session } from './client/session.ts'
+import type { TabMessage } from './client/session-state.ts'
 import { openTokenPersistence } from './client/storage.ts'
 import { openTabs } from './client/tabs.ts'
 import { createTransport } from './client/transport.ts'
@@ -23,12 +29,16 @@ import { createTransport } from './client/transport.ts'
 export type { AuthClientErrorInit, Challenge, ClientErrorCode } from './client/client-error.ts'
 export { AuthClientError } from './client/client-error.ts'
 export type {
+  AuthClientEvents,
   AuthClientOptions,
   AuthClientState,
+  AuthRequestInit,
   ClientCredentials,
   ClientCsrfOptions,
   ClientSession,
   ClientSessions,
+  GetTokenOptions,
+  LoginResponse,
   SignOutReason,
   StepUpHandler,
   StepUpRequest,
@@ -38,14 +48,18 @@ export type { Platform, TabChannel, TabLocks, TokenStorage } from './client/plat
 /** The client of an application. Its functions need no `this`: you may pass them around. */
 export interface AuthClient {
   /**
-   * `fetch` with the token. Relative URLs start from `baseUrl`. Requests to another origin are sent
+   * `fetch` with the token. Paths start from `baseUrl`. Requests to another origin are sent
    * unchanged. Rejects as `fetch` does, and with `AuthClientError` when the token has expired and
-   * cannot be refreshed, when the session is over, and when the user cancels a step-up. Any other
-   * refusal is a `Response`.
+   * cannot be refreshed, when the session is over or another user's, and when the user cancels a
+   * step-up. Any other refusal is a `Response`.
    */
-  readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
-  /** Signs in. Rejects with the server's code, such as `credentials_invalid` or `rate_limited`. */
-  readonly login: (credentials: ClientCredentials) => Promise<void>
+  readonly fetch: (input: string | URL | Request, init?: AuthRequestInit) => Promise<Response>
+  /**
+   * Signs in. Resolves to the body of the response, without the tokens. Rejects with the server's
+   * code, such as `credentials_invalid` or `rate_limited`, and with `cookies_refused` when the
+   * browser did not keep the cookies.
+   */
+  readonly login: (credentials: ClientCredentials) => Promise<LoginResponse>
   /**
    * Signs out at the server and in all tabs. When the server is out of reach it rejects and signs
    * no one out.
@@ -65,13 +79,30 @@ export interface AuthClient {
    * A valid access token for what is not a fetch, such as a WebSocket; null when no user is signed
    * in or the token is in a cookie.
    */
-  readonly getToken: () => Promise<string | null>
+  readonly getToken: (options?: GetTokenOptions) => Promise<string | null>
+  /**
+   * The headers that a request of this method carries, for what is not a fetch: `Authorization`, or
+   * with cookies the CSRF header on unsafe methods. Send it to `baseUrl` only, with credentials.
+   * Default `'GET'`.
+   */
+  readonly headers: (method?: string) => Promise<Record<string, string>>
   /** The user's sessions. */
   readonly sessions: ClientSessions
   /** What the client knows of the user: the same object until something changes. */
   readonly state: AuthClientState
+  /**
+   * Resolves to `state` as soon as it is known whether a user is signed in. With cookies and nothing
+   * in storage it asks the server; when that is out of reach it resolves to `unknown`. Never
+   * rejects.
+   */
+  readonly ready: Promise<AuthClientState>
   /** Calls back after each change of `state`. Returns a function that ends this. */
   readonly subscribe: (listener: () => void) => () => void
+  /** Calls back at each event of that name. Returns a function that ends this. */
+  readonly on: <E extends keyof AuthClientEvents>(
+    event: E,
+    listener: (detail: AuthClientEvents[E]) => void,
+  ) => () => void
   /**
    * Replaces `onStepUp`, for dialogs that appear later. Returns a function that puts `onStepUp`
    * back.
@@ -106,34 +137,51 @@ export interface AuthClient {
  */
 export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const platform: Platform = { ...readPlatform(), ...options.platform }
-  const transport = createTransport(options, platform)
+  const { onSignedOut, onStepUp, timeout = 10 } = options
+  const events = createEvents(options.debug)
+  const transport = createTransport(options, platform, events.note)
   const { byCookie, authUrl } = transport
-  const { storage = byCookie ? platform.storage() : undefined, onSignedOut, onStepUp } = options
+  const { storage } = options
   const name = `tokenwright ${authUrl}`
   // Without cookies and storage no other tab has these tokens: no lock and no messages.
   const shared = byCookie || storage ? platform : { after: platform.after }
-  const session = new Session(
+  const session = new Session({
     transport,
-    openTokenPersistence(name, storage, byCookie),
-    onSignedOut,
-    (onMessage) => openTabs<TabMessage>(name, shared, onMessage),
-  )
+    persistence: openTokenPersistence(
+      name,
+      () => (byCookie && storage === undefined ? platform.storage() : storage),
+      byCookie,
+    ),
+    events,
+    timeout,
+    join: (onMessage) => openTabs<TabMessage>(name, shared, onMessage),
+  })
+  if (onSignedOut) events.on('signed-out', onSignedOut)
   let handler = onStepUp
   const stepUp = createStepUpCoordinator(session, () => handler)
   const fetch: AuthClient['fetch'] = (input, init) =>
-    call({ session, transport, stepUp: handler && stepUp }, input, init)
+    call(
+      { session, transport, events, stepUp: handler && init?.stepUp !== false ? stepUp : undefined },
+      input,
+      init,
+    )
   return {
     fetch,
     login: (credentials) => session.login(credentials),
     logout: () => session.logout(),
     stepUp: (password) => session.stepUp(password),
     refresh: () => session.refresh(),
-    getToken: async () => (await session.current())?.access ?? null,
+    getToken: async ({ minValidity } = {}) => (await session.current(minValidity))?.access ?? null,
+    headers: async (method = 'GET') => transport.headers(method, await session.current()),
     sessions: createSessions(fetch, `${authUrl}/sessions`),
     get state() {
-      return session.state
+      return session.show()
     },
-    subscribe: (listener) => session.subscribe(listener),
+    get ready() {
+      return session.ready
+    },
+    subscribe: (listener) => events.on('change', listener),
+    on: events.on,
     handleStepUp: (next) => {
       handler = next
       return () => {

@@ -3,6 +3,8 @@
  * realm it is of, and with a body that is kept only while it is small.
  */
 
+import type { Transport } from './transport.ts'
+
 /** The longest body of a `Request` that is kept so that it can be sent again, in bytes: 1 MiB. */
 const KEPT = 2 ** 20
 
@@ -22,10 +24,14 @@ export interface ReplayableRequest {
 }
 
 /** Reads the arguments of `fetch`. */
-export function openRequest(input: string | URL | Request, init: RequestInit, base: URL): ReplayableRequest {
+export function openRequest(
+  input: string | URL | Request,
+  init: RequestInit,
+  { base, resolve }: Pick<Transport, 'base' | 'resolve'>,
+): ReplayableRequest {
   const given = typeof input === 'object' && 'headers' in input ? toNative(input) : undefined
   const own = given && !init.body ? keepBody(given) : undefined
-  let url = given?.url ?? new URL(input as string | URL, base).href
+  let url = given?.url ?? resolve(input as string | URL)
   let moved = false
   return {
     given,

@@ -7,7 +7,8 @@
  */
 import { heed, openRequest } from './call-request.ts'
 import { AuthClientError, type Challenge, FRESH, isStale, readFailure, toSignedOut } from './client-error.ts'
-import type { StepUpHandler } from './options.ts'
+import type { Events } from './events.ts'
+import type { AuthRequestInit, StepUpHandler } from './options.ts'
 import type { Session } from './session.ts'
 import type { Tokens } from './storage.ts'
 import { isSafe, type Transport } from './transport.ts'
@@ -15,6 +16,7 @@ import { isSafe, type Transport } from './transport.ts'
 export interface CallDependencies {
   readonly session: Session
   readonly transport: Transport
+  readonly events: Events
   /** Undefined when the application has no step-up dialog. */
   readonly stepUp: StepUpCoordinator | undefined
 }
@@ -23,34 +25,35 @@ export interface CallDependencies {
 export async function call(
   dependencies: CallDependencies,
   input: string | URL | Request,
-  init: RequestInit = {},
+  init: AuthRequestInit = {},
 ): Promise<Response> {
-  const { session, transport, stepUp } = dependencies
+  const { session, transport, events, stepUp } = dependencies
   const { platform, base } = transport
-  const replayable = openRequest(input, init, base)
-  const { signal } = replayable
-  const { login } = session.state
+  const replayable = openRequest(input, init, transport)
+  const { signal, method } = replayable
+  let login = session.known
   if (new URL(replayable.url).origin !== base.origin)
     return platform.fetch(replayable.given ?? replayable.url, init)
   const recover = createRecovery(dependencies, signal)
   for (;;) {
-    const used = await heed(signal, session.current())
-    // Another user has logged in meanwhile: this user's call must not be made in that name.
-    if (login && login !== session.state.login) throw toSignedOut()
+    // When another user has logged in, this user's call must not be made in that name.
+    const used = await heed(signal, session.current(0, login))
+    login = session.known
     const closed = stepUp?.closed
     const isAsked = used !== null || session.state.status === 'unknown'
     const withCookies = transport.byCookie && isAsked && !used?.access
-    const request = replayable.create(transport.guardRedirects(replayable.method, withCookies))
+    const request = replayable.create(transport.guardRedirects(method, withCookies))
     if (request.headers.has('Authorization')) return platform.fetch(request)
-    const response = await platform.fetch(transport.attach(request, used))
+    for (const [name, value] of Object.entries(transport.headers(method, used)))
+      request.headers.set(name, value)
+    const response = await platform.fetch(request)
     const isRefused = response.status === 401 || (response.status === 403 && withCookies)
     if (!isRefused || !isAsked) return response
-    if (response.redirected && !(isSafe(replayable.method) && replayable.redirect(response.url)))
-      return response
+    if (response.redirected && !(isSafe(method) && replayable.redirect(response.url))) return response
     const failure = readFailure(response, await response.clone().text())
     const mayAsk = replayable.isKept
+    events.note(method, new URL(replayable.url).pathname, failure.code)
     if (!(await recover(failure, used, closed, mayAsk)) || !mayAsk) return response
-    if (used?.login && used.login !== session.state.login) throw toSignedOut()
   }
 }
 
@@ -133,10 +136,12 @@ export function createStepUpCoordinator(
           reject(new AuthClientError('step_up_cancelled', { status: 401, challenge, cause }))
         abandon = cancel
         // Fresh tokens close the dialog, also those of another tab. So does a sign-out.
-        unsubscribe = session.subscribe(() =>
+        unsubscribe = session.events.on('change', () =>
           session.state.fresh ? resolve() : session.tokens || reject(toSignedOut()),
         )
-        const run = async (): Promise<unknown> => handler()?.({ ...challenge, signal: controller.signal })
+        const request = { ...challenge, signal: controller.signal }
+        session.events.emit('step-up', request)
+        const run = async (): Promise<unknown> => handler()?.(request)
         run().then((done) => (done === false ? cancel() : resolve()), cancel)
       })
     } finally {

@@ -12,6 +12,9 @@ import type { ErrorCode } from '../errors.ts'
  * - `unreachable`: no response came, or not in time
  * - `signed_out`: there is no session any more
  * - `step_up_cancelled`: the user did not prove who they are
+ * - `cookies_refused`: the login was right, and the browser did not keep its cookies; the `cause` is
+ *   `'http'` (they need HTTPS), `'third-party'` (the page is in a frame, or of another site) or
+ *   `'domain'` (their domain, or the user's settings)
  * - `response_invalid`: an auth route responded with 200 and no tokens
  * - `http_<status>`: the response had no code
  */
@@ -20,6 +23,7 @@ export type ClientErrorCode =
   | 'unreachable'
   | 'signed_out'
   | 'step_up_cancelled'
+  | 'cookies_refused'
   | 'response_invalid'
   | 'not_found'
   | 'method_not_allowed'
@@ -127,6 +131,13 @@ export function readFailure({ status, headers }: Response, text: string, byCode 
 
 export function toSignedOut(cause?: unknown): AuthClientError {
   return new AuthClientError('signed_out', { status: 401, cause })
+}
+
+export function toRefused(cause: string): AuthClientError {
+  return new AuthClientError('cookies_refused', {
+    message: `cookies refused: ${cause}`,
+    cause,
+  })
 }
 
 /**

@@ -2,7 +2,7 @@
  * The public types of the client: its options, its state, the user's sessions. Every option has a
  * default.
  */
-import type { Challenge } from './client-error.ts'
+import type { AuthClientError, Challenge } from './client-error.ts'
 import type { Platform, TokenStorage } from './platform.ts'
 
 /** What `onStepUp` is called with. */
@@ -34,11 +34,12 @@ export interface ClientCsrfOptions {
 /** What `createAuthClient` takes. */
 export interface AuthClientOptions {
   /**
-   * The server; tokens go to its origin only. Relative to the page. Default the page's own origin;
-   * required outside browsers, where requests without it are `unreachable`.
+   * The server; tokens go to its origin only. Its path is put before the auth routes and before
+   * every path that is passed to `fetch`. Relative to the page. Default the page's own origin;
+   * outside browsers it must be absolute, else requests are `unreachable`.
    */
   readonly baseUrl?: string
-  /** Where `authRoutes` is mounted. Default `/auth`. */
+  /** Where `authRoutes` is mounted, below `baseUrl`. Default `/auth`. */
   readonly basePath?: string
   /**
    * How tokens reach the client: in HttpOnly cookies that no script can read, or in bodies, kept in
@@ -63,10 +64,12 @@ export interface AuthClientOptions {
   /** Called once, in every tab that was signed in, when the session is over. */
   readonly onSignedOut?: (reason: SignOutReason) => void
   /**
-   * The deadline of an auth route, in seconds, at most 600. Default 10: three tries fit into the
-   * server's default overlap.
+   * The deadline of an auth route, in seconds, at most 600; a refresh is then sent again. Default
+   * 10: three tries fit into the server's default overlap.
    */
   readonly timeout?: number
+  /** Prints each decision to the console, in one line and never a token. Default false. */
+  readonly debug?: boolean
   /** Replaces parts of the platform, for tests and for runtimes without them. */
   readonly platform?: Partial<Platform>
 }
@@ -78,6 +81,41 @@ export interface ClientCredentials {
   /** The password. */
   readonly password: string
 }
+
+/** What the client tells with `on`. All tabs hear of all but `step-up`. */
+export interface AuthClientEvents {
+  /** A user is signed in: by a login here or in another tab, or found when the page was loaded. */
+  readonly 'signed-in': AuthClientState
+  /** There is a new access token, of a refresh or of a step-up. */
+  readonly refreshed: AuthClientState
+  /** A refresh failed, and no one is signed out. */
+  readonly 'refresh-failed': AuthClientError
+  /** The session is over. */
+  readonly 'signed-out': SignOutReason
+  /** The user is asked for a step-up. */
+  readonly 'step-up': StepUpRequest
+}
+
+/** What `fetch` takes beside the standard options. */
+export interface AuthRequestInit extends RequestInit {
+  /**
+   * False: the caller gets the 401 `fresh_token_required` and the user is not asked, as for what is
+   * loaded in the background. Default true.
+   */
+  readonly stepUp?: boolean
+}
+
+/** What `getToken` takes. */
+export interface GetTokenOptions {
+  /** How long the token must be valid at least, in seconds; it is refreshed for that. Default 0. */
+  readonly minValidity?: number
+}
+
+/**
+ * The body of the login's response, with all that the application's login adds, and without the
+ * tokens.
+ */
+export type LoginResponse = Readonly<Record<string, unknown>>
 
 /** What the client knows of the user. A new object at each change. */
 export interface AuthClientState {

@@ -50,8 +50,15 @@ export interface Platform {
   readonly locks: TabLocks | undefined
   /** Opens a channel to the other tabs; undefined where there are none. */
   readonly open: ((name: string) => TabChannel) | undefined
-  /** The page's address; undefined outside browsers. */
+  /** The address of the page or worker; undefined outside browsers. */
   readonly location: string | undefined
+  /** Whether the page is in a frame of another page. */
+  readonly isFramed: boolean
+  /**
+   * Calls back when what the page knows may be out of date: `pageshow` from the back/forward cache,
+   * `focus`, `visibilitychange`, `online` and `storage`. Returns a function that ends this.
+   */
+  readonly watch: (look: (event: string) => void) => () => void
   /** The cookies that scripts may read, in the form of `document.cookie`. */
   readonly cookies: () => string
   /** The page's `localStorage`; undefined without one, or when it is forbidden. */
@@ -64,8 +71,15 @@ export interface Platform {
  */
 interface Globals {
   readonly navigator?: { readonly locks?: TabLocks }
-  readonly document?: { readonly cookie: string }
+  readonly document?: { readonly cookie: string; readonly visibilityState: string }
   readonly location?: { readonly href: string }
+  readonly top?: unknown
+  readonly self?: unknown
+  readonly addEventListener?: (
+    type: string,
+    listener: (event: { readonly type: string; readonly persisted?: boolean }) => void,
+    options: { readonly signal: AbortSignal },
+  ) => void
   readonly localStorage?: TokenStorage
   readonly BroadcastChannel?: new (name: string) => TabChannel
 }
@@ -85,14 +99,23 @@ export function readPlatform(): Platform {
     },
     locks: navigator?.locks,
     open: Channel && ((name) => new Channel(name)),
-    location: document && location?.href,
-    cookies: () => document?.cookie ?? '',
-    storage: () => {
-      try {
-        return globals.localStorage
-      } catch {
-        return undefined
-      }
+    // Frames and workers of blobs have the origin of their page; some frames have none.
+    location: /^(?:blob:)?([\w+-]+:\/\/.+)/.exec(location?.href ?? '')?.[1],
+    isFramed: Boolean(document) && globals.top !== globals.self,
+    watch: (look) => {
+      const controller = new AbortController()
+      for (const name of ['pageshow', 'focus', 'visibilitychange', 'online', 'storage'])
+        globals.addEventListener?.(
+          name,
+          ({ type, persisted }) => {
+            const isSeen = type === 'storage' || document?.visibilityState !== 'hidden'
+            if (isSeen && persisted !== false) look(type)
+          },
+          controller,
+        )
+      return () => controller.abort()
     },
+    cookies: () => document?.cookie ?? '',
+    storage: () => globals.localStorage,
   }
 }

@@ -4,37 +4,34 @@
  * route. A server that is down, busy or out of reach ends nothing. The tabs share such a failure
  * and do not refresh again for as long as the server asks (`Retry-After`), or for a second.
  */
-import { AuthClientError, type ClientErrorCode, isEnd, isStale, toSignedOut } from './client-error.ts'
-import type { AuthClientOptions, AuthClientState, ClientCredentials, SignOutReason } from './options.ts'
-import type { Platform } from './platform.ts'
+/**
+ * The session of one client: its tokens and what changes them, one at a time over all tabs: login,
+ * step-up, refresh and logout. Only the server ends it, with a code of its own from the refresh
+ * route. A server that is down, busy or out of reach ends nothing. The tabs share such a failure
+ * and do not refresh again for as long as the server asks (`Retry-After`), or for a second.
+ */
+import { AuthClientError, isCsrf, isEnd, isStale, toRefused, toSignedOut } from './client-error.ts'
+import type { Events } from './events.ts'
+import type { AuthClientState, ClientCredentials, LoginResponse, SignOutReason } from './options.ts'
+import { createRetry, type Retry } from './retry.ts'
+import { SessionState, type TabMessage, toLogin } from './session-state.ts'
 import type { TokenPersistence, Tokens } from './storage.ts'
 import { type Tabs, toId } from './tabs.ts'
-import { LOGOUT, STEP_UP, type Transport } from './transport.ts'
+import { type Body, LOGIN, LOGOUT, REFRESH, STEP_UP, type Transport } from './transport.ts'
 
-/** What tabs send each other: exactly one of these members. Never a refresh token. */
-export interface TabMessage {
-  readonly tokens?: Tokens
-  /** The session is over. */
-  readonly ended?: SignOutReason
-  /** A refresh failed. */
-  readonly failure?: Failure
+/** What a session builds on. */
+export interface SessionDependencies {
+  readonly transport: Transport
+  readonly persistence: TokenPersistence
+  readonly events: Events
+  /** The deadline of an auth route, in seconds. */
+  readonly timeout: number
+  /** Joins the other tabs. */
+  readonly join: (onMessage: (message: TabMessage) => void) => Tabs<TabMessage>
 }
 
-interface Failure {
-  readonly code: ClientErrorCode
-  readonly status: number
-  readonly message: string
-  readonly retryAfter: number | undefined
-}
-
-const REFRESH = '/refresh'
-
-/** How often a refresh is sent when no response comes, and the first pause between, in seconds. */
-const TRIES = 3
-const PAUSE = 0.5
-
-/** The longest time for which a failure stops the next refresh, in seconds, whatever it says. */
-const MAX_WAIT = 60
+/** How long coming back lasts, in seconds: it has several events. */
+const COMING_BACK = 1
 
 /**
  * How long before its end an access token is refreshed, in seconds: a tenth of its life, a minute
@@ -44,57 +41,68 @@ function ahead({ life }: Tokens): number {
   return Math.min(60, life / 10)
 }
 
-export class Session {
+export class Session extends SessionState {
   readonly #transport: Transport
   readonly #persistence: TokenPersistence
-  readonly #platform: Platform
-  readonly #onSignedOut: AuthClientOptions['onSignedOut']
   readonly #tabs: Tabs<TabMessage>
   readonly #loaded: Promise<void>
-  readonly #listeners = new Set<() => void>()
-  /** The tokens, expired or not. */
-  tokens: Tokens | null = null
-  state: AuthClientState = { status: 'unknown', expiresAt: null, fresh: false, login: null }
-  #failure: { readonly error: AuthClientError; readonly at: number } | undefined
+  readonly #unwatch: () => void
+  readonly #retry: Retry
   #refreshing: Promise<void> | undefined
-  /** The CSRF cookies of another session that the server was asked about. */
-  #checked = ''
+  #ready: Promise<AuthClientState> | undefined
+  /** The readable cookies about which the server was asked, or that were left by a session that ended. */
+  #seen = ''
+  /** When the server last said whose session it is. */
+  #askedAt = 0
+  #looking: Promise<void> | undefined
 
-  /** @param join joins the other tabs */
-  constructor(
-    transport: Transport,
-    persistence: TokenPersistence,
-    onSignedOut: AuthClientOptions['onSignedOut'],
-    join: (onMessage: (message: TabMessage) => void) => Tabs<TabMessage>,
-  ) {
+  constructor({ transport, persistence, events, timeout, join }: SessionDependencies) {
+    super(events, transport.platform)
     this.#transport = transport
     this.#persistence = persistence
-    this.#platform = transport.platform
-    this.#onSignedOut = onSignedOut
+    this.#retry = createRetry(this.platform.after, timeout)
     this.#tabs = join((message) => this.#onMessage(message))
     this.#loaded = this.#load()
+    this.#unwatch = this.platform.watch((event) => {
+      const before = this.#looking
+      this.#looking = this.#look(event).then(() => before)
+    })
   }
 
-  /** Calls back at each change of the state. Returns a function that ends this. */
-  subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
+  /** Resolves as soon as it is known whether a user is signed in, or the server is out of reach. */
+  get ready(): Promise<AuthClientState> {
+    this.#ready ??= this.#loaded.then(async () => {
+      if (this.state.status === 'unknown') await this.refresh(null).catch(() => undefined)
+      return this.show()
+    })
+    return this.#ready
   }
 
   /**
    * The tokens, refreshed when they are about to end; null when no user is signed in. Rejects when
    * they have ended and the refresh failed.
+   *
+   * @param min how long they must last at least, in seconds
+   * @param login the login that the application knew when it called; rejects with `signed_out` when
+   *   it is another one now
    */
-  async current(): Promise<Tokens | null> {
+  async current(min = 0, login = this.known): Promise<Tokens | null> {
+    const used = await this.#renewed(min)
+    this.check(login)
+    return used
+  }
+
+  async #renewed(min: number): Promise<Tokens | null> {
     await this.#loaded
+    if (!this.#transport.readOwnCookies()[0]) await this.#looking
     this.#checkCookies()
     const used = this.tokens
-    if (used === null || this.#left(used) > ahead(used)) return used
+    if (used === null || this.left(used) > Math.max(ahead(used), min)) return used
     const renewed = this.refresh(used).catch((error) => {
       // The old token is still good: use it.
-      if (this.tokens !== used || this.#left(used) <= 0) throw error
+      if (this.tokens !== used || this.left(used) <= min) throw error
     })
-    if (this.#left(used) > ahead(used) / 4) {
+    if (this.left(used) > Math.max(ahead(used) / 4, min)) {
       // There is time left: this caller need not wait for the refresh. A later one does.
       renewed.catch(() => undefined)
       return used
@@ -110,7 +118,7 @@ export class Session {
    */
   async refresh(given?: Tokens | null): Promise<void> {
     await this.#loaded
-    if (given === undefined) this.#failure = undefined
+    if (given === undefined) this.failure = undefined
     const used = given === undefined ? this.tokens : given
     while (this.tokens === used && this.state.status !== 'signed-out') {
       this.#refreshing ??= this.#tabs
@@ -123,22 +131,27 @@ export class Session {
     if (this.tokens === null) throw toSignedOut()
   }
 
-  async login(credentials: ClientCredentials): Promise<void> {
+  async login(credentials: ClientCredentials): Promise<LoginResponse> {
     await this.#loaded
     const body = { ...credentials, delivery: this.#transport.byCookie ? 'cookie' : 'body' }
-    await this.#tabs.exclusive(() => this.#requestTokens('/login', body, true, toId()))
+    return this.#tabs.exclusive(async () => {
+      const response = await this.#requestTokens(LOGIN, body)
+      this.show()
+      const { access_token, refresh_token, ...rest } = response
+      return rest
+    })
   }
 
   async stepUp(password: string): Promise<void> {
     const used = await this.current()
-    const prove = (): Promise<void> =>
-      this.#tabs.exclusive(() => this.#requestTokens(STEP_UP, { password }, true))
+    const { known } = this
+    const prove = () => this.#tabs.exclusive(() => this.#requestTokens(STEP_UP, { password }))
     try {
       await prove()
     } catch (error) {
       if (!isStale((error as AuthClientError).code)) throw error
       await this.refresh(used)
-      if (used && used.login !== this.tokens?.login) throw toSignedOut()
+      this.check(known)
       await prove()
     }
   }
@@ -152,12 +165,14 @@ export class Session {
     await this.#tabs.exclusive(async () => {
       await this.#transport.post(LOGOUT, await this.#refreshBody(), { csrf: this.tokens?.csrf })
       await this.#end('logout')
+      this.show()
     })
   }
 
   /** Leaves the other tabs and removes the listeners. */
   close(): void {
-    this.#listeners.clear()
+    this.#unwatch()
+    this.events.clear()
     this.#tabs.close()
   }
 
@@ -165,59 +180,92 @@ export class Session {
   async #load(): Promise<void> {
     const stored = await this.#persistence.read()
     if (this.state.status !== 'unknown') return
-    // A form or another page has signed the user in: the first refresh tells the rest.
-    const unknown = { expiresAt: 0, life: 0, fresh: false, login: '' }
+    if (stored) return void this.setTokens(stored)
     const { byCookie, csrfValues } = this.#transport
-    if (stored) this.#setTokens(stored)
-    else if (byCookie && csrfValues()[0]) this.#setTokens(unknown)
     // With cookies, an empty storage says nothing: browsers clear the one and keep the other.
-    else if (!byCookie || stored === null) this.#setTokens(null)
+    if (byCookie) this.#checkCookies(csrfValues())
+    if (!this.tokens && (!byCookie || stored === null)) this.setTokens(null)
   }
 
   /**
-   * Another login may have replaced the session without a message. The server is asked before
-   * anything is sent in that name, once for the same cookies.
+   * A form or another page may have signed a user in, or another one, without a message. The first
+   * refresh tells the rest, before anything is sent in that name; the server is asked once for the
+   * same cookies.
    */
-  #checkCookies(): void {
+  #checkCookies(values = this.#transport.readOwnCookies()): void {
     const { tokens } = this
-    if (!tokens || !this.#transport.isReplaced(tokens.csrf)) return
-    const values = this.#transport.csrfValues().join()
-    if (values !== this.#checked) this.#setTokens({ ...tokens, expiresAt: 0 })
-    this.#checked = values
+    const isKnown = tokens && (!tokens.csrf || values.includes(tokens.csrf))
+    if (!values[0] || values.join() === this.#seen || isKnown) return
+    this.#seen = values.join()
+    // With several values only the server knows which is its own.
+    const csrf = values[1] ? undefined : values[0]
+    this.setTokens({ csrf, life: 0, fresh: false, login: toLogin(csrf) ?? '', ...tokens, expiresAt: 0 })
+  }
+
+  /** Looks again at what may have changed while this page was away. */
+  async #look(event: string): Promise<void> {
+    this.events.note('looks again:', event)
+    if (event === 'online') this.failure = undefined
+    await this.#loaded
+    const stored = await this.#persistence.read()
+    const own = this.tokens
+    if (stored === null && own?.life) this.#signOut('logout')
+    // Tokens that were found out of date stay so.
+    const isNewer = own?.expiresAt && stored && stored.expiresAt > own.expiresAt
+    if (stored && (stored.login !== own?.login || isNewer)) this.setTokens(stored)
+    this.#checkCookies()
+    const age = this.platform.now() - this.#askedAt
+    // A clock that was set back must not stop it.
+    if (event === 'storage' || (age >= 0 && age < COMING_BACK)) return
+    const { tokens } = this
+    if (await this.#ask()) await this.refresh(tokens).catch(() => undefined)
+  }
+
+  /**
+   * Asks the server whose session it is. Its answer ends none: that takes a refused refresh.
+   *
+   * @returns whether the session seems to be over
+   */
+  async #ask(): Promise<boolean> {
+    const { tokens } = this
+    const { byCookie, ask } = this.#transport
+    if (!byCookie && (!tokens?.access || this.left(tokens) <= 0)) return false
+    this.#askedAt = this.platform.now()
+    const owner = await ask(tokens)
+    const { active, csrf_token: csrf = owner.session_id, expires_in: life = 0, fresh = false } = owner
+    if (this.tokens !== tokens || typeof active !== 'boolean') return false
+    if (!active && tokens) return true
+    if (!active) this.setTokens(null)
+    else if (byCookie && csrf !== tokens?.csrf) {
+      const expiresAt = this.platform.now() + life
+      const found = { csrf, expiresAt, life, fresh, login: toLogin(csrf) ?? toId() }
+      await this.#persistence.write(found)
+      this.setTokens(found)
+    }
+    return false
   }
 
   /** Refreshes; the caller holds the lock. */
   async #renew(used: Tokens | null): Promise<void> {
     if (this.tokens !== used || this.state.status === 'signed-out') return
-    this.#refuseEarly()
+    this.refuseEarly()
     try {
-      await this.#retry(async () => this.#requestTokens(REFRESH, await this.#refreshBody(), false))
+      await this.#retry(async (deadline) => this.#requestTokens(REFRESH, await this.#refreshBody(), deadline))
     } catch (cause) {
       // Without Web Locks another tab may have logged in meanwhile: the refusal is about the old
       // session.
       if (this.tokens !== used) return
       const error = cause as AuthClientError
+      // Cookies of other programs and other logins are outvoted by the server.
+      const mayAsk = isCsrf(error) && (!used?.life || this.#transport.readOwnCookies()[0])
+      if (mayAsk && !(await this.#ask()) && this.tokens !== used) return
       if (isEnd(error)) {
         await this.#end(error.code)
         throw toSignedOut(cause)
       }
-      this.#fail(error)
+      this.fail(error)
       await this.#tabs.publish({ failure: { ...error, message: error.message } })
       throw error
-    }
-  }
-
-  /**
-   * Sends again when no response came: within the overlap the server returns the same successor.
-   */
-  async #retry(send: () => Promise<void>): Promise<void> {
-    for (let tried = 1; ; tried++) {
-      try {
-        return await send()
-      } catch (error) {
-        if (tried === TRIES || (error as AuthClientError).code !== 'unreachable') throw error
-        await new Promise<void>((resolve) => this.#platform.after(PAUSE * tried, resolve))
-      }
     }
   }
 
@@ -229,36 +277,41 @@ export class Session {
   }
 
   /** Posts, and takes the tokens from the response. */
-  async #requestTokens(
-    path: string,
-    body: object,
-    fresh: boolean,
-    login = this.tokens ? this.tokens.login : toId(),
-  ): Promise<void> {
-    const sentAt = this.#platform.now()
+  async #requestTokens(path: string, body: object, deadline?: number): Promise<Body> {
     const own = this.tokens
+    const { byCookie, post, ask, csrfValues } = this.#transport
+    const sentAt = this.platform.now()
     // Only a step-up sends the access token: with a login or a refresh it would pass for the
     // refresh token.
-    const response = await this.#transport.post(path, body, path === STEP_UP ? own : { csrf: own?.csrf })
+    const from = path === STEP_UP ? own : { csrf: own?.csrf }
+    const response = await post(path, body, from, deadline)
     const { access_token, refresh_token, csrf_token, expires_in } = response as Readonly<
       Record<string, string>
     >
     const life = Number(expires_in)
     if (!(life >= 0)) throw new AuthClientError('response_invalid', { status: 200 })
+    let csrf = csrf_token ?? (path === LOGIN ? undefined : own?.csrf)
+    if (path === LOGIN && byCookie && !csrfValues().includes(csrf ?? '')) {
+      const { active, session_id } = await ask(null)
+      if (active === false) throw toRefused(this.#transport.explainRefusal())
+      csrf ??= session_id
+    }
     const tokens: Tokens = {
       access: access_token,
-      refresh: this.#transport.byCookie ? undefined : (refresh_token ?? own?.refresh),
-      csrf: csrf_token,
+      refresh: byCookie ? undefined : (refresh_token ?? own?.refresh),
+      csrf,
       expiresAt: sentAt + life,
       life,
-      fresh,
+      fresh: path !== REFRESH,
       // All tokens of a session have one CSRF value: with another one this is another session.
-      login: path === REFRESH && own?.csrf && csrf_token !== own.csrf ? toId() : login,
+      login: toLogin(csrf) ?? ((path !== LOGIN && own?.login) || toId()),
     }
-    this.#failure = undefined
+    this.failure = undefined
+    this.#askedAt = this.platform.now()
     await this.#persistence.write(tokens)
-    this.#setTokens(tokens)
+    this.setTokens(tokens)
     await this.#tabs.publish({ tokens: { ...tokens, refresh: undefined } })
+    return response
   }
 
   /** Ends the session in all tabs. */
@@ -270,49 +323,23 @@ export class Session {
 
   /** Ends the session in this tab. */
   #signOut(reason: SignOutReason): void {
-    const wasIn = this.tokens !== null
-    this.#setTokens(null)
-    // In a microtask, so that an error that it throws is reported as its own and stops nothing
-    // here.
-    if (wasIn) queueMicrotask(() => this.#onSignedOut?.(reason))
+    const { tokens } = this
+    this.#seen = this.#transport.csrfValues().join()
+    // A cookie of somebody else's is no user who was signed in here.
+    const wasIn = tokens && (tokens.life || reason !== 'token_missing')
+    this.setTokens(null, wasIn ? reason : undefined)
   }
 
   #onMessage({ tokens, ended, failure }: TabMessage): void {
     const own = this.tokens
     if (ended !== undefined) this.#signOut(ended)
-    else if (failure) this.#fail(new AuthClientError(failure.code, failure))
+    else if (failure) this.fail(new AuthClientError(failure.code, failure))
     else if (tokens) {
       // After a step-up a tab keeps its fresh token when another tab refreshes.
       const isFresher = own?.access && own.fresh && !tokens.fresh && own.login === tokens.login
-      if (isFresher && !this.#refreshing && this.#left(own) > ahead(own)) return
-      this.#failure = undefined
-      this.#setTokens({ ...tokens, refresh: own?.refresh })
+      if (isFresher && !this.#refreshing && this.left(own) > ahead(own)) return
+      this.failure = undefined
+      this.setTokens({ ...tokens, refresh: own?.refresh })
     }
-  }
-
-  /** Seconds until the access token ends. */
-  #left({ expiresAt }: Tokens): number {
-    return expiresAt - this.#platform.now()
-  }
-
-  #fail(error: AuthClientError): void {
-    this.#failure = { error, at: this.#platform.now() }
-  }
-
-  /** Throws the last failure until it is time to try again. */
-  #refuseEarly(): void {
-    const { error, at = 0 } = this.#failure ?? {}
-    const age = this.#platform.now() - at
-    // A clock that was set back must not make the failure last.
-    if (error && age >= 0 && age < Math.min(error.retryAfter ?? 1, MAX_WAIT)) throw error
-  }
-
-  #setTokens(tokens: Tokens | null): void {
-    this.tokens = tokens
-    const status = tokens ? 'signed-in' : 'signed-out'
-    const { expiresAt = null, fresh = false, login = null } = tokens ?? {}
-    this.state = { status, expiresAt, fresh, login }
-    // In a microtask, for the same reason as in `#signOut`.
-    for (const listener of this.#listeners) queueMicrotask(listener)
   }
 }

@@ -13,6 +13,7 @@ export interface Tokens {
   readonly access?: string | undefined
   /** The refresh token; undefined when it is in a cookie. */
   readonly refresh?: string | undefined
+  /** The CSRF value of the session; or its id, where the server has no such values. */
   readonly csrf?: string | undefined
   /** When the access token ends, in epoch seconds by this machine's clock. */
   readonly expiresAt: number
@@ -23,7 +24,7 @@ export interface Tokens {
   readonly login: string
 }
 
-type StoredTokens = Omit<Tokens, 'access'> & {
+interface Stored extends Tokens {
   /** Whether the access token is in a cookie. */
   readonly inCookie: boolean
 }
@@ -38,15 +39,15 @@ export interface TokenPersistence {
 /** `Session` leaves out the refresh token where it must not be stored. */
 export function openTokenPersistence(
   key: string,
-  storage: TokenStorage | null | undefined,
+  storage: () => TokenStorage | null | undefined,
   byCookie: boolean,
 ): TokenPersistence {
   return {
     async read() {
       try {
-        const text = await storage?.getItem(key)
+        const text = await storage()?.getItem(key)
         if (!text) return undefined
-        const stored = readObject(text) as unknown as StoredTokens
+        const stored = readObject(text) as unknown as Stored
         if (stored.login === undefined) return null
         // An access token that was in memory is gone with the page: treat it as expired.
         return stored.inCookie ? stored : { ...stored, expiresAt: 0 }
@@ -57,10 +58,10 @@ export function openTokenPersistence(
     async write(tokens) {
       try {
         // With cookies an empty storage means nothing, so that the sign-out is written down.
-        if (tokens === null)
-          return void (await (byCookie ? storage?.setItem(key, '{}') : storage?.removeItem(key)))
-        const { access, ...rest } = tokens
-        await storage?.setItem(key, JSON.stringify({ ...rest, inCookie: !access } satisfies StoredTokens))
+        const text = tokens
+          ? JSON.stringify({ ...tokens, access: undefined, inCookie: !tokens.access })
+          : byCookie && '{}'
+        await (text ? storage()?.setItem(key, text) : storage()?.removeItem(key))
       } catch {
         // Storage is full or forbidden by the browser: this page works from its memory.
       }

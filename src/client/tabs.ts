@@ -51,12 +51,19 @@ export function openTabs<M>(
   // not.
   let withdraw: (() => void) | undefined
   const lock = createLock(name, { locks, after })
-  channel?.unref?.()
 
+  const post = (envelope: TabEnvelope<M>): void => {
+    try {
+      channel?.postMessage(envelope)
+    } catch {
+      // Denied after all.
+      channel = undefined
+    }
+  }
   const take = ({ id, message }: TabEnvelope<M>): void => {
     const waiting = known.get(id)
     if (message === undefined) {
-      if (id === last?.id) channel?.postMessage(last)
+      if (id === last?.id) post(last)
     } else if (waiting !== true) {
       known.set(id, true)
       withdraw?.()
@@ -74,7 +81,7 @@ export function openTabs<M>(
         stop()
         resolve()
       })
-      channel?.postMessage({ id })
+      post({ id })
     })
 
   /** Waits for what other tabs published before we got the lock, a second at most. */
@@ -94,7 +101,7 @@ export function openTabs<M>(
       const id = toId()
       known.set(id, true)
       last = { id, message }
-      channel?.postMessage(last)
+      post(last)
       if (!channel || !locks) return
       await new Promise<void>((resolve) => {
         const announce = (): Promise<void> => {
@@ -110,7 +117,11 @@ export function openTabs<M>(
       })
     },
     close() {
-      channel?.close()
+      try {
+        channel?.close()
+      } catch {
+        // Denied: there is nothing to close.
+      }
       // Work that goes on after this is this tab's alone.
       channel = undefined
     },
@@ -119,7 +130,9 @@ export function openTabs<M>(
 
 function openChannel(open: Platform['open'], name: string): TabChannel | undefined {
   try {
-    return open?.(name)
+    const channel = open?.(name)
+    channel?.unref?.()
+    return channel
   } catch {
     // Denied, as where cookies are blocked: this tab is alone.
     return undefined

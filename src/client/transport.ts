@@ -3,7 +3,8 @@
  * `Authorization` header, or with cookies the CSRF header on unsafe methods. Redirects of auth
  * routes are refused: they would send a password or a refresh token on in the body.
  */
-import { AuthClientError, isCsrf, readFailure, readObject } from './client-error.ts'
+import { AuthClientError, readFailure, readObject } from './client-error.ts'
+import type { Events } from './events.ts'
 import type { AuthClientOptions } from './options.ts'
 import type { Platform } from './platform.ts'
 
@@ -15,6 +16,15 @@ export interface RequestTokens {
   readonly csrf?: string | undefined
 }
 
+/** Whose session the cookies, or the access token, are of. */
+export interface Ownership {
+  readonly active?: unknown
+  readonly session_id?: string
+  readonly csrf_token?: string
+  readonly expires_in?: number
+  readonly fresh?: boolean
+}
+
 export interface Transport {
   readonly platform: Platform
   /** The server's address. */
@@ -23,33 +33,43 @@ export interface Transport {
   readonly authUrl: string
   /** Whether refresh tokens are in a cookie. */
   readonly byCookie: boolean
+  /** The address that a path or a relative address of the application means. */
+  resolve(input: string | URL): string
   /**
    * The CSRF values that may be right, the likeliest first: what the server said last, then what
    * this page can read in the server's own cookies.
    */
   csrfValues(said?: string): readonly string[]
-  /** Whether the cookies show another session than the one with this CSRF value. */
-  isReplaced(said: string | undefined): boolean
+  /** The CSRF values in the server's own cookies; empty when the page cannot read them. */
+  readOwnCookies(): readonly string[]
   /**
    * The options of a request by cookie with which no redirect takes the CSRF header to another
    * origin: `Authorization` and cookies are removed then, a header like this one is not. A page
    * follows redirects within its own origin; one of another origin gets the redirect itself.
    */
   guardRedirects(method: string, withCookies: boolean): RequestInit
-  /** Adds the token, or the CSRF value, to the request. */
-  attach(request: Request, tokens: RequestTokens | null): Request
+  /** What a request of this method carries: the token, or the CSRF value. */
+  headers(method: string, tokens: RequestTokens | null): Record<string, string>
   /**
    * Posts to an auth route and reads the response. Throws `AuthClientError` for everything but
    * success.
+   *
+   * @param deadline in seconds
    */
-  post(path: string, body: object, tokens: RequestTokens | null): Promise<Readonly<Record<string, unknown>>>
+  post(path: string, body: object | null, tokens: RequestTokens | null, deadline?: number): Promise<Body>
+  /** Asks whose session it is. Empty when the server does not say. */
+  ask(tokens: RequestTokens | null): Promise<Ownership>
+  /** Why the browser did not keep the cookies, as far as a page can know. */
+  explainRefusal(): 'http' | 'third-party' | 'domain'
 }
 
+export const LOGIN = '/login'
+export const REFRESH = '/refresh'
 /** The one route that takes an access token. */
 export const STEP_UP = '/verify-password'
 export const LOGOUT = '/logout'
 
-type Body = Readonly<Record<string, unknown>>
+export type Body = Readonly<Record<string, unknown>>
 
 /** Whether a method changes nothing (RFC 9110 section 9.2.1). */
 export function isSafe(method: string): boolean {
@@ -80,65 +100,80 @@ function createCookieReader(cookie: string, base: URL, platform: Platform): () =
  */
 const MISSING = 'https://baseurl-is-missing.invalid'
 
-/** @throws {TypeError} for an address that is not a URL, and a timeout that is no plausible one */
-export function createTransport(options: AuthClientOptions, platform: Platform): Transport {
+/** The part of a host name that a site has in common, for most sites. */
+function toSite(host: string): string {
+  return host.split('.').slice(-2).join('.')
+}
+
+/** @throws {TypeError} for an address that is not a URL */
+export function createTransport(
+  options: AuthClientOptions,
+  platform: Platform,
+  note: Events['note'],
+): Transport {
   const { location } = platform
-  const { baseUrl = location ?? MISSING, basePath = '/auth', timeout = 10, csrf = {} } = options
-  const base = new URL(baseUrl, location)
+  const { baseUrl = location, basePath = '/auth', timeout = 10, csrf = {} } = options
   if (!(timeout > 0 && timeout <= 600)) throw new TypeError('Expected `timeout` to be seconds, at most 600')
-  const authUrl = base.origin + basePath
+  // A path alone has a meaning in a page only.
+  const base = new URL(baseUrl ?? '', location ?? (/^[^./]/.test(baseUrl ?? '') ? undefined : MISSING))
+  const prefix = options.baseUrl ? base.origin + base.pathname.replace(/\/$/, '') : base.origin
+  const authUrl = prefix + basePath
   const byCookie = (options.delivery ?? (location ? 'cookie' : 'body')) === 'cookie'
   const { cookie = 'csrf_token', header = 'X-CSRF-Token' } = csrf
-  const isOwn = Boolean(location?.startsWith(`${base.origin}/`))
+  const page = location ? new URL(location) : undefined
+  const isOwn = page?.origin === base.origin
   const readCookies = createCookieReader(cookie, base, platform)
   const csrfValues = (said?: string): string[] => [...new Set([said ?? '', ...readCookies()])].filter(Boolean)
 
-  const attach: Transport['attach'] = (request, tokens) => {
-    const { headers, method } = request
-    if (tokens?.access) headers.set('Authorization', `Bearer ${tokens.access}`)
-    else if (byCookie && !isSafe(method)) {
-      const [value] = csrfValues(tokens?.csrf)
-      if (value) headers.set(header, value)
-    }
-    return request
+  const headers: Transport['headers'] = (method, tokens) => {
+    if (tokens?.access) return { Authorization: `Bearer ${tokens.access}` }
+    const [value] = byCookie && !isSafe(method) ? csrfValues(tokens?.csrf) : []
+    return value ? { [header]: value } : {}
   }
-
   return {
     platform,
     base,
     authUrl,
     byCookie,
+    resolve: (input) =>
+      new URL(
+        options.baseUrl && !/^(\w[\w+.-]*:|\/\/)/.test(String(input))
+          ? `${prefix}/${String(input).replace(/^\//, '')}`
+          : input,
+        base,
+      ).href,
     csrfValues,
-    isReplaced: (said) => {
-      const read = readCookies()
-      return isOwn && Boolean(said && read[0]) && !read.includes(said as string)
-    },
+    readOwnCookies: () => (isOwn && byCookie ? csrfValues() : []),
     guardRedirects: (method, withCookies) => {
       if (!withCookies) return {}
       const guard: RequestInit = isOwn ? { mode: 'same-origin' } : { redirect: 'manual' }
       return { credentials: 'include', ...(!isSafe(method) && guard) }
     },
-    attach,
-    async post(path, body, tokens) {
-      const [, other] = csrfValues(tokens?.csrf)
-      try {
-        return await send(path, body, tokens)
-      } catch (error) {
-        // A step-up is for the user of this session only.
-        const mayTry = byCookie && other && path !== STEP_UP && isCsrf(error as AuthClientError)
-        if (!mayTry) throw error
-        return send(path, body, { csrf: other })
-      }
-    },
+    headers,
+    post: send,
+    ask: (tokens) => send('/session', null, byCookie ? null : tokens).catch(() => ({})),
+    explainRefusal: () =>
+      base.protocol === 'http:'
+        ? 'http'
+        : platform.isFramed || (page && toSite(page.hostname) !== toSite(base.hostname))
+          ? 'third-party'
+          : 'domain',
   }
 
-  async function send(path: string, body: object, tokens: RequestTokens | null): Promise<Body> {
+  async function send(
+    path: string,
+    body: object | null,
+    tokens: RequestTokens | null,
+    deadline = timeout,
+  ): Promise<Body> {
     const controller = new AbortController()
-    const stop = platform.after(timeout, () => controller.abort())
+    const stop = platform.after(deadline, () => controller.abort())
     const request = new Request(authUrl + path, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(body),
+      ...(body && {
+        method: 'POST',
+        body: JSON.stringify(body),
+      }),
+      headers: { 'Content-Type': 'application/json', ...headers(body ? 'POST' : 'GET', tokens) },
       redirect: 'error',
       signal: controller.signal,
       ...(byCookie && { credentials: 'include' }),
@@ -146,14 +181,17 @@ export function createTransport(options: AuthClientOptions, platform: Platform):
     let response: Response
     let text: string
     try {
-      response = await platform.fetch(attach(request, tokens))
+      response = await platform.fetch(request)
       text = await response.text()
     } catch (cause) {
+      note(path, 'unreachable')
       throw new AuthClientError('unreachable', { cause })
     } finally {
       stop()
     }
-    if (!response.ok) throw readFailure(response, text, true)
+    const failure = readFailure(response, text, true)
+    note(path, response.ok ? response.status : failure.code)
+    if (!response.ok) throw failure
     // Anything else between here and the server, such as a portal, may respond with 200.
     if (path === LOGOUT && response.status !== 204)
       throw new AuthClientError('response_invalid', { status: response.status })

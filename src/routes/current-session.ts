@@ -13,13 +13,14 @@ export async function showSession<C>(deps: RouteDependencies<C>, context: RouteC
     try {
       const found = await deps.auth.internals.requests.authenticate(context.port, requirement)
       if (found === null) continue
-      const { sid, csrf } = found.payload
+      const { sid, csrf, type, exp, fresh } = found.payload
       // Only whoever sends the cookies may read the value that belongs to them.
       const isByCookie = found.extracted.location === 'cookie'
       return toJsonResponse(200, {
         active: true,
         ...(sid !== undefined && { session_id: sid }),
         ...(isByCookie && csrf !== undefined && { csrf_token: csrf }),
+        ...(type === 'access' && { expires_in: Math.max(0, exp - Math.floor(deps.auth.now())), fresh: fresh === true }),
       })
     } catch (error) {
       // A token that is no good is no failure here: the next one may be.

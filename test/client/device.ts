@@ -21,6 +21,10 @@ export interface Device {
   drift(seconds: number): void
   /** Whether the network is away. */
   offline: boolean
+  /** Whether the browser keeps no cookies. */
+  refusesCookies: boolean
+  /** Tells all tabs of an event of the browser, such as `focus`. */
+  tell(event: string): void
   /** Letters on the channels reach the other tabs when this lets them. */
   deliver: (() => Promise<void>) | undefined
 }
@@ -63,6 +67,7 @@ export function openDevice(origin: Origin): Device {
   const storage = new Map<string, string>()
   const timers = new Set<{ at: number; run: () => void }>()
   const locks = createLocks()
+  const looks = new Set<(event: string) => void>()
   let skew = 0
   const id = Math.random()
   const device: Device = {
@@ -70,6 +75,10 @@ export function openDevice(origin: Origin): Device {
     storage,
     signedOut: [],
     offline: false,
+    refusesCookies: false,
+    tell: (event) => {
+      for (const look of looks) look(event)
+    },
     deliver: undefined,
     open: (options = {}) => {
       const client = createAuthClient({
@@ -134,6 +143,10 @@ export function openDevice(origin: Origin): Device {
         },
       }
     },
+    watch: (look) => {
+      looks.add(look)
+      return () => looks.delete(look)
+    },
     cookies: () => cookies(true),
     storage: () => ({
       getItem: (key) => storage.get(key) ?? null,
@@ -150,6 +163,7 @@ export function openDevice(origin: Origin): Device {
       const response = await fetch(request)
       for (const line of response.headers.getSetCookie()) {
         const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
+        if (device.refusesCookies) continue
         if (/; Max-Age=0(;|$)/.test(line)) jar.delete(name)
         else jar.set(name, value)
       }

@@ -58,6 +58,7 @@ function createDemo(auth: Auth): (request: Request) => Promise<Response> {
     ['/protected', guard.access()(echo)],
     ['/sensitive', guard.fresh()(echo)],
     ['/narrow', guard.token({ fresh: '50s', acr: 'gold' })(echo)],
+    ['/whoami', guard.access()(async (_, { sub }) => Response.json({ sub }))],
     ['/open', async (request) => echo(request)],
     ['/foreign-401', async () => Response.json({ message: 'no' }, { status: 401 })],
   ])

@@ -2,20 +2,19 @@
 import { describe, expect, it } from 'vitest'
 import { type AuthOptions, createAuth } from '../../src/index.ts'
 import { authRoutes } from '../../src/routes.ts'
-import type { SessionStore } from '../../src/stores/contract.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 
 const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
 
-function setUp(options: AuthOptions, store: SessionStore | null = memoryStore()) {
+function setUp(options: AuthOptions, store: ReturnType<typeof memoryStore> | null = memoryStore()) {
   let now = 1_700_000_000
   const auth = createAuth({
     secret: SECRET,
     clock: () => now,
     locations: ['header', 'cookie'],
-    ...(store && { sessions: { store } }),
     ...options,
-  })
+    ...(store && { sessions: { store } }),
+  } as AuthOptions)
   const handle = authRoutes(auth, {
     cors: { origins: ['https://page.example'] },
     verifyCredentials: ({ username }) => ({ subject: username }),
@@ -53,7 +52,8 @@ describe('the session of a request', () => {
     const { cookies, body } = await login('cookie')
     const [{ id = '' } = {}] = (await auth.sessions.list('ada')).map(({ sid }) => ({ id: sid }))
     const mine = { active: true, session_id: id, csrf_token: body['csrf_token'] }
-    expect(await ask({ cookie: cookies.join('; ') })).toEqual(mine)
+    const access = { ...mine, expires_in: 900, fresh: true }
+    expect(await ask({ cookie: cookies.join('; ') })).toEqual(access)
     const refreshOnly = cookies.filter((cookie) => !cookie.includes('access'))
     expect(await ask({ cookie: refreshOnly.join('; ') })).toEqual(mine)
     pass(1000)
@@ -66,7 +66,12 @@ describe('the session of a request', () => {
     const { login, ask, pass } = setUp(origins)
     const { body } = await login('body')
     const headers = { authorization: `Bearer ${body['access_token']}` }
-    expect(await ask(headers)).toEqual({ active: true, session_id: expect.any(String) })
+    expect(await ask(headers)).toMatchObject({
+      active: true,
+      session_id: expect.any(String),
+      expires_in: 900,
+    })
+    expect(await ask(headers)).not.toHaveProperty('csrf_token')
     expect(await ask({ authorization: `Bearer ${body['refresh_token']}` })).toEqual({ active: false })
     pass(1000)
     expect(await ask(headers)).toEqual({ active: false })
@@ -83,7 +88,7 @@ describe('the session of a request', () => {
     const csrf = { mode: 'origin', ...origins.csrf } as const
     const { login, ask } = setUp({ csrf }, null)
     const { cookies } = await login('cookie')
-    expect(await ask({ cookie: cookies.join('; ') })).toEqual({ active: true })
+    expect(await ask({ cookie: cookies.join('; ') })).toEqual({ active: true, expires_in: 900, fresh: true })
   })
 
   it('is for pages of accepted origins only, and has one method', async () => {
