@@ -44,6 +44,8 @@ export type {
   StepUpRequest,
 } from './client/options.ts'
 export type { Platform, TabChannel, TabLocks, TokenStorage } from './client/platform.ts'
+export type { CurrentUser, UserSource } from './client/user.ts'
+export { createUser } from './client/user.ts'
 
 /** The client of an application. Its functions need no `this`: you may pass them around. */
 export interface AuthClient {
@@ -81,8 +83,8 @@ export interface AuthClient {
    */
   readonly getToken: (options?: GetTokenOptions) => Promise<string | null>
   /**
-   * The headers that a request of this method carries, for what is not a fetch: `Authorization`, or
-   * with cookies the CSRF header on unsafe methods. Send it to `baseUrl` only, with credentials.
+   * The headers of a request with this method, for what is not a fetch: `Authorization`, or with
+   * cookies the CSRF header on unsafe methods. Send them to `baseUrl` only, with credentials.
    * Default `'GET'`.
    */
   readonly headers: (method?: string) => Promise<Record<string, string>>
@@ -91,9 +93,9 @@ export interface AuthClient {
   /** What the client knows of the user: the same object until something changes. */
   readonly state: AuthClientState
   /**
-   * Resolves to `state` as soon as it is known whether a user is signed in. With cookies and nothing
-   * in storage it asks the server; when that is out of reach it resolves to `unknown`. Never
-   * rejects.
+   * Resolves to `state` as soon as it is known whether a user is signed in. With cookies and
+   * nothing in storage it asks the server; when that is out of reach it resolves to `unknown`.
+   * Never rejects.
    */
   readonly ready: Promise<AuthClientState>
   /** Calls back after each change of `state`. Returns a function that ends this. */

@@ -1,7 +1,7 @@
 /**
  * Entry point `tokenwright/react`: the client of `tokenwright/client` in React 18 or later (tested
- * with 19), as one provider and two hooks. It renders nothing: the dialog is the application's. On
- * a server it runs too, with the status `unknown`.
+ * with 19), as a provider, hooks, and two components that show their children or not. The dialog is
+ * the application's. On a server it runs too, with the state that the server gives, or `unknown`.
  */
 import {
   createContext,
@@ -10,17 +10,35 @@ import {
   type ReactNode,
   useContext,
   useEffect,
+  useMemo,
   useState,
   useSyncExternalStore,
 } from 'react'
-import type { AuthClient, AuthClientError, AuthClientState, StepUpRequest } from './client.ts'
+import type { AuthClient, AuthClientError, AuthClientState, CurrentUser, StepUpRequest } from './client.ts'
 
 /** The props of `AuthProvider`. */
 export interface AuthProviderProps {
   /** The client, created once at module scope. */
   readonly client: AuthClient
+  /**
+   * What the server knows of the user, so that its page and the first one here show the same. It
+   * counts until the client knows better. Default: `unknown`.
+   */
+  readonly initialState?: AuthClientState | undefined
   /** The components that may use it. */
   readonly children?: ReactNode
+}
+
+/** The props of `SignedIn` and `SignedOut`. */
+export interface SignedProps {
+  /** What is shown. */
+  readonly children?: ReactNode
+}
+
+/** What `useAuth` takes. */
+export interface UseAuthOptions {
+  /** Suspends until it is known whether a user is signed in. Default false. */
+  readonly suspense?: boolean
 }
 
 /** What `useAuth` returns: the state, and the client for everything else. */
@@ -41,29 +59,65 @@ export interface StepUpDialog {
   readonly cancel: () => void
 }
 
-const Context = createContext<AuthClient | null>(null)
+interface Provided {
+  readonly client: AuthClient
+  readonly initialState: AuthClientState
+}
+
+const Context = createContext<Provided | null>(null)
+
+const UNKNOWN: AuthClientState = { status: 'unknown', expiresAt: null, fresh: false, login: null }
 
 /** Provides a client to the components inside. */
-export const AuthProvider: FunctionComponent<AuthProviderProps> = ({ client, children }) =>
-  createElement(Context.Provider, { value: client }, children)
+export const AuthProvider: FunctionComponent<AuthProviderProps> = ({
+  client,
+  initialState = UNKNOWN,
+  children,
+}) => {
+  const value = useMemo(() => ({ client, initialState }), [client, initialState])
+  return createElement(Context.Provider, { value }, children)
+}
 
-/** The state on a server. */
-const UNKNOWN: AuthClientState = { status: 'unknown', expiresAt: null, fresh: false, login: null }
+/** The clients that need not be waited for: known, or out of reach of their servers. */
+const settled = new WeakSet<AuthClient>()
 
 /**
  * The client and its state. The component renders again when the state changes.
  *
  * @throws {Error} outside an `AuthProvider`
  */
-export function useAuth(): AuthValue {
-  const auth = useContext(Context)
-  if (auth === null) throw new Error('useAuth() needs an <AuthProvider>')
+export function useAuth({ suspense = false }: UseAuthOptions = {}): AuthValue {
+  const provided = useContext(Context)
+  if (provided === null) throw new Error('useAuth() needs an <AuthProvider>')
+  const { client: auth, initialState } = provided
   const state = useSyncExternalStore(
     auth.subscribe,
-    () => auth.state,
-    () => UNKNOWN,
+    () => (auth.state.status === 'unknown' ? initialState : auth.state),
+    () => initialState,
   )
+  if (suspense && state.status === 'unknown' && !settled.has(auth))
+    throw auth.ready.then(() => settled.add(auth))
   return { ...state, auth }
+}
+
+/** Shows its children while a user is signed in. */
+export const SignedIn: FunctionComponent<SignedProps> = ({ children }) =>
+  useAuth().status === 'signed-in' ? children : null
+
+/** Shows its children while no user is signed in, and it is known that none is. */
+export const SignedOut: FunctionComponent<SignedProps> = ({ children }) =>
+  useAuth().status === 'signed-out' ? children : null
+
+/**
+ * The user of `createUser`: null when no one is signed in, undefined while it is loaded. The
+ * component renders again when it changes.
+ */
+export function useUser<U>(user: CurrentUser<U>): U | null | undefined {
+  return useSyncExternalStore(
+    user.subscribe,
+    () => user.current,
+    () => undefined,
+  )
 }
 
 interface OpenDialog {

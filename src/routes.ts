@@ -162,8 +162,8 @@ type Methods = Readonly<Record<string, Route>>
 /**
  * Creates the routes of one application: `POST {base}/login`, `/refresh`, `/verify-password`,
  * `/logout`, `GET {base}/session`, with a session store `POST {base}/ticket`, `GET` and
- * `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Any other path is a 404, any
- * other method a 405, in the form of all errors.
+ * `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Any
+ * other path is a 404, any other method a 405, in the form of all errors.
  *
  * It checks the origin of every POST and DELETE, login included. It limits how often passwords are
  * tried, by account and by address.

@@ -12,9 +12,9 @@ import type { ErrorCode } from '../errors.ts'
  * - `unreachable`: no response came, or not in time
  * - `signed_out`: there is no session any more
  * - `step_up_cancelled`: the user did not prove who they are
- * - `cookies_refused`: the login was right, and the browser did not keep its cookies; the `cause` is
- *   `'http'` (they need HTTPS), `'third-party'` (the page is in a frame, or of another site) or
- *   `'domain'` (their domain, or the user's settings)
+ * - `cookies_refused`: the login was right, and the browser did not keep its cookies. The `cause`
+ *   is `'http'` (they require HTTPS), `'third-party'` (the page is in a frame, or of another site)
+ *   or `'domain'` (their domain, or the user's settings)
  * - `response_invalid`: an auth route responded with 200 and no tokens
  * - `http_<status>`: the response had no code
  */

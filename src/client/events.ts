@@ -5,15 +5,15 @@
 import type { AuthClientEvents } from './options.ts'
 
 /** The named events, and any change of the state. */
-interface Heard extends AuthClientEvents {
+interface AllEvents extends AuthClientEvents {
   readonly change: undefined
 }
 
 export interface Events {
   /** Calls back at each event of that name. Returns a function that ends this. */
-  on<E extends keyof Heard>(name: E, listener: (detail: Heard[E]) => void): () => void
+  on<E extends keyof AllEvents>(name: E, listener: (detail: AllEvents[E]) => void): () => void
   /** Tells of an event. Returns whether anyone listens. */
-  emit<E extends keyof Heard>(name: E, detail: Heard[E]): boolean
+  emit<E extends keyof AllEvents>(name: E, detail: AllEvents[E]): boolean
   /** Prints a decision. */
   note(...words: readonly unknown[]): void
   /** Removes all listeners. */
@@ -29,15 +29,15 @@ export function createEvents(debug: boolean | undefined): Events {
       return () => void listeners.delete(entry)
     },
     emit(name, detail) {
-      let isHeard = false
+      let hasListener = false
       for (const [wanted, listener] of listeners)
         if (wanted === name) {
-          isHeard = true
+          hasListener = true
           // In a microtask, so that an error of a listener is reported as its own and stops nothing
           // here.
           queueMicrotask(() => listener(detail as never))
         }
-      return isHeard
+      return hasListener
     },
     note: (...words) => debug && console.info('tokenwright:', ...words),
     clear: () => listeners.clear(),

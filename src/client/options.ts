@@ -82,7 +82,7 @@ export interface ClientCredentials {
   readonly password: string
 }
 
-/** What the client tells with `on`. All tabs hear of all but `step-up`. */
+/** What the client tells with `on`, in all tabs; `step-up` in the one that is asked. */
 export interface AuthClientEvents {
   /** A user is signed in: by a login here or in another tab, or found when the page was loaded. */
   readonly 'signed-in': AuthClientState

@@ -14,13 +14,13 @@ const MAX_DEADLINE = 60
 
 /**
  * Sends until a response comes, three times at most. Within the overlap the server returns the same
- * successor to each, and later too while nobody has used it.
+ * successor to each, and later too while no one has used it.
  *
  * @param send takes its deadline, in seconds
  */
 export type Retry = (send: (deadline: number) => Promise<unknown>) => Promise<void>
 
-/** @param timeout the first deadline, in seconds; it doubles each time that no response came in time */
+/** @param timeout the first deadline, in seconds; it doubles when no response comes in time */
 export function createRetry(after: Platform['after'], timeout: number): Retry {
   let deadline = timeout
   return async (send) => {

@@ -27,8 +27,8 @@ interface Failure {
 /** The longest time for which a failure stops the next refresh, in seconds, whatever it says. */
 const MAX_WAIT = 60
 
-/** An id of the session with this CSRF value, the same in all tabs. It does not give the value away. */
-export function toLogin(csrf: string | undefined): string | undefined {
+/** An id of the session with this CSRF value, equal in all tabs. It does not reveal the value. */
+export function toLoginId(csrf: string | undefined): string | undefined {
   return csrf?.slice(0, 6)
 }
 

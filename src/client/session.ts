@@ -14,13 +14,13 @@ import { AuthClientError, isCsrf, isEnd, isStale, toRefused, toSignedOut } from 
 import type { Events } from './events.ts'
 import type { AuthClientState, ClientCredentials, LoginResponse, SignOutReason } from './options.ts'
 import { createRetry, type Retry } from './retry.ts'
-import { SessionState, type TabMessage, toLogin } from './session-state.ts'
+import { SessionState, type TabMessage, toLoginId } from './session-state.ts'
 import type { TokenPersistence, Tokens } from './storage.ts'
 import { type Tabs, toId } from './tabs.ts'
 import { type Body, LOGIN, LOGOUT, REFRESH, STEP_UP, type Transport } from './transport.ts'
 
 /** What a session builds on. */
-export interface SessionDependencies {
+export interface ClientSessionDependencies {
   readonly transport: Transport
   readonly persistence: TokenPersistence
   readonly events: Events
@@ -50,13 +50,13 @@ export class Session extends SessionState {
   readonly #retry: Retry
   #refreshing: Promise<void> | undefined
   #ready: Promise<AuthClientState> | undefined
-  /** The readable cookies about which the server was asked, or that were left by a session that ended. */
+  /** The readable cookies about which the server was asked, or which an ended session has left. */
   #seen = ''
   /** When the server last said whose session it is. */
   #askedAt = 0
   #looking: Promise<void> | undefined
 
-  constructor({ transport, persistence, events, timeout, join }: SessionDependencies) {
+  constructor({ transport, persistence, events, timeout, join }: ClientSessionDependencies) {
     super(events, transport.platform)
     this.#transport = transport
     this.#persistence = persistence
@@ -199,7 +199,7 @@ export class Session extends SessionState {
     this.#seen = values.join()
     // With several values only the server knows which is its own.
     const csrf = values[1] ? undefined : values[0]
-    this.setTokens({ csrf, life: 0, fresh: false, login: toLogin(csrf) ?? '', ...tokens, expiresAt: 0 })
+    this.setTokens({ csrf, life: 0, fresh: false, login: toLoginId(csrf) ?? '', ...tokens, expiresAt: 0 })
   }
 
   /** Looks again at what may have changed while this page was away. */
@@ -222,7 +222,7 @@ export class Session extends SessionState {
   }
 
   /**
-   * Asks the server whose session it is. Its answer ends none: that takes a refused refresh.
+   * Asks the server whose session it is. Its response ends none: that takes a refused refresh.
    *
    * @returns whether the session seems to be over
    */
@@ -238,7 +238,7 @@ export class Session extends SessionState {
     if (!active) this.setTokens(null)
     else if (byCookie && csrf !== tokens?.csrf) {
       const expiresAt = this.platform.now() + life
-      const found = { csrf, expiresAt, life, fresh, login: toLogin(csrf) ?? toId() }
+      const found = { csrf, expiresAt, life, fresh, login: toLoginId(csrf) ?? toId() }
       await this.#persistence.write(found)
       this.setTokens(found)
     }
@@ -304,7 +304,7 @@ export class Session extends SessionState {
       life,
       fresh: path !== REFRESH,
       // All tokens of a session have one CSRF value: with another one this is another session.
-      login: toLogin(csrf) ?? ((path !== LOGIN && own?.login) || toId()),
+      login: toLoginId(csrf) ?? ((path !== LOGIN && own?.login) || toId()),
     }
     this.failure = undefined
     this.#askedAt = this.platform.now()
@@ -325,7 +325,7 @@ export class Session extends SessionState {
   #signOut(reason: SignOutReason): void {
     const { tokens } = this
     this.#seen = this.#transport.csrfValues().join()
-    // A cookie of somebody else's is no user who was signed in here.
+    // A cookie of another program is no user who was signed in here.
     const wasIn = tokens && (tokens.life || reason !== 'token_missing')
     this.setTokens(null, wasIn ? reason : undefined)
   }

@@ -28,6 +28,9 @@ const ANNOUNCED_FOR = 5
 /** Seconds to wait for an announced message; its tab may be gone. */
 const MESSAGE_TIMEOUT = 1
 
+/** How many ids of messages are remembered. */
+const REMEMBERED = 50
+
 /** What goes over the channel: a message, or without one the request to send that message again. */
 interface TabEnvelope<M> {
   readonly id: string
@@ -44,7 +47,6 @@ export function openTabs<M>(
   { locks, open, after }: Partial<Platform> & Pick<Platform, 'after'>,
   onMessage: (message: M) => void,
 ): Tabs<M> {
-  let channel = openChannel(open, name)
   const known = new Map<string, (() => void) | true>()
   let last: TabEnvelope<M> | undefined
   // Ends the announcement of our last message: the others should ask for the newest one, ours or
@@ -52,26 +54,20 @@ export function openTabs<M>(
   let withdraw: (() => void) | undefined
   const lock = createLock(name, { locks, after })
 
-  const post = (envelope: TabEnvelope<M>): void => {
-    try {
-      channel?.postMessage(envelope)
-    } catch {
-      // Denied after all.
-      channel = undefined
-    }
-  }
   const take = ({ id, message }: TabEnvelope<M>): void => {
     const waiting = known.get(id)
     if (message === undefined) {
-      if (id === last?.id) post(last)
+      if (id === last?.id) channel?.postMessage(last)
     } else if (waiting !== true) {
+      // Only ids of the last seconds are ever asked for.
+      if (known.size > REMEMBERED) known.clear()
       known.set(id, true)
       withdraw?.()
       onMessage(message)
       waiting?.()
     }
   }
-  if (channel) channel.onmessage = ({ data }) => take(data as TabEnvelope<M>)
+  let channel = openChannel(open, name, (data) => take(data as TabEnvelope<M>))
 
   /** Asks for one message and waits for it. */
   const receive = (id: string): Promise<void> =>
@@ -81,7 +77,7 @@ export function openTabs<M>(
         stop()
         resolve()
       })
-      post({ id })
+      channel?.postMessage({ id })
     })
 
   /** Waits for what other tabs published before we got the lock, a second at most. */
@@ -101,7 +97,7 @@ export function openTabs<M>(
       const id = toId()
       known.set(id, true)
       last = { id, message }
-      post(last)
+      channel?.postMessage(last)
       if (!channel || !locks) return
       await new Promise<void>((resolve) => {
         const announce = (): Promise<void> => {
@@ -117,22 +113,35 @@ export function openTabs<M>(
       })
     },
     close() {
-      try {
-        channel?.close()
-      } catch {
-        // Denied: there is nothing to close.
-      }
+      channel?.close()
       // Work that goes on after this is this tab's alone.
       channel = undefined
     },
   }
 }
 
-function openChannel(open: Platform['open'], name: string): TabChannel | undefined {
+/** Opens a channel whose functions throw nothing. */
+function openChannel(
+  open: Platform['open'],
+  name: string,
+  onData: (data: unknown) => void,
+): Pick<TabChannel, 'postMessage' | 'close'> | undefined {
   try {
     const channel = open?.(name)
-    channel?.unref?.()
-    return channel
+    if (!channel) return undefined
+    channel.onmessage = ({ data }) => onData(data)
+    channel.unref?.()
+    const attempt = (run: () => void): void => {
+      try {
+        run()
+      } catch {
+        // Denied after all: this tab is alone.
+      }
+    }
+    return {
+      postMessage: (message) => attempt(() => channel.postMessage(message)),
+      close: () => attempt(() => channel.close()),
+    }
   } catch {
     // Denied, as where cookies are blocked: this tab is alone.
     return undefined

@@ -3,6 +3,7 @@
  * `Authorization` header, or with cookies the CSRF header on unsafe methods. Redirects of auth
  * routes are refused: they would send a password or a refresh token on in the body.
  */
+import { openAddress } from './address.ts'
 import { AuthClientError, readFailure, readObject } from './client-error.ts'
 import type { Events } from './events.ts'
 import type { AuthClientOptions } from './options.ts'
@@ -48,7 +49,7 @@ export interface Transport {
    * follows redirects within its own origin; one of another origin gets the redirect itself.
    */
   guardRedirects(method: string, withCookies: boolean): RequestInit
-  /** What a request of this method carries: the token, or the CSRF value. */
+  /** The headers of a request with this method: the token, or the CSRF value. */
   headers(method: string, tokens: RequestTokens | null): Record<string, string>
   /**
    * Posts to an auth route and reads the response. Throws `AuthClientError` for everything but
@@ -94,34 +95,18 @@ function createCookieReader(cookie: string, base: URL, platform: Platform): () =
   }
 }
 
-/**
- * The address outside a page where none is given, so that a client can be created while a server
- * renders. It never resolves (RFC 6761 section 6.4), and says in the cause what is missing.
- */
-const MISSING = 'https://baseurl-is-missing.invalid'
-
-/** The part of a host name that a site has in common, for most sites. */
-function toSite(host: string): string {
-  return host.split('.').slice(-2).join('.')
-}
-
-/** @throws {TypeError} for an address that is not a URL */
+/** @throws {TypeError} for an address that is not a URL, and a timeout that is no plausible one */
 export function createTransport(
   options: AuthClientOptions,
   platform: Platform,
   note: Events['note'],
 ): Transport {
-  const { location } = platform
-  const { baseUrl = location, basePath = '/auth', timeout = 10, csrf = {} } = options
+  const { basePath = '/auth', timeout = 10, csrf = {}, delivery } = options
   if (!(timeout > 0 && timeout <= 600)) throw new TypeError('Expected `timeout` to be seconds, at most 600')
-  // A path alone has a meaning in a page only.
-  const base = new URL(baseUrl ?? '', location ?? (/^[^./]/.test(baseUrl ?? '') ? undefined : MISSING))
-  const prefix = options.baseUrl ? base.origin + base.pathname.replace(/\/$/, '') : base.origin
+  const { base, prefix, isOwn, resolve, explainRefusal } = openAddress(options.baseUrl, platform)
   const authUrl = prefix + basePath
-  const byCookie = (options.delivery ?? (location ? 'cookie' : 'body')) === 'cookie'
+  const byCookie = (delivery ?? (platform.location ? 'cookie' : 'body')) === 'cookie'
   const { cookie = 'csrf_token', header = 'X-CSRF-Token' } = csrf
-  const page = location ? new URL(location) : undefined
-  const isOwn = page?.origin === base.origin
   const readCookies = createCookieReader(cookie, base, platform)
   const csrfValues = (said?: string): string[] => [...new Set([said ?? '', ...readCookies()])].filter(Boolean)
 
@@ -135,13 +120,7 @@ export function createTransport(
     base,
     authUrl,
     byCookie,
-    resolve: (input) =>
-      new URL(
-        options.baseUrl && !/^(\w[\w+.-]*:|\/\/)/.test(String(input))
-          ? `${prefix}/${String(input).replace(/^\//, '')}`
-          : input,
-        base,
-      ).href,
+    resolve,
     csrfValues,
     readOwnCookies: () => (isOwn && byCookie ? csrfValues() : []),
     guardRedirects: (method, withCookies) => {
@@ -152,12 +131,7 @@ export function createTransport(
     headers,
     post: send,
     ask: (tokens) => send('/session', null, byCookie ? null : tokens).catch(() => ({})),
-    explainRefusal: () =>
-      base.protocol === 'http:'
-        ? 'http'
-        : platform.isFramed || (page && toSite(page.hostname) !== toSite(base.hostname))
-          ? 'third-party'
-          : 'domain',
+    explainRefusal,
   }
 
   async function send(

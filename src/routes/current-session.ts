@@ -1,8 +1,8 @@
 /**
  * `GET /session`: whether the tokens of a request are good now, and of which session. It changes
- * nothing: the access token stays fresh, no refresh token rotates. A page asks after a login whether
- * the browser kept the cookies, and when it comes back whether it still shows the user to whom they
- * belong.
+ * nothing: the access token stays fresh, no refresh token rotates. A page asks after a login
+ * whether the browser kept the cookies, and when it comes back whether it still shows the user to
+ * whom they belong.
  */
 import { isAuthError } from '../errors.ts'
 import { type RouteContext, type RouteDependencies, toJsonResponse } from './context.ts'
@@ -20,7 +20,10 @@ export async function showSession<C>(deps: RouteDependencies<C>, context: RouteC
         active: true,
         ...(sid !== undefined && { session_id: sid }),
         ...(isByCookie && csrf !== undefined && { csrf_token: csrf }),
-        ...(type === 'access' && { expires_in: Math.max(0, exp - Math.floor(deps.auth.now())), fresh: fresh === true }),
+        ...(type === 'access' && {
+          expires_in: Math.max(0, exp - Math.floor(deps.auth.now())),
+          fresh: fresh === true,
+        }),
       })
     } catch (error) {
       // A token that is no good is no failure here: the next one may be.

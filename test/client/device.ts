@@ -11,6 +11,8 @@ import type { Origin } from './origin.ts'
 export interface Device {
   readonly jar: Map<string, string>
   readonly storage: Map<string, string>
+  /** What its tabs use of it. */
+  readonly platform: Partial<Platform>
   /** Opens a tab. */
   open(options?: AuthClientOptions): AuthClient
   /** What `onSignedOut` was called with, over all tabs. */
@@ -71,6 +73,9 @@ export function openDevice(origin: Origin): Device {
   let skew = 0
   const id = Math.random()
   const device: Device = {
+    get platform() {
+      return platform
+    },
     jar,
     storage,
     signedOut: [],

@@ -55,7 +55,7 @@ describe.each(WAYS)('tokens in $way', ({ options, client: settings }) => {
     ])
   })
 
-  it('an event is heard no more after its listener has left, and an error of one stops nothing', async () => {
+  it('a listener that has left is called no more, and an error of one stops nothing', async () => {
     const { auth } = await start()
     const heard: string[] = []
     const uncaught: unknown[] = []
@@ -96,7 +96,7 @@ describe.each(WAYS)('tokens in $way', ({ options, client: settings }) => {
     await expect(auth.getToken({ minValidity: 10 })).resolves.not.toThrow()
   })
 
-  it('headers are those that a request of the method carries', async () => {
+  it('headers are those of a request with that method', async () => {
     const { origin, device, auth } = await start()
     expect(await auth.headers('POST')).toEqual({})
     await auth.login(ADA)
@@ -312,7 +312,7 @@ describe('ready', () => {
     expect(device.signedOut).toEqual(['logout'])
   })
 
-  it('is unknown, and not for ever, when the server is out of reach', async () => {
+  it('is unknown, and not without limit, when the server is out of reach', async () => {
     const origin = await startOrigin()
     const device = openDevice(origin)
     device.offline = true

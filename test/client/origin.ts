@@ -20,6 +20,8 @@ export interface Origin {
   readonly auth: Auth
   /** What came, as `METHOD /path`. */
   readonly seen: string[]
+  /** The orders that were carried out, by id. */
+  readonly orders: string[]
   /** The headers of what came. */
   readonly headers: Headers[]
   /** The clock of the server and of the clients, in epoch seconds. */
@@ -50,8 +52,13 @@ async function listen(server: Server): Promise<string> {
 }
 
 /** Answers of the routes that are no auth routes. */
-function createDemo(auth: Auth): (request: Request) => Promise<Response> {
+function createDemo(auth: Auth, orders: string[]): (request: Request) => Promise<Response> {
   const guard = guards(auth)
+  const takeOrder = async (request: Request) => {
+    const id = new URL(request.url).searchParams.get('id') ?? ''
+    if (request.method === 'POST') orders.push(id)
+    return Response.json({ order: id })
+  }
   const echo = async (request: Request) =>
     Response.json({ body: await request.text(), token: request.headers.get('authorization') })
   const routes = new Map<string, (request: Request) => Promise<Response>>([
@@ -59,6 +66,8 @@ function createDemo(auth: Auth): (request: Request) => Promise<Response> {
     ['/sensitive', guard.fresh()(echo)],
     ['/narrow', guard.token({ fresh: '50s', acr: 'gold' })(echo)],
     ['/whoami', guard.access()(async (_, { sub }) => Response.json({ sub }))],
+    ['/orders', guard.access()(takeOrder)],
+    ['/fresh-orders', guard.fresh()(takeOrder)],
     ['/open', async (request) => echo(request)],
     ['/foreign-401', async () => Response.json({ message: 'no' }, { status: 401 })],
   ])
@@ -70,7 +79,12 @@ function createDemo(auth: Auth): (request: Request) => Promise<Response> {
 
 /** Starts one. */
 export async function startOrigin(options: Partial<AuthOptions> = {}): Promise<Origin> {
-  const origin = { now: 1_900_000_000, seen: [] as string[], headers: [] as Headers[] }
+  const origin = {
+    now: 1_900_000_000,
+    seen: [] as string[],
+    headers: [] as Headers[],
+    orders: [] as string[],
+  }
   const auth = createAuth({
     ...OPTIONS,
     sessions: { store: memoryStore(), jitter: 0 },
@@ -81,14 +95,17 @@ export async function startOrigin(options: Partial<AuthOptions> = {}): Promise<O
     delivery: 'body',
     verifyCredentials: ({ username, password }) => (password === 'right' ? { subject: username } : null),
   })
-  const demo = createDemo(auth)
+  const demo = createDemo(auth, origin.orders)
   const handle = toNodeHandler((request, info) =>
     new URL(request.url).pathname.startsWith('/auth/') ? routes(request, info) : demo(request),
   )
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
     self.seen.push(`${request.method} ${pathname}`)
-    const seen = new Request(`http://localhost${request.url}`, { headers: request.headers as never })
+    const seen = new Request(`http://localhost${request.url}`, {
+      headers: request.headers as never,
+      method: request.method ?? 'GET',
+    })
     self.headers.push(seen.headers)
     void (async () => {
       const fault = await self.fault(seen)

@@ -142,7 +142,7 @@ describe.each(PLACES)('$place', ({ server, page }) => {
   })
 })
 
-it('a tab without channels hears of a login and a logout by its storage', async () => {
+it('a tab without channels learns of a login and a logout by its storage', async () => {
   const origin = await startOrigin()
   const device = openDevice(origin)
   const platform = { open: undefined, locks: undefined }

@@ -2,13 +2,14 @@
  * The React door with the real React: on a server by `react-dom/server`, and as a page in Chromium against the reference server.
  */
 
+import { Writable } from 'node:stream'
 import type { Browser } from 'playwright-core'
-import { createElement } from 'react'
-import { renderToString } from 'react-dom/server'
+import { createElement, Suspense } from 'react'
+import { renderToPipeableStream, renderToString } from 'react-dom/server'
 import { rolldown } from 'rolldown'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createAuthClient } from '../../src/client.ts'
-import { AuthProvider, useAuth } from '../../src/react.ts'
+import { createAuthClient, createUser } from '../../src/client.ts'
+import { AuthProvider, SignedIn, SignedOut, useAuth, useUser } from '../../src/react.ts'
 import { ROOT, startServer } from '../server/process.ts'
 import { CHROMIUM, launch } from './chromium.ts'
 
@@ -20,6 +21,41 @@ it('renders on a server, where no user is known', () => {
     '<p>unknown</p>',
   )
   expect(() => renderToString(createElement(Status))).toThrow('useAuth() needs an <AuthProvider>')
+})
+
+it('renders on a server what the server knows', () => {
+  const client = createAuthClient()
+  const initialState = { status: 'signed-in', expiresAt: 0, fresh: false, login: 'x' } as const
+  const parts = [SignedIn, SignedOut].map((part, key) => createElement(part, { key }, `${key}`))
+  const render = (props: object) => renderToString(createElement(AuthProvider, { client, ...props }, parts))
+  expect(render({ initialState })).toBe('0')
+  expect(render({ initialState: { ...initialState, status: 'signed-out' } })).toBe('1')
+  expect(render({})).toBe('')
+  const user = createUser(client, async () => ({ name: 'ada' }))
+  const User = () => createElement('p', null, useUser(user)?.name ?? 'nobody')
+  expect(renderToString(createElement(User))).toBe('<p>nobody</p>')
+})
+
+it('suspends until it is known, once', async () => {
+  const client = createAuthClient()
+  const Waiting = () => createElement('p', null, useAuth({ suspense: true }).status)
+  const html = await new Promise<string>((resolve, reject) => {
+    let text = ''
+    const sink = new Writable({
+      write: (chunk, _, done) => {
+        text += chunk
+        done()
+      },
+      final: (done) => {
+        resolve(text)
+        done()
+      },
+    })
+    const inside = createElement(Suspense, { fallback: 'wait' }, createElement(Waiting))
+    const tree = createElement(AuthProvider, { client }, inside)
+    const { pipe } = renderToPipeableStream(tree, { onAllReady: () => void pipe(sink), onError: reject })
+  })
+  expect(html).toContain('unknown')
 })
 
 /** An application of the two hooks. */

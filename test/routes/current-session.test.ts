@@ -77,7 +77,7 @@ describe('the session of a request', () => {
     expect(await ask(headers)).toEqual({ active: false })
   })
 
-  it('is none without a token, and with one that is no good', async () => {
+  it('is not there without a token, and with one that is no good', async () => {
     const { ask } = setUp(origins)
     expect(await ask()).toEqual({ active: false })
     expect(await ask({ authorization: 'Bearer nonsense' })).toEqual({ active: false })
