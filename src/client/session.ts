@@ -215,8 +215,9 @@ export class Session extends SessionState {
     if (stored && (stored.login !== own?.login || isNewer)) this.setTokens(stored)
     this.#checkCookies()
     const age = this.platform.now() - this.#askedAt
-    // A clock that was set back must not stop it.
-    if (event === 'storage' || (age >= 0 && age < COMING_BACK)) return
+    // A clock that was set back must not stop it, and other cookies are a reason to ask at once.
+    const isEarly = age >= 0 && age < COMING_BACK && this.tokens?.expiresAt !== 0
+    if (event === 'storage' || isEarly) return
     const { tokens } = this
     if (await this.#ask()) await this.refresh(tokens).catch(() => undefined)
   }

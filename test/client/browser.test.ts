@@ -261,6 +261,84 @@ describe.runIf(CHROMIUM !== undefined)('the client in a browser', () => {
     expect(seen).toEqual([undefined, undefined])
   })
 
+  it.each(['a tab that it cannot reach', 'a plain request'])(
+    'acts for no other user who signed in by %s, and shows that one when it comes back',
+    async (by) => {
+      const { url } = await startServer()
+      const visitor = await visit(browser, url)
+      await visitor.context.addInitScript(() => {
+        Object.assign(globalThis, { BroadcastChannel: undefined })
+      })
+      const page = await visitor.open()
+      await signIn(page)
+      const first = await page.evaluate(() => (globalThis as unknown as Tab).auth.state.login)
+      if (by === 'a plain request')
+        await page.evaluate(async () => {
+          const body = JSON.stringify({ username: 'admin', password: 'admin', delivery: 'cookie' })
+          await fetch('/auth/login', {
+            method: 'POST',
+            body,
+            headers: { 'Content-Type': 'application/json' },
+          })
+        })
+      else await signIn(await visitor.open(), 'admin')
+      const before = visitor.count('/change-password')
+      expect(await callFrom(page, '/change-password', 1, 'POST')).toEqual(['signed_out'])
+      expect(visitor.count('/change-password')).toBe(before)
+      const second = await page.evaluate(() => (globalThis as unknown as Tab).auth.state.login)
+      expect(second).not.toBe(first)
+      // The other way round, and now the page only comes back.
+      await page.evaluate(async () => {
+        const body = JSON.stringify({ username: 'test', password: 'test', delivery: 'cookie' })
+        await fetch('/auth/login', { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })
+        const { dispatchEvent, PageTransitionEvent } = globalThis as unknown as {
+          dispatchEvent(event: Event): void
+          PageTransitionEvent: new (type: string, init: { persisted: boolean }) => Event
+        }
+        dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
+      })
+      await page.waitForFunction((login) => (globalThis as unknown as Tab).auth.state.login !== login, second)
+      expect(await callFrom(page, '/protected')).toEqual([200])
+      expect(await signOuts(page)).toEqual([])
+    },
+  )
+
+  it('a logout in a tab that it cannot reach is seen by its storage', async () => {
+    const { url } = await startServer()
+    const visitor = await visit(browser, url)
+    await visitor.context.addInitScript(() => {
+      Object.assign(globalThis, { BroadcastChannel: undefined })
+    })
+    const pages = [await visitor.open(), await visitor.open()]
+    await signIn(pages[0]!)
+    for (const page of pages) await until(page, 'signed-in')
+    await pages[1]!.evaluate(() => (globalThis as unknown as Tab).auth.logout())
+    for (const page of pages) await until(page, 'signed-out')
+    expect(await Promise.all(pages.map(signOuts))).toEqual([['logout'], ['logout']])
+  })
+
+  it('cookies that the browser blocks are told at the login', async () => {
+    const { url } = await startServer()
+    const visitor = await visit(browser, url)
+    const page = await visitor.open()
+    // Over HTTP no browser takes cookies for HTTPS, but from this machine; so they are dropped here.
+    await visitor.context.route(`${url}/auth/login`, async (route) => {
+      const response = await route.fetch()
+      await visitor.context.clearCookies()
+      const headers = Object.fromEntries(
+        Object.entries(response.headers()).filter(([name]) => name !== 'set-cookie'),
+      )
+      await route.fulfill({ status: response.status(), headers, body: await response.text() })
+      await visitor.context.clearCookies()
+    })
+    const login = page.evaluate(() =>
+      (globalThis as unknown as Tab).auth
+        .login({ username: 'test', password: 'test' })
+        .then(String, ({ code, cause }) => [code, cause]),
+    )
+    expect(await login).toEqual(['cookies_refused', 'http'])
+  })
+
   if (PROVE)
     it('twenty tabs with fifty calls: one refresh, and a sign-out that all see (REF-16)', async () => {
       const { visitor, pages } = await start(20)
