@@ -11,8 +11,9 @@ import type { Session } from './session.ts'
 /** The target of a call. */
 type Target = Pick<Call, 'path'>
 
-/** The route that the client calls without being asked. */
+/** The routes that the client calls without being asked. */
 export const REFRESH_PATH = '/auth/refresh'
+const SESSION_PATH = '/auth/session'
 
 /** The results of one action, by path. */
 export interface Recorder {
@@ -42,7 +43,8 @@ export function createRecorder(session: Session): Recorder {
   /** Why the client sends this, if no user asked for it. */
   const toNote = ({ path }: Call): string | undefined => {
     if (results.has(path) && path === started?.path) return 'repeated automatically'
-    return path === REFRESH_PATH && started?.path !== path ? 'sent automatically' : undefined
+    const isAutomatic = path === SESSION_PATH || (path === REFRESH_PATH && started?.path !== path)
+    return isAutomatic ? 'sent automatically' : undefined
   }
   const report = (exchange: Exchange): void => {
     for (const listener of listeners) listener(exchange)
