@@ -60,6 +60,22 @@ describe.each(WAYS)('the CSRF value, tokens in $way', ({ options }) => {
     expect(device.signedOut).toEqual([])
   })
 
+  it('of another program keeps no session from its logout', async () => {
+    const origin = await startOrigin({
+      cookies: { ...('cookies' in options && options.cookies), domain: 'example.com' },
+    })
+    const device = openDevice(origin)
+    const auth = await openSignedIn(device)
+    auth.close()
+    await device.pass(10)
+    plant(device, '__Host-csrf_token')
+    device.storage.clear()
+    const reloaded = device.open()
+    await reloaded.logout()
+    expect(reloaded.state.status).toBe('signed-out')
+    expect(await origin.auth.sessions.list('ada')).toEqual([])
+  })
+
   it('of a session that another one replaced sends nothing in its name', async () => {
     const { origin, device, auth } = await start()
     const { login } = auth.state
