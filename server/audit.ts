@@ -25,7 +25,16 @@ export interface AuditOptions {
 }
 
 /** The session events that are recorded. */
-const SESSION_EVENTS = ['started', 'refreshed', 'replayed', 'reused', 'healed', 'steppedUp', 'ended'] as const
+const SESSION_EVENTS = [
+  'started',
+  'refreshed',
+  'replayed',
+  'reused',
+  'healed',
+  'steppedUp',
+  'ended',
+  'unknown',
+] as const
 
 /** Creates the audit log. */
 export function createAudit({
@@ -43,6 +52,9 @@ export function createAudit({
   return {
     on: {
       ...Object.fromEntries(recordSessions),
+      lost({ lost, restored }) {
+        record('lost', { revocations: String(lost), restored: String(restored) })
+      },
       refused({ code, method, cause }) {
         const held = limit(`refused ${code}`)
         if (held === null) return

@@ -202,6 +202,7 @@ function connectBackend<C, U>(settings: Settings<C, U>, issuer: TokenIssuer<C>):
       ownClock,
       checkSubject: (payload) => checkSubject(payload, settings),
       emit: ({ kind, sid, sub }) => emit(on, kind, { sid, sub }),
+      emitLost: (lost) => emit(on, 'lost', lost),
     })
   )
 }

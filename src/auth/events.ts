@@ -89,6 +89,21 @@ export interface AuthEvents {
   readonly steppedUp: SessionNotice
   /** One session ended, or all of a subject. */
   readonly ended: SessionNotice
+  /**
+   * A token names a session that the store does not have: it ended more than a day ago, or the
+   * store has lost it. Many at once mean that it lost data.
+   */
+  readonly unknown: SessionNotice
+  /**
+   * The store had lost revocations that this process knows: after a failover to a replica that was
+   * behind, or a restored backup.
+   */
+  readonly lost: {
+    /** How many. */
+    readonly lost: number
+    /** How many of them it has again; this process tries the others until they expire. */
+    readonly restored: number
+  }
 }
 
 /** The names of all events. */
@@ -105,4 +120,6 @@ export const EVENT_NAMES: readonly (keyof AuthEvents)[] = keysOf<AuthEvents>({
   healed: true,
   steppedUp: true,
   ended: true,
+  unknown: true,
+  lost: true,
 })

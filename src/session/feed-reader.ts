@@ -29,6 +29,17 @@ export interface RevocationListener {
   onStale(): void
 }
 
+/** What follows the reading, beside those who listen to revocations. */
+export interface ReadingListener extends RevocationListener {
+  /**
+   * The log was read to its end.
+   *
+   * @param reading when it began, by the monotonic clock; the store's time; and all entries from the
+   *   beginning where the store may have lost some, otherwise null
+   */
+  onRead(reading: { begunAt: number; now: number; all: readonly LogEntry[] | null }): void
+}
+
 interface Waiter {
   readonly resolve: () => void
   readonly reject: (cause: unknown) => void
@@ -45,7 +56,7 @@ const awaited = new Set<FeedReader>()
 export class FeedReader {
   readonly #client: StoreClient
   readonly #list: RevocationList
-  readonly #listener: RevocationListener
+  readonly #listener: ReadingListener
   readonly #suspendDetector = new SuspendDetector((seconds) => {
     if (seconds >= LONG_SUSPENSION) this.#completeAt = Number.NEGATIVE_INFINITY
   })
@@ -54,14 +65,21 @@ export class FeedReader {
   #completeAt = Number.NEGATIVE_INFINITY
   #triedAt = Number.NEGATIVE_INFINITY
   #isLost = false
+  /** The whole log, while it is read again because the store may have lost entries. */
+  #all: LogEntry[] | null = null
   #isRunning = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
   /** @param list what is known; swept in the store's time after each page */
-  constructor(client: StoreClient, list: RevocationList, listener: RevocationListener) {
+  constructor(client: StoreClient, list: RevocationList, listener: ReadingListener) {
     this.#client = client
     this.#list = list
     this.#listener = listener
+  }
+
+  /** Whether the log is followed. */
+  get isRunning(): boolean {
+    return this.#isRunning
   }
 
   /** Starts following, once. */
@@ -118,15 +136,21 @@ export class FeedReader {
 
   /** Reads the log to its end. Its knowledge is complete as of the moment before the last page. */
   async #poll(): Promise<void> {
+    const begunAt = monotonic()
     for (let more = true; more; ) {
       const askedAt = monotonic()
       const page = await this.#client.call((store) => store.readLog(this.#cursor, PAGE_SIZE), 'log')
       this.#client.learn(page.now, askedAt)
+      if (page.restarted === true) this.#all = []
+      this.#all?.push(...page.entries)
       for (const entry of page.entries) this.#listener.onRevoked(entry)
       this.#cursor = page.cursor
       more = page.more && this.#isRunning
       if (!more) this.#completeAt = askedAt
       this.#list.sweep(page.now)
+      if (page.more) continue
+      this.#listener.onRead({ begunAt, now: page.now, all: this.#all })
+      this.#all = null
     }
   }
 

@@ -8,8 +8,10 @@ import { AuthError } from '../errors.ts'
 import { warn } from '../internal/warn.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { CallLoad } from './call-queue.ts'
-import { FeedReader, type RevocationListener } from './feed-reader.ts'
+import { monotonic } from './clocks.ts'
+import { FeedReader, type ReadingListener, type RevocationListener } from './feed-reader.ts'
 import { RevocationList } from './revocation-list.ts'
+import { type RevocationRestorer, toEntryId } from './revocation-restorer.ts'
 import type { LogEntry } from './store.ts'
 import type { StoreClient } from './store-client.ts'
 
@@ -40,7 +42,7 @@ export interface FeedState {
   readonly age: number
   /** How many revocations it remembers. */
   readonly entries: number
-  /** Whether there are more than it has room for: then it asks the store each time. */
+  /** Whether there are more than it can hold: then it asks the store each time. */
   readonly overflows: boolean
   /** How many calls of the store are in flight and how many wait for a place, of all kinds. */
   readonly calls: CallLoad
@@ -55,25 +57,35 @@ export class RevocationFeed {
   readonly #reader: FeedReader
   #listener: RevocationListener | null = null
   #hasWarned = false
+  readonly #restorer: RevocationRestorer | null
+  /** What this process has revoked and not read in the log yet. */
+  readonly #confirmed = new Map<string, { readonly entry: LogEntry; readonly at: number }>()
 
   /**
    * @param storeClient the way to the store whose log is followed
    * @param knows whether the store has a session, where it says so at once
+   * @param restorer stores again what the store has lost
    */
   constructor(
     storeClient: StoreClient,
     settings: RevocationSettings,
     knows: ((sid: string) => boolean) | null = null,
+    restorer: RevocationRestorer | null = null,
   ) {
+    this.#restorer = restorer
     this.#storeClient = storeClient
     this.#knows = knows
     this.#settings = settings
     this.#list = new RevocationList(settings.leeway)
     this.#reader = new FeedReader(storeClient, this.#list, {
-      onRevoked: (entry) => this.#take(entry),
+      onRevoked: (entry) => {
+        this.#confirmed.delete(toEntryId(entry))
+        this.#take(entry)
+      },
       onStale: () => {
         if (this.#isStale()) this.#listener?.onStale()
       },
+      onRead: (reading) => this.#restore(reading),
     })
   }
 
@@ -140,10 +152,15 @@ export class RevocationFeed {
     if (this.#settings.mode !== 'off') this.#reader.start()
   }
 
-  /** Adds at once what this process has revoked itself. */
-  note(entry: LogEntry): void {
+  /**
+   * Adds at once what this process has revoked itself.
+   *
+   * @param isLogged whether the store has confirmed that the log has it now
+   */
+  note(entry: LogEntry, isLogged: boolean): void {
     this.#list.sweep(entry.at)
     this.#take(entry)
+    if (isLogged && this.#reader.isRunning) this.#confirmed.set(toEntryId(entry), { entry, at: monotonic() })
   }
 
   /** Reads the log now, where it is followed. A store that is down is left to the next reading. */
@@ -185,12 +202,30 @@ export class RevocationFeed {
     this.#listener?.onRevoked(entry)
   }
 
+  /**
+   * Stores again what the log should have and has not: what this process was told is stored, and
+   * after a log that went back all that it knows.
+   */
+  #restore({ begunAt, now, all }: Parameters<ReadingListener['onRead']>[0]): void {
+    const missing: LogEntry[] = []
+    for (const [id, { entry, at }] of this.#confirmed) {
+      if (at >= begunAt) continue
+      this.#confirmed.delete(id)
+      missing.push(entry)
+    }
+    if (all !== null) {
+      const there = new Set(all.map(toEntryId))
+      for (const entry of this.#list.entries()) if (!there.has(toEntryId(entry))) missing.push(entry)
+    }
+    void this.#restorer?.restore(missing, now)
+  }
+
   #warnOfOverflow(): void {
     if (this.#hasWarned) return
     this.#hasWarned = true
     warn(
       'TOKENWRIGHT_REVOCATIONS',
-      `More than ${this.#list.size} revocations are in force: this process has no room for them all, and asks the store about each token`,
+      `More than ${this.#list.size} revocations are in force: this process has no space for them all, and asks the store about each token`,
     )
   }
 

@@ -81,6 +81,13 @@ export class RevocationList {
     return cutOff !== undefined && (iat === undefined || iat <= cutOff.at + this.#leeway)
   }
 
+  /** All entries, whose `at` is 0 where it is not known. */
+  *entries(): Iterable<LogEntry> {
+    for (const [key, until] of this.#sids) yield { kind: 'sid', key, at: 0, until }
+    for (const [key, until] of this.#jtis) yield { kind: 'jti', key, at: 0, until }
+    for (const [key, { at, until }] of this.#subs) yield { kind: 'sub', key, at, until }
+  }
+
   /** Deletes the entries that no token can be hit by any more. @param now the store's time */
   sweep(now: number): void {
     this.#sweptAt = Math.max(this.#sweptAt, now)

@@ -9,6 +9,7 @@ import { AttemptCounter } from './attempt-counter.ts'
 import { Pruner } from './pruner.ts'
 import type { SessionSettings, StoreSettings } from './resolve-session-options.ts'
 import { RevocationFeed } from './revocation-feed.ts'
+import { type LostRevocations, RevocationRestorer } from './revocation-restorer.ts'
 import { type SessionEvent, SessionRevoker } from './session-revoker.ts'
 import { Sessions } from './sessions.ts'
 import { StoreClient } from './store-client.ts'
@@ -43,6 +44,8 @@ export interface BackendContext<C> {
   readonly checkSubject: (payload: TokenPayload<C>) => Promise<void>
   /** Notifies the application's listeners. */
   readonly emit: (event: SessionEvent) => void
+  /** Notifies them that the store has lost revocations. */
+  readonly emitLost: (lost: LostRevocations) => void
 }
 
 /** How long a call of the store may take, in seconds. */
@@ -51,10 +54,11 @@ const CALL_DEADLINE = 2
 /** Connects the parts of one application. It calls nothing: the first use does. */
 export function createSessionBackend<C>(
   { store, sessions: settings, revocation, concurrency, prune }: StoreSettings<C>,
-  { issue, clock, ownClock, checkSubject, emit }: BackendContext<C>,
+  { issue, clock, ownClock, checkSubject, emit, emitLost }: BackendContext<C>,
 ): SessionBackend<C> {
   const storeClient = new StoreClient(store, { deadline: CALL_DEADLINE, inFlight: concurrency }, ownClock)
-  const revocations = new RevocationFeed(storeClient, revocation, store.knows?.bind(store))
+  const restorer = new RevocationRestorer(storeClient, settings, emitLost)
+  const revocations = new RevocationFeed(storeClient, revocation, store.knows?.bind(store), restorer)
   const pruner = new Pruner(storeClient, prune)
   const shared = { storeClient, revocations, settings, clock, emit }
   const revoker = new SessionRevoker(shared)

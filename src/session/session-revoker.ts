@@ -22,6 +22,7 @@ export interface SessionEvent {
     | 'shadowed'
     | 'steppedUp'
     | 'ended'
+    | 'unknown'
   /** The session; null where several ended at once. */
   readonly sid: string | null
   /** The subject. */
@@ -66,7 +67,7 @@ export class SessionRevoker {
       return { row: found, ended: await store.end(sid, reason, call) }
     }, 'revocation')
     if (ended === null) return false
-    this.note('sid', sid)
+    this.note('sid', sid, ended)
     if (ended && row !== null) emit({ kind: 'ended', sid, sub: row.sub })
     return ended
   }
@@ -115,13 +116,17 @@ export class SessionRevoker {
     if (jti === undefined) throw new TypeError('Expected the token to have a `jti`: nothing else names it')
     const { storeClient } = this.#deps
     await storeClient.call((store) => store.revokeToken(jti, exp + leeway, storeClient.now()), 'revocation')
-    this.note('jti', jti)
+    this.note('jti', jti, true)
   }
 
-  /** Makes a revocation known in this process before the log is read. */
-  note(kind: 'sid' | 'jti', key: string): void {
+  /**
+   * Makes a revocation known in this process before the log is read.
+   *
+   * @param isLogged whether the store has confirmed that it wrote it into the log now
+   */
+  note(kind: 'sid' | 'jti', key: string, isLogged: boolean): void {
     const { revocations, clock, settings } = this.#deps
     const at = clock()
-    revocations.note({ kind, key, at, until: at + settings.logTtl })
+    revocations.note({ kind, key, at, until: at + settings.logTtl }, isLogged)
   }
 }

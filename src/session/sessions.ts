@@ -154,8 +154,7 @@ export class Sessions<C> {
       store.rotate({ sid, gen, overlap, idle, rotation, logTtl, now, notAfter }),
     )
     const refusal = REFUSALS[word]
-    if (refusal !== undefined || row === null)
-      return this.#throwRefused(word, row, refusal ?? 'session_revoked')
+    if (refusal !== undefined || row === null) return this.#throwRefused(word, row, payload)
     this.#emit(EVENTS[word] ?? 'refreshed', row)
     // A kept token keeps its times too. Without rotation its end moves with the session's.
     const { iat = 0, exp } = payload
@@ -182,8 +181,7 @@ export class Sessions<C> {
       return decideRotation(row, gen, now ?? toStoreTime(Date.now() / 1000), settings)
     })
     if (word === 'reused') await this.refresh(payload)
-    const refusal = REFUSALS[word]
-    if (refusal !== undefined) throw new AuthError(refusal)
+    if (REFUSALS[word] !== undefined) this.#throwRefused(word, null, payload)
   }
 
   /**
@@ -213,7 +211,7 @@ export class Sessions<C> {
       store.stepUp({ sid, authTime: auth_time, acr: acr ?? null, amr: amr ?? null, now, notAfter }),
     )
     if (word !== 'live' || row === null)
-      return this.#throwRefused(word === 'live' ? 'unknown' : word, row, 'session_revoked')
+      return this.#throwRefused(word === 'live' ? 'unknown' : word, row, payload)
     this.#emit('steppedUp', row)
     const claims = { ...toSessionClaims(payload), auth_time, acr, amr }
     const access = { ...claims, ...toRights(rights, row), fresh: true, ...this.#toLife(settings.accessTtl) }
@@ -276,12 +274,13 @@ export class Sessions<C> {
     if (this.#deps.revocations.knowsRevoked(payload)) throw new AuthError('session_revoked')
   }
 
-  #throwRefused(word: RotationWord, row: SessionRow | null, code: ErrorCode): never {
+  #throwRefused(word: RotationWord, row: SessionRow | null, { sid, sub }: TokenPayload<C>): never {
     if (word === 'reused' && row !== null) {
-      this.#deps.revoker.note('sid', row.sid)
+      this.#deps.revoker.note('sid', row.sid, true)
       this.#emit(row.revokeReason === 'shadowed' ? 'shadowed' : 'reused', row)
     }
-    throw new AuthError(REFUSALS[word] ?? code)
+    if (word === 'unknown') this.#deps.emit({ kind: 'unknown', sid: sid ?? null, sub })
+    throw new AuthError(REFUSALS[word] ?? 'session_revoked')
   }
 
   /** The times of an access token that is issued now. */

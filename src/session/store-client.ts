@@ -47,7 +47,7 @@ interface ClockOffset {
 /** How long the best measurement of the store's clock is trusted, in seconds. */
 const OFFSET_TTL = 60
 
-/** How many deadlines a pruning has: nobody waits for it, and it may take some seconds. */
+/** How many deadlines a pruning has: no user waits for it, and it may take some seconds. */
 const PRUNE_PATIENCE = 10
 
 /** Calls one store, within bounds. */

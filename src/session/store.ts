@@ -7,10 +7,7 @@
  * own clock inside the atomic step, after any wait for a lock, unless the call brings `now`.
  */
 
-/**
- * Seconds for which a row is kept after its end, whether it was revoked or expired: a late client is
- * told why, and not that its session is unknown.
- */
+/** Seconds for which a row is kept after it was revoked or expired: a late client is told why. */
 export const KEPT_AFTER_END = 86_400
 
 /** How many rows `list` returns at most. */
@@ -206,10 +203,7 @@ export interface LogEntry {
   readonly realm?: string | null | undefined
   /** When it was revoked; for a subject the cut-off: tokens issued until then are refused. */
   readonly at: number
-  /**
-   * When followers may forget it: no token of the usual life that it applies to is left. The store
-   * is asked about tokens that live longer.
-   */
+  /** When followers may forget it: the store is asked about tokens that live longer. */
   readonly until: number
 }
 
@@ -223,6 +217,8 @@ export interface LogPage {
   readonly cursor: string
   /** Whether there are more. */
   readonly more: boolean
+  /** True where the cursor was not of this log, which is read from its beginning again. */
+  readonly restarted?: boolean
   /** The store's time. */
   readonly now: number
 }
@@ -323,8 +319,8 @@ export interface RevocationStore {
   readLog(cursor: string | null, limit: number): Promise<LogPage>
   /**
    * Deletes expired records: rows `KEPT_AFTER_END` after they were revoked or expired; log entries,
-   * cut-offs and attempts after theirs. It takes about a second at most, in short steps that hold
-   * up no other call, and goes on with the next call where it stopped.
+   * cut-offs and attempts after theirs. It takes about a second, in short steps, and goes on with
+   * the next call where it stopped.
    *
    * @returns how many records it deleted
    */

@@ -246,8 +246,7 @@ class MemoryStore implements Store {
     if (call.cutOff !== null) {
       const known = this.#cutOffs.get(key) ?? { at: now, until: now }
       const at = Math.max(now, known.at)
-      const until = Math.max(now + call.cutOff, known.until)
-      this.#cutOffs.set(key, { at, until })
+      this.#cutOffs.set(key, { at, until: Math.max(now + call.cutOff, known.until) })
       this.#append({ kind: 'sub', key: owner.sub, realm: owner.realm, at, until: now + call.logTtl })
     }
     let live = 0
@@ -274,7 +273,8 @@ class MemoryStore implements Store {
     const page = rest.slice(0, limit)
     const more = rest.length > page.length
     const end = more ? (page.at(-1)?.number ?? after) : this.#lastNumber
-    return { entries: page.map(({ entry }) => entry), cursor: String(end), more, now }
+    const restarted = after !== known
+    return { entries: page.map(({ entry }) => entry), cursor: String(end), more, restarted, now }
   }
 
   async prune(given: number | null): Promise<number> {
@@ -284,7 +284,7 @@ class MemoryStore implements Store {
   #sweep(now: number): number {
     const before = this.#countRecords()
     for (const row of this.#rows.values()) {
-      if (now < toEnd(row) + KEPT_AFTER_END) continue
+      if (now < Math.min(row.revokedAt ?? now, row.idleExpiresAt) + KEPT_AFTER_END) continue
       this.#rows.delete(row.sid)
       const owner = toOwnerKey(row)
       const siblings = this.#sids.get(owner)
@@ -343,11 +343,6 @@ class MemoryStore implements Store {
 
 function toOwnerKey({ realm, sub }: SessionOwner): string {
   return JSON.stringify([realm, sub])
-}
-
-/** When a session ended, or will end if it is not used. */
-function toEnd({ revokedAt, idleExpiresAt, absoluteExpiresAt }: SessionRow): number {
-  return Math.min(revokedAt ?? Number.POSITIVE_INFINITY, idleExpiresAt, absoluteExpiresAt)
 }
 
 function isLive(row: SessionRow, now: number): boolean {

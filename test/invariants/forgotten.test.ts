@@ -36,7 +36,7 @@ describe.skipIf(!HAS_REDIS)('redis without AOF', () => {
 
     await server.kill()
     await server.restart()
-    await waitFor(async () => (await store.get(sid).catch(() => null))?.revokedAt === null)
+    await waitFor(async () => (await store.get(sid).catch(() => null)) !== null)
     for (const { auth, judge } of [ending, following]) {
       const { access, refresh } = payloads.get(auth) ?? expect.fail()
       const codes = [
@@ -49,5 +49,8 @@ describe.skipIf(!HAS_REDIS)('redis without AOF', () => {
         expect(await judge(access_token, judging)).toBe('token_revoked')
     }
     expect((await store.get(sid))?.gen).toBe(0)
+    // And they store it again, for those who never knew.
+    await waitFor(async () => (await store.get(sid))?.revokedAt !== null)
+    expect(await createApplication(store, { ownClock: false }).judge(access_token)).toBe('token_revoked')
   })
 })

@@ -35,7 +35,7 @@ export interface OwnServer {
 const POSTGRES_FOLDER = '/usr/lib/postgresql'
 
 /** Where PostgreSQL's programs are; null for nowhere. */
-const POSTGRES: string | null = (() => {
+export const POSTGRES: string | null = (() => {
   if (!existsSync(POSTGRES_FOLDER)) return null
   const versions = readdirSync(POSTGRES_FOLDER).map((version) => join(POSTGRES_FOLDER, version, 'bin'))
   return versions.findLast((folder) => existsSync(join(folder, 'initdb'))) ?? null
@@ -58,7 +58,7 @@ for (const [name, here] of Object.entries(HAS_OWN)) {
 }
 
 /** Servers refuse to run as root. */
-function toUser(name: string): { readonly uid?: number; readonly gid?: number } {
+export function toUser(name: string): { readonly uid?: number; readonly gid?: number } {
   if (process.getuid?.() !== 0) return {}
   const read = (flag: string): number => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }))
   return { uid: read('-u'), gid: read('-g') }
@@ -163,7 +163,7 @@ async function insist(work: () => Promise<unknown>): Promise<void> {
   }
 }
 
-function makeFolder(user: Program['user']): string {
+export function makeFolder(user: Program['user']): string {
   const folder = mkdtempSync(join(tmpdir(), 'tokenwright-own-'))
   if (user.uid !== undefined && user.gid !== undefined) chownSync(folder, user.uid, user.gid)
   return folder

@@ -31,7 +31,16 @@ export async function inspect(run: Runner, keys: Keys): Promise<readonly string[
     ...warnOfVersion(read('redis_version')),
     ...warnOfDurability(read('aof_enabled')),
     ...warnOfMemoryPolicy(read('maxmemory_policy')),
+    ...warnOfReplication(read('role'), read('connected_slaves')),
   ]
+}
+
+function warnOfReplication(role: string | undefined, replicas: string | undefined): string[] {
+  if (role === 'slave')
+    return ['Redis is a replica: it can be read, but no session can be started or refreshed']
+  return Number(replicas ?? 0) > 0
+    ? ['Redis replicates asynchronously: a failover may lose the last logins and revocations']
+    : []
 }
 
 function warnOfVersion(version: string | undefined): string[] {

@@ -43,6 +43,7 @@ const READ = createScript({
 -- A user without the right to INFO gets no such check.
 local info = redis.pcall('INFO', 'server')
 local running = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+local restarted = running ~= server and seen ~= '0-0' and 1 or 0
 if running ~= server then seen = '0-0' end
 local entries = redis.call('XRANGE', log, '(' .. seen, '+', 'COUNT', limit + 1)
 local more = #entries > limit and 1 or 0
@@ -51,7 +52,7 @@ for i = 1, math.min(#entries, limit) do
   seen = entries[i][1]
   for field = 2, 10, 2 do fields[#fields + 1] = entries[i][2][field] or '' end
 end
-return { now, more, seen, running, fields }
+return { now, more, seen, running, fields, restarted }
 `,
 })
 
@@ -93,7 +94,7 @@ export function createLog(run: Runner, keys: Keys): Pick<RevocationStore, 'readL
   return {
     async readLog(cursor, limit) {
       const [, seen = '0-0', server = ''] = /^(\d+-\d+) (\w*)$/.exec(cursor ?? '') ?? []
-      const [now, more, last, running, flat] = await run(READ, {
+      const [now, more, last, running, flat, restarted] = await run(READ, {
         keys: [keys.log],
         args: [seen, server, Math.max(1, Math.trunc(limit))],
         now: null,
@@ -102,6 +103,7 @@ export function createLog(run: Runner, keys: Keys): Pick<RevocationStore, 'readL
         entries: toEntries(flat as readonly unknown[]),
         cursor: `${String(last)} ${String(running)}`,
         more: Number(more) === 1,
+        restarted: Number(restarted) === 1,
         now: fromRedisTime(now),
       } satisfies LogPage
     },

@@ -17,7 +17,8 @@ const CONCERNS: Readonly<
 > = {
   postgres: {
     ask: `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commits,
-      pg_is_in_recovery() as standby`,
+      pg_is_in_recovery() as standby, current_setting('synchronous_standby_names') as standbys,
+      (select count(*) from pg_stat_replication) as replicas`,
     concerns: [
       {
         applies: ({ fsync }) => fsync === 'off',
@@ -32,12 +33,22 @@ const CONCERNS: Readonly<
         applies: ({ standby }) => standby === true,
         warning: 'PostgreSQL is a standby: it can be read, but no session can be started or refreshed',
       },
+      {
+        applies: ({ standbys, replicas }) => Number(replicas) > 0 && standbys === '',
+        warning:
+          'PostgreSQL replicates asynchronously: a failover may lose the last logins and revocations; set synchronous_standby_names',
+      },
     ],
   },
   mysql: {
-    ask: `select @@sql_mode as mode, @@innodb_flush_log_at_trx_commit as flush, @@binlog_format as binlog,
+    ask: `select @@global.read_only as readonly, @@sql_mode as mode, @@innodb_flush_log_at_trx_commit as flush, @@binlog_format as binlog,
       now(6) as begun, sleep(0.002) as slept, sysdate(6) <= now(6) as frozen`,
     concerns: [
+      {
+        applies: ({ readonly }) => Number(readonly) !== 0,
+        warning:
+          'MySQL is read_only: it can be read, but no session can be started or refreshed by ordinary users',
+      },
       {
         applies: ({ mode }) => !/STRICT_(TRANS|ALL)_TABLES/.test(String(mode)),
         warning: 'MySQL runs with a sql_mode that is not strict: it silently cuts values that do not fit',

@@ -92,9 +92,11 @@ export function createQueries({ compile, run }: Database): Queries {
     },
 
     async readLog(cursor, limit) {
-      const page = (await readFrom(toPlace(cursor), limit)) ?? (await readFrom(BEGINNING, limit))
-      if (page === null) throw new Error('The counter of the log is missing')
-      return page
+      const page = await readFrom(toPlace(cursor), limit)
+      if (page !== null) return page
+      const first = await readFrom(BEGINNING, limit)
+      if (first === null) throw new Error('The counter of the log is missing')
+      return { ...first, restarted: true }
     },
   }
 }
