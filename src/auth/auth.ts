@@ -10,9 +10,11 @@ import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { FeedState } from '../session/revocation-feed.ts'
 import type { IssuedPair, IssuedToken, TokenPair } from '../token/issued-token.ts'
 import type { Jwks } from '../token/key-ring.ts'
+import type { OneTimeTokens } from '../token/one-time-token.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { AuthRequests, RequestInternals } from './authenticator.ts'
 import type { PairOptions } from './issue-tokens.ts'
+import type { AuthOneTime } from './one-time.ts'
 import type { OpenApi } from './openapi.ts'
 import type { RefusalFacts } from './refusal-reporter.ts'
 import type { AuthSessions, SessionIssuing } from './session-api.ts'
@@ -39,6 +41,8 @@ export interface Auth<C = Claims, U = unknown, I = C>
     AuthSettings {
   /** Sessions: start, refresh, step up, list, end. */
   readonly sessions: AuthSessions<C, I>
+  /** Tokens that are redeemed once: for mail verification, password resets, magic links. */
+  readonly oneTime: AuthOneTime
   /**
    * For the routes and adapters of this package. Not for applications: it may change in any
    * version.
@@ -184,6 +188,8 @@ export interface AuthInternals<C> {
    * back.
    */
   readonly attempts: AttemptCounter | null
+  /** Issues and verifies one-time tokens. */
+  readonly oneTimeTokens: OneTimeTokens
   /** Notifies the listeners of a refused request, unless a guard has done so. */
   reportRefusal(error: AuthError, request: RequestPort, facts?: RefusalFacts): void
   /** Tells the listeners of a request that failed because of a defect, unless a guard has. */

@@ -13,6 +13,7 @@ import { withDeadline } from '../internal/with-deadline.ts'
 import { createSessionBackend, type SessionBackend } from '../session/session-backend.ts'
 import { type IssuedToken, toTokenPair } from '../token/issued-token.ts'
 import { readUnverified } from '../token/jws.ts'
+import { OneTimeTokens } from '../token/one-time-token.ts'
 import { Tickets } from '../token/ticket.ts'
 import { type Claims, requireVerifiedBy, TokenPayload, toAccessAudience } from '../token/token-payload.ts'
 import { Verifier, type VerifySettings } from '../token/verify.ts'
@@ -20,6 +21,7 @@ import type { Auth, AuthInternals } from './auth.ts'
 import { Pipeline } from './authenticate.ts'
 import { createRequestApi } from './authenticator.ts'
 import { TokenIssuer } from './issue-tokens.ts'
+import { createOneTime } from './one-time.ts'
 import { createOpenApi } from './openapi.ts'
 import type { AuthOptions } from './options.ts'
 import { RefusalReporter } from './refusal-reporter.ts'
@@ -72,6 +74,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
         ? toTokenPair(await sessionApi.issuing.start(subject, options))
         : toTokenPair(await issuer.issuePair(subject, options)),
     sessions: sessionApi.sessions,
+    oneTime: parts.oneTime,
     revoke: sessionApi.revoke,
     revokeSubject: sessionApi.revokeSubject,
     ready: revocation.ready,
@@ -110,6 +113,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       requests: requests.internals,
       sessions: sessionApi.issuing,
       attempts: parts.attempts,
+      oneTimeTokens: parts.oneTimeTokens,
       reportRefusal: (error, request, facts) => parts.refusals.report(error, request, facts),
       reportFailure: (error, request) => parts.refusals.reportFailure(error, request),
       issueAccess: (subject, options) => issuer.issueAccess(subject, options),
@@ -177,9 +181,13 @@ function connect<C, U>(settings: Settings<C, U>) {
     maxOutage: revocation.maxOutage,
   })
   const attempts = backend?.attempts ?? null
+  const oneTimeTokens = new OneTimeTokens(settings)
+  const oneTime = createOneTime({ tokens: oneTimeTokens, attempts, leeway, now: clock })
   return {
     hasStore,
     attempts,
+    oneTimeTokens,
+    oneTime,
     refusals,
     issuer,
     revocation,

@@ -56,6 +56,7 @@ const PAIR_KEYS = keysOf<PairOptions<unknown>>({
   headers: true,
   amr: true,
   acr: true,
+  loginName: true,
   access: true,
   refresh: true,
 })

@@ -3,7 +3,7 @@
  * are, and `token/sign-token.ts` signs the claims.
  */
 import { randomId } from '../internal/bytes.ts'
-import { ConfigurationError, checkKnownKeys, expected, isOptions } from '../internal/configuration-error.ts'
+import { asTypeError, checkKnownKeys, expected, isOptions } from '../internal/configuration-error.ts'
 import { type Duration, readEpochSeconds, toSeconds } from '../internal/duration.ts'
 import { keysOf } from '../internal/read-options.ts'
 import { type DataFor, type RequiredKeys, validateData } from '../token/custom-claims.ts'
@@ -40,6 +40,11 @@ export interface RefreshIssueOptions<I> {
   readonly amr?: readonly string[]
   /** The authentication context class. */
   readonly acr?: string
+  /**
+   * The name that the user logged in with, where it is not the subject: a step-up by password needs
+   * it. Whoever reads the token reads it.
+   */
+  readonly loginName?: string
 }
 
 /** Options of issuing an access token. */
@@ -79,6 +84,7 @@ export const REFRESH_KEYS: readonly string[] = keysOf<RefreshIssueOptions<unknow
   headers: true,
   amr: true,
   acr: true,
+  loginName: true,
 })
 
 /** The names of the options of an access token. */
@@ -105,9 +111,9 @@ export function checkCallOptions(options: object, known: readonly string[]): voi
  * The claims that a new token inherits from a payload: all that do not make a token that one token.
  */
 export function inheritClaims(payload: TokenPayload<unknown>): BaseClaims {
-  const { sub, sid, scopes, data, csrf, auth_time, amr, acr } = payload
+  const { sub, sid, scopes, data, csrf, auth_time, amr, acr, login_name } = payload
   const aud = toAccessAudience(payload)
-  return { sub, sid, scopes, data: data as object, aud, csrf, auth_time, amr, acr }
+  return { sub, sid, scopes, data: data as object, aud, csrf, auth_time, amr, acr, login_name }
 }
 
 /**
@@ -144,6 +150,7 @@ export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaim
       auth_time: authTime === undefined ? (fresh ? iat : base.auth_time) : readAuthTime(authTime, iat),
       amr: options.amr ?? base.amr,
       acr: options.acr ?? base.acr,
+      login_name: options.loginName ?? base.login_name,
       data: (options.data as object | undefined) ?? base.data,
       headers: options.headers,
     }
@@ -185,14 +192,4 @@ function readAuthTime(value: Date | number, now: number): number {
   const moment = Math.floor(readMoment('authTime', value))
   if (moment > now) throw new TypeError(expected('authTime', 'a moment that is not in the future', value))
   return moment
-}
-
-/** Turns the `ConfigurationError` of an option reader into a `TypeError` of the call. */
-function asTypeError<T>(read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof ConfigurationError) throw new TypeError(error.message)
-    throw error
-  }
 }

@@ -149,3 +149,13 @@ function editDistance(a: string, b: string): number {
   }
   return row[b.length] ?? 0
 }
+
+/** Turns the `ConfigurationError` of an option reader into a `TypeError` of the call. */
+export function asTypeError<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw new TypeError(error.message)
+    throw error
+  }
+}

@@ -50,8 +50,8 @@ export function toTokenGeneration({ type, sid, jti = '' }: TokenPayload<unknown>
  * authentication.
  */
 export function toSessionClaims(payload: TokenPayload<unknown>): Partial<TokenClaims> {
-  const { csrf, auth_time, acr, amr } = payload
-  return { csrf, aud: toAccessAudience(payload), auth_time, acr, amr }
+  const { csrf, auth_time, acr, amr, login_name } = payload
+  return { csrf, aud: toAccessAudience(payload), auth_time, acr, amr, login_name }
 }
 
 /** The times of a refresh token: its row's. */

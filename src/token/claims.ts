@@ -65,6 +65,7 @@ const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
   amr: isTextList,
   acr: isText,
   login_type: isText,
+  login_name: isText,
 }
 
 /** The table by name. A `Map`, so that names such as `constructor` find nothing. */
@@ -171,6 +172,7 @@ export function readClaims(
       amr: members.amr ?? undefined,
       acr: members.acr ?? undefined,
       login_type: members.login_type ?? undefined,
+      login_name: members.login_name ?? undefined,
       data,
     },
     rules.origin ?? rules,

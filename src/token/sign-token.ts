@@ -47,6 +47,8 @@ export interface TokenClaims {
   readonly amr?: readonly string[] | undefined
   /** Its context class. */
   readonly acr?: string | undefined
+  /** The name of the login, where it is not the subject. */
+  readonly login_name?: string | undefined
   /** Custom claims, written at the top level. */
   readonly data?: object | undefined
   /** Further members of the JOSE header. */
@@ -131,6 +133,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
       amr: claims.amr,
       acr: claims.acr,
       login_type: realm,
+      login_name: claims.login_name,
       [toScopesName(claims)]: scopes?.length === 0 ? undefined : scopes,
       ...claims.data,
     }
@@ -197,6 +200,8 @@ function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
     throw new TypeError("Expected `amr` to be a list of method names such as 'pwd'")
   if (acr !== undefined && !isClaim('acr', acr))
     throw new TypeError('Expected `acr` to be a non-empty string')
+  if (claims.login_name !== undefined && !isClaim('login_name', claims.login_name))
+    throw new TypeError('Expected `loginName` to be a non-empty string without U+0000')
   const names: readonly unknown[] = aud === undefined ? [] : Array.isArray(aud) ? aud : [aud]
   if (aud !== undefined && (names.length === 0 || !names.every((name) => isClaim('sub', name)))) {
     throw new TypeError('Expected `audience` to be a non-empty string or a list of them')

@@ -72,6 +72,8 @@ export class TokenPayload<C = Claims> {
   readonly acr: string | undefined
   /** The realm that the token was issued in. */
   readonly login_type: string | undefined
+  /** The name that the user logged in with, where it is not `sub`. */
+  readonly login_name: string | undefined
   /** Custom claims. */
   readonly data: C
   readonly #origin: PayloadOrigin
@@ -103,6 +105,7 @@ export class TokenPayload<C = Claims> {
     this.amr = members.amr
     this.acr = members.acr
     this.login_type = members.login_type
+    this.login_name = members.login_name
     this.data = members.data
     this.#origin = origin
     this.#accessAudience = accessAudience
