@@ -133,6 +133,18 @@ export const ERRORS = {
     oauth: null,
     message: 'Bad username or password',
   },
+  proof_required: {
+    type: 'ProofRequiredError',
+    status: 401,
+    oauth: null,
+    message: 'One more proof is required',
+  },
+  continuation_invalid: {
+    type: 'InvalidContinuationError',
+    status: 401,
+    oauth: null,
+    message: 'Continuation is invalid, expired or used: start again',
+  },
   client_invalid: {
     type: 'InvalidClientError',
     status: 401,
@@ -171,6 +183,15 @@ export interface ErrorDetails {
   readonly scope_missing: {
     /** The required scopes. */
     readonly scopes: readonly string[]
+  }
+  /** What a login or a step-up goes on with. */
+  readonly proof_required: {
+    /** What the application says of the proof that it wants, for the client. */
+    readonly next: Readonly<Record<string, unknown>>
+    /** What the client sends with it; good once and for `expires_in` seconds. */
+    readonly continuation: string
+    /** How long it is good, in seconds. */
+    readonly expires_in: number
   }
   /** RFC 9110 section 10.2.3. */
   readonly rate_limited: {

@@ -20,6 +20,7 @@ import {
   isOptions,
 } from './internal/configuration-error.ts'
 import { keysOf, readFunction } from './internal/read-options.ts'
+import type { StandardSchema } from './internal/schema.ts'
 import { type ClientAddress, createClientAddress } from './routes/client-address.ts'
 import type { MayRevoke, VerifyClient } from './routes/clients.ts'
 import {
@@ -34,19 +35,20 @@ import {
 } from './routes/context.ts'
 import { checkCookiePaths } from './routes/cookie-paths.ts'
 import { type CorsOptions, resolveCors } from './routes/cors.ts'
-import type { VerifyCredentials } from './routes/credentials.ts'
+import { createContinuations } from './routes/continuations.ts'
+import type { Credentials, VerifyCredentials, VerifyStepUp } from './routes/credentials.ts'
 import { showSession } from './routes/current-session.ts'
 import { introspect } from './routes/introspect.ts'
 import { jwks } from './routes/jwks.ts'
 import { login } from './routes/login.ts'
 import { logout } from './routes/logout.ts'
-import { createPasswordCheck } from './routes/password-check.ts'
 import { prepareRequirements } from './routes/prepare-requirements.ts'
+import { createProofCheck } from './routes/proof-check.ts'
 import { refresh } from './routes/refresh.ts'
 import { isIssuedTo, revoke } from './routes/revoke.ts'
 import { endOthers, endSession, listSessions } from './routes/sessions.ts'
 import { createSetupWarnings } from './routes/setup-warnings.ts'
-import { verifyPassword } from './routes/step-up.ts'
+import { stepUp, verifyPassword } from './routes/step-up.ts'
 import { toAccountKey } from './routes/throttle/account-key.ts'
 import { resolveThrottle } from './routes/throttle/resolve-throttle.ts'
 import {
@@ -63,24 +65,46 @@ export { readBody } from './http/body.ts'
 export type { ClientAddress } from './routes/client-address.ts'
 export type { Client, MayRevoke, VerifyClient } from './routes/clients.ts'
 export type { CorsOptions } from './routes/cors.ts'
-export type { Credentials, LoginContext, VerifiedUser, VerifyCredentials } from './routes/credentials.ts'
+export type {
+  Credentials,
+  LoginContext,
+  ProofWanted,
+  ProvedSoFar,
+  StepUpContext,
+  VerifiedStepUp,
+  VerifiedUser,
+  VerifyCredentials,
+  VerifyStepUp,
+} from './routes/credentials.ts'
 export type { CreateLimiter, Limiter, LimiterResult, LimiterSettings } from './routes/throttle/limiter.ts'
 export type { AccountName, CountAgainst, ThrottleOptions } from './routes/throttle/throttle.ts'
 export type { UsernameOf } from './routes/usernames.ts'
 
 /** The options of `authRoutes`. */
-export interface AuthRoutesOptions<C, I = C> {
+export interface AuthRoutesOptions<C, I = C, B = Credentials> {
   /**
-   * Checks a username and a password; null when they are wrong. Take the same time for unknown
-   * users. What it throws goes to the caller of the handler, except an `AuthError`, which becomes
+   * Checks the credentials of a login: a user, null when they are wrong, or `{ next, subject }`
+   * where one more proof is wanted. Take the same time for unknown users. What it throws goes to the caller of the handler, except an `AuthError`, which becomes
    * the response. Any other result is a `ConfigurationError`: the response is 500, the attempt
    * counts as a failure, and the process warns once. After 10 s without a result the response is
    * 503 `store_unavailable`.
    */
-  readonly verifyCredentials: VerifyCredentials<I>
+  readonly verifyCredentials: VerifyCredentials<I, B>
   /**
-   * The username behind a token, for checking a password again. Default: its `sub`; then the
-   * process warns once of a login whose subject is not its username.
+   * A schema for the body of a login, as a Standard Schema: `verifyCredentials` gets its output, and
+   * a body that it refuses is a 400 with the names of the members. Default: a username and a
+   * password, or other members.
+   */
+  readonly credentials?: StandardSchema<unknown, B>
+  /**
+   * Checks the proof of `POST {base}/step-up`: `{ amr, acr }`, null when it is wrong, or `{ next }`
+   * where one more is wanted. It gets the body and the user's access token. 10 s at most. Default:
+   * `verifyCredentials`, with the name of the login; it must return the same subject.
+   */
+  readonly verifyStepUp?: VerifyStepUp<C>
+  /**
+   * The username behind a token, for checking a password again. Default: the name of the login,
+   * which the token has as `login_name` where it is not its `sub`. With this option it has none.
    */
   readonly usernameOf?: UsernameOf<C>
   /**
@@ -143,6 +167,8 @@ export interface AuthHandler {
 
 const OPTION_NAMES = keysOf<AuthRoutesOptions<unknown>>({
   verifyCredentials: true,
+  credentials: true,
+  verifyStepUp: true,
   usernameOf: true,
   address: true,
   basePath: true,
@@ -160,10 +186,9 @@ const BASE_PATH = '/auth'
 type Methods = Readonly<Record<string, Route>>
 
 /**
- * Creates the routes of one application: `POST {base}/login`, `/refresh`, `/verify-password`,
- * `/logout`, `GET {base}/session`, with a session store `POST {base}/ticket`, `GET` and
- * `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and `GET /.well-known/jwks.json`. Any
- * other path is a 404, any other method a 405, in the form of all errors.
+import { createContinuations } from './routes/continuations.ts'
+import type { Credentials, VerifyCredentials, VerifyStepUp } from './routes/credentials.ts'
+import { showSession } from './routes/current-session.ts'
  *
  * It checks the origin of every POST and DELETE, login included. It limits how often passwords are
  * tried, by account and by address.
@@ -186,9 +211,9 @@ type Methods = Readonly<Record<string, Route>>
  * const response = await handle(new Request('http://localhost/auth/login', { method: 'POST' }))
  * ```
  */
-export function authRoutes<C, U, I>(
+export function authRoutes<C, U, I, B = Credentials>(
   auth: Auth<C, U, I>,
-  options: NoInfer<AuthRoutesOptions<C, DataInput<I>>>,
+  options: AuthRoutesOptions<NoInfer<C>, NoInfer<DataInput<I>>, B>,
 ): AuthHandler {
   const call = 'authRoutes(auth, { verifyCredentials })'
   checkMethod('auth', `what \`createAuth\` returns, as in \`${call}\``, auth, 'authenticator')
@@ -204,7 +229,8 @@ export function authRoutes<C, U, I>(
     realm: auth.http.realm,
     now: auth.now,
   })
-  const deps = resolveDependencies(auth, options, throttle)
+  // What `verifyCredentials` takes is what the schema makes, or the check without one.
+  const deps = resolveDependencies(auth, options as unknown as AuthRoutesOptions<C, unknown, unknown>, throttle)
   const table = createTable(basePath, deps.hasSessions, deps.verifyClient !== null)
   const { csrf } = auth.http
   const checksOrigin = csrf.checksOrigin || csrf.checksToken
@@ -253,7 +279,7 @@ export function authRoutes<C, U, I>(
 /** Checks the options and fills in the defaults. */
 function resolveDependencies<C>(
   auth: Auth<C, unknown, unknown>,
-  options: AuthRoutesOptions<C, unknown>,
+  options: AuthRoutesOptions<C, unknown, unknown>,
   throttle: Throttle,
 ): RouteDependencies<C> {
   const { verifyCredentials, usernameOf, address } = options
@@ -262,6 +288,10 @@ function resolveDependencies<C>(
   }
   readFunction('usernameOf', usernameOf)
   readFunction('address', address)
+  const verifyStepUp = readFunction('verifyStepUp', options.verifyStepUp)
+  checkSchema(options.credentials)
+  const { oneTimeTokens: tokens, attempts } = auth.internals
+  const continuations = createContinuations({ tokens, attempts, now: auth.now })
   const verifyClient = readFunction('verifyClient', options.verifyClient)
   const isOwn = isIssuedTo<C>((payload) => auth.internals.audienceOf(payload))
   const mayRevoke = readFunction('mayRevoke', options.mayRevoke) ?? isOwn
@@ -278,10 +308,14 @@ function resolveDependencies<C>(
   return {
     auth,
     hasSessions,
-    checkPassword: createPasswordCheck(verifyCredentials, throttle),
+    checkProof: createProofCheck(throttle, continuations),
+    continuations,
+    verifyCredentials,
+    verifyStepUp,
+    credentials: options.credentials,
     accountOf,
     warnings: createSetupWarnings(options.basePath ?? BASE_PATH, auth.http.cookies),
-    usernames: createUsernames(usernameOf, (a, b) => accountOf(a) === accountOf(b)),
+    usernames: createUsernames(usernameOf),
     address: createClientAddress(address, throttle !== UNTHROTTLED),
     verifyClient,
     mayRevoke,
@@ -291,12 +325,22 @@ function resolveDependencies<C>(
   }
 }
 
+/** Checks the schema of credentials. @throws {ConfigurationError} for anything else */
+function checkSchema(schema: unknown): void {
+  if (schema === undefined || typeof Object(Object(schema)['~standard']).validate === 'function') return
+  throw new ConfigurationError(
+    expected('credentials', 'a Standard Schema, such as one of zod, valibot or arktype', schema),
+  )
+}
+
 /** A path that ends in `/` takes one more segment, which names something. */
 function createTable(base: string, hasSessions: boolean, hasClients: boolean): ReadonlyMap<string, Methods> {
   const table = new Map<string, Methods>([
     [`${base}/login`, { POST: login }],
     [`${base}/refresh`, { POST: refresh }],
+    [`${base}/step-up`, { POST: stepUp }],
     [`${base}/verify-password`, { POST: verifyPassword }],
+    [`${base}/session`, { GET: showSession }],
     [`${base}/logout`, { POST: logout }],
     [`${base}/session`, { GET: showSession }],
     ['/.well-known/jwks.json', { GET: jwks, HEAD: jwks }],

@@ -74,6 +74,7 @@ export function createErrorResponse(error: AuthError, realm?: string): ResponseD
     ...(row.oauth !== null && { error: row.oauth }),
     code: error.code,
     ...(row.status === 429 && { retry_after: retryAfter }),
+    ...(error.code === 'proof_required' && error.detail),
   }
   return { status: row.status, headers, body: JSON.stringify(body) }
 }

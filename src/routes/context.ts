@@ -10,9 +10,12 @@ import { BODY_LIMIT, readBody } from '../http/body.ts'
 import { deleteRepeated } from '../http/repeated-cookies.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
+import type { StandardSchema } from '../internal/schema.ts'
 import type { FindClientAddress } from './client-address.ts'
 import type { MayRevoke, VerifyClient } from './clients.ts'
-import type { PasswordCheck } from './password-check.ts'
+import type { Continuations } from './continuations.ts'
+import type { VerifyCredentials, VerifyStepUp } from './credentials.ts'
+import type { ProofCheck } from './proof-check.ts'
 import type { SetupWarnings } from './setup-warnings.ts'
 import type { Usernames } from './usernames.ts'
 
@@ -22,8 +25,16 @@ export interface RouteDependencies<C> {
   readonly auth: Auth<C, unknown, unknown>
   /** Whether there are sessions. */
   readonly hasSessions: boolean
-  /** Checks a username and a password within the limits. */
-  readonly checkPassword: PasswordCheck
+  /** Checks proofs within the limits. */
+  readonly checkProof: ProofCheck
+  /** What connects the steps of a login that takes several proofs. */
+  readonly continuations: Continuations
+  /** The application's check of a login. */
+  readonly verifyCredentials: VerifyCredentials<unknown, unknown>
+  /** The application's check of a step-up; null where it is that of a login. */
+  readonly verifyStepUp: VerifyStepUp<C> | null
+  /** The application's schema for the credentials of a login. */
+  readonly credentials: StandardSchema<unknown, unknown> | undefined
   /** The account that a username names in reports: a hash. */
   readonly accountOf: (username: string) => string
   /** Warns of a setup that cannot work. */

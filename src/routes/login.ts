@@ -1,32 +1,50 @@
 /**
- * `POST /login`: a username and a password for both tokens, the access token fresh. With a store it
- * starts a session, and ends the one that the browser had before.
+ * `POST /login`: credentials for both tokens, the access token fresh. With a store it starts a
+ * session, and ends the one that the browser had before. Where the application wants one more
+ * proof, the response is a continuation, and the next request brings both.
  */
 import { AuthError } from '../errors.ts'
 import type { Delivery } from '../http/token-response.ts'
 import type { IssuedPair } from '../token/issued-token.ts'
 import { endSessionOfRequest, type RouteContext, type RouteDependencies } from './context.ts'
-import { toMissingBody, toPassword, toUsername, type VerifiedUser } from './credentials.ts'
+import {
+  checkVerifiedUser,
+  readCredentials,
+  readUsername,
+  toMissingBody,
+  type VerifiedUser,
+} from './credentials.ts'
 import { deliverTokens } from './token-delivery.ts'
 
 /** `POST /login`. */
 export async function login<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
   const body = await context.body()
   if (body === undefined) throw toMissingBody(context.request.headers.get('content-type'))
-  const credentials = { username: toUsername(body['username']), password: toPassword(body['password']) }
+  const earlier = deps.continuations.read('continue login', body['continuation'])
+  const credentials = await readCredentials(body, deps.credentials, earlier !== null)
   const by = readDelivery(body['delivery'], deps)
+  const account = earlier?.account ?? readUsername(body)
   const provedAt = deps.auth.now()
-  context.facts.account = deps.accountOf(credentials.username)
-  const user = await deps.checkPassword(credentials, context)
-  deps.usernames.noteLogin(credentials.username, user.subject)
+  if (account !== undefined) context.facts.account = deps.accountOf(account)
+  const user = await deps.checkProof<VerifiedUser<unknown>>(
+    {
+      purpose: 'continue login',
+      account,
+      earlier,
+      option: 'verifyCredentials',
+      verify: (details) => deps.verifyCredentials(credentials, details),
+      check: checkVerifiedUser,
+    },
+    context,
+  )
   if (by === 'cookie') {
     deps.warnings.noteCookieLogin(context.request.headers.get('origin'))
-    await checkCookieSize(deps, user)
+    await checkCookieSize(deps, user, account)
   }
   // An attacker who planted a session in this browser must not see the user in it.
   if (deps.hasSessions && deps.usesCookies)
     await endSessionOfRequest(deps, context, deps.requirements.earlier)
-  return deliverTokens(deps, by, await issue(deps, context, user, provedAt))
+  return deliverTokens(deps, by, await issue(deps, context, { user, account, provedAt }))
 }
 
 function readDelivery<C>(value: unknown, { delivery, usesCookies }: RouteDependencies<C>): Delivery {
@@ -41,16 +59,24 @@ const SURELY_FITS = 1024
 
 /** Fails before a session is started where its cookies would be too large to be kept. */
 async function checkCookieSize<C>(
-  { auth }: RouteDependencies<C>,
+  deps: RouteDependencies<C>,
   user: VerifiedUser<unknown>,
+  account: string | undefined,
 ): Promise<void> {
   if (JSON.stringify([user.subject, user.scopes, user.data]).length <= SURELY_FITS) return
-  auth.internals.toCookies(await auth.internals.issuePair(user.subject, toLoginOptions(user)))
+  const { toCookies, issuePair } = deps.auth.internals
+  toCookies(await issuePair(user.subject, toLoginOptions(deps, user, account)))
 }
 
-function toLoginOptions({ scopes, data, amr, acr }: VerifiedUser<unknown>) {
+function toLoginOptions<C>(
+  { usernames }: RouteDependencies<C>,
+  { subject, scopes, data, amr, acr }: VerifiedUser<unknown>,
+  account: string | undefined,
+) {
+  const loginName = usernames.toLoginName(account, subject)
   return {
     fresh: true,
+    ...(loginName !== undefined && { loginName }),
     ...(scopes && { scopes }),
     ...(Boolean(data) && { data }),
     ...(amr && { amr }),
@@ -58,14 +84,23 @@ function toLoginOptions({ scopes, data, amr, acr }: VerifiedUser<unknown>) {
   }
 }
 
+/** A login whose credentials were correct. */
+interface CheckedLogin {
+  readonly user: VerifiedUser<unknown>
+  /** The username; undefined where the credentials have none. */
+  readonly account: string | undefined
+  /** The moment before the credentials were checked. */
+  readonly provedAt: number
+}
+
 async function issue<C>(
-  { auth, hasSessions }: RouteDependencies<C>,
+  deps: RouteDependencies<C>,
   { request, address }: RouteContext,
-  user: VerifiedUser<unknown>,
-  provedAt: number,
+  { user, account, provedAt }: CheckedLogin,
 ): Promise<IssuedPair> {
+  const { auth, hasSessions } = deps
   const { subject } = user
-  const options = toLoginOptions(user)
+  const options = toLoginOptions(deps, user, account)
   if (!hasSessions) return auth.internals.issuePair(subject, options)
   const ip = await address()
   const userAgent = request.headers.get('user-agent')

@@ -1,10 +1,9 @@
 /**
- * The username behind a token, for checking a password again: what the application says, or the
- * token's `sub` where the application says nothing.
+ * The username behind a token, for checking a password again: what the application says, or what
+ * the login wrote into the token where that is not the token's `sub`.
  */
 
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
-import { createWarnOnce } from '../internal/warn.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 
@@ -20,40 +19,33 @@ export interface Usernames<C> {
    * @throws {ConfigurationError} for a result that is not a username
    */
   find(payload: TokenPayload<C>): Promise<string>
-  /** Warns once of a login whose subject is not its username, where the application says none. */
-  noteLogin(username: string, subject: string): void
+  /**
+   * The name that a login writes into its tokens; undefined where none is needed.
+   *
+   * @param username the name of the login; undefined for one without
+   */
+  toLoginName(username: string | undefined, subject: string): string | undefined
 }
 
 /** How long `usernameOf` may take, in seconds. */
 const DEADLINE = 5
 
-const WARNING =
-  '`verifyCredentials` returned a subject that is not the username, and `authRoutes` has no `usernameOf`: a step-up by password ' +
-  'will give it the subject as the username. Give `usernameOf: (payload) => ...`, which returns what the user logs in with.'
-
 /**
  * Prepares how usernames are found.
  *
- * @param usernameOf the application's option; undefined for the `sub`
- * @param isSame whether two texts name one account
+ * @param usernameOf the application's option; undefined for what the token says
  */
-export function createUsernames<C>(
-  usernameOf: UsernameOf<C> | undefined,
-  isSame: (username: string, subject: string) => boolean,
-): Usernames<C> {
-  const warn = createWarnOnce()
+export function createUsernames<C>(usernameOf: UsernameOf<C> | undefined): Usernames<C> {
   return {
     async find(payload) {
       const username: unknown =
         usernameOf === undefined
-          ? payload.sub
+          ? (payload.login_name ?? payload.sub)
           : await withDeadline('usernameOf', DEADLINE, () => usernameOf(payload))
       if (typeof username === 'string' && username !== '') return username
       throw new ConfigurationError(expected('usernameOf', 'a function that returns a username', username))
     },
-    noteLogin(username, subject) {
-      if (usernameOf !== undefined || username === subject || isSame(username, subject)) return
-      warn('TOKENWRIGHT_USERNAME', WARNING)
-    },
+    toLoginName: (username, subject) =>
+      usernameOf !== undefined || username === subject ? undefined : username,
   }
 }

@@ -28,8 +28,8 @@ export type AccountName = Readonly<Record<'username', string>> | Readonly<Record
 
 /** One attempt. */
 export interface PasswordAttempt {
-  /** The username as sent. */
-  readonly username: string
+  /** The username as sent; undefined for a proof that names none. */
+  readonly username: string | undefined
   /** The client's address; undefined for no limit by address. */
   readonly address: string | undefined
 }
@@ -80,10 +80,10 @@ export function createThrottle(createLimiter: CreateLimiter, realm: string | nul
   return {
     async run({ username, address }, verify) {
       const network = address === undefined ? undefined : toIpPrefix(address)
-      const name = toAccountKey(username, realm)
+      const name = username === undefined ? null : toAccountKey(username, realm)
       const running = await counter.begin(name, network)
       try {
-        await running.count(name)
+        if (name !== null) await running.count(name)
         const result = await verify((subject) => running.count(toSubjectKey(subject, realm)))
         // Also if the application has caught the refusal.
         if (running.refusal !== undefined) throw running.refusal
@@ -128,9 +128,9 @@ class AttemptCounter {
   }
 
   /** Counts an attempt of an address. @throws {AuthError} `rate_limited`, `store_unavailable` */
-  async begin(name: AccountKey, network: string | undefined): Promise<RunningAttempt> {
+  async begin(name: AccountKey | null, network: string | undefined): Promise<RunningAttempt> {
     const addresses = this.#addresses
-    const isKnown = await addresses.isKnown(name, network)
+    const isKnown = name !== null && (await addresses.isKnown(name, network))
     const endAddress = await this.#countAddress({ network, isKnown })
     const counted: CountedAccount[] = []
     let refusal: unknown

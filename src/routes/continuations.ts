@@ -1,0 +1,132 @@
+/**
+ * Continuations: what connects the steps of a login or a step-up that takes several proofs. A
+ * continuation is a one-time token that says what was proved so far. It is used up by the step that
+ * succeeds, so a wrong code can be corrected; the limits of attempts count those.
+ */
+import { AuthError, isAuthError, toReason } from '../errors.ts'
+import type { AttemptCounter } from '../session/attempt-counter.ts'
+import type { OneTimeTokens } from '../token/one-time-token.ts'
+import type { ProofWanted, ProvedSoFar } from './credentials.ts'
+
+/** What a continuation goes on with. The purpose of no application has a space. */
+export type ContinuationPurpose = 'continue login' | 'continue step-up'
+
+/** The steps before, as their continuation says. */
+export interface EarlierSteps extends ProvedSoFar {
+  /** The username whose limits count the attempts; undefined where there is none. */
+  readonly account: string | undefined
+  /** The session of a step-up; undefined for a login. */
+  readonly sid: string | undefined
+  /** Uses the continuation up. @throws {AuthError} `continuation_invalid` where another step did */
+  spend(): Promise<void>
+}
+
+/** What a step that wants one more proof found. */
+export interface StepSoFar extends Pick<ProofWanted, 'next' | 'subject' | 'amr' | 'state'> {
+  /** As in `EarlierSteps`. */
+  readonly account: string | undefined
+  /** As in `EarlierSteps`. */
+  readonly sid?: string | undefined
+}
+
+/** Makes and reads continuations. */
+export interface Continuations {
+  /** The error that asks the client for one more proof. */
+  want(purpose: ContinuationPurpose, step: StepSoFar): AuthError
+  /**
+   * Reads a continuation of a request.
+   *
+   * @param value the member of the body
+   * @returns null where the request has none
+   * @throws {AuthError} `continuation_invalid`
+   */
+  read(purpose: ContinuationPurpose, value: unknown): EarlierSteps | null
+}
+
+/** How long a continuation can be used, in seconds, and how much longer a used one is remembered. */
+const LIFE = 600
+const MARGIN = 300
+
+/** What continuations build on. */
+export interface ContinuationDependencies {
+  /** Issues and verifies. */
+  readonly tokens: OneTimeTokens
+  /** Counts in the session store; null for the memory of this process. */
+  readonly attempts: AttemptCounter | null
+  /** The time in epoch seconds. */
+  readonly now: () => number
+}
+
+/** Prepares the continuations of one handler. */
+export function createContinuations({ tokens, attempts, now }: ContinuationDependencies): Continuations {
+  const spent = new SpentContinuations(now)
+  const takeOnce = async (jti: string): Promise<boolean> =>
+    attempts === null
+      ? spent.add(jti)
+      : (await attempts.count(`continuation ${jti}`, 1, LIFE + MARGIN)).allowed
+
+  return {
+    want(purpose, { next, subject, amr = [], state = {}, account, sid }) {
+      const data = { amr, state, account, sid }
+      const continuation = tokens.issue({ purpose, subject, lifetime: LIFE, data })
+      return new AuthError('proof_required', { detail: { next, continuation, expires_in: LIFE } })
+    },
+    read(purpose, value) {
+      if (value === undefined) return null
+      const { jti, subject, data } = verify(tokens, purpose, value)
+      const { amr, state, account, sid } = data as unknown as StepSoFar
+      return {
+        subject,
+        amr: amr ?? [],
+        state: state ?? {},
+        account,
+        sid,
+        async spend() {
+          if (await takeOnce(jti)) return
+          throw new AuthError('continuation_invalid', { cause: toReason('The continuation was used before') })
+        },
+      }
+    },
+  }
+}
+
+function verify(tokens: OneTimeTokens, purpose: string, value: unknown): ReturnType<OneTimeTokens['verify']> {
+  try {
+    if (typeof value !== 'string') throw new AuthError('token_malformed')
+    return tokens.verify(purpose, value)
+  } catch (cause) {
+    if (isAuthError(cause)) throw new AuthError('continuation_invalid', { cause })
+    throw cause
+  }
+}
+
+/** The most used continuations that a process without a store remembers. */
+const MAX_SPENT = 50_000
+
+/** The used continuations of a process without a store. */
+class SpentContinuations {
+  readonly #ends = new Map<string, number>()
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /**
+   * Remembers one; false for one that was used before.
+   *
+   * @throws {AuthError} `rate_limited` when too many were used: none may be forgotten early
+   */
+  add(jti: string): boolean {
+    const now = this.#now()
+    // The oldest come first, and all live equally long.
+    for (const [old, end] of this.#ends) {
+      if (end > now) break
+      this.#ends.delete(old)
+    }
+    if (this.#ends.has(jti)) return false
+    if (this.#ends.size >= MAX_SPENT) throw new AuthError('rate_limited', { detail: { retryAfter: 60 } })
+    this.#ends.set(jti, now + LIFE + MARGIN)
+    return true
+  }
+}

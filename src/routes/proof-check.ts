@@ -1,0 +1,96 @@
+/**
+ * The one place where a proof is tried: within the limits, within a deadline, and with a look at
+ * what the application's function returned. Login and step-up share it, and so share the limits.
+ */
+import { AuthError } from '../errors.ts'
+import type { Awaitable } from '../internal/awaitable.ts'
+import { withDeadline } from '../internal/with-deadline.ts'
+import type { ContinuationPurpose, Continuations, EarlierSteps } from './continuations.ts'
+import type { LoginContext, ProofWanted } from './credentials.ts'
+import type { Throttle } from './throttle/throttle.ts'
+
+/** How long the application's function may take, in seconds: hashing waits in queues. */
+const DEADLINE = 10
+
+/** A request that brings a proof. */
+export interface ProofRequest {
+  /** The request as it came. */
+  readonly request: Request
+  /** The client's address; undefined where it is unknown. */
+  readonly address: () => Promise<string | undefined>
+}
+
+/** One attempt to prove something. */
+export interface ProofAttempt<T> {
+  /** What it is for. */
+  readonly purpose: ContinuationPurpose
+  /** The username whose limits count it; undefined where none is known. */
+  readonly account: string | undefined
+  /** The steps before; null for none. */
+  readonly earlier: EarlierSteps | null
+  /** The session of a step-up. */
+  readonly sid?: string | undefined
+  /** The option that is called, for messages. */
+  readonly option: string
+  /**
+   * Calls the application's function and checks what it returned; null for wrong credentials. What
+   * wants one more proof has `next`.
+   */
+  readonly verify: (context: LoginContext) => Awaitable<unknown>
+  /** Checks what `verify` returned. @throws {ConfigurationError} for what is none of these */
+  readonly check: (result: unknown) => T | ProofWanted | null
+}
+
+/** What a proof says of the user and how the user authenticated. */
+export interface ProvedBy {
+  /** The user; undefined for a step-up, which is about the token's user. */
+  readonly subject?: string
+  /** How the user authenticated. */
+  readonly amr?: readonly string[] | undefined
+}
+
+/**
+ * Tries a proof.
+ *
+ * @throws {AuthError} `rate_limited`, `credentials_invalid`, `proof_required`,
+ *   `continuation_invalid`; `subject_mismatch` for a proof of another user than the steps before;
+ *   `store_unavailable` also when no result came in time
+ * @throws {ConfigurationError} when the application's function returned something else; the attempt
+ *   is counted
+ */
+export type ProofCheck = <T extends ProvedBy>(attempt: ProofAttempt<T>, from: ProofRequest) => Promise<T>
+
+/** Prepares the check of proofs. */
+export function createProofCheck(throttle: Throttle, continuations: Continuations): ProofCheck {
+  return async <T extends ProvedBy>(attempt: ProofAttempt<T>, from: ProofRequest): Promise<T> => {
+    const { purpose, account, earlier, sid, option, verify, check } = attempt
+    const { request } = from
+    const address = await from.address()
+    const userAgent = request.headers.get('user-agent') ?? undefined
+    const proved = earlier && { subject: earlier.subject, amr: earlier.amr, state: earlier.state }
+    return throttle.run({ username: account, address }, async (countAgainst) => {
+      const context = { request, address, userAgent, proved, countAgainst }
+      const result = check(await withDeadline(option, DEADLINE, () => verify(context)))
+      if (result === null) return null
+      if (earlier !== null && result.subject !== undefined && result.subject !== earlier.subject)
+        throw new AuthError('subject_mismatch')
+      await earlier?.spend()
+      const amr = joinMethods(earlier, result.amr)
+      // Thrown, so that it is no success: the password before a code must not forgive wrong codes.
+      if (isWanted(result)) throw continuations.want(purpose, { ...result, amr, account, sid })
+      return { ...result, ...(amr && { amr }) }
+    })
+  }
+}
+
+function isWanted(result: ProvedBy | ProofWanted): result is ProofWanted {
+  return 'next' in result && result.next !== undefined
+}
+
+/** The methods of all steps, each once. */
+function joinMethods(
+  earlier: EarlierSteps | null,
+  amr: readonly string[] | undefined,
+): readonly string[] | undefined {
+  return earlier === null ? amr : [...new Set([...earlier.amr, ...(amr ?? [])])]
+}
