@@ -11,7 +11,6 @@ import { checkOrigin, isUnsafe } from './http/csrf.ts'
 import { deleteAfterRefusal } from './http/repeated-cookies.ts'
 import type { RequestInfo } from './http/request-port.ts'
 import { readPath } from './http/request-target.ts'
-import type { Delivery } from './http/token-response.ts'
 import {
   ConfigurationError,
   checkKnownKeys,
@@ -19,10 +18,8 @@ import {
   expected,
   isOptions,
 } from './internal/configuration-error.ts'
-import { keysOf, readFunction } from './internal/read-options.ts'
-import type { StandardSchema } from './internal/schema.ts'
-import { type ClientAddress, createClientAddress } from './routes/client-address.ts'
-import type { MayRevoke, VerifyClient } from './routes/clients.ts'
+import { readFunction } from './internal/read-options.ts'
+import { createClientAddress } from './routes/client-address.ts'
 import {
   appendCookies,
   createRouteContext,
@@ -33,32 +30,28 @@ import {
   toNotFound,
   toServerError,
 } from './routes/context.ts'
-import { checkCookiePaths } from './routes/cookie-paths.ts'
-import { type CorsOptions, resolveCors } from './routes/cors.ts'
 import { createContinuations } from './routes/continuations.ts'
-import type { Credentials, VerifyCredentials, VerifyStepUp } from './routes/credentials.ts'
+import { checkCookiePaths } from './routes/cookie-paths.ts'
+import { resolveCors } from './routes/cors.ts'
+import type { Credentials } from './routes/credentials.ts'
 import { showSession } from './routes/current-session.ts'
 import { introspect } from './routes/introspect.ts'
 import { jwks } from './routes/jwks.ts'
 import { login } from './routes/login.ts'
 import { logout } from './routes/logout.ts'
+import { type AuthRoutesOptions, checkCredentialsSchema, ROUTE_OPTION_NAMES } from './routes/options.ts'
 import { prepareRequirements } from './routes/prepare-requirements.ts'
 import { createProofCheck } from './routes/proof-check.ts'
 import { refresh } from './routes/refresh.ts'
 import { isIssuedTo, revoke } from './routes/revoke.ts'
 import { endOthers, endSession, listSessions } from './routes/sessions.ts'
 import { createSetupWarnings } from './routes/setup-warnings.ts'
-import { stepUp, verifyPassword } from './routes/step-up.ts'
+import { stepUpByProof, verifyPassword } from './routes/step-up.ts'
 import { toAccountKey } from './routes/throttle/account-key.ts'
 import { resolveThrottle } from './routes/throttle/resolve-throttle.ts'
-import {
-  type AccountName,
-  type Throttle,
-  type ThrottleOptions,
-  UNTHROTTLED,
-} from './routes/throttle/throttle.ts'
+import { type AccountName, type Throttle, UNTHROTTLED } from './routes/throttle/throttle.ts'
 import { createTicket } from './routes/ticket.ts'
-import { createUsernames, type UsernameOf } from './routes/usernames.ts'
+import { createUsernames } from './routes/usernames.ts'
 import type { DataInput } from './token/custom-claims.ts'
 
 export { readBody } from './http/body.ts'
@@ -76,72 +69,10 @@ export type {
   VerifyCredentials,
   VerifyStepUp,
 } from './routes/credentials.ts'
+export type { AuthRoutesOptions } from './routes/options.ts'
 export type { CreateLimiter, Limiter, LimiterResult, LimiterSettings } from './routes/throttle/limiter.ts'
 export type { AccountName, CountAgainst, ThrottleOptions } from './routes/throttle/throttle.ts'
 export type { UsernameOf } from './routes/usernames.ts'
-
-/** The options of `authRoutes`. */
-export interface AuthRoutesOptions<C, I = C, B = Credentials> {
-  /**
-   * Checks the credentials of a login: a user, null when they are wrong, or `{ next, subject }`
-   * where one more proof is wanted. Take the same time for unknown users. What it throws goes to the caller of the handler, except an `AuthError`, which becomes
-   * the response. Any other result is a `ConfigurationError`: the response is 500, the attempt
-   * counts as a failure, and the process warns once. After 10 s without a result the response is
-   * 503 `store_unavailable`.
-   */
-  readonly verifyCredentials: VerifyCredentials<I, B>
-  /**
-   * A schema for the body of a login, as a Standard Schema: `verifyCredentials` gets its output, and
-   * a body that it refuses is a 400 with the names of the members. Default: a username and a
-   * password, or other members.
-   */
-  readonly credentials?: StandardSchema<unknown, B>
-  /**
-   * Checks the proof of `POST {base}/step-up`: `{ amr, acr }`, null when it is wrong, or `{ next }`
-   * where one more is wanted. It gets the body and the user's access token. 10 s at most. Default:
-   * `verifyCredentials`, with the name of the login; it must return the same subject.
-   */
-  readonly verifyStepUp?: VerifyStepUp<C>
-  /**
-   * The username behind a token, for checking a password again. Default: the name of the login,
-   * which the token has as `login_name` where it is not its `sub`. With this option it has none.
-   */
-  readonly usernameOf?: UsernameOf<C>
-  /**
-   * The client's address, for limits by address and for the list of sessions. Default: what
-   * `toNodeHandler` says; behind a proxy, read its header here. Undefined: no limit by address,
-   * with one warning. 5 s at most.
-   */
-  readonly address?: ClientAddress
-  /**
-   * How often passwords may be tried, at login and step-up together: 5 failures of an account from
-   * one address, then waits that double up to 15 minutes; 100 consecutive failures of an account;
-   * 20 failures a minute of an address (docs/guide/login.md). False for no limit. Default: counted
-   * in the session store, or without one in the memory of this process.
-   */
-  readonly throttle?: ThrottleOptions | false
-  /**
-   * Checks the clients that may introspect and revoke tokens: resource servers. With it there are
-   * `POST {base}/introspect` (RFC 7662) and, with a session store, `POST {base}/revoke` (RFC 7009).
-   * Compare secrets in constant time. Default: no such routes.
-   */
-  readonly verifyClient?: VerifyClient
-  /**
-   * Whether a client may revoke a token: by RFC 7009 one that was issued to it. Any result but true
-   * is no. 5 s at most. Default: tokens whose custom claim `client_id`, or else whose audience, is
-   * the client's identifier.
-   */
-  readonly mayRevoke?: MayRevoke<C>
-  /** Which other origins may call the routes from a page. Default none. */
-  readonly cors?: CorsOptions
-  /** The path of the routes, without a trailing slash. Default `/auth`. */
-  readonly basePath?: string
-  /**
-   * How tokens reach a client that does not ask for one way. Default `'cookie'` where that location
-   * is on.
-   */
-  readonly delivery?: Delivery
-}
 
 /** The routes as one handler. */
 export interface AuthHandler {
@@ -165,20 +96,6 @@ export interface AuthHandler {
   }
 }
 
-const OPTION_NAMES = keysOf<AuthRoutesOptions<unknown>>({
-  verifyCredentials: true,
-  credentials: true,
-  verifyStepUp: true,
-  usernameOf: true,
-  address: true,
-  basePath: true,
-  delivery: true,
-  throttle: true,
-  verifyClient: true,
-  mayRevoke: true,
-  cors: true,
-})
-
 /** The default of `basePath`. */
 const BASE_PATH = '/auth'
 
@@ -186,9 +103,11 @@ const BASE_PATH = '/auth'
 type Methods = Readonly<Record<string, Route>>
 
 /**
-import { createContinuations } from './routes/continuations.ts'
-import type { Credentials, VerifyCredentials, VerifyStepUp } from './routes/credentials.ts'
-import { showSession } from './routes/current-session.ts'
+ * Creates the routes of one application: `POST {base}/login`, `/refresh`, `/step-up`,
+ * `/verify-password`, `/logout`, `GET {base}/session`, with a session store `POST {base}/ticket`,
+ * `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and
+ * `GET /.well-known/jwks.json`. Any other path is a 404, any other method a 405, in the form of all
+ * errors.
  *
  * It checks the origin of every POST and DELETE, login included. It limits how often passwords are
  * tried, by account and by address.
@@ -219,7 +138,7 @@ export function authRoutes<C, U, I, B = Credentials>(
   checkMethod('auth', `what \`createAuth\` returns, as in \`${call}\``, auth, 'authenticator')
   if (!isOptions(options as unknown))
     throw new ConfigurationError(expected('options', `an object, as in \`${call}\``, options))
-  checkKnownKeys('authRoutes', options, OPTION_NAMES)
+  checkKnownKeys('authRoutes', options, ROUTE_OPTION_NAMES)
   const { basePath = BASE_PATH } = options
   if (!/^(?:\/[^/?#]+)*$/.test(basePath))
     throw new ConfigurationError(expected('basePath', "a path such as '/auth'", basePath))
@@ -230,7 +149,11 @@ export function authRoutes<C, U, I, B = Credentials>(
     now: auth.now,
   })
   // What `verifyCredentials` takes is what the schema makes, or the check without one.
-  const deps = resolveDependencies(auth, options as unknown as AuthRoutesOptions<C, unknown, unknown>, throttle)
+  const deps = resolveDependencies(
+    auth,
+    options as unknown as AuthRoutesOptions<C, unknown, unknown>,
+    throttle,
+  )
   const table = createTable(basePath, deps.hasSessions, deps.verifyClient !== null)
   const { csrf } = auth.http
   const checksOrigin = csrf.checksOrigin || csrf.checksToken
@@ -289,7 +212,7 @@ function resolveDependencies<C>(
   readFunction('usernameOf', usernameOf)
   readFunction('address', address)
   const verifyStepUp = readFunction('verifyStepUp', options.verifyStepUp)
-  checkSchema(options.credentials)
+  checkCredentialsSchema(options.credentials)
   const { oneTimeTokens: tokens, attempts } = auth.internals
   const continuations = createContinuations({ tokens, attempts, now: auth.now })
   const verifyClient = readFunction('verifyClient', options.verifyClient)
@@ -325,22 +248,13 @@ function resolveDependencies<C>(
   }
 }
 
-/** Checks the schema of credentials. @throws {ConfigurationError} for anything else */
-function checkSchema(schema: unknown): void {
-  if (schema === undefined || typeof Object(Object(schema)['~standard']).validate === 'function') return
-  throw new ConfigurationError(
-    expected('credentials', 'a Standard Schema, such as one of zod, valibot or arktype', schema),
-  )
-}
-
 /** A path that ends in `/` takes one more segment, which names something. */
 function createTable(base: string, hasSessions: boolean, hasClients: boolean): ReadonlyMap<string, Methods> {
   const table = new Map<string, Methods>([
     [`${base}/login`, { POST: login }],
     [`${base}/refresh`, { POST: refresh }],
-    [`${base}/step-up`, { POST: stepUp }],
+    [`${base}/step-up`, { POST: stepUpByProof }],
     [`${base}/verify-password`, { POST: verifyPassword }],
-    [`${base}/session`, { GET: showSession }],
     [`${base}/logout`, { POST: logout }],
     [`${base}/session`, { GET: showSession }],
     ['/.well-known/jwks.json', { GET: jwks, HEAD: jwks }],

@@ -222,11 +222,8 @@ export function prepareGuard<Call, Result>(
     }
     if (!isPromise(context)) return proceed(call, context)
     // Not an async function: that would cost each of these requests one more promise.
-    const late = context.then(
-      (found) => proceed(call, found),
-      (error: unknown) => refuse(call, error),
-    )
-    return late as Promise<Awaited<Result>>
+    const proceedLater = (found: AuthContext): Result => proceed(call, found)
+    return context.then(proceedLater, (error) => refuse(call, error)) as Promise<Awaited<Result>>
   }
 }
 

@@ -1,38 +1,38 @@
 /**
- * Continuations: what connects the steps of a login or a step-up that takes several proofs. A
- * continuation is a one-time token that says what was proved so far. It is used up by the step that
- * succeeds, so a wrong code can be corrected; the limits of attempts count those.
+ * Continuations: what connects the requests of a login or a step-up that takes several proofs. A
+ * continuation is a one-time token that says what was proved so far. The proof that succeeds uses
+ * it up, so a wrong code can be corrected; the limits of attempts count those.
  */
 import { AuthError, isAuthError, toReason } from '../errors.ts'
 import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { OneTimeTokens } from '../token/one-time-token.ts'
 import type { ProofWanted, ProvedSoFar } from './credentials.ts'
 
-/** What a continuation goes on with. The purpose of no application has a space. */
+/** What a continuation goes on with. The purposes of applications have no spaces. */
 export type ContinuationPurpose = 'continue login' | 'continue step-up'
 
-/** The steps before, as their continuation says. */
-export interface EarlierSteps extends ProvedSoFar {
-  /** The username whose limits count the attempts; undefined where there is none. */
+/** The proofs before, as their continuation says. */
+export interface EarlierProofs extends ProvedSoFar {
+  /** The username whose limits count the attempts; undefined for a proof without a name. */
   readonly account: string | undefined
   /** The session of a step-up; undefined for a login. */
   readonly sid: string | undefined
-  /** Uses the continuation up. @throws {AuthError} `continuation_invalid` where another step did */
+  /** Uses it up. @throws {AuthError} `continuation_invalid` where another request has */
   spend(): Promise<void>
 }
 
-/** What a step that wants one more proof found. */
-export interface StepSoFar extends Pick<ProofWanted, 'next' | 'subject' | 'amr' | 'state'> {
-  /** As in `EarlierSteps`. */
+/** What a proof that is not the last one found. */
+export interface ProofSoFar extends Pick<ProofWanted, 'next' | 'subject' | 'amr' | 'state'> {
+  /** As in `EarlierProofs`. */
   readonly account: string | undefined
-  /** As in `EarlierSteps`. */
+  /** As in `EarlierProofs`. */
   readonly sid?: string | undefined
 }
 
 /** Makes and reads continuations. */
 export interface Continuations {
   /** The error that asks the client for one more proof. */
-  want(purpose: ContinuationPurpose, step: StepSoFar): AuthError
+  want(purpose: ContinuationPurpose, step: ProofSoFar): AuthError
   /**
    * Reads a continuation of a request.
    *
@@ -40,10 +40,10 @@ export interface Continuations {
    * @returns null where the request has none
    * @throws {AuthError} `continuation_invalid`
    */
-  read(purpose: ContinuationPurpose, value: unknown): EarlierSteps | null
+  read(purpose: ContinuationPurpose, value: unknown): EarlierProofs | null
 }
 
-/** How long a continuation can be used, in seconds, and how much longer a used one is remembered. */
+/** How long a continuation can be used, and how much longer a used one is remembered: seconds. */
 const LIFE = 600
 const MARGIN = 300
 
@@ -74,7 +74,7 @@ export function createContinuations({ tokens, attempts, now }: ContinuationDepen
     read(purpose, value) {
       if (value === undefined) return null
       const { jti, subject, data } = verify(tokens, purpose, value)
-      const { amr, state, account, sid } = data as unknown as StepSoFar
+      const { amr, state, account, sid } = data as unknown as ProofSoFar
       return {
         subject,
         amr: amr ?? [],

@@ -12,13 +12,13 @@ import type { TokenPayload } from '../token/token-payload.ts'
 import type { CountAgainst } from './throttle/throttle.ts'
 
 /**
- * The body of a login, without the members that the route reads itself. Where the application has no
- * schema for it, username and password are checked: a body has both, or neither.
+ * The body of a login, without the members that the route reads itself. Where the application has
+ * no schema for it, username and password are checked: a body has both, or neither.
  */
 export interface Credentials {
-  /** The username, 1-320 characters; not normalized. Empty in a body that has no password either. */
+  /** The username, 1-320 characters, not normalized; empty in a body that has neither. */
   readonly username: string
-  /** The password, 1-1024 bytes of UTF-8. Empty in a body that has no username either. */
+  /** The password, 1-1024 bytes of UTF-8; empty in the same case. */
   readonly password: string
   /** Any other member, as the client sent it. */
   readonly [member: string]: unknown
@@ -43,7 +43,7 @@ export type VerifiedUser<I> = DataFor<I> & {
   readonly subject: string
   /** The user's scopes. Default none. */
   readonly scopes?: readonly string[] | undefined
-  /** How the user authenticated: method names (RFC 8176). Those of earlier steps are added. */
+  /** How the user authenticated: method names (RFC 8176). Those of earlier proofs are added. */
   readonly amr?: readonly string[] | undefined
   /** The authentication context class. */
   readonly acr?: string | undefined
@@ -54,13 +54,13 @@ export type VerifiedUser<I> = DataFor<I> & {
  * which the client sends beside the next proof.
  */
 export interface ProofWanted {
-  /** What the client needs to know of the next proof, as JSON: for example `{ methods: ['totp'] }`. */
+  /** What the client needs to know of the next proof, as JSON, such as `{ methods: ['totp'] }`. */
   readonly next: Readonly<Record<string, unknown>>
-  /** Whose credentials were correct so far. The last step must be about the same user. */
+  /** Whose credentials were correct so far. The last proof must be about the same user. */
   readonly subject: string
-  /** How the user authenticated in this step: method names (RFC 8176). */
+  /** How the user authenticated with this proof: method names (RFC 8176). */
   readonly amr?: readonly string[] | undefined
-  /** What the next step needs, as JSON. It is signed but not secret: the client can read it. */
+  /** What the next request needs, as JSON. It is signed but not secret: the client can read it. */
   readonly state?: Readonly<Record<string, unknown>> | undefined
 }
 
@@ -72,7 +72,7 @@ export interface LoginContext {
   readonly address: string | undefined
   /** The client's user agent. */
   readonly userAgent: string | undefined
-  /** What earlier steps of this login proved; null in the first one. */
+  /** What earlier requests of this login proved; null in the first one. */
   readonly proved: ProvedSoFar | null
   /**
    * Counts this attempt against a subject as well. Where several names lead to one user (a name and
@@ -96,7 +96,7 @@ export type VerifyCredentials<I, B = Credentials> = (
 
 /** What a step-up proved. */
 export interface VerifiedStepUp {
-  /** How the user authenticated: method names (RFC 8176). Those of earlier steps are added. */
+  /** How the user authenticated: method names (RFC 8176). Those of earlier proofs are added. */
   readonly amr?: readonly string[] | undefined
   /** The authentication context class. */
   readonly acr?: string | undefined
@@ -148,7 +148,9 @@ export function checkStepUp(result: unknown): VerifiedStepUp | Omit<ProofWanted,
 }
 
 function checkNext(option: string, { next, state = {} }: Omit<ProofWanted, 'subject'>): void {
-  const isSound = [next, state].every((value) => isRecord(value) && findJsonMisfit(value, DEPTH) === undefined)
+  const isSound = [next, state].every(
+    (value) => isRecord(value) && findJsonMisfit(value, DEPTH) === undefined,
+  )
   if (!isSound)
     throw new ConfigurationError(
       `Expected \`next\` and \`state\` of \`${option}\` to be objects of plain JSON. The attempt counts as a failure.`,
@@ -172,7 +174,7 @@ export function withoutOwnMembers(body: Readonly<Record<string, unknown>>): Reco
  * Reads the credentials of a body.
  *
  * @param schema the application's schema; without one username and password are checked
- * @param hasProofs whether earlier steps proved something: then neither is demanded
+ * @param hasProofs whether earlier requests proved something: then neither is demanded
  * @throws {AuthError} `request_invalid`, which names the members that are wrong
  */
 export async function readCredentials(
@@ -199,7 +201,9 @@ async function checkBySchema(value: unknown, schema: StandardSchema<unknown, unk
   if (result.issues === undefined) return result.value
   const names = result.issues.slice(0, MAX_PROBLEMS).map(({ path = [] }) => {
     const parts = path.map((part) => (typeof part === 'object' && part !== null ? part.key : part))
-    return parts.length === 0 ? 'the body' : `\`${parts.map(String).join('.').replace(NOT_NAME, '').slice(0, 64)}\``
+    return parts.length === 0
+      ? 'the body'
+      : `\`${parts.map(String).join('.').replace(NOT_NAME, '').slice(0, 64)}\``
   })
   throw toInvalid(`The body does not have the expected form: ${[...new Set(names)].join(', ')}`)
 }

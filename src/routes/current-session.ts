@@ -5,6 +5,7 @@
  * whom they belong.
  */
 import { isAuthError } from '../errors.ts'
+import type { TokenPayload } from '../token/token-payload.ts'
 import { type RouteContext, type RouteDependencies, toJsonResponse } from './context.ts'
 
 /** `GET /session`: by the access token, else by the refresh token in a cookie. */
@@ -13,17 +14,25 @@ export async function showSession<C>(deps: RouteDependencies<C>, context: RouteC
     try {
       const found = await deps.auth.internals.requests.authenticate(context.port, requirement)
       if (found === null) continue
-      const { sid, csrf, type, exp, fresh } = found.payload
+      const { payload } = found
+      const { sid, csrf, type, exp, fresh } = payload
       // Only whoever sends the cookies may read the value that belongs to them.
       const isByCookie = found.extracted.location === 'cookie'
       return toJsonResponse(200, {
         active: true,
+        sub: payload.sub,
         ...(sid !== undefined && { session_id: sid }),
         ...(isByCookie && csrf !== undefined && { csrf_token: csrf }),
         ...(type === 'access' && {
           expires_in: Math.max(0, exp - Math.floor(deps.auth.now())),
           fresh: fresh === true,
+          fresh_for: toFreshFor(deps, payload),
+          scopes: payload.scopes,
         }),
+        // JSON leaves out what is undefined.
+        auth_time: payload.auth_time,
+        amr: payload.amr,
+        acr: payload.acr,
       })
     } catch (error) {
       // A token that is no good is no failure here: the next one may be.
@@ -31,4 +40,14 @@ export async function showSession<C>(deps: RouteDependencies<C>, context: RouteC
     }
   }
   return toJsonResponse(200, { active: false })
+}
+
+/** For how long the token stays fresh, in seconds; 0 where it is not. */
+function toFreshFor<C>(
+  { auth }: RouteDependencies<C>,
+  { fresh, auth_time, exp }: TokenPayload<C>,
+): number {
+  if (fresh === false) return 0
+  const until = typeof fresh === 'number' ? fresh : (auth_time ?? 0) + auth.lifetimes.freshness
+  return Math.max(0, Math.floor(Math.min(until, exp) - auth.now()))
 }

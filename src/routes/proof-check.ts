@@ -5,7 +5,7 @@
 import { AuthError } from '../errors.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
-import type { ContinuationPurpose, Continuations, EarlierSteps } from './continuations.ts'
+import type { ContinuationPurpose, Continuations, EarlierProofs } from './continuations.ts'
 import type { LoginContext, ProofWanted } from './credentials.ts'
 import type { Throttle } from './throttle/throttle.ts'
 
@@ -26,8 +26,8 @@ export interface ProofAttempt<T> {
   readonly purpose: ContinuationPurpose
   /** The username whose limits count it; undefined where none is known. */
   readonly account: string | undefined
-  /** The steps before; null for none. */
-  readonly earlier: EarlierSteps | null
+  /** The proofs before; null for none. */
+  readonly earlier: EarlierProofs | null
   /** The session of a step-up. */
   readonly sid?: string | undefined
   /** The option that is called, for messages. */
@@ -37,7 +37,7 @@ export interface ProofAttempt<T> {
    * wants one more proof has `next`.
    */
   readonly verify: (context: LoginContext) => Awaitable<unknown>
-  /** Checks what `verify` returned. @throws {ConfigurationError} for what is none of these */
+  /** Checks what `verify` returned. @throws {ConfigurationError} for anything else */
   readonly check: (result: unknown) => T | ProofWanted | null
 }
 
@@ -53,7 +53,7 @@ export interface ProvedBy {
  * Tries a proof.
  *
  * @throws {AuthError} `rate_limited`, `credentials_invalid`, `proof_required`,
- *   `continuation_invalid`; `subject_mismatch` for a proof of another user than the steps before;
+ *   `continuation_invalid`; `subject_mismatch` for a proof of another user than the proofs before;
  *   `store_unavailable` also when no result came in time
  * @throws {ConfigurationError} when the application's function returned something else; the attempt
  *   is counted
@@ -87,9 +87,9 @@ function isWanted(result: ProvedBy | ProofWanted): result is ProofWanted {
   return 'next' in result && result.next !== undefined
 }
 
-/** The methods of all steps, each once. */
+/** The methods of all proofs, each once. */
 function joinMethods(
-  earlier: EarlierSteps | null,
+  earlier: EarlierProofs | null,
   amr: readonly string[] | undefined,
 ): readonly string[] | undefined {
   return earlier === null ? amr : [...new Set([...earlier.amr, ...(amr ?? [])])]

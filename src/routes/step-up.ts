@@ -8,7 +8,7 @@ import type { Proof } from '../session/sessions.ts'
 import type { IssuedPair } from '../token/issued-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { authenticateRequest, type RouteContext, type RouteDependencies } from './context.ts'
-import type { EarlierSteps } from './continuations.ts'
+import type { EarlierProofs } from './continuations.ts'
 import {
   checkStepUp,
   checkVerifiedUser,
@@ -23,7 +23,7 @@ import {
 import { deliverTokens, toDelivery } from './token-delivery.ts'
 
 /** `POST /step-up`. */
-export async function stepUp<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
+export async function stepUpByProof<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
   const { verifyStepUp } = deps
   return respond(deps, context, async (request) => {
     if (verifyStepUp === null) return prepareLoginCheck(deps, context, request)
@@ -62,7 +62,7 @@ interface StepUpRequest<C> {
   readonly body: Readonly<Record<string, unknown>>
   /** The name that the user logs in with. */
   readonly username: string
-  readonly earlier: EarlierSteps | null
+  readonly earlier: EarlierProofs | null
 }
 
 /** Checks the proof of a step-up. Rejects with what refuses it. */

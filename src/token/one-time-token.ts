@@ -1,7 +1,7 @@
 /**
  * One-time tokens: a JWS of our own key for one purpose, such as the reset of a password. The
- * header says `one-time+jwt`, so that neither is accepted in place of an access token or of a
- * ticket (RFC 8725 section 3.11). That a token is used only once is checked elsewhere, by a counter.
+ * header says `one-time+jwt`, so that none is accepted in place of an access token or of a ticket
+ * (RFC 8725 section 3.11). That a token is used only once is checked elsewhere, by a counter.
  */
 import { createHash } from 'node:crypto'
 import { AuthError, toReason } from '../errors.ts'
@@ -147,7 +147,7 @@ export class OneTimeTokens {
 const BINDING_LENGTH = 22
 
 /**
- * The text that a token is bound to, as a digest that says nothing of it and is another one for each
+ * The text that a token is bound to, as a digest that says nothing of it and differs for each
  * token. The text must be hard to guess, as the hash of a password is.
  */
 function toBinding(jti: string, bind: string): string {

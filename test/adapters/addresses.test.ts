@@ -119,7 +119,7 @@ describe('the address of a client', () => {
     const seen: (string | undefined)[] = []
     const handle = authRoutes(auth, {
       throttle: false,
-      verifyCredentials: (_credentials, _request, { address }) => {
+      verifyCredentials: (_credentials, { address }) => {
         seen.push(address)
         return null
       },

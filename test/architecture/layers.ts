@@ -48,6 +48,7 @@ export const AUTH_ORDER: readonly string[] = [
   'issue-tokens',
   'revocation-check',
   'session-api',
+  'one-time',
   'authenticate',
   'authenticator',
   'watch',

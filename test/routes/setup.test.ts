@@ -116,17 +116,11 @@ describe('the name that a user logs in with', () => {
     expect(names).toEqual(['alice', 'alice', 'alice'])
   })
 
-  it('causes one warning if it differs and there is no `usernameOf`', async () => {
-    const { response, warn } = await stepUp('alice', 'user-1')
-    expect(response.status).toBe(401)
-    expect(warn).toHaveBeenCalledExactlyOnceWith(
-      expect.stringContaining('`usernameOf`'),
-      expect.objectContaining({ code: 'TOKENWRIGHT_USERNAME' }),
-    )
-  })
-
-  it('causes no warning for another spelling', async () => {
-    expect((await stepUp('Alice ', 'alice')).warn).not.toHaveBeenCalled()
+  it('is kept in the token where it differs and there is no `usernameOf`', async () => {
+    const { response, names, warn } = await stepUp('alice', 'user-1')
+    expect(response.status).toBe(200)
+    expect(names).toEqual(['alice', 'alice', 'alice'])
+    expect(warn).not.toHaveBeenCalled()
   })
 
   it.each([undefined, null, '', 7])('is a mistake of the application if it is %j', async (name) => {
