@@ -43,10 +43,7 @@ export async function showSession<C>(deps: RouteDependencies<C>, context: RouteC
 }
 
 /** For how long the token stays fresh, in seconds; 0 where it is not. */
-function toFreshFor<C>(
-  { auth }: RouteDependencies<C>,
-  { fresh, auth_time, exp }: TokenPayload<C>,
-): number {
+function toFreshFor<C>({ auth }: RouteDependencies<C>, { fresh, auth_time, exp }: TokenPayload<C>): number {
   if (fresh === false) return 0
   const until = typeof fresh === 'number' ? fresh : (auth_time ?? 0) + auth.lifetimes.freshness
   return Math.max(0, Math.floor(Math.min(until, exp) - auth.now()))

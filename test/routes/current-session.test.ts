@@ -51,8 +51,9 @@ describe('the session of a request', () => {
     const { auth, login, ask, pass } = setUp(origins)
     const { cookies, body } = await login('cookie')
     const [{ id = '' } = {}] = (await auth.sessions.list('ada')).map(({ sid }) => ({ id: sid }))
-    const mine = { active: true, session_id: id, csrf_token: body['csrf_token'] }
-    const access = { ...mine, expires_in: 900, fresh: true }
+    const who = { sub: 'ada', auth_time: 1_700_000_000 }
+    const mine = { active: true, ...who, session_id: id, csrf_token: body['csrf_token'] }
+    const access = { ...mine, expires_in: 900, fresh: true, fresh_for: 900, scopes: [] }
     expect(await ask({ cookie: cookies.join('; ') })).toEqual(access)
     const refreshOnly = cookies.filter((cookie) => !cookie.includes('access'))
     expect(await ask({ cookie: refreshOnly.join('; ') })).toEqual(mine)
@@ -88,7 +89,15 @@ describe('the session of a request', () => {
     const csrf = { mode: 'origin', ...origins.csrf } as const
     const { login, ask } = setUp({ csrf }, null)
     const { cookies } = await login('cookie')
-    expect(await ask({ cookie: cookies.join('; ') })).toEqual({ active: true, expires_in: 900, fresh: true })
+    expect(await ask({ cookie: cookies.join('; ') })).toEqual({
+      active: true,
+      sub: 'ada',
+      auth_time: 1_700_000_000,
+      expires_in: 900,
+      fresh: true,
+      fresh_for: 900,
+      scopes: [],
+    })
   })
 
   it('is for pages of accepted origins only, and has one method', async () => {
