@@ -8,12 +8,12 @@ import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../inter
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { Store } from '../session/store.ts'
 import { createAttemptScripts } from './redis/attempts.ts'
-import { createSend, type RedisClient } from './redis/client.ts'
+import { createSend, type RedisClient, sendsByOneConnection } from './redis/client.ts'
 import { inspect } from './redis/inspect.ts'
 import { createKeys } from './redis/keys.ts'
 import { createLog } from './redis/log.ts'
 import { createRevocations } from './redis/revocations.ts'
-import { createRunner } from './redis/script.ts'
+import { createConfirmedRunner, createRunner } from './redis/script.ts'
 import { createSessions } from './redis/sessions.ts'
 
 export type {
@@ -39,6 +39,12 @@ export interface RedisStoreOptions {
    * node-redis are replaced together.
    */
   readonly deadline?: Duration
+  /**
+   * How many replicas must have a revocation before it counts as stored, from 0 to 10; Redis then
+   * waits for up to a second (`WAIT`). Without them the call fails, though it may have been stored.
+   * For a single connection, also one through Sentinel: not for a cluster or a pool. Default 0.
+   */
+  readonly replicas?: number
 }
 
 const DEADLINE_BOUNDS = { min: 0.1, max: 3600 } as const
@@ -70,16 +76,29 @@ const DEADLINE_BOUNDS = { min: 0.1, max: 3600 } as const
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
   const given: unknown = options
   if (!isRecord(given)) throw new ConfigurationError(expected('options', 'an object of options', given))
-  checkKnownKeys('', given, ['prefix', 'deadline'])
+  checkKnownKeys('', given, ['prefix', 'deadline', 'replicas'])
   const keys = createKeys(options.prefix ?? 'tw')
   const deadline = toSeconds('deadline', options.deadline ?? '5s', DEADLINE_BOUNDS)
-  const run = createRunner(createSend(client, deadline))
+  const send = createSend(client, deadline)
+  const run = createRunner(send)
+  const replicas = readReplicas(options.replicas ?? 0, client)
+  const runConfirmed = replicas === 0 ? run : createConfirmedRunner(send, run, replicas)
   return Object.freeze({
     name: 'redis',
-    inspect: () => inspect(run, keys),
+    inspect: () => inspect(run, keys, replicas),
     ...createSessions(run, keys),
     ...createAttemptScripts(run, keys),
-    ...createRevocations(run, keys),
+    ...createRevocations(runConfirmed, keys),
     ...createLog(run, keys),
   })
+}
+
+function readReplicas(value: unknown, client: RedisClient): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 10)
+    throw new ConfigurationError(expected('replicas', 'a whole number from 0 to 10', value))
+  if (value > 0 && !sendsByOneConnection(client))
+    throw new ConfigurationError(
+      'Expected a client of one connection beside `replicas`: a cluster or a pool would ask another connection',
+    )
+  return value
 }

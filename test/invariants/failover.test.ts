@@ -2,8 +2,10 @@
  * S27: a failover to a replica that was behind loses what was acknowledged last. Every process that
  * knows of a revocation stores it again; what it cannot know, it tells.
  */
+import { Redis } from 'ioredis'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
+import { redisStore } from '../../src/stores/redis.ts'
 import { connect } from '../processes/node/connect.ts'
 import { HAS_REDIS, waitFor } from '../stores/redis-server.ts'
 import { createApplication, newUser } from './application.ts'
@@ -98,6 +100,30 @@ describe.each(LOSSY)('S27: %s that fails over to a replica that was behind', (na
       ])
     },
   )
+})
+
+describe.skipIf(!HAS_REDIS)('S27: redis with the option `replicas`', () => {
+  it('acknowledges no revocation that its replica has not confirmed', { timeout: 30_000 }, async () => {
+    const replicated = await replicateRedis()
+    onTestFinished(() => replicated.close())
+    const client = new Redis(Number(Object(replicated.primary).port))
+    onTestFinished(() => client.disconnect())
+    const store = redisStore(client, { replicas: 1 })
+    expect(await store.inspect()).toEqual([])
+    const app = createApplication(store, { ownClock: false })
+    const [kept, other] = [await app.login(), await app.login()]
+    expect(await app.auth.sessions.end(app.sidOf(kept.refresh_token))).toBe(true)
+    await replicated.promote()
+    await expect(app.auth.sessions.end(app.sidOf(other.refresh_token))).rejects.toMatchObject({
+      code: 'store_unavailable',
+    })
+  })
+
+  it('refuses it for clients of several connections', () => {
+    const cluster = { call: () => undefined, nodes: () => [] }
+    expect(() => redisStore(cluster, { replicas: 1 })).toThrow(/one connection/)
+    expect(() => redisStore({ call: () => undefined }, { replicas: 0.5 })).toThrow(/whole number/)
+  })
 })
 
 describe.skipIf(!HAS_OWN.postgres)('S27: postgres whose commits wait for the replica', () => {

@@ -136,6 +136,11 @@ function createSentinelSend(client: AnyClient, seconds: number): Send {
   return (_key, args) => timeout.watch(() => send(args))
 }
 
+/** Whether all commands of a client go through one connection, in their order. */
+export function sendsByOneConnection(client: RedisClient): boolean {
+  return !['nodes', 'slots', 'masters', 'execute', 'getSentinelNode'].some((name) => name in client)
+}
+
 /** Watches each connection of a node-redis pool by itself. */
 function createPoolSend(pool: AnyClient, seconds: number): Send {
   const timeouts = new WeakMap<object, ReplyTimeout>()

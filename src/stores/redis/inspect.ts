@@ -23,7 +23,7 @@ return texts
 const OLDEST = [6, 2] as const
 
 /** Lists the warnings. Rejects when Redis cannot be reached. */
-export async function inspect(run: Runner, keys: Keys): Promise<readonly string[]> {
+export async function inspect(run: Runner, keys: Keys, waitsFor: number): Promise<readonly string[]> {
   const sections = await run(INFO, { keys: [keys.log], args: [], now: null })
   const info = sections.map(String).join('\n')
   const read = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
@@ -31,15 +31,21 @@ export async function inspect(run: Runner, keys: Keys): Promise<readonly string[
     ...warnOfVersion(read('redis_version')),
     ...warnOfDurability(read('aof_enabled')),
     ...warnOfMemoryPolicy(read('maxmemory_policy')),
-    ...warnOfReplication(read('role'), read('connected_slaves')),
+    ...warnOfReplication(read('role'), read('connected_slaves'), waitsFor),
   ]
 }
 
-function warnOfReplication(role: string | undefined, replicas: string | undefined): string[] {
+function warnOfReplication(
+  role: string | undefined,
+  replicas: string | undefined,
+  waitsFor: number,
+): string[] {
   if (role === 'slave')
     return ['Redis is a replica: it can be read, but no session can be started or refreshed']
-  return Number(replicas ?? 0) > 0
-    ? ['Redis replicates asynchronously: a failover may lose the last logins and revocations']
+  return Number(replicas ?? 0) > 0 && waitsFor === 0
+    ? [
+        'Redis replicates asynchronously: a failover may lose the last logins and revocations; the option `replicas` waits for these',
+      ]
     : []
 }
 

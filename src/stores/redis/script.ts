@@ -99,6 +99,21 @@ export function createRunner(send: Send): Runner {
   }
 }
 
+/** How long Redis waits for its replicas, in milliseconds. */
+const REPLICA_WAIT = 1000
+
+/**
+ * Runs scripts, and then waits until so many replicas have what was written through the connection.
+ */
+export function createConfirmedRunner(send: Send, run: Runner, replicas: number): Runner {
+  return async (script, call) => {
+    const reply = await run(script, call)
+    const confirmed = Number(await send(call.keys[0], ['WAIT', String(replicas), String(REPLICA_WAIT)]))
+    if (confirmed >= replicas) return reply
+    throw new Error(`${confirmed} of ${replicas} replicas have confirmed the revocation, which Redis has`)
+  }
+}
+
 function toText(value: Argument): string {
   if (value === null) return ''
   return typeof value === 'boolean' ? String(Number(value)) : String(value)
