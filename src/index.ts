@@ -45,6 +45,7 @@ export {
   isAuthError,
 } from './errors.ts'
 
+export type { CookieListItem, CookieListOptions } from './http/cookie-list.ts'
 export type { CookieOptions, CookieRowOptions, FormerCookieOptions } from './http/cookie-options.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
 export type { ResponseData } from './http/error-response.ts'

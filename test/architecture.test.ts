@@ -108,6 +108,8 @@ const TYPES: readonly string[] = [
   'CallLoad',
   'Claims',
   'Clock',
+  'CookieListItem',
+  'CookieListOptions',
   'CookieOptions',
   'CookieRowOptions',
   'CsrfMode',

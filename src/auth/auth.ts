@@ -3,6 +3,7 @@
  * request, and what adapters need. `create-auth.ts` makes it.
  */
 import type { AuthError } from '../errors.ts'
+import type { CookieListItem } from '../http/cookie-list.ts'
 import type { ResponseData } from '../http/error-response.ts'
 import type { RequestPort } from '../http/request-port.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
@@ -128,6 +129,18 @@ export interface AuthResponses<C, U> {
   cookies(pair: Partial<Pick<TokenPair, 'access_token' | 'refresh_token'>>): readonly string[]
   /** The `Set-Cookie` lines that delete the cookies of the tokens. */
   clearCookies(): readonly string[]
+  /**
+   * The cookies of `cookies(pair)` as name, value and options, for frameworks that set one at a
+   * time: `for (const { name, value, options } of list) store.set(name, value, options)`.
+   *
+   * @throws {TypeError} as `cookies`
+   */
+  cookieList(pair: Partial<Pick<TokenPair, 'access_token' | 'refresh_token'>>): readonly CookieListItem[]
+  /**
+   * The cookies of `clearCookies()` as name, empty value and options, to be *set*: the `delete` of
+   * most frameworks leaves out `Secure`, without which browsers keep a cookie named `__Host-`.
+   */
+  clearCookieList(): readonly CookieListItem[]
   /**
    * Loads the user of a payload by the `subject` option.
    *

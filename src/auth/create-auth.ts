@@ -4,6 +4,7 @@
  * `authenticate.ts`.
  */
 import { AuthError, isAuthError } from '../errors.ts'
+import { toCookieList } from '../http/cookie-list.ts'
 import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
 import { createErrorResponse } from '../http/error-response.ts'
 import { ConfigurationError, expected, isOptions } from '../internal/configuration-error.ts'
@@ -84,15 +85,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       revocation.close()
     },
     ...createWatchApi(pipeline, prepare, { followers, tickets: parts.tickets, origin: settings }),
-    cookies(pair) {
-      if (!isOptions(pair)) throw new TypeError(expected('cookies(pair)', 'given a pair of tokens', pair))
-      const { access_token, refresh_token } = pair
-      return toLines({
-        ...(access_token !== undefined && { access: decodeCookieToken(access_token) }),
-        ...(refresh_token !== undefined && { refresh: decodeCookieToken(refresh_token) }),
-      })
-    },
-    clearCookies: () => clearCookies(http.cookies),
+    ...createCookieApi(settings),
     async loadSubject(payload) {
       requireVerifiedBy(settings, payload)
       return loadSubject(payload, settings.subject)
@@ -229,6 +222,28 @@ function toVerifySettings<C, U>(settings: Settings<C, U>, hasRows: boolean): Ver
     origin: settings,
   }
   return { ring, rules, limits, cache, schema, hasRows }
+}
+
+/** The cookies of tokens, as lines and as data. */
+function createCookieApi<C, U>(
+  settings: Settings<C, U>,
+): Pick<Auth, 'cookies' | 'clearCookies' | 'cookieList' | 'clearCookieList'> {
+  const toLines = toCookieLines(settings)
+  const cookies: Auth['cookies'] = (pair) => {
+    if (!isOptions(pair)) throw new TypeError(expected('cookies(pair)', 'given a pair of tokens', pair))
+    const { access_token, refresh_token } = pair
+    return toLines({
+      ...(access_token !== undefined && { access: decodeCookieToken(access_token) }),
+      ...(refresh_token !== undefined && { refresh: decodeCookieToken(refresh_token) }),
+    })
+  }
+  const clear = () => clearCookies(settings.http.cookies)
+  return {
+    cookies,
+    clearCookies: clear,
+    cookieList: (pair) => toCookieList(cookies(pair)),
+    clearCookieList: () => toCookieList(clear()),
+  }
 }
 
 /** Writes the `Set-Cookie` lines of tokens. */
