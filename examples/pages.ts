@@ -1,7 +1,6 @@
 /**
- * Pages that a server renders, as in Next.js. `peek` reads who is signed in where no cookie can be
- * set; `refreshing` goes where one can. In Next.js, call `guard.peek({ headers: await headers() })`
- * in a server component, and wrap the middleware with `refreshing`.
+ * Pages that a server renders. `peek` reads who is signed in where no cookie can be set;
+ * `refreshing` goes where one can. For Next.js there is `tokenwright/next`.
  *
  *     npm run example -- pages
  */

@@ -214,3 +214,84 @@ describe('refreshing', () => {
     )
   })
 })
+
+describe('the request that a handler gets after a refresh', () => {
+  /** A request of a platform whose constructor takes other arguments, and that knows more than `Request`. */
+  class PlatformRequest extends Request {
+    readonly runtime = { name: 'platform' }
+    #secret = 'own'
+    constructor(parts: { url: string; init: RequestInit }) {
+      super(parts.url, parts.init)
+    }
+    get own(): string {
+      return this.#secret
+    }
+    path(): string {
+      return new URL(this.url).pathname + this.#secret
+    }
+  }
+
+  /** Headers as Deno and Workers give them. */
+  function freeze(headers: Headers): Headers {
+    for (const name of ['set', 'append', 'delete'] as const)
+      Object.defineProperty(headers, name, {
+        value: () => {
+          throw new TypeError('immutable')
+        },
+      })
+    return headers
+  }
+
+  it.each(['mutable', 'immutable'])('is of the class of the platform, with %s headers', async (kind) => {
+    const { guard, login, move } = setUp()
+    const cookie = (await login()).join('; ')
+    move(2000)
+    const request = new PlatformRequest({ url: 'http://localhost/dash', init: { headers: { cookie } } })
+    if (kind === 'immutable') freeze(request.headers)
+    const page = guard.refreshing(async (given: PlatformRequest) => {
+      expect(given).toBeInstanceOf(PlatformRequest)
+      expect(given.runtime).toEqual({ name: 'platform' })
+      expect([given.own, given.path(), given.method]).toEqual(['own', '/dashown', 'GET'])
+      expect(given === request).toBe(kind === 'mutable')
+      return Response.json({ sub: (await guard.peek(given))?.sub })
+    })
+    expect(await (await page(request)).json()).toEqual({ sub: 'alice' })
+  })
+
+  it('is a plain request where the platform has no other, with immutable headers too', async () => {
+    const { guard, login, move } = setUp()
+    const cookie = (await login()).join('; ')
+    move(2000)
+    const request = new Request('http://localhost/dash', { headers: { cookie } })
+    freeze(request.headers)
+    const page = guard.refreshing(async (given) =>
+      Response.json({ sub: (await guard.peek(given.clone()))?.sub }),
+    )
+    expect(await (await page(request)).json()).toEqual({ sub: 'alice' })
+  })
+
+  it('has no cookie that the same response deletes, and each name once', async () => {
+    const { guard, login, move } = setUp({
+      cookies: { domain: 'example.com', former: [{ path: '/' }, { name: '__Host-old' }] },
+    })
+    const cookie = [
+      ...(await login()).filter((pair) => !pair.endsWith('=')),
+      '__Host-old=x',
+      'theme=dark',
+    ].join('; ')
+    move(2000)
+    let seen: string[] = []
+    const page = guard.refreshing(async (request) => {
+      seen = (request.headers.get('cookie') ?? '').split('; ').map((pair) => pair.split('=', 1)[0] ?? '')
+      return Response.json({ sub: (await guard.peek(request))?.sub ?? null })
+    })
+    const response = await page(new Request('http://localhost/', { headers: { cookie } }))
+    expect(await response.json()).toEqual({ sub: 'alice' })
+    expect(seen.sort()).toEqual([
+      '__Secure-access_token',
+      '__Secure-csrf_token',
+      '__Secure-refresh_token',
+      'theme',
+    ])
+  })
+})

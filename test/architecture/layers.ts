@@ -64,7 +64,11 @@ const ALSO: Partial<Record<Layer, readonly string[]>> = {
 }
 
 /** Files that the entry points of a folder share, and nobody else imports. */
-const SHARED: readonly string[] = ['src/adapters/guards.ts']
+const SHARED: readonly string[] = [
+  'src/adapters/guards.ts',
+  'src/adapters/fetch-guards.ts',
+  'src/adapters/page-refresh.ts',
+]
 
 /** Packages that an entry point, and the files behind it, may import at run time. Everything else of a peer is `import type`. */
 const RUNTIME_PACKAGES: Record<string, readonly string[]> = {

@@ -1,0 +1,19 @@
+/** The packages of `test/web/package.json`, by `npm ci --prefix test/web`. Without them their tests say so and skip. */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+
+const require = createRequire(new URL('./package.json', import.meta.url))
+
+export const HAS_WEB: boolean = existsSync(new URL('./node_modules/.package-lock.json', import.meta.url))
+
+if (!HAS_WEB) console.log('NOT INSTALLED, NOT TESTED: npm ci --prefix test/web')
+
+/** Loads a CommonJS module of a package, by its name or by a path in it. */
+export function load<T>(specifier: string): T {
+  return require(specifier) as T
+}
+
+/** Where a module of a package is. */
+export function find(specifier: string): string {
+  return require.resolve(specifier)
+}
