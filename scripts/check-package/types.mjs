@@ -29,7 +29,17 @@ const FRAMEWORKS = {
   ws: '8.23.0',
 }
 /** The entry points that need no framework. */
-const PLAIN = ['', '/routes', '/client', '/fetch', '/next', '/node', '/stores/memory', '/stores/contract', '/testing']
+const PLAIN = [
+  '',
+  '/routes',
+  '/client',
+  '/fetch',
+  '/next',
+  '/node',
+  '/stores/memory',
+  '/stores/contract',
+  '/testing',
+]
 
 /** The module settings: their compiler options, file, and the compilers without them. */
 const MODULES = [
