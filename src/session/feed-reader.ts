@@ -34,8 +34,8 @@ export interface ReadingListener extends RevocationListener {
   /**
    * The log was read to its end.
    *
-   * @param reading when it began, by the monotonic clock; the store's time; and all entries from the
-   *   beginning where the store may have lost some, otherwise null
+   * @param reading when it began, by the monotonic clock; the store's time; and all entries where
+   *   the store may have lost some, otherwise null
    */
   onRead(reading: { begunAt: number; now: number; all: readonly LogEntry[] | null }): void
 }
