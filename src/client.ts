@@ -58,8 +58,9 @@ export interface AuthClient {
   readonly fetch: (input: string | URL | Request, init?: AuthRequestInit) => Promise<Response>
   /**
    * Signs in. Resolves to the body of the response, without the tokens. Rejects with the server's
-   * code, such as `credentials_invalid` or `rate_limited`, and with `cookies_refused` when the
-   * browser did not keep the cookies.
+   * code, such as `credentials_invalid` or `rate_limited`, with `cookies_refused` when the browser
+   * did not keep the cookies, and with `proof_required` where one more proof is wanted: sign in
+   * again with that and the error's `continuation`.
    */
   readonly login: (credentials: ClientCredentials) => Promise<LoginResponse>
   /**
@@ -68,10 +69,15 @@ export interface AuthClient {
    */
   readonly logout: () => Promise<void>
   /**
-   * Gets fresh tokens for the user's password. Rejects with `credentials_invalid`, `rate_limited`,
-   * ...
+   * Takes the tokens of a response that a route of the application's own gave: its parsed body, in
+   * the form of a login's, or with cookies what names their `expires_in` and `csrf_token`.
    */
-  readonly stepUp: (password: string) => Promise<void>
+  readonly adopt: (body: object) => Promise<void>
+  /**
+   * Gets fresh tokens for the user's password, or for another proof, which goes to `/step-up` as it
+   * is. Rejects with `credentials_invalid`, `rate_limited`, `proof_required`, ...
+   */
+  readonly stepUp: (proof: string | object) => Promise<void>
   /**
    * Refreshes now. You rarely need it: `fetch` refreshes in time. Rejects with `signed_out`,
    * `unreachable`, `store_unavailable`, ...
@@ -171,7 +177,8 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     fetch,
     login: (credentials) => session.login(credentials),
     logout: () => session.logout(),
-    stepUp: (password) => session.stepUp(password),
+    adopt: (body) => session.adopt(body),
+    stepUp: (proof) => session.stepUp(proof),
     refresh: () => session.refresh(),
     getToken: async ({ minValidity } = {}) => (await session.current(minValidity))?.access ?? null,
     headers: async (method = 'GET') => transport.headers(method, await session.current()),

@@ -50,6 +50,10 @@ export interface AuthClientErrorInit {
   readonly retryAfter?: number | undefined
   /** What the route requires. */
   readonly challenge?: Challenge | undefined
+  /** What the server says of the next proof. */
+  readonly next?: unknown
+  /** What connects it with the proofs before. */
+  readonly continuation?: unknown
   /** The error behind it. */
   readonly cause?: unknown
 }
@@ -71,6 +75,10 @@ export class AuthClientError extends Error {
   declare readonly retryAfter: number | undefined
   /** With `fresh_token_required` and `step_up_cancelled`: what the route requires. */
   declare readonly challenge: Challenge | undefined
+  /** With `proof_required`: what the application says of the next proof. */
+  declare readonly next: Readonly<Record<string, unknown>> | undefined
+  /** With `proof_required`: send it beside the next proof. */
+  declare readonly continuation: string | undefined
 
   /**
    * @param code the stable name
@@ -78,10 +86,10 @@ export class AuthClientError extends Error {
    */
   constructor(
     code: ClientErrorCode,
-    { message = code, cause, status = 0, retryAfter, challenge }: AuthClientErrorInit = {},
+    { message = code, cause, status = 0, ...rest }: AuthClientErrorInit = {},
   ) {
     super(message, { cause })
-    Object.assign(this, { code, status, retryAfter, challenge })
+    Object.assign(this, { code, status, ...rest })
   }
 }
 
@@ -122,6 +130,8 @@ export function readFailure({ status, headers }: Response, text: string, byCode 
     status,
     message: body['message'] as string | undefined,
     retryAfter: readDelay(headers) || Number(body['retry_after']) || undefined,
+    next: body['next'],
+    continuation: body['continuation'],
     challenge: {
       maxAge: Number(read('max_age')) || undefined,
       acrValues: read('acr_values').split(' ').filter(Boolean),
@@ -134,10 +144,7 @@ export function toSignedOut(cause?: unknown): AuthClientError {
 }
 
 export function toRefused(cause: string): AuthClientError {
-  return new AuthClientError('cookies_refused', {
-    message: `cookies refused: ${cause}`,
-    cause,
-  })
+  return new AuthClientError('cookies_refused', { cause })
 }
 
 /**

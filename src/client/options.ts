@@ -14,7 +14,7 @@ export interface StepUpRequest extends Challenge {
 }
 
 /**
- * Asks the user to prove who they are, usually by calling `stepUp(password)`, as often as it takes.
+ * Asks the user to prove who they are, usually by calling `stepUp(proof)`, as often as it takes.
  * All calls that wait for a step-up share one run of it. They go on when it resolves, or as soon as
  * a step-up succeeds. When it resolves to false or rejects, they reject with `step_up_cancelled`.
  */
@@ -74,13 +74,8 @@ export interface AuthClientOptions {
   readonly platform?: Partial<Platform>
 }
 
-/** A username, a password, and what else the application's login takes. */
-export interface ClientCredentials {
-  /** The username. */
-  readonly username: string
-  /** The password. */
-  readonly password: string
-}
+/** What the application's login takes: usually a username and a password. */
+export type ClientCredentials = object
 
 /** What the client tells with `on`, in all tabs; `step-up` in the one that is asked. */
 export interface AuthClientEvents {

@@ -32,6 +32,14 @@ export function toLoginId(csrf: string | undefined): string | undefined {
   return csrf?.slice(0, 6)
 }
 
+/**
+ * How long before its end an access token is refreshed, in seconds: a tenth of its life, a minute
+ * at most.
+ */
+export function ahead({ life }: Tokens): number {
+  return Math.min(60, life / 10)
+}
+
 export class SessionState {
   readonly events: Events
   readonly platform: Platform

@@ -4,20 +4,14 @@
  * route. A server that is down, busy or out of reach ends nothing. The tabs share such a failure
  * and do not refresh again for as long as the server asks (`Retry-After`), or for a second.
  */
-/**
- * The session of one client: its tokens and what changes them, one at a time over all tabs: login,
- * step-up, refresh and logout. Only the server ends it, with a code of its own from the refresh
- * route. A server that is down, busy or out of reach ends nothing. The tabs share such a failure
- * and do not refresh again for as long as the server asks (`Retry-After`), or for a second.
- */
 import { AuthClientError, isCsrf, isEnd, isStale, toRefused, toSignedOut } from './client-error.ts'
 import type { Events } from './events.ts'
 import type { AuthClientState, ClientCredentials, LoginResponse, SignOutReason } from './options.ts'
 import { createRetry, type Retry } from './retry.ts'
-import { SessionState, type TabMessage, toLoginId } from './session-state.ts'
+import { ahead, SessionState, type TabMessage, toLoginId } from './session-state.ts'
 import type { TokenPersistence, Tokens } from './storage.ts'
 import { type Tabs, toId } from './tabs.ts'
-import { type Body, LOGIN, LOGOUT, REFRESH, STEP_UP, type Transport } from './transport.ts'
+import { type Body, LOGIN, LOGOUT, OTHER_STEP_UP, REFRESH, STEP_UP, type Transport } from './transport.ts'
 
 /** What a session builds on. */
 export interface ClientSessionDependencies {
@@ -32,14 +26,6 @@ export interface ClientSessionDependencies {
 
 /** How long coming back lasts, in seconds: it has several events. */
 const COMING_BACK = 1
-
-/**
- * How long before its end an access token is refreshed, in seconds: a tenth of its life, a minute
- * at most.
- */
-function ahead({ life }: Tokens): number {
-  return Math.min(60, life / 10)
-}
 
 export class Session extends SessionState {
   readonly #transport: Transport
@@ -142,10 +128,17 @@ export class Session extends SessionState {
     })
   }
 
-  async stepUp(password: string): Promise<void> {
+  async adopt(body: object): Promise<void> {
+    await this.#loaded
+    await this.#tabs.exclusive(() => this.#take(LOGIN, body as Body))
+    this.show()
+  }
+
+  async stepUp(proof: string | object): Promise<void> {
     const used = await this.current()
     const { known } = this
-    const prove = () => this.#tabs.exclusive(() => this.#requestTokens(STEP_UP, { password }))
+    const [path, body] = typeof proof === 'string' ? [STEP_UP, { password: proof }] : [OTHER_STEP_UP, proof]
+    const prove = () => this.#tabs.exclusive(() => this.#requestTokens(path, body))
     try {
       await prove()
     } catch (error) {
@@ -280,12 +273,17 @@ export class Session extends SessionState {
   /** Posts, and takes the tokens from the response. */
   async #requestTokens(path: string, body: object, deadline?: number): Promise<Body> {
     const own = this.tokens
-    const { byCookie, post, ask, csrfValues } = this.#transport
     const sentAt = this.platform.now()
     // Only a step-up sends the access token: with a login or a refresh it would pass for the
     // refresh token.
-    const from = path === STEP_UP ? own : { csrf: own?.csrf }
-    const response = await post(path, body, from, deadline)
+    const from = path === LOGIN || path === REFRESH ? { csrf: own?.csrf } : own
+    return this.#take(path, await this.#transport.post(path, body, from, deadline), sentAt)
+  }
+
+  /** Takes the tokens from the response of a path. */
+  async #take(path: string, response: Body, sentAt = this.platform.now()): Promise<Body> {
+    const own = this.tokens
+    const { byCookie, ask, csrfValues } = this.#transport
     const { access_token, refresh_token, csrf_token, expires_in } = response as Readonly<
       Record<string, string>
     >

@@ -66,8 +66,9 @@ export interface Transport {
 
 export const LOGIN = '/login'
 export const REFRESH = '/refresh'
-/** The one route that takes an access token. */
+/** The routes that take an access token. */
 export const STEP_UP = '/verify-password'
+export const OTHER_STEP_UP = '/step-up'
 export const LOGOUT = '/logout'
 
 export type Body = Readonly<Record<string, unknown>>

@@ -3,7 +3,12 @@
  * what is no fetch, a base path, and a word when the browser keeps no cookies.
  */
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { type AuthClient, type AuthClientOptions, createAuthClient } from '../../src/client.ts'
+import {
+  type AuthClient,
+  type AuthClientError,
+  type AuthClientOptions,
+  createAuthClient,
+} from '../../src/client.ts'
 import { openDevice, openSignedIn } from './device.ts'
 import { startOrigin } from './origin.ts'
 
@@ -53,6 +58,42 @@ describe.each(WAYS)('tokens in $way', ({ options, client: settings }) => {
       'refreshed false',
       'signed-out logout',
     ])
+  })
+
+  it('a login and a step-up take any proof, in one request or several', async () => {
+    const { auth, origin } = await start()
+    const first = await auth
+      .login({ username: 'careful', password: 'right' })
+      .catch((error: unknown) => error)
+    expect(first).toMatchObject({ code: 'proof_required', next: { methods: ['totp'] } })
+    const { continuation } = first as AuthClientError
+    await expect(auth.login({ code: '000000', continuation })).rejects.toMatchObject({
+      code: 'credentials_invalid',
+    })
+    await auth.login({ code: '123456', continuation })
+    expect(auth.state).toMatchObject({ status: 'signed-in', fresh: true })
+    await auth.refresh()
+    await expect(auth.stepUp({ code: '000000' })).rejects.toMatchObject({ code: 'credentials_invalid' })
+    await auth.stepUp({ code: '123456' })
+    expect(auth.state.fresh).toBe(true)
+    expect((await auth.fetch('/sensitive')).status).toBe(200)
+    expect(origin.count('/auth/step-up')).toBe(2)
+  })
+
+  it('tokens of a route of the application are adopted, fresh as they are', async () => {
+    const { auth, origin, device } = await start()
+    const response = await device.platform.fetch?.(
+      new Request(`${origin.url}/auth/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ ...ADA, delivery: 'delivery' in settings ? settings.delivery : 'cookie' }),
+      }),
+    )
+    await auth.adopt(((await response?.json()) ?? {}) as object)
+    expect(auth.state).toMatchObject({ status: 'signed-in', fresh: true })
+    const before = origin.seen.length
+    expect((await auth.fetch('/sensitive')).status).toBe(200)
+    expect(origin.seen.slice(before)).not.toContain('POST /auth/refresh')
   })
 
   it('a listener that has left is called no more, and an error of one stops nothing', async () => {

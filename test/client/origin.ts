@@ -93,7 +93,14 @@ export async function startOrigin(options: Partial<AuthOptions> = {}): Promise<O
   } as AuthOptions) as Auth
   const routes = authRoutes(auth, {
     delivery: 'body',
-    verifyCredentials: ({ username, password }) => (password === 'right' ? { subject: username } : null),
+    verifyCredentials: ({ username, password, code }, { proved }) => {
+      if (proved !== null) return code === '123456' ? { subject: proved.subject } : null
+      if (password !== 'right') return null
+      return username === 'careful'
+        ? { next: { methods: ['totp'] }, subject: username }
+        : { subject: username }
+    },
+    verifyStepUp: ({ code }) => (code === '123456' ? { amr: ['otp'] } : null),
   })
   const demo = createDemo(auth, origin.orders)
   const handle = toNodeHandler((request, info) =>

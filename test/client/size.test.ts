@@ -30,8 +30,8 @@ async function measure(code: string): Promise<number> {
   return gzipSync(chunk.code, { level: 9 }).length
 }
 
-it('the client has less than 6800 bytes, and the user 400 more', async () => {
-  expect(await measure("export { AuthClientError, createAuthClient } from './client.ts'")).toBeLessThan(6800)
+it('the client has less than 6850 bytes, and the user 400 more', async () => {
+  expect(await measure("export { AuthClientError, createAuthClient } from './client.ts'")).toBeLessThan(6850)
   expect(await measure("export * from './client.ts'")).toBeLessThan(7100)
 })
 
