@@ -13,8 +13,9 @@ const JITTER = { least: 0.5, most: 1.5 } as const
 /** What counts who prunes: one attempt per interval, in whichever process. */
 const TURN_KEY = 'prune'
 
-/** The share of the interval after which a pruning stops, even if there is more. */
+/** The share of the interval after which a pruning stops, even if there is more; and the least. */
 const LONGEST_SHARE = 0.1
+const LONGEST_AT_LEAST = 5
 
 /** A pruning that deletes fewer records has come to its end. */
 const FEW = 100
@@ -80,7 +81,7 @@ export class Pruner {
 
   /** Prunes until little is left, with pauses as long as the steps. */
   async #prune(): Promise<void> {
-    const end = monotonic() + this.#interval * LONGEST_SHARE
+    const end = monotonic() + Math.max(LONGEST_AT_LEAST, this.#interval * LONGEST_SHARE)
     for (let count = FEW; count >= FEW && this.#isRunning && monotonic() < end; ) {
       const begun = monotonic()
       count = await this.#client.call((store) => store.prune(this.#client.now()), 'prune')
