@@ -235,7 +235,8 @@ export class AuthError<K extends ErrorCode = ErrorCode> extends Error {
    * @param init detail, cause and another fixed message
    */
   constructor(code: K, init: AuthErrorInit<K> = {}) {
-    if (!Object.hasOwn(ERRORS, code)) throw new TypeError(expected('code', 'the code of a refusal', code))
+    if (typeof code !== 'string' || !Object.hasOwn(ERRORS, code))
+      throw new TypeError(expected('code', 'the code of a refusal', code))
     const row: ErrorRow = ERRORS[code]
     const depth = Error.stackTraceLimit
     Error.stackTraceLimit = 0

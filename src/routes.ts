@@ -11,11 +11,13 @@ import { checkOrigin, isUnsafe } from './http/csrf.ts'
 import { deleteAfterRefusal } from './http/repeated-cookies.ts'
 import type { RequestInfo } from './http/request-port.ts'
 import { readPath } from './http/request-target.ts'
+import { requireRequest } from './http/require-request.ts'
 import {
   ConfigurationError,
   checkKnownKeys,
   checkMethod,
   expected,
+  isCallable,
   isOptions,
 } from './internal/configuration-error.ts'
 import { readFunction } from './internal/read-options.ts'
@@ -140,7 +142,7 @@ export function authRoutes<C, U, I, B = Credentials>(
     throw new ConfigurationError(expected('options', `an object, as in \`${call}\``, options))
   checkKnownKeys('authRoutes', options, ROUTE_OPTION_NAMES)
   const { basePath = BASE_PATH } = options
-  if (!/^(?:\/[^/?#]+)*$/.test(basePath))
+  if (typeof basePath !== 'string' || !/^(?:\/[^/?#]+)*$/.test(basePath))
     throw new ConfigurationError(expected('basePath', "a path such as '/auth'", basePath))
   const throttle = resolveThrottle(options.throttle, {
     attempts: auth.internals.attempts,
@@ -192,7 +194,13 @@ export function authRoutes<C, U, I, B = Credentials>(
     throw error
   }
 
-  async function handle(request: Request, info?: RequestInfo): Promise<Response> {
+  function handle(request: Request, info?: RequestInfo): Promise<Response> {
+    // At once: Express 4 ignores promises, and its client would wait forever.
+    requireRequest(request)
+    return respondWithCors(request, info)
+  }
+
+  async function respondWithCors(request: Request, info?: RequestInfo): Promise<Response> {
     const response = await respond(request, info)
     return cors === null || request.method === 'OPTIONS' ? response : cors.expose(request, response)
   }
@@ -206,7 +214,7 @@ function resolveDependencies<C>(
   throttle: Throttle,
 ): RouteDependencies<C> {
   const { verifyCredentials, usernameOf, address } = options
-  if (typeof verifyCredentials !== 'function') {
+  if (!isCallable(verifyCredentials)) {
     throw new ConfigurationError(expected('verifyCredentials', 'a function', verifyCredentials))
   }
   readFunction('usernameOf', usernameOf)

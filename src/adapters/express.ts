@@ -11,6 +11,7 @@ import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { NodeRequestPort } from '../http/node-request.ts'
 import { writeResponse } from '../http/node-response.ts'
+import { isNodeRequest, refuseCall } from '../http/require-request.ts'
 import { type Awaitable, isPromise } from '../internal/awaitable.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
@@ -118,6 +119,9 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Expr
       reject: ({ next }, error) => next(error),
     })
     return (req, res, next) => {
+      // The reply of Fastify has no method `end`.
+      if (!isNodeRequest(req) || typeof Object(res).end !== 'function' || typeof next !== 'function')
+        return refuseCall('express', next)
       const running = run({ req, res, next })
       // Express 4 ignores our promise: a rejection must reach `next`, and as an error.
       if (isPromise(running)) running.catch((reason: unknown) => next(toFailure(reason)))

@@ -8,6 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Auth } from '../auth/auth.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { NodeRequestPort } from '../http/node-request.ts'
+import { isNodeRequest, refuseCall } from '../http/require-request.ts'
 import {
   attachContext,
   type ContextReaders,
@@ -88,7 +89,11 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): Fast
       },
       reject: ({ done }, error) => done(error as Error),
     })
-    return (request, reply, done) => void run({ request, reply, done })
+    return (request, reply, done) => {
+      if (!isNodeRequest(Object(request).raw) || typeof done !== 'function')
+        return refuseCall('fastify', done)
+      void run({ request, reply, done })
+    }
   }
 
   return { ...createGuardTable(make, { refuseMisuse }), ...createContextReaders<C, U>(auth) }

@@ -8,6 +8,7 @@ import type { Requirement } from '../auth/requirement.ts'
 import { readAddress, toPlatformAddress } from '../http/client-address.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import { withTokenCookies } from '../http/token-cookies.ts'
+import { ConfigurationError, expected, isCallable } from '../internal/configuration-error.ts'
 import { readFunction } from '../internal/read-options.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
@@ -102,9 +103,10 @@ export function createFetchGuards<C, U>(
         throw error
       },
     })
-    return (handler) =>
-      (request, ...rest) =>
-        run({ request, rest, handler, renewed: [] })
+    return (handler) => {
+      if (!isCallable(handler)) throw new ConfigurationError(expected('handler', 'a function', handler))
+      return (request, ...rest) => run({ request, rest, handler, renewed: [] })
+    }
   }
 
   return {

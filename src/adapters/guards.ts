@@ -15,6 +15,7 @@ import {
   checkKnownKeys,
   checkMethod,
   expected,
+  isCallable,
   isOptions,
   isRecord,
 } from '../internal/configuration-error.ts'
@@ -105,7 +106,7 @@ export function createGuardTable<G, H = undefined>(
     // Not an arrow function: Nest calls `new` on any function that it gets.
     function guard(this: unknown, ...args: readonly unknown[]): G {
       const [handler] = args
-      const isCalledRight = args.length === 0 || (takesHandler && args.length === 1 && isFunction(handler))
+      const isCalledRight = args.length === 0 || (takesHandler && args.length === 1 && isCallable(handler))
       if (isCalledRight && new.target === undefined)
         return make({ requirement, loadsSubject }, handler as H | undefined)
       return refuseMisuse(toMisuse(name, takesHandler), args) as G
@@ -117,15 +118,16 @@ export function createGuardTable<G, H = undefined>(
     subject: factory('subject', {}, true),
     optional: factory('optional', { optional: true }),
     scopes(...scopes) {
-      if (scopes.some(isObject)) return refuseMisuse(toMisuse('scopes', takesHandler), scopes) as G
+      if (scopes.some((scope: unknown) => typeof scope === 'function' || isRecord(scope)))
+        return refuseMisuse(toMisuse('scopes', takesHandler), scopes) as G
       if (scopes.length === 0) throw new ConfigurationError(NO_SCOPES)
       return make({ requirement: { scopes }, loadsSubject: false })
     },
     token(requirement, ...rest: readonly unknown[]) {
-      if (requirement === undefined)
+      if (!isOptions(requirement as unknown))
         throw new ConfigurationError(expected('guard.token(requirement)', 'given a requirement', requirement))
       const [handler] = rest
-      const isCalledRight = rest.length === 0 || (takesHandler && rest.length === 1 && isFunction(handler))
+      const isCalledRight = rest.length === 0 || (takesHandler && rest.length === 1 && isCallable(handler))
       if (isCalledRight) return make({ requirement, loadsSubject: false }, handler as H | undefined)
       return refuseMisuse(toMisuse('token', takesHandler), [requirement, ...rest]) as G
     },
@@ -145,14 +147,6 @@ export interface GuardTableOptions {
 
 function toThrow(error: ConfigurationError): never {
   throw error
-}
-
-function isFunction(value: unknown): value is (...args: never[]) => unknown {
-  return typeof value === 'function'
-}
-
-function isObject(value: unknown): boolean {
-  return isFunction(value) || isRecord(value)
 }
 
 function toMisuse(name: string, takesHandler: boolean): ConfigurationError {
@@ -332,8 +326,11 @@ export function createContextReaders<C, U, Request extends object = object>(
   toHolder: (request: Request) => object = (request) => request,
 ): ContextReaders<C, U, Request> {
   const { hasVerified } = internals
-  const read = <T>(request: Request, name: AuthContextName, guard: string): T =>
-    readContext(toHolder(request), name, guard, hasVerified)
+  const read = <T>(request: Request, name: AuthContextName, guard: string): T => {
+    const holder: unknown = isRecord(request) ? toHolder(request) : undefined
+    if (isRecord(holder)) return readContext(holder, name, guard, hasVerified)
+    throw new ConfigurationError(expected('request', `what \`${guard}\` was called with`, request))
+  }
   return {
     payload(request) {
       const value = read<TokenPayload<C> | null>(request, 'auth', 'guard.access()')

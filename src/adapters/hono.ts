@@ -6,6 +6,7 @@ import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Auth } from '../auth/auth.ts'
 import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
+import { toWrongCall } from '../http/require-request.ts'
 import { readFunction } from '../internal/read-options.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
@@ -93,7 +94,11 @@ export function guards<C, U>(
         throw error
       },
     })
-    return (c, next) => run({ c, next, port: new ContextPort(c, address) })
+    return (c, next) => {
+      const { header } = Object(Object(c).req) as { readonly header?: unknown }
+      if (typeof header !== 'function' || typeof next !== 'function') throw toWrongCall('hono')
+      return run({ c, next, port: new ContextPort(c, address) })
+    }
   }
 
   return {

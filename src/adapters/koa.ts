@@ -7,6 +7,7 @@ import type { Auth } from '../auth/auth.ts'
 import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { NodeRequestPort } from '../http/node-request.ts'
+import { isNodeRequest, toWrongCall } from '../http/require-request.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
@@ -85,7 +86,10 @@ export function guards<C, U>(auth: Auth<C, U>, options: GuardOptions = {}): KoaG
         ctx.body = body
       },
     })
-    return (ctx, next) => run({ ctx, next })
+    return (ctx, next) => {
+      if (!isNodeRequest(Object(ctx).req) || typeof next !== 'function') throw toWrongCall('koa')
+      return run({ ctx, next })
+    }
   }
 
   return {

@@ -12,7 +12,8 @@ import { BODILESS_METHODS } from '../http/body.ts'
 import { discard, isUnread, readHttpHeader } from '../http/node-request.ts'
 import type { RequestInfo } from '../http/request-port.ts'
 import { parseTarget } from '../http/request-target.ts'
-import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isCallable } from '../internal/configuration-error.ts'
+import { readFunction, readOptionGroup } from '../internal/read-options.ts'
 import { createWarnOnce } from '../internal/warn.ts'
 import { toFailure } from './guards.ts'
 
@@ -54,7 +55,7 @@ const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRA
  *
  * @param handler gets the request, and the client's address for limits by address
  * @returns a handler for `http.createServer`, `app.use` and the like
- * @throws {ConfigurationError} for a handler that is not a function
+ * @throws {ConfigurationError} for a handler that is not a function, and for invalid options
  *
  * @example
  * ```ts
@@ -65,11 +66,12 @@ const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRA
  * ```
  */
 export function toNodeHandler(handler: FetchHandler, options: NodeHandlerOptions = {}): NodeHandler {
-  if (typeof handler !== 'function')
+  if (!isCallable(handler))
     throw new ConfigurationError(
       expected('handler', 'a function of a request, as `authRoutes(auth, options)` returns it', handler),
     )
-  const { onError = (error: unknown) => console.error(error) } = options
+  const { onError: given } = readOptionGroup('options', options, ['onError'])
+  const onError = readFunction('onError', given) ?? ((error: unknown) => console.error(error))
 
   async function run(req: ParsedRequest, res: ServerResponse, url: URL): Promise<void> {
     const source = new BodySource(req)

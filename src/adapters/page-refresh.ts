@@ -9,9 +9,11 @@ import { isAuthError } from '../errors.ts'
 import { type CookieListItem, toCookieList } from '../http/cookie-list.ts'
 import { isUnsafe } from '../http/csrf.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
+import { requireRequest } from '../http/require-request.ts'
 import { withTokenCookies } from '../http/token-cookies.ts'
-import { ConfigurationError } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isCallable } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
+import { readOptionGroup } from '../internal/read-options.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 
 /** An object with headers: a `Request`, or in Next.js `{ headers: await headers() }`. */
@@ -43,13 +45,16 @@ const BOUNDS = { min: 0, max: Number.MAX_SAFE_INTEGER } as const
  */
 export async function peek<C, U>(
   auth: Auth<C, U>,
-  { headers }: HeaderSource,
+  source: HeaderSource,
   requirement: Requirement,
 ): Promise<TokenPayload<C> | null> {
+  const { headers } = Object(source) as Partial<HeaderSource>
+  if (typeof Object(headers).get !== 'function')
+    throw new TypeError(expected('source', 'an object with the headers of a request', source))
   const port: RequestPort = {
     method: 'GET',
     url: '/',
-    header: (name) => headers.get(name) ?? undefined,
+    header: (name) => source.headers.get(name) ?? undefined,
   }
   try {
     return (await auth.authenticate(port, requirement)) as TokenPayload<C> | null
@@ -174,7 +179,9 @@ export function createRefreshing<C, U>(
   handler: Handler<R, Rest>,
   options?: RefreshingOptions,
 ) => (request: R, ...rest: Rest) => Promise<Response> {
-  return (handler, { within } = {}) => {
+  return (handler, options) => {
+    if (!isCallable(handler)) throw new ConfigurationError(expected('handler', 'a function', handler))
+    const { within } = readOptionGroup('options', options, ['within'])
     const refresh = createPageRefresh(auth, within)
     const findCookies = async (request: Request): Promise<readonly string[]> => {
       try {
@@ -186,6 +193,7 @@ export function createRefreshing<C, U>(
       }
     }
     return async (request, ...rest) => {
+      requireRequest(request)
       const lines = await findCookies(request)
       if (lines.length === 0) return handler(request, ...rest)
       return withTokenCookies(await handler(withNewCookies(request, lines), ...rest), lines)

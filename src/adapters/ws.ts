@@ -13,9 +13,10 @@ import { isAuthError } from '../errors.ts'
 import { readHttpHeader } from '../http/node-request.ts'
 import { rejectUpgrade } from '../http/node-response.ts'
 import type { RequestPort } from '../http/request-port.ts'
+import { isNodeRequest, toWrongCall } from '../http/require-request.ts'
 import type { HandshakeLocation, Location } from '../http/token-sources.ts'
 import { chooseProtocol, PROTOCOL_HEADER, withoutTokens } from '../http/websocket-handshake.ts'
-import { ConfigurationError } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isCallable, isOptions } from '../internal/configuration-error.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import {
   checkGuardArguments,
@@ -123,8 +124,10 @@ type Handler = Parameters<SocketGuard<never, never>>[1]
  * server.on('upgrade', open)
  * ```
  */
-export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
+export function guards<C, U>(auth: Auth<C, U>, ...none: readonly never[]): SocketGuards<C, U> {
   checkGuardArguments(auth, {})
+  if (none.length > 0)
+    throw new ConfigurationError('Expected `guards(auth)` of `tokenwright/ws` without options: it has none')
   const configured = [...auth.http.sources.locations].filter((location) => location !== 'body')
   const locations = Object.freeze([
     ...configured,
@@ -132,7 +135,10 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
     ...(auth.state() === null ? [] : (['ticket'] as const)),
   ])
   const open = new Set<SocketPort>()
-  const prepare = (requirement: Requirement): Requirement => auth.prepare({ locations, ...requirement })
+  const prepare = (requirement: Requirement): Requirement => {
+    if (isOptions(requirement as unknown)) return auth.prepare({ locations, ...requirement })
+    throw new ConfigurationError(expected('requirement', 'an object', requirement))
+  }
 
   function make(plan: GuardPlan): SocketGuard<never, never> {
     const requirement = prepare(plan.requirement)
@@ -162,9 +168,15 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
         },
       },
     )
-    return (server, handler) => (request, raw, head) => {
-      raw.on('error', noop)
-      void run({ request, raw, head, server: server as never, handler: handler as Handler })
+    return (server, handler) => {
+      if (typeof Object(server).handleUpgrade !== 'function')
+        throw new ConfigurationError(expected('server', 'a `WebSocketServer` of the package `ws`', server))
+      if (!isCallable(handler)) throw new ConfigurationError(expected('handler', 'a function', handler))
+      return (request, raw, head) => {
+        if (!isNodeRequest(request) || typeof Object(raw).on !== 'function') throw toWrongCall('ws')
+        raw.on('error', noop)
+        void run({ request, raw, head, server: server as never, handler: handler as Handler })
+      }
     }
   }
 
@@ -172,7 +184,8 @@ export function guards<C, U>(auth: Auth<C, U>): SocketGuards<C, U> {
     ...(createGuardTable(make) as unknown as Omit<SocketGuards<C, U>, 'locations' | 'follow' | 'size'>),
     locations,
     follow(socket, payload, requirement = {}) {
-      if (socket !== undefined)
+      const { on, close } = Object(socket) as Readonly<Record<string, unknown>>
+      if (socket !== undefined && typeof on === 'function' && typeof close === 'function')
         return connect({ auth, open, requirement: prepare(requirement) }, socket, payload, undefined)
       throw new ConfigurationError('Expected `follow(socket, payload)` to get a socket of the package `ws`')
     },

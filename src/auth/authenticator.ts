@@ -7,9 +7,10 @@ import { AuthError, isAuthError } from '../errors.ts'
 import type { CookieSettings } from '../http/cookie-options.ts'
 import { isOneWord } from '../http/extract-token.ts'
 import { deleteAfterRefusal } from '../http/repeated-cookies.ts'
-import { type RequestPort, toRequestPort } from '../http/request-port.ts'
+import { type RequestPort, requirePort, toRequestPort } from '../http/request-port.ts'
 import type { ExtractedToken, HandshakeLocation, HeaderRow, Location } from '../http/token-sources.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
+import { ConfigurationError, expected, isCallable } from '../internal/configuration-error.ts'
 import { readUnverified, type UnverifiedPayload } from '../token/jws.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { TokenType } from '../token/token-type.ts'
@@ -172,11 +173,14 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
       load?: (payload: PayloadFor<R, C>) => Promise<U>,
     ): Authenticator<R, C, U> {
       const prepared = prepare(requirement)
+      if (load !== undefined && !isCallable(load))
+        throw new ConfigurationError(expected('load', 'a function', load))
       const toContext = (found: AuthenticatedRequest<C> | null): AuthContext<PayloadFor<R, C>, U> => ({
         auth: (found?.payload ?? null) as PayloadFor<R, C>,
       })
       if (load !== undefined)
         return async (request) => {
+          requirePort(request)
           const { auth } = toContext(await requests.authenticate(request, prepared))
           try {
             return { auth, subject: await load(auth) }
@@ -185,6 +189,7 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
           }
         }
       return (request) => {
+        requirePort(request)
         const payload = requests.authenticateAtOnce(request, prepared)
         if (payload !== undefined) return { auth: payload as PayloadFor<R, C> }
         return requests.authenticate(request, prepared).then(toContext)
@@ -199,7 +204,7 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
       return copy
     },
     async findToken(request, type = 'access', locations) {
-      const prepared = prepare({ type, ...(locations && { locations }) })
+      const prepared = prepare({ type, ...(locations !== undefined && { locations }) })
       const extracted = await prepared.extract(toRequestPort(request))
       if (extracted === null) return null
       const token = extracted.text.slice(extracted.start)

@@ -232,6 +232,10 @@ function createCookieApi<C, U>(
   const cookies: Auth['cookies'] = (pair) => {
     if (!isOptions(pair)) throw new TypeError(expected('cookies(pair)', 'given a pair of tokens', pair))
     const { access_token, refresh_token } = pair
+    if (access_token === undefined && refresh_token === undefined)
+      throw new TypeError(
+        'Expected `cookies(pair)` to be given `access_token` or `refresh_token`, got neither',
+      )
     return toLines({
       ...(access_token !== undefined && { access: decodeCookieToken(access_token) }),
       ...(refresh_token !== undefined && { refresh: decodeCookieToken(refresh_token) }),

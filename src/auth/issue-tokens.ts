@@ -6,7 +6,7 @@ import type { Duration } from '../internal/duration.ts'
 import { emit } from '../internal/listeners.ts'
 import { keysOf } from '../internal/read-options.ts'
 import type { IssuedPair, IssuedToken } from '../token/issued-token.ts'
-import { prepareSignToken, type SignToken, type TokenClaims } from '../token/sign-token.ts'
+import { checkTokenClaims, prepareSignToken, type SignToken, type TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { Settings } from './resolve-options.ts'
 import {
@@ -68,11 +68,13 @@ export class TokenIssuer<C> {
   readonly #settings: Pick<Settings<C, unknown>, 'clock' | 'lifetimes' | 'on'>
   readonly #toClaims: ToTokenClaims<C>
   readonly #sign: SignToken
+  readonly #check: (claims: TokenClaims) => void
 
   /** @param settings the options of the application */
   constructor(settings: Settings<C, unknown>) {
     this.#settings = settings
     this.#toClaims = prepareTokenClaims(settings)
+    this.#check = (claims) => checkTokenClaims(claims, settings.limits.lifetime)
     this.#sign = prepareSignToken({
       ring: settings.ring,
       issuer: settings.issuer,
@@ -121,14 +123,25 @@ export class TokenIssuer<C> {
   async toPairClaims(subject: string | TokenPayload<C>, options: PairOptions<unknown>): Promise<PairClaims> {
     checkCallOptions(options, PAIR_KEYS)
     const { access = {}, refresh = {}, fresh = false, ...shared } = options
-    checkCallOptions(access, HALF_KEYS)
-    checkCallOptions(refresh, HALF_KEYS)
+    checkCallOptions(access, HALF_KEYS, { name: 'access' })
+    checkCallOptions(refresh, HALF_KEYS, { name: 'refresh' })
     const first = await this.#toClaims('access', subject, { ...shared, fresh, ...access })
     const { authTime: _, ...others } = shared
     const second = await this.#toClaims('refresh', subject, { ...others, ...refresh })
     // The refresh token says what the access token says of the login, so that later access tokens
     // can.
     return { access: first, refresh: { ...second, csrf: first.csrf, auth_time: first.auth_time } }
+  }
+
+  /**
+   * Checks the claims of a login before its session is stored. The session says how long its tokens
+   * live.
+   *
+   * @throws {TypeError} as `SignToken`
+   */
+  checkPair({ access, refresh }: PairClaims): void {
+    this.#check(access)
+    this.#check({ ...refresh, iat: access.iat, exp: access.exp })
   }
 
   /**

@@ -2,14 +2,21 @@
  * `auth.sessions`, `auth.revoke` and `auth.revokeSubject`: the arguments are checked here,
  * `session/` does the work. Without a store every method rejects, as nothing could be revoked.
  */
-import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import {
+  ConfigurationError,
+  expected,
+  isCallable,
+  isOptions,
+  isRecord,
+} from '../internal/configuration-error.ts'
 import type { SessionBackend } from '../session/session-backend.ts'
 import { type SessionInfo, toSessionInfo } from '../session/session-info.ts'
 import type { Proof, StepUpOptions } from '../session/sessions.ts'
 import { type IssuedPair, type TokenPair, toTokenPair } from '../token/issued-token.ts'
+import { isCompactJws } from '../token/jws.ts'
 import { type PayloadOrigin, requireVerifiedBy, type TokenPayload } from '../token/token-payload.ts'
 import type { PairOptions, TokenIssuer } from './issue-tokens.ts'
-import { type IssueArguments, readMoment } from './token-claims.ts'
+import { checkCallOptions, type IssueArguments, readMoment } from './token-claims.ts'
 
 /** Options of a login that starts a session. */
 export interface StartOptions<I> extends PairOptions<I> {
@@ -19,10 +26,10 @@ export interface StartOptions<I> extends PairOptions<I> {
    * password.
    */
   readonly provedAt?: Date | number
-  /** The client's address, for the list of sessions; cut to 64 characters. */
-  readonly ip?: string | undefined
-  /** The client's user agent, for the list of sessions; cut to 256 characters. */
-  readonly userAgent?: string | undefined
+  /** The client's address, for the list of sessions; cut to 64 characters. Null for none. */
+  readonly ip?: string | null | undefined
+  /** The client's user agent, for the list of sessions; cut to 256 characters. Null for none. */
+  readonly userAgent?: string | null | undefined
 }
 
 /**
@@ -57,6 +64,8 @@ export interface AuthSessions<C, I = C> {
    * @param verify checks the credentials; null when they are wrong
    * @param options `limit: false` where `verify` counts the attempts itself
    * @returns a fresh access token, and a refresh token with the new `auth_time`, `acr` and `amr`
+   * @throws {TypeError} for arguments of the wrong shape, and for a `verify` that says neither what
+   *   was proved nor null, which counts as a failure
    * @throws {AuthError} `rate_limited`, `credentials_invalid`, `session_expired`,
    *   `session_revoked`, `store_unavailable`; `subject_unknown` as `refresh`
    */
@@ -123,6 +132,7 @@ export function createSessionApi<C>(
   const issuing: SessionIssuing<C> = {
     async start(subject, options = {}) {
       const { sessions } = requireBackend()
+      if (!isOptions(options as unknown)) throw new TypeError(expected('options', 'an object', options))
       const { provedAt, ip, userAgent, ...pair } = options
       if (pair.refresh?.expiresIn !== undefined) {
         throw new TypeError(
@@ -130,7 +140,10 @@ export function createSessionApi<C>(
         )
       }
       const since = provedAt === undefined ? undefined : readMoment('provedAt', provedAt)
-      return sessions.start({ ...(await issuer.toPairClaims(subject, pair)), provedAt: since, ip, userAgent })
+      const login = { provedAt: since, ip: readNote('ip', ip), userAgent: readNote('userAgent', userAgent) }
+      const claims = await issuer.toPairClaims(subject, pair)
+      issuer.checkPair(claims)
+      return sessions.start({ ...claims, ...login })
     },
     async refresh(payload) {
       const { sessions } = requireBackend()
@@ -140,7 +153,8 @@ export function createSessionApi<C>(
     async stepUp(payload, verify, options) {
       const { sessions } = requireBackend()
       requireVerifiedBy(origin, payload)
-      return sessions.stepUp(payload, verify, options)
+      if (!isCallable(verify)) throw new TypeError(expected('verify', 'a function', verify))
+      return sessions.stepUp(payload, verify, readStepUpOptions(options))
     },
   }
   const sessions: AuthSessions<C> = {
@@ -160,8 +174,13 @@ export function createSessionApi<C>(
       return rows.map((row) => toSessionInfo(row, settings))
     },
     end: async (sid) => requireBackend().revoker.end(requireName('sid', sid)),
-    endAll: async (subject, options = {}) =>
-      requireBackend().revoker.endSubject(requireName('subject', subject), options),
+    async endAll(subject, options = {}) {
+      const { revoker } = requireBackend()
+      checkCallOptions(options, ['except'], { nullable: true })
+      const { except } = options
+      if (except !== undefined && except !== null) requireName('except', except)
+      return revoker.endSubject(requireName('subject', subject), { except })
+    },
   }
   return {
     issuing,
@@ -176,7 +195,26 @@ export function createSessionApi<C>(
   }
 }
 
+/** Reads the name of a subject or a session. @throws {TypeError} for anything else, and tokens */
 function requireName(argument: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '') return value
-  throw new TypeError(expected(argument, 'a non-empty string', value))
+  if (typeof value === 'string' && value !== '' && !isCompactJws(value)) return value
+  const member = argument === 'subject' ? 'sub' : 'sid'
+  const message = expected(argument, 'a non-empty string', value)
+  if (typeof value === 'string' && value !== '')
+    throw new TypeError(`${message} that is a token: verify it, and pass its \`${member}\``)
+  throw new TypeError(isRecord(value) && member in value ? `${message}: pass its \`${member}\`` : message)
+}
+
+/** Reads what a row keeps of the client. @throws {TypeError} for anything but a text or none */
+function readNote(name: string, value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string') return value
+  throw new TypeError(expected(name, 'a string, or null for none', value))
+}
+
+function readStepUpOptions(options: StepUpOptions = {}): StepUpOptions {
+  checkCallOptions(options, ['limit'])
+  const { limit = true } = options
+  if (typeof limit !== 'boolean') throw new TypeError(expected('limit', 'true or false', limit))
+  return { limit }
 }

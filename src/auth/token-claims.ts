@@ -7,6 +7,7 @@ import { asTypeError, checkKnownKeys, expected, isOptions } from '../internal/co
 import { type Duration, readEpochSeconds, toSeconds } from '../internal/duration.ts'
 import { keysOf } from '../internal/read-options.ts'
 import { type DataFor, type RequiredKeys, validateData } from '../token/custom-claims.ts'
+import { isCompactJws } from '../token/jws.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import {
   type PayloadOrigin,
@@ -96,11 +97,19 @@ export const ACCESS_KEYS: readonly string[] = [
 /**
  * Checks the names of one call's options.
  *
- * @throws {TypeError} for an unknown one: the mistake is the caller's
+ * @param at `name`: the argument as the developer writes it; `nullable`: null means none
+ * @throws {TypeError} for an unknown one: the mistake is the caller's; and for null, which would
+ *   pass for an option that was left out
  */
-export function checkCallOptions(options: object, known: readonly string[]): void {
-  if (!isOptions(options)) throw new TypeError(expected('options', 'an object', options))
+export function checkCallOptions(
+  options: object,
+  known: readonly string[],
+  { name = 'options', nullable = false }: { readonly name?: string; readonly nullable?: boolean } = {},
+): void {
+  if (!isOptions(options)) throw new TypeError(expected(name, 'an object', options))
   for (const key in options) {
+    if (options[key] === null && !nullable)
+      throw new TypeError(`${expected(key, 'a value', null)}: leave it out for none`)
     if (known.includes(key)) continue
     if (key === 'fresh') throw new TypeError('Expected a refresh token without `fresh`: it is never fresh')
     asTypeError(() => checkKnownKeys('', { [key]: true }, known))
@@ -163,7 +172,12 @@ export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaim
 
 /** The claims from the subject: its name, or all claims of a verified payload. */
 function toBase(subject: unknown, origin: PayloadOrigin): BaseClaims {
-  if (typeof subject === 'string') return { sub: subject }
+  if (typeof subject === 'string') {
+    if (!isCompactJws(subject)) return { sub: subject }
+    throw new TypeError(
+      'Expected `subject` to be the name of a subject, got a token: verify it, and pass the payload',
+    )
+  }
   requireVerifiedBy(origin, subject, 'subject', 'a string, or a payload')
   return inheritClaims(subject)
 }

@@ -9,6 +9,7 @@
 import { AuthError } from '../errors.ts'
 import { fromUtf8 } from '../internal/bytes.ts'
 import { isRecord } from '../internal/configuration-error.ts'
+import { requireRequest } from './require-request.ts'
 
 /** The largest body that is read, in bytes: 16 KiB. */
 export const BODY_LIMIT: number = 16_384
@@ -163,6 +164,7 @@ export async function readBody(
   request: Request,
   limit: number = BODY_LIMIT,
 ): Promise<Record<string, unknown> | undefined> {
+  requireRequest(request)
   const headers = readBodyHeaders((name) => request.headers.get(name) ?? undefined)
   const mediaType = toMediaType(headers.type)
   if (mediaType === 'multipart/form-data')

@@ -2,8 +2,9 @@
  * The request port: all that `http/` reads of a request. Each adapter fills it in a few lines.
  * Everything is read lazily, so that a route that needs a header pays only for a header.
  */
-
+import { expected } from '../internal/configuration-error.ts'
 import { peekBody, TOKEN_BODY_LIMIT } from './body.ts'
+import { OTHER_REQUESTS, requireRequest } from './require-request.ts'
 
 /** What a platform knows of a request in addition to the request itself. */
 export interface RequestInfo {
@@ -37,14 +38,29 @@ export interface RequestPort {
   setCookies?(lines: readonly string[]): void
 }
 
+/** Refuses anything but a request port. @throws {TypeError} */
+export function requirePort(value: unknown): asserts value is RequestPort {
+  if (isPort(value)) return
+  throw new TypeError(`${expected('request', 'a request port', value)}; ${OTHER_REQUESTS}`)
+}
+
+/** A request of Express has a method `header` too, but not all that a port promises. */
+function isPort(value: unknown): value is RequestPort {
+  const { method, url, header, headers } = Object(value) as Readonly<Record<string, unknown>>
+  const isComplete = typeof method === 'string' && typeof url === 'string' && typeof header === 'function'
+  return isComplete && headers === undefined
+}
+
 /**
  * The port of a fetch `Request`. The body is read from a copy, so that the handler can still read
  * it.
  *
  * @param request a fetch `Request`, or a port, which is returned
+ * @throws {TypeError} for anything else, such as a request of `node:http`
  */
 export function toRequestPort(request: Request | RequestPort): RequestPort {
-  if ('header' in request) return request
+  if (isPort(request)) return request
+  requireRequest(request)
   return {
     method: request.method,
     url: request.url,

@@ -38,6 +38,7 @@ export function describeType(value: unknown): string {
   if (typeof value === 'string') return `a string of ${value.length} characters`
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`
   if (tagOf(value) === '[object Promise]') return 'a promise: `await` it'
+  if (isClass(value)) return 'a class'
   return Array.isArray(value) ? 'array' : typeof value
 }
 
@@ -61,6 +62,15 @@ export function expected(name: string, wanted: string, value: unknown): string {
 export function checkMethod(name: string, wanted: string, value: unknown, method: string): void {
   const found = (value as Readonly<Record<string, unknown>> | null | undefined)?.[method]
   if (typeof found !== 'function') throw new ConfigurationError(expected(name, wanted, value))
+}
+
+/** Whether a value can be called: a class is a function too, but throws without `new`. */
+export function isCallable(value: unknown): value is (...args: never[]) => unknown {
+  return typeof value === 'function' && !isClass(value)
+}
+
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }
 
 /** Whether a value is an object that is neither null nor an array. */

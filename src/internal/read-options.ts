@@ -2,7 +2,7 @@
  * Readers of option groups and of single options, for the modules that resolve options. They run
  * while `createAuth` runs or a requirement is prepared. Nothing here knows what an option means.
  */
-import { ConfigurationError, checkKnownKeys, expected, isOptions } from './configuration-error.ts'
+import { ConfigurationError, checkKnownKeys, expected, isCallable, isOptions } from './configuration-error.ts'
 
 /**
  * Reads one group of options, such as `cookies`.
@@ -76,7 +76,7 @@ export function readCount(
 
 /** Reads an optional function. @throws {ConfigurationError} for anything else */
 export function readFunction<F>(name: string, value: F | undefined): F | null {
-  if (value === undefined || typeof value === 'function') return value ?? null
+  if (value === undefined || isCallable(value)) return value ?? null
   throw new ConfigurationError(expected(name, 'a function', value))
 }
 

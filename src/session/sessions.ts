@@ -5,8 +5,9 @@
  */
 import { AuthError, type ErrorCode } from '../errors.ts'
 import { randomId } from '../internal/bytes.ts'
-import { expected, isRecord } from '../internal/configuration-error.ts'
+import { expected, isOptions, isRecord } from '../internal/configuration-error.ts'
 import { toOutage } from '../internal/outage.ts'
+import { isClaim } from '../token/claims.ts'
 import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -72,6 +73,9 @@ const STEP_UP_LIMIT = { attempts: 5, window: 900 } as const
 const MAX_IP = 64
 const MAX_USER_AGENT = 256
 
+/** What `verify` must be, for messages. */
+const PROOF = 'a function that resolves to { amr, acr }, to {} or to null for wrong credentials'
+
 /** What the option `rights` must be, for messages. */
 const RIGHTS = 'a function that returns { scopes, data }, or null for a user who is gone'
 
@@ -133,7 +137,13 @@ export class Sessions<C> {
     )
     if (row === null) throw new AuthError('session_revoked')
     this.#emit('started', row)
-    return mintPair(issue, row, { access, refresh: { ...refresh, ...toTimes(row) } })
+    try {
+      return mintPair(issue, row, { access, refresh: { ...refresh, ...toTimes(row) } })
+    } catch (error) {
+      // No one holds a token of it, such as for `data` that is too large.
+      await this.#deps.revoker.end(sid).catch(() => undefined)
+      throw error
+    }
   }
 
   /**
@@ -204,6 +214,7 @@ export class Sessions<C> {
     this.#throwIfEnded(payload)
     const proof = await (limit ? this.#verifyLimited(`step-up ${sid} ${sub}`, verify) : verify())
     if (proof === null) throw new AuthError('credentials_invalid')
+    checkProof(proof)
     const rights = await this.currentRights(payload)
     const { amr = payload.amr, acr = payload.acr } = proof
     const auth_time = Math.floor(clock())
@@ -258,6 +269,7 @@ export class Sessions<C> {
     )
     if (!allowed) throw new AuthError('rate_limited', { detail: { retryAfter } })
     const proof = await verify()
+    if (proof !== null) checkProof(proof)
     // What cannot be taken back makes the next attempts fewer; it is no reason to refuse this one.
     if (proof !== null)
       await storeClient
@@ -292,6 +304,20 @@ export class Sessions<C> {
   #emit(kind: SessionEvent['kind'], { sid, sub }: SessionRow): void {
     this.#deps.emit({ kind, sid, sub })
   }
+}
+
+/**
+ * Refuses a result of `verify` that proves nothing, such as false or a forgotten `return`.
+ *
+ * @throws {TypeError} for anything but an object whose members are right
+ */
+function checkProof(proof: unknown): void {
+  if (!isOptions(proof)) throw new TypeError(expected('verify', PROOF, proof))
+  const { amr, acr } = proof
+  if (amr !== undefined && !isClaim('amr', amr))
+    throw new TypeError(expected('amr', "a list of method names such as 'pwd'", amr))
+  if (acr !== undefined && !isClaim('acr', acr))
+    throw new TypeError(expected('acr', 'a non-empty string', acr))
 }
 
 /** Cuts a header's text to what the row keeps of it. */

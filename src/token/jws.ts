@@ -210,6 +210,13 @@ export interface UnverifiedPayload {
  */
 const MAX_UNVERIFIED_LENGTH = 65_536
 
+/** Whether a text is a compact JWS: its first part decodes to a header with an algorithm. */
+export function isCompactJws(text: string): boolean {
+  const [first = '', ...others] = text.length > MAX_UNVERIFIED_LENGTH ? [] : text.split('.', 4)
+  const header = others.length === 2 ? decodeText(first) : undefined
+  return header !== undefined && Object.hasOwn(parseObject(header) ?? {}, 'alg')
+}
+
 /**
  * Reads a compact JWS without verifying it.
  *

@@ -4,7 +4,7 @@
  * wrong, not the request.
  */
 import { randomUUID } from 'node:crypto'
-import { ConfigurationError, expected, isRecord } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isOptions, isRecord } from '../internal/configuration-error.ts'
 import { findJsonMisfit } from '../internal/json.ts'
 import { isClaim, isReservedClaim, isWithinPayloadBounds, PAYLOAD_BOUNDS } from './claims.ts'
 import { prepareSignJws } from './jws.ts'
@@ -110,9 +110,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
     checkTokenClaims(claims, settings.maxLifetime)
     const { type, headers, scopes } = claims
     const sign =
-      headers === undefined
-        ? signers[type]
-        : prepareSignJws(ring, { ...checkHeaders(headers), typ: TOKEN_TYPES[type].typ })
+      headers === undefined ? signers[type] : prepareSignJws(ring, { ...headers, typ: TOKEN_TYPES[type].typ })
     if (sign === undefined)
       throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
     // The order is AuthX's; JSON leaves undefined members out.
@@ -171,9 +169,14 @@ function toScopesName({ type, gen }: TokenClaims): 'scopes' | 'access_scopes' {
   return type === 'refresh' && gen !== undefined ? 'access_scopes' : 'scopes'
 }
 
-/** Refuses what a verifier would refuse, or what JSON would silently change. */
-function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
-  const { sub, iat, exp, nbf, scopes, data, aud, amr, acr } = claims
+/**
+ * Refuses what a verifier would refuse, or what JSON would silently change.
+ *
+ * @param maxLifetime the longest life of a token, in seconds
+ * @throws {TypeError} for the first claim that is wrong
+ */
+export function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
+  const { sub, iat, exp, nbf, scopes, data, aud, amr, acr, headers } = claims
   if (!isClaim('sub', sub))
     throw new TypeError(
       expected('subject', 'a non-empty string without U+0000', typeof sub === 'string' ? '' : sub),
@@ -207,6 +210,7 @@ function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
     throw new TypeError('Expected `audience` to be a non-empty string or a list of them')
   }
   if (data !== undefined) checkData(data)
+  if (headers !== undefined) checkHeaders(headers)
 }
 
 /** The deepest custom data: one level less than the payload that contains it. */
@@ -236,6 +240,7 @@ function checkData(data: object): void {
 
 /** Refuses header members that the library sets itself; `prepareSignJws` checks the others. */
 function checkHeaders(headers: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (!isOptions(headers)) throw new TypeError(expected('headers', 'an object', headers))
   const reserved = ['alg', 'typ', 'kid'].find((name) => Object.hasOwn(headers, name))
   if (reserved !== undefined)
     throw new TypeError(`Expected \`headers\` to leave \`${reserved}\` alone: it is reserved`)

@@ -129,7 +129,7 @@ export function prepareTokenRequirement(
     maxAge = TOKEN_REQUIREMENT_DEFAULTS.maxAge,
     realm = defaults.realm,
   } = requirement
-  if (type !== 'any' && !Object.hasOwn(TOKEN_TYPES, type)) {
+  if (type !== 'any' && !(typeof type === 'string' && Object.hasOwn(TOKEN_TYPES, type))) {
     throw new ConfigurationError(expected('type', "'access', 'refresh' or 'any'", type))
   }
   const narrow = typeof fresh === 'boolean' ? null : toSeconds('fresh', fresh, WINDOW_BOUNDS)

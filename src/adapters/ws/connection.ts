@@ -110,6 +110,8 @@ export function connect<C, P extends TokenPayload<C> | null, U>(
     stop = next === null || socket.readyState === CLOSED ? noop : auth.follow(next, end)
   }
 
+  // First, as it refuses a payload of another application.
+  follow(payload)
   // Without a listener an invalid frame would be an uncaught exception. The socket closes itself.
   socket.on('error', noop)
   if (socket.readyState !== CLOSED) {
@@ -119,7 +121,6 @@ export function connect<C, P extends TokenPayload<C> | null, U>(
       open.delete(socket)
     })
   }
-  follow(payload)
 
   return {
     get payload() {

@@ -5,7 +5,7 @@
  */
 import { AuthError, isAuthError } from '../../errors.ts'
 import { toIpPrefix } from '../../http/ip-prefix.ts'
-import { ConfigurationError } from '../../internal/configuration-error.ts'
+import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 import { type AccountKey, toAccountKey, toSubjectKey } from './account-key.ts'
 import { AccountLimits, type CountedAttempt, type Requester } from './account-limits.ts'
 import { AddressLimits } from './address-limits.ts'
@@ -66,7 +66,7 @@ export const UNTHROTTLED: Throttle = {
     if (result === null) throw new AuthError('credentials_invalid')
     return result
   },
-  reset: async () => undefined,
+  reset: async (account) => checkAccountName(account),
 }
 
 /**
@@ -99,6 +99,7 @@ export function createThrottle(createLimiter: CreateLimiter, realm: string | nul
       }
     },
     async reset(account) {
+      checkAccountName(account)
       await accounts.reset(
         'subject' in account ? toSubjectKey(account.subject, realm) : toAccountKey(account.username, realm),
       )
@@ -201,4 +202,12 @@ interface CountedAccount {
  */
 function isFailure(error: unknown): boolean {
   return (isAuthError(error) && error.code === 'credentials_invalid') || error instanceof ConfigurationError
+}
+
+/** Refuses what names no account, which would reset nothing. @throws {TypeError} */
+function checkAccountName(account: unknown): void {
+  const { username, subject } = Object(account) as Readonly<Record<string, unknown>>
+  const names = [username, subject].filter((name) => name !== undefined)
+  if (names.length === 1 && typeof names[0] === 'string' && names[0] !== '') return
+  throw new TypeError(expected('account', 'one of { username } and { subject }', account))
 }
