@@ -93,10 +93,28 @@ async function checkSentences(
   return complaints
 }
 
+/** The most runs of one status that are listed. */
+const MAX_RUNS = 8
+
+/** Counts what repeats in a list of statuses: `401 (20 times), 429 (80 times)`. */
+export function shorten(list: string): string {
+  const runs: { text: string; times: number }[] = []
+  for (const text of list.split(',')) {
+    const last = runs.at(-1)
+    if (last?.text === text) last.times++
+    else runs.push({ text, times: 1 })
+  }
+  const told = runs
+    .slice(0, MAX_RUNS)
+    .map(({ text, times }) => (times === 1 ? text : `${text} (${times} times)`))
+  if (runs.length > MAX_RUNS) told.push(`... ${list.split(',').length} in all`)
+  return told.join(', ')
+}
+
 /** How the run ended, and what its steps measured. */
 function describeEnd({ setup, findings }: Attacker, last: Exchange | undefined): string {
   if (setup !== undefined) return `${setup.status}: ${setup.detail}`
   const ending = last === undefined ? [] : [`${last.response.status} ${codeOf(last) ?? ''}`.trim()]
-  const measured = [...findings].map(([name, value]) => `${name}: ${value}`)
+  const measured = [...findings].map(([name, value]) => `${name}: ${shorten(String(value))}`)
   return [...ending, ...measured].join(', ')
 }

@@ -12,6 +12,7 @@ import { runCases } from '../../attack/runner.ts'
 import { Servers } from '../../attack/servers.ts'
 import { perform } from '../../attack/steps.ts'
 import { ADAPTERS } from '../../attack/target.ts'
+import { shorten } from '../../attack/verdict.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'attack-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -334,5 +335,16 @@ describe('npm run attack', { timeout: 60_000 }, () => {
     expect(stdout).toContain(`skipped  T-0  test -- not runnable: unknown fault ${JSON.stringify(broken)}\n`)
     expect(stdout).toContain('1 passed, 0 failed, 1 skipped')
     expect([stderr, status]).toEqual(['', 0])
+  })
+})
+
+describe('the verbose report', () => {
+  it('counts repeated statuses', () => {
+    const statuses = [...Array(20).fill('401'), ...Array(980).fill('429')].join(',')
+    expect(shorten(statuses)).toBe('401 (20 times), 429 (980 times)')
+    expect(shorten('200')).toBe('200')
+    expect(shorten('200,401')).toBe('200, 401')
+    const changing = Array.from({ length: 50 }, (_, at) => (at % 2 === 0 ? '200' : '429')).join(',')
+    expect(shorten(changing)).toBe('200, 429, 200, 429, 200, 429, 200, 429, ... 50 in all')
   })
 })
