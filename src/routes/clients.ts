@@ -4,6 +4,7 @@
  * RFC 7617).
  */
 import { AuthError } from '../errors.ts'
+import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { toOutage } from '../internal/outage.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -39,6 +40,7 @@ const MAX_HEADER = 2048
  * @returns its identifier
  * @throws {AuthError} `client_invalid`, also where the request names no client; `store_unavailable`
  *   when `verifyClient` fails
+ * @throws {ConfigurationError} when `verifyClient` returns anything else, such as the client
  */
 export async function authenticateClient(
   verifyClient: VerifyClient | null,
@@ -52,11 +54,16 @@ export async function authenticateClient(
 }
 
 async function isKnown(verifyClient: VerifyClient, client: Client, request: Request): Promise<boolean> {
+  let result: unknown
   try {
-    return (await withDeadline('verifyClient', DEADLINE, () => verifyClient(client, request))) === true
+    result = await withDeadline('verifyClient', DEADLINE, () => verifyClient(client, request))
   } catch (error) {
     throw toOutage(error, 'The option `verifyClient` could not check the client')
   }
+  // A client that was found would otherwise be refused without a word.
+  if (result && result !== true)
+    throw new ConfigurationError(expected('verifyClient', 'a function that returns true or false', result))
+  return result === true
 }
 
 /**

@@ -307,3 +307,22 @@ describe('revocation (RFC 7009)', () => {
     await auth.verifyToken(access_token, { revocation: 'strict' })
   })
 })
+
+it.each([{ id: 'api' }, 'api', 1, [], Promise.resolve({ id: 'api' })])(
+  'a `verifyClient` that returns %o in place of true is a mistake that is told',
+  async (result) => {
+    const failed: unknown[] = []
+    const auth = createAuth({ secret: SECRET, on: { failed: ({ error }) => failed.push(error) } })
+    const handle = authRoutes(auth, {
+      verifyCredentials: () => null,
+      verifyClient: () => result as never,
+      throttle: false,
+    })
+    const headers = { authorization: GOOD, 'content-type': 'application/x-www-form-urlencoded' }
+    const init = { method: 'POST', headers, body: 'token=x' }
+    const response = await handle(new Request('http://localhost/auth/introspect', init))
+    expect(response.status).toBe(500)
+    expect(failed).toEqual([expect.objectContaining({ name: 'ConfigurationError' })])
+    expect(String(failed[0])).toMatch(/Expected `verifyClient` to be a function that returns true or false/)
+  },
+)
