@@ -1,10 +1,11 @@
-/** The types of the doors of Hono and fetch: where the payload is, and where it is not. */
+/** The types of the entry points of Hono, fetch and Next.js: where the payload is, and where it is not. */
 import { Hono } from 'hono'
 import { createFactory } from 'hono/factory'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import { guards as fetchGuards } from '../../src/adapters/fetch.ts'
 import { guards as honoGuards } from '../../src/adapters/hono.ts'
+import { lazyAuth, guards as nextGuards } from '../../src/adapters/next.ts'
 import type { TokenOf } from '../../src/auth/auth.ts'
 import { createAuth } from '../../src/auth/create-auth.ts'
 
@@ -125,5 +126,45 @@ describe('fetch', () => {
   it('a handler that returns no Response does not compile', () => {
     // @ts-expect-error text is no Response
     guard.access()(() => 'ok')
+  })
+})
+
+describe('next', () => {
+  const guard = nextGuards(auth)
+  interface PlatformRequest extends Request {
+    readonly nextUrl: URL
+  }
+  const cookies = async () => ({
+    get: () => undefined,
+    set: (_name: string, _value: string, _options: object) => {},
+  })
+
+  it('takes `auth` or a function, with its claims', () => {
+    const deferred = nextGuards(lazyAuth(() => auth))
+    expectTypeOf(deferred.currentToken(cookies())).resolves.toEqualTypeOf<Token | null>()
+    expectTypeOf(guard.currentToken({ get: () => undefined })).resolves.toEqualTypeOf<Token | null>()
+  })
+
+  it('the proxy gets the request of the platform and may return nothing', () => {
+    const proxy = guard.proxy((request: PlatformRequest, event: number) => {
+      if (request.nextUrl.pathname === '/' && event > 0) return new Response()
+      return undefined
+    })
+    expectTypeOf(proxy).parameters.toEqualTypeOf<[request: PlatformRequest, event: number]>()
+    expectTypeOf(guard.proxy()).returns.resolves.toEqualTypeOf<Response>()
+    // @ts-expect-error a proxy returns a response
+    guard.proxy(() => 'next')
+  })
+
+  it('an action gets the payload before its own arguments', () => {
+    const action = guard.action(cookies, { scopes: ['a'] })(async (payload, form: FormData) => {
+      expectTypeOf(payload).toEqualTypeOf<Token>()
+      return form.get('a')
+    })
+    expectTypeOf(action).parameters.toEqualTypeOf<[form: FormData]>()
+    guard.action(cookies)((payload) => expectTypeOf(payload).toEqualTypeOf<Token>())
+    guard.action(cookies, { optional: true })((payload) =>
+      expectTypeOf(payload).toEqualTypeOf<Token | null>(),
+    )
   })
 })
