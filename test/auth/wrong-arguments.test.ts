@@ -347,7 +347,7 @@ it.each([
 ])('%s tells a token from a name', async (_, run, message) => {
   await expect(run(TOKEN)).rejects.toThrow(message)
   await run('a.b.c')
-  await run('alice.van.dijk')
+  await run('alice.van.berg')
   await run(`${Buffer.from('{"no":1}').toString('base64url')}.b.c`)
 })
 
@@ -360,7 +360,7 @@ it('ends no session for an argument in the wrong place', async () => {
   const { access_token } = await auth.sessions.start('carol')
   const { sid } = await auth.verifyToken(access_token)
   await expect(auth.sessions.endAll('carol', sid as never)).rejects.toThrow(/`options`/)
-  await expect(auth.sessions.endAll('carol', { exept: sid } as never)).rejects.toThrow(
+  await expect(auth.sessions.endAll('carol', { excepted: sid } as never)).rejects.toThrow(
     /did you mean `except`/,
   )
   expect(await auth.sessions.list('carol')).toHaveLength(1)
