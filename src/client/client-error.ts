@@ -144,7 +144,10 @@ export function toSignedOut(cause?: unknown): AuthClientError {
 }
 
 export function toRefused(cause: string): AuthClientError {
-  return new AuthClientError('cookies_refused', { cause })
+  return new AuthClientError('cookies_refused', {
+    message: `cookies refused: ${cause}`,
+    cause,
+  })
 }
 
 /**

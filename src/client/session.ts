@@ -72,7 +72,7 @@ export class Session extends SessionState {
    * @param login the login that the application knew when it called; rejects with `signed_out` when
    *   it is another one now
    */
-  async current(min = 0, login = this.known): Promise<Tokens | null> {
+  async current(min = 0, login: string | null = this.known): Promise<Tokens | null> {
     const used = await this.#renewed(min)
     this.check(login)
     return used

@@ -41,7 +41,7 @@ export class RevocationList {
    * @param leeway clock skew that is forgiven between issuers and the store, in seconds
    * @param most how many entries are kept; further ones make it incomplete
    */
-  constructor(leeway: number, most = MOST_ENTRIES) {
+  constructor(leeway: number, most: number = MOST_ENTRIES) {
     this.#leeway = leeway
     this.#most = most
   }

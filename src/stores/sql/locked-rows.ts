@@ -201,7 +201,7 @@ const SELECTED =
   ' and idle_expires_at > :now and absolute_expires_at > :now and sid_key <> :except'
 
 /** What must still hold when a batch is written, in SQLite's SQL. */
-const GUARDS = {
+const GUARDS: Readonly<Record<'isSession' | 'isNoSession' | 'isCutOff' | 'isSelected', string>> = {
   isSession: `exists (select 1 from {sessions} where sid_key = :sid_key
     and ${CHANGING_COLUMNS.map((name) => `${name} is :${name}`).join(' and ')})`,
   isNoSession: 'not exists (select 1 from {sessions} where sid_key = :sid_key)',
@@ -209,7 +209,7 @@ const GUARDS = {
     and (select cut_off_at from {subjects} where sub_key = :earlier_key and realm is null) is :earlier_cut`,
   isSelected: `(select version from {subjects} where sub_key = :owner_key) is :version
     and (select count(*) from {sessions} where ${SELECTED}) = :many`,
-} as const
+}
 
 type Text =
   | 'clock'
