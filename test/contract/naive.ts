@@ -163,7 +163,9 @@ export function naiveStore(): Store {
       return { entries, cursor: String(end), more: end < log.length, now: at(null) }
     },
     async prune(now) {
-      const old = [...rows.map.values()].filter((row) => row.absoluteExpiresAt + 86_400 <= at(now))
+      const toEnd = ({ revokedAt, idleExpiresAt }: SessionRow) =>
+        Math.min(revokedAt ?? idleExpiresAt, idleExpiresAt)
+      const old = [...rows.map.values()].filter((row) => toEnd(row) + 86_400 <= at(now))
       for (const { sid } of old) rows.map.delete(sid)
       return old.length
     },
