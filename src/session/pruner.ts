@@ -2,6 +2,7 @@
  * Prunes a store by itself: about once per interval, in one process of all that share the store.
  * The timer begins with the first use, keeps no process alive, and does not keep the pruner alive.
  */
+import { randomInt } from 'node:crypto'
 import { warn } from '../internal/warn.ts'
 import { toWeakReference } from '../internal/weak-reference.ts'
 import { monotonic } from './clocks.ts'
@@ -48,7 +49,7 @@ export class Pruner {
   }
 
   #wait(): void {
-    const share = JITTER.least + (JITTER.most - JITTER.least) * Math.random()
+    const share = JITTER.least + (JITTER.most - JITTER.least) * (randomInt(1000) / 1000)
     const self = toWeakReference(this)
     this.#timer = setTimeout(
       () => {
