@@ -21,7 +21,7 @@ import {
   toRecord,
   toRow,
 } from './mapping.ts'
-import { retry } from './retry.ts'
+import { CommittedError, retry } from './retry.ts'
 import type { Statement, Values } from './statement.ts'
 
 /** The methods of the contract that write. */
@@ -41,7 +41,7 @@ export function createMysqlCommands(database: Database): Commands {
         : retry(() => run(statement, values), READ_DEADLINE))
       return rows[0] ?? {}
     } catch (cause) {
-      throw new Error('The row could not be read after a change that was committed', { cause })
+      throw new CommittedError('The row could not be read after a change that was committed', { cause })
     }
   }
 

@@ -29,9 +29,12 @@ const CHANGED = /UNIQUE constraint failed: \S*counters\.name/
 const LONGEST_PAUSE = 0.05
 const FIRST_PAUSE = 0.004
 
+/** A failure after a change that is committed: whatever its cause is, nothing may run again. */
+export class CommittedError extends Error {}
+
 /** Whether a failure means that nothing was written and that a retry may help. */
 export function isTransient(error: unknown): boolean {
-  return isDriverError(error, isTransientItself)
+  return !(error instanceof CommittedError) && isDriverError(error, isTransientItself)
 }
 
 function isTransientItself({ code, errcode, errno, message }: DriverError): boolean {
