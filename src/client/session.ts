@@ -315,9 +315,10 @@ export class Session extends SessionState {
 
   /** Ends the session in all tabs. */
   async #end(reason: SignOutReason): Promise<void> {
+    // First, as it says the reason: other tabs also see that the storage is empty.
+    await this.#tabs.publish({ ended: reason })
     await this.#persistence.write(null)
     this.#signOut(reason)
-    await this.#tabs.publish({ ended: reason })
   }
 
   /** Ends the session in this tab. */
