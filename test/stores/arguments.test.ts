@@ -10,7 +10,9 @@ it.each([undefined, null, URL, {}, { query() {}, connect() {} }, { select() {}, 
   'sqlStore(%o) says how to make what it wants',
   (given) => {
     const open = (): unknown => sqlStore(given as never)
-    expect(open).toThrow(/^Expected `db` to be a Kysely instance, or \{ dialect, run \}, got .*new Kysely\(\{ dialect: .*\{ pool \}/)
+    expect(open).toThrow(
+      /^Expected `db` to be a Kysely instance, or \{ dialect, run \}, got .*new Kysely\(\{ dialect: .*\{ pool \}/,
+    )
     expect(open).not.toThrow(/hunter2/)
   },
 )
