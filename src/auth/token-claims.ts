@@ -2,10 +2,13 @@
  * From the options of one call to the claims of one token. `issue-tokens.ts` says which calls there
  * are, and `token/sign-token.ts` signs the claims.
  */
+
+import type { Awaitable } from '../internal/awaitable.ts'
 import { randomId } from '../internal/bytes.ts'
 import { asTypeError, checkKnownKeys, expected, isOptions } from '../internal/configuration-error.ts'
 import { type Duration, readEpochSeconds, toSeconds } from '../internal/duration.ts'
 import { keysOf } from '../internal/read-options.ts'
+import type { StandardSchema } from '../internal/schema.ts'
 import { type DataFor, type RequiredKeys, validateData } from '../token/custom-claims.ts'
 import { isCompactJws } from '../token/jws.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
@@ -126,21 +129,21 @@ export function inheritClaims(payload: TokenPayload<unknown>): BaseClaims {
 }
 
 /**
- * Turns the options of one call into claims. Rejects with a `TypeError` for options of the wrong
- * shape.
+ * Turns the options of one call into claims; a schema makes that a promise. Throws or rejects with
+ * a `TypeError` for options of the wrong shape.
  */
 export type ToTokenClaims<C> = (
   type: TokenType,
   subject: string | TokenPayload<C>,
   options: IssueOptions<unknown>,
-) => Promise<TokenClaims>
+) => Awaitable<TokenClaims>
 
 /** Prepares the claims of one application's tokens. */
 export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaims<C> {
   const { clock, schema, lifetimes, http } = settings
   const writesCsrf = http.sources.locations.has('cookie') && http.csrf.checksToken
 
-  return async (type, subject, options) => {
+  return (type, subject, options) => {
     const base = toBase(subject, settings)
     const iat = Math.floor(clock())
     const { fresh = false, notBefore, authTime } = options
@@ -163,11 +166,17 @@ export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaim
       data: (options.data as object | undefined) ?? base.data,
       headers: options.headers,
     }
-    if (schema === null) return claims
-    const checked = await validateData(schema, claims.data ?? {})
-    if ('error' in checked) throw checked.error
-    return { ...claims, data: checked.data as object }
+    return schema === null ? claims : checkBySchema(claims, schema)
   }
+}
+
+async function checkBySchema<C>(
+  claims: TokenClaims,
+  schema: StandardSchema<unknown, C>,
+): Promise<TokenClaims> {
+  const checked = await validateData(schema, claims.data ?? {})
+  if ('error' in checked) throw checked.error
+  return { ...claims, data: checked.data as object }
 }
 
 /** The claims from the subject: its name, or all claims of a verified payload. */

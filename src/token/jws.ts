@@ -212,7 +212,8 @@ const MAX_UNVERIFIED_LENGTH = 65_536
 
 /** Whether a text is a compact JWS: its first part decodes to a header with an algorithm. */
 export function isCompactJws(text: string): boolean {
-  const [first = '', ...others] = text.length > MAX_UNVERIFIED_LENGTH ? [] : text.split('.', 4)
+  if (!text.includes('.') || text.length > MAX_UNVERIFIED_LENGTH) return false
+  const [first = '', ...others] = text.split('.', 4)
   const header = others.length === 2 ? decodeText(first) : undefined
   return header !== undefined && Object.hasOwn(parseObject(header) ?? {}, 'alg')
 }

@@ -113,6 +113,9 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
       headers === undefined ? signers[type] : prepareSignJws(ring, { ...headers, typ: TOKEN_TYPES[type].typ })
     if (sign === undefined)
       throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
+    const { aud, access_aud } = toAudiences(claims)
+    const granted = scopes?.length === 0 ? undefined : scopes
+    const isOfSession = hasSessionScopes(claims)
     // The order is AuthX's; JSON leaves undefined members out.
     const members = {
       sub: claims.sub,
@@ -123,7 +126,8 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
       iat: claims.iat,
       exp: claims.exp,
       nbf: claims.nbf,
-      ...toAudiences(claims),
+      aud,
+      access_aud,
       iss: issuer,
       sid: claims.sid,
       gen: claims.gen,
@@ -132,7 +136,8 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
       acr: claims.acr,
       login_type: realm,
       login_name: claims.login_name,
-      [toScopesName(claims)]: scopes?.length === 0 ? undefined : scopes,
+      scopes: isOfSession ? undefined : granted,
+      access_scopes: isOfSession ? granted : undefined,
       ...claims.data,
     }
     const payload = JSON.stringify(members)
@@ -162,11 +167,11 @@ function isSameAudience(a: TokenClaims['aud'], b: TokenClaims['aud']): boolean {
 }
 
 /**
- * A session's refresh token has its scopes under another name, so that it grants nothing to a
+ * A session's refresh token has its scopes as `access_scopes`, so that it grants nothing to a
  * verifier that takes it for an access token.
  */
-function toScopesName({ type, gen }: TokenClaims): 'scopes' | 'access_scopes' {
-  return type === 'refresh' && gen !== undefined ? 'access_scopes' : 'scopes'
+function hasSessionScopes({ type, gen }: TokenClaims): boolean {
+  return type === 'refresh' && gen !== undefined
 }
 
 /**
