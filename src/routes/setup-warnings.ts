@@ -15,7 +15,7 @@ export interface SetupWarnings {
 }
 
 /** The ends of paths that are surely meant for the routes. */
-const OWN_PATH = /\/(?:login|logout|refresh|verify-password)$/
+const OWN_PATH = /\/(?:login|logout|refresh|step-up|verify-password)$/
 
 /** Origins without TLS that browsers trust all the same, as they are this machine. */
 const LOCAL = /^http:\/\/(?:(?:[^/:]+\.)?localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/i

@@ -165,6 +165,15 @@ describe('a setup that cannot work is warned of once', () => {
     )
   })
 
+  it.each(['login', 'logout', 'refresh', 'step-up', 'verify-password'])(
+    'a request for %s at another path',
+    async (name) => {
+      const { warn, post } = open({})
+      expect((await post(`http://localhost/api/auth/${name}`)).status).toBe(404)
+      expect(warn).toHaveBeenCalledOnce()
+    },
+  )
+
   it('cookies that browsers drop, as the page has no TLS', async () => {
     const { warn, post } = open({})
     for (const origin of [
