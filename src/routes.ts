@@ -1,8 +1,8 @@
 /**
- * Entry point `tokenwright/routes`: login, refresh, step-up by password, logout, the user's
- * sessions and the key set, as one fetch handler. The application brings one function that knows
- * its users. Without a session store a refresh keeps the refresh token, logout only deletes the
- * cookies, and there are no sessions to list.
+ * Entry point `tokenwright/routes`: login, refresh, step-up, logout, the user's sessions and the
+ * key set, as one fetch handler. The application brings one function that knows its users. Without
+ * a session store a refresh keeps the refresh token, logout only deletes the cookies, and there are
+ * no sessions to list.
  */
 import type { Auth } from './auth/auth.ts'
 import { isAuthError } from './errors.ts'
