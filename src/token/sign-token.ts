@@ -99,47 +99,49 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
    * where it is not the configured one.
    */
   function toAudiences({ type, aud = audience }: TokenClaims): AudienceClaims {
+    if (type === 'access') return { aud }
     const names = aud === undefined ? [] : typeof aud === 'string' ? [aud] : aud
-    const own = type === 'refresh' ? toRefreshAudience(issuer, names) : undefined
+    const own = toRefreshAudience(issuer, names)
     return own === undefined
       ? { aud }
       : { aud: own, access_aud: isSameAudience(aud, audience) ? undefined : aud }
   }
 
+  /**
+   * The payload, in AuthX's order. Each member has a line of its own, and absent ones are not set:
+   * `JSON.stringify` is the dearest step but the signature, and pays for undefined members too.
+   */
+  function toMembers(claims: TokenClaims): Readonly<Record<string, unknown>> {
+    const { type, csrf, nbf, sid, gen, auth_time, amr, acr, login_name, scopes, data } = claims
+    const { aud, access_aud } = toAudiences(claims)
+    const members: PayloadClaims = { sub: claims.sub, jti: claims.jti ?? randomUUID(), type }
+    if (type === 'access') members.fresh = claims.fresh === true
+    if (csrf !== undefined) members.csrf = csrf
+    members.iat = claims.iat
+    members.exp = claims.exp
+    if (nbf !== undefined) members.nbf = nbf
+    if (aud !== undefined) members.aud = aud
+    if (access_aud !== undefined) members.access_aud = access_aud
+    if (issuer !== undefined) members.iss = issuer
+    if (sid !== undefined) members.sid = sid
+    if (gen !== undefined) members.gen = gen
+    if (auth_time !== undefined) members.auth_time = auth_time
+    if (amr !== undefined) members.amr = amr
+    if (acr !== undefined) members.acr = acr
+    if (realm !== undefined) members.login_type = realm
+    if (login_name !== undefined) members.login_name = login_name
+    if (scopes !== undefined && scopes.length > 0) members[toScopesName(claims)] = scopes
+    return data === undefined ? members : Object.assign(members, data)
+  }
+
   return (claims) => {
     checkTokenClaims(claims, settings.maxLifetime)
-    const { type, headers, scopes } = claims
+    const { type, headers } = claims
     const sign =
       headers === undefined ? signers[type] : prepareSignJws(ring, { ...headers, typ: TOKEN_TYPES[type].typ })
     if (sign === undefined)
       throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
-    const { aud, access_aud } = toAudiences(claims)
-    const granted = scopes?.length === 0 ? undefined : scopes
-    const isOfSession = hasSessionScopes(claims)
-    // The order is AuthX's; JSON leaves undefined members out.
-    const members = {
-      sub: claims.sub,
-      jti: claims.jti ?? randomUUID(),
-      type,
-      fresh: type === 'access' ? claims.fresh === true : undefined,
-      csrf: claims.csrf,
-      iat: claims.iat,
-      exp: claims.exp,
-      nbf: claims.nbf,
-      aud,
-      access_aud,
-      iss: issuer,
-      sid: claims.sid,
-      gen: claims.gen,
-      auth_time: claims.auth_time,
-      amr: claims.amr,
-      acr: claims.acr,
-      login_type: realm,
-      login_name: claims.login_name,
-      scopes: isOfSession ? undefined : granted,
-      access_scopes: isOfSession ? granted : undefined,
-      ...claims.data,
-    }
+    const members = toMembers(claims)
     const payload = JSON.stringify(members)
     if (payload.length > SHORT_PAYLOAD && !isWithinPayloadBounds(members)) {
       throw new TypeError(
@@ -156,6 +158,16 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
   }
 }
 
+/** The registered claims of a payload that is being written. */
+type PayloadClaims = {
+  -readonly [Name in Exclude<keyof TokenClaims, 'data' | 'headers'>]?: TokenClaims[Name]
+} & {
+  access_aud?: TokenClaims['aud']
+  iss?: string
+  login_type?: string
+  access_scopes?: readonly string[]
+}
+
 /** The claims that name audiences. */
 interface AudienceClaims {
   readonly aud?: string | readonly string[] | undefined
@@ -163,15 +175,15 @@ interface AudienceClaims {
 }
 
 function isSameAudience(a: TokenClaims['aud'], b: TokenClaims['aud']): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
 }
 
 /**
  * A session's refresh token has its scopes as `access_scopes`, so that it grants nothing to a
  * verifier that takes it for an access token.
  */
-function hasSessionScopes({ type, gen }: TokenClaims): boolean {
-  return type === 'refresh' && gen !== undefined
+function toScopesName({ type, gen }: TokenClaims): 'scopes' | 'access_scopes' {
+  return type === 'refresh' && gen !== undefined ? 'access_scopes' : 'scopes'
 }
 
 /**
