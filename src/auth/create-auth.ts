@@ -7,6 +7,7 @@ import { AuthError, isAuthError } from '../errors.ts'
 import { toCookieList } from '../http/cookie-list.ts'
 import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
 import { createErrorResponse } from '../http/error-response.ts'
+import { isPromise } from '../internal/awaitable.ts'
 import { ConfigurationError, expected, isOptions } from '../internal/configuration-error.ts'
 import { emit } from '../internal/listeners.ts'
 import { toOutage } from '../internal/outage.ts'
@@ -63,7 +64,10 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
 
   return Object.freeze({
     ...requests.api,
-    createAccessToken: async (subject, ...[options]) => (await issuer.issueAccess(subject, options)).text,
+    async createAccessToken(subject, ...[options]) {
+      const issued = issuer.issueAccess(subject, options)
+      return (isPromise(issued) ? await issued : issued).text
+    },
     async createRefreshToken(subject, ...[options]) {
       if (!hasStore) return (await issuer.issueRefresh(subject, options)).text
       throw new TypeError(
@@ -109,7 +113,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       oneTimeTokens: parts.oneTimeTokens,
       reportRefusal: (error, request, facts) => parts.refusals.report(error, request, facts),
       reportFailure: (error, request) => parts.refusals.reportFailure(error, request),
-      issueAccess: (subject, options) => issuer.issueAccess(subject, options),
+      issueAccess: async (subject, options) => issuer.issueAccess(subject, options),
       issuePair: (subject, options) => issuer.issuePair(subject, options),
       toCookies: ({ access, refresh }) =>
         toLines({ access: toCookieToken(access), ...(refresh && { refresh: toCookieToken(refresh) }) }),

@@ -2,6 +2,7 @@
  * Issues tokens: one for a subject or for a verified payload, or a pair for a login.
  * `token-claims.ts` turns the options of a call into claims; `token/sign-token.ts` signs them.
  */
+import { type Awaitable, isPromise } from '../internal/awaitable.ts'
 import type { Duration } from '../internal/duration.ts'
 import { emit } from '../internal/listeners.ts'
 import { keysOf } from '../internal/read-options.ts'
@@ -92,22 +93,26 @@ export class TokenIssuer<C> {
     return { text, claims }
   }
 
-  /** Issues an access token. */
-  async issueAccess(
+  /** Issues an access token, at once where no schema is configured. */
+  issueAccess(
     subject: string | TokenPayload<C>,
     options: IssueOptions<unknown> = {},
-  ): Promise<IssuedToken> {
+  ): Awaitable<IssuedToken> {
     checkCallOptions(options, ACCESS_KEYS)
-    return this.issue(await this.#toClaims('access', subject, options))
+    return this.#issueFrom(this.#toClaims('access', subject, options))
   }
 
-  /** Issues a refresh token. */
-  async issueRefresh(
+  /** Issues a refresh token, at once where no schema is configured. */
+  issueRefresh(
     subject: string | TokenPayload<C>,
     options: RefreshIssueOptions<unknown> = {},
-  ): Promise<IssuedToken> {
+  ): Awaitable<IssuedToken> {
     checkCallOptions(options, REFRESH_KEYS)
-    return this.issue(await this.#toClaims('refresh', subject, options))
+    return this.#issueFrom(this.#toClaims('refresh', subject, options))
+  }
+
+  #issueFrom(claims: Awaitable<TokenClaims>): Awaitable<IssuedToken> {
+    return isPromise(claims) ? claims.then((checked) => this.issue(checked)) : this.issue(claims)
   }
 
   /** Issues both tokens of a login. */
@@ -122,12 +127,11 @@ export class TokenIssuer<C> {
   /** The claims of both tokens of a login, not yet signed. */
   async toPairClaims(subject: string | TokenPayload<C>, options: PairOptions<unknown>): Promise<PairClaims> {
     checkCallOptions(options, PAIR_KEYS)
-    const { access = {}, refresh = {}, fresh = false, ...shared } = options
+    const { access = {}, refresh = {} } = options
     checkCallOptions(access, HALF_KEYS, { name: 'access' })
     checkCallOptions(refresh, HALF_KEYS, { name: 'refresh' })
-    const first = await this.#toClaims('access', subject, { ...shared, fresh, ...access })
-    const { authTime: _, ...others } = shared
-    const second = await this.#toClaims('refresh', subject, { ...others, ...refresh })
+    const first = await this.#toClaims('access', subject, options, access)
+    const second = await this.#toClaims('refresh', subject, options, refresh)
     // The refresh token says what the access token says of the login, so that later access tokens
     // can.
     return { access: first, refresh: { ...second, csrf: first.csrf, auth_time: first.auth_time } }

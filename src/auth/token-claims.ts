@@ -128,37 +128,46 @@ export function inheritClaims(payload: TokenPayload<unknown>): BaseClaims {
   return { sub, sid, scopes, data: data as object, aud, csrf, auth_time, amr, acr, login_name }
 }
 
+/** What one token of a pair may have of its own. */
+type OwnOptions = Pick<RefreshIssueOptions<unknown>, 'expiresIn' | 'scopes'>
+
 /**
  * Turns the options of one call into claims; a schema makes that a promise. Throws or rejects with
- * a `TypeError` for options of the wrong shape.
+ * a `TypeError` for options of the wrong shape. A refresh token is not fresh, and `authTime` is the
+ * access token's: both are passed over. `own` goes before the options.
  */
 export type ToTokenClaims<C> = (
   type: TokenType,
   subject: string | TokenPayload<C>,
   options: IssueOptions<unknown>,
+  own?: OwnOptions,
 ) => Awaitable<TokenClaims>
+
+/** What a refresh token takes of the options that say when the user authenticated. */
+const NEVER_FRESH: Pick<IssueOptions<unknown>, 'fresh' | 'authTime'> = {}
 
 /** Prepares the claims of one application's tokens. */
 export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaims<C> {
   const { clock, schema, lifetimes, http } = settings
   const writesCsrf = http.sources.locations.has('cookie') && http.csrf.checksToken
 
-  return (type, subject, options) => {
+  return (type, subject, options, own = options) => {
     const base = toBase(subject, settings)
     const iat = Math.floor(clock())
-    const { fresh = false, notBefore, authTime } = options
+    const { notBefore } = options
+    const { fresh = false, authTime } = type === 'access' ? options : NEVER_FRESH
     if (typeof fresh !== 'boolean') throw new TypeError(expected('fresh', 'true or false', fresh))
     const claims = {
       type,
       sub: base.sub,
       sid: base.sid,
       iat,
-      exp: toExpiry(iat, lifetimes[type], options),
+      exp: toExpiry(iat, lifetimes[type], own.expiresIn ?? options.expiresIn, options.expiresAt),
       nbf: notBefore === undefined ? undefined : Math.floor(readMoment('notBefore', notBefore)),
       fresh,
       csrf: base.csrf ?? (writesCsrf ? randomId() : undefined),
       aud: options.audience ?? base.aud,
-      scopes: options.scopes ?? base.scopes,
+      scopes: own.scopes ?? options.scopes ?? base.scopes,
       auth_time: authTime === undefined ? (fresh ? iat : base.auth_time) : readAuthTime(authTime, iat),
       amr: options.amr ?? base.amr,
       acr: options.acr ?? base.acr,
@@ -194,7 +203,8 @@ function toBase(subject: unknown, origin: PayloadOrigin): BaseClaims {
 function toExpiry(
   iat: number,
   lifetime: number,
-  { expiresIn, expiresAt }: RefreshIssueOptions<unknown>,
+  expiresIn: Duration | undefined,
+  expiresAt: Date | number | undefined,
 ): number {
   if (expiresAt === undefined)
     return iat + (expiresIn === undefined ? lifetime : Math.floor(readLifetime(expiresIn)))
