@@ -4,7 +4,7 @@
  * white space, unused bits zero. Nothing here knows what the bytes mean.
  */
 import { isUtf8 } from 'node:buffer'
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomFillSync, timingSafeEqual } from 'node:crypto'
 
 /** Whether a value is bytes: a `Uint8Array` or a `Buffer`, also one of another realm. */
 export function isBytes(value: unknown): value is Uint8Array {
@@ -70,9 +70,26 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
     : undefined
 }
 
+const ID_BYTES = 16
+
+/**
+ * Random bytes of identifiers to come: one draw for many costs a tenth, as `randomUUID` knows too.
+ * Nothing is drawn before the first identifier is asked for.
+ */
+const pool = Buffer.alloc(64 * ID_BYTES)
+let drawn = pool.length
+
 /** A random identifier of 128 bits, 22 characters of base64url. */
 export function randomId(): string {
-  return randomBytes(16).toString('base64url')
+  if (drawn === pool.length) {
+    randomFillSync(pool)
+    drawn = 0
+  }
+  const id = pool.toString('base64url', drawn, drawn + ID_BYTES)
+  // No identifier stays in memory for longer than its user keeps it.
+  pool.fill(0, drawn, drawn + ID_BYTES)
+  drawn += ID_BYTES
+  return id
 }
 
 /** Compares two short texts in a time that depends only on their lengths. */
