@@ -7,6 +7,7 @@
 import * as crypto from 'node:crypto'
 import { constants, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { fromBase64Url } from '../internal/bytes.ts'
+import { oneShotHash } from '../internal/hash.ts'
 
 /** Signs the ASCII signing input and returns the signature in base64url. */
 export type Sign = (input: string) => string
@@ -90,9 +91,6 @@ function hmac(name: AlgorithmName, hash: string, minBytes: number, blockBytes: n
   }
 }
 
-/** `crypto.hash` exists since Node 20.12; other runtimes may lack it. */
-type OneShotHash = (algorithm: string, data: Uint8Array, encoding: 'latin1' | 'base64url') => string
-
 /**
  * Space for the signing input of a token of the default length limit. A longer input is hashed the
  * slower way.
@@ -105,7 +103,7 @@ const SCRATCH_BYTES = 8192
  */
 function prepareMac(key: KeyObject, hash: string, blockBytes: number): Sign {
   const streamed: Sign = (input) => createHmac(hash, key).update(input, 'latin1').digest('base64url')
-  const oneShot = (crypto as { hash?: OneShotHash }).hash
+  const oneShot = oneShotHash
   if (oneShot === undefined) return streamed
 
   const exported = key.export()

@@ -4,7 +4,7 @@
  * characters and trailing spaces. All of them share one count. Two names that fold alike may still
  * be two accounts, so a success counts for the exact spelling only.
  */
-import { createHash } from 'node:crypto'
+import { sha256 } from '../../internal/hash.ts'
 import { COLLATION_EQUALS } from './collation-equals.ts'
 import { SCRIPT_EQUALS } from './script-equals.ts'
 
@@ -32,7 +32,7 @@ export function toSubjectKey(subject: string, realm: string | null): AccountKey 
 
 /** One key from several texts: 132 bits of SHA-256 in base64url. */
 export function toHash(...parts: readonly (string | null)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)
+  return sha256(JSON.stringify(parts)).slice(0, 22)
 }
 
 const EQUALS: ReadonlyMap<string, string> = new Map([
