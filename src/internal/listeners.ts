@@ -41,17 +41,21 @@ interface Channel {
   publish(event: unknown): void
 }
 
-const channels = new Map<string, Channel | undefined>()
+/** The opened channels by the name of their event; null where the runtime has none. */
+const channels = new Map<string, Channel | null>()
 
-function findChannel(name: string): Channel | undefined {
-  if (!channels.has(name)) channels.set(name, openChannel(`tokenwright:${name}`))
-  return channels.get(name)
+function findChannel(name: string): Channel | null {
+  const known = channels.get(name)
+  if (known !== undefined) return known
+  const channel = openChannel(`tokenwright:${name}`)
+  channels.set(name, channel)
+  return channel
 }
 
-function openChannel(name: string): Channel | undefined {
+function openChannel(name: string): Channel | null {
   try {
-    return globalThis.process?.getBuiltinModule?.('node:diagnostics_channel').channel(name)
+    return globalThis.process?.getBuiltinModule?.('node:diagnostics_channel').channel(name) ?? null
   } catch {
-    return undefined
+    return null
   }
 }
