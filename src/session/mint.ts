@@ -8,7 +8,7 @@ import { AuthError } from '../errors.ts'
 import type { IssuedPair, IssuedToken, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import { type TokenPayload, toAccessAudience } from '../token/token-payload.ts'
-import type { SessionRow } from './store.ts'
+import type { SessionRow } from './session-row.ts'
 
 /** A generation of a session. */
 export interface TokenGeneration {

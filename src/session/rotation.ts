@@ -12,7 +12,8 @@
  * one late now and then, a thief and his victim in every generation, since only one of the two can
  * be the first. docs/decisions/0021-shadowed-sessions.md has the reasons.
  */
-import type { RevokeReason, RotationPolicy, RotationWord, SessionRow } from './store.ts'
+import type { RevokeReason, SessionRow } from './session-row.ts'
+import type { RotationPolicy, RotationWord } from './store.ts'
 
 /** What the decision reads. Times may be in any unit, as long as it is that of the policy. */
 export type RotationRecord = Pick<

@@ -4,7 +4,7 @@
  * tab. A coarse time still moves at the moment of a refresh; so it must move at few of them, and
  * all times at the same ones.
  */
-import type { SessionRow } from './store.ts'
+import type { SessionRow } from './session-row.ts'
 
 /**
  * A session as `auth.sessions` shows it. `rotatedAt` and `lastUsedAt` are too early, and

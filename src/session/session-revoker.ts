@@ -7,7 +7,7 @@ import type { Clock } from '../internal/duration.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { SessionSettings } from './resolve-session-options.ts'
 import type { RevocationFeed } from './revocation-feed.ts'
-import type { RevokeReason } from './store.ts'
+import type { RevokeReason } from './session-row.ts'
 import type { StoreClient } from './store-client.ts'
 
 /** What happened to a session, for the application's listeners. */

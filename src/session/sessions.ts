@@ -17,7 +17,8 @@ import type { Rights, SessionSettings } from './resolve-session-options.ts'
 import type { RevocationFeed } from './revocation-feed.ts'
 import { decideRotation } from './rotation.ts'
 import type { RevokerDependencies, SessionEvent, SessionRevoker } from './session-revoker.ts'
-import type { RotationWord, SessionRow } from './store.ts'
+import type { SessionRow } from './session-row.ts'
+import type { RotationWord } from './store.ts'
 
 /** A login: the claims of its two tokens, and what the row keeps beside them. */
 export interface NewLogin {

@@ -12,6 +12,7 @@ export {
   toLateBefore,
   toReuseReason,
 } from '../session/rotation.ts'
+export type { RevokeReason, SessionOwner, SessionRow } from '../session/session-row.ts'
 export type {
   Attempt,
   CountedAttempts,
@@ -22,13 +23,10 @@ export type {
   RevocationQuery,
   RevocationStore,
   RevokeCall,
-  RevokeReason,
   RotateCall,
   Rotation,
   RotationPolicy,
   RotationWord,
-  SessionOwner,
-  SessionRow,
   SessionStore,
   StepUp,
   StepUpCall,

@@ -10,6 +10,7 @@ import { checkClock, systemClock } from '../internal/duration.ts'
 import { deepFreeze } from '../internal/json.ts'
 import { readFunction, readOptionGroup } from '../internal/read-options.ts'
 import { decideRotation, isWriting, toLate, toLateBefore, toReuseReason } from '../session/rotation.ts'
+import type { RevokeReason, SessionOwner, SessionRow } from '../session/session-row.ts'
 import {
   type Attempt,
   type CountedAttempts,
@@ -21,11 +22,8 @@ import {
   type NewSession,
   type RevocationQuery,
   type RevokeCall,
-  type RevokeReason,
   type RotateCall,
   type Rotation,
-  type SessionOwner,
-  type SessionRow,
   type StepUp,
   type StepUpCall,
   type Store,

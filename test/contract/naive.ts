@@ -3,7 +3,8 @@
  * right; the suite and the model must find it out by letting calls meet. Not for use.
  */
 import { decideRotation, isWriting, toLate, toLateBefore, toReuseReason } from '../../src/session/rotation.ts'
-import type { LogEntry, SessionOwner, SessionRow, Store } from '../../src/session/store.ts'
+import type { SessionOwner, SessionRow } from '../../src/session/session-row.ts'
+import type { LogEntry, Store } from '../../src/session/store.ts'
 
 /** A table in a database: every look and every write takes a trip. */
 class Table<V> {

@@ -5,7 +5,8 @@
 
 import { type OpenStore, storeSuite } from 'tokenwright-store-suite'
 import { describe, expect, it } from 'vitest'
-import type { LogEntry, Rotation, SessionRow, Store } from '../../src/session/store.ts'
+import type { SessionRow } from '../../src/session/session-row.ts'
+import type { LogEntry, Rotation, Store } from '../../src/session/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { naiveStore } from './naive.ts'
 

@@ -1,6 +1,7 @@
 /** Clocks that move: this process's by mocks, a store's by what it is told and what it returns. */
 import { vi } from 'vitest'
-import type { LogPage, Rotation, SessionRow, StepUp, Store } from '../../src/session/store.ts'
+import type { SessionRow } from '../../src/session/session-row.ts'
+import type { LogPage, Rotation, StepUp, Store } from '../../src/session/store.ts'
 
 /** Shifts the system's clock or the monotonic one, until mocks are restored. */
 export function shiftClock(which: 'system' | 'monotonic', seconds: number): void {

@@ -1,7 +1,7 @@
 /** The tokens of a session: generations, what is inherited, and when they end. */
 import { describe, expect, it } from 'vitest'
 import { mintPair, toSessionClaims, toTimes, toTokenGeneration } from '../../src/session/mint.ts'
-import type { SessionRow } from '../../src/session/store.ts'
+import type { SessionRow } from '../../src/session/session-row.ts'
 import type { TokenClaims } from '../../src/token/sign-token.ts'
 import type { PayloadMembers, TokenPayload } from '../../src/token/token-payload.ts'
 

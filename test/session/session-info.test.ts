@@ -1,7 +1,7 @@
 /** What callers see of a session: times of use that do not tell when it was refreshed. */
 import { describe, expect, it } from 'vitest'
 import { toSessionInfo } from '../../src/session/session-info.ts'
-import type { SessionRow } from '../../src/session/store.ts'
+import type { SessionRow } from '../../src/session/session-row.ts'
 
 const HOUR = 3600
 const START = 500_000 * HOUR

@@ -7,7 +7,8 @@ import {
   SqliteDriver,
 } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Rotation, SessionRow, Store } from '../../src/session/store.ts'
+import type { SessionRow } from '../../src/session/session-row.ts'
+import type { Rotation, Store } from '../../src/session/store.ts'
 import { sqlStore } from '../../src/stores/sql.ts'
 import {
   type Db,

@@ -1,6 +1,7 @@
 /** What collations, character sets and drivers do to texts, and what the store makes of it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { SessionRow, Store } from '../../src/session/store.ts'
+import type { SessionRow } from '../../src/session/session-row.ts'
+import type { Store } from '../../src/session/store.ts'
 import { HAS, openDatabase, type TestDatabase, toDraft } from './sql-databases.ts'
 
 const LIKE_ALICE = [

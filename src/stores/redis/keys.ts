@@ -4,7 +4,7 @@
  * a key is: by it, scripts derive the key of a subject from that of a session, and back.
  */
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
-import type { SessionOwner } from '../../session/store.ts'
+import type { SessionOwner } from '../../session/session-row.ts'
 
 /** The keys of one store. */
 export interface Keys {

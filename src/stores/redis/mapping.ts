@@ -3,7 +3,8 @@
  * changes after the login is one field of JSON, with escapes where UTF-8 would lose something (lone
  * surrogates). Lua does not write JSON: it would turn `[]` into `{}`.
  */
-import type { NewSession, RevokeReason, SessionRow, StepUpCall } from '../../session/store.ts'
+import type { RevokeReason, SessionRow } from '../../session/session-row.ts'
+import type { NewSession, StepUpCall } from '../../session/store.ts'
 import { fromRedisTime } from './script.ts'
 
 /**

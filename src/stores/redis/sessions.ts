@@ -3,14 +3,8 @@
  * Lua; the tests compare the two over thousands of random cases.
  */
 import { KEPT_OVERLAPS, LATE_PARTS, SHADOWED_OVERLAPS } from '../../session/rotation.ts'
-import {
-  MOST_LISTED,
-  type RotationWord,
-  type SessionOwner,
-  type SessionRow,
-  type SessionStore,
-  type StepUp,
-} from '../../session/store.ts'
+import type { SessionOwner, SessionRow } from '../../session/session-row.ts'
+import { MOST_LISTED, type RotationWord, type SessionStore, type StepUp } from '../../session/store.ts'
 import { type Keys, spell, spellOwner } from './keys.ts'
 import { APPEND } from './log.ts'
 import { OWNER, ROW, readRow, toAuthentication, toLogin } from './mapping.ts'

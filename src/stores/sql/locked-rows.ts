@@ -8,7 +8,8 @@
  * for one batch. Guards at the front of that batch make it fail where a row has changed since it
  * was read: then the step is done again.
  */
-import type { LogEntry, RevokeReason, SessionOwner, SessionRow } from '../../session/store.ts'
+import type { RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
+import type { LogEntry } from '../../session/store.ts'
 import type { BatchedStatement, Database, Run } from './database.ts'
 import {
   CHANGING_COLUMNS,

@@ -8,14 +8,8 @@
  */
 import { createHash, randomInt } from 'node:crypto'
 import { decideRotation, isWriting, type RotationRecord } from '../../session/rotation.ts'
-import type {
-  NewSession,
-  RevokeReason,
-  RotateCall,
-  RotationWord,
-  SessionOwner,
-  SessionRow,
-} from '../../session/store.ts'
+import type { RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
+import type { NewSession, RotateCall, RotationWord } from '../../session/store.ts'
 import type { Values } from './statement.ts'
 
 /** A session's columns. */

@@ -4,15 +4,13 @@
  * transaction, which its caller opens and commits.
  */
 import { toLate, toLateBefore, toReuseReason } from '../../session/rotation.ts'
+import type { RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
 import type {
   EndAllCall,
   NewSession,
   RevokeCall,
-  RevokeReason,
   RotateCall,
   Rotation,
-  SessionOwner,
-  SessionRow,
   StepUp,
   StepUpCall,
 } from '../../session/store.ts'

@@ -1,5 +1,6 @@
 /** What a test and the processes that it starts say to each other. */
-import type { LogEntry, SessionRow } from '../../../src/session/store.ts'
+import type { SessionRow } from '../../../src/session/session-row.ts'
+import type { LogEntry } from '../../../src/session/store.ts'
 import type { StoreSpec } from './connect.ts'
 
 /** What a process starts with. */
