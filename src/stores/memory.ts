@@ -12,8 +12,6 @@ import { readFunction, readOptionGroup } from '../internal/read-options.ts'
 import { decideRotation, isWriting, toLate, toLateBefore, toReuseReason } from '../session/rotation.ts'
 import type { RevokeReason, SessionOwner, SessionRow } from '../session/session-row.ts'
 import {
-  type Attempt,
-  type CountedAttempts,
   type EndAllCall,
   KEPT_AFTER_END,
   type LogEntry,
@@ -28,6 +26,7 @@ import {
   type StepUpCall,
   type Store,
 } from '../session/store.ts'
+import { MemoryAttempts } from './memory/attempts.ts'
 import { registerMemoryStore, warnIfInOtherStore } from './memory/copies.ts'
 
 /** The options of `memoryStore`. */
@@ -58,6 +57,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const { clock } = readOptionGroup<MemoryStoreOptions>('options', options, ['clock'])
   const own = readFunction('options.clock', clock)
   const state = new MemoryStore(own === null ? systemClock : checkClock(own))
+  const { attempts } = state
   // A plain object, like every store: it may be spread and wrapped.
   return {
     name: state.name,
@@ -67,9 +67,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     knows: (sid) => state.knows(sid),
     rotate: (call) => state.rotate(call),
     stepUp: (call) => state.stepUp(call),
-    countAttempt: (key, limit, window, now) => state.countAttempt(key, limit, window, now),
-    readAttempts: (key, now) => state.readAttempts(key, now),
-    forgetAttempts: (key, count) => state.forgetAttempts(key, count),
+    countAttempt: (key, limit, window, now) => attempts.countAttempt(key, limit, window, now),
+    readAttempts: (key, now) => attempts.readAttempts(key, now),
+    forgetAttempts: (key, count) => attempts.forgetAttempts(key, count),
     get: (sid) => state.get(sid),
     list: (owner, now) => state.list(owner, now),
     isRevoked: (query) => state.isRevoked(query),
@@ -84,15 +84,15 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
 /** The fewest records before a sweep. */
 const FEWEST_SWEPT = 10_000
 
-class MemoryStore implements Store {
+class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
   readonly name = 'memory'
+  readonly attempts = new MemoryAttempts((given) => this.#toMoment(given))
   readonly #clock: Clock
   readonly #rows = new Map<string, SessionRow>()
   /** Session identifiers by owner, in the order of their logins. */
   readonly #sids = new Map<string, Set<string>>()
   readonly #tokens = new Map<string, { readonly until: number }>()
   readonly #cutOffs = new Map<string, { readonly at: number; readonly until: number }>()
-  readonly #attempts = new Map<string, { readonly count: number; readonly until: number }>()
   /** The log, oldest first; `number` only grows. */
   #log: { readonly number: number; readonly entry: LogEntry }[] = []
   #lastNumber = 0
@@ -174,30 +174,6 @@ class MemoryStore implements Store {
     const { authTime, acr, amr } = call
     const next = { ...row, authTime, acr, amr: amr && Object.freeze([...amr]), lastUsedAt: now }
     return { word: 'live', row: this.#write(next), now }
-  }
-
-  async countAttempt(key: string, limit: number, length: number, given: number | null): Promise<Attempt> {
-    const now = this.#toMoment(given)
-    const known = this.#attempts.get(key)
-    const isOpen = known !== undefined && now < known.until
-    const { count, until } = isOpen ? known : { count: 0, until: now + length }
-    if (count >= limit) return { allowed: false, retryAfter: Math.max(1, Math.ceil(until - now)), count }
-    this.#attempts.set(key, { count: count + 1, until })
-    return { allowed: true, retryAfter: 0, count: count + 1 }
-  }
-
-  async readAttempts(key: string, given: number | null): Promise<CountedAttempts> {
-    const now = this.#toMoment(given)
-    const known = this.#attempts.get(key)
-    if (known === undefined || now >= known.until) return { count: 0, endsIn: 0 }
-    return { count: known.count, endsIn: Math.ceil(known.until - now) }
-  }
-
-  async forgetAttempts(key: string, count: number | null): Promise<void> {
-    const known = this.#attempts.get(key)
-    if (known === undefined) return
-    if (count === null || known.count <= count) this.#attempts.delete(key)
-    else this.#attempts.set(key, { ...known, count: known.count - count })
   }
 
   async get(sid: string): Promise<SessionRow | null> {
@@ -289,7 +265,7 @@ class MemoryStore implements Store {
       siblings?.delete(row.sid)
       if (siblings?.size === 0) this.#sids.delete(owner)
     }
-    for (const records of [this.#tokens, this.#cutOffs, this.#attempts]) {
+    for (const records of [this.#tokens, this.#cutOffs, this.attempts.records]) {
       for (const [key, { until }] of records) if (now >= until) records.delete(key)
     }
     this.#log = this.#log.filter(({ entry }) => now < entry.until)
@@ -329,7 +305,7 @@ class MemoryStore implements Store {
 
   #countRecords(): number {
     const { size } = this.#rows
-    return size + this.#log.length + this.#tokens.size + this.#cutOffs.size + this.#attempts.size
+    return size + this.#log.length + this.#tokens.size + this.#cutOffs.size + this.attempts.records.size
   }
 
   #sweepIfLarge(now: number): void {
