@@ -125,6 +125,8 @@ async function startLanes(store: Store): Promise<(lane: number) => Promise<unkno
     amr: null,
     scopes: [],
     data: {},
+    brief: false,
+    idleFor: null,
   }
   const lanes = await Promise.all(
     Array.from({ length: LANES }, async () => {

@@ -109,7 +109,7 @@ describe('tokenwright', () => {
   })
 })
 
-const MIGRATIONS = 'tokenwright_0001_sessions\ntokenwright_0002_realms'
+const MIGRATIONS = 'tokenwright_0001_sessions\ntokenwright_0002_realms\ntokenwright_0003_session_details'
 
 describe.each([
   [

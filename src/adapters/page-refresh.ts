@@ -129,7 +129,7 @@ export function mergeCookies(header: string, cookies: readonly CookieListItem[])
     .split(';')
     .map((pair) => pair.trim())
     .filter((pair) => pair !== '' && !fresh.has(pair.split('=', 1)[0]?.trim() ?? ''))
-  const kept = [...fresh.values()].filter(({ options }) => options.maxAge > 0)
+  const kept = [...fresh.values()].filter(({ options }) => options.maxAge !== 0)
   return [...others, ...kept.map(({ name, value }) => `${name}=${value}`)].join('; ')
 }
 
@@ -143,7 +143,7 @@ function updateParsedCookies(request: Request, list: readonly CookieListItem[]):
   const { cookies } = request as { readonly cookies?: ParsedCookies }
   if (typeof cookies?.set !== 'function' || typeof cookies.delete !== 'function') return
   for (const { name, value, options } of list) {
-    if (options.maxAge > 0) cookies.set(name, value)
+    if (options.maxAge !== 0) cookies.set(name, value)
     else cookies.delete(name)
   }
 }

@@ -261,15 +261,20 @@ function toCookieLines<C, U>({ http, clock }: Settings<C, U>) {
 }
 
 function toCookieToken({ text, claims }: IssuedToken): CookieToken {
-  return { token: text, exp: claims.exp, csrf: claims.csrf }
+  return { token: text, exp: claims.exp, csrf: claims.csrf, remember: claims.remember }
 }
 
 /** Reads the values for a token's cookie from its text. */
 function decodeCookieToken(token: string): CookieToken {
-  const { exp, csrf } = readUnverified(token)?.payload ?? {}
+  const { exp, csrf, remember } = readUnverified(token)?.payload ?? {}
   if (typeof exp !== 'number')
     throw new TypeError('Expected `cookies(pair)` to get tokens that this application issued')
-  return { token, exp, csrf: typeof csrf === 'string' ? csrf : undefined }
+  return {
+    token,
+    exp,
+    csrf: typeof csrf === 'string' ? csrf : undefined,
+    ...(remember === false && { remember }),
+  }
 }
 
 /** How long the option `subject` may take, in seconds. */

@@ -3,6 +3,7 @@
  * `token-claims.ts` turns the options of a call into claims; `token/sign-token.ts` signs them.
  */
 import { type Awaitable, isPromise } from '../internal/awaitable.ts'
+import { expected } from '../internal/configuration-error.ts'
 import type { Duration } from '../internal/duration.ts'
 import { emit } from '../internal/listeners.ts'
 import { keysOf } from '../internal/read-options.ts'
@@ -31,6 +32,12 @@ export interface HalfOptions {
 
 /** Options of issuing a pair. */
 export interface PairOptions<I> extends Omit<IssueOptions<I>, 'expiresIn' | 'expiresAt' | 'notBefore'> {
+  /**
+   * Whether the user wants to stay signed in. With `false` the cookies end with the browser, and
+   * a session lasts as long as `sessions.brief` says; both hold until it ends. Default true, or
+   * what a payload says.
+   */
+  readonly remember?: boolean
   /** What differs for the access token. */
   readonly access?: HalfOptions
   /** What differs for the refresh token. */
@@ -58,6 +65,7 @@ const PAIR_KEYS = keysOf<PairOptions<unknown>>({
   amr: true,
   acr: true,
   loginName: true,
+  remember: true,
   access: true,
   refresh: true,
 })
@@ -127,14 +135,19 @@ export class TokenIssuer<C> {
   /** The claims of both tokens of a login, not yet signed. */
   async toPairClaims(subject: string | TokenPayload<C>, options: PairOptions<unknown>): Promise<PairClaims> {
     checkCallOptions(options, PAIR_KEYS)
-    const { access = {}, refresh = {} } = options
+    const { access = {}, refresh = {}, remember } = options
     checkCallOptions(access, HALF_KEYS, { name: 'access' })
     checkCallOptions(refresh, HALF_KEYS, { name: 'refresh' })
+    if (remember !== undefined && typeof remember !== 'boolean')
+      throw new TypeError(expected('remember', 'true or false', remember))
     const first = await this.#toClaims('access', subject, options, access)
     const second = await this.#toClaims('refresh', subject, options, refresh)
     // The refresh token says what the access token says of the login, so that later access tokens
     // can.
-    return { access: first, refresh: { ...second, csrf: first.csrf, auth_time: first.auth_time } }
+    const pair = { access: first, refresh: { ...second, csrf: first.csrf, auth_time: first.auth_time } }
+    if (remember === undefined) return pair
+    const kept = { remember: remember ? undefined : (false as const) }
+    return { access: { ...pair.access, ...kept }, refresh: { ...pair.refresh, ...kept } }
   }
 
   /**

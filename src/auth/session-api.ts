@@ -9,8 +9,10 @@ import {
   isOptions,
   isRecord,
 } from '../internal/configuration-error.ts'
+import type { NewLogin } from '../session/new-login.ts'
 import type { SessionBackend } from '../session/session-backend.ts'
 import { type SessionInfo, toSessionInfo } from '../session/session-info.ts'
+import type { LoginLifeOptions } from '../session/session-lives.ts'
 import type { Proof, StepUpOptions } from '../session/sessions.ts'
 import { type IssuedPair, type TokenPair, toTokenPair } from '../token/issued-token.ts'
 import { isCompactJws } from '../token/jws.ts'
@@ -19,7 +21,7 @@ import type { PairOptions, TokenIssuer } from './issue-tokens.ts'
 import { checkCallOptions, type IssueArguments, readMoment } from './token-claims.ts'
 
 /** Options of a login that starts a session. */
-export interface StartOptions<I> extends PairOptions<I> {
+export interface StartOptions<I> extends PairOptions<I>, LoginLifeOptions {
   /**
    * The moment before the credentials were checked, a Date or epoch seconds: a subject revoked
    * since then gets no session. Default now, which lets a login in flight survive a change of the
@@ -43,6 +45,7 @@ export interface AuthSessions<C, I = C> {
    * @throws {AuthError} `session_revoked` when the subject was revoked after `provedAt`;
    *   `store_unavailable`
    * @throws {TypeError} for options of the wrong shape
+   * @throws {ConfigurationError} for an `idle` or `absolute` beyond those of the option `sessions`
    */
   start<S extends string | TokenPayload<C>>(
     subject: S,
@@ -133,14 +136,12 @@ export function createSessionApi<C>(
     async start(subject, options = {}) {
       const { sessions } = requireBackend()
       if (!isOptions(options as unknown)) throw new TypeError(expected('options', 'an object', options))
-      const { provedAt, ip, userAgent, ...pair } = options
+      const { login, pair } = readLogin(options)
       if (pair.refresh?.expiresIn !== undefined) {
         throw new TypeError(
           'Expected `refresh` without `expiresIn`: a session ends by `sessions.idle` and `sessions.absolute`',
         )
       }
-      const since = provedAt === undefined ? undefined : readMoment('provedAt', provedAt)
-      const login = { provedAt: since, ip: readNote('ip', ip), userAgent: readNote('userAgent', userAgent) }
       const claims = await issuer.toPairClaims(subject, pair)
       issuer.checkPair(claims)
       return sessions.start({ ...claims, ...login })
@@ -193,6 +194,20 @@ export function createSessionApi<C>(
     revokeSubject: async (subject) =>
       requireBackend().revoker.endSubject(requireName('subject', subject), { everything: true }),
   }
+}
+
+/** Splits the options of a login: what its row keeps, and what its tokens say. */
+function readLogin<I>({ provedAt, ip, userAgent, idle, absolute, ...pair }: StartOptions<I>): {
+  readonly login: Omit<NewLogin, 'access' | 'refresh'>
+  readonly pair: PairOptions<I>
+} {
+  const login = {
+    provedAt: provedAt === undefined ? undefined : readMoment('provedAt', provedAt),
+    ip: readNote('ip', ip),
+    userAgent: readNote('userAgent', userAgent),
+    lives: { ...(idle !== undefined && { idle }), ...(absolute !== undefined && { absolute }) },
+  }
+  return { login, pair }
 }
 
 /** Reads the name of a subject or a session. @throws {TypeError} for anything else, and tokens */

@@ -123,9 +123,9 @@ export function checkCallOptions(
  * The claims that a new token inherits from a payload: all that do not make a token that one token.
  */
 export function inheritClaims(payload: TokenPayload<unknown>): BaseClaims {
-  const { sub, sid, scopes, data, csrf, auth_time, amr, acr, login_name } = payload
+  const { sub, sid, scopes, data, csrf, auth_time, amr, acr, login_name, remember } = payload
   const aud = toAccessAudience(payload)
-  return { sub, sid, scopes, data: data as object, aud, csrf, auth_time, amr, acr, login_name }
+  return { sub, sid, scopes, data: data as object, aud, csrf, auth_time, amr, acr, login_name, remember }
 }
 
 /** What one token of a pair may have of its own. */
@@ -172,6 +172,7 @@ export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaim
       amr: options.amr ?? base.amr,
       acr: options.acr ?? base.acr,
       login_name: options.loginName ?? base.login_name,
+      remember: base.remember,
       data: (options.data as object | undefined) ?? base.data,
       headers: options.headers,
     }

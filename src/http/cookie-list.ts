@@ -20,8 +20,11 @@ export interface CookieListOptions {
   readonly path: string
   /** `Domain`; absent for a cookie of this host only. */
   readonly domain?: string
-  /** `Max-Age` in seconds; 0 deletes the cookie. */
-  readonly maxAge: number
+  /**
+   * `Max-Age` in seconds; 0 deletes the cookie. Absent for a cookie that ends with the browser, as
+   * of a login with `remember: false`.
+   */
+  readonly maxAge?: number
   /** `HttpOnly`. */
   readonly httpOnly: boolean
   /** `Secure`. */
@@ -42,6 +45,7 @@ function toItem(line: string): CookieListItem {
   const equals = pair.indexOf('=')
   const attributes = new Map(rest.map((text) => toEntry(text)))
   const domain = attributes.get('domain')
+  const maxAge = attributes.get('max-age')
   const sameSite = attributes.get('samesite')?.toLowerCase() as CookieListOptions['sameSite']
   return {
     name: pair.slice(0, equals),
@@ -49,7 +53,7 @@ function toItem(line: string): CookieListItem {
     options: {
       path: attributes.get('path') ?? '/',
       ...(domain !== undefined && { domain }),
-      maxAge: Number(attributes.get('max-age')),
+      ...(maxAge !== undefined && { maxAge: Number(maxAge) }),
       httpOnly: attributes.has('httponly'),
       secure: attributes.has('secure'),
       ...(sameSite !== undefined && { sameSite }),

@@ -16,6 +16,8 @@ export interface CookieToken {
   readonly exp: number
   /** Its CSRF value, which all tokens of a session share; undefined without CSRF tokens. */
   readonly csrf: string | undefined
+  /** False for a cookie that ends with the browser. */
+  readonly remember?: false | undefined
 }
 
 /**
@@ -63,11 +65,12 @@ function readValue(line: string, start: number, end: number): string | null {
 /**
  * Writes one `Set-Cookie` line.
  *
- * @param maxAge the cookie's lifetime in seconds, rounded down; a negative one is 0, which deletes
+ * @param maxAge the cookie's lifetime in seconds, rounded down; a negative one is 0, which deletes;
+ *   null for a cookie that ends with the browser
  * @throws {TypeError} when the value is not a cookie value, or name and value are longer than the
  *   4096 bytes that browsers keep; the message does not hold the value
  */
-export function toSetCookie(row: CookieRow, value: string, maxAge: number): string {
+export function toSetCookie(row: CookieRow, value: string, maxAge: number | null): string {
   if (!COOKIE_VALUE.test(value))
     throw new TypeError(`The value for the cookie ${row.name} is not a cookie value`)
   const size = row.name.length + value.length
@@ -76,14 +79,15 @@ export function toSetCookie(row: CookieRow, value: string, maxAge: number): stri
       `The cookie ${row.name} would have ${size} bytes and browsers drop it beyond ${SIZE_LIMIT}: put less into the token`,
     )
   }
-  return `${row.name}=${value}; Max-Age=${Math.max(0, Math.floor(maxAge))}${row.attributes}`
+  const life = maxAge === null ? '' : `; Max-Age=${Math.max(0, Math.floor(maxAge))}`
+  return `${row.name}=${value}${life}${row.attributes}`
 }
 
 /**
  * The `Set-Cookie` lines for newly issued tokens: one for each type with a cookie, and the CSRF
  * cookie when they have a CSRF value. A token's cookie lives as long as the token, the CSRF cookie
  * as long as the longest of them, and at least `refreshTtl` when the browser keeps its refresh
- * token.
+ * token. Where the user is not to be remembered, all of them end with the browser.
  *
  * @param now epoch seconds
  * @throws {TypeError} when a cookie would be too large for browsers
@@ -99,12 +103,15 @@ export function setCookies(
   })
   // Browsers would send cookies of former settings along: a login or a refresh deletes them.
   const old = tokens.access !== undefined && tokens.refresh !== undefined ? deleteFormer(cookies) : []
-  const lines = [...old, ...given.map(({ row, token, life }) => toSetCookie(row, token, life))]
+  const isBrief = given.some(({ remember }) => remember === false)
+  const toMaxAge = (life: number): number | null => (isBrief && life > 0 ? null : life)
+  const lines = [...old, ...given.map(({ row, token, life }) => toSetCookie(row, token, toMaxAge(life)))]
   const csrf = given.find((token) => token.csrf)?.csrf
   if (csrf === undefined) return lines
   // A new access token alone must not shorten the CSRF cookie: the refresh token still needs it.
   const kept = cookies.carry.has('refresh') && tokens.refresh === undefined ? cookies.refreshTtl : 0
-  return [...lines, toSetCookie(cookies.csrf, csrf, Math.max(kept, ...given.map(({ life }) => life)))]
+  const life = Math.max(kept, ...given.map((token) => token.life))
+  return [...lines, toSetCookie(cookies.csrf, csrf, toMaxAge(life))]
 }
 
 /**

@@ -47,6 +47,11 @@ export type VerifiedUser<I> = DataFor<I> & {
   readonly amr?: readonly string[] | undefined
   /** The authentication context class. */
   readonly acr?: string | undefined
+  /**
+   * Whether the user wants to stay signed in. With `false` the cookies end with the browser, and
+   * the session lasts as long as `sessions.brief` says. Default true.
+   */
+  readonly remember?: boolean | undefined
 }
 
 /**
@@ -129,6 +134,7 @@ export function checkVerifiedUser(result: unknown): VerifiedUser<unknown> | Proo
   }
   const found = result as unknown as VerifiedUser<unknown> | ProofWanted
   if ('next' in found && found.next !== undefined) checkNext('verifyCredentials', found)
+  else checkRemember(found as VerifiedUser<unknown>)
   return found
 }
 
@@ -145,6 +151,13 @@ export function checkStepUp(result: unknown): VerifiedStepUp | Omit<ProofWanted,
     )
   if (result['next'] !== undefined) checkNext('verifyStepUp', result as unknown as ProofWanted)
   return result as VerifiedStepUp
+}
+
+function checkRemember({ remember }: VerifiedUser<unknown>): void {
+  if (remember === undefined || typeof remember === 'boolean') return
+  throw new ConfigurationError(
+    `Expected \`remember\` of \`verifyCredentials\` to be true or false, got ${describe(remember)}: a form sends texts. The attempt counts as a failure.`,
+  )
 }
 
 function checkNext(option: string, { next, state = {} }: Omit<ProofWanted, 'subject'>): void {

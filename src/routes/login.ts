@@ -70,7 +70,7 @@ async function checkCookieSize<C>(
 
 function toLoginOptions<C>(
   { usernames }: RouteDependencies<C>,
-  { subject, scopes, data, amr, acr }: VerifiedUser<unknown>,
+  { subject, scopes, data, amr, acr, remember }: VerifiedUser<unknown>,
   account: string | undefined,
 ) {
   const loginName = usernames.toLoginName(account, subject)
@@ -81,6 +81,7 @@ function toLoginOptions<C>(
     ...(Boolean(data) && { data }),
     ...(amr && { amr }),
     ...(acr && { acr }),
+    ...(remember === false && { remember }),
   }
 }
 

@@ -73,7 +73,8 @@ export function mintPair(
   isRefreshKept = false,
 ): IssuedPair {
   const { sid, sub, gen } = row
-  const minted = issue({ ...refresh, type: 'refresh', sub, sid, gen, jti: `${sid}.${gen}` })
+  const remember = toRemember(row)
+  const minted = issue({ ...refresh, type: 'refresh', sub, sid, gen, remember, jti: `${sid}.${gen}` })
   return { access: mintAccess(issue, row, access), refresh: minted, isRefreshKept }
 }
 
@@ -83,5 +84,11 @@ function mintAccess(issue: IssueToken, row: SessionRow, claims: MintClaims['acce
   // refused.
   const auth_time = claims.auth_time === undefined ? undefined : Math.min(claims.auth_time, iat)
   const exp = Math.max(iat + 1, Math.floor(Math.min(claims.exp, row.idleExpiresAt, row.absoluteExpiresAt)))
-  return issue({ ...claims, auth_time, type: 'access', sub: row.sub, sid: row.sid, exp })
+  const { sub, sid } = row
+  return issue({ ...claims, auth_time, type: 'access', sub, sid, exp, remember: toRemember(row) })
+}
+
+/** Tells whoever makes cookies of a token that they end with the browser. */
+function toRemember({ brief }: SessionRow): false | undefined {
+  return brief ? false : undefined
 }

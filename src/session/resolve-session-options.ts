@@ -10,6 +10,13 @@ import { withDeadline } from '../internal/with-deadline.ts'
 import type { DataFor } from '../token/custom-claims.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { RevocationMode, RevocationSettings } from './revocation-feed.ts'
+import {
+  BRIEF_DEFAULTS,
+  type BriefOptions,
+  fitOverlap,
+  type LifeSettings,
+  resolveLives,
+} from './session-lives.ts'
 import type { RotationPolicy, Store } from './store.ts'
 
 /** Sessions: one row per login, refresh rotation, and what ends them. */
@@ -33,6 +40,8 @@ export interface SessionOptions<C = Claims, I = C> {
   readonly idle?: Duration
   /** When a session ends in any case, not before `idle`. Default `'90d'`. */
   readonly absolute?: Duration
+  /** When a session ends whose login has said `remember: false`. */
+  readonly brief?: BriefOptions
   /**
    * How much shorter a refresh may make the lifetime of an access token, at random, so that clients
    * do not all refresh at once: a share from 0 to 0.5. Default 0.1.
@@ -97,6 +106,7 @@ export const SESSION_DEFAULTS: Readonly<Omit<Required<SessionOptions>, 'store' |
   overlap: '30s',
   idle: '20d',
   absolute: '90d',
+  brief: BRIEF_DEFAULTS,
   jitter: 0.1,
   rotation: true,
   concurrency: 64,
@@ -111,9 +121,7 @@ export const REVOCATION_DEFAULTS: Readonly<Required<RevocationOptions>> = {
 }
 
 /** The rules of sessions; lengths in seconds. */
-export interface SessionSettings<C> extends RotationPolicy {
-  /** When a session ends in any case. */
-  readonly absolute: number
+export interface SessionSettings<C> extends RotationPolicy, LifeSettings {
   /** The largest share of an access token's life that a refresh takes off at random, 0-0.5. */
   readonly jitter: number
   /** The life of an access token. */
@@ -165,6 +173,7 @@ const SESSION_KEYS = keysOf<SessionOptions>({
   overlap: true,
   idle: true,
   absolute: true,
+  brief: true,
   jitter: true,
   rotation: true,
   concurrency: true,
@@ -275,19 +284,13 @@ function resolveRules<C>(
     jitter = SESSION_DEFAULTS.jitter,
     rotation = SESSION_DEFAULTS.rotation,
   } = options
-  const bounds = { min: 1, max: maxLifetime }
   const longest = toSeconds('sessions.overlap', overlap, { min: 0, max: 300 })
-  const lengths = {
-    idle: toSeconds('sessions.idle', idle, bounds),
-    absolute: toSeconds('sessions.absolute', absolute, bounds),
-  }
-  if (lengths.absolute < lengths.idle)
-    throw new ConfigurationError('Expected `sessions.absolute` to be no shorter than `sessions.idle`')
+  const lives = resolveLives({ idle, absolute, brief: options.brief }, maxLifetime)
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter <= 0.5))
     throw new ConfigurationError(expected('sessions.jitter', 'a number between 0 and 0.5', jitter))
   return Object.freeze({
-    ...lengths,
-    overlap: fitOverlap(longest, lengths.idle, accessTtl),
+    ...lives,
+    overlap: fitOverlap(longest, Math.min(lives.idle, lives.brief.idle), accessTtl),
     rotation: readFlag('sessions.rotation', rotation),
     jitter,
     accessTtl,
@@ -305,15 +308,6 @@ function readConcurrency(value: unknown = SESSION_DEFAULTS.concurrency): number 
 
 function readPrune(value: Duration | false = SESSION_DEFAULTS.prune): number {
   return value === false ? 0 : toSeconds('sessions.prune', value, { min: 1, max: 604_800 })
-}
-
-/**
- * Shortens an overlap that would end sessions in use. A generation younger than two overlaps is
- * kept and moves no idle end, so that a session could end as idle between two refreshes.
- */
-function fitOverlap(overlap: number, idle: number, accessTtl: number): number {
-  if (2 * overlap + accessTtl < idle) return overlap
-  return Math.min(overlap, Math.max(idle / 8, (idle - accessTtl) / 4))
 }
 
 /** Bounds the user's `rights` in time. */

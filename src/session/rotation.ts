@@ -88,6 +88,15 @@ export function toLateBefore(
   return late > 0 ? lateBefore + late : Math.max(0, lateBefore - overlap)
 }
 
+/** When a session ends unused that is used now; times and lengths in the unit of the row. */
+export function toIdleEnd(
+  { idleFor, absoluteExpiresAt }: Pick<SessionRow, 'idleFor' | 'absoluteExpiresAt'>,
+  now: number,
+  { idle }: Pick<RotationPolicy, 'idle'>,
+): number {
+  return Math.min(now + (idleFor ?? idle), absoluteExpiresAt)
+}
+
 /**
  * Why a `reused` revokes: an older generation, or a predecessor that was late one time too many.
  */

@@ -32,12 +32,13 @@ const GENERATIONS = 4
 export function toSessionInfo(row: SessionRow, { accessTtl, idle }: SessionInfoSettings): SessionInfo {
   const { late: _late, lateBefore: _lateBefore, ...info } = row
   const step = Math.max(COARSE, GENERATIONS * accessTtl)
+  const life = row.idleFor ?? idle
   const toCoarse = (at: number): number => Math.floor(at / step) * step
   return {
     ...info,
     rotatedAt: Math.max(row.createdAt, toCoarse(row.rotatedAt)),
     lastUsedAt: Math.max(row.createdAt, toCoarse(row.lastUsedAt)),
     // Counted from the use that set it.
-    idleExpiresAt: Math.min(row.absoluteExpiresAt, toCoarse(row.idleExpiresAt - idle) + step + idle),
+    idleExpiresAt: Math.min(row.absoluteExpiresAt, toCoarse(row.idleExpiresAt - life) + step + life),
   }
 }

@@ -52,6 +52,13 @@ export interface SessionRow extends SessionOwner {
   readonly idleExpiresAt: number
   /** When it ends in any case. */
   readonly absoluteExpiresAt: number
+  /** Whether its user did not want to be remembered: its cookies end with the browser. */
+  readonly brief: boolean
+  /**
+   * Its own time until it ends unused, in seconds, where its login has said one; null for that of
+   * the application's rules.
+   */
+  readonly idleFor: number | null
   /** When it was revoked; null while it is not. */
   readonly revokedAt: number | null
   /** Why it was revoked. */

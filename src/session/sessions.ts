@@ -4,7 +4,6 @@
  * and errors.
  */
 import { AuthError, type ErrorCode } from '../errors.ts'
-import { randomId } from '../internal/bytes.ts'
 import { expected, isOptions, isRecord } from '../internal/configuration-error.ts'
 import { toOutage } from '../internal/outage.ts'
 import { isClaim } from '../token/claims.ts'
@@ -12,6 +11,7 @@ import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { mintPair, type TokenTimes, toSessionClaims, toTimes, toTokenGeneration } from './mint.ts'
+import { type NewLogin, toNewSession } from './new-login.ts'
 import type { Pruner } from './pruner.ts'
 import type { Rights, SessionSettings } from './resolve-session-options.ts'
 import type { RevocationFeed } from './revocation-feed.ts'
@@ -19,20 +19,6 @@ import { decideRotation } from './rotation.ts'
 import type { RevokerDependencies, SessionEvent, SessionRevoker } from './session-revoker.ts'
 import type { SessionRow } from './session-row.ts'
 import type { RotationWord } from './store.ts'
-
-/** A login: the claims of its two tokens, and what the row keeps beside them. */
-export interface NewLogin {
-  /** The claims of the access token. */
-  readonly access: TokenClaims
-  /** The claims of the refresh token. */
-  readonly refresh: TokenClaims
-  /** The moment before the credentials were checked, epoch seconds; undefined for now. */
-  readonly provedAt: number | undefined
-  /** The client's address. */
-  readonly ip: string | undefined
-  /** The client's user agent. */
-  readonly userAgent: string | undefined
-}
 
 /** What a step-up proved. */
 export interface Proof {
@@ -70,10 +56,6 @@ export interface StepUpOptions {
 /** How often a session may try to step up: attempts, and the window in seconds. */
 const STEP_UP_LIMIT = { attempts: 5, window: 900 } as const
 
-/** The longest address and user agent that are kept, in characters. */
-const MAX_IP = 64
-const MAX_USER_AGENT = 256
-
 /** What `verify` must be, for messages. */
 const PROOF = 'a function that resolves to { amr, acr }, to {} or to null for wrong credentials'
 
@@ -109,32 +91,16 @@ export class Sessions<C> {
   /**
    * Starts a session for a login.
    *
+   * @throws {ConfigurationError} for lives beyond those of `sessions`
    * @throws {AuthError} `session_revoked` when the subject was revoked after `provedAt`
    */
   async start(login: NewLogin): Promise<IssuedPair> {
     const { storeClient, settings, clock, issue } = this.#deps
     this.#deps.pruner.start()
     const { access, refresh } = login
-    const sid = randomId()
+    const session = toNewSession(login, settings)
     const row = await storeClient.callTimed((store, { now, toStoreTime }) =>
-      store.start(
-        {
-          sid,
-          sub: access.sub,
-          realm: settings.realm,
-          provedAt: toStoreTime(login.provedAt ?? clock()),
-          authTime: access.auth_time ?? null,
-          acr: access.acr ?? null,
-          amr: access.amr ?? null,
-          scopes: access.scopes ?? [],
-          data: (access.data ?? {}) as SessionRow['data'],
-          ip: cut(login.ip, MAX_IP),
-          userAgent: cut(login.userAgent, MAX_USER_AGENT),
-          idle: settings.idle,
-          absolute: settings.absolute,
-        },
-        now,
-      ),
+      store.start({ ...session, provedAt: toStoreTime(login.provedAt ?? clock()) }, now),
     )
     if (row === null) throw new AuthError('session_revoked')
     this.#emit('started', row)
@@ -142,7 +108,7 @@ export class Sessions<C> {
       return mintPair(issue, row, { access, refresh: { ...refresh, ...toTimes(row) } })
     } catch (error) {
       // No one holds a token of it, such as for `data` that is too large.
-      await this.#deps.revoker.end(sid).catch(() => undefined)
+      await this.#deps.revoker.end(session.sid).catch(() => undefined)
       throw error
     }
   }
@@ -319,11 +285,6 @@ function checkProof(proof: unknown): void {
     throw new TypeError(expected('amr', "a list of method names such as 'pwd'", amr))
   if (acr !== undefined && !isClaim('acr', acr))
     throw new TypeError(expected('acr', 'a non-empty string', acr))
-}
-
-/** Cuts a header's text to what the row keeps of it. */
-function cut(text: string | undefined, length: number): string | null {
-  return text === undefined ? null : text.slice(0, length)
 }
 
 /** What an access token grants: what the user may do now, or what was granted at the login. */

@@ -18,14 +18,25 @@ export const MOST_LISTED = 1000
 export interface NewSession
   extends Pick<
     SessionRow,
-    'sid' | 'sub' | 'realm' | 'authTime' | 'acr' | 'amr' | 'scopes' | 'data' | 'ip' | 'userAgent'
+    | 'sid'
+    | 'sub'
+    | 'realm'
+    | 'authTime'
+    | 'acr'
+    | 'amr'
+    | 'scopes'
+    | 'data'
+    | 'brief'
+    | 'idleFor'
+    | 'ip'
+    | 'userAgent'
   > {
   /**
    * The moment before the password was checked, in the store's time; a subject that was revoked at
    * or after it gets no session.
    */
   readonly provedAt: number
-  /** Seconds from now until the session ends unused. */
+  /** Seconds from now until the session ends unused, where `idleFor` is null. */
   readonly idle: number
   /** Seconds from now until it ends in any case. */
   readonly absolute: number
@@ -62,7 +73,10 @@ export interface RotationPolicy {
    * comes after a share of it. 0 is strict single use.
    */
   readonly overlap: number
-  /** Seconds until an unused session ends; counted anew by every rotation. */
+  /**
+   * Seconds until an unused session ends; counted anew by every rotation. A row that has `idleFor`
+   * goes by that.
+   */
   readonly idle: number
   /**
    * False for plain refresh: the generation never advances, and `kept` moves the idle end (the one

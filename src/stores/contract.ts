@@ -8,6 +8,7 @@ export {
   decideRotation,
   isWriting,
   type RotationRecord,
+  toIdleEnd,
   toLate,
   toLateBefore,
   toReuseReason,

@@ -9,7 +9,14 @@ import type { Clock } from '../internal/duration.ts'
 import { checkClock, systemClock } from '../internal/duration.ts'
 import { deepFreeze } from '../internal/json.ts'
 import { readFunction, readOptionGroup } from '../internal/read-options.ts'
-import { decideRotation, isWriting, toLate, toLateBefore, toReuseReason } from '../session/rotation.ts'
+import {
+  decideRotation,
+  isWriting,
+  toIdleEnd,
+  toLate,
+  toLateBefore,
+  toReuseReason,
+} from '../session/rotation.ts'
 import type { RevokeReason, SessionOwner, SessionRow } from '../session/session-row.ts'
 import {
   type EndAllCall,
@@ -134,7 +141,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
       lateBefore: 0,
       createdAt: now,
       lastUsedAt: now,
-      idleExpiresAt: Math.min(now + idle, now + absolute),
+      idleExpiresAt: now + Math.min(rest.idleFor ?? idle, absolute),
       absoluteExpiresAt: now + absolute,
       revokedAt: null,
       revokeReason: null,
@@ -153,7 +160,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     const isLate = call.notAfter !== null && now > call.notAfter
     if (isLate && isWriting(word, call)) return { word: 'late', row, now }
     if (isLate) return { word, row, now }
-    const used = { lastUsedAt: now, idleExpiresAt: Math.min(now + call.idle, row.absoluteExpiresAt) }
+    const used = { lastUsedAt: now, idleExpiresAt: toIdleEnd(row, now, call) }
     if (word === 'reused')
       return { word, row: this.#revoke(row, toReuseReason(row, call), call.logTtl, now), now }
     if (word === 'replayed') return { word, row: this.#noteLate(row, toLate(row, now, call)), now }

@@ -66,6 +66,7 @@ const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
   acr: isText,
   login_type: isText,
   login_name: isText,
+  remember: (value) => typeof value === 'boolean',
 }
 
 /** The table by name. A `Map`, so that names such as `constructor` find nothing. */
@@ -173,6 +174,7 @@ export function readClaims(
       acr: members.acr ?? undefined,
       login_type: members.login_type ?? undefined,
       login_name: members.login_name ?? undefined,
+      remember: members.remember === false ? false : undefined,
       data,
     },
     rules.origin ?? rules,

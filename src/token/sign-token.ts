@@ -49,6 +49,8 @@ export interface TokenClaims {
   readonly acr?: string | undefined
   /** The name of the login, where it is not the subject. */
   readonly login_name?: string | undefined
+  /** False where the user did not want to be remembered. */
+  readonly remember?: false | undefined
   /** Custom claims, written at the top level. */
   readonly data?: object | undefined
   /** Further members of the JOSE header. */
@@ -112,7 +114,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
    * `JSON.stringify` is the dearest step but the signature, and pays for undefined members too.
    */
   function toMembers(claims: TokenClaims): Readonly<Record<string, unknown>> {
-    const { type, csrf, nbf, sid, gen, auth_time, amr, acr, login_name, scopes, data } = claims
+    const { type, csrf, nbf, sid, gen, auth_time, amr, acr, login_name, remember, scopes, data } = claims
     const { aud, access_aud } = toAudiences(claims)
     const members: PayloadClaims = { sub: claims.sub, jti: claims.jti ?? randomUUID(), type }
     if (type === 'access') members.fresh = claims.fresh === true
@@ -130,6 +132,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
     if (acr !== undefined) members.acr = acr
     if (realm !== undefined) members.login_type = realm
     if (login_name !== undefined) members.login_name = login_name
+    if (remember !== undefined) members.remember = remember
     if (scopes !== undefined && scopes.length > 0) members[toScopesName(claims)] = scopes
     return data === undefined ? members : Object.assign(members, data)
   }

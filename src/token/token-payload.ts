@@ -74,6 +74,11 @@ export class TokenPayload<C = Claims> {
   readonly login_type: string | undefined
   /** The name that the user logged in with, where it is not `sub`. */
   readonly login_name: string | undefined
+  /**
+   * False where the user did not want to be remembered: the cookies of such tokens end with the
+   * browser.
+   */
+  readonly remember: false | undefined
   /** Custom claims. */
   readonly data: C
   readonly #origin: PayloadOrigin
@@ -106,6 +111,7 @@ export class TokenPayload<C = Claims> {
     this.acr = members.acr
     this.login_type = members.login_type
     this.login_name = members.login_name
+    this.remember = members.remember
     this.data = members.data
     this.#origin = origin
     this.#accessAudience = accessAudience

@@ -44,6 +44,8 @@ function toDraft(sub: string, provedAt: number): NewSession {
     amr: null,
     scopes: [],
     data: {},
+    brief: false,
+    idleFor: null,
     ip: null,
     userAgent: null,
   }

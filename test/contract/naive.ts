@@ -2,7 +2,14 @@
  * A store that reads, waits, decides and writes: what most projects write by hand. Called one after the other it does everything
  * right; the suite and the model must find it out by letting calls meet. Not for use.
  */
-import { decideRotation, isWriting, toLate, toLateBefore, toReuseReason } from '../../src/session/rotation.ts'
+import {
+  decideRotation,
+  isWriting,
+  toIdleEnd,
+  toLate,
+  toLateBefore,
+  toReuseReason,
+} from '../../src/session/rotation.ts'
 import type { SessionOwner, SessionRow } from '../../src/session/session-row.ts'
 import type { LogEntry, Store } from '../../src/session/store.ts'
 
@@ -65,7 +72,7 @@ export function naiveStore(): Store {
         gen: 0,
         late: 0,
         lateBefore: 0,
-        idleExpiresAt: now + Math.min(idle, absolute),
+        idleExpiresAt: now + Math.min(draft.idleFor ?? idle, absolute),
       }
       await rows.write(draft.sid, { ...row, revokedAt: null, revokeReason: null })
       return (await rows.read(draft.sid)) ?? null
@@ -91,7 +98,7 @@ export function naiveStore(): Store {
         ...row,
         ...moved,
         lastUsedAt: now,
-        idleExpiresAt: Math.min(now + call.idle, row.absoluteExpiresAt),
+        idleExpiresAt: toIdleEnd(row, now, call),
       }
       await rows.write(call.sid, next)
       return { word, row: next, now }

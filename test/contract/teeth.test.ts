@@ -175,6 +175,18 @@ const MUTANTS: Readonly<Record<string, Mutation>> = {
       return store.rotate({ ...call, idle: left })
     },
   }),
+  'forgets the time of a login': (store) => ({
+    start: (draft, now) => store.start({ ...draft, idle: draft.idleFor ?? draft.idle, idleFor: null }, now),
+  }),
+  'moves idle by the rules only': (store) => ({
+    async rotate(call) {
+      const { word, row, now } = await store.rotate(call)
+      const moves = row !== null && (word === 'rotated' || word === 'healed')
+      if (!moves) return { word, row, now }
+      return { word, row: { ...row, idleExpiresAt: Math.min(now + call.idle, row.absoluteExpiresAt) }, now }
+    },
+  }),
+  'remembers everyone': onRow(() => ({ brief: false })),
   'folds case': onSubject((sub) => sub.toLowerCase()),
   'trims blanks': onSubject((sub) => sub.trimEnd()),
   'folds accents': onSubject((sub) => sub.normalize('NFD').replace(/\u0301/g, '')),

@@ -18,6 +18,8 @@ const ROW: SessionRow = {
   amr: null,
   scopes: [],
   data: {},
+  brief: false,
+  idleFor: null,
   createdAt: 900,
   lastUsedAt: 1000.9,
   idleExpiresAt: 2000.9,

@@ -22,6 +22,8 @@ function toRow(used: number, { idle, ...changes }: Partial<SessionRow> & { idle:
     amr: null,
     scopes: [],
     data: {},
+    brief: false,
+    idleFor: null,
     createdAt: START - 5 * HOUR - 1234,
     lastUsedAt: START + used,
     idleExpiresAt: START + used + idle,

@@ -164,6 +164,8 @@ export function toDraft(over: Partial<NewSession> = {}): NewSession {
     amr: null,
     scopes: ['read'],
     data: {},
+    brief: false,
+    idleFor: null,
     ip: null,
     userAgent: null,
     idle: 3600,

@@ -54,7 +54,17 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
   /** Puts a row as it would be into Redis; answers it. */
   async function put(test: Case, now: number): Promise<SessionRow> {
     const sid = randomId()
-    const login = { sid, sub: 'ada', realm: null, scopes: [], data: {}, ip: null, userAgent: null }
+    const login = {
+      sid,
+      sub: 'ada',
+      realm: null,
+      scopes: [],
+      data: {},
+      brief: false,
+      idleFor: null,
+      ip: null,
+      userAgent: null,
+    }
     const authentication = { authTime: null, acr: null, amr: null }
     const row = {
       ...login,

@@ -199,6 +199,8 @@ export function toDraft(over: Partial<NewSession> = {}): NewSession {
     amr: null,
     scopes: ['a'],
     data: {},
+    brief: false,
+    idleFor: null,
     ip: null,
     userAgent: null,
     idle: 1000,

@@ -42,6 +42,8 @@ export function toNewSession(over: Partial<NewSession> = {}): NewSession {
     amr: null,
     scopes: [],
     data: {},
+    brief: false,
+    idleFor: null,
     ip: null,
     userAgent: null,
     idle: LENGTHS.idle,

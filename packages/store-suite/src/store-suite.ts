@@ -6,6 +6,7 @@ import type { Store } from 'tokenwright/stores/contract'
 import { ATTEMPTS } from './attempts.ts'
 import { CLOCKS } from './clocks.ts'
 import type { Cases } from './fixtures.ts'
+import { LIVES } from './lives.ts'
 import { PRUNING } from './pruning.ts'
 import { RACES } from './races.ts'
 import { REALM_CASES } from './realms.ts'
@@ -39,6 +40,7 @@ const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly 
   { name: 'rotation', cases: ROTATIONS, own: false },
   { name: 'endings', cases: ENDINGS, own: false },
   { name: 'start', cases: STARTS, own: false },
+  { name: 'lives', cases: LIVES, own: false },
   { name: 'step-up', cases: STEP_UPS, own: false },
   { name: 'list', cases: LISTS, own: false },
   { name: 'revocation', cases: REVOCATIONS, own: false },

@@ -6,7 +6,7 @@ export class MemoryAttempts
   implements Pick<SessionStore, 'countAttempt' | 'readAttempts' | 'forgetAttempts'>
 {
   /** What is counted, for the sweep. */
-  readonly records = new Map<string, { readonly count: number; readonly until: number }>()
+  readonly records: Map<string, { readonly count: number; readonly until: number }> = new Map()
   readonly #toMoment: (given: number | null) => number
 
   /** @param toMoment the time of a step: what the caller brings, else the store's */

@@ -9,7 +9,7 @@ import { fromRedisTime } from './script.ts'
 
 /**
  * The fields in the order in which scripts return them and `readRow` reads them. Rows of version
- * 0.1 have no `late`, `before` and `realm`.
+ * 0.1 have no `late`, `before` and `realm`; only sessions with a time of their own have `span`.
  */
 const FIELDS = [
   'gen',
@@ -26,6 +26,7 @@ const FIELDS = [
   'late',
   'before',
   'realm',
+  'span',
 ] as const
 
 const NAMES = FIELDS.map((name) => `'${name}'`).join(', ')
@@ -74,14 +75,17 @@ end
 `
 
 /** The part of a row that never changes. */
-type Login = Pick<SessionRow, 'sid' | 'sub' | 'realm' | 'scopes' | 'data' | 'ip' | 'userAgent'>
+type Login = Pick<SessionRow, 'sid' | 'sub' | 'realm' | 'scopes' | 'data' | 'brief' | 'ip' | 'userAgent'>
+
+/** As it is stored: earlier versions have written less. */
+type StoredLogin = Omit<Login, 'brief'> & Partial<Pick<Login, 'brief'>>
 
 /** The part of a row that a step-up changes. */
 type Authentication = Pick<SessionRow, 'authTime' | 'acr' | 'amr'>
 
 /** The fields of a login that never change, as JSON. */
-export function toLogin({ sid, sub, realm, scopes, data, ip, userAgent }: NewSession): string {
-  return JSON.stringify({ sid, sub, realm, scopes, data, ip, userAgent } satisfies Login)
+export function toLogin({ sid, sub, realm, scopes, data, brief, ip, userAgent }: NewSession): string {
+  return JSON.stringify({ sid, sub, realm, scopes, data, brief, ip, userAgent } satisfies Login)
 }
 
 /** The latest active authentication, as JSON. */
@@ -93,10 +97,10 @@ export function toAuthentication({ authTime, acr, amr }: NewSession | StepUpCall
  * Reads a row that a script returns; null without one. Naming each member is faster than a spread.
  */
 export function readRow(reply: unknown): SessionRow | null {
-  const [gen, rot, used, idle, abs, rev, why, made, authentication, login, , late, before] =
+  const [gen, rot, used, idle, abs, rev, why, made, authentication, login, , late, before, , span] =
     reply as readonly unknown[]
   if (gen === null || gen === undefined) return null
-  const { sid, sub, realm, scopes, data, ip, userAgent } = JSON.parse(String(login)) as Login
+  const { sid, sub, realm, scopes, data, brief, ip, userAgent } = JSON.parse(String(login)) as StoredLogin
   const { authTime, acr, amr } = JSON.parse(String(authentication)) as Authentication
   const reason = String(why)
   return {
@@ -116,6 +120,8 @@ export function readRow(reply: unknown): SessionRow | null {
     lastUsedAt: fromRedisTime(used),
     idleExpiresAt: fromRedisTime(idle),
     absoluteExpiresAt: fromRedisTime(abs),
+    brief: brief ?? false,
+    idleFor: span === null || span === undefined ? null : fromRedisTime(span),
     revokedAt: reason === '' ? null : fromRedisTime(rev),
     revokeReason: reason === '' ? null : (reason as RevokeReason),
     ip,

@@ -14,7 +14,7 @@ const NOW = createScript({ keys: 'log', args: '', body: 'return { now }' })
 
 const START = createScript({
   keys: 'row index cutoff due earliercut',
-  args: 'sid owner realm login auth #proved #idle #absolute',
+  args: 'sid owner realm login auth #proved #idle #absolute #span',
   body: `${EXPIRY}${ROW}${OWNER}
 local r = read(row)
 -- A client that lost its connection sends a command again: the second finds the row of the first.
@@ -22,11 +22,13 @@ if r[GEN] then return r[REV] == '' and r or {} end
 local cut = readCut(cutoff, earliercut)
 if cut and cut >= proved then return {} end
 local ends = now + absolute
+idle = span or idle
 change(row, r, {
   [GEN] = 0, [ROT] = now, [USED] = now, [IDLE] = math.min(now + idle, ends), [ABS] = ends,
   [REV] = '', [WHY] = '', [MADE] = now, [AUTH] = auth, [LOGIN] = login, [SUB] = owner,
   [LATE] = 0, [BEFORE] = 0, [REALM] = realm,
 })
+if span then change(row, r, { [SPAN] = span }) end
 expire(row, math.min(now + idle, ends) + DAY)
 redis.call('ZREMRANGEBYSCORE', index, '-inf', string.format('%.0f', now))
 redis.call('ZADD', index, ends, sid)
@@ -71,7 +73,7 @@ local advances = word == 'rotated' or word == 'healed'
 if (moves or advances or word == 'reused') and notafter and now > notafter then return { 'late', now, r } end
 
 if advances or moves then
-  local ends = math.min(now + idle, tonumber(r[ABS]))
+  local ends = math.min(now + tonumber(r[SPAN] or idle), tonumber(r[ABS]))
   if advances then
     local late, before = tonumber(r[LATE] or 0), tonumber(r[BEFORE] or 0)
     before = late > 0 and before + late or math.max(0, before - overlap)
@@ -184,6 +186,7 @@ export function createSessions(
             toLogin(session),
             toAuthentication(session),
             ...times,
+            toRedisTimeOrNull(session.idleFor),
           ],
           now,
         }),

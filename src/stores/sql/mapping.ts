@@ -50,6 +50,10 @@ export interface SessionColumns extends Values {
   readonly idle_expires_at: number
   /** As in the row. */
   readonly absolute_expires_at: number
+  /** 1 for a brief session, else 0. */
+  readonly brief: number
+  /** As in the row, in milliseconds. */
+  readonly idle_for: number | null
   /** As in the row. */
   readonly revoked_at: number | null
   /** As in the row. */
@@ -71,6 +75,8 @@ export const FIXED_COLUMNS = [
   'data',
   'created_at',
   'absolute_expires_at',
+  'brief',
+  'idle_for',
   'ip',
   'user_agent',
 ] as const
@@ -208,6 +214,8 @@ export function toNewColumns(session: NewSession): Values {
     amr: session.amr === null ? null : toJson(session.amr),
     scopes: toJson(session.scopes),
     data: toJson(session.data),
+    brief: Number(session.brief),
+    idle_for: toOptionalTime(session.idleFor),
     ip: toOptionalText(session.ip?.slice(0, 64) ?? null),
     user_agent: toOptionalText(session.userAgent?.slice(0, 256) ?? null),
   }
@@ -230,7 +238,7 @@ export function toColumns(session: NewSession, moment: number): SessionColumns {
     late_before: 0,
     created_at: moment,
     last_used_at: moment,
-    idle_expires_at: Math.min(moment + toColumnTime(session.idle), absolute),
+    idle_expires_at: Math.min(moment + toColumnTime(session.idleFor ?? session.idle), absolute),
     absolute_expires_at: absolute,
     revoked_at: null,
     revoke_reason: null,
@@ -249,8 +257,10 @@ export function readColumns(row: Readonly<Record<string, unknown>>): SessionColu
   return columns as SessionColumns
 }
 
+const NUMBERS: ReadonlySet<string> = new Set(['gen', 'late', 'late_before', 'brief', 'idle_for'])
+
 function isInteger(name: string): boolean {
-  return name === 'gen' || name.startsWith('late') || name.endsWith('_at')
+  return NUMBERS.has(name) || name.endsWith('_at')
 }
 
 /** The row of the contract from its columns. */
@@ -272,6 +282,8 @@ export function toRow(columns: SessionColumns): SessionRow {
     lastUsedAt: fromColumnTime(columns.last_used_at),
     idleExpiresAt: fromColumnTime(columns.idle_expires_at),
     absoluteExpiresAt: fromColumnTime(columns.absolute_expires_at),
+    brief: columns.brief === 1,
+    idleFor: fromOptional(columns.idle_for, fromColumnTime),
     revokedAt: fromOptional(columns.revoked_at, fromColumnTime),
     revokeReason: columns.revoke_reason,
     ip: fromOptional(columns.ip, unescapeText),

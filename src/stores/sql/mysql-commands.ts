@@ -93,7 +93,8 @@ const LIVE_IN_TIME =
   'revoked_at is null and idle_expires_at > {now} and absolute_expires_at > {now}' +
   ' and (:not_after is null or {now} <= :not_after)'
 
-const USED = 'last_used_at = {now}, idle_expires_at = least({now} + :idle, absolute_expires_at)'
+const USED =
+  'last_used_at = {now}, idle_expires_at = least({now} + coalesce(idle_for, :idle), absolute_expires_at)'
 
 function createTexts({ compile }: Database) {
   return {

@@ -40,6 +40,27 @@ const APPEND = `
     select n.before + e.place, e.kind, e.key_hash, e.entry_key, e.realm, e.at, e.until from n, e
   )`
 
+/** The columns of a new session that do not come as they are. */
+const FIRST_VALUES: Readonly<Record<string, string>> = {
+  gen: '0',
+  rotated_at: 't.moment',
+  late: '0',
+  late_before: '0',
+  auth_at: ':auth_at::bigint',
+  brief: ':brief::bigint',
+  idle_for: ':idle_for::bigint',
+  created_at: 't.moment',
+  last_used_at: 't.moment',
+  idle_expires_at: 't.moment + least(coalesce(:idle_for::bigint, :idle::bigint), :absolute::bigint)',
+  absolute_expires_at: 't.moment + :absolute::bigint',
+  revoked_at: 'null',
+  revoke_reason: 'null',
+}
+
+function toFirstValue(column: string): string {
+  return FIRST_VALUES[column] ?? `:${column}::text`
+}
+
 const START = `
   with g as (
     insert into {subjects} as s (sub_key, version, until_at)
@@ -55,9 +76,7 @@ const START = `
     )
   )
   insert into {sessions} (${COLUMNS.join(', ')})
-  select :sid_key::text, :sub_key::text, :sid::text, :sub::text, :realm::text, :scopes::text, :data::text, t.moment,
-    t.moment + :absolute::bigint, :ip::text, :user_agent::text, 0, t.moment, 0, 0, :auth_at::bigint, :acr::text, :amr::text,
-    t.moment, t.moment + least(:idle::bigint, :absolute::bigint), null, null
+  select ${COLUMNS.map(toFirstValue).join(', ')}
   from t
   returning ${COLUMNS.join(', ')}`
 
@@ -107,7 +126,7 @@ const ROTATE = `
         else greatest(0, s.late_before - :overlap::bigint) end,
       last_used_at = case when w.word in ('reused', 'replayed') then s.last_used_at else w.moment end,
       idle_expires_at = case when w.word in ('reused', 'replayed') then s.idle_expires_at
-        else least(w.moment + :idle::bigint, s.absolute_expires_at) end,
+        else least(w.moment + coalesce(s.idle_for, :idle::bigint), s.absolute_expires_at) end,
       revoked_at = case when w.word = 'reused' then w.moment end,
       revoke_reason = case when w.word <> 'reused' then null
         when :gen::bigint = w.gen - 1 and :overlap::bigint > 0 then 'shadowed' else 'refresh_reused' end

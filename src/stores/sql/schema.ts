@@ -12,7 +12,7 @@ import type { Statement } from './statement.ts'
 export type SchemaContext = Pick<Database, 'compile' | 'dialect' | 'prefix'>
 
 /** The version that this code needs; each migration raises the version by one. */
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 /** A table: its columns in SQL, and those with an index. */
 interface Table {
@@ -134,6 +134,19 @@ const REALM_COLUMNS = [
 ] as const
 
 /**
+ * The columns of version 3. Processes of earlier versions need not write them: a session of theirs
+ * is remembered, and has no details.
+ */
+const DETAIL_COLUMNS = [
+  ['sessions', 'brief bigint not null default 0'],
+  ['sessions', 'idle_for bigint'],
+  ['sessions', 'metadata text'],
+  ['sessions', 'label text'],
+  ['sessions', 'last_ip text'],
+  ['sessions', 'last_user_agent text'],
+] as const
+
+/**
  * "If not exists", where a dialect has it. Only MariaDB reads the comment. MySQL and SQLite lack
  * it: `isDuplicate` recognizes their failure.
  */
@@ -163,6 +176,28 @@ export interface SchemaStep {
   down(context: SchemaContext): readonly Statement[]
 }
 
+/** A step that adds columns to tables of the step before. */
+function toColumnStep(
+  name: string,
+  version: number,
+  columns: readonly (readonly [table: string, column: string])[],
+): SchemaStep {
+  return {
+    name,
+    version,
+    up: (context) => [
+      ...columns.map(([table, column]) => addColumn(context, table, column)),
+      context.compile(`update {counters} set n = ${version} where name = 'schema' and n < ${version}`),
+    ],
+    down: ({ compile }) => [
+      ...columns.map(([table, column]) =>
+        compile(`alter table {${table}} drop column ${column.split(' ')[0]}`),
+      ),
+      compile(`update {counters} set n = ${version - 1} where name = 'schema' and n = ${version}`),
+    ],
+  }
+}
+
 /** The steps, oldest first. A step that was released is never changed. */
 export const SCHEMA_STEPS: readonly SchemaStep[] = [
   {
@@ -177,20 +212,8 @@ export const SCHEMA_STEPS: readonly SchemaStep[] = [
     down: ({ compile }) =>
       [...TABLES, COUNTERS].map(({ table }) => compile(`drop table if exists {${table}}`)),
   },
-  {
-    name: 'tokenwright_0002_realms',
-    version: 2,
-    up: (context) => [
-      ...REALM_COLUMNS.map(([table, column]) => addColumn(context, table, column)),
-      context.compile("update {counters} set n = 2 where name = 'schema' and n < 2"),
-    ],
-    down: ({ compile }) => [
-      ...REALM_COLUMNS.map(([table, column]) =>
-        compile(`alter table {${table}} drop column ${column.split(' ')[0]}`),
-      ),
-      compile("update {counters} set n = 1 where name = 'schema' and n = 2"),
-    ],
-  },
+  toColumnStep('tokenwright_0002_realms', 2, REALM_COLUMNS),
+  toColumnStep('tokenwright_0003_session_details', 3, DETAIL_COLUMNS),
 ]
 
 /** Drivers' codes for a missing table and a missing column. */

@@ -65,7 +65,7 @@ async function writeRotation(
     const late = isPast ? columns.late : toLate(record, moment, policy)
     return late === columns.late ? toRow(columns) : rows.save(columns, { late })
   }
-  const idle = Math.min(moment + policy.idle, columns.absolute_expires_at)
+  const idle = Math.min(moment + (columns.idle_for ?? policy.idle), columns.absolute_expires_at)
   const used = { last_used_at: moment, idle_expires_at: idle }
   if (word === 'kept' && !call.rotation) return rows.save(columns, used)
   if (word !== 'rotated' && word !== 'healed') return toRow(columns)
