@@ -211,6 +211,8 @@ export interface AuthInternals<C> {
   issueAccess(subject: string | TokenPayload<C>, options?: IssueOptions<unknown>): Promise<IssuedToken>
   /** As `createTokenPair` without a session store. */
   issuePair(subject: string | TokenPayload<C>, options?: PairOptions<unknown>): Promise<IssuedPair>
+  /** Checks the claims of a login as issuing does, and issues nothing. @throws {TypeError} */
+  checkClaims(subject: string, options: PairOptions<unknown>): Promise<void>
   /** The `Set-Cookie` lines of tokens that were just issued. */
   toCookies(issued: Pick<IssuedPair, 'access'> & Partial<Pick<IssuedPair, 'refresh'>>): readonly string[]
 }

@@ -115,6 +115,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       reportFailure: (error, request) => parts.refusals.reportFailure(error, request),
       issueAccess: async (subject, options) => issuer.issueAccess(subject, options),
       issuePair: (subject, options) => issuer.issuePair(subject, options),
+      checkClaims: async (subject, options) => issuer.checkPair(await issuer.toPairClaims(subject, options)),
       toCookies: ({ access, refresh }) =>
         toLines({ access: toCookieToken(access), ...(refresh && { refresh: toCookieToken(refresh) }) }),
     } satisfies AuthInternals<C>),

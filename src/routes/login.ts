@@ -11,6 +11,7 @@ import {
   checkVerifiedUser,
   readCredentials,
   readUsername,
+  requireClaims,
   toMissingBody,
   type VerifiedUser,
 } from './credentials.ts'
@@ -33,7 +34,7 @@ export async function login<C>(deps: RouteDependencies<C>, context: RouteContext
       earlier,
       option: 'verifyCredentials',
       verify: (details) => deps.verifyCredentials(credentials, details),
-      check: checkVerifiedUser,
+      check: (result) => checkUser(deps, result, account),
     },
     context,
   )
@@ -45,6 +46,17 @@ export async function login<C>(deps: RouteDependencies<C>, context: RouteContext
   if (deps.hasSessions && deps.usesCookies)
     await endSessionOfRequest(deps, context, deps.requirements.earlier)
   return deliverTokens(deps, by, await issue(deps, context, { user, account, provedAt }))
+}
+
+/** Checks what `verifyCredentials` returned, down to the claims that the tokens would have. */
+async function checkUser<C>(deps: RouteDependencies<C>, result: unknown, account: string | undefined) {
+  const user = checkVerifiedUser(result)
+  if (user === null || ('next' in user && user.next !== undefined)) return user
+  const { checkClaims } = deps.auth.internals
+  await requireClaims('verifyCredentials', () =>
+    checkClaims(user.subject, toLoginOptions(deps, user as VerifiedUser<unknown>, account)),
+  )
+  return user
 }
 
 function readDelivery<C>(value: unknown, { delivery, usesCookies }: RouteDependencies<C>): Delivery {

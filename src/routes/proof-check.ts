@@ -38,7 +38,7 @@ export interface ProofAttempt<T> {
    */
   readonly verify: (context: LoginContext) => Awaitable<unknown>
   /** Checks what `verify` returned. @throws {ConfigurationError} for anything else */
-  readonly check: (result: unknown) => T | ProofWanted | null
+  readonly check: (result: unknown) => Awaitable<T | ProofWanted | null>
 }
 
 /** What a proof says of the user and how the user authenticated. */
@@ -70,7 +70,7 @@ export function createProofCheck(throttle: Throttle, continuations: Continuation
     const proved = earlier && { subject: earlier.subject, amr: earlier.amr, state: earlier.state }
     return throttle.run({ username: account, address }, async (countAgainst) => {
       const context = { request, address, userAgent, proved, countAgainst }
-      const result = check(await withDeadline(option, DEADLINE, () => verify(context)))
+      const result = await check(await withDeadline(option, DEADLINE, () => verify(context)))
       if (result === null) return null
       if (earlier !== null && result.subject !== undefined && result.subject !== earlier.subject)
         throw new AuthError('subject_mismatch')

@@ -1,5 +1,6 @@
 /** Logins and step-ups by any proof: other bodies, schemas, several proofs one after the other. */
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { type AuthOptions, createAuth } from '../../src/index.ts'
 import { type AuthRoutesOptions, authRoutes } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -201,6 +202,15 @@ describe('a login by password and code', () => {
     { next: {} },
     { next: 7, subject: 'a' },
     { next: { at: new Date() }, subject: 'a' },
+    { next: {}, subject: 'a', amr: 'pwd' },
+    { subject: 'a\0' },
+    { subject: 'a', scopes: 'read write' },
+    { subject: 'a', scopes: ['read write'] },
+    { subject: 'a', amr: 'pwd' },
+    { subject: 'a', acr: 7 },
+    { subject: 'a', data: [1] },
+    { subject: 'a', data: { sub: 'b' } },
+    { subject: 'a', data: { at: new Date() } },
   ])('is a mistake of the application, and a failure that counts, where it returns %j', async (result) => {
     const { post } = setUp({ verifyCredentials: () => result as never })
     const statuses: number[] = []
@@ -208,6 +218,15 @@ describe('a login by password and code', () => {
       statuses.push((await post('login', { username: 'a', password: 'b' })).status)
     expect(statuses[0]).toBe(500)
     expect(statuses.at(-1)).toBe(429)
+  })
+
+  it('whose user lacks what the schema of claims requires is such a mistake, too', async () => {
+    const claims = z.object({ role: z.string() })
+    const { post } = setUp({ verifyCredentials: () => ({ subject: 'a', data: { role: 7 } }) }, {
+      claims,
+    } as never)
+    const failed = await post('login', { username: 'a', password: 'b' })
+    expect([failed.status, failed.body['code']]).toEqual([500, 'configuration_invalid'])
   })
 })
 
@@ -292,11 +311,15 @@ describe('a step-up', () => {
     expect((await post('login', { username: 'alice', password: 'right' })).status).toBe(429)
   })
 
-  it.each([undefined, true, 'yes', 7])(
-    'is a mistake of the application where it returns %j',
+  it.each([undefined, true, 'yes', 7, { amr: 'otp' }, { acr: ['gold'] }, { next: {}, amr: [7] }])(
+    'is a mistake of the application, and a failure that counts, where it returns %j',
     async (result) => {
-      const { post, token } = await logIn({ ...STEP_UP, verifyStepUp: () => result as never })
-      expect((await post('step-up', { code: '1' }, token)).status).toBe(500)
+      for (const hasStore of [true, false]) {
+        const { post, token } = await logIn({ ...STEP_UP, verifyStepUp: () => result as never }, hasStore)
+        const statuses: number[] = []
+        for (let at = 0; at < 7; at++) statuses.push((await post('step-up', { code: '1' }, token)).status)
+        expect([statuses[0], statuses.at(-1)]).toEqual([500, 429])
+      }
     },
   )
 
