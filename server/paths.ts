@@ -53,6 +53,18 @@ export const SIGN_IN: Json = {
       codes: [...ACCESS, ...CREDENTIALS, ...CSRF, ...SESSION, 'subject_mismatch'],
     }),
   },
+  '/auth/step-up': {
+    post: operation({
+      id: 'stepUp',
+      tag: 'Sign-in',
+      summary:
+        'Get fresh tokens in the same session, with any proof that a login takes. Here that is the password.',
+      security: SECURITY.write,
+      body: requestBody('VerifyPassword'),
+      responses: { 200: tokenResponse('FreshTokenPair') },
+      codes: [...ACCESS, ...CREDENTIALS, ...CSRF, ...SESSION, 'subject_mismatch', 'continuation_invalid'],
+    }),
+  },
   '/auth/ticket': {
     post: operation({
       id: 'ticket',

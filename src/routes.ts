@@ -25,7 +25,6 @@ import { createClientAddress } from './routes/client-address.ts'
 import {
   appendCookies,
   createRouteContext,
-  type Route,
   type RouteContext,
   type RouteDependencies,
   toNotAllowed,
@@ -36,23 +35,15 @@ import { createContinuations } from './routes/continuations.ts'
 import { checkCookiePaths } from './routes/cookie-paths.ts'
 import { resolveCors } from './routes/cors.ts'
 import type { Credentials } from './routes/credentials.ts'
-import { showSession } from './routes/current-session.ts'
-import { introspect } from './routes/introspect.ts'
-import { jwks } from './routes/jwks.ts'
-import { login } from './routes/login.ts'
-import { logout } from './routes/logout.ts'
 import { type AuthRoutesOptions, checkCredentialsSchema, ROUTE_OPTION_NAMES } from './routes/options.ts'
 import { prepareRequirements } from './routes/prepare-requirements.ts'
 import { createProofCheck } from './routes/proof-check.ts'
-import { refresh } from './routes/refresh.ts'
-import { isIssuedTo, revoke } from './routes/revoke.ts'
-import { endOthers, endSession, listSessions } from './routes/sessions.ts'
+import { isIssuedTo } from './routes/revoke.ts'
+import { createRouteTable, findRoute } from './routes/route-table.ts'
 import { createSetupWarnings } from './routes/setup-warnings.ts'
-import { stepUpByProof, verifyPassword } from './routes/step-up.ts'
 import { toAccountKey } from './routes/throttle/account-key.ts'
 import { resolveThrottle } from './routes/throttle/resolve-throttle.ts'
 import { type AccountName, type Throttle, UNTHROTTLED } from './routes/throttle/throttle.ts'
-import { createTicket } from './routes/ticket.ts'
 import { createUsernames } from './routes/usernames.ts'
 import type { DataInput } from './token/custom-claims.ts'
 
@@ -100,9 +91,6 @@ export interface AuthHandler {
 
 /** The default of `basePath`. */
 const BASE_PATH = '/auth'
-
-/** The routes of one path, by method. */
-type Methods = Readonly<Record<string, Route>>
 
 /**
  * Creates the routes of one application: `POST {base}/login`, `/refresh`, `/step-up`,
@@ -156,7 +144,7 @@ export function authRoutes<C, U, I, B = Credentials>(
     options as unknown as AuthRoutesOptions<C, unknown, unknown>,
     throttle,
   )
-  const table = createTable(basePath, deps.hasSessions, deps.verifyClient !== null)
+  const table = createRouteTable(basePath, deps.hasSessions, deps.verifyClient !== null)
   const { csrf } = auth.http
   const checksOrigin = csrf.checksOrigin || csrf.checksToken
   const cors = resolveCors(options.cors, csrf)
@@ -221,7 +209,7 @@ function resolveDependencies<C>(
   readFunction('address', address)
   const verifyStepUp = readFunction('verifyStepUp', options.verifyStepUp)
   checkCredentialsSchema(options.credentials)
-  const { oneTimeTokens: tokens, attempts } = auth.internals
+  const { oneTimeTokens: tokens, attempts, checkMethods } = auth.internals
   const continuations = createContinuations({ tokens, attempts, now: auth.now })
   const verifyClient = readFunction('verifyClient', options.verifyClient)
   const isOwn = isIssuedTo<C>((payload) => auth.internals.audienceOf(payload))
@@ -239,7 +227,7 @@ function resolveDependencies<C>(
   return {
     auth,
     hasSessions,
-    checkProof: createProofCheck(throttle, continuations),
+    checkProof: createProofCheck({ throttle, continuations, checkMethods }),
     continuations,
     verifyCredentials,
     verifyStepUp,
@@ -254,37 +242,4 @@ function resolveDependencies<C>(
     delivery,
     requirements: prepareRequirements(auth, hasSessions),
   }
-}
-
-/** A path that ends in `/` takes one more segment, which names something. */
-function createTable(base: string, hasSessions: boolean, hasClients: boolean): ReadonlyMap<string, Methods> {
-  const table = new Map<string, Methods>([
-    [`${base}/login`, { POST: login }],
-    [`${base}/refresh`, { POST: refresh }],
-    [`${base}/step-up`, { POST: stepUpByProof }],
-    [`${base}/verify-password`, { POST: verifyPassword }],
-    [`${base}/logout`, { POST: logout }],
-    [`${base}/session`, { GET: showSession }],
-    ['/.well-known/jwks.json', { GET: jwks, HEAD: jwks }],
-  ])
-  if (hasSessions) {
-    table.set(`${base}/ticket`, { POST: createTicket })
-    table.set(`${base}/sessions`, { GET: listSessions, DELETE: endOthers })
-    table.set(`${base}/sessions/`, { DELETE: endSession })
-  }
-  if (hasClients) table.set(`${base}/introspect`, { POST: introspect })
-  if (hasClients && hasSessions) table.set(`${base}/revoke`, { POST: revoke })
-  return table
-}
-
-/** The methods of a path, and what its last segment names. */
-function findRoute(
-  table: ReadonlyMap<string, Methods>,
-  path: string,
-): { readonly methods: Methods; readonly name: string } | null {
-  const exact = path.endsWith('/') ? undefined : table.get(path)
-  if (exact !== undefined) return { methods: exact, name: '' }
-  const end = path.lastIndexOf('/') + 1
-  const methods = end < path.length ? table.get(path.slice(0, end)) : undefined
-  return methods === undefined ? null : { methods, name: path.slice(end) }
 }

@@ -5,6 +5,7 @@ import { createHealth } from '../../server/health.ts'
 import { describeApi } from '../../server/openapi.ts'
 import type { Users } from '../../server/users.ts'
 import { createAuth } from '../../src/index.ts'
+import { createRouteTable } from '../../src/routes/route-table.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { converse, toBytes } from '../contract/adapters/wire.ts'
 import { startServer, temporaryFolder } from './process.ts'
@@ -352,6 +353,10 @@ describe('GET /openapi.json', () => {
       Object.keys(operations).map((method) => `${method} ${path}`),
     )
     expect(described).toEqual(expect.arrayContaining(served))
+    const routes = [...createRouteTable('/auth', true, false)].flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toLowerCase()} ${path.replace(/\/$/, '/{id}')}`),
+    )
+    expect(described).toEqual(expect.arrayContaining(routes.filter((route) => !route.startsWith('head '))))
   })
 
   it('refers only to schemas that it contains', () => {
