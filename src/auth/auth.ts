@@ -213,6 +213,8 @@ export interface AuthInternals<C> {
   issuePair(subject: string | TokenPayload<C>, options?: PairOptions<unknown>): Promise<IssuedPair>
   /** Checks the claims of a login as issuing does, and issues nothing. @throws {TypeError} */
   checkClaims(subject: string, options: PairOptions<unknown>): Promise<void>
+  /** Checks how a user authenticated as issuing does. @throws {TypeError} */
+  checkMethods(proof: { readonly amr?: unknown; readonly acr?: unknown }): void
   /** The `Set-Cookie` lines of tokens that were just issued. */
   toCookies(issued: Pick<IssuedPair, 'access'> & Partial<Pick<IssuedPair, 'refresh'>>): readonly string[]
 }

@@ -16,6 +16,7 @@ import { createSessionBackend, type SessionBackend } from '../session/session-ba
 import { type IssuedToken, toTokenPair } from '../token/issued-token.ts'
 import { readUnverified } from '../token/jws.ts'
 import { OneTimeTokens } from '../token/one-time-token.ts'
+import { checkMethods } from '../token/sign-token.ts'
 import { Tickets } from '../token/ticket.ts'
 import { type Claims, requireVerifiedBy, TokenPayload, toAccessAudience } from '../token/token-payload.ts'
 import { Verifier, type VerifySettings } from '../token/verify.ts'
@@ -116,6 +117,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       issueAccess: async (subject, options) => issuer.issueAccess(subject, options),
       issuePair: (subject, options) => issuer.issuePair(subject, options),
       checkClaims: async (subject, options) => issuer.checkPair(await issuer.toPairClaims(subject, options)),
+      checkMethods,
       toCookies: ({ access, refresh }) =>
         toLines({ access: toCookieToken(access), ...(refresh && { refresh: toCookieToken(refresh) }) }),
     } satisfies AuthInternals<C>),

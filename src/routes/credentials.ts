@@ -7,7 +7,6 @@ import type { Awaitable } from '../internal/awaitable.ts'
 import { ConfigurationError, isRecord } from '../internal/configuration-error.ts'
 import { findJsonMisfit } from '../internal/json.ts'
 import type { StandardSchema } from '../internal/schema.ts'
-import { isClaim } from '../token/claims.ts'
 import type { DataFor } from '../token/custom-claims.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { CountAgainst } from './throttle/throttle.ts'
@@ -134,7 +133,6 @@ export function checkVerifiedUser(result: unknown): VerifiedUser<unknown> | Proo
     )
   }
   const found = result as unknown as VerifiedUser<unknown> | ProofWanted
-  checkMethods('verifyCredentials', found)
   if ('next' in found && found.next !== undefined) checkNext('verifyCredentials', found)
   else checkRemember(found as VerifiedUser<unknown>)
   return found
@@ -151,7 +149,6 @@ export function checkStepUp(result: unknown): VerifiedStepUp | Omit<ProofWanted,
     throw new ConfigurationError(
       `Expected \`verifyStepUp\` to return { amr, acr }, or null where the credentials are wrong; got ${describe(result)}. The attempt counts as a failure.`,
     )
-  checkMethods('verifyStepUp', result)
   if (result['next'] !== undefined) checkNext('verifyStepUp', result as unknown as ProofWanted)
   return result as VerifiedStepUp
 }
@@ -163,24 +160,12 @@ function checkRemember({ remember }: VerifiedUser<unknown>): void {
   )
 }
 
-/** Checks what a proof says of how the user authenticated. */
-function checkMethods(
-  option: string,
-  { amr, acr }: { readonly amr?: unknown; readonly acr?: unknown },
-): void {
-  const isSound = (!amr || isClaim('amr', amr)) && (!acr || isClaim('acr', acr))
-  if (!isSound)
-    throw new ConfigurationError(
-      `Expected \`amr\` of \`${option}\` to be a list of method names such as 'pwd', and \`acr\` to be a text. The attempt counts as a failure.`,
-    )
-}
-
 /**
  * Turns the `TypeError` of claims into the error of the function that returned them.
  *
  * @throws {ConfigurationError} which says what was wrong
  */
-export async function requireClaims(option: string, check: () => Promise<void>): Promise<void> {
+export async function requireClaims(option: string, check: () => Awaitable<void>): Promise<void> {
   try {
     await check()
   } catch (error) {

@@ -6,7 +6,7 @@ import { AuthError } from '../errors.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import type { ContinuationPurpose, Continuations, EarlierProofs } from './continuations.ts'
-import type { LoginContext, ProofWanted } from './credentials.ts'
+import { type LoginContext, type ProofWanted, requireClaims } from './credentials.ts'
 import type { Throttle } from './throttle/throttle.ts'
 
 /** How long the application's function may take, in seconds: hashing waits in queues. */
@@ -60,8 +60,22 @@ export interface ProvedBy {
  */
 export type ProofCheck = <T extends ProvedBy>(attempt: ProofAttempt<T>, from: ProofRequest) => Promise<T>
 
+/** What the check of proofs builds on. */
+export interface ProofCheckDependencies {
+  /** Limits the attempts. */
+  readonly throttle: Throttle
+  /** Signs the wish for one more proof. */
+  readonly continuations: Continuations
+  /** Checks how the user authenticated. @throws {TypeError} */
+  readonly checkMethods: (proof: ProvedBy & { readonly acr?: unknown }) => void
+}
+
 /** Prepares the check of proofs. */
-export function createProofCheck(throttle: Throttle, continuations: Continuations): ProofCheck {
+export function createProofCheck({
+  throttle,
+  continuations,
+  checkMethods,
+}: ProofCheckDependencies): ProofCheck {
   return async <T extends ProvedBy>(attempt: ProofAttempt<T>, from: ProofRequest): Promise<T> => {
     const { purpose, account, earlier, sid, option, verify, check } = attempt
     const { request } = from
@@ -72,6 +86,7 @@ export function createProofCheck(throttle: Throttle, continuations: Continuation
       const context = { request, address, userAgent, proved, countAgainst }
       const result = await check(await withDeadline(option, DEADLINE, () => verify(context)))
       if (result === null) return null
+      await requireClaims(option, () => checkMethods(toMethods(result)))
       if (earlier !== null && result.subject !== undefined && result.subject !== earlier.subject)
         throw new AuthError('subject_mismatch')
       await earlier?.spend()
@@ -81,6 +96,11 @@ export function createProofCheck(throttle: Throttle, continuations: Continuation
       return { ...result, ...(amr && { amr }) }
     })
   }
+}
+
+/** How the user authenticated; an empty value counts as absent. */
+function toMethods({ amr, acr }: ProvedBy & { readonly acr?: unknown }) {
+  return { ...(amr && { amr }), ...(Boolean(acr) && { acr }) }
 }
 
 function isWanted(result: ProvedBy | ProofWanted): result is ProofWanted {

@@ -219,10 +219,7 @@ export function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void
       "Expected `scopes` to be a list of names such as 'users:read', without blanks (RFC 6749 section 3.3)",
     )
   }
-  if (amr !== undefined && !isClaim('amr', amr))
-    throw new TypeError("Expected `amr` to be a list of method names such as 'pwd'")
-  if (acr !== undefined && !isClaim('acr', acr))
-    throw new TypeError('Expected `acr` to be a non-empty string')
+  checkMethods({ amr, acr })
   if (claims.login_name !== undefined && !isClaim('login_name', claims.login_name))
     throw new TypeError('Expected `loginName` to be a non-empty string without U+0000')
   const names: readonly unknown[] = aud === undefined ? [] : Array.isArray(aud) ? aud : [aud]
@@ -231,6 +228,14 @@ export function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void
   }
   if (data !== undefined) checkData(data)
   if (headers !== undefined) checkHeaders(headers)
+}
+
+/** Checks how the user authenticated. @throws {TypeError} for what no claim can be */
+export function checkMethods({ amr, acr }: { readonly amr?: unknown; readonly acr?: unknown }): void {
+  if (amr !== undefined && !isClaim('amr', amr))
+    throw new TypeError("Expected `amr` to be a list of method names such as 'pwd'")
+  if (acr !== undefined && !isClaim('acr', acr))
+    throw new TypeError('Expected `acr` to be a non-empty string')
 }
 
 /** The deepest custom data: one level less than the payload that contains it. */
