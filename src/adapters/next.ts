@@ -10,7 +10,8 @@
 import type { Auth } from '../auth/auth.ts'
 import type { PayloadFor } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isCallable } from '../internal/configuration-error.ts'
+import { readFunction } from '../internal/read-options.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { createFetchGuards, type FetchGuards } from './fetch-guards.ts'
 import { type AddressedGuardOptions, checkGuardArguments } from './guards.ts'
@@ -107,17 +108,26 @@ export function guards<C, U>(
   auth: Auth<C, U> | (() => Auth<C, U>),
   options: AddressedGuardOptions<[request: Request, ...rest: never[]]> = {},
 ): NextGuards<C, U> {
-  const getAuth = typeof auth === 'function' ? lazyAuth(auth) : () => auth
+  const getAuth = isCallable(auth) ? lazyAuth(auth) : () => auth
   const make = (): FetchGuards<C, U> => createFetchGuards(getAuth(), options)
-  if (typeof auth !== 'function') checkGuardArguments(auth, options, 'address')
-  const { defer, table } = deferGuards(make, typeof auth !== 'function')
+  if (!isCallable(auth)) checkGuardArguments(auth, options, 'address')
+  const { defer, table } = deferGuards(make, !isCallable(auth))
   return {
     ...table,
     peek: async (source, requirement) => make().peek(source, requirement),
     refreshing: (handler, refreshing) => defer((guard) => guard.refreshing(handler, refreshing)),
-    proxy: (handler, refreshing) => defer((guard) => createProxy(guard, handler, refreshing)),
+    proxy(handler, refreshing) {
+      readFunction('handler', handler)
+      return defer((guard) => createProxy(guard, handler, refreshing))
+    },
     currentToken: async (cookies, requirement = {}) => readToken(getAuth(), await cookies, requirement),
-    action: (cookies, requirement) => createActionGuard(getAuth, cookies, requirement ?? {}),
+    action(cookies, requirement) {
+      if (!isCallable(cookies))
+        throw new ConfigurationError(
+          expected('cookies', 'the function of `next/headers`, not called', cookies),
+        )
+      return createActionGuard(getAuth, cookies, requirement ?? {})
+    },
   } as NextGuards<C, U>
 }
 
@@ -127,7 +137,7 @@ export function guards<C, U>(
  * each call.
  */
 export function lazyAuth<A extends object>(create: () => A): () => A {
-  if (typeof create !== 'function')
+  if (!isCallable(create))
     throw new ConfigurationError(
       expected('lazyAuth(create)', 'a function, as in `lazyAuth(() => createAuth(...))`', create),
     )

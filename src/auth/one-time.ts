@@ -8,6 +8,7 @@ import {
   ConfigurationError,
   checkKnownKeys,
   expected,
+  isOptions,
   isRecord,
 } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
@@ -16,6 +17,7 @@ import { keysOf } from '../internal/read-options.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { OneTimeTokens } from '../token/one-time-token.ts'
+import { checkSubjectName } from './token-claims.ts'
 
 /** Options of a one-time token. */
 export interface OneTimeOptions {
@@ -109,6 +111,7 @@ export function createOneTime({ tokens, attempts, leeway, now }: OneTimeDependen
       requireAttempts()
       checkPurpose(purpose)
       checkOptions(options, CREATE_KEYS)
+      checkSubjectName(subject)
       const { data, bind, expiresIn = ONE_TIME_LIFE } = options
       if (bind !== undefined && (typeof bind !== 'string' || bind === ''))
         throw new TypeError(`Expected \`bind\` to be a non-empty string, got ${typeof bind}`)
@@ -144,7 +147,7 @@ function checkPurpose(purpose: unknown): void {
 }
 
 function checkOptions(options: unknown, known: readonly string[]): void {
-  if (!isRecord(options)) throw new TypeError(expected('options', 'an object', options))
+  if (!isOptions(options)) throw new TypeError(expected('options', 'an object', options))
   asTypeError(() => checkKnownKeys('', options, known))
 }
 

@@ -189,13 +189,19 @@ async function checkBySchema<C>(
   return { ...claims, data: checked.data as object }
 }
 
-/** The claims from the subject: its name, or all claims of a verified payload. */
-function toBase(subject: unknown, origin: PayloadOrigin): BaseClaims {
-  if (typeof subject === 'string') {
-    if (!isCompactJws(subject)) return { sub: subject }
+/** Refuses a token in the place of a subject's name. @throws {TypeError} */
+export function checkSubjectName(subject: unknown): void {
+  if (typeof subject === 'string' && isCompactJws(subject))
     throw new TypeError(
       'Expected `subject` to be the name of a subject, got a token: verify it, and pass the payload',
     )
+}
+
+/** The claims from the subject: its name, or all claims of a verified payload. */
+function toBase(subject: unknown, origin: PayloadOrigin): BaseClaims {
+  if (typeof subject === 'string') {
+    checkSubjectName(subject)
+    return { sub: subject }
   }
   requireVerifiedBy(origin, subject, 'subject', 'a string, or a payload')
   return inheritClaims(subject)

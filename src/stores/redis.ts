@@ -4,7 +4,7 @@
  * one Lua script and one round trip. All keys are in one slot, so that a step is atomic on a
  * cluster too. Failures are plain rejections.
  */
-import { ConfigurationError, checkKnownKeys, expected, isRecord } from '../internal/configuration-error.ts'
+import { ConfigurationError, checkKnownKeys, expected, isOptions } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { Store } from '../session/store.ts'
 import { createAttemptScripts } from './redis/attempts.ts'
@@ -75,13 +75,14 @@ const DEADLINE_BOUNDS = { min: 0.1, max: 3600 } as const
  */
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
   const given: unknown = options
-  if (!isRecord(given)) throw new ConfigurationError(expected('options', 'an object of options', given))
+  if (!isOptions(given)) throw new ConfigurationError(expected('options', 'an object of options', given))
   checkKnownKeys('', given, ['prefix', 'deadline', 'replicas'])
-  const keys = createKeys(options.prefix ?? 'tw')
-  const deadline = toSeconds('deadline', options.deadline ?? '5s', DEADLINE_BOUNDS)
+  const { prefix = 'tw', deadline: life = '5s', replicas: confirmations = 0 } = options
+  const keys = createKeys(prefix)
+  const deadline = toSeconds('deadline', life, DEADLINE_BOUNDS)
   const send = createSend(client, deadline)
   const run = createRunner(send)
-  const replicas = readReplicas(options.replicas ?? 0, client)
+  const replicas = readReplicas(confirmations, client)
   const runConfirmed = replicas === 0 ? run : createConfirmedRunner(send, run, replicas)
   return Object.freeze({
     name: 'redis',

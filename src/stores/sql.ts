@@ -8,13 +8,12 @@
  * Kysely the pool through `withDeadlines`, which closes a connection that hangs.
  */
 import type { Kysely } from 'kysely'
-import { checkKnownKeys } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { Store } from '../session/store.ts'
 import { createAttemptStatements } from './sql/attempts.ts'
 import { type Commands, createSqliteCommands } from './sql/commands.ts'
 import { createDatabase } from './sql/create-database.ts'
-import type { Database, SqlSettings } from './sql/database.ts'
+import { checkSettings, type Database, type SqlSettings } from './sql/database.ts'
 import type { SqlExecutor } from './sql/executor.ts'
 import { inspectDatabase } from './sql/inspect.ts'
 import { createMysqlCommands } from './sql/mysql-commands.ts'
@@ -100,8 +99,9 @@ const COMMANDS: Readonly<Record<SqlDialect, (database: Database) => Commands>> =
  * ```
  */
 export function sqlStore<DB>(db: Kysely<DB> | SqlExecutor, options: SqlStoreOptions = {}): Store {
-  checkKnownKeys('', options, ['dialect', 'prefix', 'schema', 'deadline'])
-  const deadline = toSeconds('deadline', options.deadline ?? '2s', { min: 0.1, max: 60 })
+  checkSettings(options)
+  const { deadline: given = '2s' } = options
+  const deadline = toSeconds('deadline', given, { min: 0.1, max: 60 })
   const database = createDatabase(db, options, deadline)
   const { dialect, prefix, run, isTransaction } = database
   const queries = createQueries(database)

@@ -8,11 +8,23 @@ import * as fastify from '../../src/adapters/fastify.ts'
 import * as fetchGuards from '../../src/adapters/fetch.ts'
 import * as hono from '../../src/adapters/hono.ts'
 import * as koa from '../../src/adapters/koa.ts'
+import * as nest from '../../src/adapters/nest.ts'
+import * as next from '../../src/adapters/next.ts'
 import { toNodeHandler } from '../../src/adapters/node.ts'
 import * as ws from '../../src/adapters/ws.ts'
 import { AuthError, createAuth, createKeyRing, isAuthError } from '../../src/index.ts'
 import { authRoutes, readBody } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import { redisStore } from '../../src/stores/redis.ts'
+import {
+  migrateSql,
+  nodeSqlite,
+  retryTransient,
+  sqlMigrations,
+  sqlStatements,
+  sqlStore,
+  withDeadlines,
+} from '../../src/stores/sql.ts'
 import { actingAs } from '../../src/testing.ts'
 
 const SECRET = 'kR8vQ2mZ7xT4wN9pL3sF6hJ1cB5gD0yA_uEoIiKr-Xe'
@@ -209,6 +221,45 @@ const CALLS: Readonly<Record<string, readonly [Call, accepted?: string]>> = {
   ],
   'createKeyRing(X)': [(x) => createKeyRing(x)],
   'memoryStore(X)': [(x) => memoryStore(x), OPTIONAL],
+  'sqlStore(X)': [(x) => sqlStore(x)],
+  'sqlStore(db, X)': [(x) => sqlStore(EXECUTOR, x), OPTIONAL],
+  'sqlStore({ dialect, run: X })': [(x) => sqlStore({ dialect: 'sqlite', run: x }), 'function'],
+  'sqlStore({ dialect, run, transaction: X })': [
+    (x) => sqlStore({ ...EXECUTOR, transaction: x }),
+    'undefined function',
+  ],
+  'sqlStore(db, { prefix: X })': [(x) => sqlStore(EXECUTOR, { prefix: x }), 'undefined'],
+  'sqlStore(db, { deadline: X })': [(x) => sqlStore(EXECUTOR, { deadline: x }), 'undefined 5'],
+  'migrateSql(X)': [(x) => migrateSql(x)],
+  'sqlStatements(X)': [(x) => sqlStatements(x)],
+  'sqlStatements(dialect, X)': [(x) => sqlStatements('sqlite', x), OPTIONAL],
+  'sqlMigrations(X)': [(x) => sqlMigrations(x), OPTIONAL],
+  'nodeSqlite(X)': [(x) => nodeSqlite(x)],
+  'withDeadlines(X)': [(x) => withDeadlines(x)],
+  'retryTransient(X)': [(x) => retryTransient(x, 1), 'function'],
+  'retryTransient(work, X)': [(x) => retryTransient(async () => 1, x), '5'],
+  'redisStore(X)': [(x) => redisStore(x)],
+  'redisStore(client, X)': [(x) => redisStore(REDIS, x), OPTIONAL],
+  'redisStore(client, { prefix: X })': [(x) => redisStore(REDIS, { prefix: x }), 'undefined'],
+  'redisStore(client, { replicas: X })': [(x) => redisStore(REDIS, { replicas: x }), 'undefined 5'],
+  'next guards(X)': [(x) => next.guards(x), 'function'],
+  'next lazyAuth(X)': [(x) => next.lazyAuth(x), 'function'],
+  'next routeHandlers(X)': [(x) => next.routeHandlers(x), 'function'],
+  'next guard.peek(X)': [(x) => next.guards(auth).peek(x)],
+  'next guard.currentToken(X)': [(x) => next.guards(auth).currentToken(x), 'Map'],
+  'next guard.action(X)': [(x) => next.guards(auth).action(x), 'function'],
+  'next guard.proxy(X)': [(x) => next.guards(auth).proxy(x), 'undefined function'],
+  'nest guards(X)': [(x) => nest.guards(x)],
+  'nest guards(auth, X)': [(x) => nest.guards(auth, x), OPTIONAL],
+  'nest guard.canActivate(X)': [(x) => nest.guards(auth).access().canActivate(x)],
+  'nest guard.admit(X)': [(x) => nest.guards(auth).access().admit(x)],
+  'nest injectedGuards(X)': [(x) => nest.injectedGuards(x), OPTIONAL],
+  'nest TokenwrightModule.forRoot(X)': [(x) => nest.TokenwrightModule.forRoot(x)],
+  'oneTime.create(X, subject)': [(x) => auth.oneTime.create(x, 'alice')],
+  'oneTime.create(purpose, X)': [(x) => auth.oneTime.create('verify-mail', x)],
+  'oneTime.create(purpose, subject, X)': [(x) => auth.oneTime.create('verify-mail', 'alice', x), OPTIONAL],
+  'oneTime.redeem(X, token)': [(x) => auth.oneTime.redeem(x, TOKEN)],
+  'oneTime.redeem(purpose, token, X)': [(x) => auth.oneTime.redeem('verify-mail', '', x), OPTIONAL],
   'new AuthError(X)': [(x) => new AuthError(x)],
   'toNodeHandler(X)': [(x) => toNodeHandler(x), 'function'],
   'toNodeHandler(handler, X)': [(x) => toNodeHandler(() => new Response(), x), OPTIONAL],
@@ -248,6 +299,9 @@ const CALLS: Readonly<Record<string, readonly [Call, accepted?: string]>> = {
   'ws guard.follow(socket, X)': [(x) => ws.guards(auth).follow(socket(), x), 'null'],
   'ws guard.follow(socket, payload, X)': [(x) => ws.guards(auth).follow(socket(), payload, x), OPTIONAL],
 }
+
+const EXECUTOR = { dialect: 'sqlite', run: async () => [] } as const
+const REDIS = { status: 'ready', call: async () => null, options: {} } as never
 
 const socket = () =>
   ({ readyState: 1, on: () => undefined, close: () => undefined, send: () => undefined }) as never

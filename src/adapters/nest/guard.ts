@@ -11,6 +11,7 @@ import { type AuthError, isAuthError } from '../../errors.ts'
 import type { ResponseData } from '../../http/error-response.ts'
 import { addErrorHeaders } from '../../http/node-response.ts'
 import type { Awaitable } from '../../internal/awaitable.ts'
+import { ConfigurationError, checkMethod, expected, isRecord } from '../../internal/configuration-error.ts'
 import type { TokenPayload } from '../../token/token-payload.ts'
 import {
   attachContext,
@@ -93,6 +94,7 @@ export class RequestGuard<C, U> implements NestGuard {
    * @throws {AuthError} in WebSocket contexts, and with `errors: 'throw'`
    */
   canActivate(context: ExecutionContext): Awaitable<boolean> {
+    checkMethod('context', 'the `ExecutionContext` of Nest', context, 'getHandler')
     // First, as `@Public()` also applies to handlers without a request, such as microservices.
     return this.#publicHandlers.has(context) || this.#run(toCall(context, kindOf(context)))
   }
@@ -103,6 +105,7 @@ export class RequestGuard<C, U> implements NestGuard {
    * @throws {ConfigurationError} for a client of `ws` without its request
    */
   async admit(client: object, request?: IncomingMessage): Promise<boolean> {
+    if (!isRecord(client)) throw new ConfigurationError(expected('client', 'a socket of the gateway', client))
     if (request !== undefined) rememberHandshake(client, request)
     try {
       const port = toHandshakePort(client, this.#auth.http)

@@ -22,6 +22,7 @@ import {
 import type { Auth } from '../../auth/auth.ts'
 import { AuthError } from '../../errors.ts'
 import type { Awaitable } from '../../internal/awaitable.ts'
+import { ConfigurationError, checkMethod, expected, isCallable } from '../../internal/configuration-error.ts'
 import type { Claims } from '../../token/token-payload.ts'
 import type { GuardOptions, GuardPlan } from '../guards.ts'
 import { kindOf } from './context.ts'
@@ -55,6 +56,7 @@ export class TokenwrightModule implements OnApplicationShutdown {
 
   /** Provides an `Auth` of yours, which you also close. */
   static forRoot<C, U>(auth: Auth<C, U>): DynamicModule {
+    checkMethod('auth', 'what `createAuth` returns, as in `forRoot(auth)`', auth, 'authenticator')
     const providers = [
       { provide: AUTH, useValue: auth },
       { provide: OWNED, useValue: null },
@@ -67,6 +69,8 @@ export class TokenwrightModule implements OnApplicationShutdown {
    * application ends.
    */
   static forRootAsync<C, U>({ imports = [], inject = [], useFactory }: AsyncOptions<C, U>): DynamicModule {
+    if (!isCallable(useFactory))
+      throw new ConfigurationError(expected('useFactory', 'a function', useFactory))
     const providers = [
       { provide: AUTH, inject, useFactory: useFactory as FactoryProvider['useFactory'] },
       { provide: OWNED, useExisting: AUTH },

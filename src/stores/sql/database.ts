@@ -1,5 +1,10 @@
 /** A database as the steps of the store see it, and the settings that say where its tables are. */
-import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
+import {
+  ConfigurationError,
+  checkKnownKeys,
+  expected,
+  isOptions,
+} from '../../internal/configuration-error.ts'
 import { isDate } from '../../internal/duration.ts'
 import type { Compile, SqlDialect, Statement, Values } from './statement.ts'
 
@@ -64,14 +69,27 @@ export interface SqlSettings {
   readonly schema?: string
 }
 
+/** The options that the store and its migrations share. */
+const SETTING_NAMES = ['dialect', 'prefix', 'schema'] as const satisfies readonly (keyof SqlSettings)[]
+
+/**
+ * Checks an object of settings. The migrations may be given the store's.
+ *
+ * @throws {ConfigurationError} for anything but an object, and for an unknown name
+ */
+export function checkSettings(settings: unknown): void {
+  if (!isOptions(settings))
+    throw new ConfigurationError(expected('options', 'an object of options', settings))
+  checkKnownKeys('', settings, [...SETTING_NAMES, 'deadline'])
+}
+
 /**
  * Reads the prefix of the tables' names.
  *
  * @throws {ConfigurationError} for an invalid one
  */
-export function toPrefix(given: string | undefined): string {
-  const prefix = given ?? 'tokenwright_'
-  if (/^[a-z][a-z0-9_]{0,30}$/.test(prefix)) return prefix
+export function toPrefix(prefix: unknown = 'tokenwright_'): string {
+  if (typeof prefix === 'string' && /^[a-z][a-z0-9_]{0,30}$/.test(prefix)) return prefix
   throw new ConfigurationError(
     expected('prefix', 'lower-case letters, digits and `_`, at most 31, starting with a letter', prefix),
   )
@@ -82,9 +100,9 @@ export function toPrefix(given: string | undefined): string {
  *
  * @throws {ConfigurationError} for an invalid one
  */
-export function toSchema(given: string | undefined): string | null {
+export function toSchema(given: unknown): string | null {
   if (given === undefined) return null
-  if (/^[A-Za-z_][\w$-]{0,62}$/.test(given)) return given
+  if (typeof given === 'string' && /^[A-Za-z_][\w$-]{0,62}$/.test(given)) return given
   throw new ConfigurationError(expected('schema', 'letters, digits, `_`, `$` and `-`, at most 63', given))
 }
 

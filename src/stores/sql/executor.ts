@@ -4,7 +4,12 @@
  * each step is one statement, so that nothing but `run` is needed. Where there are no interactive
  * transactions SQLite takes a batch for each step (`batched-rows.ts`).
  */
-import { ConfigurationError, checkKnownKeys, expected } from '../../internal/configuration-error.ts'
+import {
+  ConfigurationError,
+  checkKnownKeys,
+  expected,
+  isCallable,
+} from '../../internal/configuration-error.ts'
 import { checkShape, type Database, type Run } from './database.ts'
 import { createSqliteTurns } from './sqlite-turns.ts'
 import { type SqlDialect, type Statement, toParameters, type Value } from './statement.ts'
@@ -52,7 +57,7 @@ export interface SqlExecutor {
 
 /** Whether the application gave functions of its own. */
 export function isExecutor(given: unknown): given is SqlExecutor {
-  return typeof given === 'object' && given !== null && 'run' in given && typeof given.run === 'function'
+  return typeof given === 'object' && given !== null && 'run' in given && isCallable(given.run)
 }
 
 /**
@@ -64,7 +69,7 @@ export function checkExecutor(executor: SqlExecutor, dialect: SqlDialect): void 
   checkKnownKeys('', executor, ['dialect', 'run', 'transaction', 'batch', 'isTransaction'])
   for (const name of ['transaction', 'batch'] as const) {
     const value: unknown = executor[name]
-    if (value !== undefined && typeof value !== 'function')
+    if (value !== undefined && !isCallable(value))
       throw new ConfigurationError(expected(name, 'a function', value))
   }
   const { batch, transaction, isTransaction } = executor

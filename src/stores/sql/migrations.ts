@@ -5,7 +5,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { createDatabase } from './create-database.ts'
-import { type Database, type Run, type SqlSettings, toKnownDialect, toPrefix, toSchema } from './database.ts'
+import {
+  checkSettings,
+  type Database,
+  type Run,
+  type SqlSettings,
+  toKnownDialect,
+  toPrefix,
+  toSchema,
+} from './database.ts'
 import type { SqlExecutor } from './executor.ts'
 import { retry } from './retry.ts'
 import { isDuplicate, isMissing, readVersion, SCHEMA_STEPS } from './schema.ts'
@@ -53,6 +61,7 @@ async function runAll(run: Run, statements: readonly Statement[]): Promise<void>
  * ```
  */
 export function sqlMigrations(settings: SqlSettings = {}): SqlMigrationProvider {
+  checkSettings(settings)
   const migrations = SCHEMA_STEPS.map(({ name, up, down }): [string, SqlMigration] => [
     name,
     {
@@ -87,6 +96,7 @@ export function sqlStatements(
   dialect: SqlDialect,
   settings: Pick<SqlSettings, 'prefix' | 'schema'> = {},
 ): readonly string[] {
+  checkSettings(settings)
   const prefix = toPrefix(settings.prefix)
   const schema = toSchema(settings.schema)
   const compile = createCompiler({

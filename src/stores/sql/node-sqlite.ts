@@ -3,6 +3,8 @@
  * package `@photostructure/sqlite` has the interface of `node:sqlite` and works too.
  */
 
+import { checkMethod } from '../../internal/configuration-error.ts'
+
 /** The used part of a `DatabaseSync` of `node:sqlite`. */
 export interface NodeSqliteConnection {
   /** Closes the file. */
@@ -40,6 +42,7 @@ export interface KyselySqliteDatabase {
  * Adapts a connection of `node:sqlite` to Kysely's `SqliteDialect`.
  *
  * @param connection an open `DatabaseSync`, with a busy timeout of 0
+ * @throws {ConfigurationError} for anything else
  *
  * @example
  * ```ts no-check
@@ -52,6 +55,7 @@ export interface KyselySqliteDatabase {
  * ```
  */
 export function nodeSqlite(connection: NodeSqliteConnection): KyselySqliteDatabase {
+  checkMethod('connection', 'an open `DatabaseSync` of `node:sqlite`', connection, 'prepare')
   return {
     close: () => connection.close(),
     prepare(sql) {

@@ -3,6 +3,7 @@
  * these failures guarantees that nothing was written, so a retry is safe.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ConfigurationError, expected, isCallable } from '../../internal/configuration-error.ts'
 import { type DriverError, isDriverError, STATEMENT_NAME_CODES } from './driver-error.ts'
 
 /**
@@ -52,9 +53,13 @@ function isTransientItself({ code, errcode, errno, message }: DriverError): bool
  * Runs a step, and again after each transient failure, with growing random pauses.
  *
  * @param deadline seconds after which no other try starts
+ * @throws {ConfigurationError} for arguments of the wrong kind
  * @throws the error of the last try
  */
 export async function retry<T>(step: () => Promise<T>, deadline: number): Promise<T> {
+  if (!isCallable(step)) throw new ConfigurationError(expected('step', 'a function', step))
+  if (!(Number.isFinite(deadline) && deadline >= 0))
+    throw new ConfigurationError(expected('deadline', 'a number of seconds', deadline))
   const end = performance.now() + deadline * 1000
   for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
     try {
