@@ -4,9 +4,10 @@
  * a step-up it asks the user once and repeats the refused calls. When the session is over it tells
  * every tab. No dependency and no Node API; also runs in Node, Bun and Deno.
  */
-import { call, createStepUpCoordinator } from './client/calls.ts'
-import { readFailure } from './client/client-error.ts'
-import { createEvents } from './client/events.ts'
+import { call } from './client/calls.ts'
+import { readFailure, readObject } from './client/client-error.ts'
+import { createContext } from './client/create-context.ts'
+import { type AllEvents, on } from './client/events.ts'
 import type {
   AuthClientEvents,
   AuthClientOptions,
@@ -19,12 +20,18 @@ import type {
   LoginResponse,
   StepUpHandler,
 } from './client/options.ts'
-import { type Platform, readPlatform } from './client/platform.ts'
-import { Session } from './client/session.ts'
-import type { TabMessage } from './client/session-state.ts'
-import { openTokenPersistence } from './client/storage.ts'
-import { openTabs } from './client/tabs.ts'
-import { createTransport } from './client/transport.ts'
+import {
+  adopt,
+  getTokens,
+  lookAgain,
+  proveAgain,
+  refreshNow,
+  signIn,
+  signOut,
+  waitUntilKnown,
+} from './client/session.ts'
+import { show } from './client/session-state.ts'
+import { authorize } from './client/transport.ts'
 
 export type { AuthClientErrorInit, Challenge, ClientErrorCode } from './client/client-error.ts'
 export { AuthClientError } from './client/client-error.ts'
@@ -144,71 +151,63 @@ export interface AuthClient {
  * ```
  */
 export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
-  const platform: Platform = { ...readPlatform(), ...options.platform }
-  const { onSignedOut, onStepUp, timeout = 10 } = options
-  const events = createEvents(options.debug)
-  const transport = createTransport(options, platform, events.note)
-  const { byCookie, authUrl } = transport
-  const { storage } = options
-  const name = `tokenwright ${authUrl}`
-  // Without cookies and storage no other tab has these tokens: no lock and no messages.
-  const shared = byCookie || storage ? platform : { after: platform.after }
-  const session = new Session({
-    transport,
-    persistence: openTokenPersistence(
-      name,
-      () => (byCookie && storage === undefined ? platform.storage() : storage),
-      byCookie,
-    ),
-    events,
-    timeout,
-    join: (onMessage) => openTabs<TabMessage>(name, shared, onMessage),
+  const { onSignedOut } = options
+  const client = createContext(options)
+  const fetch: AuthClient['fetch'] = (input, init) => call(client, input, init)
+  let ready: Promise<AuthClientState> | undefined
+  /** Whoever is told of a change knows the login. */
+  const tell = <E extends keyof AllEvents>(event: E, listener: (detail: AllEvents[E]) => void) =>
+    on(client, event, (detail) => {
+      show(client)
+      listener(detail)
+    })
+  if (onSignedOut) tell('signed-out', onSignedOut)
+  const unwatch = client.watch((event) => {
+    const before = client.looking
+    client.looking = lookAgain(client, event).then(() => before)
   })
-  if (onSignedOut) events.on('signed-out', onSignedOut)
-  let handler = onStepUp
-  const stepUp = createStepUpCoordinator(session, () => handler)
-  const fetch: AuthClient['fetch'] = (input, init) =>
-    call(
-      { session, transport, events, stepUp: handler && init?.stepUp !== false ? stepUp : undefined },
-      input,
-      init,
-    )
   return {
     fetch,
-    login: (credentials) => session.login(credentials),
-    logout: () => session.logout(),
-    adopt: (body) => session.adopt(body),
-    stepUp: (proof) => session.stepUp(proof),
-    refresh: () => session.refresh(),
-    getToken: async ({ minValidity } = {}) => (await session.current(minValidity))?.access ?? null,
-    headers: async (method = 'GET') => transport.headers(method, await session.current()),
-    sessions: createSessions(fetch, `${authUrl}/sessions`),
+    login: (credentials) => signIn(client, credentials),
+    logout: () => signOut(client),
+    adopt: (body) => adopt(client, body),
+    stepUp: (proof) => proveAgain(client, proof),
+    refresh: () => refreshNow(client),
+    getToken: async ({ minValidity } = {}) => (await getTokens(client, minValidity))?.access ?? null,
+    headers: async (method = 'GET') => Object.fromEntries(authorize(client, method, await getTokens(client))),
+    sessions: createSessions(fetch, `${client.authUrl}/sessions`),
     get state() {
-      return session.show()
+      return show(client)
     },
     get ready() {
-      return session.ready
+      ready ??= waitUntilKnown(client)
+      return ready
     },
-    subscribe: (listener) => events.on('change', listener),
-    on: events.on,
+    subscribe: (listener) => tell('change', listener),
+    on: tell,
     handleStepUp: (next) => {
-      handler = next
+      client.handler = next
       return () => {
-        if (handler === next) handler = onStepUp
+        if (client.handler === next) client.handler = options.onStepUp
       }
     },
-    close: () => session.close(),
+    close: () => {
+      unwatch()
+      client.listeners.clear()
+      client.close()
+    },
   }
 }
 
 function createSessions(fetch: AuthClient['fetch'], url: string): ClientSessions {
-  const ask = async (path: string, method: string): Promise<Response> => {
+  const ask = async (path: string, method: string): Promise<Readonly<Record<string, unknown>>> => {
     const response = await fetch(url + path, { method })
-    if (!response.ok) throw readFailure(response, await response.text())
-    return response
+    const text = await response.text()
+    if (!response.ok) throw readFailure(response, text)
+    return readObject(text)
   }
   return {
-    list: async () => ((await (await ask('', 'GET')).json()) as { sessions: ClientSession[] }).sessions,
+    list: async () => (await ask('', 'GET'))['sessions'] as ClientSession[],
     end: async (id) => void (await ask(`/${encodeURIComponent(id)}`, 'DELETE')),
     endOthers: async () => void (await ask('', 'DELETE')),
   }

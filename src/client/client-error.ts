@@ -5,6 +5,7 @@
  * from Tokenwright and the code is `http_<status>`.
  */
 import type { ErrorCode } from '../errors.ts'
+import { attempt } from './attempt.ts'
 
 /**
  * The stable name of a failure: the server's `code`, or one of the client's own.
@@ -98,17 +99,13 @@ export const FRESH = 'fresh_token_required'
 
 /** Parses a JSON object; anything else gives an empty one. */
 export function readObject(text: string): Readonly<Record<string, unknown>> {
-  try {
-    return Object(JSON.parse(text))
-  } catch {
-    return {}
-  }
+  return Object(attempt(() => JSON.parse(text)))
 }
 
 /** Reads `Retry-After`, seconds or a date; a date counts from the server's own `Date`. */
 function readDelay(headers: Headers): number {
-  const text = headers.get('Retry-After') ?? ''
-  const sent = Date.parse(headers.get('Date') ?? '') || Date.now()
+  const text = `${headers.get('Retry-After')}`
+  const sent = Date.parse(`${headers.get('Date')}`) || Date.now()
   return Number(text) || Math.ceil((Date.parse(text) - sent) / 1000)
 }
 
@@ -119,19 +116,24 @@ function readDelay(headers: Headers): number {
  * @param byCode whether the code of the body alone counts, as on our own routes: a gateway in front
  *   of them sends challenges too
  */
-export function readFailure({ status, headers }: Response, text: string, byCode = false): AuthClientError {
-  const body = readObject(text)
-  const challenge = headers.get('WWW-Authenticate') ?? ''
+export function readFailure({ status, headers }: Response, text: string, byCode?: boolean): AuthClientError {
+  const { code, message, retry_after, next, continuation } = readObject(text) as Record<string, string>
   // The server never escapes the values of these parameters.
-  const read = (name: string): string => new RegExp(`\\b${name}="?([^",]*)`).exec(challenge)?.[1] ?? ''
-  const word = /error="inv/.test(challenge) ? 'token_expired' : /error="insuff/.test(challenge) ? FRESH : ''
-  const code = typeof body['code'] === 'string' ? body['code'] : (!byCode && word) || `http_${status}`
-  return new AuthClientError(code as ClientErrorCode, {
+  const read = (name: string): string =>
+    new RegExp(`\\b${name}="?([^",]*)`).exec(headers.get('WWW-Authenticate') ?? '')?.[1] ?? ''
+  const problem = byCode ? '' : read('error')
+  const meaning =
+    problem === 'invalid_token'
+      ? 'token_expired'
+      : problem === 'insufficient_user_authentication'
+        ? FRESH
+        : `http_${status}`
+  return new AuthClientError((typeof code === 'string' ? code : meaning) as ClientErrorCode, {
     status,
-    message: body['message'] as string | undefined,
-    retryAfter: readDelay(headers) || Number(body['retry_after']) || undefined,
-    next: body['next'],
-    continuation: body['continuation'],
+    message,
+    retryAfter: readDelay(headers) || Number(retry_after) || undefined,
+    next,
+    continuation,
     challenge: {
       maxAge: Number(read('max_age')) || undefined,
       acrValues: read('acr_values').split(' ').filter(Boolean),
@@ -141,13 +143,6 @@ export function readFailure({ status, headers }: Response, text: string, byCode 
 
 export function toSignedOut(cause?: unknown): AuthClientError {
   return new AuthClientError('signed_out', { status: 401, cause })
-}
-
-export function toRefused(cause: string): AuthClientError {
-  return new AuthClientError('cookies_refused', {
-    message: `cookies refused: ${cause}`,
-    cause,
-  })
 }
 
 /**
@@ -160,12 +155,11 @@ export function isStale(code: ClientErrorCode): boolean {
 
 /** Whether the CSRF value was that of no or of another session. */
 export function isCsrf({ status, code }: AuthClientError): boolean {
-  return status === 403 && code.startsWith('csrf_')
+  return /^403csrf_/.test(status + code)
 }
 
 /** Whether the refresh route says with it that the session is over. */
 export function isEnd(error: AuthClientError): boolean {
-  const { status, code } = error
-  const ours = /^(token|signature|session|refresh|access|subject|issuer|audience|realm)_/
-  return (status === 401 && ours.test(code)) || isCsrf(error)
+  const ours = /^401(token|signature|session|refresh|access|subject|issuer|audience|realm)_/
+  return ours.test(error.status + error.code) || isCsrf(error)
 }

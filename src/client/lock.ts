@@ -1,4 +1,5 @@
 /** Runs work one at a time: over all tabs with a Web Lock, else within this tab with a queue. */
+import { LOCK_DEADLINE } from './limits.ts'
 import type { Platform } from './platform.ts'
 
 /**
@@ -6,37 +7,27 @@ import type { Platform } from './platform.ts'
  */
 export type Lock = <T>(work: () => Promise<T>) => Promise<T>
 
-/**
- * How long to wait for the lock before the work runs without it, in seconds: a tab that the system
- * suspended must not stop the others.
- */
-const LOCK_DEADLINE = 30
-
 export function createLock(
   name: string,
   { locks, after }: Pick<Platform, 'after'> & Partial<Pick<Platform, 'locks'>>,
 ): Lock {
   let tail: Promise<unknown> = Promise.resolve()
-  return async (work) => {
-    const queue = (run: typeof work): ReturnType<typeof work> => {
-      const done = tail.then(run)
-      tail = done.catch(() => undefined)
-      return done
-    }
-    if (!locks) return queue(work)
+  return async <T>(work: () => Promise<T>) => {
     const controller = new AbortController()
     const stop = after(LOCK_DEADLINE, () => controller.abort())
-    let begun = false
-    const start: typeof work = () => {
-      begun = true
+    let done: Promise<T> | undefined
+    const start = (): Promise<T> => {
       stop()
-      return work()
+      done = work()
+      return done
     }
     try {
-      return await locks.request(name, { signal: controller.signal }, start)
-    } catch (error) {
-      if (begun) throw error
-      return queue(start)
+      await locks?.request(name, controller, start)
+    } catch {
+      // Denied or not in time, unless it is the work that failed.
     }
+    if (done) return done
+    tail = tail.then(start, start)
+    return tail as Promise<T>
   }
 }

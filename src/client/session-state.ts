@@ -2,34 +2,20 @@
  * What a client knows of its session, and what the application knows of that: the tokens, the state
  * that is made of them, the last failure. It sends nothing.
  */
-import { type AuthClientError, type ClientErrorCode, toSignedOut } from './client-error.ts'
-import type { Events } from './events.ts'
+import { AuthClientError, toSignedOut } from './client-error.ts'
+import type { ClientContext, TabMessage, Tokens } from './context.ts'
+import { note, raise } from './events.ts'
 import type { AuthClientState, SignOutReason } from './options.ts'
-import type { Platform } from './platform.ts'
-import type { Tokens } from './storage.ts'
-
-/** What tabs send each other: exactly one of these members. Never a refresh token. */
-export interface TabMessage {
-  readonly tokens?: Tokens
-  /** The session is over. */
-  readonly ended?: SignOutReason
-  /** A refresh failed. */
-  readonly failure?: Failure
-}
-
-interface Failure {
-  readonly code: ClientErrorCode
-  readonly status: number
-  readonly message: string
-  readonly retryAfter: number | undefined
-}
-
-/** The longest time for which a failure stops the next refresh, in seconds, whatever it says. */
-const MAX_WAIT = 60
+import { csrfValues } from './transport.ts'
 
 /** An id of the session with this CSRF value, equal in all tabs. It does not reveal the value. */
 export function toLoginId(csrf: string | undefined): string | undefined {
   return csrf?.slice(0, 6)
+}
+
+/** Seconds until the access token ends. */
+export function left({ now }: ClientContext, { expiresAt }: Tokens): number {
+  return expiresAt - now()
 }
 
 /**
@@ -40,71 +26,56 @@ export function ahead({ life }: Tokens): number {
   return Math.min(60, life / 10)
 }
 
-export class SessionState {
-  readonly events: Events
-  readonly platform: Platform
-  /** The tokens, expired or not. */
-  tokens: Tokens | null = null
-  state: AuthClientState = { status: 'unknown', expiresAt: null, fresh: false, login: null }
-  /** The login that the application knows: it has made it, read it, or was told of it. */
-  known: string | null = null
-  failure: { readonly error: AuthClientError; readonly at: number } | undefined
+/** The state, for the application. */
+export function show(client: ClientContext): AuthClientState {
+  client.known = client.state.login
+  return client.state
+}
 
-  constructor(events: Events, platform: Platform) {
-    this.events = events
-    this.platform = platform
-  }
+/** Rejects a call that was meant for another login than the present one: the one that is given. */
+export function checkLogin(client: ClientContext, login: string | null | undefined): void {
+  const present = show(client).login
+  if (!login || login === present) return
+  note(client, 'another login')
+  throw toSignedOut()
+}
 
-  /** The state, for the application. */
-  show(): AuthClientState {
-    this.known = this.state.login
-    return this.state
-  }
+export function fail(client: ClientContext, error: AuthClientError): void {
+  client.failure = error
+  client.failedAt = client.now()
+  raise(client, 'refresh-failed', error)
+}
 
-  /**
-   * Rejects a call that was meant for another login than the present one.
-   *
-   * @param login the one that the application knew
-   */
-  check(login: string | null): void {
-    const now = this.show().login
-    if (!login || login === now) return
-    this.events.note('another login')
-    throw toSignedOut()
-  }
-
-  /** Seconds until the access token ends. */
-  left({ expiresAt }: Tokens): number {
-    return expiresAt - this.platform.now()
-  }
-
-  fail(error: AuthClientError): void {
-    this.failure = { error, at: this.platform.now() }
-    this.events.emit('refresh-failed', error)
-  }
-
-  /** Throws the last failure until it is time to try again. */
-  refuseEarly(): void {
-    const { error, at = 0 } = this.failure ?? {}
-    const age = this.platform.now() - at
-    // A clock that was set back must not make the failure last.
-    if (error && age >= 0 && age < Math.min(error.retryAfter ?? 1, MAX_WAIT)) throw error
-  }
-
-  setTokens(tokens: Tokens | null, reason?: SignOutReason): void {
-    const { events, state } = this
-    const { expiresAt = null, fresh = false, login = null } = tokens ?? {}
-    this.tokens = tokens
-    this.state = { status: tokens ? 'signed-in' : 'signed-out', expiresAt, fresh, login }
+/** Takes the tokens; null when no user is signed in, with the reason when the session has ended. */
+export function setTokens(client: ClientContext, tokens: Tokens | null, reason?: SignOutReason): void {
+  const before = client.state.login
+  // A cookie of another program is no user who was signed in here.
+  const wasIn = client.tokens && (client.tokens.life || reason !== 'token_missing')
+  const { expiresAt = null, fresh = false, login = null } = tokens ?? {}
+  const status = tokens ? 'signed-in' : 'signed-out'
+  const state: AuthClientState = { status, expiresAt, fresh, login }
+  client.tokens = tokens
+  client.state = state
+  client.failure = undefined
+  note(client, status, reason)
+  raise(client, 'change', undefined)
+  if (!tokens) {
+    client.seen = csrfValues(client).join()
+    if (reason && wasIn) raise(client, 'signed-out', reason)
     // Until the server has said whose session it is, the login has no id.
-    const isNew = login !== state.login && state.login !== ''
-    events.note(this.state.status, reason)
-    const isTold = [
-      events.emit('change', undefined),
-      tokens && isNew && events.emit('signed-in', this.state),
-      tokens && !isNew && expiresAt && events.emit('refreshed', this.state),
-      reason && events.emit('signed-out', reason),
-    ]
-    if (isTold.some(Boolean)) this.show()
+  } else if (login !== before && before !== '') raise(client, 'signed-in', state)
+  else if (expiresAt) raise(client, 'refreshed', state)
+}
+
+/** Takes over what another tab has learned. */
+export function takeMessage(client: ClientContext, { tokens = null, reason, failure }: TabMessage): void {
+  const own = client.tokens
+  if (failure) {
+    fail(client, new AuthClientError(failure.code, failure))
+    return
   }
+  // After a step-up a tab keeps its fresh token when another tab refreshes.
+  const isFresher = own?.access && own.fresh && !tokens?.fresh && own.login === tokens?.login
+  if (isFresher && !client.refreshing && left(client, own) > ahead(own)) return
+  setTokens(client, tokens && { ...tokens, refresh: own?.refresh }, reason)
 }

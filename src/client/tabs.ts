@@ -6,8 +6,10 @@
  * not arrived. Without Web Locks, work queues within this tab, and the server's overlap handles the
  * rest.
  */
+import { attempt } from './attempt.ts'
+import { ANNOUNCED_FOR, MESSAGE_TIMEOUT, REMEMBERED } from './limits.ts'
 import { createLock, type Lock } from './lock.ts'
-import type { Platform, TabChannel, TabLocks } from './platform.ts'
+import type { Platform } from './platform.ts'
 
 /** The tabs, seen from one of them. `M` is the message that they send each other. */
 export interface Tabs<M> {
@@ -21,15 +23,6 @@ export interface Tabs<M> {
   /** Leaves the other tabs. */
   close(): void
 }
-
-/** Seconds for which a lock announces a message. */
-const ANNOUNCED_FOR = 5
-
-/** Seconds to wait for an announced message; its tab may be gone. */
-const MESSAGE_TIMEOUT = 1
-
-/** How many ids of messages are remembered. */
-const REMEMBERED = 50
 
 /** What goes over the channel: a message, or without one the request to send that message again. */
 interface TabEnvelope<M> {
@@ -47,113 +40,78 @@ export function openTabs<M>(
   { locks, open, after }: Partial<Platform> & Pick<Platform, 'after'>,
   onMessage: (message: M) => void,
 ): Tabs<M> {
-  const known = new Map<string, (() => void) | true>()
+  const lock = createLock(name, { locks, after })
+  let channel = attempt(() => open?.(name))
+  /** The messages that have arrived or were sent. */
+  const known = new Set<string>()
+  /** Ends the waiting for a message. */
+  const waiting = new Map<string, () => void>()
   let last: TabEnvelope<M> | undefined
   // Ends the announcement of our last message: the others should ask for the newest one, ours or
   // not.
   let withdraw: (() => void) | undefined
-  const lock = createLock(name, { locks, after })
 
-  const take = ({ id, message }: TabEnvelope<M>): void => {
-    const waiting = known.get(id)
-    if (message === undefined) {
-      if (id === last?.id) channel?.postMessage(last)
-    } else if (waiting !== true) {
+  const post = (envelope: TabEnvelope<M> | undefined): unknown =>
+    attempt(() => channel?.postMessage(envelope))
+
+  if (channel) {
+    channel.onmessage = ({ data }) => {
+      const { id, message } = data as TabEnvelope<M>
+      if (!message) return void (id === last?.id && post(last))
+      if (known.has(id)) return
       // Only ids of the last seconds are ever asked for.
       if (known.size > REMEMBERED) known.clear()
-      known.set(id, true)
+      known.add(id)
       withdraw?.()
       onMessage(message)
-      waiting?.()
+      waiting.get(id)?.()
     }
+    attempt(() => channel?.unref?.())
   }
-  let channel = openChannel(open, name, (data) => take(data as TabEnvelope<M>))
 
-  /** Asks for one message and waits for it. */
-  const receive = (id: string): Promise<void> =>
-    new Promise((resolve) => {
-      const stop = after(MESSAGE_TIMEOUT, resolve)
-      known.set(id, () => {
-        stop()
-        resolve()
-      })
-      channel?.postMessage({ id })
+  /** Asks for an announced message and waits for it. */
+  const receive = (lockName = ''): Promise<void> | undefined => {
+    const id = lockName.split(`${name} `)[1]
+    if (!id || !channel || known.has(id)) return
+    return new Promise((resolve) => {
+      waiting.set(id, resolve)
+      after(MESSAGE_TIMEOUT, resolve)
+      post({ id })
     })
-
-  /** Waits for what other tabs published before we got the lock, a second at most. */
-  const catchUp = async (): Promise<void> => {
-    const held = await listLocks(locks)
-    const ids = held.map((lock) => lock.name?.split(`${name} `)[1])
-    await Promise.all(ids.map((id) => id && channel && known.get(id) !== true && receive(id)))
   }
 
   return {
     exclusive: (work) =>
       lock(async () => {
-        await catchUp()
+        // Listing may be denied where requests are allowed, as in frames of other sites.
+        const { held = [] } = (await attempt(() => locks?.query())?.catch(() => undefined)) ?? {}
+        await Promise.all(held.map((lock) => receive(lock.name)))
         return work()
       }),
     async publish(message) {
       const id = toId()
-      known.set(id, true)
+      known.add(id)
       last = { id, message }
-      channel?.postMessage(last)
-      if (!channel || !locks) return
-      await new Promise<void>((resolve) => {
-        const announce = (): Promise<void> => {
-          resolve()
-          withdraw?.()
-          return new Promise((end) => {
-            withdraw = end
-            after(ANNOUNCED_FOR, end)
-          })
-        }
-        const request = async () => locks.request(`${name} ${id}`, {}, announce)
-        request().catch(resolve)
-      })
+      post(last)
+      if (channel && locks)
+        await new Promise<void>((resolve) => {
+          const announce = (): Promise<void> => {
+            resolve()
+            withdraw?.()
+            return new Promise((end) => {
+              withdraw = end
+              after(ANNOUNCED_FOR, end)
+            })
+          }
+          const request = async () => locks.request(`${name} ${id}`, {}, announce)
+          request().catch(resolve)
+        })
     },
     close() {
-      channel?.close()
+      attempt(() => channel?.close())
       // Work that goes on after this is this tab's alone.
       channel = undefined
     },
-  }
-}
-
-/** Opens a channel whose functions throw nothing. */
-function openChannel(
-  open: Platform['open'],
-  name: string,
-  onData: (data: unknown) => void,
-): Pick<TabChannel, 'postMessage' | 'close'> | undefined {
-  try {
-    const channel = open?.(name)
-    if (!channel) return undefined
-    channel.onmessage = ({ data }) => onData(data)
-    channel.unref?.()
-    const attempt = (run: () => void): void => {
-      try {
-        run()
-      } catch {
-        // Denied after all: this tab is alone.
-      }
-    }
-    return {
-      postMessage: (message) => attempt(() => channel.postMessage(message)),
-      close: () => attempt(() => channel.close()),
-    }
-  } catch {
-    // Denied, as where cookies are blocked: this tab is alone.
-    return undefined
-  }
-}
-
-async function listLocks(locks: TabLocks | undefined): Promise<readonly { readonly name?: string }[]> {
-  try {
-    return (await locks?.query())?.held ?? []
-  } catch {
-    // Denied in frames of other sites, where requests may be allowed.
-    return []
   }
 }
 

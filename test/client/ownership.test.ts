@@ -166,6 +166,22 @@ it('a tab without channels learns of a login and a logout by its storage', async
   expect(origin.count('/auth/session')).toBe(0)
 })
 
+it('a tab without channels learns from its storage why the session has ended', async () => {
+  const origin = await startOrigin()
+  const device = openDevice(origin)
+  const platform = { open: undefined, locks: undefined }
+  const [one, two] = [device.open({ platform }), device.open({ platform })]
+  await Promise.all([one.ready, two.ready])
+  await one.login(ALICE)
+  device.tell('storage')
+  await expect.poll(() => two.state).toEqual(one.state)
+  await origin.auth.revokeSubject('alice')
+  await expect(one.refresh()).rejects.toMatchObject(SIGNED_OUT)
+  device.tell('storage')
+  await expect.poll(() => two.state.status).toBe('signed-out')
+  expect(device.signedOut).toEqual(['session_revoked', 'session_revoked'])
+})
+
 it('two pages of one site over one API do not stay at odds', async () => {
   const origin = await startOrigin()
   const device = openDevice(origin)

@@ -1,0 +1,58 @@
+/**
+ * Creates the record of a client: where the server is, as seen from the page, and how tokens reach
+ * the client.
+ */
+import type { ClientContext, TabMessage } from './context.ts'
+import type { AuthClientOptions } from './options.ts'
+import { readPlatform } from './platform.ts'
+import { load } from './session.ts'
+import { takeMessage } from './session-state.ts'
+import { openTabs } from './tabs.ts'
+
+/**
+ * The address outside a page where none is given, so that a client can be created while a server
+ * renders. It never resolves (RFC 6761 section 6.4), and says in the cause what is missing.
+ */
+const MISSING = 'https://baseurl-is-missing.invalid'
+
+/**
+ * Creates it, and starts to read the storage.
+ *
+ * @throws {TypeError} for a `baseUrl` that is neither a URL nor a path, and a timeout that is no
+ *   plausible one
+ */
+export function createContext(options: AuthClientOptions): ClientContext {
+  const { baseUrl = '', basePath = '/auth', timeout = 10, storage } = options
+  if (!(timeout > 0 && timeout <= 600)) throw new TypeError('Expected `timeout` to be seconds, at most 600')
+  const platform = { ...readPlatform(), ...options.platform }
+  const page = platform.location
+  // A path alone has a meaning in a page only.
+  const base = new URL(baseUrl, page ?? (/^[^./]/.test(baseUrl) ? undefined : MISSING))
+  const prefix = base.origin + (baseUrl && base.pathname.replace(/\/$/, ''))
+  const byCookie = (options.delivery ?? (page ? 'cookie' : 'body')) === 'cookie'
+  // Without cookies and storage no other tab has these tokens: no lock and no messages.
+  const shared = byCookie || storage ? platform : { after: platform.after }
+  const key = `tokenwright ${prefix}${basePath}`
+  const client: ClientContext = {
+    ...platform,
+    ...openTabs<TabMessage>(key, shared, (message) => takeMessage(client, message)),
+    options,
+    base,
+    root: baseUrl ? `${prefix}/` : base,
+    authUrl: prefix + basePath,
+    key,
+    byCookie,
+    isOwn: new URL(page ?? MISSING).origin === base.origin,
+    store: () => (byCookie && storage === undefined ? platform.storage() : storage),
+    timeout,
+    deadline: timeout,
+    listeners: new Set(),
+    handler: options.onStepUp,
+    tokens: null,
+    state: { status: 'unknown', expiresAt: null, fresh: false, login: null },
+    closed: 0,
+    waiting: 0,
+  }
+  client.loaded = load(client)
+  return client
+}
