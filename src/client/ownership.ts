@@ -12,7 +12,10 @@ import { askOwner, readOwnCookies } from './transport.ts'
  * Compares the readable cookies with the tokens. The first refresh tells the rest, before anything
  * is sent in another name; the server is asked once for the same cookies.
  */
-export function checkCookies(client: ClientContext, values = readOwnCookies(client)): void {
+export function checkCookies(
+  client: ClientContext,
+  values: readonly string[] = readOwnCookies(client),
+): void {
   const { tokens } = client
   const text = values.join()
   const isKnown = tokens && (!tokens.csrf || values.includes(tokens.csrf))

@@ -62,7 +62,7 @@ export async function lookAgain(client: ClientContext, event: string): Promise<v
 export async function getTokens(
   client: ClientContext,
   min = 0,
-  login = client.known,
+  login: string | null | undefined = client.known,
 ): Promise<Tokens | null> {
   await client.loaded
   if (!readOwnCookies(client)[0]) await client.looking

@@ -26,7 +26,7 @@ export async function takeTokens(
   client: ClientContext,
   path: string,
   response: Body,
-  sentAt = client.now(),
+  sentAt: number = client.now(),
 ): Promise<Body> {
   const { byCookie, tokens } = client
   const { access_token, refresh_token, csrf_token, expires_in } = response as Readonly<Record<string, string>>
