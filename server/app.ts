@@ -15,9 +15,14 @@ import { loadPages, type Page } from './pages.ts'
 import { isPassword, PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from './passwords.ts'
 import type { Users } from './users.ts'
 
+/** Where the routes with short lifetimes are. */
+const DEMO_BASE = '/demo'
+
 /** What the routes use. */
 export interface AppDependencies {
   readonly auth: Auth
+  /** The same with short lifetimes, for the page. Without it the page uses the routes of `auth`. */
+  readonly demo?: Auth | undefined
   readonly users: Users
   /** Checks the state of the server. */
   readonly health: () => Promise<Health>
@@ -28,7 +33,7 @@ export interface AppDependencies {
  *
  * @throws {ConfigurationError} when a page's file is missing
  */
-export function createApp({ auth, users, health }: AppDependencies): Hono {
+export function createApp({ auth, demo, users, health }: AppDependencies): Hono {
   const app = new Hono()
   app.onError(createErrorHandler(auth))
   app.notFound((context) => respondUnrouted(app, context))
@@ -38,21 +43,33 @@ export function createApp({ auth, users, health }: AppDependencies): Hono {
     context.header('Referrer-Policy', 'no-referrer')
   })
 
-  const respondAuth = authRoutes(auth, {
-    verifyCredentials: users.verifyCredentials,
-    delivery: 'body',
-  })
-  const handleAuth = (context: Context) => respondAuth(context.req.raw, { address: addressOf(context) })
-  app.all('/auth/*', handleAuth)
-  app.all('/.well-known/jwks.json', handleAuth)
-
-  addDemo(app, auth, users)
+  addRoutes(app, auth, users)
+  // The same routes with short lifetimes: the tokens are alike, so the sessions are the same.
+  if (demo) {
+    const fast = new Hono()
+    addRoutes(fast, demo, users, DEMO_BASE)
+    app.route(DEMO_BASE, fast)
+  }
   app.get('/healthz', async (context) => {
     const { ok, body } = await health()
     return context.json(body, ok ? 200 : 503, { 'Cache-Control': 'no-store' })
   })
-  for (const [path, page] of loadPages(describeApi())) app.get(path, (context) => sendPage(context, page))
+  for (const [path, page] of loadPages(describeApi(), demo ? DEMO_BASE : ''))
+    app.get(path, (context) => sendPage(context, page))
   return app
+}
+
+/** The routes of the library, and the demo API. */
+function addRoutes(app: Hono, auth: Auth, users: Users, base = ''): void {
+  const respondAuth = authRoutes(auth, {
+    verifyCredentials: users.verifyCredentials,
+    delivery: 'body',
+    basePath: `${base}/auth`,
+  })
+  const handleAuth = (context: Context) => respondAuth(context.req.raw, { address: addressOf(context) })
+  app.all('/auth/*', handleAuth)
+  if (base === '') app.all('/.well-known/jwks.json', handleAuth)
+  addDemo(app, auth, users)
 }
 
 /** The client's address, for the list of sessions. Undefined if the request has no socket. */
@@ -64,6 +81,13 @@ function addressOf({ env }: Context): string | undefined {
 /** The demo API: one route per kind of requirement. */
 function addDemo(app: Hono, auth: Auth, users: Users): void {
   const guard = guards(auth)
+  // A cookie hides the token from scripts. This shows what it says, without what would make it useful.
+  app.get('/token', guard.access(), async (context) => {
+    const found = await auth.findToken(context.req.raw)
+    const [header = '', claims = ''] = found?.token.split('.') ?? []
+    const body = { header, claims, freshness: auth.lifetimes.freshness, now: auth.now() }
+    return context.json(body, 200, { 'Cache-Control': 'no-store' })
+  })
   app.get('/protected', guard.access(), (context) => context.json({ message: 'You have access' }))
   app.get('/sensitive_operation', guard.fresh(), (context) =>
     context.json({ message: 'You have access to this sensitive operation' }),

@@ -53,6 +53,9 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
   const users = createUsers(database, createPasswords(), (cause) => audit.failed('users', cause))
   if (!config.production) await users.addDemoUsers()
   const auth = createServerAuth(config, { secret, store, users, audit })
+  const demo = config.production
+    ? undefined
+    : createServerAuth(shortenLifetimes(config), { secret, store, users, audit })
   const demoUsers = await users.findDemoUsers()
   const health = createHealth({
     auth,
@@ -62,11 +65,11 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     demo: !config.production && demoUsers.length > 0,
   })
   const server = createAdaptorServer({
-    fetch: createApp({ auth, users, health }).fetch,
+    fetch: createApp({ auth, demo, users, health }).fetch,
   }) as Server
   const drain = prepareDrain(server)
   // From here on, a revocation check reads local memory. An earlier request asks the store.
-  await auth.ready()
+  await Promise.all([auth.ready(), demo?.ready()])
   await listen(server, config)
   for (const warning of sessions.warnings) console.error(`Warning: ${warning}`)
   announce(server.address() as AddressInfo, { config, demoUsers, secretOrigin: origin })
@@ -75,11 +78,21 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
   return async () => {
     const outcome = await drain(DRAIN_DEADLINE)
     clearInterval(pruning)
-    await auth.close()
+    await Promise.all([auth.close(), demo?.close()])
     sessions.close()
     // A database that hangs must not keep the process alive.
     await Promise.race([database.destroy(), sleep(CLOSE_DEADLINE)])
     return outcome
+  }
+}
+
+/** The lifetimes of the page: short enough to watch, and never longer than the configured ones. */
+function shortenLifetimes(config: ServerConfig): ServerConfig {
+  return {
+    ...config,
+    accessTtl: Math.min(config.accessTtl, 15),
+    freshnessWindow: Math.min(config.freshnessWindow, 10),
+    overlap: Math.min(config.overlap, 1),
   }
 }
 

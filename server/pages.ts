@@ -59,12 +59,13 @@ SwaggerUIBundle({ url: '/openapi.json', dom_id: '#app', validatorUrl: null })
  * Reads all pages.
  *
  * @param openapi the API's description, served as `/openapi.json`
+ * @param base where the page's routes are: `/demo`, or empty for those of the server itself
  * @returns the pages by path
  * @throws {ConfigurationError} when a file is missing, for example before the first build
  */
-export function loadPages(openapi: object): ReadonlyMap<string, Page> {
+export function loadPages(openapi: object, base = ''): ReadonlyMap<string, Page> {
   return new Map([
-    ['/', toPage('.html', fromDisk(join(ROOT, 'web/page.html')), PAGE_POLICY)],
+    ['/', toPage('.html', fillIn(fromDisk(join(ROOT, 'web/page.html')), base), PAGE_POLICY)],
     ...loadAssets(),
     ...loadClient(),
     ['/docs', toPage('.html', DOCS_PAGE, DOCS_POLICY)],
@@ -72,6 +73,11 @@ export function loadPages(openapi: object): ReadonlyMap<string, Page> {
     ...['swagger-ui-bundle.js', 'swagger-ui.css'].map(loadSwagger),
     ['/openapi.json', toPage('.json', JSON.stringify(openapi))],
   ])
+}
+
+/** Tells the page where its routes are. */
+function fillIn(page: Uint8Array, base: string): string {
+  return new TextDecoder().decode(page).replace('data-base=""', `data-base="${base}"`)
 }
 
 /**
@@ -104,7 +110,7 @@ function loadClient(): [string, Page][] {
  */
 function toScript(path: string): string {
   const code = new TextDecoder().decode(fromDisk(path))
-  return code.replaceAll("from 'tokenwright/client'", "from '../tokenwright/client.js'")
+  return code.replaceAll(/^(import .*) from 'tokenwright\/client'/gm, "$1 from '../tokenwright/client.js'")
 }
 
 function loadSwagger(file: string): [string, Page] {

@@ -148,6 +148,16 @@ export const SESSIONS: Json = {
 
 /** One route for each kind of requirement. */
 export const DEMO: Json = {
+  '/token': {
+    get: operation({
+      id: 'token',
+      tag: 'Demo',
+      summary: 'See the header and the claims of the access token, in base64url, without the signature.',
+      security: SECURITY.read,
+      responses: { 200: jsonResponse('The first two parts of the token', 'ShownToken') },
+      codes: ACCESS,
+    }),
+  },
   '/protected': {
     get: operation({
       id: 'protected',

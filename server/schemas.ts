@@ -89,6 +89,12 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
     ticket: text('For the query parameter `ticket` of a WebSocket URL'),
     expires_in: { type: 'integer', minimum: 1, maximum: 30, description: 'How long it works, in seconds' },
   }),
+  ShownToken: object({
+    header: text('The JOSE header, in base64url'),
+    claims: text('The claims, in base64url'),
+    freshness: seconds('How long a token stays fresh after a login or step-up'),
+    now: { type: 'number', description: 'The time of the server, epoch seconds' },
+  }),
   Message: object({ message: { type: 'string' } }),
   JsonWebKeySet: object({ keys: { type: 'array', items: { type: 'object' } } }),
   SessionList: object({ sessions: { type: 'array', items: { $ref: '#/components/schemas/Session' } } }),

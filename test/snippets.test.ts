@@ -1,8 +1,12 @@
-/** Every snippet of README.md, docs/ and the doc comments of src/ compiles against the built package, under strict. */
+/**
+ * Every snippet of README.md, docs/, the doc comments of src/ and the page of the reference server
+ * compiles against the built package, under strict.
+ */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { SCENES, SETUP, SNIPPETS } from '../server/web/snippets.ts'
 import { type Snippet, snippetsOfPage, snippetsOfSource } from './architecture/snippets.ts'
 import { ROOT, readSources } from './architecture/source.ts'
 
@@ -38,7 +42,7 @@ const SETTINGS = {
 
 const pages = markdownPages().map((path) => snippetsOfPage(path, readFileSync(join(ROOT, path), 'utf8')))
 const examples = readSources('src').flatMap((source) => snippetsOfSource(source.path, source.text))
-const snippets = [...pages.flatMap((page) => page.snippets), ...examples]
+const snippets = [...pages.flatMap((page) => page.snippets), ...examples, ...snippetsOfServer()]
 const complaints = compile([...snippets, ...SELF_TEST.snippets])
 
 describe('the snippets of the documentation', () => {
@@ -81,6 +85,23 @@ describe('the check itself', () => {
     expect(snippetsOfSource('b.ts', plain)).toEqual([{ page: 'b.ts', line: 4, code: '\n\n\nopen()\n' }])
   })
 })
+
+/** What the page of the reference server shows: the setup of each side, and the rest after it. */
+function snippetsOfServer(): Snippet[] {
+  const page = 'server/web/snippets.ts'
+  const yours = `
+    declare function findUser(login: { username: string; password: string }): Promise<{ subject: string } | null>
+    declare function savePassword(user: string, body: unknown): Promise<void>
+    declare function warnUser(user: string, session: string | null): void
+  `
+  const setup = { server: yours + SETUP.server, client: SETUP.client }
+  return [SETUP, ...Object.values(SNIPPETS), ...Object.values(SCENES)].flatMap((snippet) =>
+    (['server', 'client'] as const).map((side) => {
+      const code = snippet === SETUP ? setup[side] : `${setup[side]}\n{\n${snippet[side]}\n}\n`
+      return { page, line: 1, code }
+    }),
+  )
+}
 
 function markdownPages(): string[] {
   const docs = existsSync(join(ROOT, 'docs'))

@@ -1,39 +1,59 @@
 /*
- * The two cards for signing in and for the signed-in user, of which one is shown. The keyboard
- * focus moves along with the change, so that it does not stay on a button that is gone.
+ * The live card at the top: the sign-in form, or who is signed in, with the countdown and the token
+ * itself. Both lie in one place, so that nothing moves when they change. The keyboard focus moves
+ * along, so that it does not stay on a button that is gone.
  */
 
 import type { Actions } from './actions.ts'
 import { adviseOn } from './advice.ts'
-import type { Result } from './api.ts'
+import type { Json, Result } from './api.ts'
+import { HAS_DEMO } from './base.ts'
 import { element, find, replace, write } from './element.ts'
 import type { Session } from './session.ts'
 
 /** Connects #sign-in and #account. */
 export function createAccount(session: Session, actions: Actions): void {
   connectSignIn(actions)
-  find('refresh', HTMLButtonElement).addEventListener('click', () => void actions.refresh())
-  find('expire', HTMLButtonElement).addEventListener('click', () => void actions.expire())
   find('logout', HTMLButtonElement).addEventListener('click', () => void actions.logout())
 
   const signIn = find('sign-in', HTMLElement)
   const account = find('account', HTMLElement)
   const title = find('account-title', HTMLElement)
+  const raw = find('raw', HTMLElement)
   session.watch(() => {
-    const claims = session.tokens?.accessToken?.claims
+    const { isSignedIn, user, token } = session
     const was = !account.hidden
-    const is = session.tokens !== undefined
-    signIn.hidden = is
-    account.hidden = !is
-    if (is) replace(title, 'Signed in as ', element('strong', {}, String(claims?.['sub'] ?? 'someone')))
-    if (is && !was) title.focus({ preventScroll: true })
-    if (was && !is) focusSignIn()
+    const hadFocus = signIn.contains(document.activeElement)
+    signIn.hidden = isSignedIn
+    account.hidden = !isSignedIn
+    replace(title, user ? 'Signed in as ' : 'Signed in', user && element('strong', {}, user))
+    if (token) {
+      const [header, claims] = token.segments
+      write(find('account-pace', HTMLElement), describePace(token.claims))
+      replace(
+        raw,
+        element('span', { class: 'raw-header' }, header),
+        '.',
+        element('span', { class: 'raw-claims' }, claims),
+        '.',
+        element('span', { class: 'raw-signature' }, 'signature'),
+      )
+    }
+    if (isSignedIn && !was && hadFocus) title.focus({ preventScroll: true })
+    if (was && !isSignedIn && account.contains(document.activeElement)) focusSignIn()
   })
+}
+
+function describePace({ exp, iat }: Json): string {
+  const life = Number(exp) - Number(iat)
+  if (!(life < 120)) return ''
+  return `Tokens live for ${life} seconds here, so that you can watch. The usual is 15 minutes.`
 }
 
 /** Moves the focus to the user name. */
 export function focusSignIn(): void {
-  find('username', HTMLInputElement).focus()
+  find('live', HTMLElement).scrollIntoView({ block: 'nearest' })
+  find('username', HTMLInputElement).focus({ preventScroll: true })
 }
 
 function connectSignIn(actions: Actions): void {
@@ -58,12 +78,14 @@ function connectSignIn(actions: Actions): void {
     event.preventDefault()
     void signIn()
   })
+  find('demo-users', HTMLElement).hidden = !HAS_DEMO
+  // The demo users are no secret: one press signs in.
+  if (HAS_DEMO) username.defaultValue = password.defaultValue = 'test'
   for (const button of document.querySelectorAll<HTMLButtonElement>('#demo-users button')) {
     button.addEventListener('click', () => {
       username.value = button.dataset['user'] ?? ''
       password.value = button.dataset['user'] ?? ''
-      write(problem, '')
-      find('sign-in-button', HTMLButtonElement).focus()
+      void signIn()
     })
   }
 }

@@ -42,6 +42,9 @@ const ROWS: Readonly<Record<string, Advice>> = {
     offer: 'step-up',
   },
   credentials_invalid: { text: 'Check both and try again.' },
+  scope_missing: {
+    text: 'You are signed in, but your token does not list the right to do this. Nothing helps but another user.',
+  },
   subject_mismatch: { text: 'This is the password of another user.' },
   store_unavailable: {
     text: 'The server cannot reach its database. You are still signed in.',
@@ -52,7 +55,6 @@ const ROWS: Readonly<Record<string, Advice>> = {
 
 /** The advice for an error. */
 export function adviseOn(result: Result): Advice {
-  if (result.code === 'scope_missing') return { text: describeScope(result) }
   if (result.status === 429) return { text: `Too many attempts. ${whenAgain(result)}` }
   if (result.status === 503)
     return { text: `The server cannot do this right now. ${whenAgain(result)}`, ...ROWS[result.code ?? ''] }
@@ -61,11 +63,6 @@ export function adviseOn(result: Result): Advice {
   if (result.status === 401) return WRONG
   if (result.status >= 500) return { text: 'Something went wrong on the server.', offer: 'retry' }
   return { text: 'The server refused this request.' }
-}
-
-function describeScope(result: Result): string {
-  const scope = result.challenge?.parameters['scope']
-  return `You are signed in, but you may not do this. Your token does not have ${scope ? `the scope ${scope}` : 'a scope that it needs'}.`
 }
 
 function whenAgain(result: Result): string {

@@ -1,17 +1,22 @@
 /*
  * Sends one request and returns its result as plain data. It never throws: a network failure is a
- * result with status 0 and code `unreachable`. Tokens are sent in the Authorization header only,
- * and no cookies are sent. It parses the challenge of RFC 6750 section 3 and RFC 9470 in
+ * result with status 0 and code `unreachable`. `send` sends its token in the Authorization header and
+ * no cookies. It parses the challenge of RFC 6750 section 3 and RFC 9470 in
  * `WWW-Authenticate`.
  */
+
+import { BASE } from './base.ts'
 
 export type Json = Readonly<Record<string, unknown>>
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'DELETE'
+  /** The path, without the base of the page's routes. */
   readonly path: string
   /** Sent as `Authorization: Bearer <token>`. */
   readonly token?: string | undefined
+  /** Sent as `X-CSRF-Token`. */
+  readonly csrf?: string | undefined
   readonly body?: Json | undefined
 }
 
@@ -58,7 +63,7 @@ export interface Observed {
 
 /** Sends one call and waits for its result, at most 15 seconds. */
 export async function send(call: Call): Promise<Result> {
-  const request = new Request(call.path, {
+  const request = new Request(BASE + call.path, {
     method: call.method,
     headers: headersOf(call),
     body: call.body ? JSON.stringify(call.body) : null,

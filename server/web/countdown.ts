@@ -1,12 +1,12 @@
 /*
  * The countdown of an access token: how long it is valid and how long it is fresh. `readClock` is
- * pure. `createClock` draws a dial with two arcs and two lines of text. A screen reader announces
- * only the changes of state, not each second.
+ * pure. `createClock` draws two bars. A screen reader announces only the changes of state, not each
+ * second.
  */
 
 import type { Json } from './api.ts'
-import { drawing, element, find, replace, write } from './element.ts'
-import type { Session, Settings } from './session.ts'
+import { find, findIn, write } from './element.ts'
+import type { Session } from './session.ts'
 
 /** A span of time in seconds. `left` is 0 when it is over. */
 export interface Span {
@@ -20,87 +20,72 @@ export interface Clock {
   readonly freshness: Span
 }
 
-const WORDS = { fresh: 'Fresh', stale: 'Not fresh', expired: 'Expired' } as const
 const ANNOUNCEMENTS = {
   fresh: '',
   stale: 'The access token is no longer fresh.',
-  expired: 'The access token has expired. Press Refresh to get a new one.',
+  expired: 'The access token has expired. The next request gets a new one.',
 } as const
 
-/** Reads both countdowns from the claims. */
-export function readClock(claims: Json, settings: Settings, now: number): Clock {
+/** Reads both countdowns from the claims. @param window how long a token stays fresh, in seconds */
+export function readClock(claims: Json, window: number, now: number): Clock {
   const exp = numberOf(claims['exp']) ?? now
   const iat = numberOf(claims['iat']) ?? now
   const expiry = { left: Math.max(0, exp - now), total: Math.max(1, exp - iat) }
-  const until = freshUntil(claims, settings.freshness)
+  const until = freshUntil(claims, window)
   const freshness = {
     left: until === undefined ? 0 : Math.max(0, Math.min(until, exp) - now),
-    total: settings.freshness,
+    total: window,
   }
   const state = expiry.left <= 0 ? 'expired' : freshness.left > 0 ? 'fresh' : 'stale'
   return { state, expiry, freshness }
 }
 
-/** Formats seconds as `9:05` or `1:02:03`, and from two days on as days. */
+/** Formats seconds as `17 s`, from two minutes on as `9 min`, and from two hours on as `5 h`. */
 export function toClockTime(seconds: number): string {
   const whole = Math.ceil(seconds)
   if (whole >= 2 * 86_400) return `${Math.floor(whole / 86_400)} days`
-  const hours = Math.floor(whole / 3600)
-  const minutes = Math.floor((whole % 3600) / 60)
-  const tail = String(whole % 60).padStart(2, '0')
-  return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${tail}` : `${minutes}:${tail}`
+  if (whole >= 2 * 3600) return `${Math.floor(whole / 3600)} h`
+  return whole >= 120 ? `${Math.floor(whole / 60)} min` : `${whole} s`
 }
 
 /** Draws the countdown into #clock and updates it while the page is open. */
 export function createClock(session: Session): void {
   const root = find('clock', HTMLElement)
   const announce = find('announce', HTMLElement)
-  const dial = createDial()
-  const valid = createLine('Valid', 'line-valid')
-  const fresh = createLine('Fresh', 'line-fresh')
-  replace(root, dial.root, element('div', { class: 'lines' }, valid.root, fresh.root))
+  const valid = findLine(root, '.line-valid')
+  const fresh = findLine(root, '.line-fresh')
 
   let announced: Clock['state'] = 'fresh'
   const tick = () => {
-    const claims = session.tokens?.accessToken?.claims
-    if (!claims) return
-    const clock = readClock(claims, session.settings, session.now())
+    if (!session.token) return
+    const { claims, freshness } = session.token
+    const clock = readClock(claims, freshness, session.now())
     root.dataset['state'] = clock.state
-    root.dataset['soon'] = String(clock.expiry.left < 60)
-    dial.show(clock)
-    valid.show(clock.expiry.left > 0 ? `for ${toClockTime(clock.expiry.left)}` : 'expired', clock.expiry)
+    valid.show(
+      clock.expiry.left > 0 ? `in ${toClockTime(clock.expiry.left)}` : 'it has expired',
+      clock.expiry,
+    )
     fresh.show(freshText(clock, claims), clock.freshness)
     if (announced !== clock.state) write(announce, ANNOUNCEMENTS[clock.state])
     announced = clock.state
   }
   session.watch(tick)
-  setInterval(tick, 250)
+  setInterval(tick, 200)
 }
 
-function createDial() {
-  const valid = arc('arc-valid', 42)
-  const fresh = arc('arc-fresh', 33)
-  const word = element('span', { class: 'dial-word' })
-  const picture = drawing('svg', { viewBox: '0 0 100 100', 'aria-hidden': true, focusable: 'false' })
-  picture.append(track(42), track(33), valid, fresh)
-  return {
-    root: element('div', { class: 'dial' }, picture, word),
-    show(clock: Clock) {
-      write(word, WORDS[clock.state])
-      valid.setAttribute('stroke-dashoffset', offsetOf(clock.expiry))
-      fresh.setAttribute('stroke-dashoffset', offsetOf(clock.freshness))
-    },
-  }
+/** A label, a time, and a bar for how much of it is left. */
+export interface Line {
+  show(words: string, span: Span): void
 }
 
-function createLine(label: string, kind: string) {
-  const text = element('span', { class: 'line-time' })
-  const bar = element('span', { class: 'bar' })
+/** Finds a line. */
+export function findLine(root: ParentNode, selector: string): Line {
+  const line = findIn(root, selector)
+  const [text, bar] = [findIn(line, '.line-time'), findIn(line, '.bar')]
   return {
-    root: element('p', { class: `line ${kind}`, role: 'timer' }, element('span', {}, label), ' ', text, bar),
-    show(words: string, span: Span) {
+    show(words, span) {
       write(text, words)
-      bar.style.setProperty('--part', partOf(span).toFixed(3))
+      bar.style.setProperty('--part', Math.min(1, span.left / span.total).toFixed(3))
     },
   }
 }
@@ -111,34 +96,8 @@ function freshText(clock: Clock, claims: Json): string {
 }
 
 function freshUntil(claims: Json, window: number): number | undefined {
-  const fresh = claims['fresh']
-  if (typeof fresh === 'number') return fresh
   const since = numberOf(claims['auth_time']) ?? numberOf(claims['iat'])
-  return fresh === true && since !== undefined ? since + window : undefined
-}
-
-function track(radius: number): SVGCircleElement {
-  return drawing('circle', { class: 'track', cx: 50, cy: 50, r: radius })
-}
-
-function arc(kind: string, radius: number): SVGCircleElement {
-  const turned = 'rotate(-90 50 50)'
-  return drawing('circle', {
-    class: `arc ${kind}`,
-    cx: 50,
-    cy: 50,
-    r: radius,
-    pathLength: 100,
-    transform: turned,
-  })
-}
-
-function offsetOf(span: Span): string {
-  return (100 - 100 * partOf(span)).toFixed(2)
-}
-
-function partOf(span: Span): number {
-  return Math.min(1, span.left / span.total)
+  return claims['fresh'] === true && since !== undefined ? since + window : undefined
 }
 
 function numberOf(value: unknown): number | undefined {

@@ -51,13 +51,13 @@ export function createStepUpDialog(session: Session): ActionsView['askPassword']
 
   return (call, refused, check) =>
     new Promise((resolve) => {
-      const user = String(session.tokens?.accessToken?.claims['sub'] ?? '')
+      const { user } = session
       replace(
         find('step-up-reason', HTMLElement),
-        element('code', { class: 'route' }, `${call.method} ${call.path}`),
+        element('code', {}, `${call.method} ${call.path}`),
         ` was refused: ${refused.message}. Enter the password${user ? ' of ' : ''}`,
         user && element('strong', {}, user),
-        '. Then the page repeats the call.',
+        '. Then the client repeats the request.',
       )
       find('step-up-user', HTMLInputElement).value = user
       write(problem, '')

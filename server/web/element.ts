@@ -7,8 +7,6 @@
 export type Child = Node | string | false | null | undefined
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>
 
-const SVG = 'http://www.w3.org/2000/svg'
-
 /** Creates an HTML element. `true` sets an empty attribute; `false` and `undefined` set none. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -18,20 +16,18 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return fill(document.createElement(tag), attributes, children)
 }
 
-/** Creates an SVG element, by the same rules as `element`. */
-export function drawing<K extends keyof SVGElementTagNameMap>(
-  tag: K,
-  attributes: Attributes = {},
-  ...children: readonly Child[]
-): SVGElementTagNameMap[K] {
-  return fill(document.createElementNS(SVG, tag), attributes, children)
-}
-
 /** Finds the element of page.html with this ID and class. Throws without one. */
 export function find<E extends Element>(id: string, kind: new () => E): E {
   const found = document.getElementById(id)
   if (found instanceof kind) return found
   throw new Error(`page.html has no ${kind.name} with the id '${id}'`)
+}
+
+/** Finds the first element inside `root` that a selector describes. Throws without one. */
+export function findIn(root: ParentNode, selector: string): HTMLElement {
+  const found = root.querySelector(selector)
+  if (found instanceof HTMLElement) return found
+  throw new Error(`page.html has no ${selector} in its place`)
 }
 
 /** Replaces the children of `parent`. */

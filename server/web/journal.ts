@@ -1,14 +1,15 @@
 /*
  * The exchange log: each request and its response, the newest first. It is the only part of the
- * page that shows the protocol: statuses, headers and JSON. Of a request body it shows the names of
+ * page that shows the protocol: statuses, headers and JSON, in details that a visitor opens. Of a request body it shows the names of
  * the fields and no values. It shortens each token in a response to its first and last six
  * characters.
  */
 
 import type { Exchange } from './actions.ts'
 import type { Call, Challenge, Json } from './api.ts'
+import { BASE } from './base.ts'
 import { element, find } from './element.ts'
-import { createBadge } from './result-box.ts'
+import { createStatus } from './status.ts'
 import { shorten } from './token.ts'
 
 const KEPT = 100
@@ -66,8 +67,8 @@ function createEntry({ call, result, note }: Exchange, at: Date): HTMLElement {
     element(
       'p',
       { class: 'entry-line' },
-      element('code', { class: 'route' }, element('span', { class: 'method' }, call.method), ` ${call.path}`),
-      createBadge(result.status, result.status === 0 ? 'no response' : String(result.status)),
+      element('code', {}, `${call.method} ${BASE}${call.path}`),
+      createStatus(result.status),
     ),
     element(
       'details',
@@ -76,12 +77,12 @@ function createEntry({ call, result, note }: Exchange, at: Date): HTMLElement {
         'summary',
         { title: 'What was sent and received' },
         element('time', { datetime: at.toISOString() }, time),
+        element('span', {}, `${Math.max(1, Math.round(result.took * 1000))} ms`),
         note && element('span', { class: 'note' }, note),
       ),
       element('pre', {}, [...describeCall(call), '', ...describeBody(result.status, result.body)].join('\n')),
-      element('p', { class: 'took' }, `${Math.max(1, Math.round(result.took * 1000))} ms`),
+      result.challenge && createChallenge(result.challenge),
     ),
-    result.challenge && createChallenge(result.challenge),
   )
 }
 
@@ -102,7 +103,9 @@ function createChallenge({ scheme, parameters }: Challenge): HTMLElement {
 function describeCall(call: Call): readonly string[] {
   const fields = Object.keys(call.body ?? {}).filter((name) => name !== 'delivery')
   return [
-    `> ${call.method} ${call.path}`,
+    `> ${call.method} ${BASE}${call.path}`,
+    ...(call.token === undefined ? ['> Cookie: what the browser keeps for this server'] : []),
+    ...(call.csrf ? [`> X-CSRF-Token: ${shorten(call.csrf)}`] : []),
     ...(call.token ? [`> Authorization: Bearer ${shorten(call.token)}`] : []),
     ...(fields.length > 0 ? [`> Body: ${fields.join(', ')} (not shown)`] : []),
   ]

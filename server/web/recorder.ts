@@ -1,18 +1,18 @@
 /*
- * Records what the library's client sends and receives, for the exchange log, the journey and the
- * panels. Stores received tokens in the session, which shows them. It changes no request and
- * decides nothing.
+ * Records what a client of the library sends and receives, for the exchange log, the steps and the
+ * panels. It changes no request and decides nothing.
  */
 
 import { AuthClientError } from 'tokenwright/client'
 import { type Call, type Exchange, type Json, observe, type Result } from './api.ts'
-import type { Session } from './session.ts'
+import { withoutBase } from './base.ts'
 
 /** The target of a call. */
 type Target = Pick<Call, 'path'>
 
-/** The routes that the client calls without being asked. */
+/** The routes that the page calls without being asked. */
 export const REFRESH_PATH = '/auth/refresh'
+export const TOKEN_PATH = '/token'
 const SESSION_PATH = '/auth/session'
 
 /** The results of one action, by path. */
@@ -25,8 +25,6 @@ export interface Recorder {
   resultOf(target: Target, work: Promise<unknown>): Promise<Result>
   /** Starts a new action: forgets the results of the one before. */
   start(target: Target): void
-  /** Stores the tokens that the client has received. */
-  storeTokens(): void
   /** Calls `listener` after every exchange. */
   listen(listener: (exchange: Exchange) => void): void
   /** Reports an exchange to the listeners. */
@@ -34,14 +32,14 @@ export interface Recorder {
 }
 
 /** Creates the recorder. */
-export function createRecorder(session: Session): Recorder {
+export function createRecorder(): Recorder {
   const listeners: ((exchange: Exchange) => void)[] = []
   let results = new Map<string, Result>()
-  let received: Json | undefined
   let started: Target | undefined
 
   /** Why the client sends this, if no user asked for it. */
   const toNote = ({ path }: Call): string | undefined => {
+    if (path === TOKEN_PATH) return 'so that this page can show the token'
     if (results.has(path) && path === started?.path) return 'repeated automatically'
     const isAutomatic = path === SESSION_PATH || (path === REFRESH_PATH && started?.path !== path)
     return isAutomatic ? 'sent automatically' : undefined
@@ -53,11 +51,6 @@ export function createRecorder(session: Session): Recorder {
     const result = error === undefined ? results.get(path) : undefined
     return result ?? toResult(error, results.get(path) ?? results.get(REFRESH_PATH))
   }
-  const storeTokens = (): void => {
-    const body = received
-    received = undefined
-    if (body !== undefined) session.keep(body)
-  }
   return {
     async fetch(input, init) {
       const request = new Request(input, init)
@@ -65,7 +58,6 @@ export function createRecorder(session: Session): Recorder {
       const note = toNote(call)
       const { result, response, cause } = await observe(request)
       results.set(call.path, result)
-      if (result.ok && typeof result.body['access_token'] === 'string') received = result.body
       report({ call, result, note })
       if (response === undefined) throw cause
       return response
@@ -77,15 +69,12 @@ export function createRecorder(session: Session): Recorder {
         return lastResult(target)
       } catch (error) {
         return lastResult(target, error)
-      } finally {
-        storeTokens()
       }
     },
     start(target) {
       results = new Map()
       started = target
     },
-    storeTokens,
     listen: (listener) => void listeners.push(listener),
     report,
   }
@@ -114,12 +103,11 @@ function isCancelled(error: unknown): boolean {
 
 /** A request of the client as the exchange log shows it. */
 async function toCall(request: Request): Promise<Call> {
-  const token = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1]
   const text = await request.clone().text()
   return {
     method: request.method as Call['method'],
-    path: new URL(request.url).pathname,
-    token,
+    path: withoutBase(new URL(request.url).pathname),
+    csrf: request.headers.get('x-csrf-token') ?? undefined,
     body: text === '' ? undefined : (JSON.parse(text) as Json),
   }
 }

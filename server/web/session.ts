@@ -1,71 +1,69 @@
 /*
- * Keeps the tokens of this page in a variable: no storage, no cookie, nothing that survives a
- * reload. Panels watch it. It also keeps the difference between the clocks of this computer and of
- * the server, so that the countdowns are right even if this computer's clock is wrong.
+ * What the page knows of its session. The tokens are in cookies that no script can read: this is
+ * what `GET /token` says of the access token. Panels watch it. It also keeps the difference between
+ * the clocks of this computer and of the server, so that the countdowns are right even if this
+ * computer's clock is wrong.
  */
 
 import type { Json } from './api.ts'
 import { type DecodedToken, decodeUnverified } from './token.ts'
 
-export interface Tokens {
-  readonly access: string
-  readonly refresh: string
-  readonly accessToken: DecodedToken | undefined
-  readonly refreshToken: DecodedToken | undefined
-}
-
-/** The server's settings from `GET /healthz`, in seconds. */
-export interface Settings {
-  readonly access: number
+/** The access token as the server reads it. */
+export interface ShownToken extends DecodedToken {
+  /** How long a token stays fresh, in seconds. */
   readonly freshness: number
-  /** How long the previous refresh token still works. */
-  readonly overlap: number
 }
 
 export interface Session {
-  readonly tokens: Tokens | undefined
-  readonly previous: Tokens | undefined
-  settings: Settings
-  /** Stores the tokens of a response body. False if it has none. */
-  keep(body: Json): boolean
-  clear(): void
+  readonly isSignedIn: boolean
+  /** The name of the user; empty as long as it is unknown. */
+  readonly user: string
+  readonly token: ShownToken | undefined
+  /** The token before it, of the same session. */
+  readonly previous: ShownToken | undefined
+  /** Shows the token of a response of `GET /token`. */
+  show(body: Json): void
+  /** Shows that nobody is signed in. */
+  leave(): void
   /** Calls `listener` now and after each change. */
   watch(listener: () => void): void
   /** The server's time in epoch seconds, with fractions. */
   now(): number
 }
 
-/** Creates the empty session with which the page starts. */
+/** Creates the session with which the page starts: nobody is signed in. */
 export function createSession(): Session {
   const listeners: (() => void)[] = []
-  let tokens: Tokens | undefined
-  let previous: Tokens | undefined
+  let token: ShownToken | undefined
+  let previous: ShownToken | undefined
+  let isSignedIn = false
   let ahead = 0
 
-  const change = (next: Tokens | undefined) => {
-    previous = next && tokens
-    tokens = next
+  const change = (is: boolean, next: ShownToken | undefined): void => {
+    isSignedIn = is
+    previous = next?.claims['sid'] === token?.claims['sid'] ? token : undefined
+    token = next
     for (const listener of listeners) listener()
   }
   return {
-    settings: { access: 900, freshness: 900, overlap: 30 },
-    get tokens() {
-      return tokens
+    get isSignedIn() {
+      return isSignedIn
+    },
+    get user() {
+      return String(token?.claims['sub'] ?? '')
+    },
+    get token() {
+      return token
     },
     get previous() {
       return previous
     },
-    keep(body) {
-      const access = body['access_token']
-      if (typeof access !== 'string') return false
-      const refresh =
-        typeof body['refresh_token'] === 'string' ? body['refresh_token'] : (tokens?.refresh ?? '')
-      const accessToken = decodeUnverified(access)
-      ahead = measureAhead(accessToken?.claims['iat'])
-      change({ access, refresh, accessToken, refreshToken: decodeUnverified(refresh) })
-      return true
+    show({ header, claims, freshness, now }) {
+      const decoded = decodeUnverified(String(header), String(claims))
+      ahead = measureAhead(now)
+      change(true, decoded && { ...decoded, freshness: Number(freshness) })
     },
-    clear: () => change(undefined),
+    leave: () => change(false, undefined),
     watch(listener) {
       listeners.push(listener)
       listener()
@@ -74,16 +72,8 @@ export function createSession(): Session {
   }
 }
 
-/** Whether the tokens belong to a session that the server keeps and can end. */
-export function hasSession(session: Session): boolean {
-  return typeof session.tokens?.accessToken?.claims['sid'] === 'string'
-}
-
-/**
- * How many seconds this clock is ahead, measured by a token that was just issued. Less than 2 s is
- * latency and rounding.
- */
-function measureAhead(issuedAt: unknown): number {
-  const ahead = typeof issuedAt === 'number' ? Date.now() / 1000 - issuedAt : 0
+/** How many seconds this clock is ahead. Less than 2 s is latency and rounding. */
+function measureAhead(now: unknown): number {
+  const ahead = typeof now === 'number' ? Date.now() / 1000 - now : 0
   return Math.abs(ahead) < 2 ? 0 : ahead
 }

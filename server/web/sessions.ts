@@ -7,18 +7,21 @@ import type { Actions, Exchange } from './actions.ts'
 import type { Json } from './api.ts'
 import { nameDevice } from './device.ts'
 import { element, find, replace } from './element.ts'
-import { hasSession, type Session } from './session.ts'
+import type { Session } from './session.ts'
 
 const PATH = '/auth/sessions'
 
-/** Connects #sessions, which is hidden if the server keeps no sessions. */
+/** Connects #sessions. */
 export function createSessions(session: Session, actions: Actions): void {
-  const card = find('sessions', HTMLElement)
   const list = find('sessions-list', HTMLElement)
   const others = find('sessions-others', HTMLButtonElement)
 
   const show = (rows: readonly Json[]): void => {
-    replace(list, ...rows.map((row) => createRow(row, session, () => void end(row))))
+    const empty = element('li', { class: 'hint' }, 'Sign in to see your devices.')
+    replace(
+      list,
+      ...(rows.length > 0 ? rows.map((row) => createRow(row, session, () => void end(row))) : [empty]),
+    )
     others.hidden = rows.length < 2
   }
   const load = async (): Promise<void> => {
@@ -29,12 +32,9 @@ export function createSessions(session: Session, actions: Actions): void {
   const end = async (row: Json): Promise<void> => {
     const own = row['current'] === true
     const success = own ? 'This session has ended.' : 'That device is signed out. Its tokens no longer work.'
-    const result = await actions.perform({
-      method: 'DELETE',
-      path: `${PATH}/${String(row['id'])}`,
-      success,
-    })
-    if (result?.ok && own) session.clear()
+    await actions.perform({ method: 'DELETE', path: `${PATH}/${String(row['id'])}`, success })
+    // The client does not know yet: a request of its own tells it.
+    if (own) await load()
   }
   others.addEventListener('click', () => {
     const success = 'All other devices are signed out. Their tokens no longer work.'
@@ -42,13 +42,15 @@ export function createSessions(session: Session, actions: Actions): void {
   })
   find('sessions-reload', HTMLButtonElement).addEventListener('click', () => void load())
 
+  let user = ''
   session.watch(() => {
-    card.hidden = !hasSession(session)
-    if (!card.hidden && session.previous === undefined) void load()
+    if (!session.isSignedIn) show([])
+    if (session.user !== user && session.user !== '') void load()
+    user = session.user
   })
   actions.listen(({ call, result }: Exchange) => {
     const changes = call.method !== 'GET' && (call.path.startsWith(PATH) || call.path === '/change-password')
-    if (result.ok && (changes || call.path === '/auth/refresh')) void load()
+    if (result.ok && session.isSignedIn && changes) void load()
   })
 }
 
@@ -58,8 +60,8 @@ function createRow(row: Json, session: Session, end: () => void): HTMLElement {
   const device = nameDevice(row['user_agent'])
   const button = element(
     'button',
-    { type: 'button', class: 'button small', 'aria-label': `End the session on ${device}` },
-    'End',
+    { type: 'button', class: 'button small', 'aria-label': `Sign out ${device}` },
+    'Sign out',
   )
   button.addEventListener('click', end)
   const seen = `used ${ago(row['last_used_at'], session)}, signed in ${ago(row['created_at'], session)}`
@@ -70,7 +72,7 @@ function createRow(row: Json, session: Session, end: () => void): HTMLElement {
       'div',
       { class: 'device-text' },
       element('strong', {}, device),
-      current && element('span', { class: 'asks asks-fresh' }, 'this one'),
+      current && element('span', { class: 'badge', 'data-tone': 'good' }, 'this device'),
       element('span', { class: 'device-seen' }, seen),
     ),
     button,

@@ -57,9 +57,9 @@ describe('the pages', () => {
     const scripts = [...pages.keys()].filter((path) => /^\/assets\/.*\.js$/.test(path))
     expect(scripts.length).toBeGreaterThan(0)
     for (const script of scripts) {
-      const imports = [...text(script).matchAll(/(?:from|import)\s*\(?'([^']+)'/g)].map(
-        (match) => match[1] ?? '',
-      )
+      // Statements only: the page shows code, whose lines are indented.
+      const statement = /^(?:import|export)\b[^;=]*?from '([^']+)'|\bimport\s*\(?'([^']+)'/gm
+      const imports = [...text(script).matchAll(statement)].map((match) => match[1] ?? match[2] ?? '')
       for (const name of imports) {
         expect(name).toMatch(/^\.\.?\//)
         expect([...pages.keys()]).toContain(new URL(name, `http://x${script}`).pathname)
