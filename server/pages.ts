@@ -6,11 +6,12 @@
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, extname, join } from 'node:path'
 import { ConfigurationError } from 'tokenwright'
+import { writeApiPage } from './api-page.ts'
 import { reasonOf } from './reason.ts'
 import { CLIENT, ROOT } from './root.ts'
+import type { Json } from './schemas.ts'
 
 /** A response that is ready to send. */
 export interface Page {
@@ -28,32 +29,10 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
-/** The web page's policy: only our own files, no inline script or style, no markup from strings. */
+/** The pages' policy: only our own files, no inline script or style, no markup from strings. */
 export const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
   "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
-
-/** Swagger UI writes inline styles and its own markup. The rest stays as strict. */
-export const DOCS_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-  "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-
-const DOCS_PAGE = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Tokenwright API</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-<div id="app"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</html>
-`
-
-const DOCS_SCRIPT = `// With validatorUrl: null, the page sends our document to no other host.
-SwaggerUIBundle({ url: '/openapi.json', dom_id: '#app', validatorUrl: null })
-`
 
 /**
  * Reads all pages.
@@ -63,14 +42,12 @@ SwaggerUIBundle({ url: '/openapi.json', dom_id: '#app', validatorUrl: null })
  * @returns the pages by path
  * @throws {ConfigurationError} when a file is missing, for example before the first build
  */
-export function loadPages(openapi: object, base = ''): ReadonlyMap<string, Page> {
+export function loadPages(openapi: Json, base = ''): ReadonlyMap<string, Page> {
   return new Map([
     ['/', toPage('.html', fillIn(fromDisk(join(ROOT, 'web/page.html')), base), PAGE_POLICY)],
     ...loadAssets(),
     ...loadClient(),
-    ['/docs', toPage('.html', DOCS_PAGE, DOCS_POLICY)],
-    ['/docs/start.js', toPage('.js', DOCS_SCRIPT)],
-    ...['swagger-ui-bundle.js', 'swagger-ui.css'].map(loadSwagger),
+    ['/docs', toPage('.html', writeApiPage(openapi), PAGE_POLICY)],
     ['/openapi.json', toPage('.json', JSON.stringify(openapi))],
   ])
 }
@@ -111,11 +88,6 @@ function loadClient(): [string, Page][] {
 function toScript(path: string): string {
   const code = new TextDecoder().decode(fromDisk(path))
   return code.replaceAll(/^(import .*) from 'tokenwright\/client'/gm, "$1 from '../tokenwright/client.js'")
-}
-
-function loadSwagger(file: string): [string, Page] {
-  const path = createRequire(import.meta.url).resolve(`swagger-ui-dist/${file}`)
-  return [`/docs/${file}`, toPage(extname(file), fromDisk(path))]
 }
 
 function fromDisk(path: string): Uint8Array<ArrayBuffer> {

@@ -1,7 +1,8 @@
 /**
  * A real browser for the tests of the pages. Without Chromium, they are skipped with a message.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 
@@ -19,6 +20,8 @@ const ARGS = [
   '--disable-background-networking',
   '--disable-component-update',
 ]
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** An open page. */
 export interface OpenPage {
@@ -77,3 +80,15 @@ const OBSERVE_SHIFTS = `
     for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value
   }).observe({ type: 'layout-shift', buffered: true })
 `
+
+/** What axe objects to, as `rule: element`. */
+export async function findViolations(page: Page): Promise<string[]> {
+  await page.evaluate(AXE)
+  return page.evaluate<string[]>(`axe.run().then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ': ' + target.join(' '))))`)
+}
+
+/** By how many pixels the page is wider than its place. */
+export function overflowOf(page: Page): Promise<number> {
+  return page.evaluate<number>('document.documentElement.scrollWidth - document.body.clientWidth')
+}

@@ -2,14 +2,11 @@
  * How the page looks and reads in a real browser: nothing moves by itself, nothing is wider than
  * the screen, and axe finds nothing in any state, in light and in dark.
  */
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
-import { CHROMIUM, shiftOf, signIn, useBrowser } from './browser.ts'
+import { CHROMIUM, findViolations, overflowOf, shiftOf, signIn, useBrowser } from './browser.ts'
 import { startServer } from './process.ts'
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 /** The sum of all layout shifts; 0.1 counts as good in general. */
 const SHIFT = 0.02
 const SIZES = [
@@ -19,18 +16,6 @@ const SIZES = [
 ] as const
 /** So that a test can watch a token end. */
 const SHORT = { TOKENWRIGHT_ACCESS: '6s', TOKENWRIGHT_FRESHNESS: '5s' }
-
-/** What axe objects to, as `rule: element`. */
-async function findViolations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE)
-  return page.evaluate<string[]>(`axe.run().then(({ violations }) =>
-    violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ': ' + target.join(' '))))`)
-}
-
-/** By how many pixels the page is wider than its place. */
-function overflowOf(page: Page): Promise<number> {
-  return page.evaluate<number>('document.documentElement.scrollWidth - document.body.clientWidth')
-}
 
 /** The texts of the steps that are wider than their place, and where the steps are. */
 interface Steps {
