@@ -264,7 +264,7 @@ async function checkLocking(attacker: Attacker): Promise<void> {
     onStatement: (sql, when) =>
       void (when === 'before' && texts.push(sql.replace(/\/\*.*?\*\//g, '').trim())),
   })
-  const call = { overlap: 30, idle: 60, rotation: true, logTtl: 60, now: null, notAfter: null }
+  const call = { overlap: 30, idle: 60, rotation: true, logTtl: 60, now: null, notAfter: null, seen: null }
   texts.length = 0
   await traced.store.rotate({ ...call, sid: traceable.sid, gen: 0 })
   await traced.close()

@@ -127,6 +127,8 @@ async function startLanes(store: Store): Promise<(lane: number) => Promise<unkno
     data: {},
     brief: false,
     idleFor: null,
+    metadata: {},
+    label: null,
   }
   const lanes = await Promise.all(
     Array.from({ length: LANES }, async () => {
@@ -138,7 +140,15 @@ async function startLanes(store: Store): Promise<(lane: number) => Promise<unkno
   return async (index) => {
     const lane = lanes[index]
     if (lane === undefined) return
-    const rules = { overlap: 0, idle: 86_400, rotation: true, logTtl: 900, now: null, notAfter: null }
+    const rules = {
+      overlap: 0,
+      idle: 86_400,
+      rotation: true,
+      logTtl: 900,
+      now: null,
+      notAfter: null,
+      seen: null,
+    }
     const { word } = await store.rotate({ ...rules, sid: lane.sid, gen: lane.gen++ } satisfies RotateCall)
     if (word !== 'rotated') throw new Error(`expected a refresh to be rotated, got ${word}`)
   }

@@ -82,8 +82,9 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
       csrf_token: text('The value for the `X-CSRF-Token` header, if the token is in a cookie'),
       expires_in: seconds('Rest of the life of the access token, if the request has one'),
       fresh: { type: 'boolean', description: 'Whether the access token is fresh, if there is one' },
+      session: { $ref: '#/components/schemas/Session' },
     },
-    ['session_id', 'csrf_token', 'expires_in', 'fresh'],
+    ['session_id', 'csrf_token', 'expires_in', 'fresh', 'session'],
   ),
   Ticket: object({
     ticket: text('For the query parameter `ticket` of a WebSocket URL'),
@@ -101,12 +102,15 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
   Session: object({
     id: text('The ID of the session'),
     current: { type: 'boolean', description: 'Whether the token of the request belongs to this session' },
+    label: orNull(text('What the user calls it')),
     created_at: moment('When the user signed in'),
     last_used_at: moment('The last login, step-up, or refresh that issued a new refresh token'),
     expires_at: moment('When it ends if it is not used before'),
     auth_time: orNull(moment('When the password was last checked')),
     ip: orNull(text('The IP address at sign-in')),
     user_agent: orNull(text('The user agent at sign-in')),
+    last_ip: orNull(text('The IP address of the first refresh of the hour in which it was last used')),
+    last_user_agent: orNull(text('The user agent of that refresh')),
   }),
   Health: object({
     status: { type: 'string', enum: ['ok', 'unavailable'] },

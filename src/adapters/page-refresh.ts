@@ -96,7 +96,8 @@ export function createPageRefresh<C, U>(
     if (exp - auth.now() > seconds) return []
     const found = await requests.authenticate(request, required)
     if (found === null) return []
-    const pair = await sessions.refresh(found.payload)
+    const agent = [request.header('user-agent')].flat()[0]
+    const pair = await sessions.refresh(found.payload, { userAgent: agent })
     // Only a new refresh token replaces the browser's: a response that repeats it may be late.
     return toCookies(pair.isRefreshKept ? { access: pair.access } : pair)
   }

@@ -131,14 +131,15 @@ function connect<C, U>(settings: Settings<C, U>) {
   const backend = connectBackend(settings, issuer)
   const hasStore = backend !== null
   const revocation = createRevocationCheck(backend, settings)
-  const sessionApi = createSessionApi(backend, issuer, leeway, settings)
+  const toLines = toCookieLines(settings)
+  const checkSize = createSizeCheck(settings)
+  const sessionApi = createSessionApi({ backend, issuer, leeway, origin: settings, checkSize })
 
   const verifySettings = toVerifySettings(settings, hasStore)
   const verifier = new Verifier(verifySettings)
   const tickets = hasStore ? new Tickets(verifySettings) : null
   const issues = ring.signer !== null
   const prepare = createPrepareRequirement(http, { freshness, realm, revocable: hasStore, issues })
-  const toLines = toCookieLines(settings)
   const pipeline = new Pipeline<C>({
     verifier,
     header: settings.http.sources.header,
@@ -261,6 +262,14 @@ function createCookieApi<C, U>(
 function toCookieLines<C, U>({ http, clock }: Settings<C, U>) {
   return (tokens: { readonly access?: CookieToken; readonly refresh?: CookieToken }) =>
     setCookies(tokens, http.cookies, Math.floor(clock()))
+}
+
+/** Refuses a token that its cookie could not hold, where it may have one. */
+function createSizeCheck<C, U>(settings: Settings<C, U>): (token: IssuedToken) => void {
+  const toLines = toCookieLines(settings)
+  return (token) => {
+    if (settings.http.sources.locations.has('cookie')) toLines({ access: toCookieToken(token) })
+  }
 }
 
 function toCookieToken({ text, claims }: IssuedToken): CookieToken {

@@ -7,6 +7,7 @@ import { expected } from '../internal/configuration-error.ts'
 import type { Duration } from '../internal/duration.ts'
 import { emit } from '../internal/listeners.ts'
 import { keysOf } from '../internal/read-options.ts'
+import type { SessionRow } from '../session/session-row.ts'
 import type { IssuedPair, IssuedToken } from '../token/issued-token.ts'
 import { checkTokenClaims, prepareSignToken, type SignToken, type TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -46,6 +47,9 @@ export interface PairOptions<I> extends Omit<IssueOptions<I>, 'expiresIn' | 'exp
 
 /** What a token grants. */
 export type Grants = Pick<PairOptions<unknown>, 'scopes' | 'data'>
+
+/** The session that is to grant more or less. */
+export type GrantingSession = Pick<SessionRow, 'sub' | 'sid' | 'authTime' | 'amr' | 'acr'>
 
 /** The claims of both tokens of a login. */
 export interface PairClaims {
@@ -159,6 +163,21 @@ export class TokenIssuer<C> {
   checkPair({ access, refresh }: PairClaims): void {
     this.#check(access)
     this.#check({ ...refresh, iat: access.iat, exp: access.exp })
+  }
+
+  /**
+   * Signs an access token that no one gets, to see whether a session may grant so much.
+   *
+   * @throws {TypeError} as `SignToken`, and for data that the schema refuses
+   */
+  async signUnissued(
+    { sub, sid, authTime, amr, acr }: GrantingSession,
+    grants: Grants,
+  ): Promise<IssuedToken> {
+    const options = { ...grants, ...(amr && { amr }), ...(acr !== null && { acr }) }
+    const base = await this.#toClaims('access', sub, options)
+    const claims = { ...base, sid, auth_time: authTime ?? undefined }
+    return { text: this.#sign(claims), claims }
   }
 
   /**

@@ -9,19 +9,22 @@ import {
   isOptions,
   isRecord,
 } from '../internal/configuration-error.ts'
+import { keysOf } from '../internal/read-options.ts'
 import type { NewLogin } from '../session/new-login.ts'
 import type { SessionBackend } from '../session/session-backend.ts'
+import { type ClientNotes, readDetails, type SessionDetails } from '../session/session-details.ts'
 import { type SessionInfo, toSessionInfo } from '../session/session-info.ts'
 import type { LoginLifeOptions } from '../session/session-lives.ts'
+import type { SessionRow } from '../session/session-row.ts'
 import type { Proof, StepUpOptions } from '../session/sessions.ts'
-import { type IssuedPair, type TokenPair, toTokenPair } from '../token/issued-token.ts'
+import { type IssuedPair, type IssuedToken, type TokenPair, toTokenPair } from '../token/issued-token.ts'
 import { isCompactJws } from '../token/jws.ts'
 import { type PayloadOrigin, requireVerifiedBy, type TokenPayload } from '../token/token-payload.ts'
 import type { PairOptions, TokenIssuer } from './issue-tokens.ts'
 import { checkCallOptions, type IssueArguments, readMoment } from './token-claims.ts'
 
 /** Options of a login that starts a session. */
-export interface StartOptions<I> extends PairOptions<I>, LoginLifeOptions {
+export interface StartOptions<I> extends PairOptions<I>, LoginLifeOptions, SessionDetails {
   /**
    * The moment before the credentials were checked, a Date or epoch seconds: a subject revoked
    * since then gets no session. Default now, which lets a login in flight survive a change of the
@@ -32,6 +35,22 @@ export interface StartOptions<I> extends PairOptions<I>, LoginLifeOptions {
   readonly ip?: string | null | undefined
   /** The client's user agent, for the list of sessions; cut to 256 characters. Null for none. */
   readonly userAgent?: string | null | undefined
+}
+
+/** Options of a refresh: where it was sent from. What is null or left out leaves what is known. */
+export interface RefreshOptions {
+  /** The client's address, for the list of sessions; cut to 64 characters. */
+  readonly ip?: string | null | undefined
+  /** The client's user agent, likewise; cut to 256 characters. */
+  readonly userAgent?: string | null | undefined
+}
+
+/** What an update changes of a session; what is left out stays. */
+export interface UpdateOptions<I> extends SessionDetails {
+  /** What its access tokens grant from the next refresh on, unless `sessions.rights` says it. */
+  readonly scopes?: readonly string[] | undefined
+  /** Their custom claims, likewise. */
+  readonly data?: I | undefined
 }
 
 /**
@@ -59,7 +78,7 @@ export interface AuthSessions<C, I = C> {
    *   `refresh_token_required`, `store_unavailable`; `subject_unknown` for a user whom the option
    *   `subject` does not find
    */
-  refresh(payload: TokenPayload<C>): Promise<TokenPair>
+  refresh(payload: TokenPayload<C>, options?: RefreshOptions): Promise<TokenPair>
   /**
    * Authenticates the user of a verified access token again. Each attempt is counted before
    * `verify` runs, and taken back if it succeeds: 5 failures in 15 minutes for each session.
@@ -77,6 +96,16 @@ export interface AuthSessions<C, I = C> {
     verify: () => Promise<Proof | null>,
     options?: StepUpOptions,
   ): Promise<TokenPair>
+  /**
+   * Changes a live session of this realm. Scopes and data are in the access token of the next
+   * refresh: a token that was issued before keeps its own.
+   *
+   * @returns the session after it; null for one that is not live
+   * @throws {TypeError} for options of the wrong shape, for data that the schema refuses, and for
+   *   what no token or cookie can hold
+   * @throws {AuthError} `store_unavailable`
+   */
+  update(sid: string, options: UpdateOptions<I>): Promise<SessionInfo | null>
   /** Loads one session of this realm; null for an unknown one. */
   get(sid: string): Promise<SessionInfo | null>
   /** Lists the live sessions of a subject in this realm, newest login first, at most 1000. */
@@ -92,7 +121,7 @@ export interface SessionIssuing<C> {
   /** As `AuthSessions.start`. */
   start(subject: string | TokenPayload<C>, options?: StartOptions<unknown>): Promise<IssuedPair>
   /** As `AuthSessions.refresh`. */
-  refresh(payload: TokenPayload<C>): Promise<IssuedPair>
+  refresh(payload: TokenPayload<C>, options?: RefreshOptions): Promise<IssuedPair>
   /** As `AuthSessions.stepUp`. */
   stepUp(
     payload: TokenPayload<C>,
@@ -113,54 +142,33 @@ export interface SessionApi<C> {
   revokeSubject(subject: string): Promise<number>
 }
 
-/**
- * Creates the sessions of one application.
- *
- * @param backend null without a store
- * @param leeway forgiven clock skew, in seconds
- * @param origin whose payloads are accepted
- */
-export function createSessionApi<C>(
-  backend: SessionBackend<C> | null,
-  issuer: TokenIssuer<C>,
-  leeway: number,
-  origin: PayloadOrigin,
-): SessionApi<C> {
+/** What the sessions of an application are made of. */
+export interface SessionApiDependencies<C> {
+  /** Null without a store. */
+  readonly backend: SessionBackend<C> | null
+  /** Issues tokens. */
+  readonly issuer: TokenIssuer<C>
+  /** Forgiven clock skew, in seconds. */
+  readonly leeway: number
+  /** Whose payloads are accepted. */
+  readonly origin: PayloadOrigin
+  /** Refuses an access token for which no cookie is large enough. @throws {TypeError} */
+  readonly checkSize: (token: IssuedToken) => void
+}
+
+/** Creates the sessions of one application. */
+export function createSessionApi<C>(deps: SessionApiDependencies<C>): SessionApi<C> {
+  const { backend, leeway, origin } = deps
   const requireBackend = (): SessionBackend<C> => {
     if (backend !== null) return backend
     throw new ConfigurationError(
       'Expected the option `sessions.store`: without a store there are no sessions',
     )
   }
-  const issuing: SessionIssuing<C> = {
-    async start(subject, options = {}) {
-      const { sessions } = requireBackend()
-      if (!isOptions(options as unknown)) throw new TypeError(expected('options', 'an object', options))
-      const { login, pair } = readLogin(options)
-      if (pair.refresh?.expiresIn !== undefined) {
-        throw new TypeError(
-          'Expected `refresh` without `expiresIn`: a session ends by `sessions.idle` and `sessions.absolute`',
-        )
-      }
-      const claims = await issuer.toPairClaims(subject, pair)
-      issuer.checkPair(claims)
-      return sessions.start({ ...claims, ...login })
-    },
-    async refresh(payload) {
-      const { sessions } = requireBackend()
-      requireVerifiedBy(origin, payload)
-      return sessions.refresh(payload)
-    },
-    async stepUp(payload, verify, options) {
-      const { sessions } = requireBackend()
-      requireVerifiedBy(origin, payload)
-      if (!isCallable(verify)) throw new TypeError(expected('verify', 'a function', verify))
-      return sessions.stepUp(payload, verify, readStepUpOptions(options))
-    },
-  }
+  const issuing = createIssuing(requireBackend, deps)
   const sessions: AuthSessions<C> = {
     start: async (subject, ...[options]) => toTokenPair(await issuing.start(subject, options)),
-    refresh: async (payload) => toTokenPair(await issuing.refresh(payload)),
+    refresh: async (payload, options) => toTokenPair(await issuing.refresh(payload, options)),
     stepUp: async (payload, verify, options) => toTokenPair(await issuing.stepUp(payload, verify, options)),
     async get(sid) {
       const { storeClient, settings } = requireBackend()
@@ -173,6 +181,16 @@ export function createSessionApi<C>(
       const owner = { sub: requireName('subject', subject), realm: settings.realm }
       const rows = await storeClient.call((store) => store.list(owner, storeClient.now()))
       return rows.map((row) => toSessionInfo(row, settings))
+    },
+    async update(sid, options) {
+      const { storeClient, settings } = requireBackend()
+      requireName('sid', sid)
+      checkUpdate(options)
+      const row = await storeClient.call((store) => store.get(sid))
+      if (row === null || row.realm !== settings.realm) return null
+      const changes = { ...(await toGrants(deps, row, options)), ...readDetails(options), sid }
+      const changed = await storeClient.call((store) => store.update({ ...changes, now: storeClient.now() }))
+      return changed && toSessionInfo(changed, settings)
     },
     end: async (sid) => requireBackend().revoker.end(requireName('sid', sid)),
     async endAll(subject, options = {}) {
@@ -196,15 +214,75 @@ export function createSessionApi<C>(
   }
 }
 
+/** Creates the methods that issue. */
+function createIssuing<C>(
+  requireBackend: () => SessionBackend<C>,
+  { issuer, origin }: SessionApiDependencies<C>,
+): SessionIssuing<C> {
+  return {
+    async start(subject, options = {}) {
+      const { sessions } = requireBackend()
+      if (!isOptions(options as unknown)) throw new TypeError(expected('options', 'an object', options))
+      const { login, pair } = readLogin(options)
+      if (pair.refresh?.expiresIn !== undefined) {
+        throw new TypeError(
+          'Expected `refresh` without `expiresIn`: a session ends by `sessions.idle` and `sessions.absolute`',
+        )
+      }
+      const claims = await issuer.toPairClaims(subject, pair)
+      issuer.checkPair(claims)
+      return sessions.start({ ...claims, ...login })
+    },
+    async refresh(payload, options = {}) {
+      const { sessions } = requireBackend()
+      requireVerifiedBy(origin, payload)
+      checkCallOptions(options, ['ip', 'userAgent'], { nullable: true })
+      return sessions.refresh(payload, readClient(options))
+    },
+    async stepUp(payload, verify, options) {
+      const { sessions } = requireBackend()
+      requireVerifiedBy(origin, payload)
+      if (!isCallable(verify)) throw new TypeError(expected('verify', 'a function', verify))
+      return sessions.stepUp(payload, verify, readStepUpOptions(options))
+    },
+  }
+}
+
+const UPDATE_KEYS = keysOf<UpdateOptions<unknown>>({ scopes: true, data: true, metadata: true, label: true })
+
+/** Checks the names of an update. Only a label may be null. */
+function checkUpdate(options: UpdateOptions<unknown>): void {
+  checkCallOptions(options, UPDATE_KEYS, { nullable: true })
+  const { label: _, ...others } = options
+  checkCallOptions(others, UPDATE_KEYS)
+}
+
+/** What an update grants, checked as at a login; nothing where it says neither. */
+async function toGrants<C>(
+  { issuer, checkSize }: SessionApiDependencies<C>,
+  row: SessionRow,
+  { scopes, data }: UpdateOptions<unknown>,
+): Promise<Partial<Pick<SessionRow, 'scopes' | 'data'>>> {
+  if (scopes === undefined && data === undefined) return {}
+  const token = await issuer.signUnissued(row, { scopes: scopes ?? row.scopes, data: data ?? row.data })
+  checkSize(token)
+  const granted = token.claims
+  return {
+    ...(scopes !== undefined && { scopes: granted.scopes ?? [] }),
+    ...(data !== undefined && { data: (granted.data ?? {}) as SessionRow['data'] }),
+  }
+}
+
 /** Splits the options of a login: what its row keeps, and what its tokens say. */
-function readLogin<I>({ provedAt, ip, userAgent, idle, absolute, ...pair }: StartOptions<I>): {
+function readLogin<I>(options: StartOptions<I>): {
   readonly login: Omit<NewLogin, 'access' | 'refresh'>
   readonly pair: PairOptions<I>
 } {
+  const { provedAt, ip, userAgent, idle, absolute, metadata, label, ...pair } = options
   const login = {
     provedAt: provedAt === undefined ? undefined : readMoment('provedAt', provedAt),
-    ip: readNote('ip', ip),
-    userAgent: readNote('userAgent', userAgent),
+    client: readClient({ ip, userAgent }),
+    details: { metadata: {}, label: null, ...readDetails({ metadata, label }) },
     lives: { ...(idle !== undefined && { idle }), ...(absolute !== undefined && { absolute }) },
   }
   return { login, pair }
@@ -218,6 +296,11 @@ function requireName(argument: string, value: unknown): string {
   if (typeof value === 'string' && value !== '')
     throw new TypeError(`${message} that is a token: verify it, and pass its \`${member}\``)
   throw new TypeError(isRecord(value) && member in value ? `${message}: pass its \`${member}\`` : message)
+}
+
+/** Reads where a client is. @throws {TypeError} as `readNote` */
+function readClient({ ip, userAgent }: RefreshOptions): ClientNotes {
+  return { ip: readNote('ip', ip), userAgent: readNote('userAgent', userAgent) }
 }
 
 /** Reads what a row keeps of the client. @throws {TypeError} for anything but a text or none */

@@ -52,6 +52,13 @@ export type VerifiedUser<I> = DataFor<I> & {
    * the session lasts as long as `sessions.brief` says. Default true.
    */
   readonly remember?: boolean | undefined
+  /**
+   * What the session keeps of this login, and no token has: plain JSON of at most 4096 bytes, with
+   * a session store.
+   */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  /** What the user calls the session, of 1 to 100 characters, with a session store. */
+  readonly label?: string | null | undefined
 }
 
 /**

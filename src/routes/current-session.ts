@@ -7,6 +7,7 @@
 import { isAuthError } from '../errors.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { type RouteContext, type RouteDependencies, toJsonResponse } from './context.ts'
+import { toSessionView } from './sessions.ts'
 
 /** `GET /session`: by the access token, else by the refresh token in a cookie. */
 export async function showSession<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
@@ -33,6 +34,7 @@ export async function showSession<C>(deps: RouteDependencies<C>, context: RouteC
         auth_time: payload.auth_time,
         amr: payload.amr,
         acr: payload.acr,
+        session: await findView(deps, sid),
       })
     } catch (error) {
       // A token that is no good is no failure here: the next one may be.
@@ -40,6 +42,24 @@ export async function showSession<C>(deps: RouteDependencies<C>, context: RouteC
     }
   }
   return toJsonResponse(200, { active: false })
+}
+
+/**
+ * The session as in the list of sessions. Left out without a store, and where it does not respond:
+ * who is signed in is known without it.
+ */
+async function findView<C>(
+  { auth, hasSessions }: RouteDependencies<C>,
+  sid: string | undefined,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  if (!hasSessions || sid === undefined) return undefined
+  try {
+    const row = await auth.sessions.get(sid)
+    return row === null ? undefined : toSessionView(row, sid)
+  } catch (error) {
+    if (isAuthError(error) && error.code === 'store_unavailable') return undefined
+    throw error
+  }
 }
 
 /** For how long the token stays fresh, in seconds; 0 where it is not. */

@@ -5,6 +5,7 @@
  */
 import { AuthError } from '../errors.ts'
 import type { Delivery } from '../http/token-response.ts'
+import { readDetails } from '../session/session-details.ts'
 import type { IssuedPair } from '../token/issued-token.ts'
 import { endSessionOfRequest, type RouteContext, type RouteDependencies } from './context.ts'
 import {
@@ -53,9 +54,11 @@ async function checkUser<C>(deps: RouteDependencies<C>, result: unknown, account
   const user = checkVerifiedUser(result)
   if (user === null || ('next' in user && user.next !== undefined)) return user
   const { checkClaims } = deps.auth.internals
-  await requireClaims('verifyCredentials', () =>
-    checkClaims(user.subject, toLoginOptions(deps, user as VerifiedUser<unknown>, account)),
-  )
+  const found = user as VerifiedUser<unknown>
+  await requireClaims('verifyCredentials', () => {
+    readDetails(found)
+    return checkClaims(found.subject, toLoginOptions(deps, found, account))
+  })
   return user
 }
 
@@ -117,8 +120,11 @@ async function issue<C>(
   if (!hasSessions) return auth.internals.issuePair(subject, options)
   const ip = await address()
   const userAgent = request.headers.get('user-agent')
+  const { metadata, label } = user
   return auth.internals.sessions.start(subject, {
     ...options,
+    ...(metadata !== undefined && { metadata }),
+    ...(label !== undefined && { label }),
     provedAt,
     ...(ip && { ip }),
     ...(userAgent && { userAgent }),

@@ -2,6 +2,7 @@
  * `POST /refresh`: a refresh token for a new access token that is not fresh, and the refresh token
  * that is good from now on. Without a session store that is the one that came.
  */
+import type { RefreshOptions } from '../auth/session-api.ts'
 import { isAuthError } from '../errors.ts'
 import { authenticateRequest, type RouteContext, type RouteDependencies, toJsonResponse } from './context.ts'
 import { deliverTokens, toDelivery } from './token-delivery.ts'
@@ -33,8 +34,14 @@ async function refreshTokens<C>(deps: RouteDependencies<C>, context: RouteContex
     const access = await auth.internals.issueAccess(payload)
     return deliverTokens(deps, by, { access, refresh: own })
   }
-  const pair = await auth.internals.sessions.refresh(payload)
+  const pair = await auth.internals.sessions.refresh(payload, await toClientNotes(context))
   return deliverTokens(deps, by, { access: pair.access, refresh: pair.isRefreshKept ? own : pair.refresh })
+}
+
+/** Where a refresh comes from. An address that cannot be learnt refuses no refresh. */
+async function toClientNotes({ request, address }: RouteContext): Promise<RefreshOptions> {
+  const ip = await address().catch(() => undefined)
+  return { ip, userAgent: request.headers.get('user-agent') }
 }
 
 /**

@@ -16,7 +16,7 @@ import {
 export async function listSessions<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
   const { payload } = await authenticateRequest(deps, context, deps.requirements.access)
   const rows = await deps.auth.sessions.list(payload.sub)
-  return toJsonResponse(200, { sessions: rows.map((row) => toView(row, payload.sid)) })
+  return toJsonResponse(200, { sessions: rows.map((row) => toSessionView(row, payload.sid)) })
 }
 
 /** `DELETE /sessions`: ends all of the user's sessions but the current one. */
@@ -36,19 +36,25 @@ export async function endSession<C>(deps: RouteDependencies<C>, context: RouteCo
   return toEmpty(isOwn ? deps.auth.clearCookies() : [])
 }
 
-/** A session as its user sees it. */
-function toView(
+/**
+ * A session as its user sees it. Where it was last seen is where it started, until a refresh says
+ * more.
+ */
+export function toSessionView(
   { sid, ...row }: SessionInfo,
   current: string | undefined,
 ): Readonly<Record<string, unknown>> {
   return {
     id: sid,
     current: sid === current,
+    label: row.label,
     created_at: Math.floor(row.createdAt),
     last_used_at: Math.floor(row.lastUsedAt),
     expires_at: Math.floor(row.idleExpiresAt),
     auth_time: row.authTime === null ? null : Math.floor(row.authTime),
     ip: row.ip,
     user_agent: row.userAgent,
+    last_ip: row.lastIp ?? row.ip,
+    last_user_agent: row.lastUserAgent ?? row.userAgent,
   }
 }

@@ -195,6 +195,7 @@ const STORE_METHODS = keysOf<Omit<Store, 'name' | 'knows'>>({
   start: true,
   rotate: true,
   stepUp: true,
+  update: true,
   countAttempt: true,
   readAttempts: true,
   forgetAttempts: true,

@@ -13,7 +13,7 @@
  * be the first. docs/decisions/0021-shadowed-sessions.md has the reasons.
  */
 import type { RevokeReason, SessionRow } from './session-row.ts'
-import type { RotationPolicy, RotationWord } from './store.ts'
+import type { RotationPolicy, RotationWord, Sighting } from './store.ts'
 
 /** What the decision reads. Times may be in any unit, as long as it is that of the policy. */
 export type RotationRecord = Pick<
@@ -95,6 +95,20 @@ export function toIdleEnd(
   { idle }: Pick<RotationPolicy, 'idle'>,
 ): number {
   return Math.min(now + (idleFor ?? idle), absoluteExpiresAt)
+}
+
+/**
+ * Where the session was last seen, after a refresh that moves it. A refresh is noted only where it
+ * is the first of its stretch.
+ */
+export function toLastSeen(
+  { rotatedAt, lastIp, lastUserAgent }: Pick<SessionRow, 'rotatedAt' | 'lastIp' | 'lastUserAgent'>,
+  now: number,
+  seen: Sighting | null,
+): Pick<SessionRow, 'lastIp' | 'lastUserAgent'> {
+  const isNoted = seen !== null && Math.floor(now / seen.stretch) > Math.floor(rotatedAt / seen.stretch)
+  if (!isNoted) return { lastIp, lastUserAgent }
+  return { lastIp: seen.ip ?? lastIp, lastUserAgent: seen.userAgent ?? lastUserAgent }
 }
 
 /**

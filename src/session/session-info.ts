@@ -2,7 +2,8 @@
  * What callers see of a session. Times of its last use are coarse: a thief who could see to the
  * second when his victim refreshes would send the token before, each time, and pass for another
  * tab. A coarse time still moves at the moment of a refresh; so it must move at few of them, and
- * all times at the same ones.
+ * all times at the same ones. Where a session was last seen is noted at those only: an address that
+ * changes would show the same.
  */
 import type { SessionRow } from './session-row.ts'
 
@@ -28,10 +29,15 @@ const COARSE = 3600
 /** How many generations of a session in use show one change of its times. */
 const GENERATIONS = 4
 
+/** How far apart changes of what callers see are at least, in seconds. */
+export function toCoarseStep(accessTtl: number): number {
+  return Math.max(COARSE, GENERATIONS * accessTtl)
+}
+
 /** Coarsens the times that show when a session was last refreshed. */
 export function toSessionInfo(row: SessionRow, { accessTtl, idle }: SessionInfoSettings): SessionInfo {
   const { late: _late, lateBefore: _lateBefore, ...info } = row
-  const step = Math.max(COARSE, GENERATIONS * accessTtl)
+  const step = toCoarseStep(accessTtl)
   const life = row.idleFor ?? idle
   const toCoarse = (at: number): number => Math.floor(at / step) * step
   return {

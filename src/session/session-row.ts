@@ -40,10 +40,14 @@ export interface SessionRow extends SessionOwner {
   readonly acr: string | null
   /** Its methods. */
   readonly amr: readonly string[] | null
-  /** The scopes granted at the login. */
+  /** The scopes that were granted at the login, or by an update since. */
   readonly scopes: readonly string[]
-  /** The custom claims given at the login: plain JSON. */
+  /** The custom claims, likewise: plain JSON. */
   readonly data: Readonly<Record<string, unknown>>
+  /** What the application keeps of the session, and no token has: plain JSON. */
+  readonly metadata: Readonly<Record<string, unknown>>
+  /** What its user calls it; null for nothing. */
+  readonly label: string | null
   /** When the session was started. */
   readonly createdAt: number
   /** When it was last started, rotated or stepped up. */
@@ -67,6 +71,10 @@ export interface SessionRow extends SessionOwner {
   readonly ip: string | null
   /** The user agent at the login, at most 256 characters; null when unknown. */
   readonly userAgent: string | null
+  /** The address of the last refresh that was noted; null before one. See `Sighting`. */
+  readonly lastIp: string | null
+  /** The user agent of that refresh. */
+  readonly lastUserAgent: string | null
 }
 
 /** Why a session was revoked. */

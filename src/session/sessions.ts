@@ -16,6 +16,8 @@ import type { Pruner } from './pruner.ts'
 import type { Rights, SessionSettings } from './resolve-session-options.ts'
 import type { RevocationFeed } from './revocation-feed.ts'
 import { decideRotation } from './rotation.ts'
+import { type ClientNotes, cutNotes } from './session-details.ts'
+import { toCoarseStep } from './session-info.ts'
 import type { RevokerDependencies, SessionEvent, SessionRevoker } from './session-revoker.ts'
 import type { SessionRow } from './session-row.ts'
 import type { RotationWord } from './store.ts'
@@ -117,18 +119,20 @@ export class Sessions<C> {
    * Exchanges a refresh token for the tokens that follow it.
    *
    * @param payload a verified refresh token
+   * @param client where it was sent from; null for nowhere that is noted
    * @throws {AuthError} `refresh_token_required`, `refresh_reused`, `session_expired`,
    *   `session_revoked`, `store_unavailable`
    */
-  async refresh(payload: TokenPayload<C>): Promise<IssuedPair> {
+  async refresh(payload: TokenPayload<C>, client: ClientNotes | null = null): Promise<IssuedPair> {
     const { storeClient, settings, issue } = this.#deps
     this.#deps.pruner.start()
     const { sid, gen } = toTokenGeneration(payload)
     this.#throwIfEnded(payload)
     const rights = await this.currentRights(payload)
     const { overlap, idle, rotation, logTtl } = settings
+    const seen = client && { ...cutNotes(client), stretch: toCoarseStep(settings.accessTtl) }
     const { word, row } = await storeClient.callTimed((store, { now, notAfter }) =>
-      store.rotate({ sid, gen, overlap, idle, rotation, logTtl, now, notAfter }),
+      store.rotate({ sid, gen, overlap, idle, rotation, logTtl, seen, now, notAfter }),
     )
     const refusal = REFUSALS[word]
     if (refusal !== undefined || row === null) return this.#throwRefused(word, row, payload)

@@ -26,6 +26,8 @@ export interface NewSession
     | 'amr'
     | 'scopes'
     | 'data'
+    | 'metadata'
+    | 'label'
     | 'brief'
     | 'idleFor'
     | 'ip'
@@ -97,6 +99,22 @@ export interface RotateCall extends RotationPolicy {
   readonly now: number | null
   /** How long a log entry must outlive a reuse, in seconds. */
   readonly logTtl: number
+  /** Where the client was seen; null for nowhere. */
+  readonly seen: Sighting | null
+}
+
+/** Where a client was seen. What is null leaves what is known. */
+export interface Sighting {
+  /** Its address, at most 64 characters. */
+  readonly ip: string | null
+  /** Its user agent, at most 256 characters. */
+  readonly userAgent: string | null
+  /**
+   * How often that is noted, in seconds: by a refresh that moves the session and is the first since
+   * a whole multiple of this. One that was noted each time would tell whoever sees it when the
+   * session was refreshed; see `session-info.ts`.
+   */
+  readonly stretch: number
 }
 
 /** The result of a refresh. */
@@ -126,6 +144,11 @@ export interface StepUp {
   /** The store's time in the step. */
   readonly now: number
 }
+
+/** What an update changes of a live session; what is undefined stays. */
+export interface UpdateCall
+  extends Pick<RotateCall, 'sid' | 'now'>,
+    Partial<Pick<SessionRow, 'scopes' | 'data' | 'metadata' | 'label'>> {}
 
 /** The result of one more attempt. */
 export interface Attempt {
@@ -217,6 +240,12 @@ export interface SessionStore {
   rotate(call: RotateCall): Promise<Rotation>
   /** Records an active authentication, if the session is live. One atomic step. */
   stepUp(call: StepUpCall): Promise<StepUp>
+  /**
+   * Changes what a live session grants and is called. One atomic step, and no other step loses it.
+   *
+   * @returns the row after it; null for a session that is not live
+   */
+  update(call: UpdateCall): Promise<SessionRow | null>
   /**
    * Counts one more attempt of `key` in a window that starts with its first attempt. One atomic
    * step; parallel attempts never exceed the limit. Keys are the caller's: one that counts a

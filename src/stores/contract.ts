@@ -9,6 +9,7 @@ export {
   isWriting,
   type RotationRecord,
   toIdleEnd,
+  toLastSeen,
   toLate,
   toLateBefore,
   toReuseReason,
@@ -29,8 +30,10 @@ export type {
   RotationPolicy,
   RotationWord,
   SessionStore,
+  Sighting,
   StepUp,
   StepUpCall,
   Store,
+  UpdateCall,
 } from '../session/store.ts'
 export { KEPT_AFTER_END, MOST_LISTED } from '../session/store.ts'

@@ -7,12 +7,12 @@
  */
 import type { Clock } from '../internal/duration.ts'
 import { checkClock, systemClock } from '../internal/duration.ts'
-import { deepFreeze } from '../internal/json.ts'
 import { readFunction, readOptionGroup } from '../internal/read-options.ts'
 import {
   decideRotation,
   isWriting,
   toIdleEnd,
+  toLastSeen,
   toLate,
   toLateBefore,
   toReuseReason,
@@ -32,9 +32,11 @@ import {
   type StepUp,
   type StepUpCall,
   type Store,
+  type UpdateCall,
 } from '../session/store.ts'
 import { MemoryAttempts } from './memory/attempts.ts'
 import { registerMemoryStore, warnIfInOtherStore } from './memory/copies.ts'
+import { copy, isLiveRow, toFirstRow, toOwnerText } from './memory/rows.ts'
 
 /** The options of `memoryStore`. */
 export interface MemoryStoreOptions {
@@ -74,6 +76,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     knows: (sid) => state.knows(sid),
     rotate: (call) => state.rotate(call),
     stepUp: (call) => state.stepUp(call),
+    update: (call) => state.update(call),
     countAttempt: (key, limit, window, now) => attempts.countAttempt(key, limit, window, now),
     readAttempts: (key, now) => attempts.readAttempts(key, now),
     forgetAttempts: (key, count) => attempts.forgetAttempts(key, count),
@@ -122,30 +125,14 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
   async start(session: NewSession, given: number | null): Promise<SessionRow | null> {
     const now = this.#toMoment(given)
     this.#sweepIfLarge(now)
-    const { provedAt, idle, absolute, ...rest } = session
-    const owner = toOwnerKey(session)
+    const owner = toOwnerText(session)
     const cutOff = this.#cutOffs.get(owner)
-    if (cutOff !== undefined && cutOff.at >= provedAt) return null
+    if (cutOff !== undefined && cutOff.at >= session.provedAt) return null
     if (this.#rows.has(session.sid)) throw new Error('A session with this identifier exists')
     const siblings = this.#sids.get(owner)
     if (siblings === undefined) this.#sids.set(owner, new Set([session.sid]))
     else siblings.add(session.sid)
-    return this.#write({
-      ...rest,
-      amr: rest.amr && Object.freeze([...rest.amr]),
-      scopes: Object.freeze([...rest.scopes]),
-      data: deepFreeze(JSON.parse(JSON.stringify(rest.data)) as Record<string, unknown>),
-      gen: 0,
-      rotatedAt: now,
-      late: 0,
-      lateBefore: 0,
-      createdAt: now,
-      lastUsedAt: now,
-      idleExpiresAt: now + Math.min(rest.idleFor ?? idle, absolute),
-      absoluteExpiresAt: now + absolute,
-      revokedAt: null,
-      revokeReason: null,
-    })
+    return this.#write(toFirstRow(session, now))
   }
 
   knows(sid: string): boolean {
@@ -160,7 +147,11 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     const isLate = call.notAfter !== null && now > call.notAfter
     if (isLate && isWriting(word, call)) return { word: 'late', row, now }
     if (isLate) return { word, row, now }
-    const used = { lastUsedAt: now, idleExpiresAt: toIdleEnd(row, now, call) }
+    const used = {
+      lastUsedAt: now,
+      idleExpiresAt: toIdleEnd(row, now, call),
+      ...toLastSeen(row, now, call.seen),
+    }
     if (word === 'reused')
       return { word, row: this.#revoke(row, toReuseReason(row, call), call.logTtl, now), now }
     if (word === 'replayed') return { word, row: this.#noteLate(row, toLate(row, now, call)), now }
@@ -176,11 +167,24 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     const row = this.#find(call.sid)
     if (row === null) return { word: 'unknown', row, now }
     if (row.revokedAt !== null) return { word: 'revoked', row, now }
-    if (!isLive(row, now)) return { word: 'expired', row, now }
+    if (!isLiveRow(row, now)) return { word: 'expired', row, now }
     if (call.notAfter !== null && now > call.notAfter) return { word: 'late', row, now }
     const { authTime, acr, amr } = call
     const next = { ...row, authTime, acr, amr: amr && Object.freeze([...amr]), lastUsedAt: now }
     return { word: 'live', row: this.#write(next), now }
+  }
+
+  async update(call: UpdateCall): Promise<SessionRow | null> {
+    const row = this.#find(call.sid)
+    if (row === null || !isLiveRow(row, this.#toMoment(call.now))) return null
+    const { scopes, data, metadata, label } = call
+    return this.#write({
+      ...row,
+      ...(scopes && { scopes: Object.freeze([...scopes]) }),
+      ...(data && { data: copy(data) }),
+      ...(metadata && { metadata: copy(metadata) }),
+      ...(label !== undefined && { label }),
+    })
   }
 
   async get(sid: string): Promise<SessionRow | null> {
@@ -189,11 +193,11 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
 
   async list(owner: SessionOwner, given: number | null): Promise<readonly SessionRow[]> {
     const now = this.#toMoment(given)
-    const sids = [...(this.#sids.get(toOwnerKey(owner)) ?? [])].reverse()
+    const sids = [...(this.#sids.get(toOwnerText(owner)) ?? [])].reverse()
     const live: SessionRow[] = []
     for (const sid of sids) {
       const row = this.#rows.get(sid)
-      if (row !== undefined && isLive(row, now)) live.push(row)
+      if (row !== undefined && isLiveRow(row, now)) live.push(row)
       if (live.length === MOST_LISTED) break
     }
     return live.sort((a, b) => b.createdAt - a.createdAt)
@@ -206,9 +210,9 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     // session.
     if (sid !== null) {
       const row = this.#find(sid)
-      return row === null || !isLive(row, now)
+      return row === null || !isLiveRow(row, now)
     }
-    const cutOff = this.#cutOffs.get(toOwnerKey(owner))
+    const cutOff = this.#cutOffs.get(toOwnerText(owner))
     return cutOff !== undefined && (iat === null || iat <= cutOff.at)
   }
 
@@ -218,12 +222,12 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     if (row === null) this.#append({ kind: 'sid', key: sid, at: now, until: now + logTtl })
     if (row === null || row.revokedAt !== null) return false
     this.#revoke(row, reason, logTtl, now)
-    return isLive(row, now)
+    return isLiveRow(row, now)
   }
 
   async endAll(owner: SessionOwner, reason: RevokeReason, call: EndAllCall): Promise<number> {
     const now = this.#toMoment(call.now)
-    const key = toOwnerKey(owner)
+    const key = toOwnerText(owner)
     if (call.cutOff !== null) {
       const known = this.#cutOffs.get(key) ?? { at: now, until: now }
       const at = Math.max(now, known.at)
@@ -233,7 +237,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     let live = 0
     for (const sid of this.#sids.get(key) ?? []) {
       const row = this.#rows.get(sid)
-      if (row === undefined || sid === call.except || !isLive(row, now)) continue
+      if (row === undefined || sid === call.except || !isLiveRow(row, now)) continue
       this.#revoke(row, reason, call.logTtl, now)
       live += 1
     }
@@ -267,7 +271,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     for (const row of this.#rows.values()) {
       if (now < Math.min(row.revokedAt ?? now, row.idleExpiresAt) + KEPT_AFTER_END) continue
       this.#rows.delete(row.sid)
-      const owner = toOwnerKey(row)
+      const owner = toOwnerText(row)
       const siblings = this.#sids.get(owner)
       siblings?.delete(row.sid)
       if (siblings?.size === 0) this.#sids.delete(owner)
@@ -320,12 +324,4 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     this.#sweep(now)
     this.#sweepAt = Math.max(FEWEST_SWEPT, 2 * this.#countRecords())
   }
-}
-
-function toOwnerKey({ realm, sub }: SessionOwner): string {
-  return JSON.stringify([realm, sub])
-}
-
-function isLive(row: SessionRow, now: number): boolean {
-  return row.revokedAt === null && now < row.idleExpiresAt && now < row.absoluteExpiresAt
 }

@@ -15,6 +15,7 @@ import { createLog } from './redis/log.ts'
 import { createRevocations } from './redis/revocations.ts'
 import { createConfirmedRunner, createRunner } from './redis/script.ts'
 import { createSessions } from './redis/sessions.ts'
+import { createUpdates } from './redis/updates.ts'
 
 export type {
   IoredisClient,
@@ -88,6 +89,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     name: 'redis',
     inspect: () => inspect(run, keys, replicas),
     ...createSessions(run, keys),
+    ...createUpdates(run, keys),
     ...createAttemptScripts(run, keys),
     ...createRevocations(runConfirmed, keys),
     ...createLog(run, keys),

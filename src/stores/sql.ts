@@ -14,6 +14,7 @@ import { createAttemptStatements } from './sql/attempts.ts'
 import { type Commands, createSqliteCommands } from './sql/commands.ts'
 import { createDatabase } from './sql/create-database.ts'
 import { checkSettings, type Database, type SqlSettings } from './sql/database.ts'
+import { createEdits } from './sql/edits.ts'
 import type { SqlExecutor } from './sql/executor.ts'
 import { inspectDatabase } from './sql/inspect.ts'
 import { createMysqlCommands } from './sql/mysql-commands.ts'
@@ -107,6 +108,7 @@ export function sqlStore<DB>(db: Kysely<DB> | SqlExecutor, options: SqlStoreOpti
   const queries = createQueries(database)
   const commands = COMMANDS[dialect](database)
   const attempts = createAttemptStatements(database)
+  const edits = createEdits(database)
   const prune = createPrune(database)
 
   async function step<T>(work: () => Promise<T>): Promise<T> {
@@ -125,6 +127,7 @@ export function sqlStore<DB>(db: Kysely<DB> | SqlExecutor, options: SqlStoreOpti
     start: (session, now) => step(() => commands.start(session, now)),
     rotate: (call) => step(() => commands.rotate(call)),
     stepUp: (call) => step(() => commands.stepUp(call)),
+    update: (call) => step(() => edits.update(call)),
     countAttempt: (key, limit, window, now) => step(() => commands.countAttempt(key, limit, window, now)),
     readAttempts: (key, now) => step(() => attempts.readAttempts(key, now)),
     forgetAttempts: (key, count, now) => step(() => attempts.forgetAttempts(key, count, now)),

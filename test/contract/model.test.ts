@@ -46,6 +46,8 @@ function toDraft(sub: string, provedAt: number): NewSession {
     data: {},
     brief: false,
     idleFor: null,
+    metadata: {},
+    label: null,
     ip: null,
     userAgent: null,
   }
@@ -53,7 +55,7 @@ function toDraft(sub: string, provedAt: number): NewSession {
 }
 
 const toCall = (sid: string, gen: number, now: number) => ({
-  ...{ sid, gen, now, notAfter: null, rotation: true, logTtl: LOG_TTL },
+  ...{ sid, gen, now, notAfter: null, seen: null, rotation: true, logTtl: LOG_TTL },
   ...{ overlap: RULES.overlap, idle: RULES.idle },
 })
 

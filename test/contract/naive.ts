@@ -6,6 +6,7 @@ import {
   decideRotation,
   isWriting,
   toIdleEnd,
+  toLastSeen,
   toLate,
   toLateBefore,
   toReuseReason,
@@ -72,6 +73,8 @@ export function naiveStore(): Store {
         gen: 0,
         late: 0,
         lateBefore: 0,
+        lastIp: null,
+        lastUserAgent: null,
         idleExpiresAt: now + Math.min(draft.idleFor ?? idle, absolute),
       }
       await rows.write(draft.sid, { ...row, revokedAt: null, revokeReason: null })
@@ -99,6 +102,7 @@ export function naiveStore(): Store {
         ...moved,
         lastUsedAt: now,
         idleExpiresAt: toIdleEnd(row, now, call),
+        ...toLastSeen(row, now, call.seen),
       }
       await rows.write(call.sid, next)
       return { word, row: next, now }
@@ -113,6 +117,14 @@ export function naiveStore(): Store {
       const next = { ...row, authTime, acr, amr, lastUsedAt: now }
       await rows.write(sid, next)
       return { word: 'live', row: next, now }
+    },
+    async update({ sid, now, ...changes }) {
+      const row = await rows.read(sid)
+      if (row === undefined || !isLive(row, at(now))) return null
+      const given = Object.entries(changes).filter(([, value]) => value !== undefined)
+      const next = structuredClone({ ...row, ...Object.fromEntries(given) })
+      await rows.write(sid, next)
+      return structuredClone(next)
     },
     async countAttempt(key, limit, window, given) {
       const now = at(given)

@@ -186,6 +186,29 @@ const MUTANTS: Readonly<Record<string, Mutation>> = {
       return { word, row: { ...row, idleExpiresAt: Math.min(now + call.idle, row.absoluteExpiresAt) }, now }
     },
   }),
+  'notes every refresh': (store) => ({
+    rotate: (call) => store.rotate({ ...call, seen: call.seen && { ...call.seen, stretch: 0.001 } }),
+  }),
+  'notes no refresh': (store) => ({ rotate: (call) => store.rotate({ ...call, seen: null }) }),
+  'forgets what a refresh does not say': (store) => ({
+    rotate: (call) =>
+      store.rotate({
+        ...call,
+        seen: call.seen && { ...call.seen, ip: call.seen.ip ?? '', userAgent: call.seen.userAgent ?? '' },
+      }),
+  }),
+  'keeps no metadata': onRow(() => ({ metadata: {} })),
+  'keeps no label': onRow(() => ({ label: null })),
+  'updates what has ended': (store) => ({
+    update: async (call) => (await store.update(call)) ?? store.get(call.sid),
+  }),
+  'updates by its own clock': (store) => ({ update: (call) => store.update({ ...call, now: null }) }),
+  'cannot take a label away': (store) => ({
+    update: ({ label, ...call }) => store.update(label ? { ...call, label } : call),
+  }),
+  'takes no scopes for scopes that stay': (store) => ({
+    update: ({ scopes, ...call }) => store.update(scopes?.length ? { ...call, scopes } : call),
+  }),
   'remembers everyone': onRow(() => ({ brief: false })),
   'folds case': onSubject((sub) => sub.toLowerCase()),
   'trims blanks': onSubject((sub) => sub.trimEnd()),

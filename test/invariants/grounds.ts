@@ -45,7 +45,7 @@ async function openMemory(): Promise<Ground> {
       await before.start({ ...row, provedAt: now, ...lives }, now)
       for (let gen = 0; gen < row.gen - generations; gen++) {
         await before.rotate({
-          ...{ sid, gen, overlap: 0, rotation: true, notAfter: null, logTtl: 900 },
+          ...{ sid, gen, overlap: 0, rotation: true, notAfter: null, seen: null, logTtl: 900 },
           ...{ idle: lives.idle, now },
         })
       }

@@ -52,7 +52,8 @@ describe('the session of a request', () => {
     const { cookies, body } = await login('cookie')
     const [{ id = '' } = {}] = (await auth.sessions.list('ada')).map(({ sid }) => ({ id: sid }))
     const who = { sub: 'ada', auth_time: 1_700_000_000 }
-    const mine = { active: true, ...who, session_id: id, csrf_token: body['csrf_token'] }
+    const session = expect.objectContaining({ id, current: true })
+    const mine = { active: true, ...who, session_id: id, csrf_token: body['csrf_token'], session }
     const access = { ...mine, expires_in: 900, fresh: true, fresh_for: 900, scopes: [] }
     expect(await ask({ cookie: cookies.join('; ') })).toEqual(access)
     const refreshOnly = cookies.filter((cookie) => !cookie.includes('access'))

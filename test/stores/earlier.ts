@@ -18,8 +18,9 @@ import {
 } from '../../src/stores/redis/script.ts'
 import { createDatabase } from '../../src/stores/sql/create-database.ts'
 import type { Result, Run } from '../../src/stores/sql/database.ts'
-import { escapeText, toColumns, toColumnTime, toKey, toVersion } from '../../src/stores/sql/mapping.ts'
+import { toColumns } from '../../src/stores/sql/mapping.ts'
 import type { Values } from '../../src/stores/sql/statement.ts'
+import { escapeText, toColumnTime, toKey, toVersion } from '../../src/stores/sql/values.ts'
 import type { Db } from './sql-databases.ts'
 
 /** The part of version 1 that wrote and checked; every call brings its time. */

@@ -166,6 +166,8 @@ export function toDraft(over: Partial<NewSession> = {}): NewSession {
     data: {},
     brief: false,
     idleFor: null,
+    metadata: {},
+    label: null,
     ip: null,
     userAgent: null,
     idle: 3600,
@@ -176,7 +178,7 @@ export function toDraft(over: Partial<NewSession> = {}): NewSession {
 
 /** A refresh. */
 export function toCall(sid: string, gen: number, over: Partial<RotateCall> = {}): RotateCall {
-  const policy = { overlap: 10, idle: 3600, rotation: true, logTtl: 900 }
+  const policy = { overlap: 10, idle: 3600, rotation: true, logTtl: 900, seen: null }
   return { sid, gen, ...policy, notAfter: null, now: null, ...over }
 }
 

@@ -62,6 +62,10 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
       data: {},
       brief: false,
       idleFor: null,
+      metadata: {},
+      label: null,
+      lastIp: null,
+      lastUserAgent: null,
       ip: null,
       userAgent: null,
     }

@@ -201,6 +201,8 @@ export function toDraft(over: Partial<NewSession> = {}): NewSession {
     data: {},
     brief: false,
     idleFor: null,
+    metadata: {},
+    label: null,
     ip: null,
     userAgent: null,
     idle: 1000,
@@ -219,6 +221,7 @@ export function toCall(sid: string, gen: number, over: Partial<RotateCall> = {})
     notAfter: null,
     now: null,
     logTtl: 900,
+    seen: null,
     ...over,
   }
 }

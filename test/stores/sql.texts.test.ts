@@ -112,4 +112,5 @@ const CALL = {
   notAfter: null,
   now: null,
   logTtl: 900,
+  seen: null,
 } as const

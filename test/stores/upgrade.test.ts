@@ -239,6 +239,22 @@ describe.each(SITES)('from version 1 on $name', ({ name, open, here }) => {
     expect(await site.store.get(sid)).toMatchObject({ gen: 2, brief: true, idleFor: 300 })
   })
 
+  it.skipIf(!here)('an update holds in an old process, whose refresh loses no detail', async () => {
+    await site.migrate()
+    const sid = randomId()
+    await site.store.start(toDraft({ sid, sub: 'ada', label: 'Phone', metadata: { n: 1 } }), t)
+    const change = { scopes: ['b'], data: { n: 2 }, metadata: { n: 3 }, label: 'Tablet' }
+    await site.store.update({ sid, ...change, now: t })
+    const seen = { ip: '192.0.2.1', userAgent: 'curl', stretch: 1 }
+    await site.store.rotate(toCall(sid, 0, { now: t + 5, seen }))
+    expect((await site.earlier.rotate({ ...toCall(sid, 1), now: t + 100 })).word).toBe('rotated')
+    const last = { lastIp: '192.0.2.1', lastUserAgent: 'curl' }
+    expect(await site.store.get(sid)).toMatchObject({ ...change, ...last, gen: 2 })
+    const [old = ''] = (await startEarlier('bob')).values()
+    expect(await site.store.get(old)).toMatchObject({ metadata: {}, label: null, lastIp: null })
+    expect(await site.store.update({ sid: old, label: 'Old', now: t })).toMatchObject({ label: 'Old' })
+  })
+
   it.skipIf(!here)('old and new processes end the sessions of each other', async () => {
     await site.migrate()
     const call = { logTtl: TTL, now: t + 1 }

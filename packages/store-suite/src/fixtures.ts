@@ -44,6 +44,8 @@ export function toNewSession(over: Partial<NewSession> = {}): NewSession {
     data: {},
     brief: false,
     idleFor: null,
+    metadata: {},
+    label: null,
     ip: null,
     userAgent: null,
     idle: LENGTHS.idle,
@@ -55,7 +57,7 @@ export function toNewSession(over: Partial<NewSession> = {}): NewSession {
 /** A call of `rotate` with the generation `gen`. */
 export function toCall(sid: string, gen: number, over: Partial<RotateCall> = {}): RotateCall {
   const { overlap, idle, logTtl } = LENGTHS
-  return { sid, gen, overlap, idle, logTtl, rotation: true, notAfter: null, now: null, ...over }
+  return { sid, gen, overlap, idle, logTtl, rotation: true, notAfter: null, seen: null, now: null, ...over }
 }
 
 /** Starts a session, and asserts that it starts. */

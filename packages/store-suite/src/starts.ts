@@ -31,6 +31,8 @@ export const STARTS: Cases = {
       amr: ['pwd', 'otp'],
       scopes: ['read:orders', 'write:orders'],
       data: { tenant: 7 },
+      metadata: { device: 'kitchen' },
+      label: 'Kitchen tablet',
       ip: '2001:db8::1',
       userAgent: 'Mozilla/5.0',
     })
@@ -45,6 +47,8 @@ export const STARTS: Cases = {
       lastUsedAt: t,
       idleExpiresAt: t + idle,
       absoluteExpiresAt: t + absolute,
+      lastIp: null,
+      lastUserAgent: null,
       revokedAt: null,
       revokeReason: null,
     }

@@ -5,6 +5,7 @@
 import type { Store } from 'tokenwright/stores/contract'
 import { ATTEMPTS } from './attempts.ts'
 import { CLOCKS } from './clocks.ts'
+import { SIGHTINGS, UPDATES } from './details.ts'
 import type { Cases } from './fixtures.ts'
 import { LIVES } from './lives.ts'
 import { PRUNING } from './pruning.ts'
@@ -41,6 +42,8 @@ const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly 
   { name: 'endings', cases: ENDINGS, own: false },
   { name: 'start', cases: STARTS, own: false },
   { name: 'lives', cases: LIVES, own: false },
+  { name: 'last seen', cases: SIGHTINGS, own: false },
+  { name: 'update', cases: UPDATES, own: false },
   { name: 'step-up', cases: STEP_UPS, own: false },
   { name: 'list', cases: LISTS, own: false },
   { name: 'revocation', cases: REVOCATIONS, own: false },

@@ -9,7 +9,8 @@ import { fromRedisTime } from './script.ts'
 
 /**
  * The fields in the order in which scripts return them and `readRow` reads them. Rows of version
- * 0.1 have no `late`, `before` and `realm`; only sessions with a time of their own have `span`.
+ * 0.1 have no `late`, `before` and `realm`; only sessions with a time of their own have `span`,
+ * and only those that were seen since their login `ip` and `agent`.
  */
 const FIELDS = [
   'gen',
@@ -27,7 +28,12 @@ const FIELDS = [
   'before',
   'realm',
   'span',
+  'ip',
+  'agent',
 ] as const
+
+/** Where a script returns what an update changes. */
+export const LOGIN_PLACE: number = FIELDS.indexOf('login')
 
 const NAMES = FIELDS.map((name) => `'${name}'`).join(', ')
 
@@ -74,18 +80,24 @@ local function readCut(cutoff, earlier)
 end
 `
 
-/** The part of a row that never changes. */
-type Login = Pick<SessionRow, 'sid' | 'sub' | 'realm' | 'scopes' | 'data' | 'brief' | 'ip' | 'userAgent'>
+/** The part of a row that only an update changes. */
+type Login = Pick<
+  SessionRow,
+  'sid' | 'sub' | 'realm' | 'scopes' | 'data' | 'metadata' | 'label' | 'brief' | 'ip' | 'userAgent'
+>
 
 /** As it is stored: earlier versions have written less. */
-type StoredLogin = Omit<Login, 'brief'> & Partial<Pick<Login, 'brief'>>
+type StoredLogin = Omit<Login, LaterName> & Partial<Pick<Login, LaterName>>
+type LaterName = 'metadata' | 'label' | 'brief'
 
 /** The part of a row that a step-up changes. */
 type Authentication = Pick<SessionRow, 'authTime' | 'acr' | 'amr'>
 
-/** The fields of a login that never change, as JSON. */
-export function toLogin({ sid, sub, realm, scopes, data, brief, ip, userAgent }: NewSession): string {
-  return JSON.stringify({ sid, sub, realm, scopes, data, brief, ip, userAgent } satisfies Login)
+/** That part, as JSON. */
+export function toLogin(session: Login): string {
+  const { sid, sub, realm, scopes, data, metadata, label, brief, ip, userAgent } = session
+  const login = { sid, sub, realm, scopes, data, metadata, label, brief, ip, userAgent } satisfies Login
+  return JSON.stringify(login)
 }
 
 /** The latest active authentication, as JSON. */
@@ -97,10 +109,29 @@ export function toAuthentication({ authTime, acr, amr }: NewSession | StepUpCall
  * Reads a row that a script returns; null without one. Naming each member is faster than a spread.
  */
 export function readRow(reply: unknown): SessionRow | null {
-  const [gen, rot, used, idle, abs, rev, why, made, authentication, login, , late, before, , span] =
-    reply as readonly unknown[]
+  const [
+    gen,
+    rot,
+    used,
+    idle,
+    abs,
+    rev,
+    why,
+    made,
+    authentication,
+    login,
+    ,
+    late,
+    before,
+    ,
+    span,
+    lastIp,
+    agent,
+  ] = reply as readonly unknown[]
   if (gen === null || gen === undefined) return null
-  const { sid, sub, realm, scopes, data, brief, ip, userAgent } = JSON.parse(String(login)) as StoredLogin
+  const { sid, sub, realm, scopes, data, metadata, label, brief, ip, userAgent } = JSON.parse(
+    String(login),
+  ) as StoredLogin
   const { authTime, acr, amr } = JSON.parse(String(authentication)) as Authentication
   const reason = String(why)
   return {
@@ -116,6 +147,8 @@ export function readRow(reply: unknown): SessionRow | null {
     amr,
     scopes,
     data,
+    metadata: metadata ?? {},
+    label: label ?? null,
     createdAt: fromRedisTime(made),
     lastUsedAt: fromRedisTime(used),
     idleExpiresAt: fromRedisTime(idle),
@@ -126,5 +159,12 @@ export function readRow(reply: unknown): SessionRow | null {
     revokeReason: reason === '' ? null : (reason as RevokeReason),
     ip,
     userAgent,
+    lastIp: toSeen(lastIp),
+    lastUserAgent: toSeen(agent),
   }
+}
+
+/** A field with a text as JSON; null without one. */
+function toSeen(field: unknown): string | null {
+  return field === null || field === undefined ? null : (JSON.parse(String(field)) as string)
 }

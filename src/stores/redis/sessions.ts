@@ -4,11 +4,25 @@
  */
 import { KEPT_OVERLAPS, LATE_PARTS, SHADOWED_OVERLAPS } from '../../session/rotation.ts'
 import type { SessionOwner, SessionRow } from '../../session/session-row.ts'
-import { MOST_LISTED, type RotationWord, type SessionStore, type StepUp } from '../../session/store.ts'
+import {
+  MOST_LISTED,
+  type RotationWord,
+  type SessionStore,
+  type Sighting,
+  type StepUp,
+} from '../../session/store.ts'
 import { type Keys, spell, spellOwner } from './keys.ts'
 import { APPEND } from './log.ts'
 import { OWNER, ROW, readRow, toAuthentication, toLogin } from './mapping.ts'
-import { createScript, EXPIRY, fromRedisTime, type Runner, toRedisTime, toRedisTimeOrNull } from './script.ts'
+import {
+  type Argument,
+  createScript,
+  EXPIRY,
+  fromRedisTime,
+  type Runner,
+  toRedisTime,
+  toRedisTimeOrNull,
+} from './script.ts'
 
 const NOW = createScript({ keys: 'log', args: '', body: 'return { now }' })
 
@@ -39,7 +53,7 @@ return r
 
 const ROTATE = createScript({
   keys: 'row log due',
-  args: 'sid #sent #overlap #idle rotation #notafter #logttl',
+  args: 'sid #sent #overlap #idle rotation #notafter #logttl ip agent #stretch',
   body: `${EXPIRY}${ROW}${APPEND}
 local r = read(row)
 local gen = tonumber(r[GEN] or nil)
@@ -73,6 +87,7 @@ local advances = word == 'rotated' or word == 'healed'
 if (moves or advances or word == 'reused') and notafter and now > notafter then return { 'late', now, r } end
 
 if advances or moves then
+  local rotated = tonumber(r[ROT])
   local ends = math.min(now + tonumber(r[SPAN] or idle), tonumber(r[ABS]))
   if advances then
     local late, before = tonumber(r[LATE] or 0), tonumber(r[BEFORE] or 0)
@@ -82,6 +97,10 @@ if advances or moves then
     })
   else
     change(row, r, { [USED] = now, [IDLE] = ends })
+  end
+  if stretch and math.floor(now / stretch) > math.floor(rotated / stretch) then
+    if ip ~= '' then change(row, r, { [IP] = ip }) end
+    if agent ~= '' then change(row, r, { [AGENT] = agent }) end
   end
   prolong(row, ends + DAY)
 elseif word == 'replayed' and not (notafter and now > notafter) then
@@ -112,8 +131,6 @@ change(row, r, { [AUTH] = auth, [USED] = now })
 return { 'live', now, r }
 `,
 })
-
-const GET = createScript({ keys: 'row', args: '', body: `${ROW} return read(row)` })
 
 /** The rank to continue from, then some live rows of an index from a rank on, latest end first. */
 const LIST = createScript({
@@ -158,7 +175,7 @@ const LISTED_AT_ONCE = 250
 export function createSessions(
   run: Runner,
   keys: Keys,
-): Omit<SessionStore, 'countAttempt' | 'readAttempts' | 'forgetAttempts'> {
+): Omit<SessionStore, 'get' | 'update' | 'countAttempt' | 'readAttempts' | 'forgetAttempts'> {
   const { log, due } = keys
 
   return {
@@ -193,7 +210,7 @@ export function createSessions(
       )
     },
 
-    async rotate({ sid, gen, overlap, idle, rotation, notAfter, logTtl, now }) {
+    async rotate({ sid, gen, overlap, idle, rotation, notAfter, logTtl, seen, now }) {
       const [word, moment, row] = await run(ROTATE, {
         keys: [keys.row(sid), log, due],
         args: [
@@ -204,6 +221,7 @@ export function createSessions(
           rotation,
           toRedisTimeOrNull(notAfter),
           toRedisTime(logTtl),
+          ...toSeenArguments(seen),
         ],
         now,
       })
@@ -215,8 +233,6 @@ export function createSessions(
       const [word, moment, row] = await run(STEP_UP, { keys: [keys.row(call.sid)], args, now: call.now })
       return { word: String(word) as StepUp['word'], row: readRow(row), now: fromRedisTime(moment) }
     },
-
-    get: async (sid) => readRow(await run(GET, { keys: [keys.row(sid)], args: [], now: null })),
 
     async list(owner, now) {
       const rows = await listIndex(run, keys, { index: owner, owner, now })
@@ -234,6 +250,16 @@ export function createSessions(
       return Number(revoked) === 1
     },
   }
+}
+
+function toSeenArguments(seen: Sighting | null): readonly Argument[] {
+  const { ip, userAgent, stretch } = seen ?? {}
+  return [toJsonOrNull(ip), toJsonOrNull(userAgent), toRedisTimeOrNull(stretch ?? null)]
+}
+
+/** A text as a field keeps it; null for none. */
+function toJsonOrNull(text: string | null | undefined): string | null {
+  return text === null || text === undefined ? null : JSON.stringify(text)
 }
 
 /** A realm in the form that scripts compare. */

@@ -1,7 +1,7 @@
 /** Reads and takes back counted attempts: one statement each, the same in all dialects. */
 import type { SessionStore } from '../../session/store.ts'
 import type { Database } from './database.ts'
-import { toKey, toOptionalTime } from './mapping.ts'
+import { toKey, toOptionalTime } from './values.ts'
 
 /** More attempts than any key can have. */
 const ALL_ATTEMPTS = 2_000_000_000

@@ -5,8 +5,8 @@
 import type { Attempt, Store } from '../../session/store.ts'
 import type { Database, Result } from './database.ts'
 import { createTransact } from './locked-rows.ts'
-import { toColumnTime, toKey, toOptionalTime } from './mapping.ts'
 import { end, endAll, revokeToken, rotate, start, stepUp } from './transactions.ts'
+import { toColumnTime, toKey, toOptionalTime } from './values.ts'
 
 /** The contract's methods that write. */
 export type Commands = Pick<

@@ -11,21 +11,17 @@
 import type { RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
 import type { LogEntry } from '../../session/store.ts'
 import type { BatchedStatement, Database, Run } from './database.ts'
+import { CHANGING_COLUMNS, COLUMNS, readColumns, type SessionColumns, toRow } from './mapping.ts'
+import type { Statement, Value, Values } from './statement.ts'
 import {
-  CHANGING_COLUMNS,
-  COLUMNS,
   escapeText,
-  readColumns,
-  type SessionColumns,
   toJson,
   toKey,
   toOptionalTime,
   toOwnerValues,
-  toRow,
   toVersion,
   unescapeText,
-} from './mapping.ts'
-import type { Statement, Value, Values } from './statement.ts'
+} from './values.ts'
 
 /** An entry of the log with times in milliseconds. */
 export type NewLogEntry = LogEntry

@@ -6,11 +6,22 @@
  * and to 'Álice'. Texts are stored as the content of a JSON string in ASCII, so that no character
  * set loses a character: PostgreSQL refuses U+0000, SQLite cuts there, MySQL may refuse an emoji.
  */
-import { createHash, randomInt } from 'node:crypto'
 import { decideRotation, isWriting, type RotationRecord } from '../../session/rotation.ts'
-import type { RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
-import type { NewSession, RotateCall, RotationWord } from '../../session/store.ts'
+import type { RevokeReason, SessionRow } from '../../session/session-row.ts'
+import type { NewSession, RotateCall, RotationWord, Sighting } from '../../session/store.ts'
 import type { Values } from './statement.ts'
+import {
+  escapeText,
+  fromColumnTime,
+  fromJson,
+  fromOptional,
+  toColumnTime,
+  toJson,
+  toKey,
+  toOptionalText,
+  toOptionalTime,
+  unescapeText,
+} from './values.ts'
 
 /** A session's columns. */
 export interface SessionColumns extends Values {
@@ -42,6 +53,10 @@ export interface SessionColumns extends Values {
   readonly scopes: string
   /** JSON in ASCII. */
   readonly data: string
+  /** JSON in ASCII; null in rows of earlier versions. */
+  readonly metadata: string | null
+  /** Escaped text. */
+  readonly label: string | null
   /** As in the row. */
   readonly created_at: number
   /** As in the row. */
@@ -62,9 +77,13 @@ export interface SessionColumns extends Values {
   readonly ip: string | null
   /** Escaped text. */
   readonly user_agent: string | null
+  /** Escaped text. */
+  readonly last_ip: string | null
+  /** Escaped text. */
+  readonly last_user_agent: string | null
 }
 
-/** The columns that never change. */
+/** The columns that no step changes; an update changes some by itself (`edits.ts`). */
 export const FIXED_COLUMNS = [
   'sid_key',
   'sub_key',
@@ -73,6 +92,8 @@ export const FIXED_COLUMNS = [
   'realm',
   'scopes',
   'data',
+  'metadata',
+  'label',
   'created_at',
   'absolute_expires_at',
   'brief',
@@ -92,6 +113,8 @@ export const CHANGING_COLUMNS = [
   'amr',
   'last_used_at',
   'idle_expires_at',
+  'last_ip',
+  'last_user_agent',
   'revoked_at',
   'revoke_reason',
 ] as const
@@ -101,101 +124,6 @@ export const COLUMNS: readonly string[] = [...FIXED_COLUMNS, ...CHANGING_COLUMNS
 
 /** Bytes in MySQL's `text`, which without strict mode cuts longer values. */
 const MOST_TEXT = 65_535
-
-/**
- * The hash that finds an identifier, token or subject: SHA-256 over its code units, in hexadecimal.
- */
-export function toKey(text: string): string {
-  return createHash('sha256').update(text, 'utf16le').digest('hex')
-}
-
-/**
- * The hash that finds an owner's cut-off: without a realm that of the subject, as in version 1 of
- * the schema. The odd byte at the end keeps it apart from the hash of any text.
- */
-export function toOwnerKey({ realm, sub }: SessionOwner): string {
-  if (realm === null) return toKey(sub)
-  const pair = JSON.stringify([realm, sub])
-  return createHash('sha256').update(pair, 'utf16le').update(Uint8Array.of(0)).digest('hex')
-}
-
-/**
- * The parameters that find an owner: its sessions, its cut-off, and a cut-off that version 1 of the
- * schema kept for the subject in every realm (its `realm` is null; ours is JSON).
- */
-export function toOwnerValues({ realm, sub }: SessionOwner): OwnerValues {
-  return {
-    sub_key: toKey(sub),
-    owner_key: toOwnerKey({ realm, sub }),
-    earlier_key: realm === null ? '' : toKey(sub),
-    realm: toOptionalText(realm),
-    owner_realm: toJson(realm),
-  }
-}
-
-/** What `toOwnerValues` returns. */
-export interface OwnerValues extends Values {
-  /** The hash of the subject. */
-  readonly sub_key: string
-  /** The hash of realm and subject. */
-  readonly owner_key: string
-  /** The hash of the subject; empty where `owner_key` is the same. */
-  readonly earlier_key: string
-  /** Escaped text. */
-  readonly realm: string | null
-  /** The realm as JSON. */
-  readonly owner_realm: string
-}
-
-/** A random number that marks one start or end of an owner's sessions. */
-export function toVersion(): number {
-  return randomInt(2 ** 48 - 1)
-}
-
-/** Epoch seconds, or a length in seconds, in the columns' unit. */
-export function toColumnTime(seconds: number): number {
-  return Math.round(seconds * 1000)
-}
-
-/** As `toColumnTime`, and null for null. */
-export function toOptionalTime(seconds: number | null): number | null {
-  return seconds === null ? null : toColumnTime(seconds)
-}
-
-/** A column's time in epoch seconds. */
-export function fromColumnTime(value: unknown): number {
-  return Number(value) / 1000
-}
-
-/** JSON in ASCII; lone surrogates survive as escapes. */
-export function toJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[\u007f-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-}
-
-/** A text as the content of a JSON string in ASCII. */
-export function escapeText(text: string): string {
-  return toJson(text).slice(1, -1)
-}
-
-/** Reverses `escapeText`. */
-export function unescapeText(escaped: unknown): string {
-  return JSON.parse(`"${String(escaped)}"`)
-}
-
-function toOptionalText(text: string | null): string | null {
-  return text === null ? null : escapeText(text)
-}
-
-function fromOptional<T>(value: unknown, read: (value: unknown) => T): T | null {
-  return value === null || value === undefined ? null : read(value)
-}
-
-function fromJson(value: unknown): unknown {
-  return JSON.parse(String(value))
-}
 
 /**
  * The columns from a new session; the others follow from the time of the step.
@@ -214,17 +142,41 @@ export function toNewColumns(session: NewSession): Values {
     amr: session.amr === null ? null : toJson(session.amr),
     scopes: toJson(session.scopes),
     data: toJson(session.data),
+    metadata: toJson(session.metadata),
+    label: toOptionalText(session.label),
     brief: Number(session.brief),
     idle_for: toOptionalTime(session.idleFor),
-    ip: toOptionalText(session.ip?.slice(0, 64) ?? null),
-    user_agent: toOptionalText(session.userAgent?.slice(0, 256) ?? null),
+    ip: toOptionalText(session.ip?.slice(0, MOST_IP) ?? null),
+    user_agent: toOptionalText(session.userAgent?.slice(0, MOST_USER_AGENT) ?? null),
   }
+  checkTexts(columns)
+  return columns
+}
+
+/** The longest address and user agent that are kept, in characters. */
+const MOST_IP = 64
+const MOST_USER_AGENT = 256
+
+/** The parameters from where a client was seen; the length in milliseconds. */
+export function toSeenColumns(seen: Sighting | null): {
+  readonly ip: string | null
+  readonly user_agent: string | null
+  readonly stretch: number
+} {
+  return {
+    ip: toOptionalText(seen?.ip?.slice(0, MOST_IP) ?? null),
+    user_agent: toOptionalText(seen?.userAgent?.slice(0, MOST_USER_AGENT) ?? null),
+    stretch: toColumnTime(seen?.stretch ?? 1),
+  }
+}
+
+/** Refuses a text that is too long. @throws {RangeError} as `toNewColumns` */
+export function checkTexts(columns: Values): void {
   for (const [name, value] of Object.entries(columns)) {
     if (typeof value === 'string' && value.length > MOST_TEXT) {
       throw new RangeError(`A session's ${name} has ${value.length} bytes, the SQL store keeps ${MOST_TEXT}`)
     }
   }
-  return columns
 }
 
 /** All columns of a session that starts at a moment, in the columns' unit. */
@@ -240,6 +192,8 @@ export function toColumns(session: NewSession, moment: number): SessionColumns {
     last_used_at: moment,
     idle_expires_at: Math.min(moment + toColumnTime(session.idleFor ?? session.idle), absolute),
     absolute_expires_at: absolute,
+    last_ip: null,
+    last_user_agent: null,
     revoked_at: null,
     revoke_reason: null,
   } as SessionColumns
@@ -277,7 +231,9 @@ export function toRow(columns: SessionColumns): SessionRow {
     acr: fromOptional(columns.acr, unescapeText),
     amr: fromOptional(columns.amr, fromJson) as readonly string[] | null,
     scopes: fromJson(columns.scopes) as readonly string[],
-    data: fromJson(columns.data) as Readonly<Record<string, unknown>>,
+    data: fromJson(columns.data) as SessionRow['data'],
+    metadata: fromJson(columns.metadata ?? '{}') as SessionRow['metadata'],
+    label: fromOptional(columns.label, unescapeText),
     createdAt: fromColumnTime(columns.created_at),
     lastUsedAt: fromColumnTime(columns.last_used_at),
     idleExpiresAt: fromColumnTime(columns.idle_expires_at),
@@ -288,6 +244,8 @@ export function toRow(columns: SessionColumns): SessionRow {
     revokeReason: columns.revoke_reason,
     ip: fromOptional(columns.ip, unescapeText),
     userAgent: fromOptional(columns.user_agent, unescapeText),
+    lastIp: fromOptional(columns.last_ip, unescapeText),
+    lastUserAgent: fromOptional(columns.last_user_agent, unescapeText),
   }
 }
 

@@ -11,18 +11,16 @@ import type { Database, Result, Run } from './database.ts'
 import {
   COLUMNS,
   decideOnColumns,
-  fromColumnTime,
   readColumns,
   type SessionColumns,
   toColumnPolicy,
-  toColumnTime,
-  toKey,
-  toOptionalTime,
   toRecord,
   toRow,
+  toSeenColumns,
 } from './mapping.ts'
 import { CommittedError, retry } from './retry.ts'
 import type { Statement, Values } from './statement.ts'
+import { fromColumnTime, toColumnTime, toKey, toOptionalTime } from './values.ts'
 
 /** The methods of the contract that write. */
 export function createMysqlCommands(database: Database): Commands {
@@ -93,6 +91,12 @@ const LIVE_IN_TIME =
   'revoked_at is null and idle_expires_at > {now} and absolute_expires_at > {now}' +
   ' and (:not_after is null or {now} <= :not_after)'
 
+const toLast = (column: string, given: string): string =>
+  `${column} = case when {now} div :stretch > rotated_at div :stretch then coalesce(:${given}, ${column}) else ${column} end`
+
+/** Assigned before `rotated_at`, which it reads. */
+const SEEN = `${toLast('last_ip', 'ip')}, ${toLast('last_user_agent', 'user_agent')}`
+
 const USED =
   'last_used_at = {now}, idle_expires_at = least({now} + coalesce(idle_for, :idle), absolute_expires_at)'
 
@@ -100,14 +104,16 @@ function createTexts({ compile }: Database) {
   return {
     // Assignments run from left to right: a column that another one reads is assigned after it.
     advance: compile(
-      `{limits} update {sessions} set rotated_at = {now}, ${USED},
+      `{limits} update {sessions} set ${SEEN}, rotated_at = {now}, ${USED},
          late_before = case when late > 0 then late_before + late else greatest(0, late_before - :overlap) end,
          late = 0, gen = :gen + 1
        where sid_key = :sid_key and gen = :gen and ${LIVE_IN_TIME}
          and (gen = 0 or greatest(0, {now} - rotated_at) >= ${KEPT_OVERLAPS} * :overlap)
          and not (last_used_at > rotated_at and {now} - last_used_at < :overlap)`,
     ),
-    prolong: compile(`{limits} update {sessions} set ${USED} where sid_key = :sid_key and ${LIVE_IN_TIME}`),
+    prolong: compile(
+      `{limits} update {sessions} set ${SEEN}, ${USED} where sid_key = :sid_key and ${LIVE_IN_TIME}`,
+    ),
     find: compile(
       `select m.moment, ${COLUMNS.join(', ')}
        from (select {now} as moment) as m left join {sessions} as s on s.sid_key = :sid_key`,
@@ -133,6 +139,7 @@ function toValues(call: RotateCall): Values {
     gen: call.gen,
     overlap: toColumnTime(call.overlap),
     idle: toColumnTime(call.idle),
+    ...toSeenColumns(call.seen),
     not_after: toOptionalTime(call.notAfter),
     now: toOptionalTime(call.now),
   }

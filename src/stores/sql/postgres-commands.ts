@@ -2,21 +2,19 @@
 import type { RotateCall, RotationWord, StepUp } from '../../session/store.ts'
 import { type Commands, toAttempt } from './commands.ts'
 import type { Database, Result } from './database.ts'
+import { readColumns, toNewColumns, toRow, toSeenColumns } from './mapping.ts'
+import { createPostgresTexts } from './postgres-statements.ts'
+import type { Values } from './statement.ts'
 import {
   escapeText,
   fromColumnTime,
-  readColumns,
   toColumnTime,
   toJson,
   toKey,
-  toNewColumns,
   toOptionalTime,
   toOwnerValues,
-  toRow,
   toVersion,
-} from './mapping.ts'
-import { createPostgresTexts } from './postgres-statements.ts'
-import type { Values } from './statement.ts'
+} from './values.ts'
 
 /** How often `endAll` is tried: each start of the same owner in between makes it try again. */
 const MOST_TRIES = 100
@@ -108,6 +106,7 @@ function toRotateValues(call: RotateCall): Values {
     gen: call.gen,
     overlap: toColumnTime(call.overlap),
     idle: toColumnTime(call.idle),
+    ...toSeenColumns(call.seen),
     rotation: call.rotation ? 1 : 0,
     not_after: toOptionalTime(call.notAfter),
     log_ttl: toColumnTime(call.logTtl),

@@ -53,6 +53,8 @@ const FIRST_VALUES: Readonly<Record<string, string>> = {
   last_used_at: 't.moment',
   idle_expires_at: 't.moment + least(coalesce(:idle_for::bigint, :idle::bigint), :absolute::bigint)',
   absolute_expires_at: 't.moment + :absolute::bigint',
+  last_ip: 'null',
+  last_user_agent: 'null',
   revoked_at: 'null',
   revoke_reason: 'null',
 }
@@ -112,7 +114,9 @@ const ROTATE = `
     select v.*, case
       when v.moment > :not_after::bigint
         and (v.verdict in ('rotated', 'healed', 'reused') or v.verdict = 'kept' and :rotation::int = 0) then 'late'
-      else v.verdict end as word
+      else v.verdict end as word,
+      v.verdict in ('rotated', 'healed', 'kept')
+        and v.moment / :stretch::bigint > v.rotated_at / :stretch::bigint as noted
     from v
   ),
   u as (
@@ -127,6 +131,9 @@ const ROTATE = `
       last_used_at = case when w.word in ('reused', 'replayed') then s.last_used_at else w.moment end,
       idle_expires_at = case when w.word in ('reused', 'replayed') then s.idle_expires_at
         else least(w.moment + coalesce(s.idle_for, :idle::bigint), s.absolute_expires_at) end,
+      last_ip = case when w.noted then coalesce(:ip::text, s.last_ip) else s.last_ip end,
+      last_user_agent = case when w.noted then coalesce(:user_agent::text, s.last_user_agent)
+        else s.last_user_agent end,
       revoked_at = case when w.word = 'reused' then w.moment end,
       revoke_reason = case when w.word <> 'reused' then null
         when :gen::bigint = w.gen - 1 and :overlap::bigint > 0 then 'shadowed' else 'refresh_reused' end
@@ -147,6 +154,15 @@ const ROTATE = `
     w.word, coalesce(w.moment, m.moment) as moment
   from (select {now} as moment) as m left join w on true left join u on true`
 
+/** The columns that a step-up changes. */
+const STEPPED_UP: readonly string[] = ['auth_at', 'acr', 'amr', 'last_used_at']
+
+function toSteppedUp(name: string): string {
+  return STEPPED_UP.includes(name)
+    ? `case when w.word = 'live' then u.${name} else w.${name} end as ${name}`
+    : `w.${name}`
+}
+
 const STEP_UP = `
   with ${LOCKED},
   w as materialized (
@@ -160,13 +176,10 @@ const STEP_UP = `
   u as (
     update {sessions} as s set auth_at = :auth_at::bigint, acr = :acr::text, amr = :amr::text, last_used_at = w.moment
     from w where s.sid_key = w.sid_key and w.word = 'live'
-    returning s.auth_at, s.acr, s.amr, s.last_used_at
+    returning ${STEPPED_UP.map((name) => `s.${name}`).join(', ')}
   )
   select ${FIXED_COLUMNS.map((name) => `w.${name}`).join(', ')},
-    w.gen, w.rotated_at, w.late, w.late_before, w.idle_expires_at, w.revoked_at, w.revoke_reason, w.word,
-    ${['auth_at', 'acr', 'amr', 'last_used_at']
-      .map((name) => `case when w.word = 'live' then u.${name} else w.${name} end as ${name}`)
-      .join(', ')},
+    ${CHANGING_COLUMNS.map(toSteppedUp).join(', ')}, w.word,
     coalesce(w.moment, m.moment) as moment
   from (select {now} as moment) as m left join w on true left join u on true`
 

@@ -6,8 +6,8 @@
  */
 import { KEPT_AFTER_END } from '../../session/store.ts'
 import type { Database } from './database.ts'
-import { toColumnTime, toOptionalTime } from './mapping.ts'
 import type { Statement, Values } from './statement.ts'
+import { toColumnTime, toOptionalTime } from './values.ts'
 
 /** The most rows that one statement deletes. */
 const BATCH = 500

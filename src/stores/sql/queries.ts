@@ -8,17 +8,8 @@ import {
   type SessionStore,
 } from '../../session/store.ts'
 import type { Database, Result } from './database.ts'
-import {
-  COLUMNS,
-  fromColumnTime,
-  readColumns,
-  toColumnTime,
-  toKey,
-  toOptionalTime,
-  toOwnerValues,
-  toRow,
-  unescapeText,
-} from './mapping.ts'
+import { COLUMNS, readColumns, toRow } from './mapping.ts'
+import { fromColumnTime, toColumnTime, toKey, toOptionalTime, toOwnerValues, unescapeText } from './values.ts'
 
 /** The methods of the contract that read. */
 export type Queries = Pick<SessionStore, 'now' | 'get' | 'list' | 'isRevoked'> &

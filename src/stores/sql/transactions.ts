@@ -3,7 +3,7 @@
  * SQLite, and on MySQL those without a statement of their own. Each takes the rows of one
  * transaction, which its caller opens and commits.
  */
-import { toLate, toLateBefore, toReuseReason } from '../../session/rotation.ts'
+import { toLastSeen, toLate, toLateBefore, toReuseReason } from '../../session/rotation.ts'
 import type { RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
 import type {
   EndAllCall,
@@ -17,17 +17,15 @@ import type {
 import type { LockedRows, NewLogEntry } from './locked-rows.ts'
 import {
   decideOnColumns,
-  escapeText,
-  fromColumnTime,
   isLive,
   type SessionColumns,
   toColumnPolicy,
   toColumns,
-  toColumnTime,
-  toJson,
   toRecord,
   toRow,
+  toSeenColumns,
 } from './mapping.ts'
+import { escapeText, fromColumnTime, toColumnTime, toJson } from './values.ts'
 
 /** The contract's `start`. */
 export async function start(
@@ -66,12 +64,23 @@ async function writeRotation(
     return late === columns.late ? toRow(columns) : rows.save(columns, { late })
   }
   const idle = Math.min(moment + (columns.idle_for ?? policy.idle), columns.absolute_expires_at)
-  const used = { last_used_at: moment, idle_expires_at: idle }
+  const used = { last_used_at: moment, idle_expires_at: idle, ...toLastColumns(columns, call, moment) }
   if (word === 'kept' && !call.rotation) return rows.save(columns, used)
   if (word !== 'rotated' && word !== 'healed') return toRow(columns)
   const gen = Math.max(columns.gen, call.gen) + 1
   const lateness = { late: 0, late_before: toLateBefore(record, policy) }
   return rows.save(columns, { ...used, ...lateness, gen, rotated_at: moment })
+}
+
+function toLastColumns(columns: SessionColumns, { seen }: RotateCall, moment: number) {
+  const { ip, user_agent, stretch } = toSeenColumns(seen)
+  const { rotated_at: rotatedAt, last_ip: lastIp, last_user_agent: lastUserAgent } = columns
+  const last = toLastSeen({ rotatedAt, lastIp, lastUserAgent }, moment, {
+    ip,
+    userAgent: user_agent,
+    stretch,
+  })
+  return { last_ip: last.lastIp, last_user_agent: last.lastUserAgent }
 }
 
 /** The contract's `stepUp`. */
