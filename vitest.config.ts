@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { defineConfig } from 'vitest/config'
+import { availableParallelism } from 'node:os'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 
 /**
  * Tests that import a package of this repository by its name get its source file, as relative
@@ -21,25 +22,69 @@ function sourceAliases(): { find: RegExp; replacement: string }[] {
   })
 }
 
+/**
+ * Tests that start, stop, freeze or cut servers, processes and browsers, and look at the time that
+ * passes then. They run alone: beside others they would measure those.
+ */
+const TIMED = ['test/client/**', 'test/invariants/**', 'test/processes/**', 'test/server/**'].map(
+  (folder) => `${folder}/*.test.ts`,
+)
+
+const NEVER = ['**/node_modules/**', 'test/runtimes/**', 'test/fixtures/**']
+
+/** What all tests share. */
+const SHARED = {
+  restoreMocks: true,
+  // A machine that runs databases and browsers beside the tests is slow now and then; a test that
+  // hangs still ends.
+  testTimeout: 20_000,
+  hookTimeout: 30_000,
+}
+
+/** The mutation run has a plugin, which projects would not get: it takes all tests as one. */
+const IS_ONE = process.env['TOKENWRIGHT_MUTATION'] !== undefined
+
+const ALL = ['test/**/*.test.ts']
+
+const PROJECTS: TestProjectConfiguration[] = [
+  {
+    resolve: { alias: sourceAliases() },
+    test: {
+      ...SHARED,
+      name: 'side by side',
+      include: ALL,
+      exclude: [...NEVER, ...TIMED],
+      // Many wait for a server, so that two keep even one core busy.
+      maxWorkers: Math.max(2, availableParallelism() - 1),
+      sequence: { groupOrder: 0 },
+      typecheck: {
+        enabled: true,
+        include: ['test/types/**/*.test-d.ts'],
+        tsconfig: 'tsconfig.types.json',
+        // Errors outside the type tests are `npm run typecheck`'s to report, and would be reported
+        // twice here.
+        ignoreSourceErrors: true,
+      },
+    },
+  },
+  {
+    resolve: { alias: sourceAliases() },
+    test: {
+      ...SHARED,
+      name: 'alone',
+      include: TIMED,
+      exclude: NEVER,
+      maxWorkers: 1,
+      sequence: { groupOrder: 1 },
+    },
+  },
+]
+
 export default defineConfig({
   resolve: { alias: sourceAliases() },
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'test/runtimes/**', 'test/fixtures/**'],
     globalSetup: ['test/global-setup.ts'],
-    restoreMocks: true,
-    // A machine that runs databases and browsers beside the tests is slow now and then; a test that
-    // hangs still ends.
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
-    typecheck: {
-      enabled: true,
-      include: ['test/types/**/*.test-d.ts'],
-      tsconfig: 'tsconfig.types.json',
-      // Errors outside the type tests are `npm run typecheck`'s to report, and would be reported
-      // twice here.
-      ignoreSourceErrors: true,
-    },
+    ...(IS_ONE ? { ...SHARED, include: ALL, exclude: NEVER } : { projects: PROJECTS }),
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],

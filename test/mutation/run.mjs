@@ -48,6 +48,8 @@ const files = (
 ).flatMap(toFiles)
 const chosen = choose()
 let current
+process.env.TOKENWRIGHT_TEST_FOLDER ??= '/tmp'
+process.env.TOKENWRIGHT_MUTATION = '1'
 const vitest = await createVitest(
   'test',
   {
@@ -66,7 +68,6 @@ const vitest = await createVitest(
   },
   { plugins: [{ name: 'mutation', enforce: 'pre', load }] },
 )
-process.env.TOKENWRIGHT_TEST_FOLDER ??= '/tmp'
 await vitest.standalone()
 
 /** A plugin's hook: the current mutant in place of its file. */
