@@ -6,9 +6,10 @@
  *     npm run example -- explicit-refresh-fetch
  *
  *     curl -s -X POST --json '{"username":"test", "password":"test"}' http://localhost:8000/login
- *     curl -s --oauth2-bearer $FRESH_TOKEN http://localhost:8000/sensitive_operation curl -s -X
- *     POST --oauth2-bearer $REFRESH_TOKEN http://localhost:8000/refresh curl -si --oauth2-bearer
- *     $NON_FRESH_TOKEN http://localhost:8000/sensitive_operation   # 401, never a 500
+ *     curl -s --oauth2-bearer $FRESH_TOKEN http://localhost:8000/sensitive_operation
+ *     curl -s -X POST --oauth2-bearer $REFRESH_TOKEN http://localhost:8000/refresh
+ *     # 401, never a 500:
+ *     curl -si --oauth2-bearer $NON_FRESH_TOKEN http://localhost:8000/sensitive_operation
  */
 import { AuthError, createAuth } from 'tokenwright'
 import { guards } from 'tokenwright/fetch'

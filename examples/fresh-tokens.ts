@@ -4,14 +4,16 @@
  *
  *     npm run example -- fresh-tokens
  *
- *     curl -X POST -H "Content-Type: application/json" -d '{"username":"test", "password":"test"}'
- *     \ http://localhost:8000/login                        #
- *     {"access_token":"...","refresh_token":"..."} curl -H "Authorization: Bearer <fresh-token>" -X
- *     POST http://localhost:8000/change-password    # Password changed curl -H "Authorization:
- *     Bearer <refresh-token>" -X POST http://localhost:8000/refresh          #
- *     {"access_token":"..."} curl -i -H "Authorization: Bearer <non-fresh-token>" -X POST
- *     http://localhost:8000/change-password  # 401 curl -H "Authorization: Bearer
- *     <non-fresh-token>" http://localhost:8000/protected              # You have access
+ *     # {"access_token":"...","refresh_token":"..."}:
+ *     curl -X POST --json '{"username":"test", "password":"test"}' http://localhost:8000/login
+ *     # Password changed:
+ *     curl -X POST --oauth2-bearer $FRESH_TOKEN http://localhost:8000/change-password
+ *     # {"access_token":"..."}:
+ *     curl -X POST --oauth2-bearer $REFRESH_TOKEN http://localhost:8000/refresh
+ *     # 401:
+ *     curl -i -X POST --oauth2-bearer $NON_FRESH_TOKEN http://localhost:8000/change-password
+ *     # You have access:
+ *     curl --oauth2-bearer $NON_FRESH_TOKEN http://localhost:8000/protected
  */
 import { Hono } from 'hono'
 import { AuthError, createAuth } from 'tokenwright'

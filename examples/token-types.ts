@@ -6,14 +6,15 @@
  *     npm run example -- token-types
  *
  *     curl -X POST --json '{"username":"test", "password":"test"}' http://localhost:8000/auth/login
- *     curl --oauth2-bearer $ACCESS_TOKEN http://localhost:8000/api/profile curl -X POST
- *     --oauth2-bearer $REFRESH_TOKEN http://localhost:8000/auth/refresh curl -X POST
- *     --oauth2-bearer $ACCESS_TOKEN --json '{"new_password":"n"}'
- *     http://localhost:8000/api/change-password curl -X POST --oauth2-bearer $ACCESS_TOKEN
- *     http://localhost:8000/api/delete-account curl -X POST --oauth2-bearer $ACCESS_TOKEN
- *     http://localhost:8000/api/sensitive-operation curl -X POST --json '{"scopes":["users:read"],
- *     "data":{"role":"admin"}, "expiry":3600}' http://localhost:8000/issue curl --oauth2-bearer
- *     $ISSUED_TOKEN http://localhost:8000/introspect
+ *     curl --oauth2-bearer $ACCESS_TOKEN http://localhost:8000/api/profile
+ *     curl -X POST --oauth2-bearer $REFRESH_TOKEN http://localhost:8000/auth/refresh
+ *     curl -X POST --oauth2-bearer $ACCESS_TOKEN --json '{"new_password":"n"}' \
+ *       http://localhost:8000/api/change-password
+ *     curl -X POST --oauth2-bearer $ACCESS_TOKEN http://localhost:8000/api/delete-account
+ *     curl -X POST --oauth2-bearer $ACCESS_TOKEN http://localhost:8000/api/sensitive-operation
+ *     curl -X POST --json '{"scopes":["users:read"], "data":{"role":"admin"}, "expiry":3600}' \
+ *       http://localhost:8000/issue
+ *     curl --oauth2-bearer $ISSUED_TOKEN http://localhost:8000/introspect
  */
 import { Hono } from 'hono'
 import { AuthError, createAuth } from 'tokenwright'

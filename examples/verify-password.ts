@@ -5,14 +5,17 @@
  *
  *     npm run example -- verify-password
  *
- *     curl -X POST --json '{"username":"user1", "password":"password1"}'
- *     http://localhost:8000/login curl -X POST --oauth2-bearer $TOKEN http://localhost:8000/refresh
- *     # the next one, not fresh curl -i -X POST --oauth2-bearer $TOKEN
- *     http://localhost:8000/account/change-password       # 401 curl -X POST --oauth2-bearer $TOKEN
- *     --json '{"username":"user1", "password":"password1"}' \
- *     http://localhost:8000/auth/verify-password                                               # a
- *     fresh one curl -X POST --oauth2-bearer $FRESH_TOKEN
- *     http://localhost:8000/account/change-password    # Password changed
+ *     curl -X POST --json '{"username":"user1", "password":"password1"}' \
+ *       http://localhost:8000/login
+ *     # The next one, not fresh:
+ *     curl -X POST --oauth2-bearer $TOKEN http://localhost:8000/refresh
+ *     # 401:
+ *     curl -i -X POST --oauth2-bearer $TOKEN http://localhost:8000/account/change-password
+ *     # A fresh one:
+ *     curl -X POST --oauth2-bearer $TOKEN --json '{"username":"user1", "password":"password1"}' \
+ *       http://localhost:8000/auth/verify-password
+ *     # Password changed:
+ *     curl -X POST --oauth2-bearer $FRESH_TOKEN http://localhost:8000/account/change-password
  */
 import { Hono } from 'hono'
 import { AuthError, createAuth } from 'tokenwright'

@@ -5,9 +5,9 @@
  *
  *     npm run example -- websocket
  *
- *     curl -X POST --json '{"username":"user1", "password":"password1"}'
- *     http://localhost:8000/auth/login curl -X POST --oauth2-bearer $TOKEN
- *     http://localhost:8000/auth/ticket
+ *     curl -X POST --json '{"username":"user1", "password":"password1"}' \
+ *       http://localhost:8000/auth/login
+ *     curl -X POST --oauth2-bearer $TOKEN http://localhost:8000/auth/ticket
  *
  * In a page, with the token, or with `'ws://localhost:8000/?ticket=' + ticket`:
  *
