@@ -20,6 +20,9 @@ const SERVING = [
   'nest',
   'websocket',
   'pages',
+  'totp',
+  'magic-link',
+  'forms',
 ]
 
 describe.each(SERVING)('%s', (name) => {
