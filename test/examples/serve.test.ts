@@ -23,6 +23,7 @@ const SERVING = [
   'totp',
   'magic-link',
   'forms',
+  'passkey',
 ]
 
 describe.each(SERVING)('%s', (name) => {

@@ -1,0 +1,87 @@
+/** Passkeys in a real Chromium, with the virtual authenticator of its debugging protocol. */
+import type { Browser, CDPSession, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CHROMIUM, launch } from '../client/chromium.ts'
+import { send, startExample } from './program.ts'
+
+describe.skipIf(CHROMIUM === undefined)('passkey', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launch()
+  })
+  afterAll(() => browser.close())
+
+  async function open() {
+    const program = await startExample('passkey')
+    const url = program.url.replace('127.0.0.1', 'localhost')
+    const context = await browser.newContext()
+    const page = await context.newPage()
+    const wire: string[] = []
+    page.on('request', (request) => wire.push(`${request.method()} ${new URL(request.url()).pathname}`))
+    const authenticator = await addAuthenticator(await context.newCDPSession(page))
+    await page.goto(url)
+    const press = async (id: string) => {
+      wire.length = 0
+      await page.click(`#${id}`)
+      await page.waitForFunction("!['', '...'].includes(document.querySelector('p').textContent)")
+      return page.textContent('p')
+    }
+    return { ...program, url, page, wire, press, authenticator, close: () => context.close() }
+  }
+
+  it('signs in, and steps up in the same session, without a password', async () => {
+    const { page, wire, press, close } = await open()
+    expect(await press('password')).toBe('signed-in')
+    expect(await press('add')).toBe('Passkey added')
+    expect(await press('out')).toBe('signed-out')
+    expect(await press('passkey')).toBe('signed-in')
+    // Just signed in: a sensitive call passes at once, without a refresh and without a dialog.
+    expect(await press('delete')).toBe('It was an example: nothing is gone')
+    expect(wire).toEqual(['POST /delete-account'])
+    const before = await sessionOf(page)
+    expect(before).toMatchObject({ sub: 'user-1', amr: ['hwk', 'user', 'mfa'] })
+    await press('refresh')
+    expect(await press('delete')).toBe('It was an example: nothing is gone')
+    expect(wire).toEqual([
+      'POST /delete-account',
+      'POST /passkeys/challenge',
+      'POST /auth/step-up',
+      'POST /delete-account',
+    ])
+    expect((await sessionOf(page))['session_id']).toBe(before['session_id'])
+    await close()
+  })
+
+  it('refuses a response that was used, and one of another authenticator', async () => {
+    const { url, page, press, authenticator, close } = await open()
+    await press('password')
+    await press('add')
+    const login = page.waitForRequest((request) => request.url().endsWith('/auth/login'))
+    await press('passkey')
+    const replayed = JSON.parse((await login).postData() ?? '{}')
+    expect((await send(url, 'POST /auth/login', { json: replayed })).status).toBe(401)
+    await authenticator.clear()
+    expect(await press('passkey')).toMatch(/^Failed/)
+    await close()
+  })
+})
+
+/** An authenticator in the browser, which verifies its user. */
+async function addAuthenticator(cdp: CDPSession) {
+  await cdp.send('WebAuthn.enable')
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  })
+  return { clear: () => cdp.send('WebAuthn.clearCredentials', { authenticatorId }) }
+}
+
+function sessionOf(page: Page): Promise<Record<string, unknown>> {
+  return page.evaluate("fetch('/auth/session').then((response) => response.json())")
+}
