@@ -24,6 +24,7 @@ const SERVING = [
   'magic-link',
   'forms',
   'passkey',
+  'oidc',
 ]
 
 describe.each(SERVING)('%s', (name) => {

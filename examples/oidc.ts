@@ -1,0 +1,126 @@
+/**
+ * "Log in with ...": an OpenID Connect provider says who the user is (`openid-client`). The time of
+ * that authentication is kept, so a login of an hour ago at the provider is not fresh here. A
+ * step-up sends the user to the provider again, and continues the same session.
+ *
+ *     OIDC_ISSUER=https://idp.example.com OIDC_CLIENT_ID=app OIDC_CLIENT_SECRET=... \
+ *       npm run example -- oidc
+ *
+ * The provider must know the redirect URI `http://localhost:8000/callback`.
+ */
+import { Hono } from 'hono'
+import { getCookie } from 'hono/cookie'
+import * as oidc from 'openid-client'
+import { AuthError, createAuth } from 'tokenwright'
+import { guards } from 'tokenwright/hono'
+import { memoryStore } from 'tokenwright/stores/memory'
+import { toErrorResponse } from './shared/responses.ts'
+import { secretOfThisRun, serve } from './shared/serve.ts'
+
+const {
+  OIDC_ISSUER = 'http://localhost:9000',
+  OIDC_CLIENT_ID = 'app',
+  OIDC_CLIENT_SECRET = 'app-secret',
+} = process.env
+
+const auth = createAuth({
+  secret: secretOfThisRun(),
+  locations: ['cookie'],
+  sessions: { store: memoryStore() },
+})
+const guard = guards(auth, { errors: 'throw' })
+const app = new Hono()
+
+let provider: Promise<oidc.Configuration> | undefined
+
+/** What the provider says of itself, asked for once. A failure is not kept. */
+function findProvider(): Promise<oidc.Configuration> {
+  // Plain HTTP is for the example only.
+  const options = OIDC_ISSUER.startsWith('http:') ? { execute: [oidc.allowInsecureRequests] } : {}
+  provider ??= oidc
+    .discovery(new URL(OIDC_ISSUER), OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, undefined, options)
+    .catch((error) => {
+      provider = undefined
+      throw error
+    })
+  return provider
+}
+
+/** Sends the browser to the provider. What the callback needs is in a one-time token of its own. */
+async function redirectToProvider(request: Request, parameters: Record<string, string>): Promise<Response> {
+  const data = {
+    verifier: oidc.randomPKCECodeVerifier(),
+    state: oidc.randomState(),
+    nonce: oidc.randomNonce(),
+    purpose: parameters['prompt'] === undefined ? 'login' : 'step-up',
+    startedAt: Math.floor(auth.now()),
+  }
+  const url = oidc.buildAuthorizationUrl(await findProvider(), {
+    redirect_uri: new URL('/callback', request.url).href,
+    scope: 'openid',
+    code_challenge: await oidc.calculatePKCECodeChallenge(data.verifier),
+    code_challenge_method: 'S256',
+    state: data.state,
+    nonce: data.nonce,
+    ...parameters,
+  })
+  const token = await auth.oneTime.create('oidc', 'anyone', { expiresIn: '10m', data })
+  const cookie = `oidc=${token}; Path=/callback; Max-Age=600; HttpOnly; Secure; SameSite=Lax`
+  return redirect(url.href, [cookie])
+}
+
+function redirect(to: string, cookies: readonly string[] = []): Response {
+  const headers = new Headers({ Location: to, 'Cache-Control': 'no-store' })
+  for (const line of cookies) headers.append('Set-Cookie', line)
+  return new Response(null, { status: 303, headers })
+}
+
+// With `max_age` the provider says when the user authenticated.
+app.get('/login', (c) => redirectToProvider(c.req.raw, { max_age: '86400' }))
+app.get('/step-up', guard.access(), (c) => {
+  const acr = c.req.query('acr')
+  return redirectToProvider(c.req.raw, { prompt: 'login', max_age: '0', ...(acr && { acr_values: acr }) })
+})
+
+app.get('/callback', async (c) => {
+  const { data = {} } = await auth.oneTime.redeem('oidc', getCookie(c, 'oidc') ?? '')
+  const checks = {
+    pkceCodeVerifier: String(data['verifier']),
+    expectedState: String(data['state']),
+    expectedNonce: String(data['nonce']),
+    idTokenExpected: true,
+  }
+  const tokens = await oidc
+    .authorizationCodeGrant(await findProvider(), new URL(c.req.url), checks)
+    .catch((cause) => {
+      // What the provider or the browser said is wrong; a provider that is down is another matter.
+      throw cause.message === 'fetch failed' ? cause : new AuthError('credentials_invalid', { cause })
+    })
+  const claims = tokens.claims()
+  if (claims === undefined || typeof claims.auth_time !== 'number') throw new AuthError('credentials_invalid')
+  const amr = Array.isArray(claims['amr']) ? claims['amr'].map(String) : ['fed']
+  const proof = { amr, ...(typeof claims['acr'] === 'string' && { acr: claims['acr'] }) }
+  if (data['purpose'] === 'login') {
+    const login = { ...proof, fresh: true, authTime: Math.min(claims.auth_time, auth.now()) }
+    return redirect('/', auth.cookies(await auth.createTokenPair(claims.sub, login)))
+  }
+  const payload = await auth.authenticate(c.req.raw)
+  const isSame = claims.sub === payload.sub && claims.auth_time >= Number(data['startedAt'])
+  return redirect('/', auth.cookies(await auth.sessions.stepUp(payload, async () => (isSame ? proof : null))))
+})
+
+app.get('/', guard.access(), (c) => {
+  const { sub, sid, amr, acr, auth_time, csrf } = c.var.auth
+  return c.json({ sub, sid, amr, acr, auth_time, csrf })
+})
+app.post('/delete-account', guard.fresh(), (c) => c.json({ message: 'It was an example: nothing is gone' }))
+
+/** A page leads to the form that helps; a call of a script gets the refusal. */
+app.onError((error, c) => {
+  const { code, status } = error as Partial<AuthError>
+  if (c.req.method === 'GET' && status === 401 && c.req.path !== '/callback') return redirect('/login')
+  if (code === 'fresh_token_required') return redirect('/step-up')
+  return toErrorResponse(error)
+})
+
+serve(app.fetch)
