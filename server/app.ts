@@ -15,6 +15,9 @@ import { loadPages, type Page } from './pages.ts'
 import { isPassword, PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from './passwords.ts'
 import type { Users } from './users.ts'
 
+/** Whether a client takes gzip: it names it, and not with the weight 0 (RFC 9110 section 12.5.3). */
+const ACCEPTS_GZIP = /(?:^|,)\s*gzip\s*(?:;\s*q=(?:1|0?\.\d*[1-9])\S*\s*)?(?:,|$)/i
+
 /** Where the routes with short lifetimes are. */
 const DEMO_BASE = '/demo'
 
@@ -115,7 +118,8 @@ async function readNewPassword(request: Request): Promise<string> {
   })
 }
 
-function sendPage(context: Context, { body, headers }: Page): Response {
-  const known = context.req.header('if-none-match') === headers['etag']
-  return known ? context.body(null, 304, headers) : context.body(body, 200, headers)
+function sendPage(context: Context, { body, gzipped, headers }: Page): Response {
+  if (context.req.header('if-none-match') === headers['etag']) return context.body(null, 304, headers)
+  if (!ACCEPTS_GZIP.test(context.req.header('accept-encoding') ?? '')) return context.body(body, 200, headers)
+  return context.body(gzipped, 200, { ...headers, 'content-encoding': 'gzip' })
 }

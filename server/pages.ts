@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { ConfigurationError } from 'tokenwright'
 import { writeApiPage } from './api-page.ts'
 import { reasonOf } from './reason.ts'
@@ -16,6 +17,8 @@ import type { Json } from './schemas.ts'
 /** A response that is ready to send. */
 export interface Page {
   readonly body: Uint8Array<ArrayBuffer>
+  /** The same, for clients that accept gzip. */
+  readonly gzipped: Uint8Array<ArrayBuffer>
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -104,7 +107,10 @@ function toPage(type: string, content: string | Uint8Array<ArrayBuffer>, policy?
     'content-type': TYPES[type] ?? 'application/octet-stream',
     // Browsers ask each time and get 304, so that no old script runs with a new server.
     'cache-control': 'no-cache',
-    etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+    // Weak, because it is the same for both encodings (RFC 9110 section 8.8.3.3).
+    etag: `W/"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+    vary: 'Accept-Encoding',
+    ...(policy && { 'content-security-policy': policy }),
   }
-  return { body, headers: policy ? { ...headers, 'content-security-policy': policy } : headers }
+  return { body, gzipped: new Uint8Array(gzipSync(body)), headers }
 }

@@ -78,7 +78,8 @@ function connectSignIn(actions: Actions): void {
     event.preventDefault()
     void signIn()
   })
-  find('demo-users', HTMLElement).hidden = !HAS_DEMO
+  // Until this script was there, the browser itself would have sent the form.
+  for (const button of find('sign-in', HTMLElement).querySelectorAll('button')) button.disabled = false
   // The demo users are no secret: one press signs in.
   if (HAS_DEMO) username.defaultValue = password.defaultValue = 'test'
   for (const button of document.querySelectorAll<HTMLButtonElement>('#demo-users button')) {

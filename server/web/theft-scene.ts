@@ -31,7 +31,6 @@ export function createTheftScene(actions: Actions): void {
   const stolenToken = findIn(thief.root, 'code')
   const story = [...find('theft-story', HTMLElement).querySelectorAll('li')]
   write(text, HAS_DEMO ? BEFORE : 'This scene needs the demo users, which this server does not have.')
-  button.hidden = !HAS_DEMO
 
   const tell = async (step: number): Promise<void> => {
     for (const [index, line] of story.entries())

@@ -6,7 +6,7 @@
 import { readClock } from './countdown.ts'
 import { find, findIn, write } from './element.ts'
 import type { Session } from './session.ts'
-import { describe } from './token.ts'
+import { describe, shorten } from './token.ts'
 
 const STATES = { fresh: 'Fresh', stale: 'Not fresh', expired: 'Expired' } as const
 const TONES = { fresh: 'good', stale: 'warn', expired: 'bad' } as const
@@ -33,7 +33,8 @@ function showClaim(row: HTMLElement, { token, previous }: Session): void {
   const { name = '' } = row.dataset
   const value = token?.claims[name] ?? token?.header[name]
   const before = previous?.claims[name]
-  const text = value === undefined ? '' : describe(name, value)
+  const said = value === undefined ? '' : describe(name, value)
+  const text = name === 'csrf' && said ? shorten(said) : said
   row.dataset['value'] = text
   write(findIn(row, '.value'), text || (token ? 'none' : 'not yet'))
   const isChanged = before !== undefined && JSON.stringify(before) !== JSON.stringify(value)

@@ -118,6 +118,32 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     expect((await measureSteps(page)).cut.length).toBe(1)
   })
 
+  it('shows bars, badges and what is selected in forced colors', async () => {
+    const { url } = await startServer()
+    const { page } = await open(url, { forcedColors: 'active' })
+    await signIn(page)
+    const styleOf = (selector: string, pseudo = '') =>
+      page.evaluate<{ border: string; outline: string; background: string }>(
+        `(({ borderTopWidth: border, outlineStyle: outline, backgroundColor: background }) =>
+          ({ border, outline, background }))(getComputedStyle(document.querySelector('${selector}'), '${pseudo}'))`,
+      )
+    const canvas = (await styleOf('body')).background
+    expect((await styleOf('#clock .bar')).border).toBe('1px')
+    expect((await styleOf('#clock .bar', '::before')).background).not.toBe(canvas)
+    expect((await styleOf('#token-state')).border).toBe('1px')
+    expect((await styleOf('.request[data-selected]')).outline).toBe('solid')
+    expect((await styleOf('.request:not([data-selected])')).outline).toBe('none')
+  })
+
+  it('draws no motion for those who want none', async () => {
+    const { url } = await startServer()
+    const { page } = await open(url, { reducedMotion: 'reduce' })
+    const durations = await page.evaluate<string[]>(
+      "[...document.querySelectorAll('*')].flatMap((one) => ['', '::before'].map((part) => getComputedStyle(one, part))).map(({ transitionDuration, animationName, scrollBehavior }) => [transitionDuration, animationName, scrollBehavior].join(' '))",
+    )
+    expect([...new Set(durations)]).toEqual(['0s none auto'])
+  })
+
   it('has the token in the first view of a phone', async () => {
     const { url } = await startServer()
     const { page } = await open(url)

@@ -96,6 +96,25 @@ describe('the list of files', () => {
     }
   })
 
+  it('is sent in gzip to those who take it, and is the same text', async () => {
+    const server = await startServer()
+    for (const path of ['/', '/docs', '/assets/page.js']) {
+      const known = loadPages(describeApi(), '/demo').get(path)
+      for (const [accepted, isGzip] of [
+        ['gzip, deflate, br', true],
+        ['br;q=1.0, gzip;q=0.8', true],
+        ['identity', false],
+        ['gzip;q=0', false],
+        ['gzip;q=0.0, identity', false],
+      ] as const) {
+        const response = await fetch(server.url + path, { headers: { 'accept-encoding': accepted } })
+        expect(response.headers.get('content-encoding')).toBe(isGzip ? 'gzip' : null)
+        expect(response.headers.get('vary')).toBe('Accept-Encoding')
+        expect(await response.text()).toBe(new TextDecoder().decode(known?.body))
+      }
+    }
+  })
+
   it.each([
     '/assets/',
     '/assets/page.html',
