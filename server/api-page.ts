@@ -63,7 +63,7 @@ export function writeApiPage(openapi: Json): string {
     <meta charset="utf-8" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <title>Tokenwright API</title>
-    <meta name="description" content="Every route of the Tokenwright reference server: what it needs, what it answers, and how to call it." />
+    <meta name="description" content="Every route of the Tokenwright reference server: what it needs, how it responds, and how to call it." />
     <meta name="color-scheme" content="light dark" />
     <link rel="icon" href="/assets/mark.svg" type="image/svg+xml" />
     <link rel="stylesheet" href="/assets/base.css" />
@@ -117,7 +117,7 @@ function writeContents(name: string, entries: readonly Entry[]): Markup {
 function writeOperation(entry: Entry, api: Api): Markup {
   const { operationId, method, path, summary, requestBody, responses } = entry
   const body = findSchema(requestBody?.content['application/json']?.schema, api.components.schemas)
-  const answer = findSchema(responses['200']?.content?.['application/json']?.schema, api.components.schemas)
+  const response = findSchema(responses['200']?.content?.['application/json']?.schema, api.components.schemas)
   return html`<article class="operation" id="${operationId}" aria-labelledby="${operationId}-title">
             <div class="about">
               <h3 id="${operationId}-title">${writeMethod(method)} <code class="operation-path">${path}</code></h3>
@@ -128,8 +128,8 @@ function writeOperation(entry: Entry, api: Api): Markup {
             </div>
             <div class="trial">
               ${writeCode('Request', `Request of ${operationId}`, toCurl(entry, body && exampleOf(withoutOptional(body), api.components.schemas)))}
-              ${(answer || responses['204']) && writeTrial(entry, body, api)}
-              ${writeCode('Example answer', `Answer of ${operationId}`, answer ? toJson(exampleOf(answer, api.components.schemas)) : describeEmpty(responses))}
+              ${(response || responses['204']) && writeTrial(entry, body, api)}
+              ${writeCode('Example response', `Response of ${operationId}`, response ? toJson(exampleOf(response, api.components.schemas)) : describeEmpty(responses))}
             </div>
           </article>`
 }
@@ -161,8 +161,8 @@ function writeResponses(responses: Entry['responses']): Markup {
       : writeText(description)
     return html`<div><dt>${status === 'default' ? 'other' : status}</dt><dd>${said}</dd></div>`
   })
-  return html`<h4>Answers</h4>
-              <dl class="members answers">${rows}</dl>`
+  return html`<h4>Responses</h4>
+              <dl class="members responses">${rows}</dl>`
 }
 
 /** @param name what it is, unlike any other of the page */
@@ -173,7 +173,7 @@ function writeCode(title: string, name: string, code: string): Markup {
               </div>`
 }
 
-/** The form that sends the request. The answer takes the place of the example. */
+/** The form that sends the request. The response takes the place of the example. */
 function writeTrial(
   { operationId, method, path, parameters, requestBody }: Entry,
   body: Schema | undefined,

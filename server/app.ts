@@ -15,7 +15,7 @@ import { loadPages, type Page } from './pages.ts'
 import { isPassword, PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from './passwords.ts'
 import type { Users } from './users.ts'
 
-/** Whether a client takes gzip: it names it, and not with the weight 0 (RFC 9110 section 12.5.3). */
+/** Whether a client takes gzip: named, and not with the weight 0 (RFC 9110 section 12.5.3). */
 const ACCEPTS_GZIP = /(?:^|,)\s*gzip\s*(?:;\s*q=(?:1|0?\.\d*[1-9])\S*\s*)?(?:,|$)/i
 
 /** Where the routes with short lifetimes are. */
@@ -84,7 +84,7 @@ function addressOf({ env }: Context): string | undefined {
 /** The demo API: one route per kind of requirement. */
 function addDemo(app: Hono, auth: Auth, users: Users): void {
   const guard = guards(auth)
-  // A cookie hides the token from scripts. This shows what it says, without what would make it useful.
+  // A cookie hides the token from scripts. This shows what it says, without the signature.
   app.get('/token', guard.access(), async (context) => {
     const found = await auth.findToken(context.req.raw)
     const [header = '', claims = ''] = found?.token.split('.') ?? []

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { SCENES, SETUP, SNIPPETS } from '../server/web/snippets.ts'
+import { DEMOS, SETUP, SNIPPETS } from '../server/web/snippets.ts'
 import { type Snippet, snippetsOfPage, snippetsOfSource } from './architecture/snippets.ts'
 import { ROOT, readSources } from './architecture/source.ts'
 
@@ -95,7 +95,7 @@ function snippetsOfServer(): Snippet[] {
     declare function warnUser(user: string, session: string | null): void
   `
   const setup = { server: yours + SETUP.server, client: SETUP.client }
-  return [SETUP, ...Object.values(SNIPPETS), ...Object.values(SCENES)].flatMap((snippet) =>
+  return [SETUP, ...Object.values(SNIPPETS), ...Object.values(DEMOS)].flatMap((snippet) =>
     (['server', 'client'] as const).map((side) => {
       const code = snippet === SETUP ? setup[side] : `${setup[side]}\n{\n${snippet[side]}\n}\n`
       return { page, line: 1, code }

@@ -91,20 +91,19 @@ export function createActions(session: Session, view: ActionsView): Actions {
   followSession(client, session, recorder)
 
   const fetch = (call: PanelCall) => recorder.resultOf(call, client.fetch(call.path, toInit(call)))
-  const carryOut = async (call: PanelCall, work: () => Promise<unknown>): Promise<Result> => {
+  const run = async (call: PanelCall, work: () => Promise<unknown>): Promise<Result> => {
     latest = call
     recorder.start(call)
     const result = await recorder.resultOf(call, work())
     if (result.code !== 'step_up_cancelled') view.show(call, result)
     return result
   }
-  const perform = (call: PanelCall) => carryOut(call, () => client.fetch(call.path, toInit(call)))
-  const refresh = () => carryOut(REFRESH, () => client.refresh())
-  const logout = () => carryOut(LOGOUT, () => client.logout())
+  const perform = (call: PanelCall) => run(call, () => client.fetch(call.path, toInit(call)))
+  const refresh = () => run(REFRESH, () => client.refresh())
+  const logout = () => run(LOGOUT, () => client.logout())
 
   return {
-    login: (username, password) =>
-      exclusively(() => carryOut(LOGIN, () => client.login({ username, password }))),
+    login: (username, password) => exclusively(() => run(LOGIN, () => client.login({ username, password }))),
     perform: (call) => exclusively(() => perform(call)),
     refresh: () => exclusively(refresh),
     logout: () => exclusively(logout),

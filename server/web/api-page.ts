@@ -1,6 +1,6 @@
 /*
  * Sends the requests of the API page. They go out as from any page of this server: with its
- * cookies, and with the CSRF value if they change something. The answer takes the place of the
+ * cookies, and with the CSRF value if they change something. The response takes the place of the
  * example.
  */
 
@@ -49,9 +49,9 @@ async function send(form: HTMLFormElement): Promise<{ readonly title: string; re
     const init = { method, headers, cache: 'no-store', ...(body !== '' && { body }) } as const
     const response = await fetch(target, init)
     const text = await response.text()
-    return { title: `Answer: ${response.status}`, text: toPretty(text) || 'No body' }
+    return { title: `Response: ${response.status}`, text: toPretty(text) || 'No body' }
   } catch {
-    return { title: 'No answer', text: 'The server could not be reached.' }
+    return { title: 'No response', text: 'The server could not be reached.' }
   }
 }
 

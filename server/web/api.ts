@@ -1,8 +1,7 @@
 /*
  * Sends one request and returns its result as plain data. It never throws: a network failure is a
- * result with status 0 and code `unreachable`. `send` sends its token in the Authorization header and
- * no cookies. It parses the challenge of RFC 6750 section 3 and RFC 9470 in
- * `WWW-Authenticate`.
+ * result with status 0 and code `unreachable`. `send` sends its token in the Authorization header
+ * and no cookies. It parses the challenge of RFC 6750 section 3 and RFC 9470 in `WWW-Authenticate`.
  */
 
 import { BASE } from './base.ts'

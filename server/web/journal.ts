@@ -1,8 +1,8 @@
 /*
  * The exchange log: each request and its response, the newest first. It is the only part of the
- * page that shows the protocol: statuses, headers and JSON, in details that a visitor opens. Of a request body it shows the names of
- * the fields and no values. It shortens each token in a response to its first and last six
- * characters.
+ * page that shows the protocol: statuses, headers and JSON, in details that a visitor opens. Of a
+ * request body it shows the names of the fields and no values. It shortens each token in a response
+ * to its first and last six characters.
  */
 
 import type { Exchange } from './actions.ts'

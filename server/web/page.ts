@@ -17,9 +17,9 @@ import { createJourney } from './journey.ts'
 import { createRequests } from './requests.ts'
 import { createSession } from './session.ts'
 import { createSessions } from './sessions.ts'
-import { SCENES, SETUP } from './snippets.ts'
-import { createTabsScene } from './tabs-scene.ts'
-import { createTheftScene } from './theft-scene.ts'
+import { DEMOS, SETUP } from './snippets.ts'
+import { createTabsDemo } from './tabs-demo.ts'
+import { createTheftDemo } from './theft-demo.ts'
 import { createTokenPanel } from './token-panel.ts'
 
 const session = createSession()
@@ -33,10 +33,10 @@ createTokenPanel(session)
 createClock(session)
 createSessions(session, actions)
 actions.listen(createJourney(session))
-createTabsScene(session, actions)
-createTheftScene(actions)
-createCode(find('tabs-code', HTMLElement), SCENES.tabs)
-createCode(find('theft-code', HTMLElement), SCENES.theft)
+createTabsDemo(session, actions)
+createTheftDemo(actions)
+createCode(find('tabs-code', HTMLElement), DEMOS.tabs)
+createCode(find('theft-code', HTMLElement), DEMOS.theft)
 createFile(find('setup-server', HTMLElement), 'server.ts', SETUP.server)
 createFile(find('setup-client', HTMLElement), 'browser.ts', SETUP.client)
 for (const button of document.querySelectorAll<HTMLButtonElement>('[data-copy]'))

@@ -1,7 +1,7 @@
 /*
  * The requests that a visitor can send, one row each: a button of page.html, what it does, and how
- * the last one went. Beside them stand the answer in plain words, with a button for what the
- * visitor can do about it, and the code of server and browser. The answer is a live region, so a
+ * the last one went. Beside them stand the response in plain words, with a button for what the
+ * visitor can do about it, and the code of server and browser. The response is a live region, so a
  * screen reader reads each once.
  */
 
@@ -20,7 +20,7 @@ type Path = keyof typeof SNIPPETS
 
 interface Row extends PanelCall {
   readonly path: Path
-  /** What the answer says before the first press. */
+  /** What the response says before the first press. */
   readonly about: string
 }
 
@@ -80,13 +80,13 @@ export interface Requests {
   connect(actions: Actions): void
 }
 
-/** Creates the rows, the answer and the code. */
+/** Creates the rows, the response and the code. */
 export function createRequests(session: Session): Requests {
-  const answer = find('answer', HTMLElement)
+  const response = find('response', HTMLElement)
   const form = find('change-password', HTMLFormElement)
   const showCode = createCode(find('code', HTMLElement), SNIPPETS['/protected'])
   const buttons = [...find('requests', HTMLElement).querySelectorAll('button')]
-  answer.tabIndex = -1
+  response.tabIndex = -1
   let actions: Actions | undefined
 
   const select = (row: Row): void => {
@@ -97,24 +97,24 @@ export function createRequests(session: Session): Requests {
   }
   const introduce = (row: Row): void => {
     select(row)
-    delete answer.dataset['tone']
-    replace(answer, createHead(row), element('p', { class: 'answer-text' }, row.about))
+    delete response.dataset['tone']
+    replace(response, createHead(row), element('p', { class: 'response-text' }, row.about))
   }
   const show = (call: PanelCall, result: Result): void => {
     const row = ROWS.find(({ path }) => path === call.path)
     if (row) select(row)
-    const hadFocus = answer.contains(document.activeElement)
+    const hadFocus = response.contains(document.activeElement)
     const { text, offer } = result.ok ? { text: call.success ?? '', offer: undefined } : adviseOn(result)
-    answer.dataset['tone'] = toneOf(result.status)
+    response.dataset['tone'] = toneOf(result.status)
     const said = result.ok && result.status === 204 ? 'Done' : result.message
     replace(
-      answer,
+      response,
       createHead(call),
-      element('p', { class: 'answer-line' }, createStatus(result.status), element('strong', {}, said)),
-      text !== '' && element('p', { class: 'answer-text' }, text),
+      element('p', { class: 'response-line' }, createStatus(result.status), element('strong', {}, said)),
+      text !== '' && element('p', { class: 'response-text' }, text),
       offer && createOffer(OFFERS[offer](call), () => take(offer, call)),
     )
-    if (hadFocus) answer.focus({ preventScroll: true })
+    if (hadFocus) response.focus({ preventScroll: true })
   }
   const take = (offer: Offer, call: PanelCall): void => {
     if (offer === 'sign-in') focusSignIn()
@@ -151,7 +151,7 @@ export function createRequests(session: Session): Requests {
 }
 
 function createHead({ method, path }: PanelCall): HTMLElement {
-  return element('p', { class: 'answer-route' }, element('code', {}, `${method} ${path}`))
+  return element('p', { class: 'response-route' }, element('code', {}, `${method} ${path}`))
 }
 
 function createOffer(label: string, take: () => void): HTMLElement {

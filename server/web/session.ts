@@ -23,7 +23,7 @@ export interface Session {
   readonly previous: ShownToken | undefined
   /** Shows the token of a response of `GET /token`. */
   show(body: Json): void
-  /** Shows that nobody is signed in. */
+  /** Shows that no one is signed in. */
   leave(): void
   /** Calls `listener` now and after each change. */
   watch(listener: () => void): void
@@ -31,7 +31,7 @@ export interface Session {
   now(): number
 }
 
-/** Creates the session with which the page starts: nobody is signed in. */
+/** Creates the session with which the page starts: no one is signed in. */
 export function createSession(): Session {
   const listeners: (() => void)[] = []
   let token: ShownToken | undefined

@@ -57,23 +57,25 @@ export function createSessions(session: Session, actions: Actions): void {
 /** One session, with the button that ends it. */
 function createRow(row: Json, session: Session, end: () => void): HTMLElement {
   const current = row['current'] === true
-  const device = nameDevice(row['user_agent'])
+  const device = nameDevice(row['last_user_agent'] ?? row['user_agent'])
+  const name = typeof row['label'] === 'string' ? row['label'] : device
   const button = element(
     'button',
-    { type: 'button', class: 'button small', 'aria-label': `Sign out ${device}` },
+    { type: 'button', class: 'button small', 'aria-label': `Sign out ${name}` },
     'Sign out',
   )
   button.addEventListener('click', end)
-  const seen = `used ${ago(row['last_used_at'], session)}, signed in ${ago(row['created_at'], session)}`
+  const place = typeof row['last_ip'] === 'string' ? ` from ${row['last_ip']}` : ''
+  const seen = `Last seen ${ago(row['last_used_at'], session)}${place}, signed in ${ago(row['created_at'], session)}`
   return element(
     'li',
     { class: 'device', 'data-current': current },
     element(
       'div',
       { class: 'device-text' },
-      element('strong', {}, device),
+      element('strong', {}, name),
       current && element('span', { class: 'badge', 'data-tone': 'good' }, 'this device'),
-      element('span', { class: 'device-seen' }, seen),
+      element('span', { class: 'device-seen' }, name === device ? seen : `${device}. ${seen}`),
     ),
     button,
   )

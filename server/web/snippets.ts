@@ -147,8 +147,8 @@ export const SNIPPETS = {
   },
 } as const satisfies Readonly<Record<string, Snippet>>
 
-/** The code of the scenes. */
-export const SCENES = {
+/** The code of the demos. */
+export const DEMOS = {
   tabs: {
     server: dedent(`
       // Each use replaces the refresh token. The one before

@@ -14,7 +14,7 @@ export function toneOf(status: number): 'good' | 'warn' | 'bad' {
 }
 
 function wordOf(status: number): string {
-  if (status === 0) return 'No answer'
+  if (status === 0) return 'No response'
   if (status >= 200 && status < 300) return 'Success'
   return status >= 500 ? 'Failed' : 'Refused'
 }

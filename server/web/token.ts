@@ -1,6 +1,7 @@
 /*
- * Decodes a token for display: its readable segments and its claims. It does not verify the signature, because a browser must not have the key. RFC 7515
- * section 3.1 (compact serialization), RFC 7519 section 4.1 and OpenID Connect (claims).
+ * Decodes a token for display: its readable segments and its claims. It does not verify the
+ * signature, because a browser must not have the key. RFC 7515 section 3.1 (compact
+ * serialization), RFC 7519 section 4.1 and OpenID Connect (claims).
  */
 
 import type { Json } from './api.ts'

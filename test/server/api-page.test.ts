@@ -55,26 +55,26 @@ describe('the markup of the API page', () => {
 describe.runIf(CHROMIUM !== undefined)('the API page', () => {
   const open = useBrowser()
   const send = (operation: string) => `#${operation} form.send button`
-  const answer = (operation: string, text: string) =>
-    `#${operation} .send + .code:has(.code-name:has-text("Answer")):has-text(${JSON.stringify(text)})`
+  const response = (operation: string, text: string) =>
+    `#${operation} .send + .code:has(.code-name:has-text("Response")):has-text(${JSON.stringify(text)})`
 
   it('sends requests as a page does, by cookie and with the CSRF value', async () => {
     const { url } = await startServer()
     const { page, errors } = await open(`${url}/docs`)
     await page.click(send('protected'))
-    await page.waitForSelector(answer('protected', 'token_missing'))
+    await page.waitForSelector(response('protected', 'token_missing'))
     await page.click(send('login'))
-    await page.waitForSelector(answer('login', 'csrf_token'))
+    await page.waitForSelector(response('login', 'csrf_token'))
     await page.click(send('protected'))
-    await page.waitForSelector(answer('protected', 'You have access'))
+    await page.waitForSelector(response('protected', 'You have access'))
     await page.fill('#changePassword-body', '{"new_password":"correct horse"}')
     await page.click(send('changePassword'))
-    await page.waitForSelector(answer('changePassword', 'Password changed'))
+    await page.waitForSelector(response('changePassword', 'Password changed'))
     await page.fill('#endSession input[name="id"]', 'none/such')
     await page.click(send('endSession'))
-    await page.waitForSelector(answer('endSession', '404'))
+    await page.waitForSelector(response('endSession', '404'))
     await page.click(send('logout'))
-    await page.waitForSelector(answer('logout', '204'))
+    await page.waitForSelector(response('logout', '204'))
     expect(await page.context().cookies()).toEqual([])
     expect(errors.filter((error) => !error.includes('404'))).toEqual([])
   })
@@ -96,7 +96,7 @@ describe.runIf(CHROMIUM !== undefined)('the API page', () => {
     const { page } = await open(`${url}/docs`, { colorScheme, bypassCSP: true })
     expect(await findViolations(page)).toEqual([])
     await page.click(send('login'))
-    await page.waitForSelector(answer('login', 'csrf_token'))
+    await page.waitForSelector(response('login', 'csrf_token'))
     expect(await findViolations(page)).toEqual([])
   })
 })

@@ -1,6 +1,6 @@
 /**
  * The page in a real browser: what a visitor can do, the sessions of several devices, and the two
- * scenes. No error on the console.
+ * demos. No error on the console.
  */
 import { describe, expect, it } from 'vitest'
 import { CHROMIUM, countOf, signIn, useBrowser } from './browser.ts'
@@ -18,7 +18,7 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     const { page, errors } = await open(url)
     await signIn(page)
     await page.click('[data-route="/protected"]')
-    await page.waitForSelector('#answer:has-text("You have access")')
+    await page.waitForSelector('#response:has-text("You have access")')
     await page.click('[data-route="/auth/refresh"]')
     await page.waitForSelector('#clock[data-state="stale"]')
     await page.click('[data-route="/sensitive_operation"]')
@@ -28,7 +28,7 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await page.waitForSelector('#step-up-problem:not(:empty)')
     await page.fill('#step-up-password', 'test')
     await page.click('#step-up-confirm')
-    await page.waitForSelector('#answer:has-text("You have access to this sensitive operation")')
+    await page.waitForSelector('#response:has-text("You have access to this sensitive operation")')
     await page.waitForSelector('#clock[data-state="fresh"]')
     expect(await page.locator('.step[data-state="done"]').count()).toBe(5)
     expect(errors).toEqual([])
@@ -42,7 +42,7 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await page.waitForSelector('#account:not([hidden])')
     await page.waitForSelector('#account-title:has-text("Signed in as test")')
     await page.click('[data-route="/protected"]')
-    await page.waitForSelector('#answer:has-text("You have access")')
+    await page.waitForSelector('#response:has-text("You have access")')
     expect(countOf(sent, 'POST /demo/auth/login')).toBe(1)
     const readable = await page.evaluate<string>('document.cookie + JSON.stringify(localStorage)')
     expect(readable).toContain('csrf_token=')
@@ -69,7 +69,7 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     for (let round = 1; round <= 2; round++) {
       await page.waitForSelector('#clock[data-state="expired"]')
       await page.click('[data-route="/admin"]')
-      await page.waitForSelector('#answer:has-text("does not list the right")')
+      await page.waitForSelector('#response:has-text("does not list the right")')
       await page.waitForSelector('#clock[data-state="stale"]')
       expect(countOf(sent, REFRESH)).toBe(round)
     }
@@ -87,12 +87,12 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await page.waitForSelector('#step-up[open]')
     await page.keyboard.press('Escape')
     await page.waitForSelector('#step-up:not([open])', { state: 'attached' })
-    await page.waitForSelector('#answer:has-text("Confirm your password to get a fresh one")')
+    await page.waitForSelector('#response:has-text("Confirm your password to get a fresh one")')
     await page.click('[data-route="/protected"]')
-    await page.waitForSelector('#answer:has-text("You have access")')
+    await page.waitForSelector('#response:has-text("You have access")')
     await page.click('#logout')
     await page.waitForSelector('#sign-in:not([hidden])')
-    await page.waitForSelector('#answer:has-text("You are signed out")')
+    await page.waitForSelector('#response:has-text("You are signed out")')
     expect(await page.context().cookies()).toEqual([])
     expect(errors).toEqual([])
   })
@@ -105,11 +105,14 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await one.page.waitForSelector('.device >> nth=1')
     expect(await one.page.locator('.device').count()).toBe(2)
     expect(await one.page.locator('.device[data-current]').count()).toBe(1)
+    const seen = await one.page.locator('.device-seen').allTextContents()
+    const line = 'Last seen just now from 127.0.0.1, signed in just now'
+    expect(seen).toEqual([line, line])
     await one.page.click('#sessions-others')
     await expect.poll(() => one.page.locator('.device').count()).toBe(1)
     await other.page.click('[data-route="/protected"]')
     await other.page.waitForSelector('#sign-in:not([hidden])')
-    await other.page.waitForSelector('#answer:has-text("This session is over")')
+    await other.page.waitForSelector('#response:has-text("This session is over")')
     expect([...one.errors, ...other.errors]).toEqual([])
   })
 
@@ -122,7 +125,7 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await page.waitForSelector('#tabs-pair .side:last-child .badge:has-text("Expired")')
     await page.waitForSelector('#tabs-pair .side:first-child .badge:has-text("Expired")')
     await page.waitForSelector(
-      '#tabs-text:has-text("Both tabs got their answer, and the server saw one refresh")',
+      '#tabs-text:has-text("Both tabs got their response, and the server saw one refresh")',
     )
     expect(countOf(sent, REFRESH)).toBe(1)
     expect(countOf(sent, 'GET /demo/protected')).toBe(2)
@@ -144,7 +147,7 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     expect(countOf(sent, REFRESH)).toBeGreaterThanOrEqual(3)
     await page.waitForSelector('#journal :text("by the thief")')
     await page.click('[data-route="/protected"]')
-    await page.waitForSelector('#answer:has-text("You have access")')
+    await page.waitForSelector('#response:has-text("You have access")')
     expect(errors).toEqual([])
   })
 

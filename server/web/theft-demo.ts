@@ -8,9 +8,9 @@ import { createAuthClient } from 'tokenwright/client'
 import type { Actions } from './actions.ts'
 import { type Json, send } from './api.ts'
 import { BASE_URL, HAS_DEMO } from './base.ts'
+import { connectPlay, findSides, pause } from './demo.ts'
 import { find, findIn, write } from './element.ts'
 import { createRecorder, REFRESH_PATH } from './recorder.ts'
-import { connectPlay, findSides, pause } from './scene.ts'
 import { shorten } from './token.ts'
 
 /** Seconds between two steps, so that one can read along. */
@@ -22,7 +22,7 @@ const USERS = ['test', 'admin'] as const
 const BEFORE = 'This takes ten seconds and uses a session of its own.'
 
 /** Connects #theft. */
-export function createTheftScene(actions: Actions): void {
+export function createTheftDemo(actions: Actions): void {
   const text = find('theft-text', HTMLElement)
   const button = find('theft-play', HTMLButtonElement)
   const [phone, thief] = findSides('theft-pair')
@@ -30,7 +30,7 @@ export function createTheftScene(actions: Actions): void {
   const phoneToken = findIn(phone.root, 'code')
   const stolenToken = findIn(thief.root, 'code')
   const story = [...find('theft-story', HTMLElement).querySelectorAll('li')]
-  write(text, HAS_DEMO ? BEFORE : 'This scene needs the demo users, which this server does not have.')
+  write(text, HAS_DEMO ? BEFORE : 'This demo needs the demo users, which this server does not have.')
 
   const tell = async (step: number): Promise<void> => {
     for (const [index, line] of story.entries())

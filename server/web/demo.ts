@@ -1,5 +1,5 @@
 /*
- * What the scenes share: their two sides, each with a state and what it did last, a button, and a
+ * What the demos share: their two sides, each with a state and what it did last, a button, and a
  * pause between the steps.
  */
 
@@ -7,7 +7,7 @@ import { find, findIn, write } from './element.ts'
 
 type Tone = 'good' | 'warn' | 'bad' | 'idle'
 
-/** One of the two sides of a scene. */
+/** One of the two sides of a demo. */
 export interface Side {
   readonly root: Element
   /** Shows its state as a badge. */
@@ -16,7 +16,7 @@ export interface Side {
   say(text: string): void
 }
 
-/** Finds the sides of a scene. */
+/** Finds the sides of a demo. */
 export function findSides(id: string): readonly Side[] {
   return [...find(id, HTMLElement).children].map((root) => {
     const badge = findIn(root, '.badge')
@@ -33,7 +33,7 @@ export function findSides(id: string): readonly Side[] {
   })
 }
 
-/** Runs a scene by its button, which rests meanwhile. */
+/** Runs a demo by its button, which rests meanwhile. */
 export function connectPlay(button: HTMLButtonElement, again: string, play: () => Promise<void>): void {
   let isRunning = false
   button.addEventListener('click', () => {

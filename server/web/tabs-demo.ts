@@ -9,9 +9,9 @@ import { focusSignIn } from './account.ts'
 import type { Actions } from './actions.ts'
 import { BASE_URL } from './base.ts'
 import { findLine, toClockTime } from './countdown.ts'
+import { connectPlay, findSides, pause, type Side } from './demo.ts'
 import { find, write } from './element.ts'
 import { createRecorder, REFRESH_PATH } from './recorder.ts'
-import { connectPlay, findSides, pause, type Side } from './scene.ts'
 import type { Session } from './session.ts'
 
 const PATH = '/protected'
@@ -19,14 +19,14 @@ const PATH = '/protected'
 interface Tab {
   /** Waits until the tab knows the session. */
   ready(): Promise<unknown>
-  /** Seconds until its token ends; null when nobody is signed in. */
+  /** Seconds until its token ends; null when no one is signed in. */
   left(): number | null
   /** Sends one request. */
   call(): Promise<boolean>
 }
 
 /** Connects #tabs. */
-export function createTabsScene(session: Session, actions: Actions): void {
+export function createTabsDemo(session: Session, actions: Actions): void {
   const text = find('tabs-text', HTMLElement)
   const counters = { calls: find('tabs-calls', HTMLElement), refreshes: find('tabs-refreshes', HTMLElement) }
   const counts = { calls: 0, refreshes: 0 }
@@ -64,8 +64,8 @@ export function createTabsScene(session: Session, actions: Actions): void {
     while (tabs.some((tab) => (tab.left() ?? 0) > 0)) await pause(0.1)
     write(text, 'The token has ended. Both tabs send a request, at the same moment.')
     await pause(0.8)
-    const answers = await Promise.all(tabs.map((tab) => tab.call()))
-    write(text, describeEnd(answers, counts.refreshes))
+    const responses = await Promise.all(tabs.map((tab) => tab.call()))
+    write(text, describeEnd(responses, counts.refreshes))
   }
   connectPlay(find('tabs-play', HTMLButtonElement), 'Again', play)
 }
@@ -94,7 +94,7 @@ function openTab(index: number, side: Side, actions: Actions, count: (path: stri
       end()
       const isOk = response?.ok === true
       const how = refreshed ? 'Has the new token, and ' : ''
-      side.say(isOk ? `${how}got its answer.` : 'Got no answer.')
+      side.say(isOk ? `${how}got its response.` : 'Got no response.')
       return isOk
     },
   }
@@ -111,8 +111,8 @@ function describeStart(isSignedIn: boolean, isOpen: boolean): string {
   return isOpen ? '' : 'They use the session that you have now.'
 }
 
-function describeEnd(answers: readonly boolean[], refreshes: number): string {
-  if (!answers.every(Boolean)) return 'The session is over. Sign in and play it again.'
-  if (refreshes === 0) return 'Both tabs got their answer. Another tab had refreshed for them.'
-  return `Both tabs got their answer, and the server saw ${refreshes === 1 ? 'one refresh' : `${refreshes} refreshes`}.`
+function describeEnd(responses: readonly boolean[], refreshes: number): string {
+  if (!responses.every(Boolean)) return 'The session is over. Sign in and play it again.'
+  if (refreshes === 0) return 'Both tabs got their response. Another tab had refreshed for them.'
+  return `Both tabs got their response, and the server saw ${refreshes === 1 ? 'one refresh' : `${refreshes} refreshes`}.`
 }
