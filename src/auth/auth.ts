@@ -9,6 +9,7 @@ import type { RequestPort } from '../http/request-port.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
 import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { FeedState } from '../session/revocation-feed.ts'
+import type { SessionDetails } from '../session/session-details.ts'
 import type { IssuedPair, IssuedToken, TokenPair } from '../token/issued-token.ts'
 import type { Jwks } from '../token/key-ring.ts'
 import type { OneTimeTokens } from '../token/one-time-token.ts'
@@ -213,6 +214,8 @@ export interface AuthInternals<C> {
   issuePair(subject: string | TokenPayload<C>, options?: PairOptions<unknown>): Promise<IssuedPair>
   /** Checks the claims of a login as issuing does, and issues nothing. @throws {TypeError} */
   checkClaims(subject: string, options: PairOptions<unknown>): Promise<void>
+  /** Checks the details of a login as a start does. @throws {TypeError} */
+  checkDetails(details: SessionDetails): void
   /** Checks how a user authenticated as issuing does. @throws {TypeError} */
   checkMethods(proof: { readonly amr?: unknown; readonly acr?: unknown }): void
   /** The `Set-Cookie` lines of tokens that were just issued. */

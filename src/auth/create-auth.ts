@@ -13,6 +13,7 @@ import { emit } from '../internal/listeners.ts'
 import { toOutage } from '../internal/outage.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import { createSessionBackend, type SessionBackend } from '../session/session-backend.ts'
+import { readDetails } from '../session/session-details.ts'
 import { type IssuedToken, toTokenPair } from '../token/issued-token.ts'
 import { readUnverified } from '../token/jws.ts'
 import { OneTimeTokens } from '../token/one-time-token.ts'
@@ -116,6 +117,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
       reportFailure: (error, request) => parts.refusals.reportFailure(error, request),
       issueAccess: async (subject, options) => issuer.issueAccess(subject, options),
       issuePair: (subject, options) => issuer.issuePair(subject, options),
+      checkDetails: (details) => void readDetails(details),
       checkClaims: async (subject, options) => issuer.checkPair(await issuer.toPairClaims(subject, options)),
       checkMethods,
       toCookies: ({ access, refresh }) =>

@@ -5,7 +5,6 @@
  */
 import { AuthError } from '../errors.ts'
 import type { Delivery } from '../http/token-response.ts'
-import { readDetails } from '../session/session-details.ts'
 import type { IssuedPair } from '../token/issued-token.ts'
 import { endSessionOfRequest, type RouteContext, type RouteDependencies } from './context.ts'
 import {
@@ -56,7 +55,7 @@ async function checkUser<C>(deps: RouteDependencies<C>, result: unknown, account
   const { checkClaims } = deps.auth.internals
   const found = user as VerifiedUser<unknown>
   await requireClaims('verifyCredentials', () => {
-    readDetails(found)
+    deps.auth.internals.checkDetails(found)
     return checkClaims(found.subject, toLoginOptions(deps, found, account))
   })
   return user
