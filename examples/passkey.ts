@@ -42,7 +42,7 @@ const guard = guards(auth)
 const app = new Hono()
 app.onError(toErrorResponse)
 
-/** The challenge that a token holds. Rejects for one that was used, is too old, or is no challenge. */
+/** The challenge that a token holds. Rejects for one that was used, is too old, or holds none. */
 async function redeemChallenge(purpose: string, token: unknown) {
   const { subject, data } = await auth.oneTime.redeem(purpose, String(token))
   return { subject, expectedChallenge: String(data?.['challenge']) }
