@@ -1,6 +1,6 @@
 /**
  * A browser for the client without a browser: cookies, storage, Web Locks and channels as its tabs share them, and a clock with
- * timers that stand still until the test moves them. HTTP is real. What only a real browser can show is in `browser.test.ts`.
+ * timers that stand still until the test moves them. HTTP is real. What only a real browser can show is in `engines/`.
  */
 import { onTestFinished } from 'vitest'
 import type { AuthClient, AuthClientOptions, Platform, TabLocks } from '../../src/client.ts'

@@ -1,6 +1,6 @@
 /**
  * Several tabs of one browser in one process, with news that is late, lost or asked for again. The same in a real
- * browser: `browser.test.ts`.
+ * browser: `engines/`.
  */
 import { describe, expect, it } from 'vitest'
 import type { AuthClient } from '../../src/client.ts'

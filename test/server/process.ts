@@ -90,8 +90,18 @@ export async function startServer(
   cwd: string = temporaryFolder(),
   command: readonly string[] = SERVER,
 ): Promise<RunningServer> {
+  return spawnServer(env, cwd, command, onTestFinished)
+}
+
+/** Starts the server for several tests. Whoever starts it stops it. */
+export async function spawnServer(
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+  command: readonly string[] = SERVER,
+  onEnd: (stop: () => void) => void = () => undefined,
+): Promise<RunningServer> {
   const { child, printed, ended } = launch(command, cwd, env)
-  onTestFinished(() => {
+  onEnd(() => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
   })
   const ready = new Promise<string>((resolve, reject) => {

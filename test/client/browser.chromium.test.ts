@@ -1,0 +1,5 @@
+/** The client in Chromium. */
+import { CHROMIUM } from './engines/chromium.ts'
+import { describeEngine } from './engines/suite.ts'
+
+describeEngine(CHROMIUM)
