@@ -30,6 +30,9 @@ const TIMED = ['test/client/**', 'test/invariants/**', 'test/processes/**', 'tes
   (folder) => `${folder}/*.test.ts`,
 )
 
+/** The client in each browser: mostly waiting, and what is right does not depend on the time. */
+const BROWSERS = ['test/client/browser.*.test.ts']
+
 const NEVER = ['**/node_modules/**', 'test/runtimes/**', 'test/fixtures/**']
 
 /** What all tests share. */
@@ -73,9 +76,20 @@ const PROJECTS: TestProjectConfiguration[] = [
       ...SHARED,
       name: 'alone',
       include: TIMED,
-      exclude: NEVER,
+      exclude: [...NEVER, ...BROWSERS],
       maxWorkers: 1,
       sequence: { groupOrder: 1 },
+    },
+  },
+  {
+    resolve: { alias: sourceAliases() },
+    test: {
+      ...SHARED,
+      name: 'browsers',
+      include: BROWSERS,
+      exclude: NEVER,
+      maxWorkers: 3,
+      sequence: { groupOrder: 2 },
     },
   },
 ]
