@@ -11,7 +11,7 @@ export interface ErrorRow {
   /** `error_type` in the response, and the error's `name`. */
   readonly type: string
   /** The HTTP status. */
-  readonly status: 400 | 401 | 403 | 429 | 503
+  readonly status: 400 | 401 | 403 | 409 | 429 | 503
   /** The OAuth 2.0 error code, or null where the RFCs define none. */
   readonly oauth: string | null
   /** The message in the response. */
@@ -153,6 +153,12 @@ export const ERRORS = {
     scheme: 'Basic',
   },
   subject_mismatch: { type: 'SubjectMismatchError', status: 403, oauth: null, message: 'Token mismatch' },
+  session_limit_reached: {
+    type: 'SessionLimitError',
+    status: 409,
+    oauth: null,
+    message: 'Too many sessions: end one, then log in again',
+  },
   rate_limited: { type: 'RateLimitExceededError', status: 429, oauth: null, message: 'Too many requests' },
   store_unavailable: {
     type: 'StoreUnavailableError',

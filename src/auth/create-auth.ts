@@ -9,7 +9,7 @@ import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
 import { createErrorResponse } from '../http/error-response.ts'
 import { isPromise } from '../internal/awaitable.ts'
 import { ConfigurationError, expected, isOptions } from '../internal/configuration-error.ts'
-import { emit } from '../internal/listeners.ts'
+import { emit, hasListener } from '../internal/listeners.ts'
 import { toOutage } from '../internal/outage.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import { createSessionBackend, type SessionBackend } from '../session/session-backend.ts'
@@ -214,6 +214,10 @@ function connectBackend<C, U>(settings: Settings<C, U>, issuer: TokenIssuer<C>):
       checkSubject: (payload) => checkSubject(payload, settings),
       emit: ({ kind, sid, sub }) => emit(on, kind, { sid, sub }),
       emitLost: (lost) => emit(on, 'lost', lost),
+      newDevice: {
+        hasListener: () => hasListener(on, 'newDevice'),
+        emit: (event) => emit(on, 'newDevice', event),
+      },
     })
   )
 }

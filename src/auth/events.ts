@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from '../errors.ts'
 import { keysOf } from '../internal/read-options.ts'
+import type { NewDevice } from '../session/new-device.ts'
 import type { TokenType } from '../token/token-type.ts'
 
 /** The session of an event. */
@@ -72,6 +73,12 @@ export interface AuthEvents {
   }
   /** A login started a session. */
   readonly started: SessionNotice
+  /**
+   * A login came from a device that no other live session of its subject looks like: its user agent
+   * differs from theirs in more than numbers. It follows `started`. Not for the only session of a
+   * subject, as there is nothing to compare with.
+   */
+  readonly newDevice: NewDevice
   /** A refresh token was exchanged. */
   readonly refreshed: SessionNotice
   /** The previous refresh token was used again: a race, or a response that was lost or late. */
@@ -113,6 +120,7 @@ export const EVENT_NAMES: readonly (keyof AuthEvents)[] = keysOf<AuthEvents>({
   failed: true,
   renewed: true,
   started: true,
+  newDevice: true,
   refreshed: true,
   replayed: true,
   reused: true,

@@ -25,6 +25,14 @@ export function emit<Events extends object, K extends keyof Events & string>(
   if (listener !== undefined) ignoreErrors(() => listener(event))
 }
 
+/** Whether an event has a listener or a subscriber now. */
+export function hasListener<Events extends object>(
+  listeners: Listeners<Events>,
+  name: keyof Events & string,
+): boolean {
+  return listeners[name] !== undefined || findChannel(name)?.hasSubscribers === true
+}
+
 /** Runs a listener. A thenable is awaited, because a lazy query runs only then. */
 function ignoreErrors(run: () => unknown): void {
   try {

@@ -4,8 +4,7 @@ import type { TokenClaims } from '../token/sign-token.ts'
 import type { SessionSettings } from './resolve-session-options.ts'
 import { type ClientNotes, cutNotes } from './session-details.ts'
 import { type LoginLifeOptions, readLoginLives } from './session-lives.ts'
-import type { SessionRow } from './session-row.ts'
-import type { NewSession } from './store.ts'
+import type { NewSession, SessionRow } from './session-row.ts'
 
 /** A login: the claims of its two tokens, and what the row keeps beside them. */
 export interface NewLogin {

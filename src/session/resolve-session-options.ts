@@ -10,6 +10,7 @@ import { withDeadline } from '../internal/with-deadline.ts'
 import type { DataFor } from '../token/custom-claims.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { RevocationMode, RevocationSettings } from './revocation-feed.ts'
+import { type MaxOptions, resolveLimit } from './session-limit.ts'
 import {
   BRIEF_DEFAULTS,
   type BriefOptions,
@@ -17,7 +18,7 @@ import {
   type LifeSettings,
   resolveLives,
 } from './session-lives.ts'
-import type { RotationPolicy, Store } from './store.ts'
+import type { RotationPolicy, SessionLimit, Store } from './store.ts'
 
 /** Sessions: one row per login, refresh rotation, and what ends them. */
 export interface SessionOptions<C = Claims, I = C> {
@@ -42,6 +43,11 @@ export interface SessionOptions<C = Claims, I = C> {
   readonly absolute?: Duration
   /** When a session ends whose login has said `remember: false`. */
   readonly brief?: BriefOptions
+  /**
+   * How many live sessions a subject may have at once, in its realm. Default none: there is no
+   * limit.
+   */
+  readonly max?: MaxOptions
   /**
    * How much shorter a refresh may make the lifetime of an access token, at random, so that clients
    * do not all refresh at once: a share from 0 to 0.5. Default 0.1.
@@ -102,7 +108,7 @@ export interface RevocationOptions {
 }
 
 /** The defaults of sessions. `idle` is no longer than `absolute`. */
-export const SESSION_DEFAULTS: Readonly<Omit<Required<SessionOptions>, 'store' | 'rights'>> = {
+export const SESSION_DEFAULTS: Readonly<Omit<Required<SessionOptions>, 'store' | 'rights' | 'max'>> = {
   overlap: '30s',
   idle: '20d',
   absolute: '90d',
@@ -122,6 +128,8 @@ export const REVOCATION_DEFAULTS: Readonly<Required<RevocationOptions>> = {
 
 /** The rules of sessions; lengths in seconds. */
 export interface SessionSettings<C> extends RotationPolicy, LifeSettings {
+  /** How many sessions a subject may have; null for no limit. */
+  readonly limit: SessionLimit | null
   /** The largest share of an access token's life that a refresh takes off at random, 0-0.5. */
   readonly jitter: number
   /** The life of an access token. */
@@ -174,6 +182,7 @@ const SESSION_KEYS = keysOf<SessionOptions>({
   idle: true,
   absolute: true,
   brief: true,
+  max: true,
   jitter: true,
   rotation: true,
   concurrency: true,
@@ -194,6 +203,7 @@ const STORE_METHODS = keysOf<Omit<Store, 'name' | 'knows'>>({
   now: true,
   start: true,
   rotate: true,
+  startLimited: true,
   stepUp: true,
   update: true,
   countAttempt: true,
@@ -232,7 +242,7 @@ export function resolveSessions<C>(
   if (isStore(sessions))
     throw new ConfigurationError('Expected `sessions` to be { store }, got the store itself')
   const options = readOptionGroup('sessions', sessions, SESSION_KEYS)
-  refuseUndefined('sessions', options, ['rights'])
+  refuseUndefined('sessions', options, ['rights', 'max'])
   return Object.freeze({
     store: readStore(options.store),
     sessions: resolveRules(options, context),
@@ -286,6 +296,7 @@ function resolveRules<C>(
     rotation = SESSION_DEFAULTS.rotation,
   } = options
   const longest = toSeconds('sessions.overlap', overlap, { min: 0, max: 300 })
+  const logTtl = accessTtl + leeway + LOG_MARGIN
   const lives = resolveLives({ idle, absolute, brief: options.brief }, maxLifetime)
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter <= 0.5))
     throw new ConfigurationError(expected('sessions.jitter', 'a number between 0 and 0.5', jitter))
@@ -295,7 +306,8 @@ function resolveRules<C>(
     rotation: readFlag('sessions.rotation', rotation),
     jitter,
     accessTtl,
-    logTtl: accessTtl + leeway + LOG_MARGIN,
+    logTtl,
+    limit: resolveLimit(options.max, logTtl),
     cutOffTtl: maxLifetime + leeway + LOG_MARGIN,
     realm: context.realm ?? null,
     rights: limitRights(readFunction('sessions.rights', options.rights)),

@@ -6,6 +6,7 @@ import type { Clock } from '../internal/duration.ts'
 import type { IssueToken } from '../token/issued-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { AttemptCounter } from './attempt-counter.ts'
+import type { NewDeviceListener } from './new-device.ts'
 import { Pruner } from './pruner.ts'
 import type { SessionSettings, StoreSettings } from './resolve-session-options.ts'
 import { RevocationFeed } from './revocation-feed.ts'
@@ -44,6 +45,8 @@ export interface BackendContext<C> {
   readonly checkSubject: (payload: TokenPayload<C>) => Promise<void>
   /** Notifies the application's listeners. */
   readonly emit: (event: SessionEvent) => void
+  /** Notifies them of new devices. */
+  readonly newDevice: NewDeviceListener
   /** Notifies them that the store has lost revocations. */
   readonly emitLost: (lost: LostRevocations) => void
 }
@@ -54,7 +57,7 @@ const CALL_DEADLINE = 2
 /** Connects the parts of one application. It calls nothing: the first use does. */
 export function createSessionBackend<C>(
   { store, sessions: settings, revocation, concurrency, prune }: StoreSettings<C>,
-  { issue, clock, ownClock, checkSubject, emit, emitLost }: BackendContext<C>,
+  { issue, clock, ownClock, checkSubject, emit, emitLost, newDevice }: BackendContext<C>,
 ): SessionBackend<C> {
   const storeClient = new StoreClient(store, { deadline: CALL_DEADLINE, inFlight: concurrency }, ownClock)
   const restorer = new RevocationRestorer(storeClient, settings, emitLost)
@@ -62,7 +65,7 @@ export function createSessionBackend<C>(
   const pruner = new Pruner(storeClient, prune)
   const shared = { storeClient, revocations, settings, clock, emit }
   const revoker = new SessionRevoker(shared)
-  const sessions = new Sessions({ ...shared, issue, checkSubject, revoker, pruner })
+  const sessions = new Sessions({ ...shared, issue, checkSubject, revoker, pruner, newDevice })
   const takesBack = typeof store.forgetAttempts === 'function'
   const attempts = takesBack ? new AttemptCounter(storeClient) : null
   return { storeClient, revocations, pruner, revoker, attempts, settings, sessions }

@@ -78,4 +78,40 @@ export interface SessionRow extends SessionOwner {
 }
 
 /** Why a session was revoked. */
-export type RevokeReason = 'refresh_reused' | 'shadowed' | 'ended' | 'subject_revoked' | 'rights_withdrawn'
+export type RevokeReason =
+  | 'refresh_reused'
+  | 'shadowed'
+  | 'ended'
+  | 'subject_revoked'
+  | 'rights_withdrawn'
+  | 'limit'
+
+/** A session to start; the rest of its row follows from the time of the step. */
+export interface NewSession
+  extends Pick<
+    SessionRow,
+    | 'sid'
+    | 'sub'
+    | 'realm'
+    | 'authTime'
+    | 'acr'
+    | 'amr'
+    | 'scopes'
+    | 'data'
+    | 'metadata'
+    | 'label'
+    | 'brief'
+    | 'idleFor'
+    | 'ip'
+    | 'userAgent'
+  > {
+  /**
+   * The moment before the password was checked, in the store's time; a subject that was revoked at
+   * or after it gets no session.
+   */
+  readonly provedAt: number
+  /** Seconds from now until the session ends unused, where `idleFor` is null. */
+  readonly idle: number
+  /** Seconds from now until it ends in any case. */
+  readonly absolute: number
+}

@@ -11,6 +11,7 @@ import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { mintPair, type TokenTimes, toSessionClaims, toTimes, toTokenGeneration } from './mint.ts'
+import { type NewDeviceListener, watchForNewDevice } from './new-device.ts'
 import { type NewLogin, toNewSession } from './new-login.ts'
 import type { Pruner } from './pruner.ts'
 import type { Rights, SessionSettings } from './resolve-session-options.ts'
@@ -42,6 +43,8 @@ export interface SessionDependencies<C> extends Pick<RevokerDependencies, 'store
   readonly checkSubject: (payload: TokenPayload<C>) => Promise<void>
   /** Ends sessions. */
   readonly revoker: SessionRevoker
+  /** Is told of new devices. */
+  readonly newDevice: NewDeviceListener
   /** Begins with the first session that is started or refreshed. */
   readonly pruner: Pick<Pruner, 'start'>
 }
@@ -94,18 +97,28 @@ export class Sessions<C> {
    * Starts a session for a login.
    *
    * @throws {ConfigurationError} for lives beyond those of `sessions`
-   * @throws {AuthError} `session_revoked` when the subject was revoked after `provedAt`
+   * @throws {AuthError} `session_revoked` when the subject was revoked after `provedAt`,
+   *   `session_limit_reached` where `sessions.max` refuses one more
    */
   async start(login: NewLogin): Promise<IssuedPair> {
     const { storeClient, settings, clock, issue } = this.#deps
     this.#deps.pruner.start()
     const { access, refresh } = login
     const session = toNewSession(login, settings)
-    const row = await storeClient.callTimed((store, { now, toStoreTime }) =>
-      store.start({ ...session, provedAt: toStoreTime(login.provedAt ?? clock()) }, now),
-    )
-    if (row === null) throw new AuthError('session_revoked')
+    const { limit } = settings
+    const afterStart = watchForNewDevice(this.#deps.newDevice, storeClient, session)
+    const { word, row, ended } = await storeClient.callTimed(async (store, { now, toStoreTime }) => {
+      const started = { ...session, provedAt: toStoreTime(login.provedAt ?? clock()) }
+      if (limit !== null) return store.startLimited(started, limit, now)
+      return { word: 'revoked', row: await store.start(started, now), ended: [] } as const
+    })
+    if (row === null) throw new AuthError(word === 'full' ? 'session_limit_reached' : 'session_revoked')
+    for (const other of ended) {
+      this.#deps.revoker.note('sid', other.sid, true)
+      this.#emit('ended', other)
+    }
     this.#emit('started', row)
+    afterStart(row, ended)
     try {
       return mintPair(issue, row, { access, refresh: { ...refresh, ...toTimes(row) } })
     } catch (error) {

@@ -6,7 +6,7 @@
  * Times named `...At` are epoch seconds, to the millisecond; lengths are seconds. A store reads its
  * own clock inside the atomic step, after any wait for a lock, unless the call brings `now`.
  */
-import type { RevokeReason, SessionOwner, SessionRow } from './session-row.ts'
+import type { NewSession, RevokeReason, SessionOwner, SessionRow } from './session-row.ts'
 
 /** Seconds for which a row is kept after it was revoked or expired: a late client is told why. */
 export const KEPT_AFTER_END = 86_400
@@ -14,34 +14,24 @@ export const KEPT_AFTER_END = 86_400
 /** How many rows `list` returns at most. */
 export const MOST_LISTED = 1000
 
-/** A session to start; the rest of its row follows from the time of the step. */
-export interface NewSession
-  extends Pick<
-    SessionRow,
-    | 'sid'
-    | 'sub'
-    | 'realm'
-    | 'authTime'
-    | 'acr'
-    | 'amr'
-    | 'scopes'
-    | 'data'
-    | 'metadata'
-    | 'label'
-    | 'brief'
-    | 'idleFor'
-    | 'ip'
-    | 'userAgent'
-  > {
-  /**
-   * The moment before the password was checked, in the store's time; a subject that was revoked at
-   * or after it gets no session.
-   */
-  readonly provedAt: number
-  /** Seconds from now until the session ends unused, where `idleFor` is null. */
-  readonly idle: number
-  /** Seconds from now until it ends in any case. */
-  readonly absolute: number
+/** How many live sessions an owner may have. */
+export interface SessionLimit {
+  /** How many, the new one included; at least 1. */
+  readonly count: number
+  /** Whether a start beyond that is refused; else the sessions with the oldest logins end. */
+  readonly refuses: boolean
+  /** How long a log entry must outlive such an end, in seconds. */
+  readonly logTtl: number
+}
+
+/** The result of a start within a limit. */
+export interface LimitedStart {
+  /** `revoked` where the owner was revoked at or after the proof, `full` where it is refused. */
+  readonly word: 'started' | 'revoked' | 'full'
+  /** The row; null unless it was started. */
+  readonly row: SessionRow | null
+  /** The sessions that ended for it, as they are after the step. */
+  readonly ended: readonly SessionRow[]
 }
 
 /**
@@ -231,6 +221,13 @@ export interface SessionStore {
    * @returns the row; null when the owner was revoked
    */
   start(session: NewSession, now: number | null): Promise<SessionRow | null>
+  /**
+   * As `start`, for an owner who may have only so many live sessions, this one included. Those that
+   * end for it have the reason `limit` and an entry in the log, all in the same atomic step:
+   * however many start at once, no more are ever live. Of logins at one moment any counts as the
+   * older one.
+   */
+  startLimited(session: NewSession, limit: SessionLimit, now: number | null): Promise<LimitedStart>
   /**
    * Whether there is a row of a session, live or not. Only where that is known at once and without
    * I/O, as in the memory of this process; then it is asked for each token.

@@ -14,14 +14,14 @@ export {
   toLateBefore,
   toReuseReason,
 } from '../session/rotation.ts'
-export type { RevokeReason, SessionOwner, SessionRow } from '../session/session-row.ts'
+export type { NewSession, RevokeReason, SessionOwner, SessionRow } from '../session/session-row.ts'
 export type {
   Attempt,
   CountedAttempts,
   EndAllCall,
+  LimitedStart,
   LogEntry,
   LogPage,
-  NewSession,
   RevocationQuery,
   RevocationStore,
   RevokeCall,
@@ -29,6 +29,7 @@ export type {
   Rotation,
   RotationPolicy,
   RotationWord,
+  SessionLimit,
   SessionStore,
   Sighting,
   StepUp,

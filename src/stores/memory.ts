@@ -17,18 +17,19 @@ import {
   toLateBefore,
   toReuseReason,
 } from '../session/rotation.ts'
-import type { RevokeReason, SessionOwner, SessionRow } from '../session/session-row.ts'
+import type { NewSession, RevokeReason, SessionOwner, SessionRow } from '../session/session-row.ts'
 import {
   type EndAllCall,
   KEPT_AFTER_END,
+  type LimitedStart,
   type LogEntry,
   type LogPage,
   MOST_LISTED,
-  type NewSession,
   type RevocationQuery,
   type RevokeCall,
   type RotateCall,
   type Rotation,
+  type SessionLimit,
   type StepUp,
   type StepUpCall,
   type Store,
@@ -73,6 +74,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     inspect: () => state.inspect(),
     now: () => state.now(),
     start: (session, now) => state.start(session, now),
+    startLimited: (session, limit, now) => state.startLimited(session, limit, now),
     knows: (sid) => state.knows(sid),
     rotate: (call) => state.rotate(call),
     stepUp: (call) => state.stepUp(call),
@@ -135,6 +137,21 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     return this.#write(toFirstRow(session, now))
   }
 
+  async startLimited(
+    session: NewSession,
+    { count, refuses, logTtl }: SessionLimit,
+    given: number | null,
+  ): Promise<LimitedStart> {
+    const now = this.#toMoment(given)
+    const cutOff = this.#cutOffs.get(toOwnerText(session))
+    if (cutOff !== undefined && cutOff.at >= session.provedAt)
+      return { word: 'revoked', row: null, ended: [] }
+    const live = this.#listLive(session, now)
+    if (refuses && live.length >= count) return { word: 'full', row: null, ended: [] }
+    const ended = live.slice(count - 1).map((row) => this.#revoke(row, 'limit', logTtl, now))
+    return { word: 'started', row: await this.start(session, given), ended }
+  }
+
   knows(sid: string): boolean {
     return this.#find(sid) !== null
   }
@@ -192,15 +209,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
   }
 
   async list(owner: SessionOwner, given: number | null): Promise<readonly SessionRow[]> {
-    const now = this.#toMoment(given)
-    const sids = [...(this.#sids.get(toOwnerText(owner)) ?? [])].reverse()
-    const live: SessionRow[] = []
-    for (const sid of sids) {
-      const row = this.#rows.get(sid)
-      if (row !== undefined && isLiveRow(row, now)) live.push(row)
-      if (live.length === MOST_LISTED) break
-    }
-    return live.sort((a, b) => b.createdAt - a.createdAt)
+    return this.#listLive(owner, this.#toMoment(given), MOST_LISTED)
   }
 
   async isRevoked({ sid, jti, iat, now: given, ...owner }: RevocationQuery): Promise<boolean> {
@@ -281,6 +290,18 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     }
     this.#log = this.#log.filter(({ entry }) => now < entry.until)
     return before - this.#countRecords()
+  }
+
+  /** The live rows of an owner, newest login first. */
+  #listLive(owner: SessionOwner, now: number, most = Number.POSITIVE_INFINITY): readonly SessionRow[] {
+    const sids = [...(this.#sids.get(toOwnerText(owner)) ?? [])].reverse()
+    const live: SessionRow[] = []
+    for (const sid of sids) {
+      const row = this.#rows.get(sid)
+      if (row !== undefined && isLiveRow(row, now)) live.push(row)
+      if (live.length === most) break
+    }
+    return live.sort((a, b) => b.createdAt - a.createdAt)
   }
 
   /** The time of a step, to the millisecond. */

@@ -18,12 +18,14 @@ import { createEdits } from './sql/edits.ts'
 import type { SqlExecutor } from './sql/executor.ts'
 import { inspectDatabase } from './sql/inspect.ts'
 import { createMysqlCommands } from './sql/mysql-commands.ts'
+import { createOwnerTurns } from './sql/owner-turns.ts'
 import { createPostgresCommands } from './sql/postgres-commands.ts'
 import { createPrune } from './sql/prune.ts'
 import { createQueries } from './sql/queries.ts'
 import { retry } from './sql/retry.ts'
 import { createSchemaError, isMissing } from './sql/schema.ts'
 import type { SqlDialect } from './sql/statement.ts'
+import { toOwnerKey } from './sql/values.ts'
 
 export type { SqlSettings } from './sql/database.ts'
 export type { DeadlineOptions } from './sql/deadline.ts'
@@ -109,6 +111,7 @@ export function sqlStore<DB>(db: Kysely<DB> | SqlExecutor, options: SqlStoreOpti
   const commands = COMMANDS[dialect](database)
   const attempts = createAttemptStatements(database)
   const edits = createEdits(database)
+  const takeTurn = createOwnerTurns()
   const prune = createPrune(database)
 
   async function step<T>(work: () => Promise<T>): Promise<T> {
@@ -125,6 +128,8 @@ export function sqlStore<DB>(db: Kysely<DB> | SqlExecutor, options: SqlStoreOpti
     inspect: () => step(() => inspectDatabase(database, run)),
     now: () => step(() => queries.now()),
     start: (session, now) => step(() => commands.start(session, now)),
+    startLimited: (session, limit, now) =>
+      takeTurn(toOwnerKey(session), () => step(() => commands.startLimited(session, limit, now))),
     rotate: (call) => step(() => commands.rotate(call)),
     stepUp: (call) => step(() => commands.stepUp(call)),
     update: (call) => step(() => edits.update(call)),

@@ -80,6 +80,18 @@ export function naiveStore(): Store {
       await rows.write(draft.sid, { ...row, revokedAt: null, revokeReason: null })
       return (await rows.read(draft.sid)) ?? null
     },
+    async startLimited(session, { count, refuses, logTtl }, given) {
+      const now = at(given)
+      const cutOff = await cutOffs.read(toKey(session))
+      if (cutOff !== undefined && cutOff.at >= session.provedAt)
+        return { word: 'revoked', row: null, ended: [] }
+      const live = rowsOf(session).filter((row) => isLive(row, now))
+      const old = live.toSorted((a, b) => b.createdAt - a.createdAt).slice(count - 1)
+      if (refuses && live.length >= count) return { word: 'full', row: null, ended: [] }
+      const ended = []
+      for (const row of old) ended.push(await revoke(row, 'limit', now + logTtl, now))
+      return { word: 'started', row: await this.start(session, given), ended }
+    },
     async rotate(call) {
       const row = (await rows.read(call.sid)) ?? null
       const now = at(call.now)

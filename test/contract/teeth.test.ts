@@ -49,6 +49,7 @@ const RACES = [
   'races > revokes a session that is ended while it is refreshed and stepped up',
   'races > ends a session once, however many calls end it',
   'races > lets no start escape a cut-off',
+  'races > never has more live sessions than the limit, however many start at once',
   'attempts, hours ago > never allows more parallel attempts than the limit, with either clock',
 ]
 
@@ -208,6 +209,34 @@ const MUTANTS: Readonly<Record<string, Mutation>> = {
   }),
   'takes no scopes for scopes that stay': (store) => ({
     update: ({ scopes, ...call }) => store.update(scopes?.length ? { ...call, scopes } : call),
+  }),
+  'knows no limit': (store) => ({
+    startLimited: (session, limit, now) => store.startLimited(session, { ...limit, count: 1000 }, now),
+  }),
+  'allows one more': (store) => ({
+    startLimited: (session, limit, now) =>
+      store.startLimited(session, { ...limit, count: limit.count + 1 }, now),
+  }),
+  'ends where it should refuse': (store) => ({
+    startLimited: (session, limit, now) => store.startLimited(session, { ...limit, refuses: false }, now),
+  }),
+  'refuses where it should end': (store) => ({
+    startLimited: (session, limit, now) => store.startLimited(session, { ...limit, refuses: true }, now),
+  }),
+  'counts by its own clock': (store) => ({
+    startLimited: (session, limit) => store.startLimited(session, limit, null),
+  }),
+  'does not say whom it has ended': (store) => ({
+    startLimited: async (...call) => ({ ...(await store.startLimited(...call)), ended: [] }),
+  }),
+  'counts a subject in all realms': (store) => ({
+    startLimited: async (session, limit, now) => {
+      const started = await store.startLimited({ ...session, realm: null }, limit, now)
+      return { ...started, row: started.row && { ...started.row, realm: session.realm } }
+    },
+  }),
+  'lets a login in flight pass the cut-off of its subject within a limit': (store) => ({
+    startLimited: (session, limit, now) => store.startLimited({ ...session, provedAt: 1e10 }, limit, now),
   }),
   'remembers everyone': onRow(() => ({ brief: false })),
   'folds case': onSubject((sub) => sub.toLowerCase()),

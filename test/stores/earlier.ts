@@ -4,8 +4,8 @@
  * others have been replaced.
  */
 import type { Redis } from 'ioredis'
-import type { RevokeReason } from '../../src/session/session-row.ts'
-import type { EndAllCall, NewSession, RevocationQuery, RotateCall } from '../../src/session/store.ts'
+import type { NewSession, RevokeReason } from '../../src/session/session-row.ts'
+import type { EndAllCall, RevocationQuery, RotateCall } from '../../src/session/store.ts'
 import { createSend } from '../../src/stores/redis/client.ts'
 import { createKeys, spell } from '../../src/stores/redis/keys.ts'
 import { toAuthentication, toLogin } from '../../src/stores/redis/mapping.ts'

@@ -10,7 +10,8 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { randomId } from '../../src/internal/bytes.ts'
-import type { NewSession, RotateCall } from '../../src/session/store.ts'
+import type { NewSession } from '../../src/session/session-row.ts'
+import type { RotateCall } from '../../src/session/store.ts'
 
 /** Whether this machine has the program. */
 export const HAS_REDIS: boolean = (() => {

@@ -18,7 +18,8 @@ import {
 } from 'kysely'
 import { createPool, type PoolOptions } from 'mysql2'
 import { Pool, type PoolConfig } from 'pg'
-import type { NewSession, RotateCall, Store } from '../../src/session/store.ts'
+import type { NewSession } from '../../src/session/session-row.ts'
+import type { RotateCall, Store } from '../../src/session/store.ts'
 import {
   type DeadlineOptions,
   type MysqlPoolWithDeadlines,

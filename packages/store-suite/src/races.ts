@@ -122,6 +122,33 @@ export const RACES: Cases = {
     }
   },
 
+  'never has more live sessions than the limit, however many start at once': async (store) => {
+    for (let round = 0; round < 5; round++) {
+      const sub = randomId()
+      const since = await toTail(store)
+      const early = await together(3, () => begin(store, null, { sub }))
+      const limit = { count: 3, refuses: false, logTtl }
+      const [starts, rotations] = await Promise.all([
+        together(20, () => scatter(() => store.startLimited(toNewSession({ sub }), limit, null))),
+        Promise.all(early.map(({ sid }) => scatter(() => store.rotate(toCall(sid, 0))))),
+      ])
+      strictEqual(new Set(starts.map(({ word }) => word)).size, 1)
+      strictEqual((await store.list({ sub, realm: null }, null)).length, 3)
+      const ended = starts.flatMap((start) => start.ended.map(({ sid }) => sid))
+      strictEqual(new Set(ended).size, 20)
+      strictEqual(ended.length, 20)
+      strictEqual((await entriesOf(store, since, ended)).length, 20)
+      for (const { sid } of early) strictEqual((await store.get(sid))?.revokeReason, 'limit')
+      for (const { word } of rotations) ok(word === 'rotated' || word === 'revoked', word)
+      const refusing = { ...limit, count: 5, refuses: true }
+      const more = await together(8, () =>
+        scatter(() => store.startLimited(toNewSession({ sub }), refusing, null)),
+      )
+      strictEqual(more.filter(({ word }) => word === 'started').length, 2)
+      strictEqual((await store.list({ sub, realm: null }, null)).length, 5)
+    }
+  },
+
   'ends all sessions of a subject while they are refreshed': async (store) => {
     for (let round = 0; round < 5; round++) {
       const sub = randomId()

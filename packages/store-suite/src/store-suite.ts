@@ -7,6 +7,7 @@ import { ATTEMPTS } from './attempts.ts'
 import { CLOCKS } from './clocks.ts'
 import { SIGHTINGS, UPDATES } from './details.ts'
 import type { Cases } from './fixtures.ts'
+import { LIMITS } from './limits.ts'
 import { LIVES } from './lives.ts'
 import { PRUNING } from './pruning.ts'
 import { RACES } from './races.ts'
@@ -41,6 +42,7 @@ const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly 
   { name: 'rotation', cases: ROTATIONS, own: false },
   { name: 'endings', cases: ENDINGS, own: false },
   { name: 'start', cases: STARTS, own: false },
+  { name: 'limits', cases: LIMITS, own: false },
   { name: 'lives', cases: LIVES, own: false },
   { name: 'last seen', cases: SIGHTINGS, own: false },
   { name: 'update', cases: UPDATES, own: false },

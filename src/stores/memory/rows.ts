@@ -1,7 +1,6 @@
 /** The rows of the memory store. */
 import { deepFreeze } from '../../internal/json.ts'
-import type { SessionOwner, SessionRow } from '../../session/session-row.ts'
-import type { NewSession } from '../../session/store.ts'
+import type { NewSession, SessionOwner, SessionRow } from '../../session/session-row.ts'
 
 /** The row of a session that starts now. It shares nothing with its caller. */
 export function toFirstRow(session: NewSession, now: number): SessionRow {

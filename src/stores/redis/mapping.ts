@@ -3,8 +3,8 @@
  * changes after the login is one field of JSON, with escapes where UTF-8 would lose something (lone
  * surrogates). Lua does not write JSON: it would turn `[]` into `{}`.
  */
-import type { RevokeReason, SessionRow } from '../../session/session-row.ts'
-import type { NewSession, StepUpCall } from '../../session/store.ts'
+import type { NewSession, RevokeReason, SessionRow } from '../../session/session-row.ts'
+import type { StepUpCall } from '../../session/store.ts'
 import { fromRedisTime } from './script.ts'
 
 /**

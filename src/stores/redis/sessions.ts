@@ -3,10 +3,12 @@
  * Lua; the tests compare the two over thousands of random cases.
  */
 import { KEPT_OVERLAPS, LATE_PARTS, SHADOWED_OVERLAPS } from '../../session/rotation.ts'
-import type { SessionOwner, SessionRow } from '../../session/session-row.ts'
+import type { NewSession, SessionOwner, SessionRow } from '../../session/session-row.ts'
 import {
+  type LimitedStart,
   MOST_LISTED,
   type RotationWord,
+  type SessionLimit,
   type SessionStore,
   type Sighting,
   type StepUp,
@@ -27,14 +29,42 @@ import {
 const NOW = createScript({ keys: 'log', args: '', body: 'return { now }' })
 
 const START = createScript({
-  keys: 'row index cutoff due earliercut',
-  args: 'sid owner realm login auth #proved #idle #absolute #span',
-  body: `${EXPIRY}${ROW}${OWNER}
+  keys: 'row index cutoff due earliercut log earlier',
+  args: 'sid owner realm login auth #proved #idle #absolute #span #count refuses #logttl',
+  body: `${EXPIRY}${ROW}${OWNER}${APPEND}
 local r = read(row)
 -- A client that lost its connection sends a command again: the second finds the row of the first.
-if r[GEN] then return r[REV] == '' and r or {} end
+if r[GEN] then return { r[REV] == '' and 'started' or 'revoked', r } end
 local cut = readCut(cutoff, earliercut)
-if cut and cut >= proved then return {} end
+if cut and cut >= proved then return { 'revoked' } end
+-- The live sessions of the owner where they are limited, oldest login first.
+local live, ended = {}, {}
+if count then
+  local rows = stem(row, sid) .. 's:'
+  local function collect(from)
+    for _, other in ipairs(redis.call('ZRANGE', from, 0, -1)) do
+      local o = read(rows .. other)
+      if isLive(o) and isIn(realm, o) then live[#live + 1] = { sid = other, r = o, from = from } end
+    end
+  end
+  collect(index)
+  if earlier ~= index then collect(earlier) end
+  if refuses == '1' and #live >= count then return { 'full' } end
+  table.sort(live, function(a, b)
+    local one, other = tonumber(a.r[MADE]), tonumber(b.r[MADE])
+    if one ~= other then return one < other end
+    return a.sid < b.sid
+  end)
+  for i = 1, #live - count + 1 do
+    local session = live[i]
+    change(rows .. session.sid, session.r, { [REV] = now, [WHY] = 'limit' })
+    redis.call('ZREM', session.from, session.sid)
+    shorten(rows .. session.sid, now + math.max(DAY, logttl))
+    append('sid', session.sid, now, now + logttl)
+    ended[#ended + 1] = session.r
+  end
+  if #ended > 0 then trim(#ended) end
+end
 local ends = now + absolute
 idle = span or idle
 change(row, r, {
@@ -47,7 +77,7 @@ expire(row, math.min(now + idle, ends) + DAY)
 redis.call('ZREMRANGEBYSCORE', index, '-inf', string.format('%.0f', now))
 redis.call('ZADD', index, ends, sid)
 prolong(index, ends + DAY)
-return r
+return { 'started', r, ended }
 `,
 })
 
@@ -177,6 +207,7 @@ export function createSessions(
   keys: Keys,
 ): Omit<SessionStore, 'get' | 'update' | 'countAttempt' | 'readAttempts' | 'forgetAttempts'> {
   const { log, due } = keys
+  const startWithin = createStart(run, keys)
 
   return {
     async now() {
@@ -184,31 +215,9 @@ export function createSessions(
       return fromRedisTime(now)
     },
 
-    async start(session, now) {
-      const { sid } = session
-      const times = [session.provedAt, session.idle, session.absolute].map(toRedisTime)
-      return readRow(
-        await run(START, {
-          keys: [
-            keys.row(sid),
-            keys.index(session),
-            keys.cutOff(session),
-            due,
-            keys.cutOff(toShared(session)),
-          ],
-          args: [
-            spell(sid),
-            spellOwner(session),
-            toRealmJson(session),
-            toLogin(session),
-            toAuthentication(session),
-            ...times,
-            toRedisTimeOrNull(session.idleFor),
-          ],
-          now,
-        }),
-      )
-    },
+    start: async (session, now) => (await startWithin(session, null, now)).row,
+
+    startLimited: startWithin,
 
     async rotate({ sid, gen, overlap, idle, rotation, notAfter, logTtl, seen, now }) {
       const [word, moment, row] = await run(ROTATE, {
@@ -255,6 +264,48 @@ export function createSessions(
 function toSeenArguments(seen: Sighting | null): readonly Argument[] {
   const { ip, userAgent, stretch } = seen ?? {}
   return [toJsonOrNull(ip), toJsonOrNull(userAgent), toRedisTimeOrNull(stretch ?? null)]
+}
+
+/** Starts a session, within a limit or without. */
+function createStart(run: Runner, keys: Keys) {
+  return async (
+    session: NewSession,
+    limit: SessionLimit | null,
+    now: number | null,
+  ): Promise<LimitedStart> => {
+    const { sid } = session
+    const times = [session.provedAt, session.idle, session.absolute].map(toRedisTime)
+    const shared = toShared(session)
+    const [word, row, ended = []] = await run(START, {
+      keys: [
+        keys.row(sid),
+        keys.index(session),
+        keys.cutOff(session),
+        keys.due,
+        keys.cutOff(shared),
+        keys.log,
+        keys.index(shared),
+      ],
+      args: [
+        spell(sid),
+        spellOwner(session),
+        toRealmJson(session),
+        toLogin(session),
+        toAuthentication(session),
+        ...times,
+        toRedisTimeOrNull(session.idleFor),
+        limit?.count ?? null,
+        limit?.refuses ?? false,
+        toRedisTimeOrNull(limit?.logTtl ?? null),
+      ],
+      now,
+    })
+    return {
+      word: String(word) as LimitedStart['word'],
+      row: String(word) === 'started' ? readRow(row) : null,
+      ended: (ended as readonly unknown[]).map(readRow).filter((other) => other !== null),
+    }
+  }
 }
 
 /** A text as a field keeps it; null for none. */

@@ -5,13 +5,13 @@
 import type { Attempt, Store } from '../../session/store.ts'
 import type { Database, Result } from './database.ts'
 import { createTransact } from './locked-rows.ts'
-import { end, endAll, revokeToken, rotate, start, stepUp } from './transactions.ts'
+import { end, endAll, revokeToken, rotate, start, startLimited, stepUp } from './transactions.ts'
 import { toColumnTime, toKey, toOptionalTime } from './values.ts'
 
 /** The contract's methods that write. */
 export type Commands = Pick<
   Store,
-  'start' | 'rotate' | 'stepUp' | 'countAttempt' | 'end' | 'endAll' | 'revokeToken'
+  'start' | 'startLimited' | 'rotate' | 'stepUp' | 'countAttempt' | 'end' | 'endAll' | 'revokeToken'
 >
 
 /** All methods except `countAttempt`, as transactions or batches. */
@@ -19,6 +19,7 @@ export function createTransactions(database: Database): Omit<Commands, 'countAtt
   const transact = createTransact(database)
   return {
     start: (session, now) => transact((rows) => start(rows, session, now)),
+    startLimited: (session, limit, now) => transact((rows) => startLimited(rows, session, { ...limit, now })),
     rotate: (call) => transact((rows) => rotate(rows, call)),
     stepUp: (call) => transact((rows) => stepUp(rows, call)),
     end: (sid, reason, call) => transact((rows) => end(rows, sid, { ...call, reason })),

@@ -164,6 +164,20 @@ export class LockedRows {
     return rows.map(({ sid }) => unescapeText(sid))
   }
 
+  /** The live sessions of a locked owner, locked, newest login first. */
+  async findLive(owner: SessionOwner, locked: LockedOwner): Promise<readonly SessionColumns[]> {
+    const values = { ...toOwnerValues(owner), now: locked.moment, except: '' }
+    const { rows } = await this.#run(this.#texts.findLive, values)
+    this.#guard('isSelected', { ...values, version: locked.version, many: rows.length })
+    return rows.map(readColumns)
+  }
+
+  /** Revokes a session that `findLive` has found. */
+  async revokeLocked(columns: SessionColumns, reason: RevokeReason, moment: number): Promise<SessionRow> {
+    this.#guard('isSession', columns)
+    return this.save(columns, { revoked_at: moment, revoke_reason: reason })
+  }
+
   /** Writes into the log: the last statement before the commit. */
   async append(entries: readonly NewLogEntry[]): Promise<void> {
     if (entries.length > 0) await this.#write(this.#texts.count, { many: entries.length })
@@ -219,6 +233,7 @@ type Text =
   | 'cutOff'
   | 'findAll'
   | 'revokeAll'
+  | 'findLive'
   | 'count'
 type Texts = Readonly<Record<Text, Statement>> & {
   readonly guards: Readonly<Record<keyof typeof GUARDS, Statement>>
@@ -266,6 +281,9 @@ function createTexts({ compile, dialect }: Database): Texts {
        where sub_key = :owner_key`,
     ),
     findAll: compile(`{limits} select sid from {sessions} where ${SELECTED} order by sid_key {lock}`),
+    findLive: compile(
+      `{limits} select ${columns} from {sessions} where ${SELECTED} order by created_at desc, sid_key {lock}`,
+    ),
     revokeAll: compile(`update {sessions} set revoked_at = :now, revoke_reason = :reason where ${SELECTED}`),
     count: compile("{limits} update {counters} set n = n + :many where name = 'log'"),
     /**

@@ -7,8 +7,8 @@
  * set loses a character: PostgreSQL refuses U+0000, SQLite cuts there, MySQL may refuse an emoji.
  */
 import { decideRotation, isWriting, type RotationRecord } from '../../session/rotation.ts'
-import type { RevokeReason, SessionRow } from '../../session/session-row.ts'
-import type { NewSession, RotateCall, RotationWord, Sighting } from '../../session/store.ts'
+import type { NewSession, RevokeReason, SessionRow } from '../../session/session-row.ts'
+import type { RotateCall, RotationWord, Sighting } from '../../session/store.ts'
 import type { Values } from './statement.ts'
 import {
   escapeText,

@@ -1,5 +1,6 @@
 /** PostgreSQL: one statement for each step; the statements are in `postgres-statements.ts`. */
-import type { RotateCall, RotationWord, StepUp } from '../../session/store.ts'
+import type { NewSession } from '../../session/session-row.ts'
+import type { LimitedStart, RotateCall, RotationWord, StepUp } from '../../session/store.ts'
 import { type Commands, toAttempt } from './commands.ts'
 import type { Database, Result } from './database.ts'
 import { readColumns, toNewColumns, toRow, toSeenColumns } from './mapping.ts'
@@ -16,7 +17,10 @@ import {
   toVersion,
 } from './values.ts'
 
-/** How often `endAll` is tried: each start of the same owner in between makes it try again. */
+/**
+ * How often `endAll` and `startLimited` are tried: each start of the same owner in between makes
+ * them try again.
+ */
 const MOST_TRIES = 100
 
 /** The methods of the contract that write. */
@@ -25,17 +29,17 @@ export function createPostgresCommands(database: Database): Commands {
   const texts = createPostgresTexts(database)
   return {
     async start(session, now) {
-      const values = {
-        ...toNewColumns(session),
-        ...toOwnerValues(session),
-        version: toVersion(),
-        proved_at: toColumnTime(session.provedAt),
-        idle: toColumnTime(session.idle),
-        absolute: toColumnTime(session.absolute),
-        now: toOptionalTime(now),
-      }
-      const [row] = (await run(texts.start, values)).rows
+      const [row] = (await run(texts.start, toStartValues(session, now))).rows
       return row === undefined ? null : toRow(readColumns(row))
+    },
+
+    async startLimited(session, { count, refuses, logTtl }, now) {
+      const limit = { count, refuses: refuses ? 1 : 0, log_ttl: toColumnTime(logTtl) }
+      for (let tries = 0; tries < MOST_TRIES; tries++) {
+        const { rows } = await run(texts.startLimited, { ...toStartValues(session, now), ...limit })
+        if (Number(rows[0]?.['done']) > 0) return toLimitedStart(rows)
+      }
+      throw new Error('Sessions of this subject start faster than they can be counted')
     },
 
     async rotate(call) {
@@ -98,6 +102,26 @@ export function createPostgresCommands(database: Database): Commands {
       await run(texts.revokeToken, { ...values, until: toColumnTime(until), now: toOptionalTime(now) })
     },
   }
+}
+
+function toStartValues(session: NewSession, now: number | null): Values {
+  return {
+    ...toNewColumns(session),
+    ...toOwnerValues(session),
+    version: toVersion(),
+    proved_at: toColumnTime(session.provedAt),
+    idle: toColumnTime(session.idle),
+    absolute: toColumnTime(session.absolute),
+    now: toOptionalTime(now),
+  }
+}
+
+function toLimitedStart(found: Result['rows']): LimitedStart {
+  const toRows = (part: string) =>
+    found.filter((row) => row['part'] === part).map((row) => toRow(readColumns(row)))
+  const [row = null] = toRows('started')
+  const refused = Number(found[0]?.['fulls']) > 0 ? 'full' : 'revoked'
+  return { word: row === null ? refused : 'started', row, ended: toRows('ended') }
 }
 
 function toRotateValues(call: RotateCall): Values {

@@ -15,6 +15,11 @@ import type { Statement } from './statement.ts'
 export interface PostgresTexts {
   /** Returns one row, or none if the owner was revoked. */
   readonly start: Statement
+  /**
+   * Returns the new session and those that ended for it, or one row without; `done` is 0 if a
+   * session started meanwhile that it cannot see: repeat it.
+   */
+  readonly startLimited: Statement
   /** Returns one row; its `word` is null for `unknown`. */
   readonly rotate: Statement
   /** Returns one row; its `word` is null for `unknown`. */
@@ -81,6 +86,61 @@ const START = `
   select ${COLUMNS.map(toFirstValue).join(', ')}
   from t
   returning ${COLUMNS.join(', ')}`
+
+/**
+ * As START, where an owner may have only so many. A statement does not see a session that starts
+ * while it waits for the owner's row: where another version is there than the one that it saw,
+ * nothing is written, and it is done again. The rows that it sees are locked, and so as they are.
+ */
+const START_LIMITED = `
+  with seen as materialized (select version from {subjects} where sub_key = :owner_key::text),
+  g as (
+    insert into {subjects} as s (sub_key, version, until_at)
+    select :owner_key::text, :version::bigint, 0 from {limits}
+    on conflict (sub_key) do update set version =
+      case when s.version = (select version from seen) then excluded.version else s.version end
+    returning s.version, s.cut_off_at
+  ),
+  t as materialized (
+    select {now} as moment, (g.cut_off_at is null or g.cut_off_at < :proved_at::bigint) and not exists (
+      select 1 from {subjects}
+      where sub_key = :earlier_key::text and realm is null and cut_off_at >= :proved_at::bigint
+    ) as proved
+    from g where g.version = :version::bigint
+  ),
+  cur as (
+    select s.sid_key, s.sid, s.created_at, t.moment from t, {sessions} as s
+    where t.proved and s.sub_key = :sub_key::text and s.{in_realm} and s.revoked_at is null
+      and s.idle_expires_at > t.moment and s.absolute_expires_at > t.moment
+    for update of s
+  ),
+  r as materialized (
+    select cur.*, row_number() over (order by cur.created_at desc, cur.sid_key) as place from cur
+  ),
+  f as materialized (
+    select t.*, :refuses::int = 1 and (select count(*) from r) >= :count::bigint as is_full from t
+  ),
+  w as materialized (select r.* from r, f where r.place >= :count::bigint and not f.is_full),
+  u as (
+    update {sessions} as s set revoked_at = w.moment, revoke_reason = 'limit' from w
+    where s.sid_key = w.sid_key
+    returning ${COLUMNS.map((name) => `s.${name}`).join(', ')}
+  ),
+  i as (
+    insert into {sessions} (${COLUMNS.join(', ')})
+    select ${COLUMNS.map(toFirstValue).join(', ')} from f as t where t.proved and not t.is_full
+    returning ${COLUMNS.join(', ')}
+  ),
+  e as materialized (
+    select row_number() over (order by w.place) as place, 'sid' as kind, w.sid_key as key_hash,
+      w.sid as entry_key, null::text as realm, w.moment as at, w.moment + :log_ttl::bigint as until
+    from w
+  ), ${APPEND}
+  select (select count(*) from f) as done, (select count(*) from f where f.is_full) as fulls, x.*
+  from (select 1) as one left join (
+    select 'started' as part, ${COLUMNS.join(', ')} from i
+    union all select 'ended', ${COLUMNS.join(', ')} from u
+  ) as x on true`
 
 /** The row, locked; then the moment after the wait. */
 const LOCKED = `
@@ -271,6 +331,7 @@ const REVOKE_TOKEN = `
 export function createPostgresTexts({ compile }: Database): PostgresTexts {
   return {
     start: compile(START),
+    startLimited: compile(START_LIMITED),
     rotate: compile(ROTATE),
     stepUp: compile(STEP_UP),
     countAttempt: compile(COUNT_ATTEMPT),

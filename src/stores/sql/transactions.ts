@@ -4,13 +4,14 @@
  * transaction, which its caller opens and commits.
  */
 import { toLastSeen, toLate, toLateBefore, toReuseReason } from '../../session/rotation.ts'
-import type { RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
+import type { NewSession, RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
 import type {
   EndAllCall,
-  NewSession,
+  LimitedStart,
   RevokeCall,
   RotateCall,
   Rotation,
+  SessionLimit,
   StepUp,
   StepUpCall,
 } from '../../session/store.ts'
@@ -36,6 +37,26 @@ export async function start(
   const { cutOff, moment } = await rows.lockOwner(session, now)
   if (cutOff !== null && cutOff >= toColumnTime(session.provedAt)) return null
   return rows.insert(toColumns(session, moment))
+}
+
+/** The contract's `startLimited`. */
+export async function startLimited(
+  rows: LockedRows,
+  session: NewSession,
+  { count, refuses, logTtl, now }: SessionLimit & { readonly now: number | null },
+): Promise<LimitedStart> {
+  const locked = await rows.lockOwner(session, now)
+  const { cutOff, moment } = locked
+  if (cutOff !== null && cutOff >= toColumnTime(session.provedAt))
+    return { word: 'revoked', row: null, ended: [] }
+  const live = await rows.findLive(session, locked)
+  if (refuses && live.length >= count) return { word: 'full', row: null, ended: [] }
+  const ended: SessionRow[] = []
+  for (const columns of live.slice(count - 1)) ended.push(await rows.revokeLocked(columns, 'limit', moment))
+  const row = await rows.insert(toColumns(session, moment))
+  const until = moment + toColumnTime(logTtl)
+  await rows.append(ended.map(({ sid }) => ({ kind: 'sid', key: sid, at: moment, until })))
+  return { word: 'started', row, ended }
 }
 
 /** The contract's `rotate`. */

@@ -35,7 +35,11 @@ const count = (name: string) => () => {
 }
 const auth = createAuth({
   secret: 'Nq5uT2yVb8LkD4wZ7cRm1xGe9SfH3pJa6oQiK0vB',
-  sessions: { store: fuse.wrap(store), overlap: spec.overlap ?? 30 },
+  sessions: {
+    store: fuse.wrap(store),
+    overlap: spec.overlap ?? 30,
+    ...(spec.max !== undefined && { max: spec.max }),
+  },
   revocation: { maxStale: spec.maxStale ?? 60 },
   on: Object.fromEntries(
     ['started', 'refreshed', 'replayed', 'healed', 'reused', 'steppedUp', 'ended'].map((name) => [
@@ -93,6 +97,16 @@ async function refreshByHttp(token: string): Promise<Outcome> {
   return response.ok ? { code: 'ok', ...toTokens(body) } : { code: body.code ?? `status ${response.status}` }
 }
 
+async function loginByHttp(username: string): Promise<Outcome> {
+  const response = await fetch(`${url}/auth/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username, password: 'right', delivery: 'body' }),
+  })
+  const body = (await response.json()) as { code?: string; access_token: string; refresh_token: string }
+  return response.ok ? { code: 'ok', ...toTokens(body) } : { code: `${response.status} ${body.code}` }
+}
+
 function refresh(token: string, way: Way = 'api'): Promise<Outcome> {
   if (way === 'http') return refreshByHttp(token)
   return attempt(async () => {
@@ -144,6 +158,14 @@ const commands: { [K in keyof Commands]: (...args: Parameters<Commands[K]>) => u
   login: (sub, provedAgo = 0) =>
     attempt(async () =>
       toTokens(await auth.sessions.start(sub, { fresh: true, provedAt: auth.now() - provedAgo })),
+    ),
+  loginMany: (sub, count, way) =>
+    Promise.all(
+      Array.from({ length: count }, () =>
+        way === 'http'
+          ? loginByHttp(sub)
+          : attempt(async () => toTokens(await auth.sessions.start(sub, { fresh: true }))),
+      ),
     ),
   refresh,
   race: (token, count, way) => Promise.all(Array.from({ length: count }, () => refresh(token, way))),

@@ -1,4 +1,6 @@
 /** What a test and the processes that it starts say to each other. */
+
+import type { MaxOptions } from '../../../src/session/session-limit.ts'
 import type { SessionRow } from '../../../src/session/session-row.ts'
 import type { LogEntry } from '../../../src/session/store.ts'
 import type { StoreSpec } from './connect.ts'
@@ -10,6 +12,8 @@ export interface NodeSpec {
   readonly overlap?: number
   /** Seconds by which the system's clock is wrong here. Default 0. */
   readonly skew?: number
+  /** How many sessions a subject may have. Default: as many as it starts. */
+  readonly max?: MaxOptions
   /** How long the feed may be lost, in seconds. Default 60. */
   readonly maxStale?: number
   /** Tokens that are judged over and over from the first moment on; see `hammered`. */
@@ -41,6 +45,8 @@ export interface Seen {
 export interface Commands {
   /** Starts a session; `provedAgo` seconds have passed since the password was checked, by this node's clock. */
   login(sub: string, provedAgo?: number): Outcome
+  /** So many logins of one subject at once. */
+  loginMany(sub: string, count: number, way: Way): readonly Outcome[]
   refresh(token: string, way?: Way): Outcome
   /** So many refreshes of one token at once. */
   race(token: string, count: number, way: Way): readonly Outcome[]
