@@ -56,7 +56,7 @@ export interface ClientContext extends Platform, Tabs<TabMessage> {
   readonly listeners: Set<readonly [name: string, listener: (detail: never) => void]>
   /** Resolves when the storage was read. */
   loaded?: Promise<unknown>
-  /** The last coming back of the page. */
+  /** The last look at whose session it is, such as when the page comes back. */
   looking?: Promise<unknown>
   refreshing?: Promise<unknown> | undefined
   /** The tokens, expired or not. */

@@ -40,7 +40,7 @@ export async function isOver(client: ClientContext): Promise<boolean> {
   if (client.tokens !== tokens || typeof active !== 'boolean') return false
   if (!active && tokens) return true
   if (!active) setTokens(client, null)
-  else if (byCookie && csrf !== tokens?.csrf) {
+  else if (byCookie && (csrf !== tokens?.csrf || !tokens?.life)) {
     const found = { csrf, expiresAt: now() + life, life, fresh, login: toLoginId(csrf) ?? toId() }
     await writeStored(client, found)
     setTokens(client, found)

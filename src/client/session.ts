@@ -67,6 +67,12 @@ export async function getTokens(
   await client.loaded
   if (!readOwnCookies(client)[0]) await client.looking
   checkCookies(client)
+  // Where a cookie is all that is known, such as after a login by redirect or form: a refresh would
+  // throw away the freshness of a token that is still good.
+  if (client.tokens?.life === 0) {
+    client.looking ??= isOver(client)
+    await client.looking
+  }
   const used = client.tokens
   if (used && left(client, used) <= Math.max(ahead(used), min)) {
     const renewed = refreshTokens(client, used).catch((error) => {

@@ -38,6 +38,14 @@ describe.skipIf(CHROMIUM === undefined)('passkey', () => {
     // Just signed in: a sensitive call passes at once, without a refresh and without a dialog.
     expect(await press('delete')).toBe('It was an example: nothing is gone')
     expect(wire).toEqual(['POST /delete-account'])
+    // So it does in a page that was loaded anew, also after a way in that no script saw, such as a
+    // redirect.
+    for (const script of ['0', 'localStorage.clear()']) {
+      await page.evaluate(script)
+      await page.reload()
+      expect(await press('delete')).toBe('It was an example: nothing is gone')
+      expect(wire.filter((line) => line !== 'GET /auth/session')).toEqual(['POST /delete-account'])
+    }
     const before = await sessionOf(page)
     expect(before).toMatchObject({ sub: 'user-1', amr: ['hwk', 'user', 'mfa'] })
     await press('refresh')
