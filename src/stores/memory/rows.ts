@@ -4,13 +4,23 @@ import type { NewSession, SessionOwner, SessionRow } from '../../session/session
 
 /** The row of a session that starts now. It shares nothing with its caller. */
 export function toFirstRow(session: NewSession, now: number): SessionRow {
-  const { provedAt: _, idle, absolute, ...rest } = session
+  const { amr, idle, absolute, idleFor } = session
+  // Member by member: a spread before so many costs as much as signing both tokens.
   return {
-    ...rest,
-    amr: rest.amr && Object.freeze([...rest.amr]),
-    scopes: Object.freeze([...rest.scopes]),
-    data: copy(rest.data),
-    metadata: copy(rest.metadata),
+    sid: session.sid,
+    sub: session.sub,
+    realm: session.realm,
+    authTime: session.authTime,
+    acr: session.acr,
+    amr: amr && Object.freeze([...amr]),
+    scopes: Object.freeze([...session.scopes]),
+    data: copy(session.data),
+    metadata: copy(session.metadata),
+    label: session.label,
+    ip: session.ip,
+    userAgent: session.userAgent,
+    brief: session.brief,
+    idleFor,
     lastIp: null,
     lastUserAgent: null,
     gen: 0,
@@ -19,15 +29,18 @@ export function toFirstRow(session: NewSession, now: number): SessionRow {
     lateBefore: 0,
     createdAt: now,
     lastUsedAt: now,
-    idleExpiresAt: now + Math.min(rest.idleFor ?? idle, absolute),
+    idleExpiresAt: now + Math.min(idleFor ?? idle, absolute),
     absoluteExpiresAt: now + absolute,
     revokedAt: null,
     revokeReason: null,
   }
 }
 
+const EMPTY: SessionRow['data'] = Object.freeze({})
+
 /** A copy that no one can change. */
 export function copy(data: SessionRow['data']): SessionRow['data'] {
+  if (Object.keys(data).length === 0) return EMPTY
   return deepFreeze(JSON.parse(JSON.stringify(data)) as Record<string, unknown>)
 }
 
