@@ -37,10 +37,18 @@ export function toRequirement({ revocation, renew }: ProtectedRoute): Requiremen
   return revocation && { revocation }
 }
 
-/** What a login needs to know about a user. */
+/** What a login needs to know about a user. With `next` one more proof is wanted. */
 export interface Identity {
   readonly subject: string
   readonly scopes?: readonly string[]
+  readonly remember?: boolean
+  readonly next?: Readonly<Record<string, unknown>>
+}
+
+/** What comes with a login: its whole body, and who was proved before. */
+export type LoginBody = Readonly<Record<string, unknown>> & {
+  readonly username: string
+  readonly password: string
 }
 
 /** The application, without a framework. */
@@ -49,8 +57,8 @@ export interface Application {
   readonly routes: readonly ProtectedRoute[]
   /** Whether password attempts are limited, as they are by default. */
   readonly throttled: boolean
-  /** Checks a password. Takes hostile input too. */
-  verifyCredentials(credentials: { username: string; password: string }): Promise<Identity | null>
+  /** Checks a password, a code after it, or a link. Takes hostile input too. */
+  verifyCredentials(credentials: LoginBody, proved: string | undefined): Promise<Identity | null>
   /** Checks the secret of a client that introspects or revokes tokens. */
   verifyClient(client: { id: string; secret: string }): boolean
   /** Issues tokens with claims from the request, as a careless application might. */
@@ -62,6 +70,9 @@ export type Adapter = (app: Application) => (request: IncomingMessage, response:
 
 /** The path of `loginWithClaims`. */
 export const CLAIMS_PATH = '/login-with-claims'
+
+/** Gives a one-time token to whoever asks, in place of a mail. */
+export const ONE_TIME_PATH = '/one-time'
 
 type FetchHandler = (request: Request, info?: RequestInfo) => Response | Promise<Response>
 
@@ -92,14 +103,19 @@ function toRouteHandler(auth: Auth, route: ProtectedRoute): FetchHandler {
 /** The login routes, the same on every adapter, and the one that takes custom claims. */
 export function toLoginHandler(app: Application): FetchHandler {
   const login = authRoutes(app.auth, {
-    verifyCredentials: (credentials) => app.verifyCredentials(credentials),
+    verifyCredentials: (credentials, { proved }) => app.verifyCredentials(credentials, proved?.subject),
     // The attacks set this header in place of a trusted proxy.
     address: (request, info) => request.headers.get('x-test-ip') ?? info?.address,
     verifyClient: (client) => app.verifyClient(client),
     ...(!app.throttled && { throttle: false }),
   })
   return async (request, info) => {
-    if (new URL(request.url).pathname !== CLAIMS_PATH) return login(request, info)
+    const { pathname } = new URL(request.url)
+    if (pathname === ONE_TIME_PATH) {
+      const { purpose, subject } = Object(await request.json())
+      return toJsonResponse({ token: await app.auth.oneTime.create(purpose, subject) })
+    }
+    if (pathname !== CLAIMS_PATH) return login(request, info)
     const { status, body } = await app.loginWithClaims(await request.json())
     return toJsonResponse(body, status)
   }
@@ -107,7 +123,12 @@ export function toLoginHandler(app: Application): FetchHandler {
 
 /** Whether a path is one of the login routes. */
 export function isLoginPath(path: string): boolean {
-  return path === CLAIMS_PATH || path.startsWith('/auth/') || path.startsWith('/.well-known/')
+  return (
+    path === CLAIMS_PATH ||
+    path === ONE_TIME_PATH ||
+    path.startsWith('/auth/') ||
+    path.startsWith('/.well-known/')
+  )
 }
 
 /** The application as one function from request to response, guarded by `tokenwright/fetch`. */

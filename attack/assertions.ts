@@ -110,6 +110,12 @@ const cookieAttributes: Check = (_attacker, last) => {
   return undefined
 }
 
+/** However many ask at once with one proof. */
+const loggedInOnce: Check = ({ exchanges }) => {
+  const logins = exchanges.filter(({ response }) => response.status === 200 && /_token/.test(response.body))
+  return unless(logins.length === 1, `${logins.length} log in`)
+}
+
 const largeCookie: Check = async ({ target: { auth } }) => {
   try {
     await auth.cookies(await auth.createTokenPair('alice', { data: { blob: 'x'.repeat(4_096) } }))
@@ -248,6 +254,7 @@ export const ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'times of last use are whole hours': [coarseUse],
   'logout ends the session or says that it did not': [honestLogout],
   'at most 1000 sessions are listed': [boundedList],
+  'exactly one logs in': [loggedInOnce],
   'no retired key is listed': [noRetiredKey],
   'the key ID is no hash of the secret': [silentKeyId],
   'the refresh token has an audience of its own': [ownAudience],

@@ -15,7 +15,9 @@ import { toNodeHandler } from 'tokenwright/node'
 import {
   type Adapter,
   type Application,
+  CLAIMS_PATH,
   isLoginPath,
+  ONE_TIME_PATH,
   type ProtectedRoute,
   toLoginHandler,
   toRequirement,
@@ -85,7 +87,7 @@ const createFastify: Adapter = (app) => {
   void server.register(async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
-    for (const url of ['/auth/*', '/.well-known/*', '/login-with-claims']) {
+    for (const url of ['/auth/*', '/.well-known/*', CLAIMS_PATH, ONE_TIME_PATH]) {
       scope.all(url, (request, reply) => {
         reply.hijack()
         login(request.raw, reply.raw)

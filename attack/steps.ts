@@ -207,8 +207,16 @@ async function request(body: JsonObject, attacker: Attacker): Promise<void> {
   const exchange = await attacker.attempt(intent)
   expectOwn(body, what, exchange, attacker)
   const save = body['save']
-  if (typeof save === 'string' && exchange.response.status < 300)
-    attacker.saved.set(save, attacker.toLogin('alice', exchange))
+  if (typeof save !== 'string') return
+  const token = findToken(exchange.response.body)
+  if (token !== undefined) attacker.saved.set(save, token)
+  else if (exchange.response.status < 300) attacker.saved.set(save, attacker.toLogin('alice', exchange))
+}
+
+/** The continuation or the one-time token of a response. */
+function findToken(body: string): string | undefined {
+  const { continuation, token } = body.startsWith('{') ? JSON.parse(body) : {}
+  return [continuation, token].find((value) => typeof value === 'string')
 }
 
 /** The `rotate_key` step. New tokens must name the new key; the old key may not use its `kid`. */

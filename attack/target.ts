@@ -14,12 +14,13 @@ import {
   type AuthOptions,
   createAuth,
   createKeyRing,
+  isAuthError,
   type SessionNotice,
   type Store,
   type TokenPayload,
 } from 'tokenwright'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { type Adapter, type Application, FETCH_ADAPTERS } from './adapters.ts'
+import { type Adapter, type Application, FETCH_ADAPTERS, type Identity } from './adapters.ts'
 import { isObject } from './cases.ts'
 import { FRAMEWORKS } from './frameworks.ts'
 import { keyOf, type ServerKey, serverKey } from './keys.ts'
@@ -41,8 +42,13 @@ export const TIMES: Readonly<Record<string, number>> = {
 export const USERS: ReadonlyMap<string, string> = new Map([
   ['alice', 'pw'],
   ['bob', 'pw'],
+  ['carol', 'pw'],
   ['mallory', 'x'],
 ])
+
+/** The user who needs a code after the password, and that code. */
+const TWO_FACTORS = 'carol'
+const CODE = '123456'
 
 /** The clients that may introspect tokens, and their secrets. */
 const CLIENTS: ReadonlyMap<string, string> = new Map([['resource-server', 'client-secret']])
@@ -255,13 +261,17 @@ function createApplication(
       { method: 'GET', path: '/cacheable', fresh: false, renew: true, headers: CACHEABLE, handle },
     ],
     throttled,
-    async verifyCredentials({ username, password }) {
+    async verifyCredentials({ username, password, code, link, remember }, proved) {
+      if (link !== undefined) return redeem(auth, link)
+      // Careless: whoever is named with the code is the user.
+      if (proved !== undefined) return code === CODE ? { subject: username || proved } : null
       if (!(await isPassword(username, password))) {
         mistaken()
         return null
       }
+      if (username === TWO_FACTORS) return { subject: username, next: { methods: ['code'] } }
       const scopes = grants?.get(username)
-      return { subject: username, ...(scopes && { scopes }) }
+      return { subject: username, ...(scopes && { scopes }), ...(remember === false && { remember }) }
     },
     verifyClient: ({ id, secret }) => CLIENTS.get(id) === secret,
     async loginWithClaims(body) {
@@ -272,6 +282,16 @@ function createApplication(
         return { status: 422, body: { code: 'reserved_claim' } }
       }
     },
+  }
+}
+
+/** The user of a link in a mail; null for one that was used, and for anything else. */
+async function redeem(auth: Auth, link: unknown): Promise<Identity | null> {
+  try {
+    return { subject: (await auth.oneTime.redeem('magic-link', String(link))).subject }
+  } catch (error) {
+    if (isAuthError(error) && error.status === 401) return null
+    throw error
   }
 }
 
