@@ -31,6 +31,11 @@ const orNull = ({ type, ...rest }: Json): Json => ({ type: [type, 'null'], ...re
 const EXPIRES_IN = seconds('Lifetime of the access token')
 const TOKEN_TYPE = { type: 'string', const: 'bearer' }
 const DELIVERY = text('Where the tokens go', { enum: ['body', 'cookie'], default: 'body' })
+const REMEMBER: Json = {
+  type: 'boolean',
+  default: true,
+  description: 'With false the cookies end with the browser, and the session ends within a day',
+}
 const USERNAME = text('The name of the user', { maxLength: USERNAME_MAX, examples: ['test'] })
 const PASSWORD = text(`The password, at most ${PASSWORD_MAX_BYTES} bytes of UTF-8`, {
   format: 'password',
@@ -42,7 +47,10 @@ const REFRESH_TOKEN = text('A JSON Web Token of type `refresh`')
 
 /** The entries of `components.schemas`. */
 export const SCHEMAS: Readonly<Record<string, Json>> = {
-  Login: object({ username: USERNAME, password: PASSWORD, delivery: DELIVERY }, ['delivery']),
+  Login: object({ username: USERNAME, password: PASSWORD, delivery: DELIVERY, remember: REMEMBER }, [
+    'delivery',
+    'remember',
+  ]),
   Refresh: object({ refresh_token: REFRESH_TOKEN }),
   VerifyPassword: object({ password: PASSWORD, username: USERNAME }, ['username']),
   NewPassword: object({

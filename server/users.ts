@@ -22,6 +22,7 @@ export const USERNAME_MAX = 320
 export interface Identity {
   readonly subject: string
   readonly scopes: readonly string[]
+  readonly remember?: boolean
 }
 
 /** The users of this server. */
@@ -33,6 +34,8 @@ export interface Users {
   verifyCredentials(credentials: {
     readonly username: string
     readonly password: string
+    /** False ends the cookies with the browser, and the session within a day. */
+    readonly remember?: unknown
   }): Promise<Identity | null>
   /** What a user may do now. Null if the user no longer exists. */
   rightsOf(username: string): Promise<{ readonly scopes: readonly string[] } | null>
@@ -77,13 +80,14 @@ export function createUsers(
   const isEmpty = async () =>
     (await database.selectFrom('users').select('username').limit(1).execute()).length === 0
 
-  const verifyCredentials: Users['verifyCredentials'] = async ({ username, password }) => {
+  const verifyCredentials: Users['verifyCredentials'] = async ({ username, password, remember }) => {
     // Refusing impossible names and passwords early does not reveal who exists.
     if (!isUsername(username) || !isPassword(password)) return null
     const user = await find(username)
     const correct = await passwords.verify(user?.password_hash ?? DUMMY_HASH, password)
     if (!correct || user === undefined) return null
-    return { subject: user.username, scopes: JSON.parse(user.scopes) }
+    const identity = { subject: user.username, scopes: JSON.parse(user.scopes) }
+    return remember === false ? { ...identity, remember } : identity
   }
 
   return {

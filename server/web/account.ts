@@ -60,11 +60,12 @@ function connectSignIn(actions: Actions): void {
   const form = find('sign-in-form', HTMLFormElement)
   const username = find('username', HTMLInputElement)
   const password = find('password', HTMLInputElement)
+  const remember = find('remember', HTMLInputElement)
   const problem = find('sign-in-problem', HTMLElement)
 
   const signIn = async () => {
     write(problem, '')
-    const result = await actions.login(username.value, password.value)
+    const result = await actions.login(username.value, password.value, remember.checked)
     if (!result) return
     if (result.ok) {
       form.reset()

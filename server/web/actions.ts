@@ -37,7 +37,7 @@ export interface ActionsView {
 
 /** The actions. They return undefined while another action runs, and when the user cancels. */
 export interface Actions {
-  login(username: string, password: string): Promise<Result | undefined>
+  login(username: string, password: string, remember: boolean): Promise<Result | undefined>
   /** Calls a route, steps up if the server asks for it, and shows the result. */
   perform(call: PanelCall): Promise<Result | undefined>
   refresh(): Promise<Result | undefined>
@@ -103,7 +103,8 @@ export function createActions(session: Session, view: ActionsView): Actions {
   const logout = () => run(LOGOUT, () => client.logout())
 
   return {
-    login: (username, password) => exclusively(() => run(LOGIN, () => client.login({ username, password }))),
+    login: (username, password, remember) =>
+      exclusively(() => run(LOGIN, () => client.login({ username, password, remember }))),
     perform: (call) => exclusively(() => perform(call)),
     refresh: () => exclusively(refresh),
     logout: () => exclusively(logout),

@@ -149,6 +149,18 @@ describe('the demo API', () => {
     expect(again.status).toBe(200)
   })
 
+  it('ends the cookies of a login with the browser where it is not to be remembered', async () => {
+    const server = await startServer()
+    const sent = async (remember: boolean) => {
+      const body = { username: 'test', password: 'test', delivery: 'cookie', remember }
+      const { status, headers } = await call(server, 'POST', '/auth/login', json(body))
+      expect(status).toBe(200)
+      return headers.getSetCookie().filter((line) => line.startsWith('__Host-') && /max-age/i.test(line))
+    }
+    expect(await sent(true)).toHaveLength(3)
+    expect(await sent(false)).toEqual([])
+  })
+
   it('opens /sensitive_operation to fresh tokens only, and a step-up gives one', async () => {
     const server = await startServer()
     const pair = (await login(server, 'test', 'test')).body
