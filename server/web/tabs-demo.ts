@@ -25,10 +25,21 @@ interface Tab {
   call(): Promise<boolean>
 }
 
+/** Shows how many there were of something. */
+function createCounter(id: string, one: string, many: string): (count: number) => void {
+  const number = find(id, HTMLElement)
+  const unit = find(`${id}-unit`, HTMLElement)
+  return (count) => {
+    write(number, String(count))
+    write(unit, count === 1 ? one : many)
+  }
+}
+
 /** Connects #tabs. */
 export function createTabsDemo(session: Session, actions: Actions): void {
   const text = find('tabs-text', HTMLElement)
-  const counters = { calls: find('tabs-calls', HTMLElement), refreshes: find('tabs-refreshes', HTMLElement) }
+  const showCalls = createCounter('tabs-calls', 'request', 'requests')
+  const showRefreshes = createCounter('tabs-refreshes', 'refresh', 'refreshes')
   const counts = { calls: 0, refreshes: 0 }
   const sides = findSides('tabs-pair').map((side) => ({ side, line: findLine(side.root, '.line') }))
   let tabs: readonly Tab[] = []
@@ -36,8 +47,8 @@ export function createTabsDemo(session: Session, actions: Actions): void {
   const count = (path: string): void => {
     if (path === PATH) counts.calls++
     if (path === REFRESH_PATH) counts.refreshes++
-    write(counters.calls, String(counts.calls))
-    write(counters.refreshes, String(counts.refreshes))
+    showCalls(counts.calls)
+    showRefreshes(counts.refreshes)
   }
   const tick = (): void => {
     for (const [index, { side, line }] of sides.entries()) {
