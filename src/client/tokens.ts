@@ -79,5 +79,5 @@ export async function refreshBody(client: ClientContext): Promise<object> {
 
 /** The part of a host name that a site has in common, for most sites. */
 function toSite(url: string): string {
-  return new URL(url).hostname.replace(/.*\.(?=.*\.)/, '')
+  return new URL(url).hostname.split('.').slice(-2).join('.')
 }
