@@ -88,7 +88,9 @@ const PROJECTS: TestProjectConfiguration[] = [
       name: 'browsers',
       include: BROWSERS,
       exclude: NEVER,
-      maxWorkers: 3,
+      maxWorkers: 2,
+      // Several processes for each browser: on two cores a page may wait long for its turn.
+      testTimeout: 60_000,
       sequence: { groupOrder: 2 },
     },
   },
