@@ -141,7 +141,6 @@ export function checkVerifiedUser(result: unknown): VerifiedUser<unknown> | Proo
   }
   const found = result as unknown as VerifiedUser<unknown> | ProofWanted
   if ('next' in found && found.next !== undefined) checkNext('verifyCredentials', found)
-  else checkRemember(found as VerifiedUser<unknown>)
   return found
 }
 
@@ -158,13 +157,6 @@ export function checkStepUp(result: unknown): VerifiedStepUp | Omit<ProofWanted,
     )
   if (result['next'] !== undefined) checkNext('verifyStepUp', result as unknown as ProofWanted)
   return result as VerifiedStepUp
-}
-
-function checkRemember({ remember }: VerifiedUser<unknown>): void {
-  if (remember === undefined || typeof remember === 'boolean') return
-  throw new ConfigurationError(
-    `Expected \`remember\` of \`verifyCredentials\` to be true or false, got ${describe(remember)}: a form sends texts. The attempt counts as a failure.`,
-  )
 }
 
 /**

@@ -95,7 +95,7 @@ function toLoginOptions<C>(
     ...(Boolean(data) && { data }),
     ...(amr && { amr }),
     ...(acr && { acr }),
-    ...(remember === false && { remember }),
+    ...(remember !== undefined && { remember }),
   }
 }
 

@@ -208,6 +208,8 @@ describe('a login by password and code', () => {
     { subject: 'a', scopes: ['read write'] },
     { subject: 'a', amr: 'pwd' },
     { subject: 'a', acr: 7 },
+    { subject: 'a', remember: 'false' },
+    { subject: 'a', remember: null },
     { subject: 'a', data: [1] },
     { subject: 'a', data: { sub: 'b' } },
     { subject: 'a', data: { at: new Date() } },
