@@ -66,13 +66,13 @@ export async function getTokens(
 ): Promise<Tokens | null> {
   await client.loaded
   if (!readOwnCookies(client)[0]) await client.looking
+  const before = client.tokens
   checkCookies(client)
-  // Where a cookie is all that is known, such as after a login by redirect or form: a refresh would
+  // Where a cookie is all that is known of a login, such as one by redirect or form: a refresh would
   // throw away the freshness of a token that is still good.
-  if (client.tokens?.life === 0) {
-    client.looking ??= isOver(client)
-    await client.looking
-  }
+  if (client.tokens !== before) client.looking = isOver(client)
+  else if (client.tokens?.life === 0) client.looking ??= isOver(client)
+  if (client.tokens?.expiresAt === 0) await client.looking
   const used = client.tokens
   if (used && left(client, used) <= Math.max(ahead(used), min)) {
     const renewed = refreshTokens(client, used).catch((error) => {
