@@ -68,8 +68,8 @@ export async function getTokens(
   if (!readOwnCookies(client)[0]) await client.looking
   const before = client.tokens
   checkCookies(client)
-  // Where a cookie is all that is known of a login, such as one by redirect or form: a refresh would
-  // throw away the freshness of a token that is still good.
+  // Where a cookie is all that is known of a login, such as one by redirect or form: a refresh
+  // would throw away the freshness of a token that is still good.
   if (client.tokens !== before) client.looking = isOver(client)
   else if (client.tokens?.life === 0) client.looking ??= isOver(client)
   if (client.tokens?.expiresAt === 0) await client.looking
