@@ -82,7 +82,7 @@ const registeredClaims: Check = (attacker) => {
   const header = readSegment(toSegments(login.access).header)
   const { sub, exp, jti, iss, aud, type } = readSegment(toSegments(login.access).payload)
   const kept = sub === login.user && exp === attacker.now() + (TIMES['access_ttl'] ?? 0) && jti !== 'x'
-  const named = iss === ISSUER && aud === AUDIENCE && type === 'access' && header['typ'] === 'at+jwt'
+  const named = iss === ISSUER && aud === AUDIENCE && type === 'access' && header['typ'] === 'access+jwt'
   return unless(kept && named, 'custom claims replace registered ones')
 }
 

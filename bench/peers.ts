@@ -15,7 +15,7 @@ type Alg = 'HS256' | PairName
 /** The size of fast-jwt's cache: more than the tokens of the pool. */
 const CACHE_SIZE = 10_000
 
-const header = { typ: 'at+jwt', kid: KID }
+const header = { typ: 'access+jwt', kid: KID }
 
 function keysOf(alg: Alg): { readonly privateKey: KeyObject; readonly publicKey: KeyObject } {
   if (alg !== 'HS256') return PAIRS[alg]

@@ -42,7 +42,7 @@ function readClaims(encoded: string): Claims {
 function readHeader(alg: string): (encoded: string) => boolean {
   return (encoded) => {
     const header = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'))
-    return header.alg === alg && header.typ === 'at+jwt'
+    return header.alg === alg && header.typ === 'access+jwt'
   }
 }
 

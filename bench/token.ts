@@ -51,7 +51,7 @@ export function createClaims(): Record<string, unknown> {
 
 /** The encoded header of tokens with an algorithm. */
 export function toHeader(alg: string): string {
-  return Buffer.from(JSON.stringify({ alg, typ: 'at+jwt', kid: KID })).toString('base64url')
+  return Buffer.from(JSON.stringify({ alg, typ: 'access+jwt', kid: KID })).toString('base64url')
 }
 
 /** Signs with the secret, without a library. */

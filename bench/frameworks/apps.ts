@@ -189,7 +189,7 @@ export const APPS: readonly App[] = [
     {
       'hono/jwt': (secret) =>
         toHono(
-          honoJwt({ secret, alg: 'HS256', verification: { iss: issuer, aud: audience, typ: 'at+jwt' } }),
+          honoJwt({ secret, alg: 'HS256', verification: { iss: issuer, aud: audience, typ: 'access+jwt' } }),
         ),
     },
   ),

@@ -69,6 +69,7 @@ const PAIR_KEYS = keysOf<PairOptions<unknown>>({
   amr: true,
   acr: true,
   loginName: true,
+  clientId: true,
   remember: true,
   access: true,
   refresh: true,
@@ -93,6 +94,8 @@ export class TokenIssuer<C> {
       issuer: settings.issuer,
       audience: settings.audience.issued,
       realm: settings.realm,
+      isProfiled: settings.isProfiled,
+      clientId: settings.clientId,
       maxLifetime: settings.limits.lifetime,
       tokenLength: settings.limits.tokenLength,
     })

@@ -14,6 +14,7 @@ export const OPTION_SYNONYMS: Readonly<Record<string, string>> = {
   authscheme: 'header.scheme',
   blacklist: 'isRevoked',
   blocklist: 'isRevoked',
+  client: 'clientId',
   clocktolerance: 'leeway',
   cookie: 'cookies',
   cookiename: 'cookies.access.name',

@@ -80,6 +80,19 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
    * Without this option, a token with an `aud` is refused. Default none.
    */
   readonly audience?: string | readonly string[]
+  /**
+   * The profile of issued access tokens. `'rfc9068'` writes what RFC 9068 section 2.2 requires, so
+   * that verifiers of other libraries take the tokens with their scopes: `iss` and `aud`, which
+   * must be configured, `client_id`, and the scopes as `scope`, one text; the header says `at+jwt`.
+   * Both forms are always accepted. Default none: scopes are a list, and the header says
+   * `access+jwt`.
+   */
+  readonly profile?: 'rfc9068'
+  /**
+   * The `client_id` of issued access tokens: the client that they are for. Default none; with
+   * `profile` the issuer, which is its own client.
+   */
+  readonly clientId?: string
   /** The lifetime of access tokens. */
   readonly access?: LifetimeOptions
   /** The lifetime of refresh tokens. */

@@ -15,14 +15,7 @@ import {
 } from '../internal/configuration-error.ts'
 import { type Clock, checkClock, type Duration, systemClock, toSeconds } from '../internal/duration.ts'
 import type { Listeners } from '../internal/listeners.ts'
-import {
-  keysOf,
-  readCount,
-  readFlag,
-  readFunction,
-  readName,
-  readOptionGroup,
-} from '../internal/read-options.ts'
+import { keysOf, readCount, readFunction, readName, readOptionGroup } from '../internal/read-options.ts'
 import type { StandardSchema } from '../internal/schema.ts'
 import {
   REVOCATION_DEFAULTS,
@@ -37,14 +30,8 @@ import { MIN_WINDOW } from '../token/token-requirement.ts'
 import type { TokenType } from '../token/token-type.ts'
 import { type AuthEvents, EVENT_NAMES } from './events.ts'
 import { OPTION_SYNONYMS } from './option-synonyms.ts'
-import type {
-  AuthOptions,
-  CacheOptions,
-  FreshnessOptions,
-  InteropOptions,
-  LifetimeOptions,
-  LimitOptions,
-} from './options.ts'
+import type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './options.ts'
+import { resolveTokenRules, type TokenRules } from './resolve-token-rules.ts'
 
 /** The default of every option that has one, under the option's name. */
 export const DEFAULTS: Readonly<
@@ -69,24 +56,12 @@ export const DEFAULTS: Readonly<
   revocation: REVOCATION_DEFAULTS,
 }
 
-/** The audience, for issuing and for verifying. */
-export interface AudienceSettings {
-  /** What tokens are issued with; undefined for none. */
-  readonly issued: string | readonly string[] | undefined
-  /** The names of which a token must have one; empty accepts only tokens without an audience. */
-  readonly accepted: readonly string[]
-}
-
 /** Every option, checked and with its default: what all of `createAuth` builds on. */
-export interface Settings<C, U> {
+export interface Settings<C, U> extends TokenRules {
   /** The keys. */
   readonly ring: KeyRing
   /** The time in epoch seconds. */
   readonly clock: Clock
-  /** The `iss` of every token; undefined for none. */
-  readonly issuer: string | undefined
-  /** The audience. */
-  readonly audience: AudienceSettings
   /** The realm of every token; undefined for none. */
   readonly realm: string | undefined
   /** The lives of the token types, in seconds. */
@@ -95,10 +70,6 @@ export interface Settings<C, U> {
   readonly freshness: number
   /** Forgiven clock skew, in seconds. */
   readonly leeway: number
-  /** Whether other libraries' tokens are accepted. */
-  readonly interop: boolean
-  /** Whether other libraries' tokens that say no type are accepted as access tokens. */
-  readonly untyped: boolean
   /** Bounds on tokens. */
   readonly limits: LimitSettings
   /** Bounds of the verified-token cache; null for none. */
@@ -136,6 +107,8 @@ const OPTION_NAMES = keysOf<AuthOptions>({
   keys: true,
   issuer: true,
   audience: true,
+  profile: true,
+  clientId: true,
   access: true,
   refresh: true,
   freshness: true,
@@ -161,7 +134,6 @@ const OPTION_NAMES = keysOf<AuthOptions>({
 const LIFETIME_KEYS = keysOf<LifetimeOptions>({ expiresIn: true })
 const FRESHNESS_KEYS = keysOf<FreshnessOptions>({ window: true })
 const LIMIT_KEYS = keysOf<LimitOptions>({ tokenLength: true, lifetime: true })
-const INTEROP_KEYS = keysOf<InteropOptions>({ untyped: true })
 const CACHE_KEYS = keysOf<CacheOptions>({ entries: true, bytes: true })
 
 /** Any length of at least a second. */
@@ -211,14 +183,12 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
     ring: resolveKeys(options.secret, options.keys),
     clock: ownClock ?? systemClock,
     ownClock,
-    issuer: readName('issuer', options.issuer, options.secret),
-    audience: resolveAudience(options.audience, options.secret),
+    ...resolveTokenRules(options, DEFAULTS.interop),
     realm,
     lifetimes,
     limits,
     freshness: toSeconds('freshness.window', window, { min: MIN_WINDOW, max: limits.lifetime }),
     leeway,
-    ...resolveInterop(options.interop),
     cache: resolveCache(options.cache),
     schema: readSchema(options.claims),
     http: resolveHttp(options, lifetimes.refresh, realm),
@@ -298,29 +268,6 @@ function readEnvironment(): string | undefined {
   return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[
     'TOKENWRIGHT_SECRET'
   ]
-}
-
-function resolveInterop(
-  value: unknown = DEFAULTS.interop,
-): Pick<Settings<never, never>, 'interop' | 'untyped'> {
-  if (typeof value === 'boolean') return { interop: value, untyped: false }
-  if (!isRecord(value))
-    throw new ConfigurationError(expected('interop', 'true or false, or { untyped: true }', value))
-  const { untyped = false } = readOptionGroup<InteropOptions>('interop', value, INTEROP_KEYS)
-  return { interop: true, untyped: readFlag('interop.untyped', untyped) }
-}
-
-function resolveAudience(value: unknown, secret: unknown): AudienceSettings {
-  if (value === undefined) return { issued: undefined, accepted: [] }
-  const accepted: readonly unknown[] = Array.isArray(value) ? [...value] : [value]
-  if (accepted.length > 0 && accepted.every((name) => typeof name === 'string' && name !== '')) {
-    for (const name of accepted) readName('audience', name, secret)
-    return Object.freeze({
-      issued: typeof value === 'string' ? value : Object.freeze(accepted),
-      accepted,
-    } as AudienceSettings)
-  }
-  throw new ConfigurationError(expected('audience', 'a non-empty string or a non-empty list of them', value))
 }
 
 function resolveCache(value: CacheOptions | false | undefined): CacheBounds | null {

@@ -49,6 +49,11 @@ export interface RefreshIssueOptions<I> {
    * it. Whoever reads the token reads it.
    */
   readonly loginName?: string
+  /**
+   * The client that the token is issued to, as `client_id`, in place of the configured one. Tokens
+   * of a refresh inherit it.
+   */
+  readonly clientId?: string
 }
 
 /** Options of issuing an access token. */
@@ -89,6 +94,7 @@ export const REFRESH_KEYS: readonly string[] = keysOf<RefreshIssueOptions<unknow
   amr: true,
   acr: true,
   loginName: true,
+  clientId: true,
 })
 
 /** The names of the options of an access token. */
@@ -123,9 +129,10 @@ export function checkCallOptions(
  * The claims that a new token inherits from a payload: all that do not make a token that one token.
  */
 export function inheritClaims(payload: TokenPayload<unknown>): BaseClaims {
-  const { sub, sid, scopes, data, csrf, auth_time, amr, acr, login_name, remember } = payload
+  const { sub, sid, scopes, data, csrf, auth_time, amr, acr, login_name, client_id, remember } = payload
   const aud = toAccessAudience(payload)
-  return { sub, sid, scopes, data: data as object, aud, csrf, auth_time, amr, acr, login_name, remember }
+  const inherited = { sub, sid, scopes, data: data as object, aud, csrf, auth_time, amr, acr }
+  return { ...inherited, login_name, client_id, remember }
 }
 
 /** What one token of a pair may have of its own. */
@@ -172,6 +179,7 @@ export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaim
       amr: options.amr ?? base.amr,
       acr: options.acr ?? base.acr,
       login_name: options.loginName ?? base.login_name,
+      client_id: options.clientId ?? base.client_id,
       remember: base.remember,
       data: (options.data as object | undefined) ?? base.data,
       headers: options.headers,

@@ -18,12 +18,12 @@ export async function introspect<C>(deps: RouteDependencies<C>, context: RouteCo
  * application.
  */
 function toClaims({ scopes, ...payload }: TokenPayload<unknown>): Readonly<Record<string, unknown>> {
-  const { sub, exp, iat, nbf, iss, aud, jti, sid, auth_time, acr, amr } = payload
+  const { sub, exp, iat, nbf, iss, aud, jti, sid, auth_time, acr, amr, client_id } = payload
   const scope = scopes.join(' ')
   return {
     active: true,
     ...(scope !== '' && { scope }),
     token_type: 'Bearer',
-    ...{ sub, exp, iat, nbf, iss, aud, jti, sid, auth_time, acr, amr },
+    ...{ sub, exp, iat, nbf, iss, aud, jti, sid, auth_time, acr, amr, client_id },
   }
 }

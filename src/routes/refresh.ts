@@ -44,6 +44,9 @@ async function toClientNotes({ request, address }: RouteContext): Promise<Refres
   return { ip, userAgent: request.headers.get('user-agent') }
 }
 
+/** The `typ` of an access token in its header, with the profile of RFC 9068 and without. */
+const ACCESS_TYP = /"(?:access|at)\+jwt"/
+
 /**
  * Whether an access token lies in the header beside the refresh token. Clients that add it to every
  * request add it here too, and mean the other.
@@ -55,7 +58,7 @@ async function hasAccessToken<C>(
   const value = port.header('authorization')
   if (typeof value !== 'string') return false
   const [protectedHeader = ''] = value.slice(value.indexOf(' ') + 1).split('.', 1)
-  if (!Buffer.from(protectedHeader, 'base64url').includes('"at+jwt"')) return false
+  if (!ACCESS_TYP.test(Buffer.from(protectedHeader, 'base64url').toString('latin1'))) return false
   try {
     return (await auth.internals.requests.extract(port, requirements.refreshElsewhere)) !== null
   } catch (error) {

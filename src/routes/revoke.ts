@@ -28,7 +28,7 @@ export async function revoke<C>(deps: RouteDependencies<C>, context: RouteContex
  */
 export function isIssuedTo<C>(audienceOf: (payload: TokenPayload<C>) => unknown): MayRevoke<C> {
   return (id, payload) => {
-    const { client_id: issuedTo } = Object(payload.data) as { readonly client_id?: unknown }
+    const { client_id: issuedTo } = payload
     return issuedTo === undefined ? [audienceOf(payload)].flat().includes(id) : issuedTo === id
   }
 }

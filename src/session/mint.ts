@@ -50,8 +50,8 @@ export function toTokenGeneration({ type, sid, jti = '' }: TokenPayload<unknown>
  * authentication.
  */
 export function toSessionClaims(payload: TokenPayload<unknown>): Partial<TokenClaims> {
-  const { csrf, auth_time, acr, amr, login_name } = payload
-  return { csrf, aud: toAccessAudience(payload), auth_time, acr, amr, login_name }
+  const { csrf, auth_time, acr, amr, login_name, client_id } = payload
+  return { csrf, aud: toAccessAudience(payload), auth_time, acr, amr, login_name, client_id }
 }
 
 /** The times of a refresh token: its row's. */

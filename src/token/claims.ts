@@ -8,9 +8,9 @@ import type { ErrorCode } from '../errors.ts'
 import { describeType, expected } from '../internal/configuration-error.ts'
 import { type Clock, LATEST_MOMENT } from '../internal/duration.ts'
 import { countMembers, deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
-import { isScope, MAX_SCOPES } from './scopes.ts'
+import { isScope, isScopeText, MAX_SCOPES, splitScopes } from './scopes.ts'
 import { type Claims, type PayloadMembers, type PayloadOrigin, TokenPayload } from './token-payload.ts'
-import { type HeaderType, REFRESH_AUDIENCE, TOKEN_TYPES } from './token-type.ts'
+import { type HeaderType, REFRESH_AUDIENCE, TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /** How many levels a payload may have, and how many members beside its scopes. */
 export const PAYLOAD_BOUNDS: JsonBounds = { depth: 16, members: 256 }
@@ -22,7 +22,7 @@ export function isWithinPayloadBounds(claims: Claims): boolean {
 
 /** How many members a payload may have in all. Scopes have a bound of their own. */
 function toMemberBudget(claims: Claims): number {
-  const { scopes = claims['access_scopes'] } = claims
+  const { scopes = claims['access_scopes'] ?? claims['scope'] } = claims
   return PAYLOAD_BOUNDS.members + (Array.isArray(scopes) ? Math.min(scopes.length, MAX_SCOPES) : 0)
 }
 
@@ -39,10 +39,10 @@ const isText = (value: unknown): boolean =>
 const isTextList = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isText)
 
 /**
- * The name of a registered claim: a member of the payload, or the generation of a session's refresh
- * token.
+ * The name of a registered claim: a member of the payload, what session refresh tokens have beside
+ * them, or scopes as RFC 9068 writes them.
  */
-type ClaimName = Exclude<keyof PayloadMembers, 'data'> | 'gen' | 'access_aud' | 'access_scopes'
+type ClaimName = Exclude<keyof PayloadMembers, 'data'> | 'gen' | 'access_aud' | 'access_scopes' | 'scope'
 
 /** The registered claims: what each must look like. Custom data may not use these names. */
 const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
@@ -59,6 +59,7 @@ const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
   csrf: (value) => typeof value === 'string',
   scopes: isScopeList,
   access_scopes: isScopeList,
+  scope: (value) => isScopeText(value) || isScopeList(value),
   sid: isText,
   gen: (value) => Number.isSafeInteger(value),
   auth_time: isTime,
@@ -66,6 +67,7 @@ const SHAPES: Readonly<Record<ClaimName, (value: unknown) => boolean>> = {
   acr: isText,
   login_type: isText,
   login_name: isText,
+  client_id: isText,
   remember: (value) => typeof value === 'boolean',
 }
 
@@ -167,13 +169,14 @@ export function readClaims(
       fresh: isTyped ? toFresh(members.fresh) : members.fresh === true,
       // AuthX writes an empty value where CSRF protection is off.
       csrf: members.csrf || undefined,
-      scopes: members.scopes ?? (type === 'refresh' ? toScopes(claims['access_scopes']) : NO_SCOPES),
+      scopes: members.scopes ?? toScopes(claims, type),
       sid: members.sid ?? undefined,
       auth_time: members.auth_time ?? undefined,
       amr: members.amr ?? undefined,
       acr: members.acr ?? undefined,
       login_type: members.login_type ?? undefined,
       login_name: members.login_name ?? undefined,
+      client_id: members.client_id ?? undefined,
       remember: members.remember === false ? false : undefined,
       data,
     },
@@ -272,8 +275,13 @@ function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ClaimFailur
   return { code: 'audience_invalid', reason }
 }
 
-/** The scopes that a session's refresh token keeps for access tokens. */
-function toScopes(value: unknown): readonly string[] {
+/**
+ * The scopes of a token without the claim `scopes`: those of `scope`, in one text (RFC 8693 section
+ * 4.2) or a list, or those that a session's refresh token keeps for access tokens.
+ */
+function toScopes({ scope, access_scopes: kept }: Claims, type: TokenType): readonly string[] {
+  const value = scope ?? (type === 'refresh' ? kept : undefined)
+  if (typeof value === 'string') return Object.freeze(splitScopes(value))
   return Array.isArray(value) ? value : NO_SCOPES
 }
 

@@ -51,11 +51,10 @@ export interface JoseHeader extends HeaderType {
  */
 const TYPES: ReadonlyMap<string, TokenType> = new Map(
   (Object.keys(TOKEN_TYPES) as TokenType[]).flatMap((type) => {
-    const { typ } = TOKEN_TYPES[type]
-    return [
-      [typ, type],
-      [`application/${typ}`, type],
-    ] as const
+    const { typ, profiled } = TOKEN_TYPES[type]
+    return [typ, `application/${typ}`, profiled, `application/${profiled}`].map(
+      (name) => [name, type] as const,
+    )
   }),
 )
 

@@ -45,3 +45,18 @@ export function isScope(value: unknown): value is string {
   }
   return true
 }
+
+/**
+ * Whether a value is scopes in one text, with blanks between them (RFC 6749 section 3.3). Empty for
+ * none; further blanks are passed over.
+ */
+export function isScopeText(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length > MAX_SCOPES * (MAX_SCOPE_LENGTH + 1)) return false
+  const scopes = splitScopes(value)
+  return scopes.length <= MAX_SCOPES && scopes.every(isScope)
+}
+
+/** The scopes of one text. */
+export function splitScopes(text: string): string[] {
+  return text.split(' ').filter((scope) => scope !== '')
+}

@@ -49,6 +49,8 @@ export interface TokenClaims {
   readonly acr?: string | undefined
   /** The name of the login, where it is not the subject. */
   readonly login_name?: string | undefined
+  /** The client that the token is issued to. */
+  readonly client_id?: string | undefined
   /** False where the user did not want to be remembered. */
   readonly remember?: false | undefined
   /** Custom claims, written at the top level. */
@@ -67,6 +69,10 @@ export interface SignTokenSettings {
   readonly audience: string | readonly string[] | undefined
   /** The `login_type` of every token; undefined for none. */
   readonly realm: string | undefined
+  /** Whether access tokens follow RFC 9068. Default false. */
+  readonly isProfiled?: boolean
+  /** The `client_id` of access tokens that name no other; undefined for none. */
+  readonly clientId?: string | undefined
   /** The longest life of a token, in seconds. */
   readonly maxLifetime: number
   /** The longest token, in characters. */
@@ -90,10 +96,11 @@ const SHORT_PAYLOAD = 2 * PAYLOAD_BOUNDS.members
  * @see RFC 7519 section 7.1, RFC 9068 section 2
  */
 export function prepareSignToken(settings: SignTokenSettings): SignToken {
-  const { ring, issuer, audience, realm } = settings
+  const { ring, issuer, audience, realm, isProfiled = false, clientId } = settings
+  const toTyp = (type: TokenType) => TOKEN_TYPES[type][isProfiled ? 'profiled' : 'typ']
   const signers = {
-    access: prepareSignJws(ring, { typ: TOKEN_TYPES.access.typ }),
-    refresh: prepareSignJws(ring, { typ: TOKEN_TYPES.refresh.typ }),
+    access: prepareSignJws(ring, { typ: toTyp('access') }),
+    refresh: prepareSignJws(ring, { typ: toTyp('refresh') }),
   }
 
   /**
@@ -115,6 +122,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
    */
   function toMembers(claims: TokenClaims): Readonly<Record<string, unknown>> {
     const { type, csrf, nbf, sid, gen, auth_time, amr, acr, login_name, remember, scopes, data } = claims
+    const { client_id = type === 'access' ? clientId : undefined } = claims
     const { aud, access_aud } = toAudiences(claims)
     const members: PayloadClaims = { sub: claims.sub, jti: claims.jti ?? randomUUID(), type }
     if (type === 'access') members.fresh = claims.fresh === true
@@ -132,8 +140,12 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
     if (acr !== undefined) members.acr = acr
     if (realm !== undefined) members.login_type = realm
     if (login_name !== undefined) members.login_name = login_name
+    if (client_id !== undefined) members.client_id = client_id
     if (remember !== undefined) members.remember = remember
-    if (scopes !== undefined && scopes.length > 0) members[toScopesName(claims)] = scopes
+    if (scopes !== undefined && scopes.length > 0) {
+      if (isProfiled && type === 'access') members.scope = scopes.join(' ')
+      else members[toScopesName(claims)] = scopes
+    }
     return data === undefined ? members : Object.assign(members, data)
   }
 
@@ -141,7 +153,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
     checkTokenClaims(claims, settings.maxLifetime)
     const { type, headers } = claims
     const sign =
-      headers === undefined ? signers[type] : prepareSignJws(ring, { ...headers, typ: TOKEN_TYPES[type].typ })
+      headers === undefined ? signers[type] : prepareSignJws(ring, { ...headers, typ: toTyp(type) })
     if (sign === undefined)
       throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
     const members = toMembers(claims)
@@ -169,6 +181,7 @@ type PayloadClaims = {
   iss?: string
   login_type?: string
   access_scopes?: readonly string[]
+  scope?: string
 }
 
 /** The claims that name audiences. */
@@ -222,6 +235,8 @@ export function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void
   checkMethods({ amr, acr })
   if (claims.login_name !== undefined && !isClaim('login_name', claims.login_name))
     throw new TypeError('Expected `loginName` to be a non-empty string without U+0000')
+  if (claims.client_id !== undefined && !isClaim('client_id', claims.client_id))
+    throw new TypeError('Expected `clientId` to be a non-empty string without U+0000')
   const names: readonly unknown[] = aud === undefined ? [] : Array.isArray(aud) ? aud : [aud]
   if (aud !== undefined && (names.length === 0 || !names.every((name) => isClaim('sub', name)))) {
     throw new TypeError('Expected `audience` to be a non-empty string or a list of them')
@@ -259,8 +274,16 @@ function checkData(data: object): void {
   }
   for (const name of Object.keys(data)) {
     if (isReservedClaim(name))
-      throw new TypeError(`Expected \`data\` to hold custom claims only: \`${name}\` is reserved`)
+      throw new TypeError(
+        `Expected \`data\` to hold custom claims only: \`${name}\` is reserved${OPTION_OF[name] ?? ''}`,
+      )
   }
+}
+
+/** Where a reserved claim is given that people write as custom data elsewhere. */
+const OPTION_OF: Readonly<Record<string, string>> = {
+  scope: '; give `scopes`',
+  client_id: '; give `clientId`',
 }
 
 /** Refuses header members that the library sets itself; `prepareSignJws` checks the others. */

@@ -74,6 +74,8 @@ export class TokenPayload<C = Claims> {
   readonly login_type: string | undefined
   /** The name that the user logged in with, where it is not `sub`. */
   readonly login_name: string | undefined
+  /** The client that the token was issued to (RFC 8693 section 4.3, RFC 9068 section 2.2). */
+  readonly client_id: string | undefined
   /**
    * False where the user did not want to be remembered: the cookies of such tokens end with the
    * browser.
@@ -111,6 +113,7 @@ export class TokenPayload<C = Claims> {
     this.acr = members.acr
     this.login_type = members.login_type
     this.login_name = members.login_name
+    this.client_id = members.client_id
     this.remember = members.remember
     this.data = members.data
     this.#origin = origin

@@ -9,16 +9,21 @@ export type TokenType = 'access' | 'refresh'
 
 /** What differs between the token types. */
 export interface TokenTypeRow {
-  /** The header's `typ`, as we write it. */
+  /**
+   * The header's `typ`, as we write it. `at+jwt` promises the claims of RFC 9068, so only a token
+   * of that profile says it.
+   */
   readonly typ: string
+  /** The `typ` of the profile of RFC 9068, which is read without the profile, too. */
+  readonly profiled: string
   /** The error of a route that expects this type and gets the other. */
   readonly required: ErrorCode
 }
 
 /** Every token type. */
 export const TOKEN_TYPES: Readonly<Record<TokenType, TokenTypeRow>> = {
-  access: { typ: 'at+jwt', required: 'access_token_required' },
-  refresh: { typ: 'rt+jwt', required: 'refresh_token_required' },
+  access: { typ: 'access+jwt', profiled: 'at+jwt', required: 'access_token_required' },
+  refresh: { typ: 'rt+jwt', profiled: 'rt+jwt', required: 'refresh_token_required' },
 }
 
 /**

@@ -345,7 +345,7 @@ describe('tokens', () => {
     expect(headerOf(access_token)).toEqual({
       alg: 'HS256',
       app: 'shop',
-      typ: 'at+jwt',
+      typ: 'access+jwt',
       kid: expect.any(String),
     })
     expect(headerOf(refresh_token)).toMatchObject({ typ: 'rt+jwt', app: 'shop' })

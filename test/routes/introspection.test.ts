@@ -258,7 +258,7 @@ describe('revocation (RFC 7009)', () => {
       ['other', 400],
       ['api', 200],
     ] as const) {
-      const token = await auth.createAccessToken('alice', { data: { client_id } })
+      const token = await auth.createAccessToken('alice', { clientId: client_id })
       expect((await ask('revoke', `token=${token}`)).status).toBe(status)
     }
     const none = setUp({}, true, {})
