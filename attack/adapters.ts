@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import type { Auth, RequestInfo, Requirement, TokenPayload } from 'tokenwright'
 import { guards } from 'tokenwright/fetch'
+import { forwardAuth } from 'tokenwright/forward-auth'
 import { guards as honoGuards } from 'tokenwright/hono'
 import { toNodeHandler } from 'tokenwright/node'
 import { authRoutes } from 'tokenwright/routes'
@@ -71,6 +72,9 @@ export type Adapter = (app: Application) => (request: IncomingMessage, response:
 /** The path of `loginWithClaims`. */
 export const CLAIMS_PATH = '/login-with-claims'
 
+/** Where a proxy asks, from loopback: the attacker in its place, or from elsewhere. */
+export const VERIFY_PATH = '/verify'
+
 /** Gives a one-time token to whoever asks, in place of a mail. */
 export const ONE_TIME_PATH = '/one-time'
 
@@ -109,8 +113,15 @@ export function toLoginHandler(app: Application): FetchHandler {
     verifyClient: (client) => app.verifyClient(client),
     ...(!app.throttled && { throttle: false }),
   })
+  const verify = forwardAuth(app.auth, {
+    proxy: 'nginx',
+    trusted: ['127.0.0.1', '::1'],
+    requirements: { admin: { scopes: ['admin'] } },
+  })
   return async (request, info) => {
     const { pathname } = new URL(request.url)
+    const address = request.headers.get('x-test-ip') ?? info?.address
+    if (isVerifyPath(pathname)) return verify(request, { address })
     if (pathname === ONE_TIME_PATH) {
       const { purpose, subject } = Object(await request.json())
       return toJsonResponse({ token: await app.auth.oneTime.create(purpose, subject) })
@@ -121,11 +132,16 @@ export function toLoginHandler(app: Application): FetchHandler {
   }
 }
 
+function isVerifyPath(path: string): boolean {
+  return path === VERIFY_PATH || path.startsWith(`${VERIFY_PATH}/`)
+}
+
 /** Whether a path is one of the login routes. */
 export function isLoginPath(path: string): boolean {
   return (
     path === CLAIMS_PATH ||
     path === ONE_TIME_PATH ||
+    isVerifyPath(path) ||
     path.startsWith('/auth/') ||
     path.startsWith('/.well-known/')
   )

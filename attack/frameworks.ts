@@ -21,6 +21,7 @@ import {
   type ProtectedRoute,
   toLoginHandler,
   toRequirement,
+  VERIFY_PATH,
 } from './adapters.ts'
 import { createNest } from './nest.ts'
 
@@ -87,7 +88,14 @@ const createFastify: Adapter = (app) => {
   void server.register(async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
-    for (const url of ['/auth/*', '/.well-known/*', CLAIMS_PATH, ONE_TIME_PATH]) {
+    for (const url of [
+      '/auth/*',
+      '/.well-known/*',
+      CLAIMS_PATH,
+      ONE_TIME_PATH,
+      VERIFY_PATH,
+      `${VERIFY_PATH}/*`,
+    ]) {
       scope.all(url, (request, reply) => {
         reply.hijack()
         login(request.raw, reply.raw)

@@ -15,6 +15,7 @@ const ALLOWED: readonly RegExp[] = [
   /^dist\/cjs\/package\.json$/,
   /^docs\/.+\.(md|json|yaml|svg)$/,
   /^examples\/(shared\/)?[\w-]+\.ts$/,
+  /^examples\/[\w.-]+\.conf$/,
   /^bench\/[\w-]+\.md$/,
   /^packages\/[\w-]+\/README\.md$/,
   /^attack\/cases\/README\.md$/,

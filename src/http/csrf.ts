@@ -232,11 +232,12 @@ export function checkOrigin(request: RequestPort, settings: CsrfSettings): void 
 }
 
 /**
- * Whether an origin is the server's own. Where the application does not say it, the host decides:
- * behind a proxy nothing tells the scheme. False for `null` and for invalid origins.
+ * Whether an origin is the server's own. Where neither the application nor a trusted proxy says it,
+ * the host decides: nothing else tells the scheme. False for `null` and for invalid origins.
  */
 function isOwnOrigin(request: RequestPort, origin: string, { ownOrigin }: CsrfSettings): boolean {
-  if (ownOrigin !== null) return origin === ownOrigin
+  const own = ownOrigin ?? request.origin
+  if (own !== undefined) return origin === own
   const url = parseOrigin(origin)
   const host = readHost(request)?.toLowerCase()
   if (url === undefined || host === undefined) return false

@@ -32,6 +32,11 @@ export interface RequestPort {
    * parse or is too large.
    */
   body?(): unknown
+  /**
+   * The origin at which the client reached the server, where a trusted proxy says it. The origin
+   * check compares with it; without it, with the host alone. The option `origin` comes first.
+   */
+  readonly origin?: string | undefined
   /** The client's address, for events: the framework's, or the remote one of the connection. */
   readonly address?: string | undefined
   /** Adds `Set-Cookie` lines to the response. Without it no token is renewed in passing. */

@@ -8,6 +8,11 @@
 /** RFC 3986 section 3.2.2 and 3.2.3: a host and a port, without user information. */
 const AUTHORITY = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._~!$&'()*+,;=%-]+)(?::\d*)?$/i
 
+/** Whether a text is a host, with or without a port, that a URL can have. */
+export function isAuthority(text: string): boolean {
+  return AUTHORITY.test(text) && URL.canParse(`http://${text}`)
+}
+
 /**
  * Parses host and target of a request.
  *
@@ -18,7 +23,7 @@ const AUTHORITY = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._~!$&'()*+,;=%-]+)(?::\d*)?$/i
  */
 export function parseTarget(scheme: string, authority: string, target: string): URL | null {
   const host = authority === '' ? 'localhost' : authority
-  if (!AUTHORITY.test(host) || !URL.canParse(`${scheme}://${host}`)) return null
+  if (!isAuthority(host)) return null
   const url = new URL(`${scheme}://${host}`)
   // A server ignores the fragment; the setters of `URL` would make it a part of the query.
   const [bare = ''] = toOriginForm(target).split('#', 1)
