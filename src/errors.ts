@@ -190,6 +190,13 @@ export interface ErrorDetails {
     /** The required scopes. */
     readonly scopes: readonly string[]
   }
+  /** The realms that do not fit, as AuthX names them. */
+  readonly realm_mismatch: {
+    /** The realm of the route; null for none. */
+    readonly expectedType: string | null
+    /** The realm of the token, which is verified; null for none. */
+    readonly actualType: string | null
+  }
   /** What a login or a step-up goes on with. */
   readonly proof_required: {
     /** What the application says of the proof that it wants, for the client. */

@@ -191,6 +191,8 @@ export interface AuthSettings {
 export interface AuthInternals<C> {
   /** Whether this application verified a payload, and not another one. */
   hasVerified(payload: unknown): boolean
+  /** Whether a token was issued by this application: of any type, expired or not. */
+  isOurs(token: string): boolean
   /** The audience of a token; of a refresh token, that of its access tokens. */
   audienceOf(payload: TokenPayload<C>): string | readonly string[] | undefined
   /** Requests, with the token that was found. */

@@ -7,6 +7,7 @@ import { AuthError, isAuthError } from '../errors.ts'
 import { toCookieList } from '../http/cookie-list.ts'
 import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
 import { createErrorResponse } from '../http/error-response.ts'
+import { warnOfSharedCookies } from '../http/shared-cookies.ts'
 import { isPromise } from '../internal/awaitable.ts'
 import { ConfigurationError, expected, isOptions } from '../internal/configuration-error.ts'
 import { emit, hasListener } from '../internal/listeners.ts'
@@ -58,9 +59,20 @@ export type { Auth } from './auth.ts'
 export function createAuth<I = Claims, C extends I = I, U = unknown>(
   options: AuthOptions<I, C, U> = {},
 ): Auth<C, U, I> {
-  const settings = resolveOptions(options)
+  return connectAuth(resolveOptions(options))
+}
+
+/**
+ * Makes an application of its settings.
+ *
+ * @param explain says more of a refusal of a token
+ */
+export function connectAuth<I, C extends I, U>(
+  settings: Settings<C, U>,
+  explain: VerifySettings<C>['explain'] = null,
+): Auth<C, U, I> {
   const { clock, http, lifetimes, freshness, ring } = settings
-  const parts = connect(settings)
+  const parts = connect(settings, explain)
   const { hasStore, issuer, prepare, pipeline, revocation, requests, sessionApi, followers } = parts
   const toLines = toCookieLines(settings)
 
@@ -108,6 +120,7 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
     now: clock,
     internals: Object.freeze({
       hasVerified: (payload) => TokenPayload.isVerifiedBy(payload, settings),
+      isOurs: (token) => parts.verifier.isOurs(token),
       audienceOf: (payload) => toAccessAudience(payload) ?? settings.audience.issued,
       requests: requests.internals,
       sessions: sessionApi.issuing,
@@ -127,7 +140,8 @@ export function createAuth<I = Claims, C extends I = I, U = unknown>(
 }
 
 /** Makes the parts of an application, each of those before it. */
-function connect<C, U>(settings: Settings<C, U>) {
+function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['explain']) {
+  warnOfSharedCookies(settings.http, settings.ring.signer?.kid)
   const { clock, http, leeway, isRevoked, freshness, on, ring, realm } = settings
   const issuer = new TokenIssuer<C>(settings)
   const backend = connectBackend(settings, issuer)
@@ -137,7 +151,7 @@ function connect<C, U>(settings: Settings<C, U>) {
   const checkSize = createSizeCheck(settings)
   const sessionApi = createSessionApi({ backend, issuer, leeway, origin: settings, checkSize })
 
-  const verifySettings = toVerifySettings(settings, hasStore)
+  const verifySettings = { ...toVerifySettings(settings, hasStore), explain }
   const verifier = new Verifier(verifySettings)
   const tickets = hasStore ? new Tickets(verifySettings) : null
   const issues = ring.signer !== null
@@ -196,6 +210,7 @@ function connect<C, U>(settings: Settings<C, U>) {
     revocation,
     sessionApi,
     tickets,
+    verifier,
     prepare,
     pipeline,
     requests,
@@ -222,7 +237,10 @@ function connectBackend<C, U>(settings: Settings<C, U>, issuer: TokenIssuer<C>):
   )
 }
 
-function toVerifySettings<C, U>(settings: Settings<C, U>, hasRows: boolean): VerifySettings<C> {
+function toVerifySettings<C, U>(
+  settings: Settings<C, U>,
+  hasRows: boolean,
+): Omit<VerifySettings<C>, 'explain'> {
   const { limits, ring, cache, schema, issuer, audience, interop, untyped, leeway, clock, realm } = settings
   const rules = {
     issuer,

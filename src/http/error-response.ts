@@ -75,8 +75,16 @@ export function createErrorResponse(error: AuthError, realm?: string): ResponseD
     code: error.code,
     ...(row.status === 429 && { retry_after: retryAfter }),
     ...(error.code === 'proof_required' && error.detail),
+    ...(error.code === 'realm_mismatch' && toRealms(error.detail as RealmDetail)),
   }
   return { status: row.status, headers, body: JSON.stringify(body) }
+}
+
+type RealmDetail = AuthError<'realm_mismatch'>['detail']
+
+/** Both realms, by the names that AuthX has for them. */
+function toRealms(detail: RealmDetail): Readonly<Record<string, string | null>> {
+  return detail === undefined ? {} : { expected_type: detail.expectedType, actual_type: detail.actualType }
 }
 
 /** The value of `WWW-Authenticate`; parameters without a value are left out. */

@@ -41,12 +41,12 @@ const EXTRA_LENGTH = 512
 
 /** Issues and verifies the tickets of one application. */
 export class Tickets<C> {
-  readonly #settings: Omit<VerifySettings<C>, 'cache'>
+  readonly #settings: Omit<VerifySettings<C>, 'cache' | 'explain'>
   readonly #sign: ((payload: string) => string) | undefined
   readonly #verifyJws: VerifyJws<string>
 
   /** @param settings as for the verifier of access tokens */
-  constructor(settings: Omit<VerifySettings<C>, 'cache'>) {
+  constructor(settings: Omit<VerifySettings<C>, 'cache' | 'explain'>) {
     const { ring, limits } = settings
     this.#settings = settings
     this.#sign = prepareSignJws(ring, { typ: TYP })

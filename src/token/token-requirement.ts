@@ -194,8 +194,11 @@ export function isExpectedType(
  *
  * @throws {AuthError} `access_token_required`, `refresh_token_required`, `realm_mismatch`
  */
-export function throwUnexpectedType({ type }: TokenKind, expected: ExpectedToken): never {
-  if (expected.type === 'any' || type === expected.type) throw new AuthError('realm_mismatch')
+export function throwUnexpectedType({ type, login_type }: TokenKind, expected: ExpectedToken): never {
+  if (expected.type === 'any' || type === expected.type)
+    throw new AuthError('realm_mismatch', {
+      detail: { expectedType: expected.realm ?? null, actualType: login_type ?? null },
+    })
   throw new AuthError(TOKEN_TYPES[expected.type].required)
 }
 

@@ -3,7 +3,7 @@
  * revocation, freshness or scopes.
  */
 
-import { AuthError, toReason } from '../errors.ts'
+import { AuthError, isAuthError, toReason } from '../errors.ts'
 
 import { decodeText, flatten } from '../internal/bytes.ts'
 import { deepFreeze, parseObject } from '../internal/json.ts'
@@ -29,6 +29,8 @@ export interface VerifySettings<C> {
   readonly cache: CacheBounds | null
   /** The schema of the custom claims; null for none. */
   readonly schema: StandardSchema<unknown, C> | null
+  /** Says more of a refusal, where the application has other realms; null without any. */
+  readonly explain: ((error: unknown, token: string) => unknown) | null
   /** Whether sessions are kept in a store, whose clock says when their refresh tokens begin. */
   readonly hasRows: boolean
 }
@@ -84,11 +86,32 @@ export class Verifier<C = Claims> {
     return this.#remember(token, key, payload, expected)
   }
 
+  /** Whether a token was issued by this application: of any type, expired or not. */
+  isOurs(token: string): boolean {
+    try {
+      this.#read(token)
+      return true
+    } catch (error) {
+      return isAuthError(error) && (error.code === 'token_expired' || error.code === 'token_not_active')
+    }
+  }
+
   /** Checks everything but custom claims, type and realm. */
-  #accept({ text, start }: RawToken): { readonly payload: TokenPayload<C>; readonly key: RingKey } {
+  #accept({ text, start }: RawToken): AcceptedToken<C> {
+    const token = text.slice(start)
+    const { explain } = this.#settings
+    if (explain === null) return this.#read(token)
+    try {
+      return this.#read(token)
+    } catch (error) {
+      throw explain(error, token)
+    }
+  }
+
+  #read(token: string): AcceptedToken<C> {
     const settings = this.#settings
     const now = settings.rules.clock()
-    const { header, key, payload } = this.#verifyJws(text.slice(start), now)
+    const { header, key, payload } = this.#verifyJws(token, now)
     const claims = parseObject(payload)
     if (claims === undefined)
       throw new AuthError('token_malformed', { cause: toReason('The payload is not a JSON object') })
@@ -109,6 +132,13 @@ export class Verifier<C = Claims> {
     }
     return requireTypeAndRealm(value, expected)
   }
+}
+
+/** A token whose signature and claims hold. */
+interface AcceptedToken<C> {
+  readonly payload: TokenPayload<C>
+  /** The key that verified it. */
+  readonly key: RingKey
 }
 
 /** The settings of the checks of claims. */

@@ -56,6 +56,7 @@ export const AUTH_ORDER: readonly string[] = [
   'openapi',
   'auth',
   'create-auth',
+  'create-realms',
 ]
 
 /** Single files that a layer may import beyond its row. */
