@@ -21,7 +21,8 @@ import {
   sqlStatements,
 } from './stores/sql.ts'
 import type { AlgorithmName } from './token/algorithms.ts'
-import { createKeyRing, generateKey, type Key } from './token/key-ring.ts'
+import type { Key } from './token/import-keys.ts'
+import { createKeyRing, generateKey } from './token/key-ring.ts'
 
 const USAGE = `tokenwright <command>
 

@@ -66,17 +66,13 @@ export type { SessionOwner, SessionRow } from './session/session-row.ts'
 export type { Proof } from './session/sessions.ts'
 export type { Store } from './session/store.ts'
 export type { AlgorithmName } from './token/algorithms.ts'
+export type { KeyEvents, LoadedKeys, ReloadOptions } from './token/changing-ring.ts'
+export type { Key, KeySet, RingKeys } from './token/import-keys.ts'
 export type { TokenPair } from './token/issued-token.ts'
 export type { Jwk } from './token/jwk.ts'
 export type { UnverifiedPayload } from './token/jws.ts'
-export {
-  createKeyRing,
-  generateKey,
-  type Jwks,
-  type Key,
-  type KeyRing,
-  type KeyRingOptions,
-} from './token/key-ring.ts'
+export { createKeyRing, generateKey, type KeyRingOptions } from './token/key-ring.ts'
+export type { Jwks, KeyRing, KeyRingState } from './token/ring.ts'
 export type { Ticket } from './token/ticket.ts'
 export type { Claims, PayloadMembers, ScopeQuery, TokenPayload } from './token/token-payload.ts'
 export type { TokenRequirement } from './token/token-requirement.ts'

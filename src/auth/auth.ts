@@ -11,8 +11,8 @@ import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { FeedState } from '../session/revocation-feed.ts'
 import type { SessionDetails } from '../session/session-details.ts'
 import type { IssuedPair, IssuedToken, TokenPair } from '../token/issued-token.ts'
-import type { Jwks } from '../token/key-ring.ts'
 import type { OneTimeTokens } from '../token/one-time-token.ts'
+import type { Jwks } from '../token/ring.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { AuthRequests, RequestInternals } from './authenticator.ts'
 import type { PairOptions } from './issue-tokens.ts'
@@ -109,8 +109,10 @@ export interface AuthRevocation<C> {
    */
   revokeSubject(subject: string): Promise<number>
   /**
-   * Waits until this process knows what is revoked; until then it asks the store each time. At once
-   * without a store.
+   * Waits for the first keys, where `createKeyRing({ load })` loads them, and until this process
+   * knows what is revoked; until then it asks the store each time.
+   *
+   * @throws {AuthError} `store_unavailable` where the keys could not be loaded
    */
   ready(): Promise<void>
   /** How much this process knows of what is revoked, for health checks; null without a store. */
@@ -161,6 +163,8 @@ export interface AuthResponses<C, U> {
   /**
    * The public keys that have not retired, for `/.well-known/jwks.json` (RFC 7517 section 5). HMAC
    * secrets are never among them.
+   *
+   * @throws {AuthError} `store_unavailable` where no keys could be loaded yet
    */
   jwks(): Jwks
   /**
@@ -189,6 +193,8 @@ export interface AuthSettings {
 
 /** The members for the routes and adapters of this package. */
 export interface AuthInternals<C> {
+  /** Waits for the first keys. @throws {AuthError} `store_unavailable` */
+  loadKeys(): Promise<void>
   /** Whether this application verified a payload, and not another one. */
   hasVerified(payload: unknown): boolean
   /** Whether a token was issued by this application: of any type, expired or not. */

@@ -75,6 +75,7 @@ export function connectAuth<I, C extends I, U>(
   const parts = connect(settings, explain)
   const { hasStore, issuer, prepare, pipeline, revocation, requests, sessionApi, followers } = parts
   const toLines = toCookieLines(settings)
+  const loadKeys = async (): Promise<void> => ring.changes?.current(clock())
 
   return Object.freeze({
     ...requests.api,
@@ -96,7 +97,10 @@ export function connectAuth<I, C extends I, U>(
     oneTime: parts.oneTime,
     revoke: sessionApi.revoke,
     revokeSubject: sessionApi.revokeSubject,
-    ready: revocation.ready,
+    async ready() {
+      await loadKeys()
+      await revocation.ready()
+    },
     state: revocation.state,
     async close() {
       followers.close()
@@ -119,6 +123,7 @@ export function connectAuth<I, C extends I, U>(
     lifetimes: Object.freeze({ ...lifetimes, freshness }),
     now: clock,
     internals: Object.freeze({
+      loadKeys,
       hasVerified: (payload) => TokenPayload.isVerifiedBy(payload, settings),
       isOurs: (token) => parts.verifier.isOurs(token),
       audienceOf: (payload) => toAccessAudience(payload) ?? settings.audience.issued,
@@ -154,7 +159,7 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
   const verifySettings = { ...toVerifySettings(settings, hasStore), explain }
   const verifier = new Verifier(verifySettings)
   const tickets = hasStore ? new Tickets(verifySettings) : null
-  const issues = ring.signer !== null
+  const issues = ring.signer !== null || ring.changes !== null
   const prepare = createPrepareRequirement(http, { freshness, realm, revocable: hasStore, issues })
   const pipeline = new Pipeline<C>({
     verifier,
@@ -170,7 +175,7 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
     isRevoked,
     async renew(payload, until) {
       if (!hasStore) await checkSubject(payload, settings)
-      const token = issuer.renew(payload, until, await revocation.renewGrants(payload))
+      const token = await issuer.renew(payload, until, await revocation.renewGrants(payload))
       return toLines({ access: toCookieToken(token) })
     },
     leeway,

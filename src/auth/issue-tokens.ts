@@ -8,7 +8,7 @@ import type { Duration } from '../internal/duration.ts'
 import { emit } from '../internal/listeners.ts'
 import { keysOf } from '../internal/read-options.ts'
 import type { SessionRow } from '../session/session-row.ts'
-import type { IssuedPair, IssuedToken } from '../token/issued-token.ts'
+import { type IssuedPair, type IssuedToken, issueBoth } from '../token/issued-token.ts'
 import { checkTokenClaims, prepareSignToken, type SignToken, type TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { Settings } from './resolve-options.ts'
@@ -98,12 +98,19 @@ export class TokenIssuer<C> {
       clientId: settings.clientId,
       maxLifetime: settings.limits.lifetime,
       tokenLength: settings.limits.tokenLength,
+      clock: settings.clock,
     })
   }
 
-  /** Signs claims. @throws {TypeError} as `SignToken` */
-  issue(claims: TokenClaims): IssuedToken {
+  /** Signs claims, at once where the key is in this process. @throws as `SignToken` */
+  issue(claims: TokenClaims): Awaitable<IssuedToken> {
     const text = this.#sign(claims)
+    return isPromise(text)
+      ? text.then((signed) => this.#toIssued(signed, claims))
+      : this.#toIssued(text, claims)
+  }
+
+  #toIssued(text: string, claims: TokenClaims): IssuedToken {
     emit(this.#settings.on, 'issued', { type: claims.type, sub: claims.sub })
     return { text, claims }
   }
@@ -136,7 +143,8 @@ export class TokenIssuer<C> {
     options: PairOptions<unknown> = {},
   ): Promise<IssuedPair> {
     const { access, refresh } = await this.toPairClaims(subject, options)
-    return { access: this.issue(access), refresh: this.issue(refresh), isRefreshKept: false }
+    const [first, second] = await issueBoth((claims) => this.issue(claims), access, refresh)
+    return { access: first, refresh: second, isRefreshKept: false }
   }
 
   /** The claims of both tokens of a login, not yet signed. */
@@ -180,7 +188,7 @@ export class TokenIssuer<C> {
     const options = { ...grants, ...(amr && { amr }), ...(acr !== null && { acr }) }
     const base = await this.#toClaims('access', sub, options)
     const claims = { ...base, sid, auth_time: authTime ?? undefined }
-    return { text: this.#sign(claims), claims }
+    return { text: await this.#sign(claims), claims }
   }
 
   /**
@@ -188,7 +196,7 @@ export class TokenIssuer<C> {
    *
    * @param until the latest end of the token, epoch seconds
    */
-  renew(payload: TokenPayload<C>, until: number, { scopes, data }: Grants): IssuedToken {
+  renew(payload: TokenPayload<C>, until: number, { scopes, data }: Grants): Awaitable<IssuedToken> {
     const { clock, lifetimes } = this.#settings
     const iat = Math.floor(clock())
     const exp = Math.floor(Math.min(iat + lifetimes.access, until))

@@ -123,7 +123,7 @@ export function createOneTime({ tokens, attempts, leeway, now }: OneTimeDependen
       checkPurpose(purpose)
       checkOptions(options, REDEEM_KEYS)
       if (typeof token !== 'string') throw new AuthError('token_malformed')
-      const { jti, subject, data, exp, isBoundTo } = tokens.verify(purpose, token)
+      const { jti, subject, data, exp, isBoundTo } = await tokens.verify(purpose, token)
       if (!isBoundTo(await readBinding(options.bind, subject)))
         throw new AuthError('token_revoked', { cause: toReason('What the token is bound to has changed') })
       const window = Math.max(0, exp - now()) + 2 * leeway + MARGIN

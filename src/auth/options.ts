@@ -9,7 +9,7 @@ import type { Listeners } from '../internal/listeners.ts'
 import type { StandardSchema } from '../internal/schema.ts'
 import type { RevocationOptions, SessionOptions } from '../session/resolve-session-options.ts'
 import type { RevocationMode } from '../session/revocation-feed.ts'
-import type { KeyRing } from '../token/key-ring.ts'
+import type { KeyRing } from '../token/ring.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { AuthEvents } from './events.ts'
 
@@ -67,10 +67,11 @@ export interface InteropOptions {
 /** The options of `createAuth`. Unknown names are refused. */
 export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends HttpOptions {
   /**
-   * The HS256 secret: at least 32 random bytes, as a string or bytes. Not together with `keys`.
-   * Default: the environment variable `TOKENWRIGHT_SECRET`.
+   * The HS256 secret: at least 32 random bytes, as a string or bytes. Of a list the first one
+   * signs, and all verify: so a secret is rotated. Not together with `keys`. Default: the
+   * environment variable `TOKENWRIGHT_SECRET`, and `TOKENWRIGHT_SECRET_OTHER`, which only verifies.
    */
-  readonly secret?: string | Uint8Array
+  readonly secret?: string | Uint8Array | readonly (string | Uint8Array)[]
   /** A key ring made by `createKeyRing`, instead of `secret`. Default none. */
   readonly keys?: KeyRing
   /** The `iss` of every issued token, which every accepted token must have. Default none. */

@@ -4,13 +4,11 @@
  * some runtimes forbid all three while a module loads.
  */
 import { HTTP_DEFAULTS, type HttpSettings, resolveHttp } from '../http/resolve-http-options.ts'
-import { isBytes } from '../internal/bytes.ts'
 import {
   ConfigurationError,
   checkKnownKeys,
   expected,
   isOptions,
-  isRecord,
   refuseUndefined,
 } from '../internal/configuration-error.ts'
 import { type Clock, checkClock, type Duration, systemClock, toSeconds } from '../internal/duration.ts'
@@ -23,7 +21,7 @@ import {
   SESSION_DEFAULTS,
   type StoreSettings,
 } from '../session/resolve-session-options.ts'
-import { createKeyRing, type KeyRing } from '../token/key-ring.ts'
+import type { KeyRing } from '../token/ring.ts'
 import type { CacheBounds } from '../token/token-cache.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { MIN_WINDOW } from '../token/token-requirement.ts'
@@ -31,6 +29,7 @@ import type { TokenType } from '../token/token-type.ts'
 import { type AuthEvents, EVENT_NAMES } from './events.ts'
 import { OPTION_SYNONYMS } from './option-synonyms.ts'
 import type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './options.ts'
+import { resolveKeys } from './resolve-keys.ts'
 import { resolveTokenRules, type TokenRules } from './resolve-token-rules.ts'
 
 /** The default of every option that has one, under the option's name. */
@@ -238,36 +237,6 @@ function resolveRefreshLife<I, C extends I, U>({ refresh, sessions }: AuthOption
   const absolute = sessions?.absolute
   const latest = absolute === undefined ? life : toSeconds('sessions.absolute', absolute, ANY_LENGTH)
   return idle ?? expiresIn ?? Math.min(life, latest)
-}
-
-/** The keys: a ring, a ring of the secret, or one of the environment's secret. */
-function resolveKeys(secret: string | Uint8Array | undefined, keys: KeyRing | undefined): KeyRing {
-  if (keys !== undefined) {
-    if (secret !== undefined) throw new ConfigurationError('Expected `secret` or `keys`, got both')
-    if (isRecord(keys as unknown) && Array.isArray(keys.keys) && 'signer' in keys) return keys
-    throw new ConfigurationError(expected('keys', 'a key ring made by createKeyRing', keys))
-  }
-  const key = secret ?? readEnvironment()
-  if (typeof key !== 'string' && !isBytes(key)) {
-    const wanted = 'a string or bytes (or set TOKENWRIGHT_SECRET, or give `keys`); make one with: '
-    throw new ConfigurationError(
-      expected('secret', `${wanted}node -p "crypto.randomBytes(48).toString('base64url')"`, key),
-    )
-  }
-  try {
-    return createKeyRing({ signing: { alg: 'HS256', key } })
-  } catch (cause) {
-    if (!(cause instanceof ConfigurationError)) throw cause
-    const name = secret === undefined ? 'TOKENWRIGHT_SECRET' : 'secret'
-    throw new ConfigurationError(cause.message.replaceAll(/`signing(?:\.key)?`/g, `\`${name}\``))
-  }
-}
-
-/** The secret of the environment, on runtimes that have one. */
-function readEnvironment(): string | undefined {
-  return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[
-    'TOKENWRIGHT_SECRET'
-  ]
 }
 
 function resolveCache(value: CacheOptions | false | undefined): CacheBounds | null {

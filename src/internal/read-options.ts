@@ -100,7 +100,7 @@ export function readFlag(name: string, value: unknown): boolean {
  */
 export function readName(name: string, value: unknown, secret: unknown): string | undefined {
   const text = readText(name, value)
-  if (text !== undefined && (text === secret || text.includes('-----BEGIN ')))
+  if (text !== undefined && ([secret].flat().includes(text) || text.includes('-----BEGIN ')))
     throw new ConfigurationError(`Expected \`${name}\` to be a name that every token may show, got a key`)
   return text
 }

@@ -5,7 +5,7 @@
  */
 import { AuthError, isAuthError, toReason } from '../errors.ts'
 import type { AttemptCounter } from '../session/attempt-counter.ts'
-import type { OneTimeTokens } from '../token/one-time-token.ts'
+import type { OneTimeTokens, VerifiedOneTimeToken } from '../token/one-time-token.ts'
 import type { ProofWanted, ProvedSoFar } from './credentials.ts'
 
 /** What a continuation goes on with. The purposes of applications have no spaces. */
@@ -32,7 +32,7 @@ export interface ProofSoFar extends Pick<ProofWanted, 'next' | 'subject' | 'amr'
 /** Makes and reads continuations. */
 export interface Continuations {
   /** The error that asks the client for one more proof. */
-  want(purpose: ContinuationPurpose, step: ProofSoFar): AuthError
+  want(purpose: ContinuationPurpose, step: ProofSoFar): Promise<AuthError>
   /**
    * Reads a continuation of a request.
    *
@@ -40,7 +40,7 @@ export interface Continuations {
    * @returns null where the request has none
    * @throws {AuthError} `continuation_invalid`
    */
-  read(purpose: ContinuationPurpose, value: unknown): EarlierProofs | null
+  read(purpose: ContinuationPurpose, value: unknown): Promise<EarlierProofs | null>
 }
 
 /** How long a continuation can be used, and how much longer a used one is remembered: seconds. */
@@ -66,14 +66,14 @@ export function createContinuations({ tokens, attempts, now }: ContinuationDepen
       : (await attempts.count(`continuation ${jti}`, 1, LIFE + MARGIN)).allowed
 
   return {
-    want(purpose, { next, subject, amr = [], state = {}, account, sid }) {
+    async want(purpose, { next, subject, amr = [], state = {}, account, sid }) {
       const data = { amr, state, account, sid }
-      const continuation = tokens.issue({ purpose, subject, lifetime: LIFE, data })
+      const continuation = await tokens.issue({ purpose, subject, lifetime: LIFE, data })
       return new AuthError('proof_required', { detail: { next, continuation, expires_in: LIFE } })
     },
-    read(purpose, value) {
+    async read(purpose, value) {
       if (value === undefined) return null
-      const { jti, subject, data } = verify(tokens, purpose, value)
+      const { jti, subject, data } = await verify(tokens, purpose, value)
       const { amr, state, account, sid } = data as unknown as ProofSoFar
       return {
         subject,
@@ -90,12 +90,13 @@ export function createContinuations({ tokens, attempts, now }: ContinuationDepen
   }
 }
 
-function verify(tokens: OneTimeTokens, purpose: string, value: unknown): ReturnType<OneTimeTokens['verify']> {
+async function verify(tokens: OneTimeTokens, purpose: string, value: unknown): Promise<VerifiedOneTimeToken> {
   try {
     if (typeof value !== 'string') throw new AuthError('token_malformed')
-    return tokens.verify(purpose, value)
+    return await tokens.verify(purpose, value)
   } catch (cause) {
-    if (isAuthError(cause)) throw new AuthError('continuation_invalid', { cause })
+    if (isAuthError(cause) && cause.code !== 'store_unavailable')
+      throw new AuthError('continuation_invalid', { cause })
     throw cause
   }
 }

@@ -21,7 +21,7 @@ import { deliverTokens } from './token-delivery.ts'
 export async function login<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
   const body = await context.body()
   if (body === undefined) throw toMissingBody(context.request.headers.get('content-type'))
-  const earlier = deps.continuations.read('continue login', body['continuation'])
+  const earlier = await deps.continuations.read('continue login', body['continuation'])
   const credentials = await readCredentials(body, deps.credentials, earlier !== null)
   const by = readDelivery(body['delivery'], deps)
   const account = earlier?.account ?? readUsername(body)

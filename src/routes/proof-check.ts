@@ -92,7 +92,7 @@ export function createProofCheck({
       await earlier?.spend()
       const amr = joinMethods(earlier, result.amr)
       // Thrown, so that it is no success: the password before a code must not forgive wrong codes.
-      if (isWanted(result)) throw continuations.want(purpose, { ...result, amr, account, sid })
+      if (isWanted(result)) throw await continuations.want(purpose, { ...result, amr, account, sid })
       return { ...result, ...(amr && { amr }) }
     })
   }

@@ -81,7 +81,7 @@ async function respond<C>(
   const given = body['username']
   if (given !== undefined && toUsername(given) !== username) throw new AuthError('subject_mismatch')
   context.facts.account = deps.accountOf(username)
-  const earlier = deps.continuations.read('continue step-up', body['continuation'])
+  const earlier = await deps.continuations.read('continue step-up', body['continuation'])
   if (earlier !== null && (earlier.subject !== payload.sub || earlier.sid !== payload.sid))
     throw new AuthError('continuation_invalid')
   const check = await prepare({ payload, body, username, earlier })

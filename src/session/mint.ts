@@ -5,7 +5,7 @@
  * says when it ends.
  */
 import { AuthError } from '../errors.ts'
-import type { IssuedPair, IssuedToken, IssueToken } from '../token/issued-token.ts'
+import { type IssuedPair, type IssueToken, issueBoth } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import { type TokenPayload, toAccessAudience } from '../token/token-payload.ts'
 import type { SessionRow } from './session-row.ts'
@@ -66,26 +66,27 @@ export function toTimes({ rotatedAt, idleExpiresAt }: SessionRow): TokenTimes {
  *
  * @param isRefreshKept whether the refresh token is the one that came
  */
-export function mintPair(
+export async function mintPair(
   issue: IssueToken,
   row: SessionRow,
   { access, refresh }: MintClaims,
   isRefreshKept = false,
-): IssuedPair {
+): Promise<IssuedPair> {
   const { sid, sub, gen } = row
   const remember = toRemember(row)
-  const minted = issue({ ...refresh, type: 'refresh', sub, sid, gen, remember, jti: `${sid}.${gen}` })
-  return { access: mintAccess(issue, row, access), refresh: minted, isRefreshKept }
+  const minted = { ...refresh, type: 'refresh', sub, sid, gen, remember, jti: `${sid}.${gen}` } as const
+  const [first, second] = await issueBoth(issue, minted, toAccessClaims(row, access))
+  return { access: second, refresh: first, isRefreshKept }
 }
 
-function mintAccess(issue: IssueToken, row: SessionRow, claims: MintClaims['access']): IssuedToken {
+function toAccessClaims(row: SessionRow, claims: MintClaims['access']): TokenClaims {
   const { iat } = claims
   // A login on a node whose clock is ahead must not make a token from the future, which would be
   // refused.
   const auth_time = claims.auth_time === undefined ? undefined : Math.min(claims.auth_time, iat)
   const exp = Math.max(iat + 1, Math.floor(Math.min(claims.exp, row.idleExpiresAt, row.absoluteExpiresAt)))
   const { sub, sid } = row
-  return issue({ ...claims, auth_time, type: 'access', sub, sid, exp, remember: toRemember(row) })
+  return { ...claims, auth_time, type: 'access', sub, sid, exp, remember: toRemember(row) }
 }
 
 /** Tells whoever makes cookies of a token that they end with the browser. */

@@ -120,7 +120,7 @@ export class Sessions<C> {
     this.#emit('started', row)
     afterStart(row, ended)
     try {
-      return mintPair(issue, row, { access, refresh: { ...refresh, ...toTimes(row) } })
+      return await mintPair(issue, row, { access, refresh: { ...refresh, ...toTimes(row) } })
     } catch (error) {
       // No one holds a token of it, such as for `data` that is too large.
       await this.#deps.revoker.end(session.sid).catch(() => undefined)

@@ -2,6 +2,7 @@
  * Tokens that were just signed, together with their claims, so that no code decodes what this
  * process has signed; and the public pair, which is made from them.
  */
+import type { Awaitable } from '../internal/awaitable.ts'
 import type { TokenClaims } from './sign-token.ts'
 
 /** A token pair in the form of a response's body (RFC 6749 section 5.1). */
@@ -49,9 +50,21 @@ export function toTokenPair({ access, refresh }: Pick<IssuedPair, 'access' | 're
 }
 
 /**
- * Signs the claims of one token.
+ * Signs the claims of one token, at once where the key is in this process.
  *
  * @throws {TypeError} for claims that no verifier would accept
  * @throws {ConfigurationError} when the key ring only verifies
+ * @throws {AuthError} `store_unavailable` where the key cannot be reached
  */
-export type IssueToken = (claims: TokenClaims) => IssuedToken
+export type IssueToken = (claims: TokenClaims) => Awaitable<IssuedToken>
+
+/** Signs two tokens, at the same time where the key is elsewhere. @throws as `IssueToken` */
+export function issueBoth(
+  issue: IssueToken,
+  first: TokenClaims,
+  second: TokenClaims,
+): Promise<readonly [IssuedToken, IssuedToken]> {
+  // `async`, so that no rejection is left alone when the other call throws.
+  const start = async (claims: TokenClaims): Promise<IssuedToken> => issue(claims)
+  return Promise.all([start(first), start(second)])
+}

@@ -5,7 +5,7 @@
 import { decodeText } from '../internal/bytes.ts'
 import { parseFlatObject } from '../internal/json.ts'
 import { ALGORITHMS } from './algorithms.ts'
-import { MAX_KID_LENGTH } from './key-ring.ts'
+import { MAX_KID_LENGTH } from './import-keys.ts'
 import { type HeaderType, TOKEN_TYPES, type TokenType } from './token-type.ts'
 
 /** The longest encoded header that is decoded, in characters. */

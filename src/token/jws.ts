@@ -5,11 +5,14 @@
  * serializations have no code path.
  */
 
-import { AuthError, toReason } from '../errors.ts'
+import { AuthError, isAuthError, toReason } from '../errors.ts'
+import { type Awaitable, isPromise } from '../internal/awaitable.ts'
 import { decodeText, encodeText } from '../internal/bytes.ts'
+import { ConfigurationError } from '../internal/configuration-error.ts'
+import { type Clock, systemClock } from '../internal/duration.ts'
 import { parseObject } from '../internal/json.ts'
 import { type JoseHeader, readJoseHeader } from './jose-header.ts'
-import type { KeyRing, RingKey } from './key-ring.ts'
+import type { KeyRing, RingKey, RingSigner } from './ring.ts'
 
 /** A token whose signature holds. */
 interface VerifiedJws<P> {
@@ -57,9 +60,18 @@ const MAX_KNOWN_HEADERS = 64
  *   holds
  */
 export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: Decode<P>): VerifyJws<P> {
-  const findCandidates = prepareCandidates(ring.keys)
+  let { keys } = ring
+  let findCandidates = prepareCandidates(keys)
   const known = new Map<string, KnownHeader>()
   let latest: { readonly encoded: string; readonly header: KnownHeader } | undefined
+
+  /** Forgets what was prepared for the keys before. */
+  function follow(): void {
+    keys = ring.keys
+    findCandidates = prepareCandidates(keys)
+    known.clear()
+    latest = undefined
+  }
 
   /** Finds the header by its text, or reads it. Comparing with the latest first saves a hash. */
   function toHeader(encoded: string): KnownHeader {
@@ -82,6 +94,7 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
   }
 
   return (token, now) => {
+    if (ring.keys !== keys) follow()
     if (token.length > limits.tokenLength)
       throwMalformed(`The token is longer than \`limits.tokenLength\`, ${limits.tokenLength} characters`)
     const first = token.indexOf('.')
@@ -169,31 +182,84 @@ function findKey(
 }
 
 /**
+ * Verifies with a ring whose keys may change: waits for keys that are overdue, and loads them once
+ * more for a token that no key fits. So a key that another process has begun to use is found.
+ *
+ * @param verify verifies one token; called again after its keys have changed
+ * @throws {AuthError} as `verify`; `store_unavailable` where no keys could be loaded yet
+ */
+export async function withCurrentKeys<T>(ring: KeyRing, clock: Clock, verify: () => T): Promise<T> {
+  const { changes } = ring
+  if (changes === null) return verify()
+  await changes.current(clock())
+  const { keys } = ring
+  try {
+    return verify()
+  } catch (error) {
+    if (!isAuthError(error) || error.code !== 'signature_invalid') throw error
+    await changes.reload(clock())
+    if (ring.keys === keys) throw error
+    return verify()
+  }
+}
+
+/**
+ * Signs a payload, encoded as UTF-8, into a compact JWS. A key of this process signs at once.
+ *
+ * @throws {ConfigurationError} when the ring only verifies
+ * @throws {AuthError} `store_unavailable` where no keys could be loaded yet
+ */
+export type SignJws = (payload: string) => Awaitable<string>
+
+/**
  * Prepares the signer of a ring for one header.
  *
  * @param header the members beside `alg` and `kid`, such as `typ`
+ * @param clock the time in epoch seconds, for a ring whose keys change
  * @throws {TypeError} for a header that no verifier would accept
- * @returns a function that signs a payload, encoded as UTF-8, into a compact JWS; undefined when
- *   the ring only verifies
  */
 export function prepareSignJws(
   ring: KeyRing,
   header: Readonly<Record<string, unknown>>,
-): ((payload: string) => string) | undefined {
-  const { signer } = ring
-  if (signer === null) return undefined
-  const members = { alg: signer.alg, ...header, kid: signer.kid }
-  const encoded = Buffer.from(JSON.stringify(members)).toString('base64url')
-  if (typeof readJoseHeader(encoded) === 'string') {
-    throw new TypeError(
-      'Expected `headers` to hold few and short texts, numbers or booleans, and no member that changes what a token is',
-    )
-  }
-  const prefix = `${encoded}.`
-  return (payload) => {
+  clock: Clock = systemClock,
+): SignJws {
+  let { signer } = ring
+  let prefix = signer === null ? '' : toPrefix(signer, header)
+
+  function signNow(payload: string): Awaitable<string> {
+    if (ring.signer !== signer || signer === null) {
+      signer = requireSigner(ring)
+      prefix = toPrefix(signer, header)
+    }
     const input = prefix + encodeText(payload)
-    return `${input}.${signer.sign(input)}`
+    const signature = signer.sign(input)
+    return typeof signature === 'string' ? `${input}.${signature}` : finish(input, signature)
   }
+
+  const { changes } = ring
+  if (changes === null) return signNow
+  return (payload) => changes.current(clock())?.then(() => signNow(payload)) ?? signNow(payload)
+}
+
+function requireSigner({ signer }: KeyRing): RingSigner {
+  if (signer !== null) return signer
+  throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
+}
+
+/** The encoded header and its dot. */
+function toPrefix({ alg, kid }: RingSigner, header: Readonly<Record<string, unknown>>): string {
+  const encoded = Buffer.from(JSON.stringify({ alg, ...header, kid })).toString('base64url')
+  if (typeof readJoseHeader(encoded) !== 'string') return `${encoded}.`
+  throw new TypeError(
+    'Expected `headers` to hold few and short texts, numbers or booleans, and no member that changes what a token is',
+  )
+}
+
+/** Waits for the signature of a key elsewhere. */
+async function finish(input: string, signature: Awaitable<string>): Promise<string> {
+  const text: unknown = isPromise(signature) ? await signature : signature
+  if (typeof text === 'string' && /^[\w-]+$/.test(text)) return `${input}.${text}`
+  throw new ConfigurationError('Expected the `sign` of the key ring to return a signature in base64url')
 }
 
 /** A token's header and payload. Nothing in it is verified. */

@@ -6,12 +6,18 @@
 import { createHash } from 'node:crypto'
 import { AuthError, toReason } from '../errors.ts'
 import { decodeText, equalInConstantTime, randomId } from '../internal/bytes.ts'
-import { ConfigurationError } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { parseObject } from '../internal/json.ts'
 import { decideTimes, isClaim } from './claims.ts'
-import { type JwsLimits, prepareSignJws, prepareVerifyJws, type VerifyJws } from './jws.ts'
-import type { KeyRing } from './key-ring.ts'
+import {
+  type JwsLimits,
+  prepareSignJws,
+  prepareVerifyJws,
+  type SignJws,
+  type VerifyJws,
+  withCurrentKeys,
+} from './jws.ts'
+import type { KeyRing } from './ring.ts'
 
 /** The settings of one-time tokens. */
 export interface OneTimeSettings {
@@ -66,13 +72,13 @@ const TYP = 'one-time+jwt'
 /** Issues and verifies the one-time tokens of one application. */
 export class OneTimeTokens {
   readonly #settings: OneTimeSettings
-  readonly #sign: ((payload: string) => string) | undefined
+  readonly #sign: SignJws
   readonly #verifyJws: VerifyJws<string>
 
   /** @param settings as `createAuth` resolved them */
   constructor(settings: OneTimeSettings) {
     this.#settings = settings
-    this.#sign = prepareSignJws(settings.ring, { typ: TYP })
+    this.#sign = prepareSignJws(settings.ring, { typ: TYP }, settings.clock)
     this.#verifyJws = prepareVerifyJws(settings.ring, settings.limits, decodeText)
   }
 
@@ -82,14 +88,12 @@ export class OneTimeTokens {
    * @throws {TypeError} for a subject that is no text, and for data that makes it too long
    * @throws {ConfigurationError} when the ring only verifies
    */
-  issue({ purpose, subject, lifetime, data, bind }: NewOneTimeToken): string {
+  async issue({ purpose, subject, lifetime, data, bind }: NewOneTimeToken): Promise<string> {
     const { clock, issuer, realm, limits } = this.#settings
-    if (this.#sign === undefined)
-      throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
     if (!isClaim('sub', subject)) throw new TypeError('Expected `subject` to be a non-empty string')
     const iat = Math.floor(clock())
     const jti = randomId()
-    const token = this.#sign(
+    const token = await this.#sign(
       JSON.stringify({
         jti,
         sub: subject,
@@ -115,10 +119,10 @@ export class OneTimeTokens {
    * @throws {AuthError} `token_malformed`, `signature_invalid`, `issuer_invalid`, `realm_mismatch`,
    *   `token_expired`, `token_not_active`
    */
-  verify(purpose: string, token: string): VerifiedOneTimeToken {
-    const { clock, leeway, issuer, realm } = this.#settings
+  async verify(purpose: string, token: string): Promise<VerifiedOneTimeToken> {
+    const { ring, clock, leeway, issuer, realm } = this.#settings
+    const { header, payload } = await withCurrentKeys(ring, clock, () => this.#verifyJws(token, clock()))
     const now = clock()
-    const { header, payload } = this.#verifyJws(token, now)
     const claims = parseObject(payload) ?? {}
     const { jti, sub, iat, exp, data = {}, bind } = claims
     const isOneTime = header.typ === TYP && typeof jti === 'string' && isClaim('sub', sub)

@@ -4,11 +4,13 @@
  * wrong, not the request.
  */
 import { randomUUID } from 'node:crypto'
-import { ConfigurationError, expected, isOptions, isRecord } from '../internal/configuration-error.ts'
+import { type Awaitable, isPromise } from '../internal/awaitable.ts'
+import { expected, isOptions, isRecord } from '../internal/configuration-error.ts'
+import type { Clock } from '../internal/duration.ts'
 import { findJsonMisfit } from '../internal/json.ts'
 import { isClaim, isReservedClaim, isWithinPayloadBounds, PAYLOAD_BOUNDS } from './claims.ts'
 import { prepareSignJws } from './jws.ts'
-import type { KeyRing } from './key-ring.ts'
+import type { KeyRing } from './ring.ts'
 import { MAX_SCOPES } from './scopes.ts'
 import { TOKEN_TYPES, type TokenType, toRefreshAudience } from './token-type.ts'
 
@@ -77,15 +79,18 @@ export interface SignTokenSettings {
   readonly maxLifetime: number
   /** The longest token, in characters. */
   readonly tokenLength: number
+  /** The time in epoch seconds. */
+  readonly clock: Clock
 }
 
 /**
- * Signs one token.
+ * Signs one token, at once where the key is in this process.
  *
  * @throws {TypeError} for claims that no verifier would accept
  * @throws {ConfigurationError} when the ring only verifies
+ * @throws {AuthError} `store_unavailable` where the key cannot be reached
  */
-export type SignToken = (claims: TokenClaims) => string
+export type SignToken = (claims: TokenClaims) => Awaitable<string>
 
 /** A payload of at most so many characters cannot have too many members: each takes two or more. */
 const SHORT_PAYLOAD = 2 * PAYLOAD_BOUNDS.members
@@ -96,11 +101,11 @@ const SHORT_PAYLOAD = 2 * PAYLOAD_BOUNDS.members
  * @see RFC 7519 section 7.1, RFC 9068 section 2
  */
 export function prepareSignToken(settings: SignTokenSettings): SignToken {
-  const { ring, issuer, audience, realm, isProfiled = false, clientId } = settings
+  const { ring, issuer, audience, realm, isProfiled = false, clientId, clock } = settings
   const toTyp = (type: TokenType) => TOKEN_TYPES[type][isProfiled ? 'profiled' : 'typ']
   const signers = {
-    access: prepareSignJws(ring, { typ: toTyp('access') }),
-    refresh: prepareSignJws(ring, { typ: toTyp('refresh') }),
+    access: prepareSignJws(ring, { typ: toTyp('access') }, clock),
+    refresh: prepareSignJws(ring, { typ: toTyp('refresh') }, clock),
   }
 
   /**
@@ -153,9 +158,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
     checkTokenClaims(claims, settings.maxLifetime)
     const { type, headers } = claims
     const sign =
-      headers === undefined ? signers[type] : prepareSignJws(ring, { ...headers, typ: toTyp(type) })
-    if (sign === undefined)
-      throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
+      headers === undefined ? signers[type] : prepareSignJws(ring, { ...headers, typ: toTyp(type) }, clock)
     const members = toMembers(claims)
     const payload = JSON.stringify(members)
     if (payload.length > SHORT_PAYLOAD && !isWithinPayloadBounds(members)) {
@@ -164,12 +167,14 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
       )
     }
     const token = sign(payload)
-    if (token.length > settings.tokenLength) {
-      throw new TypeError(
-        `Expected the token to have at most ${settings.tokenLength} characters (\`limits.tokenLength\`): \`data\` is too large`,
-      )
-    }
-    return token
+    return isPromise(token) ? token.then(checkLength) : checkLength(token)
+  }
+
+  function checkLength(token: string): string {
+    if (token.length <= settings.tokenLength) return token
+    throw new TypeError(
+      `Expected the token to have at most ${settings.tokenLength} characters (\`limits.tokenLength\`): \`data\` is too large`,
+    )
   }
 }
 

@@ -7,10 +7,10 @@
 import { randomUUID } from 'node:crypto'
 import { AuthError } from '../errors.ts'
 import { decodeText } from '../internal/bytes.ts'
-import { ConfigurationError, isRecord } from '../internal/configuration-error.ts'
+import { isRecord } from '../internal/configuration-error.ts'
 import { parseObject } from '../internal/json.ts'
 import { decideTimes, hasEnded } from './claims.ts'
-import { prepareSignJws, prepareVerifyJws, type VerifyJws } from './jws.ts'
+import { prepareSignJws, prepareVerifyJws, type SignJws, type VerifyJws, withCurrentKeys } from './jws.ts'
 import type { TokenPayload } from './token-payload.ts'
 import { acceptClaims, applySchema, type VerifySettings } from './verify.ts'
 
@@ -42,32 +42,30 @@ const EXTRA_LENGTH = 512
 /** Issues and verifies the tickets of one application. */
 export class Tickets<C> {
   readonly #settings: Omit<VerifySettings<C>, 'cache' | 'explain'>
-  readonly #sign: ((payload: string) => string) | undefined
+  readonly #sign: SignJws
   readonly #verifyJws: VerifyJws<string>
 
   /** @param settings as for the verifier of access tokens */
   constructor(settings: Omit<VerifySettings<C>, 'cache' | 'explain'>) {
-    const { ring, limits } = settings
+    const { ring, limits, rules } = settings
     this.#settings = settings
-    this.#sign = prepareSignJws(ring, { typ: TYP })
+    this.#sign = prepareSignJws(ring, { typ: TYP }, rules.clock)
     this.#verifyJws = prepareVerifyJws(ring, { tokenLength: limits.tokenLength + EXTRA_LENGTH }, decodeText)
   }
 
   /**
    * Issues a ticket for an access token.
    *
-   * @throws {AuthError} `access_token_required`, `token_expired`
+   * @throws {AuthError} `access_token_required`, `token_expired`, `store_unavailable`
    * @throws {ConfigurationError} when the ring only verifies
    */
-  issue({ data, csrf: _, ...members }: TokenPayload<C>): Ticket {
-    if (this.#sign === undefined)
-      throw new ConfigurationError('Expected the key ring to hold a `signing` key: this one only verifies')
+  async issue({ data, csrf: _, ...members }: TokenPayload<C>): Promise<Ticket> {
     if (members.type !== 'access') throw new AuthError('access_token_required')
     const iat = Math.floor(this.#settings.rules.clock())
     const exp = Math.floor(Math.min(iat + TICKET_TTL, members.exp))
     if (hasEnded(exp, iat)) throw new AuthError('token_expired')
     const access = { ...(data as object), ...members }
-    const ticket = this.#sign(JSON.stringify({ jti: randomUUID(), iat, exp, access }))
+    const ticket = await this.#sign(JSON.stringify({ jti: randomUUID(), iat, exp, access }))
     return { ticket, expires_in: exp - iat }
   }
 
@@ -79,9 +77,10 @@ export class Tickets<C> {
    *   `token_not_active`, and as `Verifier.verify`
    */
   async verify(ticket: string): Promise<VerifiedTicket<C>> {
-    const { clock, leeway } = this.#settings.rules
+    const { ring, rules } = this.#settings
+    const { clock, leeway } = rules
+    const { header, payload } = await withCurrentKeys(ring, clock, () => this.#verifyJws(ticket, clock()))
     const now = clock()
-    const { header, payload } = this.#verifyJws(ticket, now)
     const { jti, iat, exp, access } = parseObject(payload) ?? {}
     const isTicket = header.typ === TYP && typeof jti === 'string' && isRecord(access)
     if (!isTicket || typeof iat !== 'number' || typeof exp !== 'number')

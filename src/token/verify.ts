@@ -10,8 +10,8 @@ import { deepFreeze, parseObject } from '../internal/json.ts'
 import type { StandardSchema } from '../internal/schema.ts'
 import { type ClaimRules, decideTimes, readClaims, toSpan } from './claims.ts'
 import { validateData } from './custom-claims.ts'
-import { type JwsLimits, prepareVerifyJws, type VerifyJws } from './jws.ts'
-import type { KeyRing, RingKey } from './key-ring.ts'
+import { type JwsLimits, prepareVerifyJws, type VerifyJws, withCurrentKeys } from './jws.ts'
+import type { KeyRing, RingKey } from './ring.ts'
 import { type CacheBounds, type RawToken, TokenCache } from './token-cache.ts'
 import { type Claims, TokenPayload, toAccessAudience } from './token-payload.ts'
 import { type ExpectedToken, requireTypeAndRealm } from './token-requirement.ts'
@@ -70,18 +70,20 @@ export class Verifier<C = Claims> {
    *   `refresh_token_required`, `realm_mismatch`
    */
   async verify(token: RawToken, expected: ExpectedToken): Promise<TokenPayload<C>> {
-    const { payload, key } = this.#accept(token)
+    const { ring } = this.#settings
+    const { payload, key } = ring.changes === null ? this.#accept(token) : await this.#acceptCurrent(token)
     return this.#remember(token, key, await applySchema(payload, this.#settings), expected)
   }
 
   /**
    * `verify` without a promise, which costs more than the checks of the claims. A schema may be
-   * asynchronous, so with one it does nothing.
+   * asynchronous, and keys may have to be loaded, so with either it does nothing.
    *
-   * @returns undefined with a schema
+   * @returns undefined with a schema, and with a ring whose keys change
    */
   verifyAtOnce(token: RawToken, expected: ExpectedToken): TokenPayload<C> | undefined {
-    if (this.#settings.schema !== null) return undefined
+    const { schema, ring } = this.#settings
+    if (schema !== null || ring.changes !== null) return undefined
     const { payload, key } = this.#accept(token)
     return this.#remember(token, key, payload, expected)
   }
@@ -108,6 +110,17 @@ export class Verifier<C = Claims> {
     }
   }
 
+  /** The same with keys that are as new as they must be. */
+  async #acceptCurrent({ text, start }: RawToken): Promise<AcceptedToken<C>> {
+    const token = text.slice(start)
+    const { explain, ring, rules } = this.#settings
+    try {
+      return await withCurrentKeys(ring, rules.clock, () => this.#read(token))
+    } catch (error) {
+      throw explain === null ? error : explain(error, token)
+    }
+  }
+
   #read(token: string): AcceptedToken<C> {
     const settings = this.#settings
     const now = settings.rules.clock()
@@ -126,9 +139,11 @@ export class Verifier<C = Claims> {
     expected: ExpectedToken,
   ): TokenPayload<C> {
     if (this.#cache !== null) {
-      const { rules, hasRows } = this.#settings
+      const { rules, hasRows, ring } = this.#settings
       const { from, until } = toSpan(value, rules.leeway, hasRows)
-      this.#cache.store({ text: flatten(text), start, from, until: Math.min(until, notAfter), value })
+      // A key may be gone when keys are loaded next, so then the token is verified again.
+      const keyUntil = Math.min(notAfter, ring.changes?.validUntil ?? Number.POSITIVE_INFINITY)
+      this.#cache.store({ text: flatten(text), start, from, until: Math.min(until, keyUntil), value })
     }
     return requireTypeAndRealm(value, expected)
   }

@@ -41,6 +41,7 @@ export const AUTH_ORDER: readonly string[] = [
   'events',
   'options',
   'option-synonyms',
+  'resolve-keys',
   'resolve-token-rules',
   'resolve-options',
   'requirement',

@@ -100,8 +100,8 @@ describe('mintPair', () => {
     refresh: { ...toTimes(ROW), csrf: 'c' },
   })
 
-  it('names the session, its subject and the generation', () => {
-    const pair = mintPair(issue, ROW, claims({ scopes: ['read'] }))
+  it('names the session, its subject and the generation', async () => {
+    const pair = await mintPair(issue, ROW, claims({ scopes: ['read'] }))
     expect(pair.refresh.claims).toEqual({
       type: 'refresh',
       sub: 'alice',
@@ -117,20 +117,20 @@ describe('mintPair', () => {
       claims: { type: 'access', sub: 'alice', sid: 'session-1', iat: 1100, exp: 1500, scopes: ['read'] },
     })
     expect(pair.isRefreshKept).toBe(false)
-    expect(mintPair(issue, ROW, claims(), true).isRefreshKept).toBe(true)
+    expect((await mintPair(issue, ROW, claims(), true)).isRefreshKept).toBe(true)
   })
 
   it.each([
     ['the idle end', { idleExpiresAt: 1400.7 }, 1400],
     ['the absolute end', { absoluteExpiresAt: 1300.7 }, 1300],
     ['the next second, where the session is over', { idleExpiresAt: 1000 }, 1101],
-  ])('ends the access token at %s', (_, changes, exp) => {
-    expect(mintPair(issue, { ...ROW, ...changes }, claims()).access.claims.exp).toBe(exp)
+  ])('ends the access token at %s', async (_, changes, exp) => {
+    expect((await mintPair(issue, { ...ROW, ...changes }, claims())).access.claims.exp).toBe(exp)
   })
 
-  it('makes no access token that was authenticated in the future', () => {
-    const ofAuthTime = (auth_time: number): unknown =>
-      mintPair(issue, ROW, claims({ auth_time })).access.claims.auth_time
-    expect([ofAuthTime(1099), ofAuthTime(1101)]).toEqual([1099, 1100])
+  it('makes no access token that was authenticated in the future', async () => {
+    const ofAuthTime = async (auth_time: number): Promise<unknown> =>
+      (await mintPair(issue, ROW, claims({ auth_time }))).access.claims.auth_time
+    expect([await ofAuthTime(1099), await ofAuthTime(1101)]).toEqual([1099, 1100])
   })
 })

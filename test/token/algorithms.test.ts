@@ -4,10 +4,11 @@ import { CompactSign, compactVerify } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { ALGORITHMS, type AlgorithmName } from '../../src/token/algorithms.ts'
-import { prepareSignJws, prepareVerifyJws } from '../../src/token/jws.ts'
+import { prepareVerifyJws } from '../../src/token/jws.ts'
 import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
 import { NOW } from './forge.ts'
 import { EVERY_KEY } from './pairs.ts'
+import { prepareSignNow } from './sign-now.ts'
 
 const MACS = [
   ['HS256', 'sha256', 64],
@@ -90,7 +91,7 @@ describe.each(EVERY_KEY.map(({ name, jwk }) => [name, jwk] as const))('%s', (nam
     jwk.kty === 'oct' ? Buffer.from(jwk.k ?? '', 'base64url') : createPublicKey({ key: jwk, format: 'jwk' })
 
   it('signs what jose verifies', async () => {
-    const sign = prepareSignJws(ring, { typ: 'at+jwt' })!
+    const sign = prepareSignNow(ring, { typ: 'at+jwt' })
     for (const payload of ['', 'x', '{"sub":"ü 漢 \u{1f511}"}', 'y'.repeat(5000)]) {
       const { payload: read, protectedHeader } = await compactVerify(sign(payload), theirs, {
         algorithms: [name],
@@ -110,7 +111,7 @@ describe.each(EVERY_KEY.map(({ name, jwk }) => [name, jwk] as const))('%s', (nam
   })
 
   it('refuses the signature of another key of its kind', () => {
-    const other = prepareSignJws(createKeyRing({ signing: OTHERS.get(name)! }), {})!
+    const other = prepareSignNow(createKeyRing({ signing: OTHERS.get(name)! }), {})
     expect(() => verify(other('payload'), NOW)).toThrow('Signature verification failed')
   })
 })

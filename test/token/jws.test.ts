@@ -3,15 +3,16 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isAuthError } from '../../src/errors.ts'
 import { fromBase64Url } from '../../src/internal/bytes.ts'
-import { prepareSignJws, prepareVerifyJws, readUnverified } from '../../src/token/jws.ts'
+import { prepareVerifyJws, readUnverified } from '../../src/token/jws.ts'
 import { createKeyRing } from '../../src/token/key-ring.ts'
 import { claimsOf, codeOf, encode, errorOf, forge, NOW, SECRET, setUp } from './forge.ts'
 import { EVERY_KEY, keyOf } from './pairs.ts'
+import { prepareSignNow } from './sign-now.ts'
 
 const LIMITS = { tokenLength: 8192 }
 const ring = createKeyRing({ signing: { alg: 'HS256', key: SECRET, kid: 'k' } })
 const verify = prepareVerifyJws(ring, LIMITS, fromBase64Url)
-const sign = prepareSignJws(ring, { typ: 'at+jwt' })!
+const sign = prepareSignNow(ring, { typ: 'at+jwt' })
 
 /** Whether a token is refused with one of the two codes that this layer knows. */
 function isRefused(check: (token: string, now: number) => unknown, token: string): boolean {
@@ -66,7 +67,7 @@ describe('mutation closure', () => {
     (_, jwk) => {
       const own = createKeyRing({ signing: jwk })
       const check = prepareVerifyJws(own, LIMITS, fromBase64Url)
-      const token = prepareSignJws(own, { typ: 'at+jwt' })!(JSON.stringify(claimsOf()))
+      const token = prepareSignNow(own, { typ: 'at+jwt' })(JSON.stringify(claimsOf()))
       expect(isRefused(check, token)).toBe(false)
       fc.assert(
         fc.property(fc.nat({ max: token.length - 1 }), fc.integer({ min: 0, max: 255 }), (at, byte) => {
@@ -83,7 +84,7 @@ describe('the spelling of a signature', () => {
   it.each(EVERY_KEY.map(({ name, jwk }) => [name, jwk] as const))('%s: there is one', (_, jwk) => {
     const own = createKeyRing({ signing: jwk })
     const check = prepareVerifyJws(own, LIMITS, fromBase64Url)
-    const token = prepareSignJws(own, { typ: 'at+jwt' })!('{"sub":"x"}')
+    const token = prepareSignNow(own, { typ: 'at+jwt' })('{"sub":"x"}')
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
     const last = [...alphabet].map((character) => token.slice(0, -1) + character)
     const padded = ['=', '==', ' ', '\n', '.', 'A'].map((extra) => token + extra)
@@ -298,7 +299,7 @@ describe('the form', () => {
     const jwk = keyOf('ES256')
     const own = createKeyRing({ signing: jwk })
     const check = prepareVerifyJws(own, LIMITS, fromBase64Url)
-    const input = prepareSignJws(own, {})!('{}').split('.').slice(0, 2).join('.')
+    const input = prepareSignNow(own, {})('{}').split('.').slice(0, 2).join('.')
     const der = signBytes('sha256', Buffer.from(input), createPrivateKey({ key: jwk, format: 'jwk' }))
     const forged = [
       der,

@@ -3,9 +3,11 @@ import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:cryp
 import { describe, expect, it } from 'vitest'
 import { fromBase64Url } from '../../src/internal/bytes.ts'
 import type { AlgorithmName } from '../../src/token/algorithms.ts'
-import { prepareSignJws, prepareVerifyJws } from '../../src/token/jws.ts'
-import { createKeyRing, type Key } from '../../src/token/key-ring.ts'
+import type { Key } from '../../src/token/import-keys.ts'
+import { prepareVerifyJws } from '../../src/token/jws.ts'
+import { createKeyRing } from '../../src/token/key-ring.ts'
 import { complaintOf, NOW } from './forge.ts'
+import { prepareSignNow } from './sign-now.ts'
 
 const EC = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -56,7 +58,7 @@ CQSvlSj1+HvhWonnRykSZhthJUK5
 function signs(key: unknown, alg: AlgorithmName, passphrase?: string): boolean {
   const given = { alg, key, ...(passphrase !== undefined && { passphrase }) } as Key
   const ring = createKeyRing({ signing: given })
-  const token = prepareSignJws(ring, {})?.('payload') ?? ''
+  const token = prepareSignNow(ring, {})('payload')
   const verify = prepareVerifyJws(ring, { tokenLength: 8192 }, fromBase64Url)
   return verify(token, NOW).payload.toString() === 'payload'
 }

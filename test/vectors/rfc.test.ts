@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { toThumbprint } from '../../src/token/jwk.ts'
 import { prepareVerifyJws } from '../../src/token/jws.ts'
-import { createKeyRing, type KeyRing } from '../../src/token/key-ring.ts'
+import { createKeyRing } from '../../src/token/key-ring.ts'
+import type { KeyRing } from '../../src/token/ring.ts'
 import { codeOf, NOW, setUp } from '../token/forge.ts'
 
 const PAYLOAD =

@@ -8,7 +8,8 @@ import { fromBase64Url } from '../../src/internal/bytes.ts'
 import { ALGORITHMS } from '../../src/token/algorithms.ts'
 import type { Jwk } from '../../src/token/jwk.ts'
 import { prepareVerifyJws } from '../../src/token/jws.ts'
-import { createKeyRing, type KeyRing } from '../../src/token/key-ring.ts'
+import { createKeyRing } from '../../src/token/key-ring.ts'
+import type { KeyRing } from '../../src/token/ring.ts'
 import { NOW, SECRET } from '../token/forge.ts'
 import { HAVE_WYCHEPROOF, loadWycheproof } from './load.ts'
 
@@ -54,7 +55,7 @@ function toRing(group: Group, { tcId }: Vector): KeyRing {
   if (only?.k === ZEROS) {
     const verify = ALGORITHMS.get('HS256')!.prepareVerify(createSecretKey(Buffer.alloc(32)))
     const key = { kid: only.kid!, alg: 'HS256', verify, notAfter: Number.POSITIVE_INFINITY }
-    return { signer: null, keys: [key], jwks: { keys: [] }, currentJwks: () => ({ keys: [] }) }
+    return { signer: null, keys: [key], jwks: { keys: [] }, currentJwks: () => ({ keys: [] }), changes: null }
   }
   const alg = (jwk: Jwk): string | undefined => CORRECTED[tcId] ?? jwk.alg ?? FAMILY[group.comment]
   return createKeyRing({ verifying: keys.map((jwk) => ({ ...jwk, alg: alg(jwk)! })) })
