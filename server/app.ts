@@ -1,18 +1,19 @@
 /**
- * The routes: those of the library under /auth, the demo API, health, and the pages. Each demo
- * route is one line that names what it requires of a token. This file does not deal with processes
- * or sockets.
+ * The routes: those of the library under /auth, those of the account, the demo API, health, and the
+ * pages. Each demo route is one line that names what it requires of a token. This file does not
+ * deal with processes or sockets.
  */
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
-import { type Auth, AuthError } from 'tokenwright'
+import type { Auth } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
-import { authRoutes, readBody } from 'tokenwright/routes'
+import { authRoutes } from 'tokenwright/routes'
+import { type AccountDependencies, addAccountRoutes } from './account-routes.ts'
 import { createErrorHandler, respondUnrouted } from './error-responses.ts'
 import type { Health } from './health.ts'
 import { describeApi } from './openapi.ts'
 import { loadPages, type Page } from './pages.ts'
-import { isPassword, PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from './passwords.ts'
+import { createProofs } from './proofs.ts'
 import type { Users } from './users.ts'
 
 /** Whether a client takes gzip: named, and not with the weight 0 (RFC 9110 section 12.5.3). */
@@ -22,7 +23,7 @@ const ACCEPTS_GZIP = /(?:^|,)\s*gzip\s*(?:;\s*q=(?:1|0?\.\d*[1-9])\S*\s*)?(?:,|$
 const DEMO_BASE = '/demo'
 
 /** What the routes use. */
-export interface AppDependencies {
+export interface AppDependencies extends Omit<AccountDependencies, 'users' | 'proofs'> {
   readonly auth: Auth
   /** The same with short lifetimes, for the page. Without it the page uses the routes of `auth`. */
   readonly demo?: Auth | undefined
@@ -36,7 +37,8 @@ export interface AppDependencies {
  *
  * @throws {ConfigurationError} when a page's file is missing
  */
-export function createApp({ auth, demo, users, health }: AppDependencies): Hono {
+export function createApp(dependencies: AppDependencies): Hono {
+  const { auth, demo, health } = dependencies
   const app = new Hono()
   app.onError(createErrorHandler(auth))
   app.notFound((context) => respondUnrouted(app, context))
@@ -46,11 +48,11 @@ export function createApp({ auth, demo, users, health }: AppDependencies): Hono 
     context.header('Referrer-Policy', 'no-referrer')
   })
 
-  addRoutes(app, auth, users)
+  addRoutes(app, auth, dependencies)
   // The same routes with short lifetimes: the tokens are alike, so the sessions are the same.
   if (demo) {
     const fast = new Hono()
-    addRoutes(fast, demo, users, DEMO_BASE)
+    addRoutes(fast, demo, dependencies, DEMO_BASE)
     app.route(DEMO_BASE, fast)
   }
   app.get('/healthz', async (context) => {
@@ -62,17 +64,17 @@ export function createApp({ auth, demo, users, health }: AppDependencies): Hono 
   return app
 }
 
-/** The routes of the library, and the demo API. */
-function addRoutes(app: Hono, auth: Auth, users: Users, base = ''): void {
-  const respondAuth = authRoutes(auth, {
-    verifyCredentials: users.verifyCredentials,
-    delivery: 'body',
-    basePath: `${base}/auth`,
-  })
+/** The routes of the library, those of the account, and the demo API. */
+function addRoutes(app: Hono, auth: Auth, dependencies: AppDependencies, base = ''): void {
+  const proofs = createProofs(dependencies)
+  const { verifyCredentials, verifyStepUp } = proofs
+  const basePath = `${base}/auth`
+  const respondAuth = authRoutes(auth, { verifyCredentials, verifyStepUp, delivery: 'body', basePath })
   const handleAuth = (context: Context) => respondAuth(context.req.raw, { address: addressOf(context) })
   app.all('/auth/*', handleAuth)
   if (base === '') app.all('/.well-known/jwks.json', handleAuth)
-  addDemo(app, auth, users)
+  addAccountRoutes(app, auth, { ...dependencies, proofs })
+  addDemo(app, auth)
 }
 
 /** The client's address, for the list of sessions. Undefined if the request has no socket. */
@@ -82,7 +84,7 @@ function addressOf({ env }: Context): string | undefined {
 }
 
 /** The demo API: one route per kind of requirement. */
-function addDemo(app: Hono, auth: Auth, users: Users): void {
+function addDemo(app: Hono, auth: Auth): void {
   const guard = guards(auth)
   // A cookie hides the token from scripts. This shows what it says, without the signature.
   app.get('/token', guard.access(), async (context) => {
@@ -98,24 +100,6 @@ function addDemo(app: Hono, auth: Auth, users: Users): void {
   app.get('/admin', guard.scopes('admin:*'), (context) =>
     context.json({ message: 'You have administrator access' }),
   )
-  // The current password was typed within a minute (OWASP ASVS 6.2.3). The whole window of fresh
-  // tokens is too long: a stolen token would do.
-  app.post('/change-password', guard.token({ fresh: true, maxAge: '1m' }), async (context) => {
-    const { sub, sid = null } = context.var.auth
-    await users.changePassword(sub, await readNewPassword(context.req.raw))
-    // Signs out whoever used the old password. If this fails, the request fails and can be
-    // repeated.
-    await auth.sessions.endAll(sub, { except: sid })
-    return context.json({ message: 'Password changed' })
-  })
-}
-
-async function readNewPassword(request: Request): Promise<string> {
-  const { new_password } = (await readBody(request)) ?? {}
-  if (isPassword(new_password, PASSWORD_MIN_BYTES)) return new_password
-  throw new AuthError('request_invalid', {
-    message: `new_password must be a text of ${PASSWORD_MIN_BYTES} to ${PASSWORD_MAX_BYTES} bytes`,
-  })
 }
 
 function sendPage(context: Context, { body, gzipped, headers }: Page): Response {

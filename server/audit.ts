@@ -13,6 +13,8 @@ import { codeOf } from './reason.ts'
 export interface Audit {
   /** The listeners for `createAuth`. */
   readonly on: Listeners<AuthEvents>
+  /** Records what a user has changed of the account, such as `passkey added`. */
+  changed(sub: string, what: string): void
   /** Records that a part of the server failed, such as its database. */
   failed(part: string, cause: unknown): void
 }
@@ -66,6 +68,7 @@ export function createAudit({
         })
       },
     },
+    changed: (sub, what) => record('changed', { sub, what }),
     failed(part, cause) {
       const code = codeOf(cause)
       const held = limit(`${part} ${code}`)

@@ -26,6 +26,11 @@ export interface ServerConfig {
   readonly database: DatabaseLocation
   /** Holds the sessions. Undefined: the database does. */
   readonly redis: RedisLocation | undefined
+  /**
+   * Where browsers reach the server, such as `https://app.example.com`, if a proxy stands between.
+   * Undefined: where the request says.
+   */
+  readonly origin: string | undefined
   /** Undefined: generated at the first start and kept in a file beside the database. */
   readonly secret: string | undefined
   /** Lifetime of an access token, in seconds. */
@@ -59,6 +64,7 @@ const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> }
   host: { variable: 'HOST', fallback: '127.0.0.1', read: (text = '') => text },
   database: { variable: 'DATABASE_URL', fallback: DEFAULT_DATABASE_URL, read: readDatabase },
   redis: { variable: 'REDIS_URL', read: readRedis },
+  origin: { variable: 'TOKENWRIGHT_ORIGIN', read: readOrigin },
   secret: { variable: 'TOKENWRIGHT_SECRET', read: readSecret },
   accessTtl: {
     variable: 'TOKENWRIGHT_ACCESS',
@@ -121,6 +127,17 @@ function refuseMisspelled(env: Readonly<Record<string, string | undefined>>): vo
 function readPort(text = ''): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
   throw new ConfigurationError(`PORT must be a whole number from 0 to 65535, got ${quote(text)}`)
+}
+
+/** Browsers offer passkeys on HTTPS, and on this machine. */
+function readOrigin(text = ''): string | undefined {
+  if (text === '') return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isLocal = url?.protocol === 'http:' && /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
+  if (url?.origin === text && (url.protocol === 'https:' || isLocal)) return text
+  throw new ConfigurationError(
+    `TOKENWRIGHT_ORIGIN must be an origin such as https://app.example.com, got ${quote(text)}`,
+  )
 }
 
 function readSecret(text: string | undefined): string | undefined {

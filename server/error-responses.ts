@@ -34,10 +34,18 @@ export function createErrorHandler(auth: Auth): (error: unknown, context: Contex
  * section 15.5.6), else 404.
  */
 export function respondUnrouted(app: Hono, context: Context): Response {
-  const routes = app.routes.filter(({ path, method }) => path === context.req.path && method !== 'ALL')
+  const { path } = context.req
+  const routes = app.routes.filter((route) => route.method !== 'ALL' && matches(route.path, path))
   const methods = new Set(routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))
   if (methods.size === 0) return context.json(HTTP_ERRORS[404], 404)
   return context.json(HTTP_ERRORS[405], 405, { Allow: [...methods].join(', ') })
+}
+
+/** Whether a path is one of a route, of which it may fill in one segment. */
+function matches(route: string, path: string): boolean {
+  const [before = '', name] = route.split(':')
+  if (name === undefined) return route === path
+  return path.startsWith(before) && /^[^/]+$/.test(path.slice(before.length))
 }
 
 /**

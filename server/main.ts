@@ -18,8 +18,11 @@ import { readConfig, type ServerConfig } from './config.ts'
 import { openDatabase } from './database.ts'
 import { type Drained, prepareDrain } from './drain.ts'
 import { createHealth } from './health.ts'
+import { createPasskeys } from './passkeys.ts'
 import { createPasswords } from './passwords.ts'
+import { createRunQuery } from './queries.ts'
 import { reasonOf } from './reason.ts'
+import { createSecondFactors } from './second-factor.ts'
 import { loadSecret } from './secret.ts'
 import { openStore, pruneRegularly, watchStore } from './store.ts'
 import { createUsers, type Users } from './users.ts'
@@ -50,7 +53,8 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
   const sessions = await openStore(config, database)
   const store = watchStore(sessions.store, (cause) => audit.failed('sessions', cause))
   const { secret, origin } = loadSecret(config, process.cwd())
-  const users = createUsers(database, createPasswords(), (cause) => audit.failed('users', cause))
+  const run = createRunQuery((cause) => audit.failed('users', cause))
+  const users = createUsers(database, createPasswords(), run)
   if (!config.production) await users.addDemoUsers()
   const auth = createServerAuth(config, { secret, store, users, audit })
   const demo = config.production
@@ -64,9 +68,17 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     config,
     demo: !config.production && demoUsers.length > 0,
   })
-  const server = createAdaptorServer({
-    fetch: createApp({ auth, demo, users, health }).fetch,
-  }) as Server
+  const app = createApp({
+    auth,
+    demo,
+    users,
+    passkeys: createPasskeys({ database, run, auth }),
+    secondFactors: createSecondFactors({ database, run, now: auth.now }),
+    siteOf: ({ url }) => ({ origin: config.origin ?? new URL(url).origin }),
+    audit,
+    health,
+  })
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server
   const drain = prepareDrain(server)
   // From here on, a revocation check reads local memory. An earlier request asks the store.
   await Promise.all([auth.ready(), demo?.ready()])
@@ -98,7 +110,7 @@ function shortenLifetimes(config: ServerConfig): ServerConfig {
 
 /** Creates the token authentication of this server. */
 function createServerAuth(
-  { accessTtl, freshnessWindow, overlap }: ServerConfig,
+  { origin, accessTtl, freshnessWindow, overlap }: ServerConfig,
   dependencies: {
     readonly secret: string
     readonly store: Store
@@ -112,6 +124,7 @@ function createServerAuth(
     access: { expiresIn: accessTtl },
     freshness: { window: freshnessWindow },
     locations: ['header', 'cookie'],
+    ...(origin !== undefined && { csrf: { origins: [origin] } }),
     sessions: { store, overlap, rights: (subject) => users.rightsOf(subject) },
     on: audit.on,
   })

@@ -3,6 +3,7 @@
  * written by hand: `paths.ts` has the routes and `schemas.ts` the bodies. A test compares it with
  * the running server.
  */
+import { ACCOUNT } from './account-paths.ts'
 import { DEMO, SERVER, SESSIONS, SIGN_IN } from './paths.ts'
 import { VERSION } from './root.ts'
 import { type Json, SCHEMAS } from './schemas.ts'
@@ -38,10 +39,11 @@ export function describeApi(): Json {
     tags: [
       { name: 'Sign-in', description: 'The routes of `authRoutes`' },
       { name: 'Sessions', description: 'The devices on which the user is signed in' },
+      { name: 'Account', description: 'Passkeys, the second factor, names of devices, the password' },
       { name: 'Demo', description: 'One route for each kind of requirement' },
       { name: 'Server', description: 'Health, API description and pages' },
     ],
-    paths: { ...SIGN_IN, ...SESSIONS, ...DEMO, ...SERVER },
+    paths: { ...SIGN_IN, ...SESSIONS, ...ACCOUNT, ...DEMO, ...SERVER },
     components: COMPONENTS,
   }
 }

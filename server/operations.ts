@@ -27,7 +27,13 @@ export const REFRESH: readonly ErrorCode[] = [...TOKEN, 'refresh_token_required'
 export const SESSION: readonly ErrorCode[] = ['session_expired', 'session_revoked']
 /** Why a request that changes something can be refused if its token came in a cookie. */
 export const CSRF: readonly ErrorCode[] = ['csrf_missing', 'csrf_mismatch']
-export const CREDENTIALS: readonly ErrorCode[] = ['request_invalid', 'credentials_invalid', 'rate_limited']
+export const CREDENTIALS: readonly ErrorCode[] = [
+  'request_invalid',
+  'credentials_invalid',
+  'proof_required',
+  'continuation_invalid',
+  'rate_limited',
+]
 
 /**
  * How a request can authenticate, for each kind of route. The entries of a list are alternatives;
@@ -71,10 +77,15 @@ export function requestBody(schema: string, required = true): Json {
   return { required, content: { 'application/json': content, 'application/x-www-form-urlencoded': content } }
 }
 
+/** A request body that is JSON only. */
+export function jsonBody(schema: string): Json {
+  return { required: true, content: { 'application/json': { schema: reference(schema) } } }
+}
+
 /** One operation. Every error without a code of its own has the same error body. */
 export interface Operation {
   readonly id: string
-  readonly tag: 'Sign-in' | 'Sessions' | 'Demo' | 'Server'
+  readonly tag: 'Sign-in' | 'Sessions' | 'Account' | 'Demo' | 'Server'
   readonly summary: string
   readonly security: readonly Json[]
   readonly parameters?: readonly Json[]

@@ -22,11 +22,14 @@ export const SIGN_IN: Json = {
     post: operation({
       id: 'login',
       tag: 'Sign-in',
-      summary: 'Sign in. The new access token is fresh.',
+      summary:
+        'Sign in by a password or a passkey. The new access token is fresh. Where the user has ' +
+        'switched on a second factor, a password gets `proof_required` with a continuation, and the ' +
+        'next request brings it and a code.',
       security: SECURITY.none,
       body: requestBody('Login'),
       responses: { 200: tokenResponse('TokenPair') },
-      codes: [...CREDENTIALS, 'csrf_mismatch', 'session_revoked', 'store_unavailable'],
+      codes: [...CREDENTIALS, 'subject_mismatch', 'csrf_mismatch', 'session_revoked', 'store_unavailable'],
     }),
   },
   '/auth/refresh': {
@@ -58,11 +61,12 @@ export const SIGN_IN: Json = {
       id: 'stepUp',
       tag: 'Sign-in',
       summary:
-        'Get fresh tokens in the same session, with any proof that a login takes. Here that is the password.',
+        'Get fresh tokens in the same session, with a passkey, with a code of the second factor, or ' +
+        'with the password. Where a second factor is on, the password alone is not enough.',
       security: SECURITY.write,
-      body: requestBody('VerifyPassword'),
+      body: requestBody('StepUp'),
       responses: { 200: tokenResponse('FreshTokenPair') },
-      codes: [...ACCESS, ...CREDENTIALS, ...CSRF, ...SESSION, 'subject_mismatch', 'continuation_invalid'],
+      codes: [...ACCESS, ...CREDENTIALS, ...CSRF, ...SESSION, 'subject_mismatch'],
     }),
   },
   '/auth/ticket': {
@@ -166,18 +170,6 @@ export const DEMO: Json = {
       security: SECURITY.read,
       responses: { 200: jsonResponse('You have access') },
       codes: ACCESS,
-    }),
-  },
-  '/change-password': {
-    post: operation({
-      id: 'changePassword',
-      tag: 'Demo',
-      summary:
-        'Change the password and end the other sessions. Needs an access token of a login or step-up within the last minute.',
-      security: SECURITY.write,
-      body: requestBody('NewPassword'),
-      responses: { 200: jsonResponse('Password changed') },
-      codes: [...ACCESS, 'fresh_token_required', 'subject_unknown', ...CSRF, 'rate_limited'],
     }),
   },
   '/sensitive_operation': {

@@ -3,6 +3,7 @@
  * the error body come from the library's table of errors and from the server's own.
  */
 import { ERRORS } from 'tokenwright'
+import { LABEL_MAX } from './account-routes.ts'
 import { HTTP_ERRORS } from './error-responses.ts'
 import { PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from './passwords.ts'
 import { USERNAME_MAX } from './users.ts'
@@ -14,6 +15,11 @@ export type Json = Readonly<Record<string, unknown>>
 function object(properties: Json, optional: readonly string[] = []): Json {
   const required = Object.keys(properties).filter((name) => !optional.includes(name))
   return { type: 'object', properties, required }
+}
+
+/** One of these schemas. */
+function oneOf(...names: readonly string[]): Json {
+  return { oneOf: names.map((name) => ({ $ref: `#/components/schemas/${name}` })) }
 }
 
 const text = (description: string, rest: Json = {}): Json => ({ type: 'string', description, ...rest })
@@ -42,21 +48,65 @@ const PASSWORD = text(`The password, at most ${PASSWORD_MAX_BYTES} bytes of UTF-
   examples: ['test'],
 })
 
+const CHOICES = { delivery: DELIVERY, remember: REMEMBER }
+const CODE = text('A code of the authenticator application, or a recovery code', { examples: ['123456'] })
+const CONTINUATION = text('The `continuation` of the response with `proof_required`')
+const PASSKEY: Json = {
+  passkey: { type: 'object', description: 'What the browser returned, as JSON' },
+  challenge: text('The `challenge` of the response that began it'),
+}
+
 const ACCESS_TOKEN = text('A JSON Web Token of type `access`')
 const REFRESH_TOKEN = text('A JSON Web Token of type `refresh`')
 
 /** The entries of `components.schemas`. */
 export const SCHEMAS: Readonly<Record<string, Json>> = {
-  Login: object({ username: USERNAME, password: PASSWORD, delivery: DELIVERY, remember: REMEMBER }, [
-    'delivery',
-    'remember',
-  ]),
+  Login: oneOf('PasswordLogin', 'PasskeyLogin', 'CodeLogin'),
+  PasswordLogin: object({ username: USERNAME, password: PASSWORD, ...CHOICES }, Object.keys(CHOICES)),
+  PasskeyLogin: object({ ...PASSKEY, ...CHOICES }, Object.keys(CHOICES)),
+  CodeLogin: object({ code: CODE, continuation: CONTINUATION, delivery: DELIVERY }, ['delivery']),
+  StepUp: oneOf('VerifyPassword', 'PasskeyProof', 'Code', 'ContinuedCode'),
+  PasskeyProof: object(PASSKEY),
+  Code: object({ code: CODE }),
+  ContinuedCode: object({ code: CODE, continuation: CONTINUATION }),
   Refresh: object({ refresh_token: REFRESH_TOKEN }),
   VerifyPassword: object({ password: PASSWORD, username: USERNAME }, ['username']),
   NewPassword: object({
     new_password: text(`The new password, ${PASSWORD_MIN_BYTES} to ${PASSWORD_MAX_BYTES} bytes of UTF-8`, {
       format: 'password',
     }),
+  }),
+  Ceremony: object({
+    options: { type: 'object', description: 'Options of WebAuthn, as JSON' },
+    challenge: text('Send it back with what the browser returns'),
+  }),
+  Account: object({
+    passkeys: { type: 'array', items: { $ref: '#/components/schemas/Passkey' } },
+    second_factor: object({
+      on: { type: 'boolean', description: 'Whether a login by password asks for a code' },
+      recovery_codes: { type: 'integer', description: 'How many recovery codes are left' },
+    }),
+    step_up: {
+      type: 'array',
+      items: text('A way to step up', { enum: ['passkey', 'code', 'password'] }),
+    },
+  }),
+  Passkey: object({
+    id: text('The ID of the credential'),
+    user_agent: text('The user agent that added it'),
+    created_at: moment('When it was added'),
+    last_used_at: moment('When it was last used'),
+  }),
+  SecondFactorKey: object({
+    secret: text('The key, in base32'),
+    uri: text('The same for authenticator applications'),
+    qr: { type: 'array', items: text('One row of the QR code, a 0 or 1 for each square') },
+  }),
+  RecoveryCodes: object({
+    recovery_codes: { type: 'array', items: text('Good for one use, in place of a code') },
+  }),
+  DeviceName: object({
+    label: orNull(text(`The name, at most ${LABEL_MAX} characters`, { maxLength: LABEL_MAX })),
   }),
   TokenPair: object({
     access_token: ACCESS_TOKEN,
@@ -114,7 +164,7 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
     created_at: moment('When the user signed in'),
     last_used_at: moment('The last login, step-up, or refresh that issued a new refresh token'),
     expires_at: moment('When it ends if it is not used before'),
-    auth_time: orNull(moment('When the password was last checked')),
+    auth_time: orNull(moment('When the user last authenticated')),
     ip: orNull(text('The IP address at sign-in')),
     user_agent: orNull(text('The user agent at sign-in')),
     last_ip: orNull(text('The IP address of the first refresh of the hour in which it was last used')),
@@ -144,7 +194,9 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
       }),
       error: text('The OAuth 2.0 error code (RFC 6750 section 3.1, RFC 9470 section 3), if there is one'),
       retry_after: seconds('When to try again, with `rate_limited`'),
+      next: { type: 'object', description: 'What proves more, with `proof_required`' },
+      continuation: text('Send it with the next proof, with `proof_required`'),
     },
-    ['error', 'retry_after'],
+    ['error', 'retry_after', 'next', 'continuation'],
   ),
 }

@@ -6,8 +6,9 @@
 import type { Kysely } from 'kysely'
 import { AuthError } from 'tokenwright'
 import { retryTransient } from 'tokenwright/stores/sql'
-import type { Tables, UserRow } from './database.ts'
 import { DUMMY_HASH, isPassword, type Passwords } from './passwords.ts'
+import { createRunQuery, LOCK_TIMEOUT } from './queries.ts'
+import type { Tables, UserRow } from './tables.ts'
 
 /** Their passwords are their names. Created when the table is empty, never in production. */
 const DEMO_USERS = [
@@ -39,7 +40,12 @@ export interface Users {
   }): Promise<Identity | null>
   /** What a user may do now. Null if the user no longer exists. */
   rightsOf(username: string): Promise<{ readonly scopes: readonly string[] } | null>
-  /** Sets a new password. @throws {AuthError} `subject_unknown` when the user does not exist */
+  /**
+   * Sets a new password.
+   *
+   * @throws {AuthError} `subject_unknown` when the user does not exist; `request_invalid` for the
+   *   old one
+   */
   changePassword(username: string, password: string): Promise<void>
   /** Creates the demo users if there are no users at all. */
   addDemoUsers(): Promise<void>
@@ -49,28 +55,12 @@ export interface Users {
   ready(): Promise<boolean>
 }
 
-/** How long to wait while another process locks the database, in seconds. */
-const LOCK_TIMEOUT = 2
-
 /**
  * Creates the users of a database.
  *
- * @param failed receives the error of every query that fails
+ * @param run runs each query
  */
-export function createUsers(
-  database: Kysely<Tables>,
-  passwords: Passwords,
-  failed: (cause: unknown) => void = () => undefined,
-): Users {
-  /** Runs a query. Its failure must not look like a wrong password. */
-  async function run<T>(query: () => Promise<T>): Promise<T> {
-    try {
-      return await retryTransient(query, LOCK_TIMEOUT)
-    } catch (cause) {
-      failed(cause)
-      throw new AuthError('store_unavailable', { cause, detail: { retryAfter: 1 } })
-    }
-  }
+export function createUsers(database: Kysely<Tables>, passwords: Passwords, run = createRunQuery()): Users {
   const find = async (username: string): Promise<UserRow | undefined> => {
     const query = database.selectFrom('users').selectAll().where('username', '=', username)
     const user = await run(() => query.executeTakeFirst())
@@ -97,7 +87,11 @@ export function createUsers(
       return user === undefined ? null : { scopes: JSON.parse(user.scopes) }
     },
     async changePassword(username, password) {
-      if ((await find(username)) === undefined) throw new AuthError('subject_unknown')
+      const user = await find(username)
+      if (user === undefined) throw new AuthError('subject_unknown')
+      // Whoever knows the old one must not know the new one.
+      if (await passwords.verify(user.password_hash, password))
+        throw new AuthError('request_invalid', { message: 'The new password must differ from the old one' })
       const password_hash = await passwords.hash(password)
       const { numUpdatedRows } = await run(() =>
         database

@@ -1,7 +1,7 @@
 /*
- * The live card at the top: the sign-in form, or who is signed in, with the countdown and the token
- * itself. Both lie in one place, so that nothing moves when they change. The keyboard focus moves
- * along, so that it does not stay on a button that is gone.
+ * The live card at the top: the sign-in form, the code after the password, or who is signed in,
+ * with the countdown and the token itself. All lie in one place, so that nothing moves when they
+ * change. The keyboard focus moves along, so that it does not stay on a button that is gone.
  */
 
 import type { Actions } from './actions.ts'
@@ -9,6 +9,7 @@ import { adviseOn } from './advice.ts'
 import type { Json, Result } from './api.ts'
 import { HAS_DEMO } from './base.ts'
 import { element, find, replace, write } from './element.ts'
+import { whyNoPasskeys } from './passkeys.ts'
 import type { Session } from './session.ts'
 
 /** Connects #sign-in and #account. */
@@ -17,14 +18,16 @@ export function createAccount(session: Session, actions: Actions): void {
   find('logout', HTMLButtonElement).addEventListener('click', () => void actions.logout())
 
   const signIn = find('sign-in', HTMLElement)
+  const code = find('second-proof', HTMLElement)
   const account = find('account', HTMLElement)
   const title = find('account-title', HTMLElement)
   const raw = find('raw', HTMLElement)
   session.watch(() => {
     const { isSignedIn, user, token } = session
     const was = !account.hidden
-    const hadFocus = signIn.contains(document.activeElement)
-    signIn.hidden = isSignedIn
+    const hadFocus = [signIn, code].some((section) => section.contains(document.activeElement))
+    signIn.hidden = isSignedIn || !code.hidden
+    code.hidden ||= isSignedIn
     account.hidden = !isSignedIn
     replace(title, user ? 'Signed in as ' : 'Signed in', user && element('strong', {}, user))
     if (token) {
@@ -62,23 +65,42 @@ function connectSignIn(actions: Actions): void {
   const password = find('password', HTMLInputElement)
   const remember = find('remember', HTMLInputElement)
   const problem = find('sign-in-problem', HTMLElement)
+  const askCode = connectCode(actions)
 
-  const signIn = async () => {
+  const signIn = async (): Promise<void> => {
     write(problem, '')
-    const result = await actions.login(username.value, password.value, remember.checked)
+    const result = await actions.login({
+      username: username.value,
+      password: password.value,
+      remember: remember.checked,
+    })
     if (!result) return
-    if (result.ok) {
+    if (result.ok || result.code === 'proof_required') {
       form.reset()
+      if (!result.ok) askCode(String(result.body['continuation']))
       return
     }
     write(problem, describe(result))
     password.select()
     password.focus()
   }
+  const signInByPasskey = async (): Promise<void> => {
+    const why = whyNoPasskeys()
+    if (why) {
+      const link = why.href && element('a', { href: why.href }, 'Open this page by its name.')
+      replace(problem, why.text, ' ', link)
+      return
+    }
+    write(problem, '')
+    const result = await actions.loginByPasskey(remember.checked)
+    if (result?.ok) form.reset()
+    else if (result) write(problem, describePasskey(result))
+  }
   form.addEventListener('submit', (event) => {
     event.preventDefault()
     void signIn()
   })
+  find('passkey-button', HTMLButtonElement).addEventListener('click', () => void signInByPasskey())
   // Until this script was there, the browser itself would have sent the form.
   for (const button of find('sign-in', HTMLElement).querySelectorAll('button')) button.disabled = false
   // The demo users are no secret: one press signs in.
@@ -90,6 +112,53 @@ function connectSignIn(actions: Actions): void {
       void signIn()
     })
   }
+}
+
+/** Connects #second-proof, which asks for the code after the password. */
+function connectCode(actions: Actions): (continuation: string) => void {
+  const section = find('second-proof', HTMLElement)
+  const signIn = find('sign-in', HTMLElement)
+  const form = find('second-proof-form', HTMLFormElement)
+  const code = find('second-proof-code', HTMLInputElement)
+  const problem = find('second-proof-problem', HTMLElement)
+  let continuation = ''
+
+  const close = (): void => {
+    form.reset()
+    section.hidden = true
+  }
+  const goBack = (why: string): void => {
+    close()
+    signIn.hidden = false
+    write(find('sign-in-problem', HTMLElement), why)
+    find('password', HTMLInputElement).focus()
+  }
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    write(problem, '')
+    void actions.login({ code: code.value, continuation }).then((result) => {
+      if (!result) return
+      if (result.ok) return close()
+      if (result.code === 'continuation_invalid') return goBack(adviseOn(result).text)
+      const isWrong = result.code === 'credentials_invalid'
+      write(problem, isWrong ? 'That did not work. Each code is good for one use.' : describe(result))
+      code.select()
+    })
+  })
+  find('second-proof-back', HTMLButtonElement).addEventListener('click', () => goBack(''))
+  return (given) => {
+    continuation = given
+    signIn.hidden = true
+    section.hidden = false
+    write(problem, '')
+    code.focus()
+  }
+}
+
+function describePasskey(result: Result): string {
+  if (result.code === 'no_passkey') return result.message
+  if (result.code === 'credentials_invalid') return 'This server does not know that passkey.'
+  return describe(result)
 }
 
 function describe(result: Result): string {

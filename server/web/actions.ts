@@ -3,16 +3,17 @@
  * actions run one at a time.
  *
  * The library's client sends the requests. Its tokens are in cookies, it refreshes a token that is
- * about to expire, asks for the password once if a route needs a fresh token, and repeats the call.
+ * about to expire, asks once who the user is if a route needs a fresh token, and repeats the call.
  * The recorder only watches, for the panels. An application needs no more than `client` and its
  * options.
  */
 
 import { type AuthClient, createAuthClient } from 'tokenwright/client'
 import type { Offer } from './advice.ts'
-import type { Call, Exchange, Result } from './api.ts'
+import { type Call, type Exchange, type Json, NO_RESULT, type Result } from './api.ts'
 import { BASE_URL } from './base.ts'
-import { createRecorder, REFRESH_PATH, type Recorder, TOKEN_PATH } from './recorder.ts'
+import { useAPasskey } from './passkeys.ts'
+import { createRecorder, REFRESH_PATH, type Recorder, STEP_UP_PATH, TOKEN_PATH } from './recorder.ts'
 import type { Session } from './session.ts'
 
 export type { Exchange } from './api.ts'
@@ -27,17 +28,25 @@ export type PanelCall = Omit<Call, 'token' | 'csrf'> & {
 export interface ActionsView {
   /** Shows the result of a call. */
   show(call: PanelCall, result: Result): void
-  /** Asks for the password until `verify` accepts it. Undefined when the user cancels. */
-  askPassword(
-    call: PanelCall,
-    refused: Result,
-    verify: (password: string) => Promise<Result>,
-  ): Promise<Result | undefined>
+  /** The passkeys of the user. */
+  passkeys(): readonly string[]
+  /** Asks who the user is until the server accepts a proof. Undefined when the user cancels. */
+  askProof(call: PanelCall, refused: Result, prove: Prove): Promise<Result | undefined>
+}
+
+/** The ways to step up. */
+export interface Prove {
+  /** By a password or a code. */
+  text(proof: Json): Promise<Result>
+  /** By a passkey. The code of the result is `no_passkey` when the user has used none. */
+  passkey(): Promise<Result>
 }
 
 /** The actions. They return undefined while another action runs, and when the user cancels. */
 export interface Actions {
-  login(username: string, password: string, remember: boolean): Promise<Result | undefined>
+  login(credentials: Json): Promise<Result | undefined>
+  /** Signs in by a passkey. The code of the result is `no_passkey` when the user has used none. */
+  loginByPasskey(remember: boolean): Promise<Result | undefined>
   /** Calls a route, steps up if the server asks for it, and shows the result. */
   perform(call: PanelCall): Promise<Result | undefined>
   refresh(): Promise<Result | undefined>
@@ -55,9 +64,9 @@ export interface Actions {
 const REFRESH: PanelCall = {
   method: 'POST',
   path: REFRESH_PATH,
-  success: 'You have a new access token. It is valid, but not fresh, because no password was checked.',
+  success: 'You have a new access token. It is valid, but not fresh, because no one has proved who you are.',
 }
-const STEP_UP: PanelCall = { method: 'POST', path: '/auth/verify-password' }
+const STEP_UP: PanelCall = { method: 'POST', path: STEP_UP_PATH }
 const LOGOUT: PanelCall = {
   method: 'POST',
   path: '/auth/logout',
@@ -66,7 +75,7 @@ const LOGOUT: PanelCall = {
 const LOGIN: PanelCall = {
   method: 'POST',
   path: '/auth/login',
-  success: 'The server checked your password, so your token is fresh. It is in a cookie now.',
+  success: 'The server checked who you are, so your token is fresh. It is in a cookie now.',
 }
 const TOKEN: PanelCall = { method: 'GET', path: TOKEN_PATH }
 
@@ -82,12 +91,17 @@ export function createActions(session: Session, view: ActionsView): Actions {
     onStepUp: async () => {
       const refused = recorder.lastResult(latest)
       view.show(latest, refused)
-      const proved = await view.askPassword(latest, refused, (password) =>
-        recorder.resultOf(STEP_UP, client.stepUp(password)),
-      )
+      const proved = await view.askProof(latest, refused, {
+        text: stepUp,
+        async passkey() {
+          const made = await useAPasskey(recorder.report, view.passkeys())
+          return 'problem' in made ? toNoPasskey(made.problem) : stepUp(made.proof)
+        },
+      })
       return proved?.ok === true
     },
   })
+  const stepUp = (proof: Json) => recorder.resultOf(STEP_UP, client.stepUp(proof))
   followSession(client, session, recorder)
 
   const fetch = (call: PanelCall) => recorder.resultOf(call, client.fetch(call.path, toInit(call)))
@@ -99,12 +113,17 @@ export function createActions(session: Session, view: ActionsView): Actions {
     return result
   }
   const perform = (call: PanelCall) => run(call, () => client.fetch(call.path, toInit(call)))
+  const login = (credentials: Json) => run(LOGIN, () => client.login(credentials))
   const refresh = () => run(REFRESH, () => client.refresh())
   const logout = () => run(LOGOUT, () => client.logout())
 
   return {
-    login: (username, password, remember) =>
-      exclusively(() => run(LOGIN, () => client.login({ username, password, remember }))),
+    login: (credentials) => exclusively(() => login(credentials)),
+    loginByPasskey: (remember) =>
+      exclusively(async () => {
+        const made = await useAPasskey(recorder.report)
+        return 'problem' in made ? toNoPasskey(made.problem) : login({ ...made.proof, remember })
+      }),
     perform: (call) => exclusively(() => perform(call)),
     refresh: () => exclusively(refresh),
     logout: () => exclusively(logout),
@@ -137,6 +156,11 @@ function followSession(client: AuthClient, session: Session, recorder: Recorder)
   client.subscribe(() => void follow())
   // Without the cookie that scripts may read there is no session, and nothing to ask.
   if (document.cookie.includes('csrf_token=')) void client.ready.then(follow)
+}
+
+/** The result of a proof that was not made. */
+function toNoPasskey(message: string): Result {
+  return { ...NO_RESULT, code: 'no_passkey', message }
 }
 
 function toInit({ method, body }: PanelCall): RequestInit {

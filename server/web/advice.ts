@@ -38,10 +38,12 @@ const ROWS: Readonly<Record<string, Advice>> = {
     offer: 'sign-in',
   },
   fresh_token_required: {
-    text: 'Your token is valid, but not fresh. Confirm your password to get a fresh one.',
+    text: 'Your token is valid, but not fresh. Confirm that it is you, and you get a fresh one.',
     offer: 'step-up',
   },
   credentials_invalid: { text: 'Check both and try again.' },
+  proof_required: { text: 'The password is right. Enter a code to go on.' },
+  continuation_invalid: { text: 'This took too long. Start again.' },
   scope_missing: {
     text: 'You are signed in, but your token does not list the right to do this. Nothing helps but another user.',
   },
@@ -65,7 +67,8 @@ export function adviseOn(result: Result): Advice {
   return { text: 'The server refused this request.' }
 }
 
-function whenAgain(result: Result): string {
+/** When a refused attempt may be repeated. */
+export function whenAgain(result: Result): string {
   const seconds = result.retryAfter
   if (seconds === undefined) return 'Try again later.'
   const minutes = Math.ceil(seconds / 60)

@@ -9,7 +9,7 @@ import { BASE } from './base.ts'
 export type Json = Readonly<Record<string, unknown>>
 
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** The path, without the base of the page's routes. */
   readonly path: string
   /** Sent as `Authorization: Bearer <token>`. */
@@ -38,6 +38,18 @@ export interface Result {
   readonly body: Json
   /** How long it took, in seconds. */
   readonly took: number
+}
+
+/** The result where the server has not responded. */
+export const NO_RESULT: Result = {
+  ok: false,
+  status: 0,
+  code: 'unreachable',
+  message: 'No response',
+  challenge: undefined,
+  retryAfter: undefined,
+  body: {},
+  took: 0,
 }
 
 /** In milliseconds. */
@@ -124,16 +136,7 @@ function toResult(response: Response, body: Json, took: number): Result {
 
 function unreachable(late: boolean, took: number): Result {
   const message = late ? 'The server did not respond in time' : 'The server could not be reached'
-  return {
-    ok: false,
-    status: 0,
-    code: 'unreachable',
-    message,
-    challenge: undefined,
-    retryAfter: undefined,
-    body: {},
-    took,
-  }
+  return { ...NO_RESULT, message, took }
 }
 
 async function readJson(response: Response): Promise<Json> {

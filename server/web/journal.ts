@@ -14,7 +14,9 @@ import { shorten } from './token.ts'
 
 const KEPT = 100
 const SHOWN = 6
-const SECRET_NAME = /(^|_)(token|password|secret|csrf)$/i
+const SECRET_NAME = /(^|_)(token|password|secret|csrf|codes|uri)$/i
+/** A picture of a secret, of which even a part is too much. */
+const PICTURE = 'qr'
 const LOOKS_LIKE_TOKEN = /[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g
 
 /** Connects #journal. Returns the function that adds an exchange. */
@@ -52,6 +54,7 @@ export function createJournal(): (exchange: Exchange) => void {
 
 /** A JSON value with every secret in it shortened. */
 export function redact(value: unknown, name = ''): unknown {
+  if (name === PICTURE) return '…'
   if (typeof value === 'string')
     return SECRET_NAME.test(name) ? shorten(value) : value.replace(LOOKS_LIKE_TOKEN, shorten)
   if (Array.isArray(value)) return value.map((item) => redact(item, name))

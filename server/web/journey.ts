@@ -5,7 +5,7 @@
 
 import type { Exchange } from './actions.ts'
 import { find, findIn, write } from './element.ts'
-import { TOKEN_PATH } from './recorder.ts'
+import { ACCOUNT_PATH, CHALLENGE_PATH, STEP_UP_PATH, TOKEN_PATH } from './recorder.ts'
 import type { Session } from './session.ts'
 
 interface Step {
@@ -15,6 +15,8 @@ interface Step {
 }
 
 const AUTH = '/auth/'
+/** What the page asks for by itself. */
+const UNASKED: readonly string[] = [TOKEN_PATH, ACCOUNT_PATH, CHALLENGE_PATH]
 const succeeds = (path: string) => (exchange: Exchange) => exchange.result.ok && exchange.call.path === path
 
 /** In the order of page.html. */
@@ -25,7 +27,7 @@ const STEPS: readonly Step[] = [
   },
   {
     hint: 'Press “Read something private”. Any valid token will do.',
-    reached: ({ call, result }) => result.ok && !call.path.startsWith(AUTH) && call.path !== TOKEN_PATH,
+    reached: ({ call, result }) => result.ok && !call.path.startsWith(AUTH) && !UNASKED.includes(call.path),
   },
   {
     hint: 'Press “Refresh now”, or wait: the client does it by itself. The new token is not fresh.',
@@ -36,8 +38,8 @@ const STEPS: readonly Step[] = [
     reached: ({ result }) => result.code === 'fresh_token_required',
   },
   {
-    hint: 'Confirm your password in the dialog. The client then repeats the request.',
-    reached: succeeds('/auth/verify-password'),
+    hint: 'Confirm that it is you in the dialog. The client then repeats the request.',
+    reached: succeeds(STEP_UP_PATH),
   },
 ]
 const FINISHED = 'That was the whole life of a token. Now open two tabs, or steal one.'

@@ -7,6 +7,7 @@
  */
 
 import { createAccount } from './account.ts'
+import { createAccountState } from './account-state.ts'
 import { createActions } from './actions.ts'
 import { connectCopy, createCode, createFile } from './code.ts'
 import { createClock } from './countdown.ts'
@@ -14,7 +15,10 @@ import { createStepUpDialog } from './dialog.ts'
 import { find, write } from './element.ts'
 import { createJournal } from './journal.ts'
 import { createJourney } from './journey.ts'
+import { createNewPassword } from './new-password.ts'
 import { createRequests } from './requests.ts'
+import { createSecondStep } from './second-step.ts'
+import { createSecurity } from './security.ts'
 import { createSession } from './session.ts'
 import { createSessions } from './sessions.ts'
 import { DEMOS, SETUP } from './snippets.ts'
@@ -24,14 +28,25 @@ import { createTokenPanel } from './token-panel.ts'
 
 const session = createSession()
 const requests = createRequests(session)
-const actions = createActions(session, { askPassword: createStepUpDialog(session), show: requests.show })
+const account = createAccountState(session)
+const actions = createActions(session, {
+  askProof: createStepUpDialog(session, account),
+  passkeys: () => account.passkeys.map(({ id }) => String(id)),
+  show: requests.show,
+})
+const askNewPassword = createNewPassword(session, actions)
 
 actions.listen(createJournal())
 requests.connect(actions)
 createAccount(session, actions)
 createTokenPanel(session)
 createClock(session)
-createSessions(session, actions)
+createSessions(session, actions, askNewPassword)
+createSecurity(session, account, actions, {
+  changePassword: () => askNewPassword(),
+  switchOn: createSecondStep(actions),
+})
+account.connect(actions)
 actions.listen(createJourney(session))
 createTabsDemo(session, actions)
 createTheftDemo(actions)

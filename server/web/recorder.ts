@@ -4,7 +4,7 @@
  */
 
 import { AuthClientError } from 'tokenwright/client'
-import { type Call, type Exchange, type Json, observe, type Result } from './api.ts'
+import { type Call, type Exchange, type Json, NO_RESULT, observe, type Result } from './api.ts'
 import { withoutBase } from './base.ts'
 
 /** The target of a call. */
@@ -13,7 +13,12 @@ type Target = Pick<Call, 'path'>
 /** The routes that the page calls without being asked. */
 export const REFRESH_PATH = '/auth/refresh'
 export const TOKEN_PATH = '/token'
+export const ACCOUNT_PATH = '/account'
 const SESSION_PATH = '/auth/session'
+
+/** Those that prove who the user is. */
+export const STEP_UP_PATH = '/auth/step-up'
+export const CHALLENGE_PATH = '/passkeys/challenge'
 
 /** The results of one action, by path. */
 export interface Recorder {
@@ -40,6 +45,7 @@ export function createRecorder(): Recorder {
   /** Why the client sends this, if no user asked for it. */
   const toNote = ({ path }: Call): string | undefined => {
     if (path === TOKEN_PATH) return 'so that this page can show the token'
+    if (path === ACCOUNT_PATH) return 'so that this page knows how you can sign in'
     if (results.has(path) && path === started?.path) return 'repeated automatically'
     const isAutomatic = path === SESSION_PATH || (path === REFRESH_PATH && started?.path !== path)
     return isAutomatic ? 'sent automatically' : undefined
@@ -83,18 +89,9 @@ export function createRecorder(): Recorder {
 /** The result when the client gave up: the server's last response if it refused, else the error. */
 function toResult(error: unknown, last: Result | undefined): Result {
   if (last !== undefined && !last.ok && !isCancelled(error)) return last
-  const { code, status, message } =
-    error instanceof AuthClientError ? error : { code: 'unreachable', status: 0, message: 'No response' }
-  return {
-    ok: false,
-    status,
-    code,
-    message,
-    challenge: undefined,
-    retryAfter: undefined,
-    body: {},
-    took: 0,
-  }
+  if (!(error instanceof AuthClientError)) return NO_RESULT
+  const { code, status, message } = error
+  return { ...NO_RESULT, status, code, message }
 }
 
 function isCancelled(error: unknown): boolean {

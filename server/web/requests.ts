@@ -11,6 +11,7 @@ import { adviseOn, type Offer } from './advice.ts'
 import type { Result } from './api.ts'
 import { createCode } from './code.ts'
 import { element, find, findIn, replace } from './element.ts'
+import { changePassword } from './new-password.ts'
 import { REFRESH_PATH } from './recorder.ts'
 import type { Session } from './session.ts'
 import { SNIPPETS } from './snippets.ts'
@@ -28,7 +29,7 @@ const ROWS: readonly Row[] = [
   {
     method: 'POST',
     path: '/auth/login',
-    about: 'Checks the password and starts a session. The tokens arrive in cookies.',
+    about: 'Checks who you are and starts a session. The tokens arrive in cookies.',
   },
   {
     method: 'GET',
@@ -44,8 +45,8 @@ const ROWS: readonly Row[] = [
   {
     method: 'GET',
     path: '/sensitive_operation',
-    about: 'Wants a token that was issued for a password a short time ago.',
-    success: 'Your token is fresh, because you entered your password a short time ago.',
+    about: 'Wants a token of someone who has just proved who they are.',
+    success: 'Your token is fresh, because you proved who you are a short time ago.',
   },
   {
     method: 'GET',
@@ -56,7 +57,7 @@ const ROWS: readonly Row[] = [
   {
     method: 'POST',
     path: '/change-password',
-    about: 'Wants the old password again if you typed it more than a minute ago.',
+    about: 'Asks who you are if you proved that more than a minute ago.',
   },
   {
     method: 'POST',
@@ -67,7 +68,7 @@ const ROWS: readonly Row[] = [
 
 const OFFERS: Readonly<Record<Offer, (call: PanelCall) => string>> = {
   refresh: (call) => (call.path === REFRESH_PATH ? 'Refresh' : 'Refresh and repeat'),
-  'step-up': () => 'Confirm password',
+  'step-up': () => 'Confirm that it is me',
   'sign-in': () => 'Sign in',
   retry: () => 'Try again',
 }
@@ -170,15 +171,9 @@ function connectChangePassword(session: Session, actions: Actions): void {
   })
   form.addEventListener('submit', (event) => {
     event.preventDefault()
-    void changePassword(input.value)
+    void change(input.value)
   })
-  const changePassword = async (password: string) => {
-    const result = await actions.perform({
-      method: 'POST',
-      path: '/change-password',
-      body: { new_password: password },
-      success: 'Use your new password from now on. Your other sessions have ended.',
-    })
-    if (result?.ok) form.reset()
+  const change = async (password: string) => {
+    if ((await changePassword(actions, password))?.ok) form.reset()
   }
 }

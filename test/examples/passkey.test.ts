@@ -1,7 +1,8 @@
 /** Passkeys in a real Chromium, with the virtual authenticator of its debugging protocol. */
-import type { Browser, CDPSession, Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CHROMIUM, launch } from '../client/chromium.ts'
+import { addAuthenticator } from './authenticator.ts'
 import { send, startExample } from './program.ts'
 
 describe.skipIf(CHROMIUM === undefined)('passkey', () => {
@@ -18,7 +19,7 @@ describe.skipIf(CHROMIUM === undefined)('passkey', () => {
     const page = await context.newPage()
     const wire: string[] = []
     page.on('request', (request) => wire.push(`${request.method()} ${new URL(request.url()).pathname}`))
-    const authenticator = await addAuthenticator(await context.newCDPSession(page))
+    const authenticator = await addAuthenticator(page)
     await page.goto(url)
     const press = async (id: string) => {
       wire.length = 0
@@ -79,22 +80,6 @@ const LEFT_BY_ANOTHER_LOGIN = `for (const [key, text] of Object.entries(localSto
   const earlier = { ...JSON.parse(text), csrf: 'earlier-value', login: 'earlie', expiresAt: 1 }
   localStorage.setItem(key, JSON.stringify(earlier))
 }`
-
-/** An authenticator in the browser, which verifies its user. */
-async function addAuthenticator(cdp: CDPSession) {
-  await cdp.send('WebAuthn.enable')
-  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: {
-      protocol: 'ctap2',
-      transport: 'internal',
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  })
-  return { clear: () => cdp.send('WebAuthn.clearCredentials', { authenticatorId }) }
-}
 
 function sessionOf(page: Page): Promise<Record<string, unknown>> {
   return page.evaluate("fetch('/auth/session').then((response) => response.json())")

@@ -24,6 +24,7 @@ describe('readConfig', () => {
       host: '127.0.0.1',
       database: { kind: 'sqlite', path: '/srv/.data/tokenwright.db', createFolder: true },
       redis: undefined,
+      origin: undefined,
       secret: undefined,
       accessTtl: 900,
       freshnessWindow: 900,
@@ -106,7 +107,8 @@ describe('readConfig', () => {
     ['TOKENWRIGHT_', ''],
     ['TOKENWRIGHT_X', ''],
   ])('refuses %s, which resembles none of its prefix', (name, guess) => {
-    const known = 'TOKENWRIGHT_SECRET, TOKENWRIGHT_ACCESS, TOKENWRIGHT_FRESHNESS, TOKENWRIGHT_OVERLAP'
+    const known =
+      'TOKENWRIGHT_ORIGIN, TOKENWRIGHT_SECRET, TOKENWRIGHT_ACCESS, TOKENWRIGHT_FRESHNESS, TOKENWRIGHT_OVERLAP'
     for (const value of ['', 'hunter2hunter2'])
       expect(complaint({ [name]: value })).toBe(`${name} is not a setting;${guess} Known: ${known}`)
   })
@@ -145,6 +147,20 @@ describe('readConfig', () => {
       const message = complaint({ TOKENWRIGHT_SECRET: secret })
       expect(message).toContain('`TOKENWRIGHT_SECRET` to be at least 32 bytes')
       if (secret) expect(message).not.toContain(secret)
+    },
+  )
+
+  it.each(['https://app.example.com', 'http://localhost:8000', 'https://app.example.com:8443'])(
+    'takes the origin %s',
+    (origin) => expect(readConfig({ TOKENWRIGHT_ORIGIN: origin }, '/srv').origin).toBe(origin),
+  )
+
+  it.each(['app.example.com', 'https://app.example.com/', 'http://app.example.com', 'https://a/b', 'null'])(
+    'refuses the origin %s, which no passkey would match',
+    (origin) => {
+      expect(complaint({ TOKENWRIGHT_ORIGIN: origin })).toMatch(
+        /^TOKENWRIGHT_ORIGIN must be an origin such as/,
+      )
     },
   )
 

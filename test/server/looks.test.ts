@@ -53,7 +53,7 @@ async function visitStates(page: Page, check: (state: string) => Promise<void>):
   await page.waitForSelector('#step-up[open]')
   await check('dialog')
   await page.keyboard.press('Escape')
-  await page.waitForSelector('#response:has-text("Confirm your password")')
+  await page.waitForSelector('#response:has-text("Confirm that it is you")')
   await page.click('#tabs-play')
   await page.click('#theft-play')
   await page.waitForSelector('#theft-pair .badge:has-text("Has a copy")')

@@ -87,7 +87,7 @@ describe.runIf(CHROMIUM !== undefined)('the page', () => {
     await page.waitForSelector('#step-up[open]')
     await page.keyboard.press('Escape')
     await page.waitForSelector('#step-up:not([open])', { state: 'attached' })
-    await page.waitForSelector('#response:has-text("Confirm your password to get a fresh one")')
+    await page.waitForSelector('#response:has-text("Confirm that it is you, and you get a fresh one")')
     await page.click('[data-route="/protected"]')
     await page.waitForSelector('#response:has-text("You have access")')
     await page.click('#logout')

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { createApp } from '../../server/app.ts'
 import { createHealth } from '../../server/health.ts'
 import { describeApi } from '../../server/openapi.ts'
+import type { Passkeys } from '../../server/passkeys.ts'
+import type { SecondFactors } from '../../server/second-factor.ts'
 import type { Users } from '../../server/users.ts'
 import { createAuth } from '../../src/index.ts'
 import { createRouteTable } from '../../src/routes/route-table.ts'
@@ -21,10 +23,22 @@ const users: Users = {
   findDemoUsers: () => Promise.resolve([]),
   ready: () => Promise.resolve(false),
 }
+/** What these tests do not use. */
+const unused = {
+  passkeys: {} as Passkeys,
+  secondFactors: {} as SecondFactors,
+  siteOf: () => ({ origin: 'https://app.example' }),
+  audit: { changed: () => undefined },
+}
 const store = memoryStore()
 const auth = createAuth({ secret: SECRET, sessions: { store } })
 const config = { accessTtl: 900, freshnessWindow: 900, overlap: 30 }
-const app = createApp({ auth, users, health: createHealth({ auth, users, store, config, demo: false }) })
+const app = createApp({
+  ...unused,
+  auth,
+  users,
+  health: createHealth({ auth, users, store, config, demo: false }),
+})
 
 /** Sends bytes as they are, and reads until the server closes or is silent for half a second. */
 function send(port: number, bytes: string): Promise<string> {
@@ -76,6 +90,8 @@ describe('a request without a route', () => {
       ['POST', '/auth/sessions', 'GET, DELETE'],
       ['GET', '/auth/sessions/x', 'DELETE'],
       ['POST', '/.well-known/jwks.json', 'GET, HEAD'],
+      ['GET', '/account/devices/x', 'PATCH'],
+      ['PUT', '/account/second-factor', 'POST, DELETE'],
     ] as const
     for (const [method, path, allow] of cases) {
       const response = await fetch(server.url + path, { method })
@@ -268,7 +284,7 @@ describe('POST /change-password', () => {
     const changed: string[] = []
     const changePassword = async (username: string) => void changed.push(username)
     const health = createHealth({ auth, users, store, config, demo: false })
-    const app = createApp({ auth, users: { ...users, changePassword }, health })
+    const app = createApp({ ...unused, auth, users: { ...users, changePassword }, health })
     const { access_token } = await auth.createTokenPair('test', { fresh: true })
     const call = (path: string, method: string) =>
       app.request(path, {
@@ -348,7 +364,7 @@ describe('GET /openapi.json', () => {
     }
     const served = app.routes
       .filter(({ method, path }) => method !== 'ALL' && !/^\/(assets|docs|tokenwright)\//.test(path))
-      .map(({ method, path }) => `${method.toLowerCase()} ${path}`)
+      .map(({ method, path }) => `${method.toLowerCase()} ${path.replace(/:(\w+)/, '{$1}')}`)
     const described = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method} ${path}`),
     )

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os'
 import type { Kysely } from 'kysely'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { openDatabase, type Tables } from '../../server/database.ts'
+import { openDatabase } from '../../server/database.ts'
 import { createPasswords, DUMMY_HASH, isPassword, type Passwords } from '../../server/passwords.ts'
+import type { Tables } from '../../server/tables.ts'
 import { createUsers, isUsername, type Users } from '../../server/users.ts'
 
 async function prepare(
