@@ -110,7 +110,7 @@ function createRow(title: string, text: string, action?: Action, more?: HTMLElem
       'div',
       { class: 'device-text' },
       element('strong', {}, title),
-      element('span', { class: 'device-seen' }, text, more ? ' ' : false, more),
+      element('span', { class: 'way-note' }, text, more ? ' ' : false, more),
     ),
     act && button,
   )
