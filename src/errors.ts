@@ -166,6 +166,12 @@ export const ERRORS = {
     oauth: null,
     message: 'Service temporarily unavailable',
   },
+  issuer_unavailable: {
+    type: 'IssuerUnavailableError',
+    status: 503,
+    oauth: null,
+    message: 'Service temporarily unavailable',
+  },
 } as const
 
 /** The stable name of a runtime error; the `code` in the response's body. */
@@ -213,6 +219,11 @@ export interface ErrorDetails {
   }
   /** RFC 9110 section 10.2.3. */
   readonly store_unavailable: {
+    /** When to try again, in whole seconds from now. */
+    readonly retryAfter: number
+  }
+  /** RFC 9110 section 10.2.3. */
+  readonly issuer_unavailable: {
     /** When to try again, in whole seconds from now. */
     readonly retryAfter: number
   }

@@ -59,7 +59,7 @@ export async function peek<C, U>(
   try {
     return (await auth.authenticate(port, requirement)) as TokenPayload<C> | null
   } catch (error) {
-    if (!isAuthError(error) || error.code === 'store_unavailable') throw error
+    if (!isAuthError(error) || error.status === 503) throw error
     return null
   }
 }

@@ -7,6 +7,7 @@ import type { CookieListItem } from '../http/cookie-list.ts'
 import type { ResponseData } from '../http/error-response.ts'
 import type { RequestPort } from '../http/request-port.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
+import type { IssuerState } from '../issuers/options.ts'
 import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { FeedState } from '../session/revocation-feed.ts'
 import type { SessionDetails } from '../session/session-details.ts'
@@ -109,12 +110,16 @@ export interface AuthRevocation<C> {
    */
   revokeSubject(subject: string): Promise<number>
   /**
-   * Waits for the first keys, where `createKeyRing({ load })` loads them, and until this process
-   * knows what is revoked; until then it asks the store each time.
+   * Waits for the first keys, where `createKeyRing({ load })` loads them, for those of all
+   * `issuers`, and until this process knows what is revoked; until then it asks the store each
+   * time.
    *
-   * @throws {AuthError} `store_unavailable` where the keys could not be loaded
+   * @throws {AuthError} `store_unavailable` where the keys could not be loaded;
+   *   `issuer_unavailable`, whose cause names the issuer
    */
   ready(): Promise<void>
+  /** How much this process knows of each of `issuers`, for health checks. */
+  issuers(): readonly IssuerState[]
   /** How much this process knows of what is revoked, for health checks; null without a store. */
   state(): FeedState | null
   /** Stops following the store and all tokens. You close the connection yourself. */

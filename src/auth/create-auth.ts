@@ -25,6 +25,7 @@ import { Verifier, type VerifySettings } from '../token/verify.ts'
 import type { Auth, AuthInternals } from './auth.ts'
 import { Pipeline } from './authenticate.ts'
 import { createRequestApi } from './authenticator.ts'
+import { connectIssuers, type OwnVerifySettings } from './connect-issuers.ts'
 import { TokenIssuer } from './issue-tokens.ts'
 import { createOneTime } from './one-time.ts'
 import { createOpenApi } from './openapi.ts'
@@ -99,8 +100,9 @@ export function connectAuth<I, C extends I, U>(
     revokeSubject: sessionApi.revokeSubject,
     async ready() {
       await loadKeys()
-      await revocation.ready()
+      await Promise.all([revocation.ready(), parts.issuers?.ready()])
     },
+    issuers: () => parts.issuers?.states() ?? [],
     state: revocation.state,
     async close() {
       followers.close()
@@ -156,9 +158,10 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
   const checkSize = createSizeCheck(settings)
   const sessionApi = createSessionApi({ backend, issuer, leeway, origin: settings, checkSize })
 
-  const verifySettings = { ...toVerifySettings(settings, hasStore), explain }
-  const verifier = new Verifier(verifySettings)
-  const tickets = hasStore ? new Tickets(verifySettings) : null
+  const ownSettings = toVerifySettings(settings, hasStore)
+  const issuers = connectIssuers(settings, ownSettings)
+  const verifier = new Verifier({ ...ownSettings, explain, others: issuers })
+  const tickets = hasStore ? new Tickets(ownSettings) : null
   const issues = ring.signer !== null || ring.changes !== null
   const prepare = createPrepareRequirement(http, { freshness, realm, revocable: hasStore, issues })
   const pipeline = new Pipeline<C>({
@@ -212,6 +215,7 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
     oneTime,
     refusals,
     issuer,
+    issuers,
     revocation,
     sessionApi,
     tickets,
@@ -242,10 +246,7 @@ function connectBackend<C, U>(settings: Settings<C, U>, issuer: TokenIssuer<C>):
   )
 }
 
-function toVerifySettings<C, U>(
-  settings: Settings<C, U>,
-  hasRows: boolean,
-): Omit<VerifySettings<C>, 'explain'> {
+function toVerifySettings<C, U>(settings: Settings<C, U>, hasRows: boolean): OwnVerifySettings<C> {
   const { limits, ring, cache, schema, issuer, audience, interop, untyped, leeway, clock, realm } = settings
   const rules = {
     issuer,

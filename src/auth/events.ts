@@ -111,6 +111,25 @@ export interface AuthEvents {
     /** How many of them it has again; this process tries the others until they expire. */
     readonly restored: number
   }
+  /**
+   * An issuer of `issuers` is out of reach, or its key set was refused. Once until it is back.
+   * Meanwhile its last key set is used, for `maxStale`.
+   */
+  readonly issuerDown: {
+    /** The issuer. */
+    readonly issuer: string
+    /** Why, such as the status of the response. */
+    readonly cause: Error
+    /** The time in epoch seconds. */
+    readonly time: number
+  }
+  /** An issuer is back: its key set was fetched again. */
+  readonly issuerUp: {
+    /** The issuer. */
+    readonly issuer: string
+    /** The time in epoch seconds. */
+    readonly time: number
+  }
 }
 
 /** The names of all events. */
@@ -130,4 +149,6 @@ export const EVENT_NAMES: readonly (keyof AuthEvents)[] = keysOf<AuthEvents>({
   ended: true,
   unknown: true,
   lost: true,
+  issuerDown: true,
+  issuerUp: true,
 })

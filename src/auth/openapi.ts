@@ -209,8 +209,20 @@ function toSecurity(
   return requirement.optional ? [...ways, {}] : ways
 }
 
+/** What of an application decides about tokens beside their requirement. */
+interface TokenChecks {
+  /** Whether a store or a blocklist knows what is revoked. */
+  readonly revocable: boolean
+  /** Whether tokens of other issuers are accepted. */
+  readonly hasIssuers: boolean
+}
+
 /** The codes that a request to a route can be refused with. */
-function toCodes(requirement: PreparedRequirement, unsafe: boolean, revocable: boolean): ErrorCode[] {
+function toCodes(
+  requirement: PreparedRequirement,
+  unsafe: boolean,
+  { revocable, hasIssuers }: TokenChecks,
+): ErrorCode[] {
   const isStepUp =
     requirement.freshWithin !== null ||
     requirement.maxAge !== null ||
@@ -229,25 +241,33 @@ function toCodes(requirement: PreparedRequirement, unsafe: boolean, revocable: b
       ? (['csrf_mismatch'] as const)
       : []),
     ...(isChecked ? (['token_revoked', 'store_unavailable'] as const) : []),
+    ...(hasIssuers ? (['subject_unknown', 'issuer_unavailable'] as const) : []),
     ...(refreshes ? (['session_expired', 'session_revoked', 'refresh_reused'] as const) : []),
     ...(isStepUp ? (['fresh_token_required'] as const) : []),
     ...(requirement.scopes === null && requirement.anyScope === null ? [] : (['scope_missing'] as const)),
   ]
 }
 
+/** The settings of an application that its description depends on. */
+interface OpenApiSettings {
+  readonly http: HttpSettings
+  readonly isRevoked: unknown
+  readonly issuers: readonly unknown[]
+}
+
 /**
  * Describes the guards of one application.
  *
- * @param settings where tokens are looked for, and the application's own blocklist
+ * @param settings where tokens are looked for, the application's own blocklist, other issuers
  * @param prepare prepares a requirement
  * @param hasStore whether a store knows what is revoked
  */
 export function createOpenApi(
-  { http, isRevoked }: { readonly http: HttpSettings; readonly isRevoked: unknown },
+  { http, isRevoked, issuers }: OpenApiSettings,
   prepare: PrepareRequirement,
   hasStore: boolean,
 ): OpenApi {
-  const revocable = hasStore || isRevoked !== null
+  const checks = { revocable: hasStore || isRevoked !== null, hasIssuers: issuers.length > 0 }
   const securitySchemes = toSchemes(http)
   return {
     components: {
@@ -259,7 +279,7 @@ export function createOpenApi(
       const unsafe = isUnsafe(method.toUpperCase())
       return {
         security: toSecurity(prepared, securitySchemes, unsafe),
-        responses: describeErrors(toCodes(prepared, unsafe, revocable)),
+        responses: describeErrors(toCodes(prepared, unsafe, checks)),
       }
     },
   }

@@ -7,6 +7,7 @@ import type { HttpOptions } from '../http/resolve-http-options.ts'
 import type { Clock, Duration } from '../internal/duration.ts'
 import type { Listeners } from '../internal/listeners.ts'
 import type { StandardSchema } from '../internal/schema.ts'
+import type { IssuerOptions } from '../issuers/options.ts'
 import type { RevocationOptions, SessionOptions } from '../session/resolve-session-options.ts'
 import type { RevocationMode } from '../session/revocation-feed.ts'
 import type { KeyRing } from '../token/ring.ts'
@@ -69,11 +70,17 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
   /**
    * The HS256 secret: at least 32 random bytes, as a string or bytes. Of a list the first one
    * signs, and all verify: so a secret is rotated. Not together with `keys`. Default: the
-   * environment variable `TOKENWRIGHT_SECRET`, and `TOKENWRIGHT_SECRET_OTHER`, which only verifies.
+   * environment variable `TOKENWRIGHT_SECRET`, and `TOKENWRIGHT_SECRET_OTHER`, which only verifies;
+   * none beside `issuers`.
    */
   readonly secret?: string | Uint8Array | readonly (string | Uint8Array)[]
   /** A key ring made by `createKeyRing`, instead of `secret`. Default none. */
   readonly keys?: KeyRing
+  /**
+   * Other issuers whose access tokens are accepted, beside own keys or without any: then nothing
+   * can be issued. Default none.
+   */
+  readonly issuers?: readonly IssuerOptions<NoInfer<I>>[]
   /** The `iss` of every issued token, which every accepted token must have. Default none. */
   readonly issuer?: string
   /**

@@ -40,7 +40,7 @@ export class RefusalReporter {
   report(error: AuthError, request: RequestPort, facts: RefusalFacts = {}): void {
     if (this.#reported.has(error)) return
     this.#reported.add(error)
-    if (error.code === 'store_unavailable' && this.#on.refused === undefined) this.#warn(error)
+    if (error.status === 503 && this.#on.refused === undefined) this.#warn(error)
     const { account = null, sub = null, address = request.address ?? null } = facts
     const userAgent = request.header('user-agent')
     emit(this.#on, 'refused', {
@@ -75,11 +75,11 @@ export class RefusalReporter {
     this.#warnOnce('TOKENWRIGHT_MISCONFIGURED', String(message), String(message))
   }
 
-  #warn({ cause }: AuthError): void {
+  #warn({ code, cause }: AuthError): void {
     const why = cause instanceof Error ? `: ${cause.message}` : ''
     this.#warnOnce(
-      'TOKENWRIGHT_STORE_UNAVAILABLE',
-      `The response to a request was 503 \`store_unavailable\`${why}. Give \`on.refused\` to learn of each.`,
+      `TOKENWRIGHT_${code.toUpperCase()}`,
+      `The response to a request was 503 \`${code}\`${why}. Give \`on.refused\` to learn of each.`,
     )
   }
 }

@@ -1,20 +1,29 @@
 /**
- * The options `secret` and `keys` -> a key ring. A message about a secret names the option or the
- * variable that it came from, and never shows a part of it.
+ * The options `secret` and `keys` -> a key ring, which has no key where an application only accepts
+ * the tokens of other issuers. A message about a secret names the option or the variable that it
+ * came from, and never shows a part of it.
  */
 import { isBytes } from '../internal/bytes.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import type { Key } from '../token/import-keys.ts'
 import { createKeyRing } from '../token/key-ring.ts'
-import { isKeyRing, type KeyRing } from '../token/ring.ts'
+import { buildRing, isKeyRing, type KeyRing } from '../token/ring.ts'
 import type { AuthOptions } from './options.ts'
 
+/** The options that say which keys there are. */
+type KeyOptions = Pick<AuthOptions, 'secret' | 'keys'> & { readonly issuers?: unknown }
+
+/** The ring of an application that only accepts the tokens of other issuers. */
+export const NO_KEYS: KeyRing = buildRing({ signing: null, all: [], switchAt: Number.POSITIVE_INFINITY })
+
 /**
- * The keys: a ring, a ring of the secrets, or one of the environment's.
+ * The keys: a ring, a ring of the secrets, none beside other issuers, or a ring of the
+ * environment's secrets.
  *
  * @throws {ConfigurationError} for both, for neither, and for what is no ring or no good secret
  */
-export function resolveKeys(secret: AuthOptions['secret'], keys: KeyRing | undefined): KeyRing {
+export function resolveKeys({ secret, keys, issuers }: KeyOptions): KeyRing {
+  if (keys === undefined && secret === undefined && issuers !== undefined) return NO_KEYS
   if (keys !== undefined) {
     if (secret !== undefined) throw new ConfigurationError('Expected `secret` or `keys`, got both')
     if (isKeyRing(keys)) return keys

@@ -15,6 +15,7 @@ import { type Clock, checkClock, type Duration, systemClock, toSeconds } from '.
 import type { Listeners } from '../internal/listeners.ts'
 import { keysOf, readCount, readFunction, readName, readOptionGroup } from '../internal/read-options.ts'
 import type { StandardSchema } from '../internal/schema.ts'
+import { type IssuerSettings, resolveIssuers } from '../issuers/resolve-issuers.ts'
 import {
   REVOCATION_DEFAULTS,
   resolveSessions,
@@ -29,7 +30,7 @@ import type { TokenType } from '../token/token-type.ts'
 import { type AuthEvents, EVENT_NAMES } from './events.ts'
 import { OPTION_SYNONYMS } from './option-synonyms.ts'
 import type { AuthOptions, CacheOptions, FreshnessOptions, LifetimeOptions, LimitOptions } from './options.ts'
-import { resolveKeys } from './resolve-keys.ts'
+import { NO_KEYS, resolveKeys } from './resolve-keys.ts'
 import { resolveTokenRules, type TokenRules } from './resolve-token-rules.ts'
 
 /** The default of every option that has one, under the option's name. */
@@ -59,6 +60,8 @@ export const DEFAULTS: Readonly<
 export interface Settings<C, U> extends TokenRules {
   /** The keys. */
   readonly ring: KeyRing
+  /** Other issuers whose tokens are accepted. */
+  readonly issuers: readonly IssuerSettings[]
   /** The time in epoch seconds. */
   readonly clock: Clock
   /** The realm of every token; undefined for none. */
@@ -104,6 +107,7 @@ const OPTION_NAMES = keysOf<AuthOptions>({
   revocation: true,
   secret: true,
   keys: true,
+  issuers: true,
   issuer: true,
   audience: true,
   profile: true,
@@ -144,6 +148,7 @@ const LIFETIME_BOUNDS = { min: 1, max: 100 * 366 * 86_400 } as const
 /** Options that only add checks. */
 const CHECKING_OPTIONS: readonly (keyof AuthOptions)[] = [
   'issuer',
+  'issuers',
   'audience',
   'realm',
   'origin',
@@ -178,11 +183,17 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
   for (const name of EVENT_NAMES) readFunction(`on.${name}`, on[name])
   const clock = readFunction('clock', options.clock)
   const ownClock = clock && checkClock(clock)
+  const ring = resolveKeys(options)
+  const rules = resolveTokenRules(options, DEFAULTS.interop)
   return Object.freeze({
-    ring: resolveKeys(options.secret, options.keys),
+    ring,
+    issuers: resolveIssuers(options.issuers, {
+      ownIssuer: rules.issuer,
+      hasOwnKeys: ring !== NO_KEYS,
+    }),
     clock: ownClock ?? systemClock,
     ownClock,
-    ...resolveTokenRules(options, DEFAULTS.interop),
+    ...rules,
     realm,
     lifetimes,
     limits,

@@ -57,7 +57,7 @@ async function findView<C>(
     const row = await auth.sessions.get(sid)
     return row === null ? undefined : toSessionView(row, sid)
   } catch (error) {
-    if (isAuthError(error) && error.code === 'store_unavailable') return undefined
+    if (isAuthError(error) && error.status === 503) return undefined
     throw error
   }
 }

@@ -35,6 +35,12 @@ const REFUSED_MEMBERS = [
   'x5c',
 ]
 
+/**
+ * Those of them that only say where a key may be found. Where the keys are known from elsewhere
+ * they may be ignored (RFC 7515 section 4.1.2), as some issuers write them into every token.
+ */
+const HINTS: ReadonlySet<string> = new Set(['jku', 'x5u', 'x5c'])
+
 /** A header that was read. */
 export interface JoseHeader extends HeaderType {
   /** The algorithm that it names, one of the table. */
@@ -61,16 +67,22 @@ const TYPES: ReadonlyMap<string, TokenType> = new Map(
 /**
  * Reads an encoded header.
  *
+ * @param ignored `hints` for tokens of other issuers: members that say where a key is are ignored
  * @returns in words what is wrong with a text that is not a header, has a refused member, or names
  *   an unknown algorithm
  */
-export function readJoseHeader(encoded: string): JoseHeader | string {
+export function readJoseHeader(
+  encoded: string,
+  ignored: 'nothing' | 'hints' = 'nothing',
+): JoseHeader | string {
   if (encoded.length > MAX_ENCODED_LENGTH) return `The header is longer than ${MAX_ENCODED_LENGTH} characters`
   const text = decodeText(encoded)
   const members = text === undefined ? undefined : parseFlatObject(text)
   if (members === undefined) return 'The header is not base64url of a JSON object with each member once'
   if (members.size > MAX_MEMBERS) return `The header has more than ${MAX_MEMBERS} members`
-  const refused = REFUSED_MEMBERS.find((name) => members.has(name))
+  const refused = REFUSED_MEMBERS.find(
+    (name) => members.has(name) && !(ignored === 'hints' && HINTS.has(name)),
+  )
   if (refused !== undefined) return `The header has the member \`${refused}\`, which is not supported`
 
   const alg = members.get('alg')

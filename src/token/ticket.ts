@@ -39,14 +39,17 @@ const TYP = 'ticket+jwt'
 /** How much longer than its token a ticket may be, in characters. */
 const EXTRA_LENGTH = 512
 
+/** What tickets depend on: what the verifier of the own tokens does. */
+type TicketSettings<C> = Omit<VerifySettings<C>, 'cache' | 'explain' | 'others'>
+
 /** Issues and verifies the tickets of one application. */
 export class Tickets<C> {
-  readonly #settings: Omit<VerifySettings<C>, 'cache' | 'explain'>
+  readonly #settings: TicketSettings<C>
   readonly #sign: SignJws
   readonly #verifyJws: VerifyJws<string>
 
   /** @param settings as for the verifier of access tokens */
-  constructor(settings: Omit<VerifySettings<C>, 'cache' | 'explain'>) {
+  constructor(settings: TicketSettings<C>) {
     const { ring, limits, rules } = settings
     this.#settings = settings
     this.#sign = prepareSignJws(ring, { typ: TYP }, rules.clock)

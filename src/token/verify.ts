@@ -33,6 +33,28 @@ export interface VerifySettings<C> {
   readonly explain: ((error: unknown, token: string) => unknown) | null
   /** Whether sessions are kept in a store, whose clock says when their refresh tokens begin. */
   readonly hasRows: boolean
+  /** The tokens that the ring does not verify; null where there are none. */
+  readonly others: OtherTokens<C> | null
+}
+
+/** Tokens that are not of the own keys, such as those of other issuers. */
+export interface OtherTokens<C> {
+  /** Finds out whether a token is one of them, which proves nothing; undefined for any other. */
+  find(token: string): OtherToken<C> | undefined
+}
+
+/** One of these tokens. */
+export interface OtherToken<C> {
+  /** Verifies it: everything but type and realm, revocation, freshness and scopes. */
+  verify(): Promise<VerifiedOther<C>>
+}
+
+/** One of them that is valid. */
+export interface VerifiedOther<C> {
+  /** What it says. */
+  readonly payload: TokenPayload<C>
+  /** How long that may be remembered, in epoch seconds; no longer than the token lives. */
+  readonly until: number
 }
 
 /** Verifies tokens, and remembers them. A look-up in the cache is always synchronous. */
@@ -67,25 +89,31 @@ export class Verifier<C = Claims> {
    * @param expected the accepted type and realm
    * @throws {AuthError} `token_malformed`, `signature_invalid`, `issuer_invalid`,
    *   `audience_invalid`, `token_expired`, `token_not_active`, `access_token_required`,
-   *   `refresh_token_required`, `realm_mismatch`
+   *   `refresh_token_required`, `realm_mismatch`; for a token of another issuer also
+   *   `issuer_unavailable`, `subject_unknown`, `store_unavailable`
    */
   async verify(token: RawToken, expected: ExpectedToken): Promise<TokenPayload<C>> {
-    const { ring } = this.#settings
+    const { ring, others } = this.#settings
+    const other = others?.find(token.text.slice(token.start))
+    if (other !== undefined) {
+      const { payload, until } = await other.verify()
+      return this.#remember(token, until, payload, expected)
+    }
     const { payload, key } = ring.changes === null ? this.#accept(token) : await this.#acceptCurrent(token)
-    return this.#remember(token, key, await applySchema(payload, this.#settings), expected)
+    return this.#rememberOwn(token, key, await applySchema(payload, this.#settings), expected)
   }
 
   /**
    * `verify` without a promise, which costs more than the checks of the claims. A schema may be
-   * asynchronous, and keys may have to be loaded, so with either it does nothing.
+   * asynchronous, and keys may have to be loaded or fetched, so with either it does nothing.
    *
-   * @returns undefined with a schema, and with a ring whose keys change
+   * @returns undefined with a schema, with a ring whose keys change, and with other issuers
    */
   verifyAtOnce(token: RawToken, expected: ExpectedToken): TokenPayload<C> | undefined {
-    const { schema, ring } = this.#settings
-    if (schema !== null || ring.changes !== null) return undefined
+    const { schema, ring, others } = this.#settings
+    if (schema !== null || ring.changes !== null || others !== null) return undefined
     const { payload, key } = this.#accept(token)
-    return this.#remember(token, key, payload, expected)
+    return this.#rememberOwn(token, key, payload, expected)
   }
 
   /** Whether a token was issued by this application: of any type, expired or not. */
@@ -131,19 +159,30 @@ export class Verifier<C = Claims> {
     return { payload: acceptClaims(claims, header, now, settings), key }
   }
 
-  /** Remembers a valid token, of whatever type and realm, before these are checked. */
-  #remember(
-    { text, start }: RawToken,
+  /** Remembers a token of the ring, as long as its key is known to be good. */
+  #rememberOwn(
+    token: RawToken,
     { notAfter }: RingKey,
     value: TokenPayload<C>,
     expected: ExpectedToken,
   ): TokenPayload<C> {
+    // A key may be gone when keys are loaded next, so then the token is verified again.
+    const { changes } = this.#settings.ring
+    const until = changes === null ? notAfter : Math.min(notAfter, changes.validUntil)
+    return this.#remember(token, until, value, expected)
+  }
+
+  /** Remembers a valid token, of whatever type and realm, before these are checked. */
+  #remember(
+    { text, start }: RawToken,
+    latest: number,
+    value: TokenPayload<C>,
+    expected: ExpectedToken,
+  ): TokenPayload<C> {
     if (this.#cache !== null) {
-      const { rules, hasRows, ring } = this.#settings
+      const { rules, hasRows } = this.#settings
       const { from, until } = toSpan(value, rules.leeway, hasRows)
-      // A key may be gone when keys are loaded next, so then the token is verified again.
-      const keyUntil = Math.min(notAfter, ring.changes?.validUntil ?? Number.POSITIVE_INFINITY)
-      this.#cache.store({ text: flatten(text), start, from, until: Math.min(until, keyUntil), value })
+      this.#cache.store({ text: flatten(text), start, from, until: Math.min(until, latest), value })
     }
     return requireTypeAndRealm(value, expected)
   }

@@ -5,12 +5,12 @@
 import { builtinModules } from 'node:module'
 import { at, type Import, resolveImport, type Source } from './source.ts'
 
-type Layer = 'errors' | 'internal' | 'token' | 'session' | 'http' | 'auth' | EntryPoint
+type Layer = 'errors' | 'internal' | 'token' | 'session' | 'http' | 'issuers' | 'auth' | EntryPoint
 type EntryPoint = 'index' | 'stores' | 'adapters' | 'routes' | 'client' | 'react' | 'testing' | 'cli'
 
 const BOTTOM: Layer[] = ['errors', 'internal']
 const UP_TO_TOKEN: Layer[] = [...BOTTOM, 'token']
-const UP_TO_HTTP: Layer[] = [...UP_TO_TOKEN, 'session', 'http']
+const UP_TO_HTTP: Layer[] = [...UP_TO_TOKEN, 'session', 'http', 'issuers']
 const UP_TO_AUTH: Layer[] = [...UP_TO_HTTP, 'auth']
 const REQUESTS: Layer[] = ['http', 'errors', 'internal']
 
@@ -24,6 +24,7 @@ const MAY_IMPORT: Record<Layer, { values: readonly Layer[]; types: readonly Laye
   token: { values: UP_TO_TOKEN, types: UP_TO_TOKEN },
   session: { values: [...UP_TO_TOKEN, 'session'], types: [...UP_TO_TOKEN, 'session'] },
   http: { values: [...UP_TO_TOKEN, 'http'], types: [...UP_TO_TOKEN, 'http'] },
+  issuers: { values: [...UP_TO_TOKEN, 'issuers'], types: [...UP_TO_TOKEN, 'issuers'] },
   auth: { values: UP_TO_AUTH, types: UP_TO_AUTH },
   index: { values: UP_TO_AUTH, types: UP_TO_AUTH },
   stores: { values: BOTTOM, types: BOTTOM },
@@ -48,6 +49,7 @@ export const AUTH_ORDER: readonly string[] = [
   'refusal-reporter',
   'token-claims',
   'issue-tokens',
+  'connect-issuers',
   'revocation-check',
   'session-api',
   'one-time',
@@ -95,7 +97,9 @@ const ENTRY_POINTS: readonly Layer[] = [
 export function layerOf(path: string): Layer | undefined {
   const [, first = '', ...rest] = path.split('/')
   const name = rest.length > 0 ? first : first.replace(/\.ts$/, '')
-  const isFolder = ['internal', 'token', 'session', 'http', 'auth', 'stores', 'adapters'].includes(name)
+  const isFolder = ['internal', 'token', 'session', 'http', 'issuers', 'auth', 'stores', 'adapters'].includes(
+    name,
+  )
   const hasFolder = ['testing', 'routes', 'client'].includes(name)
   return Object.hasOwn(MAY_IMPORT, name) && (rest.length > 0 === isFolder || hasFolder)
     ? (name as Layer)

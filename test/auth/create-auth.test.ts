@@ -149,8 +149,8 @@ const REFUSALS: readonly (readonly [string, unknown, RegExp])[] = [
     /`sessions` to be \{ store \}, got the store/,
   ],
   ...Object.entries({
-    jwksUrl: 'keys: createKeyRing',
-    jwksUri: 'keys: createKeyRing',
+    jwksUrl: 'issuers: ',
+    jwksUri: 'issuers: ',
     jwtSecret: 'secret',
     secretKey: 'secret',
     expiresIn: 'access.expiresIn',

@@ -74,7 +74,7 @@ async function findCookies(
   try {
     return await refresh(port)
   } catch (error) {
-    if (!isAuthError(error) || error.code === 'store_unavailable') throw error
+    if (!isAuthError(error) || error.status === 503) throw error
     return []
   }
 }

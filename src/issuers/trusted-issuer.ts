@@ -1,0 +1,120 @@
+/**
+ * Verifies the tokens of one issuer: header, signature by its keys, claims, times; and maps the
+ * claims to a user. It does not check type, realm, revocation, freshness or scopes.
+ */
+import { AuthError, toReason } from '../errors.ts'
+import { decideTimes } from '../token/claims.ts'
+import { type JoseHeader, readJoseHeader } from '../token/jose-header.ts'
+import { type Claims, TokenPayload } from '../token/token-payload.ts'
+import { applySchema, type VerifiedOther, type VerifySettings } from '../token/verify.ts'
+import { type IssuerClaims, isOurs, readIssuerClaims } from './issuer-claims.ts'
+import { mapUser } from './map-user.ts'
+import type { IssuerKeys } from './remote-key-set.ts'
+import type { IssuerSettings } from './resolve-issuers.ts'
+import type { UnverifiedJws } from './unverified-jws.ts'
+
+/** The most encoded headers that are remembered. One for each key is usual. */
+const MAX_KNOWN_HEADERS = 64
+
+/** One issuer. */
+export class TrustedIssuer<C> {
+  /** Its name. */
+  readonly issuer: string
+  /** Its keys. */
+  readonly keys: IssuerKeys
+  readonly #settings: IssuerSettings
+  readonly #verify: Omit<VerifySettings<C>, 'cache' | 'explain' | 'others'>
+  readonly #headers = new Map<string, JoseHeader>()
+
+  /** @param verify as for the verifier of own tokens */
+  constructor(
+    settings: IssuerSettings,
+    keys: IssuerKeys,
+    verify: Omit<VerifySettings<C>, 'cache' | 'explain' | 'others'>,
+  ) {
+    this.issuer = settings.rules.issuer
+    this.keys = keys
+    this.#settings = settings
+    this.#verify = verify
+  }
+
+  /**
+   * Verifies a token.
+   *
+   * @throws {AuthError} as `Verifier.verify`; `issuer_unavailable`, `subject_unknown`,
+   *   `store_unavailable`
+   */
+  async verify({ encodedHeader, input, signature, claims }: UnverifiedJws): Promise<VerifiedOther<C>> {
+    const header = this.#readHeader(encodedHeader)
+    const { keys, until } = await this.keys.find(header.alg, header.kid)
+    if (!keys.some((key) => key.verify(input, signature)))
+      throw new AuthError('signature_invalid', keys.length === 0 ? { cause: toReason(NO_KEY) } : {})
+    this.#remember(encodedHeader, header)
+    const payload = await this.#accept(claims, header.typ)
+    return { payload, until }
+  }
+
+  #readHeader(encoded: string): JoseHeader {
+    const known = this.#headers.get(encoded)
+    if (known !== undefined) return known
+    const header = readJoseHeader(encoded, 'hints')
+    if (typeof header === 'string') throw toMalformed(header)
+    if (header.type !== 'access' && !header.untyped)
+      throw toMalformed('The `typ` of the header is of no access token')
+    return header
+  }
+
+  #remember(encoded: string, header: JoseHeader): void {
+    if (this.#headers.size < MAX_KNOWN_HEADERS) this.#headers.set(encoded, header)
+  }
+
+  /** Checks claims whose signature is valid, and maps them. */
+  async #accept(claims: Claims, typ: string | undefined): Promise<TokenPayload<C>> {
+    const { rules } = this.#verify
+    const now = rules.clock()
+    const read = readIssuerClaims(
+      claims,
+      typ,
+      { ...this.#settings.rules, maxLifetime: rules.maxLifetime },
+      now,
+    )
+    if ('code' in read) throw new AuthError(read.code, { cause: toReason(read.reason) })
+    const failure = decideTimes(toIssuerSpan(read, rules.leeway), now)
+    if (failure !== undefined) throw new AuthError(failure)
+    const user = await mapUser(claims, this.#settings)
+    const sub = user.sub ?? read.sub
+    if (sub === undefined) throw toMalformed('The claim `sub` is missing')
+    const { data, scopes, ...members } = read
+    const payload = new TokenPayload<Claims>(
+      {
+        ...members,
+        sub,
+        iss: this.issuer,
+        type: 'access',
+        // How recent is enough is the route's to say.
+        fresh: isOurs(typ) ? claims['fresh'] === true : read.auth_time !== undefined,
+        csrf: undefined,
+        scopes: user.scopes ?? scopes,
+        sid: undefined,
+        login_type: this.#settings.realm ?? rules.realm,
+        login_name: user.loginName,
+        remember: undefined,
+        data: user.data ?? data,
+      },
+      rules.origin ?? rules,
+      undefined,
+    )
+    return applySchema(payload as TokenPayload<C>, this.#verify)
+  }
+}
+
+const NO_KEY = 'No key of the issuer has the `alg` and `kid` of the token'
+
+function toMalformed(reason: string): AuthError {
+  return new AuthError('token_malformed', { cause: toReason(reason) })
+}
+
+/** When a token may be used, with the leeway. */
+function toIssuerSpan({ exp, nbf = 0, iat = 0, auth_time = 0 }: IssuerClaims, leeway: number) {
+  return { from: Math.max(nbf, iat, auth_time) - leeway, until: exp + leeway }
+}
