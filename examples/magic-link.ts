@@ -32,7 +32,7 @@ const routes = authRoutes(auth, {
   delivery: 'body',
   async verifyCredentials({ token }) {
     try {
-      const { subject } = await auth.oneTime.redeem('magic-link', String(token))
+      const { subject } = await auth.oneTime.redeem('magic-link', typeof token === 'string' ? token : '')
       return { subject, amr: ['email'] }
     } catch (error) {
       // Used, too old or forged: the link is wrong. Anything else is no fault of the link.

@@ -1,7 +1,8 @@
 /**
  * "Log in with ...": an OpenID Connect provider says who the user is (`openid-client`). The time of
  * that authentication is kept, so a login of an hour ago at the provider is not fresh here. A
- * step-up sends the user to the provider again, and continues the same session.
+ * step-up sends the user to the provider again, and continues the same session. A page does that in
+ * a second window, so that the call that was refused waits and goes on.
  *
  *     OIDC_ISSUER=https://idp.example.com OIDC_CLIENT_ID=app OIDC_CLIENT_SECRET=... \
  *       npm run example -- oidc
@@ -11,9 +12,11 @@
 import { Hono } from 'hono'
 import { getCookie } from 'hono/cookie'
 import * as oidc from 'openid-client'
-import { AuthError, createAuth } from 'tokenwright'
+import { AuthError, createAuth, isAuthError } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
+import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
+import { serveClientModules } from './shared/client-modules.ts'
 import { toErrorResponse } from './shared/responses.ts'
 import { secretOfThisRun, serve } from './shared/serve.ts'
 
@@ -36,24 +39,44 @@ let provider: Promise<oidc.Configuration> | undefined
 /** What the provider says of itself, asked for once. A failure is not kept. */
 function findProvider(): Promise<oidc.Configuration> {
   // Plain HTTP is for the example only.
-  const options = OIDC_ISSUER.startsWith('http:') ? { execute: [oidc.allowInsecureRequests] } : {}
+  const execute = OIDC_ISSUER.startsWith('http:') ? [oidc.allowInsecureRequests] : []
+  const options = { execute, [oidc.customFetch]: askProvider }
   provider ??= oidc
     .discovery(new URL(OIDC_ISSUER), OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, undefined, options)
     .catch((error) => {
       provider = undefined
-      throw error
+      throw findOutage(error) ?? error
     })
   return provider
 }
 
+/** Sends a request to the provider. One that is down is an outage, not a wrong proof. */
+async function askProvider(url: string, init: oidc.CustomFetchOptions): Promise<Response> {
+  const response = await fetch(url, { ...init, body: init.body ?? null }).catch((cause) => {
+    throw new AuthError('store_unavailable', { cause })
+  })
+  if (response.status >= 500) throw new AuthError('store_unavailable')
+  return response
+}
+
+/** The outage behind an error of `openid-client`, which wraps it. */
+function findOutage(error: Error): AuthError | undefined {
+  return [error, error.cause].find(isAuthError)
+}
+
 /** Sends the browser to the provider. What the callback needs is in a one-time token of its own. */
-async function redirectToProvider(request: Request, parameters: Record<string, string>): Promise<Response> {
+async function redirectToProvider(
+  request: Request,
+  parameters: Record<string, string>,
+  to = '/',
+): Promise<Response> {
   const data = {
     verifier: oidc.randomPKCECodeVerifier(),
     state: oidc.randomState(),
     nonce: oidc.randomNonce(),
     purpose: parameters['prompt'] === undefined ? 'login' : 'step-up',
     startedAt: Math.floor(auth.now()),
+    to,
   }
   const url = oidc.buildAuthorizationUrl(await findProvider(), {
     redirect_uri: new URL('/callback', request.url).href,
@@ -79,7 +102,8 @@ function redirect(to: string, cookies: readonly string[] = []): Response {
 app.get('/login', (c) => redirectToProvider(c.req.raw, { max_age: '86400' }))
 app.get('/step-up', guard.access(), (c) => {
   const acr = c.req.query('acr')
-  return redirectToProvider(c.req.raw, { prompt: 'login', max_age: '0', ...(acr && { acr_values: acr }) })
+  const parameters = { prompt: 'login', max_age: '0', ...(acr && { acr_values: acr }) }
+  return redirectToProvider(c.req.raw, parameters, c.req.query('window') ? '/done' : '/')
 })
 
 app.get('/callback', async (c) => {
@@ -93,8 +117,7 @@ app.get('/callback', async (c) => {
   const tokens = await oidc
     .authorizationCodeGrant(await findProvider(), new URL(c.req.url), checks)
     .catch((cause) => {
-      // What the provider or the browser said is wrong; a provider that is down is another matter.
-      throw cause.message === 'fetch failed' ? cause : new AuthError('credentials_invalid', { cause })
+      throw findOutage(cause) ?? new AuthError('credentials_invalid', { cause })
     })
   const claims = tokens.claims()
   if (claims === undefined || typeof claims.auth_time !== 'number') throw new AuthError('credentials_invalid')
@@ -102,11 +125,12 @@ app.get('/callback', async (c) => {
   const proof = { amr, ...(typeof claims['acr'] === 'string' && { acr: claims['acr'] }) }
   if (data['purpose'] === 'login') {
     const login = { ...proof, fresh: true, authTime: Math.min(claims.auth_time, auth.now()) }
-    return redirect('/', auth.cookies(await auth.createTokenPair(claims.sub, login)))
+    return redirect(String(data['to']), auth.cookies(await auth.createTokenPair(claims.sub, login)))
   }
   const payload = await auth.authenticate(c.req.raw)
   const isSame = claims.sub === payload.sub && claims.auth_time >= Number(data['startedAt'])
-  return redirect('/', auth.cookies(await auth.sessions.stepUp(payload, async () => (isSame ? proof : null))))
+  const pair = await auth.sessions.stepUp(payload, async () => (isSame ? proof : null))
+  return redirect(String(data['to']), auth.cookies(pair))
 })
 
 app.get('/', guard.access(), (c) => {
@@ -115,12 +139,55 @@ app.get('/', guard.access(), (c) => {
 })
 app.post('/delete-account', guard.fresh(), (c) => c.json({ message: 'It was an example: nothing is gone' }))
 
-/** A page leads to the form that helps; a call of a script gets the refusal. */
+// Refresh, logout and the session. No one logs in here with credentials.
+const routes = authRoutes(auth, { verifyCredentials: () => null })
+app.all('/auth/*', (c) => routes(c.req.raw))
+serveClientModules(app)
+
+app.get('/page', (c) =>
+  c.html(`<!doctype html><title>Log in with ...</title><link rel="icon" href="data:,">
+<a href="/login">Log in</a>
+<button id="delete">Delete the account</button>
+<button id="refresh">Refresh the tokens</button>
+<p role="status"></p>
+<script type="module">
+  import { createAuthClient } from '/modules/client.js'
+
+  // A sensitive call waits until the provider has sent the second window back.
+  const auth = createAuthClient({
+    onStepUp: ({ signal }) =>
+      new Promise((resolve) => {
+        const channel = new BroadcastChannel('step-up')
+        channel.onmessage = resolve
+        signal.addEventListener('abort', () => channel.close())
+        open('/step-up?window=1', 'step-up', 'popup')
+      }),
+  })
+  const remove = async () => (await (await auth.fetch('/delete-account', { method: 'POST' })).json()).message
+  const actions = { delete: remove, refresh: () => auth.refresh() }
+  const status = document.querySelector('p')
+  for (const [id, run] of Object.entries(actions)) {
+    document.getElementById(id).onclick = async () => {
+      status.textContent = '...'
+      status.textContent = (await run().catch((error) => 'Failed: ' + error.message)) ?? auth.state.status
+    }
+  }
+</script>`),
+)
+app.get('/done', (c) =>
+  c.html(`<!doctype html><title>Done</title><script>
+  new BroadcastChannel('step-up').postMessage('done')
+  close()
+</script>`),
+)
+
+/** A page leads to what helps; a call of a script gets the refusal. */
 app.onError((error, c) => {
-  const { code, status } = error as Partial<AuthError>
-  if (c.req.method === 'GET' && status === 401 && c.req.path !== '/callback') return redirect('/login')
-  if (code === 'fresh_token_required') return redirect('/step-up')
-  return toErrorResponse(error)
+  if (!isAuthError(error)) return toErrorResponse(error)
+  if (c.req.method === 'GET' && error.status === 401 && c.req.path !== '/callback')
+    return redirect(error.code === 'fresh_token_required' ? '/step-up' : '/login')
+  const { status, headers, body } = auth.errorResponse(error)
+  return new Response(body, { status, headers })
 })
 
 serve(app.fetch)

@@ -8,7 +8,6 @@
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
 import {
   type AuthenticationResponseJSON,
   generateAuthenticationOptions,
@@ -23,6 +22,7 @@ import { AuthError, createAuth, isAuthError } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
+import { serveClientModules } from './shared/client-modules.ts'
 import { NO_STORE, readObject, toErrorResponse } from './shared/responses.ts'
 import { secretOfThisRun, serve } from './shared/serve.ts'
 
@@ -44,14 +44,14 @@ app.onError(toErrorResponse)
 
 /** The challenge that a token holds. Rejects for one that was used, is too old, or holds none. */
 async function redeemChallenge(purpose: string, token: unknown) {
-  const { subject, data } = await auth.oneTime.redeem(purpose, String(token))
+  const { subject, data } = await auth.oneTime.redeem(purpose, typeof token === 'string' ? token : '')
   return { subject, expectedChallenge: String(data?.['challenge']) }
 }
 
 /** Whose passkey a response is from; null where it proves nothing. */
 async function findOwner(request: Request, passkey: unknown, challenge: unknown): Promise<string | null> {
   const response = passkey as AuthenticationResponseJSON
-  const known = passkeys.get(String(response?.id))
+  const known = passkeys.get(response?.id)
   if (known === undefined) return null
   try {
     const { expectedChallenge } = await redeemChallenge('passkey', challenge)
@@ -128,19 +128,14 @@ app.post('/passkeys', guard.fresh(), async (c) => {
 app.all('/auth/*', (c) => routes(c.req.raw))
 app.post('/delete-account', guard.fresh(), (c) => c.json({ message: 'It was an example: nothing is gone' }))
 
-/** The client of this package, and that of the passkeys, as files. */
-const clientFolder = new URL('./', import.meta.resolve('tokenwright/client'))
+serveClientModules(app)
+/** The browser's half of the passkeys. */
 const passkeyClient = createRequire(import.meta.url).resolve('@simplewebauthn/browser')
-const JAVASCRIPT = { 'Content-Type': 'text/javascript' }
-
-app.get('/modules/:path{(client|client/[a-z-]+)\\.js}', (c) =>
-  c.body(readFileSync(fileURLToPath(new URL(c.req.param('path'), clientFolder)), 'utf8'), 200, JAVASCRIPT),
-)
 app.get('/webauthn.js', (c) =>
   c.body(
     readFileSync(passkeyClient.replace(/script.index\.js$/, 'dist/bundle/index.umd.min.js'), 'utf8'),
     200,
-    JAVASCRIPT,
+    { 'Content-Type': 'text/javascript' },
   ),
 )
 app.get('/', (c) =>

@@ -1,31 +1,7 @@
 /** "Log in with ..." against a real OpenID Connect provider on this machine, by a browser of forms. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import Provider from 'oidc-provider'
-import { expect, it, onTestFinished } from 'vitest'
-import { startExample } from './program.ts'
-
-/** A provider whose development pages take any user. */
-async function startProvider() {
-  const server = createServer((request, response) => handle(request, response))
-  let handle: (...args: Parameters<ReturnType<Provider['callback']>>) => unknown = () => undefined
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  onTestFinished(() => void server.close())
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const serve = (redirectUri: string): void => {
-    const provider = new Provider(issuer, {
-      clients: [{ client_id: 'app', client_secret: 'app-secret', redirect_uris: [redirectUri] }],
-      acrValues: ['gold'],
-      claims: { openid: ['sub'], acr: null, auth_time: null },
-      cookies: { keys: ['not a secret: a test'] },
-      pkce: { required: () => true },
-    })
-    handle = provider.callback()
-  }
-  return { issuer, serve }
-}
+import { expect, it } from 'vitest'
+import { claimsOf, startExample } from './program.ts'
+import { startProvider } from './provider.ts'
 
 type Body = Readonly<Record<'sub' | 'sid' | 'csrf' | 'code', string>> & { readonly auth_time: number }
 
@@ -67,14 +43,15 @@ function openBrowser() {
     })
     return response
   }
-  return { visit, post, jars }
+  return { request, visit, post, jars }
 }
 
 async function start() {
-  const { issuer, serve } = await startProvider()
+  const provider = await startProvider()
+  const { issuer } = provider
   const { url } = await startExample('oidc', { OIDC_ISSUER: issuer })
-  serve(`${url}/callback`)
-  return { url, issuer, ...openBrowser() }
+  provider.serve(`${url}/callback`)
+  return { url, issuer, provider, ...openBrowser() }
 }
 
 it('logs in, keeps the time of the login at the provider, and steps up there in the same session', async () => {
@@ -102,3 +79,18 @@ it('steps up for no one else, and takes a callback once', async () => {
   const forged = await visit(`${url}/callback?code=x&state=y`)
   expect(forged.status).toBe(401)
 })
+
+it.each(['stop', 'fail'] as const)(
+  'says 503 while the provider is down (%s), not that the proof is wrong',
+  async (how) => {
+    const { url, issuer, provider, request, visit, jars } = await start()
+    await request(`${url}/login`)
+    // The browser is back from the provider when that goes down.
+    const { data } = claimsOf(jars.get(url)?.get('oidc') ?? '') as { data: { state: string } }
+    const query = new URLSearchParams({ code: 'x', state: data.state, iss: issuer })
+    if (how === 'stop') provider.stop()
+    else provider.fail(502)
+    const { status, body } = await visit(`${url}/callback?${query}`)
+    expect([status, body.code]).toEqual([503, 'store_unavailable'])
+  },
+)
