@@ -69,6 +69,9 @@ describe.skipIf(CHROMIUM === undefined)('passkey', () => {
     await press('passkey')
     const replayed = JSON.parse((await login).postData() ?? '{}')
     expect((await send(url, 'POST /auth/login', { json: replayed })).status).toBe(401)
+    const hostile = { passkey: { id: { toString: 1 } }, challenge: { toString: 1 } }
+    for (const json of [hostile, { ...replayed, challenge: hostile.challenge }])
+      expect((await send(url, 'POST /auth/login', { json })).status).toBe(401)
     await authenticator.clear()
     expect(await press('passkey')).toMatch(/^Failed/)
     await close()

@@ -59,6 +59,8 @@ describe('magic-link', () => {
     expect(claimsOf(tokensOf(signedIn).access)).toMatchObject({ sub: 'user-1', amr: ['email'], fresh: true })
     expect((await send(url, 'POST /auth/login', { json: { token } })).status).toBe(401)
     expect((await send(url, 'POST /auth/login', { json: {} })).status).toBe(400)
+    const hostile = { token: { toString: 1 } }
+    expect((await send(url, 'POST /auth/login', { json: hostile })).status).toBe(401)
   })
 })
 
