@@ -109,6 +109,12 @@ export const ERRORS = {
     oauth: 'insufficient_scope',
     message: 'Missing required scopes',
   },
+  access_denied: {
+    type: 'AccessDeniedError',
+    status: 403,
+    oauth: 'insufficient_scope',
+    message: 'Access denied',
+  },
   session_expired: {
     type: 'SessionExpiredError',
     status: 401,

@@ -8,6 +8,7 @@ export type {
   AuthRequests,
   FoundToken,
   PayloadFor,
+  VerifyOptions,
 } from './auth/authenticator.ts'
 export { createAuth } from './auth/create-auth.ts'
 export { createRealms, type RealmAuth, type RealmOptions, type Realms } from './auth/create-realms.ts'
@@ -30,6 +31,7 @@ export type {
   InteropOptions,
   LifetimeOptions,
   LimitOptions,
+  TokenToIssue,
 } from './auth/options.ts'
 export type { RenewOptions, Requirement } from './auth/requirement.ts'
 export type { AuthSessions, StartOptions } from './auth/session-api.ts'

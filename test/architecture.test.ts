@@ -190,8 +190,10 @@ const TYPES: readonly string[] = [
   'TokenPair',
   'TokenPayload',
   'TokenRequirement',
+  'TokenToIssue',
   'TokenType',
   'UnverifiedPayload',
+  'VerifyOptions',
 ]
 
 describe('the main entry point', () => {

@@ -17,7 +17,7 @@ import { createWarnOnce } from '../internal/warn.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import { decideTimes, toSpan } from '../token/claims.ts'
 import type { RawToken } from '../token/token-cache.ts'
-import type { TokenPayload } from '../token/token-payload.ts'
+import { TokenPayload } from '../token/token-payload.ts'
 import { decideAuthorization, requireTypeAndRealm } from '../token/token-requirement.ts'
 import type { Verifier } from '../token/verify.ts'
 import type { AuthEvents } from './events.ts'
@@ -88,19 +88,34 @@ export class Pipeline<C> {
     if (isByCookie) await checkRequestCsrf(request, requirement.csrf, payload.csrf)
     if (!this.isKnownGood(payload, requirement)) await this.checkRevocation(payload, requirement)
     this.authorize(payload, requirement)
+    if (requirement.check !== null) await requirement.check(payload)
     if (isByCookie && requirement.renew !== null) await this.#renew(request, payload, requirement.renew)
     return { payload, extracted }
   }
 
   /** Authenticates a token without a request: everything but location and CSRF. */
   async verifyToken(token: string, requirement: PreparedRequirement): Promise<TokenPayload<C>> {
-    if (typeof token !== 'string')
-      throw new AuthError('token_malformed', { cause: toReason(expected('token', 'a string', token)) })
+    requireText(token)
     const { verifier } = this.#deps
     const raw: RawToken = { text: token, start: 0 }
     const payload = verifier.lookup(raw, requirement) ?? (await verifier.verify(raw, requirement))
-    if (!this.isKnownGood(payload, requirement)) await this.checkRevocation(payload, requirement)
-    return this.authorize(payload, requirement)
+    return this.#checkWhole(payload, requirement)
+  }
+
+  /**
+   * The payload of a token that may have expired, for audit and logout. What is revoked is
+   * forgotten when it expires, so an expired token is not looked up.
+   *
+   * @param allowance how long ago it may have expired, in seconds
+   */
+  async verifyExpired(
+    token: string,
+    requirement: PreparedRequirement,
+    allowance: number,
+  ): Promise<TokenPayload<C>> {
+    requireText(token)
+    const payload = await this.#deps.verifier.verifyExpired({ text: token, start: 0 }, requirement, allowance)
+    return TokenPayload.isOfExpired(payload) ? payload : this.#checkWhole(payload, requirement)
   }
 
   /** Checks again what was verified before: times, type, realm, revocation and the requirement. */
@@ -108,9 +123,15 @@ export class Pipeline<C> {
     const { leeway, hasStore, clock } = this.#deps
     const failure = decideTimes(toSpan(payload, leeway, hasStore), clock())
     if (failure !== undefined) throw new AuthError(failure)
-    requireTypeAndRealm(payload, requirement)
+    return this.#checkWhole(requireTypeAndRealm(payload, requirement), requirement)
+  }
+
+  /** What is checked of a payload, however it came: revocation, requirement, the route's rule. */
+  async #checkWhole(payload: TokenPayload<C>, requirement: PreparedRequirement): Promise<TokenPayload<C>> {
     if (!this.isKnownGood(payload, requirement)) await this.checkRevocation(payload, requirement)
-    return this.authorize(payload, requirement)
+    this.authorize(payload, requirement)
+    if (requirement.check !== null) await requirement.check(payload)
+    return payload
   }
 
   /**
@@ -165,6 +186,12 @@ export class Pipeline<C> {
     request.setCookies(lines)
     emit(on, 'renewed', { sub: payload.sub })
   }
+}
+
+/** Refuses what is no text. @throws {AuthError} `token_malformed` */
+function requireText(token: unknown): void {
+  if (typeof token !== 'string')
+    throw new AuthError('token_malformed', { cause: toReason(expected('token', 'a string', token)) })
 }
 
 /** Why a token without `auth_time` is not renewed: nothing says when its renewals must end. */

@@ -10,7 +10,8 @@ import { deleteAfterRefusal } from '../http/repeated-cookies.ts'
 import { type RequestPort, requirePort, toRequestPort } from '../http/request-port.ts'
 import type { ExtractedToken, HandshakeLocation, HeaderRow, Location } from '../http/token-sources.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
-import { ConfigurationError, expected, isCallable } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isCallable, isOptions } from '../internal/configuration-error.ts'
+import { type Duration, toSeconds } from '../internal/duration.ts'
 import { readUnverified, type UnverifiedPayload } from '../token/jws.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { TokenType } from '../token/token-type.ts'
@@ -40,6 +41,17 @@ export type Authenticator<R, C, U = never> = (
   request: RequestPort,
 ) => Awaitable<AuthContext<PayloadFor<R, C>, U>>
 
+/** What `verifyToken` takes: a requirement, and more than any guard does. */
+export interface VerifyOptions extends Requirement {
+  /**
+   * How long ago the token may have expired, from 1 s to 10 years: for audit and logout, never to
+   * let a request pass. Of an expired token only signature, claims, type and realm are checked, not
+   * revocation, freshness or scopes; `expiresAt` says when it ended. No method takes its payload,
+   * only its `sub` and `sid`. Default none.
+   */
+  readonly allowExpired?: Duration
+}
+
 /** A token that was found in a request. */
 export interface FoundToken {
   /** The token as it was sent. It is not verified and may be any text. */
@@ -61,7 +73,7 @@ export interface AuthRequests<C> {
    * @param requirement default: any valid access token
    * @throws {AuthError} for the first check that fails
    */
-  verifyToken(token: string, requirement?: Requirement): Promise<TokenPayload<C>>
+  verifyToken(token: string, requirement?: VerifyOptions): Promise<TokenPayload<C>>
   /**
    * Reads a token without verifying anything: for logs and debugging, never for a decision.
    *
@@ -153,7 +165,9 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
 
   const api: AuthRequests<C> = {
     async verifyToken(token, requirement) {
-      const prepared = prepare(requirement)
+      const { allowance, rest } = splitAllowance(requirement)
+      const prepared = prepare(rest)
+      if (allowance !== undefined) return pipeline.verifyExpired(token, prepared, allowance)
       return requests.verifyAtOnce(token, 0, prepared) ?? (await pipeline.verifyToken(token, prepared))
     },
     decodeUnverified(token) {
@@ -221,6 +235,20 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
   }
 }
 
+/** The longest `allowExpired`. */
+const ALLOWANCE_BOUNDS = { min: 1, max: 3653 * 86_400 } as const
+
+/** Splits off how long ago a token may have expired, in seconds: no route's requirement has it. */
+function splitAllowance(options: VerifyOptions | undefined): {
+  readonly allowance?: number
+  readonly rest: Requirement | undefined
+} {
+  if (!isOptions(options as unknown) || !Object.hasOwn(options as object, 'allowExpired'))
+    return { rest: options }
+  const { allowExpired, ...rest } = options as VerifyOptions
+  return { allowance: toSeconds('allowExpired', allowExpired as Duration, ALLOWANCE_BOUNDS), rest }
+}
+
 /** Authenticates requests, at once or by the pipeline, and reports refusals. */
 class RequestAuthenticator<C> {
   readonly #deps: RequestDependencies<C>
@@ -236,7 +264,7 @@ class RequestAuthenticator<C> {
    * @returns undefined for any request that needs more, which takes the pipeline
    */
   authenticateAtOnce(request: RequestPort, requirement: PreparedRequirement): TokenPayload<C> | undefined {
-    if (this.#deps.hasBlocklist || !requirement.isHeaderOnly) return undefined
+    if (!requirement.isHeaderOnly) return undefined
     const { header } = this.#deps
     const value = request.header(header.name)
     if (typeof value !== 'string' || !value.startsWith(header.prefix)) return undefined
@@ -257,7 +285,7 @@ class RequestAuthenticator<C> {
    */
   verifyAtOnce(text: string, start: number, requirement: PreparedRequirement): TokenPayload<C> | undefined {
     const { verifier, pipeline, hasBlocklist } = this.#deps
-    if (hasBlocklist || typeof text !== 'string') return undefined
+    if (hasBlocklist || requirement.check !== null || typeof text !== 'string') return undefined
     const raw = { text, start }
     const payload =
       verifier.lookup(raw, requirement) ??

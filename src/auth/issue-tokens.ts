@@ -3,7 +3,7 @@
  * `token-claims.ts` turns the options of a call into claims; `token/sign-token.ts` signs them.
  */
 import { type Awaitable, isPromise } from '../internal/awaitable.ts'
-import { expected } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isOptions } from '../internal/configuration-error.ts'
 import type { Duration } from '../internal/duration.ts'
 import { emit } from '../internal/listeners.ts'
 import { keysOf } from '../internal/read-options.ts'
@@ -11,6 +11,7 @@ import type { SessionRow } from '../session/session-row.ts'
 import { type IssuedPair, type IssuedToken, issueBoth } from '../token/issued-token.ts'
 import { checkTokenClaims, prepareSignToken, type SignToken, type TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
+import type { TokenToIssue } from './options.ts'
 import type { Settings } from './resolve-options.ts'
 import {
   ACCESS_KEYS,
@@ -79,7 +80,10 @@ const HALF_KEYS = keysOf<HalfOptions>({ expiresIn: true, scopes: true })
 
 /** Issues the tokens of one application. Options of the wrong shape reject with a `TypeError`. */
 export class TokenIssuer<C> {
-  readonly #settings: Pick<Settings<C, unknown>, 'clock' | 'lifetimes' | 'on'>
+  readonly #settings: Pick<
+    Settings<C, unknown>,
+    'clock' | 'lifetimes' | 'on' | 'additionalClaims' | 'additionalHeaders'
+  >
   readonly #toClaims: ToTokenClaims<C>
   readonly #sign: SignToken
   readonly #check: (claims: TokenClaims) => void
@@ -104,15 +108,35 @@ export class TokenIssuer<C> {
 
   /** Signs claims, at once where the key is in this process. @throws as `SignToken` */
   issue(claims: TokenClaims): Awaitable<IssuedToken> {
-    const text = this.#sign(claims)
-    return isPromise(text)
-      ? text.then((signed) => this.#toIssued(signed, claims))
-      : this.#toIssued(text, claims)
+    const issued = this.#signWhole(claims)
+    return isPromise(issued) ? issued.then((late) => this.#tell(late)) : this.#tell(issued)
   }
 
-  #toIssued(text: string, claims: TokenClaims): IssuedToken {
+  #tell(issued: IssuedToken): IssuedToken {
+    const { claims } = issued
     emit(this.#settings.on, 'issued', { type: claims.type, sub: claims.sub })
-    return { text, claims }
+    return issued
+  }
+
+  /** Signs claims together with those that the application adds to every token. */
+  #signWhole(claims: TokenClaims): Awaitable<IssuedToken> {
+    const { additionalClaims, additionalHeaders } = this.#settings
+    if (!additionalClaims && !additionalHeaders) return this.#signThese(claims)
+    const data = addMembers('additionalClaims', additionalClaims, claims)
+    const headers = addMembers('additionalHeaders', additionalHeaders, claims)
+    const whole = {
+      ...claims,
+      ...(data !== undefined && { data: { ...claims.data, ...data } }),
+      ...(headers !== undefined && {
+        headers: { ...headers, ...claims.headers } as NonNullable<TokenClaims['headers']>,
+      }),
+    }
+    return this.#signThese(whole)
+  }
+
+  #signThese(claims: TokenClaims): Awaitable<IssuedToken> {
+    const text = this.#sign(claims)
+    return isPromise(text) ? text.then((late) => ({ text: late, claims })) : { text, claims }
   }
 
   /** Issues an access token, at once where no schema is configured. */
@@ -188,7 +212,7 @@ export class TokenIssuer<C> {
     const options = { ...grants, ...(amr && { amr }), ...(acr !== null && { acr }) }
     const base = await this.#toClaims('access', sub, options)
     const claims = { ...base, sid, auth_time: authTime ?? undefined }
-    return { text: await this.#sign(claims), claims }
+    return this.#signWhole(claims)
   }
 
   /**
@@ -203,4 +227,16 @@ export class TokenIssuer<C> {
     const grants = { ...(scopes && { scopes }), ...(Boolean(data) && { data: data as object }) }
     return this.issue({ ...inheritClaims(payload), ...grants, type: 'access', iat, exp, fresh: false })
   }
+}
+
+/** What the application adds to a token; undefined for nothing. */
+function addMembers(
+  name: 'additionalClaims' | 'additionalHeaders',
+  add: ((token: TokenToIssue) => object) | null | undefined,
+  { type, sub, sid, scopes, data, client_id }: TokenClaims,
+): object | undefined {
+  if (!add) return undefined
+  const added: unknown = add({ type, sub, sid, scopes, data, client_id })
+  if (isOptions(added)) return added
+  throw new ConfigurationError(expected(name, 'a function that returns an object at once', added))
 }

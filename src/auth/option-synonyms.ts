@@ -66,9 +66,12 @@ export const OPTION_SYNONYMS: Readonly<Record<string, string>> = {
 
 /** For the members of a requirement. */
 export const REQUIREMENT_SYNONYMS: Readonly<Record<string, string>> = {
+  allowexpired: 'verifyToken(token, { allowExpired })',
   allscopes: 'scopes',
   anyscopes: 'anyScope',
+  authorize: 'check',
   credentialsrequired: 'optional',
+  ignoreexpiration: 'verifyToken(token, { allowExpired })',
   maxauthage: 'maxAge',
   permission: 'scopes',
   permissions: 'scopes',

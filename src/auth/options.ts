@@ -12,6 +12,7 @@ import type { RevocationOptions, SessionOptions } from '../session/resolve-sessi
 import type { RevocationMode } from '../session/revocation-feed.ts'
 import type { KeyRing } from '../token/ring.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
+import type { TokenType } from '../token/token-type.ts'
 import type { AuthEvents } from './events.ts'
 
 /** The lifetime of one type of token. */
@@ -63,6 +64,22 @@ export interface InteropOptions {
    * they have another form, and `login_type` is ignored without `realm`. Default `false`.
    */
   readonly untyped?: boolean
+}
+
+/** A token that is about to be issued, for `additionalClaims` and `additionalHeaders`. */
+export interface TokenToIssue {
+  /** Its type. */
+  readonly type: TokenType
+  /** Its subject. */
+  readonly sub: string
+  /** Its session; undefined without a session store. */
+  readonly sid: string | undefined
+  /** Its scopes; undefined for none. */
+  readonly scopes: readonly string[] | undefined
+  /** Its custom claims; undefined for none. */
+  readonly data: object | undefined
+  /** Its `client_id`, where the login named one. */
+  readonly client_id: string | undefined
 }
 
 /** The options of `createAuth`. Unknown names are refused. */
@@ -142,6 +159,17 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
    * session has ended, or its tokens are refused. Default none.
    */
   readonly claims?: StandardSchema<I, C>
+  /**
+   * Custom claims of every token that is issued, beside its `data`, whose members of the same name
+   * they replace. Called at each issuing, also by a refresh. It returns at once: what has to be
+   * loaded is `data`, or `sessions.rights`. A schema must allow these claims. Default none.
+   */
+  readonly additionalClaims?: (token: TokenToIssue) => object
+  /**
+   * Members of the JOSE header of every token that is issued, beside the `headers` of the call,
+   * which go before. It returns at once. Default none.
+   */
+  readonly additionalHeaders?: (token: TokenToIssue) => Readonly<Record<string, string | number | boolean>>
   /** The cache of verified tokens, or `false` for none. */
   readonly cache?: CacheOptions | false
   /** Limits of tokens. */

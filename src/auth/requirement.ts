@@ -2,6 +2,7 @@
  * What a route requires: of the token (`token/token-requirement.ts`), and of the way in which it
  * comes. The public form is checked and turned into numbers and sets once, when the route is made.
  */
+import { AuthError, isAuthError } from '../errors.ts'
 import { type CsrfMode, type CsrfSettings, withMode } from '../http/csrf.ts'
 import { type ExtractToken, prepareExtractToken } from '../http/extract-token.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
@@ -14,8 +15,11 @@ import {
   refuseUndefined,
 } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
-import { keysOf, readFlag, readOptionGroup } from '../internal/read-options.ts'
+import { toOutage } from '../internal/outage.ts'
+import { keysOf, readFlag, readFunction, readOptionGroup } from '../internal/read-options.ts'
+import { withDeadline } from '../internal/with-deadline.ts'
 import type { RevocationMode } from '../session/revocation-feed.ts'
+import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import {
   type PreparedTokenRequirement,
   prepareTokenRequirement,
@@ -63,6 +67,13 @@ export interface Requirement extends TokenRequirement {
    * renewed. Default `false`.
    */
   readonly renew?: boolean | RenewOptions
+  /**
+   * Your own rule, asked last: `true` passes, `false` is `access_denied`. An `AuthError` that it
+   * throws is the response. Any other throw, or no result within 5 s, is `store_unavailable`; a
+   * result that is no boolean is a `ConfigurationError`. Not asked for a request without a token.
+   * Default none.
+   */
+  check?(payload: TokenPayload<Claims>): boolean | Promise<boolean>
 }
 
 /** When to renew, in seconds. */
@@ -89,6 +100,8 @@ export interface PreparedRequirement extends PreparedTokenRequirement {
   readonly optional: boolean
   /** When to renew; null for never. */
   readonly renew: Renewal | null
+  /** The application's own rule, with a deadline; null for none. */
+  readonly check: ((payload: TokenPayload<unknown>) => Promise<void>) | null
 }
 
 /** The settings of the application that requirements depend on. */
@@ -113,6 +126,7 @@ const REQUIREMENT_KEYS = [
     revocation: true,
     optional: true,
     renew: true,
+    check: true,
   }),
 ]
 
@@ -164,6 +178,7 @@ function prepareRequirement(
     revocation: resolveMode(requirement.revocation, token, defaults),
     optional: readFlag('optional', optional),
     renew: resolveRenewal(requirement.renew, defaults),
+    check: prepareCheck(readFunction('check', requirement.check)),
   })
 }
 
@@ -219,5 +234,24 @@ function resolveRenewal(
   return {
     within: toSeconds('renew.within', within, RENEW_BOUNDS),
     maxAge: toSeconds('renew.maxAge', maxAge, RENEW_BOUNDS),
+  }
+}
+
+/** How long a route's own rule may take, in seconds. */
+const CHECK_DEADLINE = 5
+
+/** Prepares the rule of a route. Only `true` passes: a rule that returns nothing opens no route. */
+function prepareCheck(check: NonNullable<Requirement['check']> | null): PreparedRequirement['check'] {
+  if (check === null) return null
+  return async (payload) => {
+    let result: unknown
+    try {
+      result = await withDeadline('check', CHECK_DEADLINE, () => check(payload as TokenPayload<Claims>))
+    } catch (error) {
+      throw isAuthError(error) ? error : toOutage(error, 'The rule `check` of a route failed')
+    }
+    if (result === true) return
+    if (result === false) throw new AuthError('access_denied')
+    throw new ConfigurationError(expected('check', 'a function that returns true or false', result))
   }
 }

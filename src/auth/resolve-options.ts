@@ -78,6 +78,10 @@ export interface Settings<C, U> extends TokenRules {
   readonly cache: CacheBounds | null
   /** The schema of the custom claims; null for none. */
   readonly schema: StandardSchema<unknown, C> | null
+  /** Claims of every issued token; null for none. */
+  readonly additionalClaims: AuthOptions['additionalClaims'] | null
+  /** Header members of every issued token; null for none. */
+  readonly additionalHeaders: AuthOptions['additionalHeaders'] | null
   /** Where tokens are, cookies, and CSRF protection. */
   readonly http: HttpSettings
   /** Sessions and revocation; null without a store. */
@@ -127,6 +131,8 @@ const OPTION_NAMES = keysOf<AuthOptions>({
   interop: true,
   realm: true,
   claims: true,
+  additionalClaims: true,
+  additionalHeaders: true,
   cache: true,
   limits: true,
   subject: true,
@@ -203,6 +209,8 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
     schema: readSchema(options.claims),
     http: resolveHttp(options, lifetimes.refresh, realm),
     store: resolveSessions(sessions, options.revocation, context),
+    additionalClaims: readFunction('additionalClaims', options.additionalClaims),
+    additionalHeaders: readFunction('additionalHeaders', options.additionalHeaders),
     isRevoked: readFunction('isRevoked', options.isRevoked),
     subject: readFunction('subject', options.subject),
     on,

@@ -23,6 +23,8 @@ export type PayloadMembers<C = Claims> = Omit<
 export interface PayloadOrigin {
   /** For the relative times of the payload. */
   readonly clock: Clock
+  /** Whether the token had expired when it was verified. */
+  readonly isOfExpired?: boolean
 }
 
 /** What `hasScopes` takes as its last argument. */
@@ -168,6 +170,11 @@ export class TokenPayload<C = Claims> {
     return isPayload(value) && value.#origin === origin
   }
 
+  /** Whether a payload is of a token that had expired, which proves nothing any more. */
+  static isOfExpired(value: unknown): boolean {
+    return isPayload(value) && value.#origin.isOfExpired === true
+  }
+
   static {
     readAccessAudience = (payload) => payload.#accessAudience
     isPayload = (value): value is TokenPayload<unknown> =>
@@ -192,6 +199,10 @@ export function requireVerifiedBy(
   if (TokenPayload.isVerifiedBy(value, origin)) return
   const source = `${wanted} that \`verifyToken\` or a guard returned`
   if (!isPayload(value)) throw new TypeError(expected(name, source, value))
+  if (TokenPayload.isOfExpired(value))
+    throw new TypeError(
+      `Expected \`${name}\` to be of a token that is good, got one that has expired: pass its \`sub\` or \`sid\``,
+    )
   throw new TypeError(
     `Expected \`${name}\` to be ${source} here, got a payload that another \`createAuth\` verified; verify its token here, or pass its \`sub\``,
   )

@@ -8,7 +8,7 @@ import { AuthError, isAuthError, toReason } from '../errors.ts'
 import { decodeText, flatten } from '../internal/bytes.ts'
 import { deepFreeze, parseObject } from '../internal/json.ts'
 import type { StandardSchema } from '../internal/schema.ts'
-import { type ClaimRules, decideTimes, readClaims, toSpan } from './claims.ts'
+import { type ClaimRules, decideTimes, hasEnded, readClaims, toSpan } from './claims.ts'
 import { validateData } from './custom-claims.ts'
 import { type JwsLimits, prepareVerifyJws, type VerifyJws, withCurrentKeys } from './jws.ts'
 import type { KeyRing, RingKey } from './ring.ts'
@@ -104,6 +104,25 @@ export class Verifier<C = Claims> {
   }
 
   /**
+   * `verify` for a token that may have expired, which is not remembered. One of another issuer may
+   * not.
+   *
+   * @param allowance how long ago it may have expired, in seconds
+   * @throws {AuthError} as `verify`
+   */
+  async verifyExpired(token: RawToken, expected: ExpectedToken, allowance: number): Promise<TokenPayload<C>> {
+    const { rules, ring, others } = this.#settings
+    const other = others?.find(token.text.slice(token.start))
+    if (other !== undefined) return requireTypeAndRealm((await other.verify()).payload, expected)
+    const { payload } =
+      ring.changes === null ? this.#accept(token, allowance) : await this.#acceptCurrent(token, allowance)
+    const checked = requireTypeAndRealm(await applySchema(payload, this.#settings), expected)
+    if (!hasEnded(checked.exp + rules.leeway, rules.clock())) return checked
+    const origin = { clock: rules.clock, isOfExpired: true }
+    return new TokenPayload({ ...checked }, origin, toAccessAudience(checked))
+  }
+
+  /**
    * `verify` without a promise, which costs more than the checks of the claims. A schema may be
    * asynchronous, and keys may have to be loaded or fetched, so with either it does nothing.
    *
@@ -127,36 +146,37 @@ export class Verifier<C = Claims> {
   }
 
   /** Checks everything but custom claims, type and realm. */
-  #accept({ text, start }: RawToken): AcceptedToken<C> {
+  #accept({ text, start }: RawToken, allowance = 0): AcceptedToken<C> {
     const token = text.slice(start)
     const { explain } = this.#settings
-    if (explain === null) return this.#read(token)
+    if (explain === null) return this.#read(token, allowance)
     try {
-      return this.#read(token)
+      return this.#read(token, allowance)
     } catch (error) {
       throw explain(error, token)
     }
   }
 
   /** The same with keys that are as new as they must be. */
-  async #acceptCurrent({ text, start }: RawToken): Promise<AcceptedToken<C>> {
+  async #acceptCurrent({ text, start }: RawToken, allowance = 0): Promise<AcceptedToken<C>> {
     const token = text.slice(start)
     const { explain, ring, rules } = this.#settings
     try {
-      return await withCurrentKeys(ring, rules.clock, () => this.#read(token))
+      return await withCurrentKeys(ring, rules.clock, () => this.#read(token, allowance))
     } catch (error) {
       throw explain === null ? error : explain(error, token)
     }
   }
 
-  #read(token: string): AcceptedToken<C> {
+  #read(token: string, allowance = 0): AcceptedToken<C> {
     const settings = this.#settings
     const now = settings.rules.clock()
     const { header, key, payload } = this.#verifyJws(token, now)
     const claims = parseObject(payload)
     if (claims === undefined)
       throw new AuthError('token_malformed', { cause: toReason('The payload is not a JSON object') })
-    return { payload: acceptClaims(claims, header, now, settings), key }
+    const claimSettings = allowance === 0 ? settings : { ...settings, allowance }
+    return { payload: acceptClaims(claims, header, now, claimSettings), key }
   }
 
   /** Remembers a token of the ring, as long as its key is known to be good. */
@@ -196,7 +216,10 @@ interface AcceptedToken<C> {
 }
 
 /** The settings of the checks of claims. */
-type ClaimSettings<C> = Pick<VerifySettings<C>, 'rules' | 'schema' | 'hasRows'>
+type ClaimSettings<C> = Pick<VerifySettings<C>, 'rules' | 'schema' | 'hasRows'> & {
+  /** How long ago a token may have expired, in seconds. Default 0. */
+  readonly allowance?: number
+}
 
 /**
  * Checks claims whose signature is valid: their shape, issuer, audience and times. It does not
@@ -210,11 +233,12 @@ export function acceptClaims<C>(
   claims: Record<string, unknown>,
   header: HeaderType,
   now: number,
-  { rules, hasRows }: ClaimSettings<C>,
+  { rules, hasRows, allowance = 0 }: ClaimSettings<C>,
 ): TokenPayload<C> {
   const read = readClaims(claims, header, rules)
   if (!(read instanceof TokenPayload)) throw new AuthError(read.code, { cause: toReason(read.reason) })
-  const failure = decideTimes(toSpan(read, rules.leeway, hasRows), now)
+  const { from, until } = toSpan(read, rules.leeway, hasRows)
+  const failure = decideTimes({ from, until: until + allowance }, now)
   if (failure !== undefined) throw new AuthError(failure)
   return read as TokenPayload<C>
 }
