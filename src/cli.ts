@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Kysely, SqliteDatabase } from 'kysely'
+import { toSeconds } from './internal/duration.ts'
 import {
   migrateSql,
   type NodeSqliteConnection,
@@ -21,18 +22,30 @@ import {
   sqlStatements,
 } from './stores/sql.ts'
 import type { AlgorithmName } from './token/algorithms.ts'
-import type { Key } from './token/import-keys.ts'
+import { importKeySet, type Key } from './token/import-keys.ts'
+import { readKeyFile, writeKeyFile } from './token/key-file.ts'
 import { createKeyRing, generateKey } from './token/key-ring.ts'
+import { describeKeySet, parseKeySet, rotateKeySet, type StoredKeySet, toIso } from './token/key-rotation.ts'
+import { buildRing } from './token/ring.ts'
 
 const USAGE = `tokenwright <command>
 
   secret                    a new secret for HS256 to HS512
   key <algorithm>           a new private key as a JWK, such as: tokenwright key ES256
+  keys rotate <file>        announces a new key, or makes the file: each process that loads it
+                            verifies with the new key at once, signs with it after --announce,
+                            and verifies with the old one for --retire after that
+  keys list <file>          what each key of the file does now, and its times
+  keys jwks <file>          the public halves of a file's keys, as a key set
   jwks [file]               the public half of a private JWK, as a key set; default: the standard input
   migrate [database]        brings the tables of the SQL store up; default: the database in DATABASE_URL
                             postgres://user:password@host/name, mysql://..., or sqlite:path/to/file.db
   sql <dialect>             prints what \`migrate\` carries out, for other tools: postgres, mysql or sqlite
 
+  --alg <algorithm>         of a new key; default that of the key that signs, or ES256
+  --announce <duration>     at least 10m; default 1h
+  --retire <duration>       at least refresh.expiresIn; default 21d
+  --force                   rotates at once: users whose instance does not know the key are signed out
   --prefix <prefix>         what the tables' names begin with; default tokenwright_
   --version                 the version of this package
 `
@@ -125,7 +138,57 @@ interface Command {
   /** What its argument is called; null for none. */
   readonly argument: string | null
   /** Returns what is to be printed. */
-  readonly run: (argument: string | undefined, settings: SqlSettings) => unknown
+  readonly run: (argument: string | undefined, flags: Flags) => unknown
+}
+
+/** The flags of all commands. */
+interface Flags extends SqlSettings {
+  readonly alg?: string
+  readonly announce?: string
+  readonly retire?: string
+  readonly force?: boolean
+}
+
+/** The least time between the announcement of a key and its first signature, in seconds. */
+const MIN_ANNOUNCE = 600
+
+/** Bounds of both, in seconds: no token lives longer than a century. */
+const MAX_PLAN = 100 * 366 * 86_400
+
+/** Rotates a key file, and says what each key does then. */
+async function rotate(path: string | undefined, flags: Flags): Promise<string> {
+  if (path === undefined) throw new UsageError('Expected a file, such as: tokenwright keys rotate keys.json')
+  const { force = false, announce = force ? '0s' : '1h', retire = '21d' } = flags
+  const plan = {
+    announce: toSeconds('--announce', announce, { min: force ? 0 : MIN_ANNOUNCE, max: MAX_PLAN }),
+    retire: toSeconds('--retire', retire, { min: 0, max: MAX_PLAN }),
+    force,
+  }
+  const now = Date.now() / 1000
+  const before = await readKeySet(path, now).catch((error: { code?: string }) => {
+    if (error.code === 'ENOENT') return null
+    throw error
+  })
+  const signing = before && describeKeySet(before, now).find(({ step }) => step === 'signing')
+  const key = generateKey((flags.alg ?? signing?.alg ?? 'ES256') as AlgorithmName)
+  const next = rotateKeySet(before, key, now, plan)
+  await writeKeyFile(path, `${JSON.stringify(next, null, 2)}\n`)
+  return listKeys(next, now)
+}
+
+async function readKeySet(path: string | undefined, now: number): Promise<StoredKeySet> {
+  if (path === undefined) throw new UsageError('Expected a file, such as keys.json')
+  return parseKeySet(await readKeyFile(path), now)
+}
+
+/** A line for each key, the signing one first. */
+function listKeys(set: StoredKeySet, now: number): string {
+  const lines = describeKeySet(set, now).map(({ kid, alg, step, signsFrom, notAfter }) => {
+    const from = step === 'announced' ? `, signs from ${toIso(signsFrom)}` : ''
+    const until = Number.isFinite(notAfter) ? `, verifies until ${toIso(notAfter)}` : ''
+    return `${kid} ${alg} ${step}${from}${until}`
+  })
+  return lines.join('\n')
 }
 
 /** The commands. */
@@ -137,6 +200,21 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       if (algorithm === undefined)
         throw new UsageError('Expected an algorithm, such as: tokenwright key ES256')
       return JSON.stringify(generateKey(algorithm as AlgorithmName))
+    },
+  },
+  'keys rotate': { argument: 'file', run: rotate },
+  'keys list': {
+    argument: 'file',
+    async run(path) {
+      const now = Date.now() / 1000
+      return listKeys(await readKeySet(path, now), now)
+    },
+  },
+  'keys jwks': {
+    argument: 'file',
+    async run(path) {
+      const now = Date.now() / 1000
+      return JSON.stringify(buildRing(importKeySet(await readKeySet(path, now), now)).jwks)
     },
   },
   jwks: { argument: 'file', run: toJwks },
@@ -172,20 +250,27 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       prefix: { type: 'string' },
+      alg: { type: 'string' },
+      announce: { type: 'string' },
+      retire: { type: 'string' },
+      force: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
       version: { type: 'boolean', short: 'v' },
     },
   })
-  const [name, argument, ...rest] = positionals
-  if (values.version) console.log(readVersion())
-  else if (values.help || name === undefined) console.log(USAGE)
+  const { version, help, ...flags } = values
+  const words = positionals[0] === 'keys' ? 2 : 1
+  const name = positionals.slice(0, words).join(' ')
+  const [argument, ...rest] = positionals.slice(words)
+  if (version) console.log(readVersion())
+  else if (help || name === '') console.log(USAGE)
   else {
     const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
     if (command === undefined)
       throw new UsageError(`Expected a command: ${Object.keys(COMMANDS).join(', ')}; see tokenwright --help`)
     if (rest.length > 0 || (argument !== undefined && command.argument === null))
       throw new UsageError(`Expected \`${name}\` with ${toWanted(command.argument)}`)
-    console.log(await command.run(argument, values.prefix === undefined ? {} : { prefix: values.prefix }))
+    console.log(await command.run(argument, flags as Flags))
   }
 }
 

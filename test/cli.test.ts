@@ -1,6 +1,6 @@
 /** The `tokenwright` command, run as its users run it. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -155,5 +155,63 @@ describe('the tables on sqlite', () => {
     for (const statement of run(['sql', 'sqlite']).stdout.split('\n')) await test.sql(statement)
     expect(await test.store.inspect()).toEqual([])
     await test.close()
+  })
+})
+
+describe('tokenwright keys', () => {
+  const path = join(folder, 'keys.json')
+  const kidsOf = (text: string): string[] => text.split('\n').map((line) => line.split(' ')[0] as string)
+
+  it('makes a file that only its owner can read, announces, lists and publishes', async () => {
+    expect(run(['keys', 'rotate', path]).stdout).toMatch(/^[\w-]{43} ES256 signing$/)
+    const auth = createAuth({ keys: createKeyRing({ load: path }) })
+    const token = await auth.createAccessToken('u')
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    chmodSync(path, 0o644)
+    const rotated = run(['keys', 'rotate', path, '--announce', '2h', '--retire', '30d'])
+    expect(rotated.stdout).toMatch(
+      /^[\w-]{43} ES256 signing, verifies until \S+Z\n[\w-]{43} ES256 announced, signs from \S+Z$/,
+    )
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(run(['keys', 'list', path]).stdout).toBe(rotated.stdout)
+    const jwks = JSON.parse(run(['keys', 'jwks', path]).stdout) as { keys: { kid: string; d?: string }[] }
+    expect(jwks.keys.map(({ kid }) => kid)).toEqual(kidsOf(rotated.stdout))
+    expect(jwks.keys.every(({ d }) => d === undefined)).toBe(true)
+    expect((await createAuth({ keys: createKeyRing({ load: path }) }).verifyToken(token)).sub).toBe('u')
+    expect(readdirSync(folder).filter((name) => name.startsWith('keys.json'))).toEqual(['keys.json'])
+  })
+
+  it('refuses a step that would sign users out, unless forced', () => {
+    const before = readFileSync(path, 'utf8')
+    expect(run(['keys', 'rotate', path]).stderr).toMatch(
+      /^The key \S+ is announced and signs from \S+Z: rotate/,
+    )
+    expect(run(['keys', 'rotate', path, '--announce', '9m']).stderr).toMatch(/between 600 and/)
+    expect(readFileSync(path, 'utf8')).toBe(before)
+    const forced = run(['keys', 'rotate', path, '--force', '--alg', 'EdDSA'])
+    expect(forced.stdout).toMatch(/^[\w-]{43} EdDSA signing\n[\w-]{43} ES256 retiring, verifies until \S+Z$/)
+  })
+
+  it('writes nothing while another process does', () => {
+    writeFileSync(`${path}.new`, '')
+    expect(run(['keys', 'rotate', path, '--force']).stderr).toMatch(
+      /^Expected no file .*keys\.json\.new: another process/,
+    )
+    rmSync(`${path}.new`)
+  })
+
+  it.each([
+    [['keys']],
+    [['keys', 'rotate']],
+    [['keys', 'list']],
+    [['keys', 'rotat', 'x']],
+    [['keys', 'jwks', join(folder, 'secret.json')]],
+    [['keys', 'rotate', join(folder, 'new.json'), '--alg', 'none']],
+  ])('refuses %j in one line, and shows no secret', (args) => {
+    writeFileSync(join(folder, 'secret.json'), '{"keys":[{"kty":"oct","alg":"HS256","k":"aHVudGVyMg"}]}')
+    const { status, stdout, stderr } = run(args)
+    expect([status, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^Expected .+$/)
+    expect(stderr).not.toMatch(/hunter2|aHVudGVyMg/)
   })
 })

@@ -59,9 +59,11 @@ export interface LimitOptions {
 export interface InteropOptions {
   /**
    * Accepts tokens without a type as access tokens: neither the header nor the claim `type` names
-   * one. Then every JWT of the same key is an access token, such as an ID token or a link in an
-   * email. Claims of such a token with a name of ours (`amr`, `sid`, `scopes`, ...) are ignored if
-   * they have another form, and `login_type` is ignored without `realm`. Default `false`.
+   * one. Then every JWT of the same key is an access token, such as a link in an email. Those that
+   * say otherwise are refused: ID tokens by `nonce`, `at_hash`, `c_hash` or `s_hash`, and what
+   * Keycloak and Cognito name so. Claims of such a token with a name of ours (`amr`, `sid`,
+   * `scopes`, ...) are ignored if they have another form, and `login_type` is ignored without
+   * `realm`. Default `false`.
    */
   readonly untyped?: boolean
 }

@@ -29,6 +29,7 @@ import {
 } from './import-keys.ts'
 import { toThumbprint } from './jwk.ts'
 import { readKeyFile } from './key-file.ts'
+import type { RemoteSign } from './remote-signer.ts'
 import {
   buildRing,
   type Jwks,
@@ -94,6 +95,8 @@ interface GoodKeys {
   readonly switchAt: number
   /** Equal for equal keys. */
   readonly print: string
+  /** What signs elsewhere; null for nothing. */
+  readonly remote: RemoteSign | null
   /** What was loaded, to decide again which key signs. */
   readonly loaded: LoadedKeys
 }
@@ -238,9 +241,10 @@ export class ChangingRing implements KeyRing, RingChanges {
     if (before !== null && before.ring.signer !== null && signing === null)
       throw new ConfigurationError('Expected the loaded keys to hold one that signs, as those before do')
     const print = toPrint(imported)
-    const isSame = print === before?.print
-    this.#good = { ring: isSame ? before.ring : buildRing(imported), switchAt, print, loaded }
-    if (isSame) return
+    const remote = signing?.remote ?? null
+    const isSame = print === before?.print && remote === before.remote
+    this.#good = { ring: isSame ? before.ring : buildRing(imported), switchAt, print, remote, loaded }
+    if (print === before?.print) return
     emit(this.#on, 'keysChanged', {
       signing: signing?.kid ?? null,
       verifying: all.map(({ kid }) => kid),

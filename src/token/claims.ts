@@ -8,6 +8,7 @@ import type { ErrorCode } from '../errors.ts'
 import { describeType, expected } from '../internal/configuration-error.ts'
 import { type Clock, LATEST_MOMENT } from '../internal/duration.ts'
 import { countMembers, deepFreeze, isWithinBounds, type JsonBounds } from '../internal/json.ts'
+import { findOtherUse, isBoundToKey } from './other-use.ts'
 import { isScope, isScopeText, MAX_SCOPES, splitScopes } from './scopes.ts'
 import { type Claims, type PayloadMembers, type PayloadOrigin, TokenPayload } from './token-payload.ts'
 import { type HeaderType, REFRESH_AUDIENCE, TOKEN_TYPES, type TokenType } from './token-type.ts'
@@ -81,7 +82,7 @@ export function isClaim(name: ClaimName, value: unknown): boolean {
 
 /** Whether a name is reserved, so that custom data must not use it. */
 export function isReservedClaim(name: string): boolean {
-  return CLAIMS.has(name) || name === '__proto__'
+  return CLAIMS.has(name) || name === 'cnf' || name === '__proto__'
 }
 
 /** What the claims of an accepted token must be. */
@@ -138,8 +139,12 @@ export function readClaims(
   header: HeaderType,
   rules: ClaimRules,
 ): TokenPayload | ClaimFailure {
+  if (isBoundToKey(claims))
+    return toMalformed('The token is bound to a key by `cnf`: no proof of it is checked')
   const isTyped = claims['type'] !== undefined && claims['type'] !== null
   if (header.type === null && !isTyped && rules.untyped === true) {
+    const mark = findOtherUse(claims)
+    if (mark !== undefined) return toMalformed(`The claim \`${mark}\` is of a token for another use`)
     if (!isWithinPayloadBounds(claims)) return toMalformed(BOUNDS_REASON)
     ignoreMisfits(claims, rules)
   }

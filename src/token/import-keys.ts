@@ -8,6 +8,7 @@ import {
   checkKnownKeys,
   describeType,
   expected,
+  isCallable,
   isRecord,
   refuseUndefined,
 } from '../internal/configuration-error.ts'
@@ -15,6 +16,7 @@ import { readEpochSeconds } from '../internal/duration.ts'
 import { ALGORITHMS, type Algorithm, type AlgorithmName } from './algorithms.ts'
 import { type Jwk, toThumbprint } from './jwk.ts'
 import { readKey } from './read-key.ts'
+import type { RemoteSign } from './remote-signer.ts'
 
 /** A key and the one algorithm that it is for. */
 export interface Key {
@@ -47,10 +49,26 @@ export interface Key {
   readonly signsFrom?: Date | number
 }
 
+/**
+ * A private key that is elsewhere: in a key management service (KMS), a hardware module (HSM) or an
+ * agent.
+ */
+export interface RemoteSigner extends Omit<Key, 'key' | 'passphrase'> {
+  /** The public half, as `Key.key`. It verifies every signature before a token leaves. */
+  readonly publicKey: Key['key']
+  /**
+   * Signs the signing input. A throw, or no result within 5 s, is `store_unavailable` (503).
+   */
+  readonly sign: RemoteSign
+}
+
+/** A key that signs: of this process, or elsewhere. */
+export type SigningKey = Key | Jwk | RemoteSigner
+
 /** The keys of a ring: one that signs, and others. */
 export interface RingKeys {
   /** The key that signs new tokens; it verifies as well. Without one the ring only verifies. */
-  readonly signing?: Key | Jwk
+  readonly signing?: SigningKey
   /**
    * Further keys whose tokens are accepted: the next signing key before it signs, and the previous
    * one while its tokens live. JWKs of other uses and of unknown kinds are passed over.
@@ -69,7 +87,7 @@ export interface RingKeys {
  */
 export interface KeySet {
   /** The keys: private JWKs, or `{ alg, key }`, each with `signsFrom` and `notAfter`. */
-  readonly keys: readonly (Key | Jwk)[]
+  readonly keys: readonly SigningKey[]
   /** As in `KeyRingOptions`. */
   readonly mixed?: boolean
 }
@@ -88,6 +106,8 @@ export interface ImportedKey {
   readonly notAfter: number
   /** The moment from which it signs, in epoch seconds. */
   readonly signsFrom: number
+  /** Signs, where the private key is elsewhere; null otherwise. */
+  readonly remote: RemoteSign | null
 }
 
 /** The keys of a ring, imported. */
@@ -110,8 +130,8 @@ export const MAX_KID_LENGTH = 128
  */
 export function importKeys(options: RingKeys): ImportedKeys {
   checkKnownKeys('', options, ['signing', 'verifying', 'mixed'])
-  const signing = options.signing === undefined ? null : importKey('signing', options.signing, true)
-  if (signing?.key.type === 'public') {
+  const signing = options.signing === undefined ? null : importSigningKey('signing', options.signing, true)
+  if (signing !== null && !canSign(signing)) {
     throw new ConfigurationError('Expected `signing` to be a private key or a secret, got a public key')
   }
   if (signing !== null && signing.notAfter !== Number.POSITIVE_INFINITY) {
@@ -153,7 +173,7 @@ function decideSigning(
   all: readonly ImportedKey[],
   now: number,
 ): { readonly signing: ImportedKey | null; readonly switchAt: number } {
-  const able = all.filter(({ key, notAfter }) => key.type !== 'public' && now <= notAfter)
+  const able = all.filter((key) => canSign(key) && now <= key.notAfter)
   const begun = able.filter(({ signsFrom }) => signsFrom <= now)
   const signing = begun.length > 0 ? pick(begun, (a, b) => a > b) : pick(able, (a, b) => a < b)
   const next = able.filter(({ signsFrom }) => signsFrom > now).map(({ signsFrom }) => signsFrom)
@@ -171,7 +191,7 @@ function pick(keys: readonly ImportedKey[], precedes: (a: number, b: number) => 
 function importList(name: string, list: unknown): readonly ImportedKey[] {
   if (Array.isArray(list))
     return (list as readonly unknown[]).flatMap((key, i) =>
-      isOfAnotherKind(key) ? [] : importKey(`${name}[${i}]`, key, false),
+      isOfAnotherKind(key) ? [] : importSigningKey(`${name}[${i}]`, key, false),
     )
   const hint = isRecord(list) && Object.hasOwn(list, 'keys') ? '; of a key set give its `keys`' : ''
   throw new ConfigurationError(`${expected(name, 'a list of keys', list)}${hint}`)
@@ -192,8 +212,28 @@ function checkTogether(all: readonly ImportedKey[], { mixed }: { readonly mixed?
   }
 }
 
-/** Imports one key and checks all of its members. */
-function importKey(at: string, value: unknown, signs: boolean): ImportedKey {
+function canSign({ key, remote }: ImportedKey): boolean {
+  return key.type !== 'public' || remote !== null
+}
+
+/** Imports one key, whose private half may be elsewhere. */
+function importSigningKey(at: string, value: unknown, signs: boolean): ImportedKey {
+  if (!isRecord(value) || !('sign' in value) || 'kty' in value) return importKey(at, value, signs)
+  const { publicKey, sign, ...rest } = value as unknown as RemoteSigner
+  if (!isCallable(sign)) throw new ConfigurationError(expected(`${at}.sign`, 'a function', sign))
+  const imported = importKey(at, { ...rest, key: publicKey }, false, 'publicKey')
+  if (imported.key.type === 'public') return { ...imported, remote: sign as RemoteSign }
+  throw new ConfigurationError(
+    `Expected \`${at}.publicKey\` to be a public key, got a ${imported.key.type} key: \`sign\` has that elsewhere`,
+  )
+}
+
+/**
+ * Imports one key and checks all of its members.
+ *
+ * @param member what has the key, for messages
+ */
+function importKey(at: string, value: unknown, signs: boolean, member = 'key'): ImportedKey {
   const given = parseKey(at, value)
   const bare = isBareJwk(given)
   if (!bare) checkKnownKeys(at, given, ['alg', 'key', 'kid', 'notAfter', 'signsFrom', 'passphrase'])
@@ -201,7 +241,7 @@ function importKey(at: string, value: unknown, signs: boolean): ImportedKey {
   const algorithm = readAlgorithm(`${at}.alg`, given.alg, bare ? given : null)
   const source: unknown = bare ? given : given.key
   const key = readKey({
-    at: bare ? at : `${at}.key`,
+    at: bare ? at : `${at}.${member}`,
     source,
     algorithm,
     signs,
@@ -225,6 +265,7 @@ function importKey(at: string, value: unknown, signs: boolean): ImportedKey {
     isNamed,
     notAfter:
       notAfter === undefined ? Number.POSITIVE_INFINITY : readEpochSeconds(`${at}.notAfter`, notAfter),
+    remote: null,
     signsFrom: signsFrom === undefined ? 0 : readEpochSeconds(`${at}.signsFrom`, signsFrom),
   }
 }

@@ -1,4 +1,4 @@
-/** Reads a key file. Node's file system is loaded only then: other runtimes have none. */
+/** Reads and writes key files. Node's file system is loaded only then: other runtimes have none. */
 import { ConfigurationError } from '../internal/configuration-error.ts'
 
 /** The longest file that is read, in bytes. */
@@ -19,5 +19,34 @@ export async function readKeyFile(path: string | URL): Promise<string> {
     return await file.readFile('utf8')
   } finally {
     await file.close()
+  }
+}
+
+/**
+ * Writes a key file, which only its owner can read: whole or not at all, as processes read it while
+ * it is written.
+ *
+ * @throws {ConfigurationError} where another process writes it
+ */
+export async function writeKeyFile(path: string, text: string): Promise<void> {
+  const { open, realpath, rename, unlink } = await import('node:fs/promises')
+  // A link to the file stays one.
+  const target = await realpath(path).catch(() => path)
+  const temporary = `${target}.new`
+  const file = await open(temporary, 'wx', 0o600).catch((error: { code?: string }) => {
+    if (error.code !== 'EEXIST') throw error
+    throw new ConfigurationError(
+      `Expected no file ${temporary}: another process writes the keys, or was ended while it did; then delete it`,
+    )
+  })
+  try {
+    await file.writeFile(text)
+    // A key that was used and is lost in a power failure would sign out its users.
+    await file.sync()
+    await file.close()
+    await rename(temporary, target)
+  } catch (error) {
+    await unlink(temporary)
+    throw error
   }
 }

@@ -10,6 +10,7 @@ import { type Clock, systemClock } from '../internal/duration.ts'
 import { ALGORITHMS, type Verify } from './algorithms.ts'
 import type { ImportedKey, ImportedKeys } from './import-keys.ts'
 import { type Jwk, toPublicJwk } from './jwk.ts'
+import { prepareRemoteSign } from './remote-signer.ts'
 
 /** One key of a ring, prepared. */
 export interface RingKey {
@@ -125,8 +126,10 @@ function isVerifying({ verify, notAfter }: Record<string, unknown>): boolean {
   return isCallable(verify) && typeof notAfter === 'number'
 }
 
-function toSigner({ kid, algorithm, key }: ImportedKey): RingSigner {
-  return Object.freeze({ kid, alg: algorithm.name, sign: algorithm.prepareSign(key) })
+function toSigner({ kid, algorithm, key, remote }: ImportedKey): RingSigner {
+  const sign =
+    remote === null ? algorithm.prepareSign(key) : prepareRemoteSign({ kid, algorithm, key, sign: remote })
+  return Object.freeze({ kid, alg: algorithm.name, sign })
 }
 
 function toRingKey({ algorithm, key, kid, isNamed, notAfter }: ImportedKey): RingKey {
