@@ -1,11 +1,10 @@
 /**
  * Entry point `tokenwright/client`: the client for browsers, to use with `tokenwright/routes`. Its
- * `fetch` attaches the token and refreshes it once for all calls and all tabs. When routes require
+ * `fetch` attaches the token and refreshes it once for all calls and all tabs. When url require
  * a step-up it asks the user once and repeats the refused calls. When the session is over it tells
  * every tab. No dependency and no Node API; also runs in Node, Bun and Deno.
  */
 import { call } from './client/calls.ts'
-import { readFailure, readObject } from './client/client-error.ts'
 import { createContext } from './client/create-context.ts'
 import { type AllEvents, on } from './client/events.ts'
 import type {
@@ -14,22 +13,11 @@ import type {
   AuthClientState,
   AuthRequestInit,
   ClientCredentials,
-  ClientSession,
-  ClientSessions,
   GetTokenOptions,
   LoginResponse,
   StepUpHandler,
 } from './client/options.ts'
-import {
-  adopt,
-  getTokens,
-  lookAgain,
-  proveAgain,
-  refreshNow,
-  signIn,
-  signOut,
-  waitUntilKnown,
-} from './client/session.ts'
+import { createMethods, getTokens, lookAgain, waitUntilKnown } from './client/session.ts'
 import { show } from './client/session-state.ts'
 import { authorize } from './client/transport.ts'
 
@@ -42,8 +30,6 @@ export type {
   AuthRequestInit,
   ClientCredentials,
   ClientCsrfOptions,
-  ClientSession,
-  ClientSessions,
   GetTokenOptions,
   LoginResponse,
   SignOutReason,
@@ -51,6 +37,8 @@ export type {
   StepUpRequest,
 } from './client/options.ts'
 export type { Platform, TabChannel, TabLocks, TokenStorage } from './client/platform.ts'
+export type { ClientSession, ClientSessions, SessionSource } from './client/sessions.ts'
+export { createSessionList } from './client/sessions.ts'
 export type { CurrentUser, UserSource } from './client/user.ts'
 export { createUser } from './client/user.ts'
 
@@ -86,6 +74,12 @@ export interface AuthClient {
    */
   readonly stepUp: (proof: string | object) => Promise<void>
   /**
+   * Asks the server whose session the cookies are of, and takes it over as it is, without a
+   * refresh: after a redirect, a form or a passkey that signed the user in or proved who they are.
+   * Resolves to whether a user is signed in; when the server is out of reach, as far as is known.
+   */
+  readonly restore: () => Promise<boolean>
+  /**
    * Refreshes now. You rarely need it: `fetch` refreshes in time. Rejects with `signed_out`,
    * `unreachable`, `store_unavailable`, ...
    */
@@ -101,8 +95,6 @@ export interface AuthClient {
    * Default `'GET'`.
    */
   readonly headers: (method?: string) => Promise<Record<string, string>>
-  /** The user's sessions. */
-  readonly sessions: ClientSessions
   /** What the client knows of the user: the same object until something changes. */
   readonly state: AuthClientState
   /**
@@ -151,64 +143,40 @@ export interface AuthClient {
  * ```
  */
 export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
-  const { onSignedOut } = options
   const client = createContext(options)
-  const fetch: AuthClient['fetch'] = (input, init) => call(client, input, init)
-  let ready: Promise<AuthClientState> | undefined
   /** Whoever is told of a change knows the login. */
   const tell = <E extends keyof AllEvents>(event: E, listener: (detail: AllEvents[E]) => void) =>
     on(client, event, (detail) => {
       show(client)
       listener(detail)
     })
-  if (onSignedOut) tell('signed-out', onSignedOut)
+  if (options.onSignedOut) tell('signed-out', options.onSignedOut)
   const unwatch = client.watch((event) => {
-    const before = client.looking
-    client.looking = lookAgain(client, event).then(() => before)
+    client.look = Promise.all([client.look, lookAgain(client, event)])
   })
   return {
-    fetch,
-    login: (credentials) => signIn(client, credentials),
-    logout: () => signOut(client),
-    adopt: (body) => adopt(client, body),
-    stepUp: (proof) => proveAgain(client, proof),
-    refresh: () => refreshNow(client),
+    fetch: (input, init) => call(client, input, init),
+    ...createMethods(client),
     getToken: async ({ minValidity } = {}) => (await getTokens(client, minValidity))?.access ?? null,
-    headers: async (method = 'GET') => Object.fromEntries(authorize(client, method, await getTokens(client))),
-    sessions: createSessions(fetch, `${client.authUrl}/sessions`),
+    headers: async (method = 'GET') => authorize(client, method, await getTokens(client)),
     get state() {
       return show(client)
     },
     get ready() {
-      ready ??= waitUntilKnown(client)
-      return ready
+      return waitUntilKnown(client)
     },
     subscribe: (listener) => tell('change', listener),
     on: tell,
     handleStepUp: (next) => {
-      client.handler = next
+      client.onStepUp = next
       return () => {
-        if (client.handler === next) client.handler = options.onStepUp
+        if (client.onStepUp === next) client.onStepUp = options.onStepUp
       }
     },
-    close: () => {
+    close() {
       unwatch()
       client.listeners.clear()
       client.close()
     },
-  }
-}
-
-function createSessions(fetch: AuthClient['fetch'], url: string): ClientSessions {
-  const ask = async (path: string, method: string): Promise<Readonly<Record<string, unknown>>> => {
-    const response = await fetch(url + path, { method })
-    const text = await response.text()
-    if (!response.ok) throw readFailure(response, text)
-    return readObject(text)
-  }
-  return {
-    list: async () => (await ask('', 'GET'))['sessions'] as ClientSession[],
-    end: async (id) => void (await ask(`/${encodeURIComponent(id)}`, 'DELETE')),
-    endOthers: async () => void (await ask('', 'DELETE')),
   }
 }

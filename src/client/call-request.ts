@@ -5,36 +5,36 @@
 import { attempt } from './attempt.ts'
 import { KEPT } from './limits.ts'
 
-/** A request that can be made several times. */
-export interface ReplayableRequest {
-  /** The `Request` that was passed; undefined for an address. */
-  readonly given: Request | undefined
-  readonly method: string
-  readonly signal: AbortSignal | undefined
-  /** Whether the body, if there is one, can be sent again. */
-  readonly isKept: () => boolean
-  /**
-   * Makes the request. A body that is not kept is used up by it.
-   *
-   * @param url the one that was passed, or where a redirect has led
-   */
-  readonly create: (url: string, overrides: RequestInit) => Request
-}
+/**
+ * A request that can be made several times. A tuple, since bundlers shorten no names of properties:
+ *
+ * - the `Request` that was passed; undefined for an address
+ * - its method, and its signal
+ * - whether the body, if there is one, can be sent again
+ * - makes the request for an address: the one that was passed, or where a redirect has led. A body
+ *   that is not kept is used up by it
+ */
+export type ReplayableRequest = readonly [
+  given: Request | undefined,
+  method: string,
+  signal: AbortSignal | null | undefined,
+  isKept: () => boolean,
+  create: (url: string, overrides: RequestInit | false) => Request,
+]
 
 /** Reads the arguments of `fetch`. */
 export function openRequest(input: string | URL | Request, init: RequestInit): ReplayableRequest {
-  const given = typeof input === 'object' && 'headers' in input ? toNative(input) : undefined
-  const own = given && !init.body ? keepBody(given) : undefined
-  return {
-    given,
-    method: (init.method ?? given?.method ?? 'GET').toUpperCase(),
-    signal: init.signal ?? given?.signal,
-    isKept: own?.isKept ?? (() => !isStream(init.body)),
-    create(url, overrides) {
-      const request = new Request(own ? own.take() : (given ?? url), { ...init, ...overrides })
-      return request.url === url ? request : new Request(url, request)
-    },
+  const given = 'headers' in Object(input) ? toNative(input as Request) : undefined
+  const { method = given?.method ?? 'GET', signal = given?.signal, body } = init
+  const [isKept, take] =
+    given && !body
+      ? keepBody(given)
+      : [() => !(Object(body).getReader ?? Object(body)[Symbol.asyncIterator]), (url: string) => given ?? url]
+  const create: ReplayableRequest[4] = (url, overrides) => {
+    const request = new Request(take(url), { ...init, ...overrides })
+    return request.url === url ? request : new Request(url, request)
   }
+  return [given, method, signal, isKept, create]
 }
 
 /** A `Request` of this realm. One of another library is known by its shape only. */
@@ -43,46 +43,31 @@ function toNative(input: Request): Request {
   return copy?.url === input.url ? input : new Request(input.url, input)
 }
 
-function isStream(body: unknown): boolean {
-  const { getReader, [Symbol.asyncIterator]: iterate } = Object(body)
-  return Boolean(getReader ?? iterate)
-}
-
-interface KeptBody {
-  readonly isKept: () => boolean
-  /** A request with the body: the given one first, later ones with what was kept. */
-  readonly take: () => Request
-}
+/** Whether the body is kept; a request with it: first the given one, later what was kept. */
+type KeptBody = readonly [isKept: () => boolean, take: () => Request]
 
 /** Reads a copy of the body alongside the sending, and drops it when it gets too long. */
 function keepBody(given: Request): KeptBody {
-  const reader = given.body && given.clone().body?.getReader()
+  const reader = given.clone().body?.getReader()
   // Without a body, and where engines do not show it, a clone costs nothing.
-  if (!reader) return { isKept: () => true, take: () => given.clone() }
-  const chunks: Uint8Array<ArrayBuffer>[] = []
-  let size = 0
+  if (!reader) return [() => true, () => given.clone()]
+  let body = new Blob([])
   let isKept = false
   const read = async (): Promise<void> => {
     const { value } = await reader.read()
-    size += value?.length ?? 0
     isKept = !value
-    if (size > KEPT) {
-      chunks.length = 0
-      return reader.cancel()
-    }
-    if (!value) return
-    chunks.push(value)
-    return read()
+    if (isKept) return
+    body = new Blob([body, value as Uint8Array<ArrayBuffer>])
+    if (body.size <= KEPT) return read()
+    body = new Blob([])
+    return reader.cancel()
   }
   read().catch(() => undefined)
-  return {
-    isKept: () => isKept,
-    take: () => (given.bodyUsed ? new Request(given, { body: new Blob(chunks) }) : given),
-  }
+  return [() => isKept, () => (given.bodyUsed ? new Request(given, { body }) : given)]
 }
 
 /** Waits for the work, but no longer than the caller wants: rejects with the signal's reason. */
-export function heed<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+export function heed<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Promise<T> {
   if (!signal) return work
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(signal.reason)

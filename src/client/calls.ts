@@ -21,21 +21,15 @@ export async function call(
   input: string | URL | Request,
   init: AuthRequestInit = {},
 ): Promise<Response> {
-  const { given, signal, method, isKept, create } = openRequest(input, init)
+  const [given, method, signal, isKept, create] = openRequest(input, init)
   // With a `baseUrl` the paths `me` and `/me` are one.
-  const path = client.options.baseUrl ? `${input}`.replace(/^\/(?!\/)/, './') : input
-  let url = given?.url ?? new URL(path as string | URL, client.root).href
-  const isOurs = (address: string): boolean => address.startsWith(`${client.base.origin}/`)
+  let url = given?.url ?? new URL(`${input}`.replace(/^\/(?!\/)/, client.prefix), client.root).href
   let login = client.known
-  if (!isOurs(url)) return client.fetch(given ?? url, init)
+  if (!client.owns(url)) return client.fetch(given ?? url, init)
   // No redirect takes the CSRF header to another origin: `Authorization` and cookies are removed
   // then, a header like this one is not. A page follows redirects within its own origin; one of
   // another origin gets the redirect itself.
-  const guard: RequestInit = isSafe(method)
-    ? {}
-    : client.isOwn
-      ? { mode: 'same-origin' }
-      : { redirect: 'manual' }
+  const guard: RequestInit = client.owns(client.location) ? { mode: 'same-origin' } : { redirect: 'manual' }
   let refreshed = false
   let proved = false
   for (;;) {
@@ -43,18 +37,15 @@ export async function call(
     const used = await heed(signal, getTokens(client, 0, login))
     login = client.known
     const { closed } = client
-    const isAsked = used !== null || client.state.status === 'unknown'
-    const withCookies = client.byCookie && isAsked && !used?.access
-    const request = create(url, withCookies ? { credentials: 'include', ...guard } : {})
+    const withCookies = client.byCookie && used !== null && !used?.access
+    const request = create(url, withCookies && { credentials: 'include', ...(!isSafe(method) && guard) })
     if (request.headers.has('Authorization')) return client.fetch(request)
-    for (const header of authorize(client, method, used)) request.headers.set(...header)
+    for (const header of Object.entries(authorize(client, method, used))) request.headers.set(...header)
     const response = await client.fetch(request)
-    const { status, redirected } = response
-    if (!isAsked || !(status === 401 || (status === 403 && withCookies))) return response
-    if (redirected) {
-      url = response.url
-      if (!isSafe(method) || !isOurs(url)) return response
-    }
+    const { status } = response
+    if (used === null || !(status === 401 || (status === 403 && withCookies))) return response
+    if (response.redirected) url = isSafe(method) ? response.url : ''
+    if (!client.owns(url)) return response
     const { code, challenge } = readFailure(response, await response.clone().text())
     note(client, method, new URL(url).pathname, code)
     const mayAsk = isKept()
@@ -67,9 +58,9 @@ export async function call(
         if (used || signal?.aborted) throw error
         return response
       }
-    } else if (code === FRESH && !proved && mayAsk && client.handler && init.stepUp !== false) {
+    } else if (code === FRESH && !proved && mayAsk && client.onStepUp && init.stepUp !== false) {
       // A step-up may have succeeded while this request was under way: try its token first.
-      if (client.tokens === used || !client.tokens?.fresh) {
+      if (client.tokens === used || !client.state.fresh) {
         proved = true
         await prove(client, challenge as Challenge, closed, signal)
       }

@@ -85,12 +85,9 @@ export class AuthClientError extends Error {
    * @param code the stable name
    * @param parts status, message, retry, challenge and cause
    */
-  constructor(
-    code: ClientErrorCode,
-    { message = code, cause, status = 0, ...rest }: AuthClientErrorInit = {},
-  ) {
+  constructor(code: ClientErrorCode, { message = code, cause, ...rest }: AuthClientErrorInit = {}) {
     super(message, { cause })
-    Object.assign(this, { code, status, ...rest })
+    Object.assign(this, { code, status: 0, ...rest })
   }
 }
 
@@ -102,36 +99,29 @@ export function readObject(text: string): Readonly<Record<string, unknown>> {
   return Object(attempt(() => JSON.parse(text)))
 }
 
-/** Reads `Retry-After`, seconds or a date; a date counts from the server's own `Date`. */
-function readDelay(headers: Headers): number {
-  const text = `${headers.get('Retry-After')}`
-  const sent = Date.parse(`${headers.get('Date')}`) || Date.now()
-  return Number(text) || Math.ceil((Date.parse(text) - sent) / 1000)
-}
-
 /**
  * Reads an error response. It makes an error of any status and any body: the caller checks the
  * status.
  *
- * @param byCode whether the code of the body alone counts, as on our own routes: a gateway in front
+ * @param byCode whether the code of the body alone counts, as on our own url: a gateway in front
  *   of them sends challenges too
  */
 export function readFailure({ status, headers }: Response, text: string, byCode?: boolean): AuthClientError {
   const { code, message, retry_after, next, continuation } = readObject(text) as Record<string, string>
   // The server never escapes the values of these parameters.
   const read = (name: string): string =>
-    new RegExp(`\\b${name}="?([^",]*)`).exec(headers.get('WWW-Authenticate') ?? '')?.[1] ?? ''
-  const problem = byCode ? '' : read('error')
+    `${headers.get('WWW-Authenticate')}`.match(`\\b${name}="?([^",]*)`)?.[1] ?? ''
   const meaning =
-    problem === 'invalid_token'
-      ? 'token_expired'
-      : problem === 'insufficient_user_authentication'
-        ? FRESH
-        : `http_${status}`
-  return new AuthClientError((typeof code === 'string' ? code : meaning) as ClientErrorCode, {
+    (!byCode && { invalid_token: 'token_expired', insufficient_user_authentication: FRESH }[read('error')]) ||
+    `http_${status}`
+  const known = typeof code === 'string' ? code : meaning
+  const delay = `${headers.get('Retry-After')}`
+  const sent = Date.parse(`${headers.get('Date')}`) || Date.now()
+  return new AuthClientError(known as ClientErrorCode, {
     status,
     message,
-    retryAfter: readDelay(headers) || Number(retry_after) || undefined,
+    retryAfter:
+      Number(delay) || Math.ceil((Date.parse(delay) - sent) / 1000) || Number(retry_after) || undefined,
     next,
     continuation,
     challenge: {
@@ -151,15 +141,4 @@ export function toSignedOut(cause?: unknown): AuthClientError {
  */
 export function isStale(code: ClientErrorCode): boolean {
   return /^(token|signature|csrf)_/.test(code)
-}
-
-/** Whether the CSRF value was that of no or of another session. */
-export function isCsrf({ status, code }: AuthClientError): boolean {
-  return /^403csrf_/.test(status + code)
-}
-
-/** Whether the refresh route says with it that the session is over. */
-export function isEnd(error: AuthClientError): boolean {
-  const ours = /^401(token|signature|session|refresh|access|subject|issuer|audience|realm)_/
-  return ours.test(error.status + error.code) || isCsrf(error)
 }

@@ -25,42 +25,43 @@ export interface Tokens {
   readonly login: string
 }
 
-/** What tabs send each other. Never a refresh token. */
-export interface TabMessage {
-  /** The new tokens; null when the session is over, undefined with a failure. */
-  readonly tokens?: Tokens | null
-  /** Why the session is over. */
-  readonly reason?: SignOutReason | undefined
-  /** A refresh failed. */
-  readonly failure?: Pick<AuthClientError, 'code' | 'status' | 'message' | 'retryAfter'>
-}
+/**
+ * What tabs send each other. Never a refresh token. The new tokens, or null when the session is
+ * over and why it is; or the failure of a refresh.
+ */
+export type TabMessage = readonly [
+  tokens: Tokens | null,
+  reason?: SignOutReason | undefined,
+  failure?: Pick<AuthClientError, 'code' | 'status' | 'message' | 'retryAfter'>,
+]
 
 /** One client. */
-export interface ClientContext extends Platform, Tabs<TabMessage> {
-  readonly options: AuthClientOptions
+export interface ClientContext extends Platform, Pick<AuthClientOptions, 'csrf' | 'debug'>, Tabs<TabMessage> {
   /** The server's address. */
   readonly base: URL
+  /** What a path that starts with a slash is below. */
+  readonly prefix: string
   /** What the application's addresses are relative to. */
   readonly root: string | URL
-  /** The address of the auth routes. */
-  readonly authUrl: string
+  /** The address of the auth url. */
+  readonly url: string
   /** The key in the storage, and the name of the lock and of the channel. */
   readonly key: string
   /** Whether refresh tokens are in a cookie. */
   readonly byCookie: boolean
-  /** Whether the page is of the server's origin. */
-  readonly isOwn: boolean
-  readonly store: () => TokenStorage | null | undefined
+  /** Whether an address is of the server's origin. */
+  readonly owns: (url?: string) => boolean
+  readonly store: TokenStorage | null | undefined
   /** The deadline of an auth route, in seconds. */
   readonly timeout: number
   readonly listeners: Set<readonly [name: string, listener: (detail: never) => void]>
   /** Resolves when the storage was read. */
   loaded?: Promise<unknown>
   /** The last look at whose session it is, such as when the page comes back. */
-  looking?: Promise<unknown>
+  look?: Promise<unknown>
   refreshing?: Promise<unknown> | undefined
-  /** The tokens, expired or not. */
-  tokens: Tokens | null
+  /** The tokens, expired or not; null when no user is signed in, undefined while not known. */
+  tokens?: Tokens | null
   /** What the application sees of them. */
   state: AuthClientState
   /** The login that the application knows: it has made it, read it, or was told of it. */
@@ -75,7 +76,7 @@ export interface ClientContext extends Platform, Tabs<TabMessage> {
   /** When the server last said whose session it is. */
   askedAt?: number
   /** The application's step-up dialog. */
-  handler: StepUpHandler | undefined
+  onStepUp?: StepUpHandler | undefined
   /** The dialog that is open, or was last. */
   dialog?: Promise<void>
   /** How many dialogs have closed so far. */

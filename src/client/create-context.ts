@@ -2,6 +2,7 @@
  * Creates the record of a client: where the server is, as seen from the page, and how tokens reach
  * the client.
  */
+import { attempt } from './attempt.ts'
 import type { ClientContext, TabMessage } from './context.ts'
 import type { AuthClientOptions } from './options.ts'
 import { readPlatform } from './platform.ts'
@@ -23,32 +24,33 @@ const MISSING = 'https://baseurl-is-missing.invalid'
  */
 export function createContext(options: AuthClientOptions): ClientContext {
   const { baseUrl = '', basePath = '/auth', timeout = 10, storage } = options
-  if (!(timeout > 0 && timeout <= 600)) throw new TypeError('Expected `timeout` to be seconds, at most 600')
+  if (!(timeout > 0 && timeout <= 600)) throw new TypeError('`timeout` is in seconds, at most 600')
   const platform = { ...readPlatform(), ...options.platform }
   const page = platform.location
   // A path alone has a meaning in a page only.
-  const base = new URL(baseUrl, page ?? (/^[^./]/.test(baseUrl) ? undefined : MISSING))
+  const base = new URL(baseUrl, page ?? (/^\w/.test(baseUrl) ? undefined : MISSING))
   const prefix = base.origin + (baseUrl && base.pathname.replace(/\/$/, ''))
-  const byCookie = (options.delivery ?? (page ? 'cookie' : 'body')) === 'cookie'
-  // Without cookies and storage no other tab has these tokens: no lock and no messages.
-  const shared = byCookie || storage ? platform : { after: platform.after }
+  const byCookie = (options.delivery ?? (page && 'cookie')) === 'cookie'
   const key = `tokenwright ${prefix}${basePath}`
+  const owns = (url = ''): boolean => url.startsWith(`${base.origin}/`)
   const client: ClientContext = {
+    ...options,
     ...platform,
-    ...openTabs<TabMessage>(key, shared, (message) => takeMessage(client, message)),
-    options,
+    // Without cookies and storage no other tab has these tokens: no lock and no messages.
+    ...openTabs<TabMessage>(key, byCookie || storage ? platform : { after: platform.after }, (message) =>
+      takeMessage(client, message),
+    ),
     base,
+    prefix: `${prefix}/`,
     root: baseUrl ? `${prefix}/` : base,
-    authUrl: prefix + basePath,
+    url: prefix + basePath,
     key,
     byCookie,
-    isOwn: new URL(page ?? MISSING).origin === base.origin,
-    store: () => (byCookie && storage === undefined ? platform.storage() : storage),
+    owns,
+    store: byCookie && storage === undefined ? attempt(platform.storage) : storage,
     timeout,
     deadline: timeout,
     listeners: new Set(),
-    handler: options.onStepUp,
-    tokens: null,
     state: { status: 'unknown', expiresAt: null, fresh: false, login: null },
     closed: 0,
     waiting: 0,

@@ -18,7 +18,7 @@ export function on<E extends keyof AllEvents>(
 ): () => void {
   const entry = [name, listener] as const
   listeners.add(entry)
-  return () => void listeners.delete(entry)
+  return () => listeners.delete(entry)
 }
 
 /** Tells of an event. */
@@ -33,6 +33,6 @@ export function raise<E extends keyof AllEvents>(
 }
 
 /** Prints a decision. */
-export function note({ options }: ClientContext, ...words: readonly unknown[]): void {
-  if (options.debug) console.info('tokenwright:', ...words)
+export function note(client: ClientContext, ...words: readonly unknown[]): void {
+  if (client.debug) console.info('tokenwright:', ...words)
 }

@@ -34,7 +34,7 @@ export interface ClientCsrfOptions {
 /** What `createAuthClient` takes. */
 export interface AuthClientOptions {
   /**
-   * The server; tokens go to its origin only. Its path is put before the auth routes and before
+   * The server; tokens go to its origin only. Its path is put before the auth url and before
    * every path that is passed to `fetch`. Relative to the page. Default the page's own origin;
    * outside browsers it must be absolute, else requests are `unreachable`.
    */
@@ -135,34 +135,4 @@ export interface AuthClientState {
    * show. Null when signed out.
    */
   readonly login: string | null
-}
-
-/** A session as `GET /auth/sessions` lists it; times in epoch seconds. */
-export interface ClientSession {
-  /** The session's id. */
-  readonly id: string
-  /** Whether it is the session of this client. */
-  readonly current: boolean
-  /** When it was started. */
-  readonly created_at: number
-  /** When it was last refreshed. */
-  readonly last_used_at: number
-  /** When it ends if it is not used. */
-  readonly expires_at: number
-  /** When the user last authenticated; null when unknown. */
-  readonly auth_time: number | null
-  /** The IP address at the login; null when unknown. */
-  readonly ip: string | null
-  /** The `User-Agent` at the login; null when unknown. */
-  readonly user_agent: string | null
-}
-
-/** The user's sessions. */
-export interface ClientSessions {
-  /** Lists those that have not ended. */
-  list(): Promise<readonly ClientSession[]>
-  /** Ends one. Asks for a step-up when the token is not fresh. */
-  end(id: string): Promise<void>
-  /** Ends all but this one. Asks for a step-up when the token is not fresh. */
-  endOthers(): Promise<void>
 }

@@ -31,19 +31,25 @@ export function checkCookies(
  *
  * @returns whether the session seems to be over
  */
-export async function isOver(client: ClientContext): Promise<boolean> {
-  const { tokens, byCookie, now } = client
-  if (!byCookie && (!tokens?.access || left(client, tokens) <= 0)) return false
-  client.askedAt = now()
-  const owner = await askOwner(client, tokens)
+export async function isOver(client: ClientContext): Promise<boolean | undefined> {
+  const { tokens } = client
+  if (!client.byCookie && (!tokens?.access || left(client, tokens) <= 0)) return undefined
+  client.askedAt = client.now()
+  const owner = await askOwner(client)
   const { active, csrf_token: csrf = owner.session_id, expires_in: life = 0, fresh = false } = owner
-  if (client.tokens !== tokens || typeof active !== 'boolean') return false
-  if (!active && tokens) return true
-  if (!active) setTokens(client, null)
-  else if (byCookie && (csrf !== tokens?.csrf || !tokens?.life)) {
-    const found = { csrf, expiresAt: now() + life, life, fresh, login: toLoginId(csrf) ?? toId() }
+  if (client.tokens !== tokens) return undefined
+  if (active === false) {
+    if (tokens) return true
+    setTokens(client, null)
+  }
+  if (
+    active === true &&
+    client.byCookie &&
+    (csrf !== tokens?.csrf || !tokens?.life || (fresh && !tokens.fresh))
+  ) {
+    const found = { csrf, expiresAt: client.now() + life, life, fresh, login: toLoginId(csrf) ?? toId() }
     await writeStored(client, found)
     setTokens(client, found)
   }
-  return false
+  return undefined
 }

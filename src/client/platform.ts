@@ -60,10 +60,13 @@ export interface Platform {
    */
   readonly watch: (look: (event: string) => void) => () => void
   /** The cookies that scripts may read, in the form of `document.cookie`. */
-  readonly cookies: () => string
+  readonly cookies: () => string | undefined
   /** The page's `localStorage`; undefined without one, or when it is forbidden. */
   readonly storage: () => TokenStorage | undefined
 }
+
+/** What tabs use of it. */
+export type TabPlatform = Pick<Platform, 'after'> & Partial<Pick<Platform, 'locks' | 'open'>>
 
 /**
  * The globals that are looked up. The types of browsers and of Node differ, so they are declared
@@ -74,14 +77,14 @@ interface Globals {
   readonly document?: { readonly cookie: string; readonly visibilityState: string }
   readonly location?: { readonly href: string }
   readonly top?: unknown
-  readonly self?: unknown
+  readonly window?: unknown
   readonly addEventListener?: (
     type: string,
     listener: (event: { readonly type: string; readonly persisted?: boolean }) => void,
     options: { readonly signal: AbortSignal },
   ) => void
   readonly localStorage?: TokenStorage
-  readonly BroadcastChannel?: new (name: string) => TabChannel
+  readonly BroadcastChannel: new (name: string) => TabChannel
 }
 
 /**
@@ -89,7 +92,6 @@ interface Globals {
  */
 export function readPlatform(): Platform {
   const globals = globalThis as unknown as Globals
-  const { BroadcastChannel: Channel, document, location, navigator } = globals
   return {
     fetch: (input, init) => globalThis.fetch(input, init),
     now: () => Date.now() / 1000,
@@ -97,25 +99,25 @@ export function readPlatform(): Platform {
       const timer = setTimeout(run, seconds * 1000)
       return () => clearTimeout(timer)
     },
-    locks: navigator?.locks,
-    open: Channel && ((name) => new Channel(name)),
+    locks: globals.navigator?.locks,
+    open: (name) => new globals.BroadcastChannel(name),
     // Frames and workers of blobs have the origin of their page; some frames have none.
-    location: /^(?:blob:)?([\w+-]+:\/\/.+)/.exec(location?.href ?? '')?.[1],
-    isFramed: Boolean(document) && globals.top !== globals.self,
+    location: /^(?:blob:)?([^:]+:\/\/.+)/.exec(`${globals.location?.href}`)?.[1],
+    isFramed: globals.top !== globals.window,
     watch: (look) => {
       const controller = new AbortController()
       for (const name of ['pageshow', 'focus', 'visibilitychange', 'online', 'storage'])
         globals.addEventListener?.(
           name,
-          ({ type, persisted }) => {
-            const isSeen = type === 'storage' || document?.visibilityState !== 'hidden'
-            if (isSeen && persisted !== false) look(type)
+          ({ persisted }) => {
+            const isSeen = name === 'storage' || globals.document?.visibilityState !== 'hidden'
+            if (isSeen && persisted !== false) look(name)
           },
           controller,
         )
       return () => controller.abort()
     },
-    cookies: () => document?.cookie ?? '',
+    cookies: () => globals.document?.cookie,
     storage: () => globals.localStorage,
   }
 }

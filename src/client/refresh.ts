@@ -3,20 +3,20 @@
  * of its own. A server that is down, busy or out of reach ends nothing: the tabs share the failure
  * and do not refresh again for as long as the server asks (`Retry-After`), or for a second.
  */
-import { type AuthClientError, isCsrf, isEnd, toSignedOut } from './client-error.ts'
-import type { ClientContext, Tokens } from './context.ts'
+import { type AuthClientError, toSignedOut } from './client-error.ts'
+import type { ClientContext, TabMessage, Tokens } from './context.ts'
 import { MAX_DEADLINE, MAX_WAIT, PAUSE, TRIES } from './limits.ts'
 import { isOver } from './ownership.ts'
-import { fail } from './session-state.ts'
-import { conclude, refreshBody, requestTokens } from './tokens.ts'
-import { REFRESH, readOwnCookies } from './transport.ts'
+import { isRecent, takeMessage } from './session-state.ts'
+import { conclude, refreshBody, takeTokens } from './tokens.ts'
+import { REFRESH, readOwnCookies, send } from './transport.ts'
 
 /**
  * Replaces the given tokens. Does nothing when they have been replaced already. All callers in all
  * tabs share one request.
  */
-export async function refreshTokens(client: ClientContext, used: Tokens | null): Promise<void> {
-  while (isNeeded(client, used)) {
+export async function refreshTokens(client: ClientContext, used?: Tokens | null): Promise<void> {
+  while (client.tokens === used && used !== null) {
     client.refreshing ??= client
       .exclusive(() => renew(client, used))
       .finally(() => {
@@ -27,17 +27,11 @@ export async function refreshTokens(client: ClientContext, used: Tokens | null):
   if (!client.tokens) throw toSignedOut()
 }
 
-function isNeeded({ tokens, state }: ClientContext, used: Tokens | null): boolean {
-  return tokens === used && state.status !== 'signed-out'
-}
-
 /** Refreshes; the caller holds the lock. */
-async function renew(client: ClientContext, used: Tokens | null): Promise<void> {
-  if (!isNeeded(client, used)) return
-  const { failure, failedAt = 0 } = client
-  const age = client.now() - failedAt
-  // A clock that was set back must not make the failure last.
-  if (failure && age >= 0 && age < Math.min(failure.retryAfter ?? 1, MAX_WAIT)) throw failure
+async function renew(client: ClientContext, used?: Tokens | null): Promise<void> {
+  if (client.tokens !== used) return
+  const { failure } = client
+  if (failure && isRecent(client, Math.min(failure.retryAfter ?? 1, MAX_WAIT), client.failedAt)) throw failure
   try {
     await sendPatiently(client)
   } catch (cause) {
@@ -46,14 +40,19 @@ async function renew(client: ClientContext, used: Tokens | null): Promise<void> 
     if (client.tokens !== used) return
     const error = cause as AuthClientError
     // Cookies of other programs and other logins are outvoted by the server.
-    const mayAsk = isCsrf(error) && (!used?.life || readOwnCookies(client)[0])
+    const mayAsk = /^csrf_/.test(error.code) && (!used?.life || readOwnCookies(client)[0])
     if (mayAsk && !(await isOver(client)) && client.tokens !== used) return
-    if (isEnd(error)) {
+    const isEnd =
+      /^(401(token|signature|session|refresh|access|subject|issuer|audience|realm)|403csrf)_/.test(
+        error.status + error.code,
+      )
+    if (isEnd) {
       await conclude(client, null, error.code)
       throw toSignedOut(cause)
     }
-    fail(client, error)
-    await client.publish({ failure: { ...error, message: error.message } })
+    const message: TabMessage = [null, undefined, { ...error, message: error.message }]
+    await client.post(message)
+    takeMessage(client, message)
     throw error
   }
 }
@@ -64,16 +63,14 @@ async function renew(client: ClientContext, used: Tokens | null): Promise<void> 
  */
 async function sendPatiently(client: ClientContext, tried = 1): Promise<void> {
   try {
-    await requestTokens(client, REFRESH, await refreshBody(client))
+    await takeTokens(client, REFRESH, send(client, REFRESH, await refreshBody(client)))
     client.deadline = client.timeout
   } catch (error) {
     const { code, cause } = error as AuthClientError
-    if (code !== 'unreachable') throw error
-    if (tried === TRIES) {
-      // Out of reach is not slow.
-      if (Object(cause).name === 'AbortError') client.deadline = Math.min(client.deadline * 2, MAX_DEADLINE)
-      throw error
-    }
+    // Out of reach is not slow.
+    if (tried === TRIES && (cause as Error | undefined)?.name === 'AbortError')
+      client.deadline = Math.min(client.deadline * 2, MAX_DEADLINE)
+    if (code !== 'unreachable' || tried === TRIES) throw error
     await new Promise<void>((resolve) => client.after(PAUSE * tried, resolve))
     await sendPatiently(client, tried + 1)
   }

@@ -14,16 +14,16 @@ export function toLoginId(csrf: string | undefined): string | undefined {
 }
 
 /** Seconds until the access token ends. */
-export function left({ now }: ClientContext, { expiresAt }: Tokens): number {
-  return expiresAt - now()
+export function left(client: ClientContext, tokens: Tokens): number {
+  return tokens.expiresAt - client.now()
 }
 
 /**
  * How long before its end an access token is refreshed, in seconds: a tenth of its life, a minute
  * at most.
  */
-export function ahead({ life }: Tokens): number {
-  return Math.min(60, life / 10)
+export function ahead(tokens: Tokens): number {
+  return Math.min(60, tokens.life / 10)
 }
 
 /** The state, for the application. */
@@ -40,10 +40,9 @@ export function checkLogin(client: ClientContext, login: string | null | undefin
   throw toSignedOut()
 }
 
-export function fail(client: ClientContext, error: AuthClientError): void {
-  client.failure = error
-  client.failedAt = client.now()
-  raise(client, 'refresh-failed', error)
+/** Whether it is not long since then. A clock that was set back must not make it last. */
+export function isRecent(client: ClientContext, seconds: number, since = 0): boolean {
+  return Math.abs(client.now() - since) < seconds
 }
 
 /** Takes the tokens; null when no user is signed in, with the reason when the session has ended. */
@@ -68,10 +67,12 @@ export function setTokens(client: ClientContext, tokens: Tokens | null, reason?:
 }
 
 /** Takes over what another tab has learned. */
-export function takeMessage(client: ClientContext, { tokens = null, reason, failure }: TabMessage): void {
+export function takeMessage(client: ClientContext, [tokens = null, reason, failure]: TabMessage): void {
   const own = client.tokens
   if (failure) {
-    fail(client, new AuthClientError(failure.code, failure))
+    client.failure = new AuthClientError(failure.code, failure)
+    client.failedAt = client.now()
+    raise(client, 'refresh-failed', client.failure)
     return
   }
   // After a step-up a tab keeps its fresh token when another tab refreshes.

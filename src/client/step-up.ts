@@ -17,7 +17,7 @@ export async function prove(
   client: ClientContext,
   challenge: Challenge,
   seen: number,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal | null | undefined,
 ): Promise<void> {
   if (!client.waiting && seen === client.closed) client.dialog = ask(client, challenge)
   client.waiting++
@@ -42,7 +42,7 @@ async function ask(client: ClientContext, challenge: Challenge): Promise<void> {
         client.state.fresh ? resolve() : client.tokens || reject(toSignedOut()),
       )
       raise(client, 'step-up', request)
-      const run = async (): Promise<unknown> => client.handler?.(request)
+      const run = async (): Promise<unknown> => client.onStepUp?.(request)
       run().then((done) => (done === false ? cancel() : resolve()), cancel)
     })
   } finally {

@@ -10,16 +10,15 @@ import type { SignOutReason } from './options.ts'
 
 /** What was stored: tokens, or with cookies the end of the session and why it ended. */
 export type Stored =
-  | Tokens
+  | (Tokens & { readonly reason?: undefined })
   | { readonly login?: undefined; readonly refresh?: undefined; readonly reason?: SignOutReason }
 
 /** Reads what was stored; undefined when nothing is known. */
-export async function readStored({ store, key }: ClientContext): Promise<Stored | undefined> {
+export async function readStored({ store, key }: ClientContext): Promise<Stored> {
   try {
-    const text = await store()?.getItem(key)
-    return text ? (readObject(text) as Stored) : undefined
+    return readObject(`${await store?.getItem(key)}`) as Stored
   } catch {
-    return undefined
+    return {}
   }
 }
 
@@ -34,8 +33,8 @@ export async function writeStored(
     // an empty storage means nothing, so that the sign-out is written down.
     const kept = tokens
       ? { ...tokens, access: undefined, ...(tokens.access && { expiresAt: 0 }) }
-      : byCookie && (reason === 'logout' ? {} : { reason })
-    await (kept ? store()?.setItem(key, JSON.stringify(kept)) : store()?.removeItem(key))
+      : byCookie && { reason }
+    await (kept ? store?.setItem(key, JSON.stringify(kept)) : store?.removeItem(key))
   } catch {
     // Storage is full or forbidden by the browser: this page works from its memory.
   }

@@ -9,7 +9,7 @@
 import { attempt } from './attempt.ts'
 import { ANNOUNCED_FOR, MESSAGE_TIMEOUT, REMEMBERED } from './limits.ts'
 import { createLock, type Lock } from './lock.ts'
-import type { Platform } from './platform.ts'
+import type { TabPlatform } from './platform.ts'
 
 /** The tabs, seen from one of them. `M` is the message that they send each other. */
 export interface Tabs<M> {
@@ -19,80 +19,74 @@ export interface Tabs<M> {
    */
   readonly exclusive: Lock
   /** Sends a message to the other tabs. Call it inside `exclusive`. */
-  publish(message: M): Promise<void>
+  post(message: M): Promise<void>
   /** Leaves the other tabs. */
   close(): void
 }
 
 /** What goes over the channel: a message, or without one the request to send that message again. */
-interface TabEnvelope<M> {
-  readonly id: string
-  readonly message?: M
-}
+type TabEnvelope<M> = readonly [id: string, message?: M]
 
 /**
  * Joins the tabs of a name.
  *
  * @param onMessage called with what another tab published
  */
-export function openTabs<M>(
-  name: string,
-  { locks, open, after }: Partial<Platform> & Pick<Platform, 'after'>,
-  onMessage: (message: M) => void,
-): Tabs<M> {
-  const lock = createLock(name, { locks, after })
+export function openTabs<M>(name: string, platform: TabPlatform, onMessage: (message: M) => void): Tabs<M> {
+  const { locks, open, after } = platform
+  const lock = createLock(name, platform)
   let channel = attempt(() => open?.(name))
-  /** The messages that have arrived or were sent. */
-  const known = new Set<string>()
-  /** Ends the waiting for a message. */
-  const waiting = new Map<string, () => void>()
+  /** The messages: null when one has arrived or was sent, else what ends the waiting for it. */
+  const known = new Map<string, (() => void) | null>()
   let last: TabEnvelope<M> | undefined
   // Ends the announcement of our last message: the others should ask for the newest one, ours or
   // not.
   let withdraw: (() => void) | undefined
 
-  const post = (envelope: TabEnvelope<M> | undefined): unknown =>
+  const send = (envelope: TabEnvelope<M> | undefined): unknown =>
     attempt(() => channel?.postMessage(envelope))
 
   if (channel) {
     channel.onmessage = ({ data }) => {
-      const { id, message } = data as TabEnvelope<M>
-      if (!message) return void (id === last?.id && post(last))
-      if (known.has(id)) return
+      const [id, message] = data as TabEnvelope<M>
+      if (!message) return void (id === last?.[0] && send(last))
+      const end = known.get(id)
+      if (end === null) return
       // Only ids of the last seconds are ever asked for.
       if (known.size > REMEMBERED) known.clear()
-      known.add(id)
+      known.set(id, null)
       withdraw?.()
       onMessage(message)
-      waiting.get(id)?.()
+      end?.()
     }
     attempt(() => channel?.unref?.())
   }
 
   /** Asks for an announced message and waits for it. */
-  const receive = (lockName = ''): Promise<void> | undefined => {
-    const id = lockName.split(`${name} `)[1]
-    if (!id || !channel || known.has(id)) return
-    return new Promise((resolve) => {
-      waiting.set(id, resolve)
-      after(MESSAGE_TIMEOUT, resolve)
-      post({ id })
-    })
+  const receive = async ({ name: held = '' }) => {
+    const id = held.split(`${name} `)[1]
+    if (id && channel && known.get(id) !== null)
+      await new Promise<void>((resolve) => {
+        known.set(id, resolve)
+        after(MESSAGE_TIMEOUT, resolve)
+        send([id])
+      })
   }
 
   return {
     exclusive: (work) =>
       lock(async () => {
         // Listing may be denied where requests are allowed, as in frames of other sites.
-        const { held = [] } = (await attempt(() => locks?.query())?.catch(() => undefined)) ?? {}
-        await Promise.all(held.map((lock) => receive(lock.name)))
+        await Promise.all(
+          (await attempt(() => locks?.query())?.catch(() => undefined))?.held?.map(receive) ?? [],
+        )
         return work()
       }),
-    async publish(message) {
+    async post(message) {
       const id = toId()
-      known.add(id)
-      last = { id, message }
-      post(last)
+      known.set(id, null)
+      last = [id, message]
+      send(last)
       if (channel && locks)
         await new Promise<void>((resolve) => {
           const announce = (): Promise<void> => {
@@ -103,8 +97,7 @@ export function openTabs<M>(
               after(ANNOUNCED_FOR, end)
             })
           }
-          const request = async () => locks.request(`${name} ${id}`, {}, announce)
-          request().catch(resolve)
+          void createLock(`${name} ${id}`, platform)(announce)
         })
     },
     close() {
@@ -117,5 +110,5 @@ export function openTabs<M>(
 
 /** An id that no other tab has. It is no secret. */
 export function toId(): string {
-  return Math.random().toString(36).slice(2)
+  return `${Math.random()}`
 }

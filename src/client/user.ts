@@ -49,11 +49,11 @@ export function createUser<U>(
     current = next
     for (const listener of listeners) queueMicrotask(listener)
   }
-  const tabs = openTabs<{ readonly login: string; readonly user: U }>(
+  const tabs = openTabs<readonly [login: string | null, user: U]>(
     'tokenwright user',
     { ...readPlatform(), ...platform },
-    (message) => {
-      if (message.login === auth.state.login) set(message.user)
+    ([of, user]) => {
+      if (of === auth.state.login) set(user)
     },
   )
   const stop = auth.subscribe(() => {
@@ -68,8 +68,7 @@ export function createUser<U>(
   })
 
   async function get(isAgain = false): Promise<U | null> {
-    const { status } = await auth.ready
-    if (status === 'signed-out' && auth.state.status === 'signed-out') return null
+    if ((await auth.ready).status === 'signed-out') return null
     if (current !== undefined && !isAgain) return current
     loading ??= tabs
       .exclusive(async () => {
@@ -77,9 +76,9 @@ export function createUser<U>(
         if (current !== undefined && !isAgain) return current
         const before = login
         const user = await load()
-        if (before && before !== auth.state.login) return get()
+        if (before && before !== login) return get()
         set(user)
-        await tabs.publish({ login: auth.state.login ?? '', user })
+        await tabs.post([auth.state.login, user])
         return user
       })
       .finally(() => {

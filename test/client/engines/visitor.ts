@@ -1,6 +1,6 @@
 /** One user's browser on a server: tabs that run the built client, and what a test does in them. */
 import { onTestFinished } from 'vitest'
-import type { AuthClient, AuthClientOptions, StepUpRequest } from '../../../src/client.ts'
+import type { AuthClient, AuthClientOptions, ClientSessions, StepUpRequest } from '../../../src/client.ts'
 import type { Browser, Engine, Tab } from './engine.ts'
 import { type Front, startFront } from './front.ts'
 
@@ -8,6 +8,7 @@ import { type Front, startFront } from './front.ts'
 export interface PageGlobals {
   auth: AuthClient
   createAuthClient: (options: AuthClientOptions) => AuthClient
+  createSessionList: (auth: AuthClient) => ClientSessions
   signedOut: string[]
   /** The step-ups that were asked for; `answer` settles the newest. */
   asked: StepUpRequest[]
@@ -49,11 +50,11 @@ Object.assign(window, { signedOut: [], asked: [], messages: [], skew: ${skew} })
 addEventListener('message', ({ data }) => messages.push(data))
 </script>
 <script type="module">
-import { createAuthClient } from '/tab/client.js'
+import { createAuthClient, createSessionList } from '/tab/client.js'
 const { storage, without = [], ...settings } = ${JSON.stringify(settings)}
 const missing = { BroadcastChannel: { open: undefined }, locks: { locks: undefined } }
 const platform = { now: () => Date.now() / 1000 + skew }
-window.createAuthClient = createAuthClient
+Object.assign(window, { createAuthClient, createSessionList })
 window.auth = createAuthClient({
   ...settings,
   platform: Object.assign(platform, ...without.map((name) => missing[name])),
