@@ -20,7 +20,7 @@ import {
   isCallable,
   isOptions,
 } from './internal/configuration-error.ts'
-import { readFunction } from './internal/read-options.ts'
+import { readFlag, readFunction } from './internal/read-options.ts'
 import { createClientAddress } from './routes/client-address.ts'
 import {
   appendCookies,
@@ -35,6 +35,7 @@ import { createContinuations } from './routes/continuations.ts'
 import { checkCookiePaths } from './routes/cookie-paths.ts'
 import { resolveCors } from './routes/cors.ts'
 import type { Credentials } from './routes/credentials.ts'
+import { createMetadataRoutes } from './routes/metadata.ts'
 import { type AuthRoutesOptions, checkCredentialsSchema, ROUTE_OPTION_NAMES } from './routes/options.ts'
 import { prepareRequirements } from './routes/prepare-requirements.ts'
 import { createProofCheck } from './routes/proof-check.ts'
@@ -96,7 +97,8 @@ const BASE_PATH = '/auth'
  * Creates the routes of one application: `POST {base}/login`, `/refresh`, `/step-up`,
  * `/verify-password`, `/logout`, `GET {base}/session`, with a session store `POST {base}/ticket`,
  * `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and
- * `GET /.well-known/jwks.json`. Any other path is a 404, any other method a 405, in the form of all
+ * `GET /.well-known/jwks.json`, and on request the documents of the resource (RFC 9728) and of the
+ * issuer (RFC 8414). Any other path is a 404, any other method a 405, in the form of all
  * errors.
  *
  * It checks the origin of every POST and DELETE, login included. It limits how often passwords are
@@ -144,7 +146,9 @@ export function authRoutes<C, U, I, B = Credentials>(
     options as unknown as AuthRoutesOptions<C, unknown, unknown>,
     throttle,
   )
-  const table = createRouteTable(basePath, deps.hasSessions, deps.verifyClient !== null)
+  const facts = { basePath, hasClients: deps.verifyClient !== null, hasSessions: deps.hasSessions }
+  const metadata = createMetadataRoutes(auth, readFlag('metadata', options.metadata ?? false), facts)
+  const table = createRouteTable(basePath, facts.hasSessions, facts.hasClients, metadata)
   const { csrf } = auth.http
   const checksOrigin = csrf.checksOrigin || csrf.checksToken
   const cors = resolveCors(options.cors, csrf)
@@ -157,8 +161,9 @@ export function authRoutes<C, U, I, B = Credentials>(
       return toNotFound()
     }
     const { methods, name } = found
-    if (cors !== null && request.method === 'OPTIONS') return cors.preflight(request, Object.keys(methods))
     const route = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
+    if (route === undefined && cors !== null && request.method === 'OPTIONS')
+      return cors.preflight(request, Object.keys(methods))
     if (route === undefined) return toNotAllowed(Object.keys(methods))
     const connection = toPlatformAddress(request, info)
     const context = createRouteContext(request, name, () => deps.address(request, info), connection)

@@ -5,6 +5,7 @@
 import type { AuthError } from '../errors.ts'
 import type { CookieListItem } from '../http/cookie-list.ts'
 import type { ResponseData } from '../http/error-response.ts'
+import type { ProtectedResource } from '../http/protected-resource.ts'
 import type { RequestPort } from '../http/request-port.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
 import type { IssuerState } from '../issuers/options.ts'
@@ -183,6 +184,11 @@ export interface AuthResponses<C, U> {
 export interface AuthSettings {
   /** Locations, cookies and CSRF protection, for adapters and routes. They hold no key. */
   readonly http: HttpSettings
+  /**
+   * The protected resource metadata (RFC 9728), for routes of your own that serve it at its `path`;
+   * null without the option `resource`.
+   */
+  readonly resource: ProtectedResource | null
   /** The configured lives, in seconds, for responses and pages. */
   readonly lifetimes: {
     /** Of an access token. */
@@ -206,6 +212,8 @@ export interface AuthInternals<C> {
   isOurs(token: string): boolean
   /** The audience of a token; of a refresh token, that of its access tokens. */
   audienceOf(payload: TokenPayload<C>): string | readonly string[] | undefined
+  /** The configured issuer. */
+  readonly issuer: string | undefined
   /** Requests, with the token that was found. */
   readonly requests: RequestInternals<C>
   /** Sessions, with the claims of the tokens that they issue. */

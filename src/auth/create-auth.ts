@@ -116,12 +116,13 @@ export function connectAuth<I, C extends I, U>(
     },
     loadsSubject: settings.subject !== null,
     errorResponse(error) {
-      if (isAuthError(error)) return createErrorResponse(error, http.realm)
+      if (isAuthError(error)) return createErrorResponse(error, http)
       throw new TypeError(`${expected('error', 'an AuthError', error)}; ask \`isAuthError(error)\` first`)
     },
     jwks: () => ring.currentJwks(clock),
     openapi: () => createOpenApi(settings, prepare, hasStore),
     http,
+    resource: http.resource,
     lifetimes: Object.freeze({ ...lifetimes, freshness }),
     now: clock,
     internals: Object.freeze({
@@ -129,6 +130,7 @@ export function connectAuth<I, C extends I, U>(
       hasVerified: (payload) => TokenPayload.isVerifiedBy(payload, settings),
       isOurs: (token) => parts.verifier.isOurs(token),
       audienceOf: (payload) => toAccessAudience(payload) ?? settings.audience.issued,
+      issuer: settings.issuer,
       requests: requests.internals,
       sessions: sessionApi.issuing,
       attempts: parts.attempts,

@@ -126,6 +126,7 @@ const OPTION_NAMES = keysOf<AuthOptions>({
   query: true,
   body: true,
   origin: true,
+  resource: true,
   csrf: true,
   isRevoked: true,
   interop: true,

@@ -1,8 +1,8 @@
 /**
  * `AuthError` -> status, headers and body: the one place that turns an error into HTTP, and the
  * only writer of `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC 7617 section 2,
- * RFC 9110 sections 5.6.4, 10.2.3, 11.6.1). The table in `errors.ts` has the values for each code.
- * An error's cause and its other properties are not sent.
+ * RFC 9728 section 5.1, RFC 9110 sections 5.6.4, 10.2.3, 11.6.1). The table in `errors.ts` has the
+ * values for each code. An error's cause and its other properties are not sent.
  */
 import { type AuthError, ERRORS, type ErrorCode, type ErrorDetails, type ErrorRow } from '../errors.ts'
 
@@ -14,6 +14,14 @@ export interface ResponseData {
   readonly headers: Readonly<Record<string, string>>
   /** The body, JSON. */
   readonly body: string
+}
+
+/** What the settings of the application add to every error response. */
+export interface ErrorForm {
+  /** The challenge's `realm`; undefined for none. */
+  readonly realm?: string | undefined
+  /** The document that the challenge's `resource_metadata` names; null for none. */
+  readonly resource?: { readonly url: string } | null
 }
 
 /** Seconds until the next try, for an error without `retryAfter`. */
@@ -60,12 +68,12 @@ const PARAMETERS: {
  * credentials or with a wrong password gets no error code (RFC 6750 section 3.1: "SHOULD NOT
  * include an error code or other error information").
  *
- * @param realm the challenge's `realm`
+ * @param form the settings of the application, such as `auth.http`
  */
-export function createErrorResponse(error: AuthError, realm?: string): ResponseData {
+export function createErrorResponse(error: AuthError, form: ErrorForm = {}): ResponseData {
   const row: ErrorRow = ERRORS[error.code]
   const headers: Record<string, string> = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
-  if (row.status === 401 || row.oauth !== null) headers['WWW-Authenticate'] = toChallenge(error, row, realm)
+  if (row.status === 401 || row.oauth !== null) headers['WWW-Authenticate'] = toChallenge(error, row, form)
   const retryAfter = row.status === 429 || row.status === 503 ? readRetryAfter(error) : undefined
   if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter)
   const body = {
@@ -88,8 +96,8 @@ function toRealms(detail: RealmDetail): Readonly<Record<string, string | null>> 
 }
 
 /** The value of `WWW-Authenticate`; parameters without a value are left out. */
-function toChallenge(error: AuthError, row: ErrorRow, realm: string | undefined): string {
-  const parameters: Record<string, string> = { realm: (realm ?? '').replace(NOT_QUOTABLE, '') }
+function toChallenge(error: AuthError, row: ErrorRow, { realm = '', resource }: ErrorForm): string {
+  const parameters: Record<string, string> = { realm: realm.replace(NOT_QUOTABLE, '') }
   // RFC 7617 section 2: `realm` is required, and there is no parameter for an error code.
   if (row.scheme === 'Basic') return `Basic realm=${quote(parameters['realm'] || CLIENTS)}`
   if (row.oauth !== null) {
@@ -97,6 +105,8 @@ function toChallenge(error: AuthError, row: ErrorRow, realm: string | undefined)
     parameters['error_description'] = error.message.replace(NOT_DESCRIPTION, '')
     Object.assign(parameters, readParameters(error))
   }
+  // RFC 9728 section 5.1: for a request without a token too.
+  if (resource) parameters['resource_metadata'] = resource.url
   const written = Object.entries(parameters).filter(([, value]) => value !== '')
   const list = written.map(([name, value]) => `${name}=${quote(value)}`).join(', ')
   return list === '' ? 'Bearer' : `Bearer ${list}`

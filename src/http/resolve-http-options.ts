@@ -5,6 +5,7 @@
 import { ConfigurationError } from '../internal/configuration-error.ts'
 import { COOKIE_DEFAULTS, type CookieOptions, type CookieSettings, resolveCookies } from './cookie-options.ts'
 import { CSRF_DEFAULTS, type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
+import { type ProtectedResource, type ResourceOptions, resolveResource } from './protected-resource.ts'
 import {
   resolveTokenSources,
   TOKEN_SOURCE_DEFAULTS,
@@ -22,6 +23,11 @@ export interface HttpOptions extends TokenSourceOptions {
    * `Host` header, with either scheme.
    */
   readonly origin?: string
+  /**
+   * The application as a protected resource (RFC 9728): its identifier, or more. Every challenge
+   * then has `resource_metadata`, and `authRoutes` serves the document. Default none.
+   */
+  readonly resource?: string | ResourceOptions
   /** Protection of requests whose token is in a cookie. Default `'both'`. */
   readonly csrf?: CsrfMode | CsrfOptions
 }
@@ -42,6 +48,8 @@ export interface HttpSettings {
   readonly csrf: CsrfSettings
   /** The challenge's `realm`; undefined for none. */
   readonly realm: string | undefined
+  /** The document about the application as a protected resource; null for none. */
+  readonly resource: ProtectedResource | null
 }
 
 /**
@@ -79,5 +87,6 @@ export function resolveHttp(
       "Expected `csrf` to be on with `cookies.sameSite: 'None'`: any site could act for the user",
     )
   }
-  return Object.freeze({ sources, cookies, csrf, realm })
+  const resource = resolveResource(options.resource, sources)
+  return Object.freeze({ sources, cookies, csrf, realm, resource })
 }

@@ -103,6 +103,9 @@ export interface RouteContext {
 /** A route: responds to a request. */
 export type Route = <C>(deps: RouteDependencies<C>, context: RouteContext) => Response | Promise<Response>
 
+/** The routes of one path, by method. */
+export type Methods = Readonly<Record<string, Route>>
+
 /** Creates the context of one request. */
 export function createRouteContext(
   request: Request,

@@ -64,6 +64,12 @@ export interface AuthRoutesOptions<C, I = C, B = Credentials> {
   readonly mayRevoke?: MayRevoke<C>
   /** Which other origins may call the routes from a page. Default none. */
   readonly cors?: CorsOptions
+  /**
+   * Whether `GET /.well-known/oauth-authorization-server` says where the keys, introspection and
+   * revocation are (RFC 8414), for services that find them by the issuer alone. The `issuer` of
+   * `createAuth` must then be the URL at whose origin the routes lie. Default `false`.
+   */
+  readonly metadata?: boolean
   /** The path of the routes, without a trailing slash. Default `/auth`. */
   readonly basePath?: string
   /**
@@ -86,6 +92,7 @@ export const ROUTE_OPTION_NAMES: readonly string[] = keysOf<AuthRoutesOptions<un
   verifyClient: true,
   mayRevoke: true,
   cors: true,
+  metadata: true,
 })
 
 /** Checks the schema of credentials. @throws {ConfigurationError} for anything else */

@@ -1,5 +1,5 @@
 /** The one table of the routes: which function responds to which path and method. */
-import type { Route } from './context.ts'
+import type { Methods } from './context.ts'
 import { showSession } from './current-session.ts'
 import { introspect } from './introspect.ts'
 import { jwks } from './jwks.ts'
@@ -11,16 +11,16 @@ import { endOthers, endSession, listSessions } from './sessions.ts'
 import { stepUpByProof, verifyPassword } from './step-up.ts'
 import { createTicket } from './ticket.ts'
 
-/** The routes of one path, by method. */
-type Methods = Readonly<Record<string, Route>>
-
 /**
  * The routes by their paths. A path that ends in `/` takes one more segment, which names something.
+ *
+ * @param metadata the routes of documents
  */
 export function createRouteTable(
   base: string,
   hasSessions: boolean,
   hasClients: boolean,
+  metadata: ReadonlyMap<string, Methods>,
 ): ReadonlyMap<string, Methods> {
   const table = new Map<string, Methods>([
     [`${base}/login`, { POST: login }],
@@ -30,6 +30,7 @@ export function createRouteTable(
     [`${base}/logout`, { POST: logout }],
     [`${base}/session`, { GET: showSession }],
     ['/.well-known/jwks.json', { GET: jwks, HEAD: jwks }],
+    ...metadata,
   ])
   if (hasSessions) {
     table.set(`${base}/ticket`, { POST: createTicket })
@@ -46,8 +47,11 @@ export function findRoute(
   table: ReadonlyMap<string, Methods>,
   path: string,
 ): { readonly methods: Methods; readonly name: string } | null {
-  const exact = path.endsWith('/') ? undefined : table.get(path)
+  // The path of a document may end in a slash of the resource that it is about.
+  const isDocument = path.startsWith('/.well-known/')
+  const exact = path.endsWith('/') && !isDocument ? undefined : table.get(path)
   if (exact !== undefined) return { methods: exact, name: '' }
+  if (isDocument) return null
   const end = path.lastIndexOf('/') + 1
   const methods = end < path.length ? table.get(path.slice(0, end)) : undefined
   return methods === undefined ? null : { methods, name: path.slice(end) }

@@ -6,7 +6,7 @@ import { createErrorResponse } from '../../src/http/error-response.ts'
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 
 function challengeOf(error: AuthError, realm?: string): string | undefined {
-  return createErrorResponse(error, realm).headers['WWW-Authenticate']
+  return createErrorResponse(error, { realm }).headers['WWW-Authenticate']
 }
 
 /** Reads a challenge as RFC 9110 sections 5.6.4 and 11.2 spell it; the whole text must be one. */
