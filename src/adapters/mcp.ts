@@ -99,9 +99,9 @@ const OPTION_NAMES = keysOf<McpVerifierOptions<unknown>>({
 })
 
 /**
- * Creates the verifier of an MCP server: signature, claims, type, revocation, freshness and
- * scopes, as any guard checks them. Give `createAuth` the server's URL as `audience` too, so that tokens for
- * others are refused (RFC 8707).
+ * Creates the verifier of an MCP server: signature, claims, type, revocation, freshness and scopes,
+ * as any guard checks them. Give `createAuth` the server's URL as `audience` too, so that tokens
+ * for others are refused (RFC 8707).
  *
  * @throws {ConfigurationError} for an unknown or invalid option
  *
