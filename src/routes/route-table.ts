@@ -14,13 +14,13 @@ import { createTicket } from './ticket.ts'
 /**
  * The routes by their paths. A path that ends in `/` takes one more segment, which names something.
  *
- * @param metadata the routes of documents
+ * @param metadata the routes of documents; default none
  */
 export function createRouteTable(
   base: string,
   hasSessions: boolean,
   hasClients: boolean,
-  metadata: ReadonlyMap<string, Methods>,
+  metadata: ReadonlyMap<string, Methods> = new Map(),
 ): ReadonlyMap<string, Methods> {
   const table = new Map<string, Methods>([
     [`${base}/login`, { POST: login }],

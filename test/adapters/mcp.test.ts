@@ -1,6 +1,5 @@
 /** The verifier behind the middleware of the MCP SDK, of both its versions. */
 import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js'
-import { requireBearerAuth } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js'
 import type { OAuthTokenVerifier } from '@modelcontextprotocol/sdk/server/auth/provider.js'
 import { type AuthInfo, OAuthError, requireBearerAuth as requireBearer } from '@modelcontextprotocol/server'
 import express from 'express'
@@ -9,6 +8,10 @@ import { type McpVerifierOptions, mcpVerifier } from '../../src/adapters/mcp.ts'
 import { createAuth } from '../../src/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { SECRET } from '../token/forge.ts'
+
+/** Not imported by its name: its types would give every Express request of this program an `auth`. */
+const MIDDLEWARE: string = '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js'
+const { requireBearerAuth } = await import(MIDDLEWARE)
 
 const RESOURCE = 'https://mcp.example.com/mcp'
 const METADATA = 'https://mcp.example.com/.well-known/oauth-protected-resource/mcp'
@@ -36,7 +39,11 @@ const VERSIONS: Readonly<Record<string, (options: Partial<McpVerifierOptions<nev
   async '1'(options) {
     const verifier: OAuthTokenVerifier = mcpVerifier(auth, { errors, ...options } as never)
     const app = express()
-    app.get('/mcp', requireBearerAuth({ verifier, ...URLS }), (req, res) => void res.json(toBody(req.auth)))
+    app.get(
+      '/mcp',
+      requireBearerAuth({ verifier, ...URLS }),
+      (req, res) => void res.json(toBody(Reflect.get(req, 'auth'))),
+    )
     const server = app.listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     onTestFinished(() => void server.close().closeAllConnections())
