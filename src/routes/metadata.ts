@@ -52,8 +52,8 @@ export function createMetadataRoutes<C>(
 }
 
 /**
- * The metadata of the issuer (RFC 8414 section 2), with what is true alone. There is no endpoint of
- * OAuth that issues tokens: a login takes credentials, and a refresh takes no `grant_type`.
+ * The metadata of the issuer (RFC 8414 section 2), with what is true alone: a refresh is the one
+ * grant, as a login takes credentials.
  */
 function describeIssuer(
   issuer: string,
@@ -64,8 +64,10 @@ function describeIssuer(
   const basic = ['client_secret_basic']
   return {
     issuer,
+    token_endpoint: `${origin}${basePath}/refresh`,
+    token_endpoint_auth_methods_supported: ['none'],
+    grant_types_supported: ['refresh_token'],
     response_types_supported: [],
-    grant_types_supported: [],
     ...(hasKeys && { jwks_uri: `${origin}/.well-known/jwks.json` }),
     ...(hasClients && {
       introspection_endpoint: `${origin}${basePath}/introspect`,

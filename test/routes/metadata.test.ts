@@ -128,6 +128,14 @@ describe('the document of the resource', () => {
   })
 })
 
+/** The one grant. */
+const REFRESH = {
+  token_endpoint: `${API}/auth/refresh`,
+  token_endpoint_auth_methods_supported: ['none'],
+  grant_types_supported: ['refresh_token'],
+  response_types_supported: [],
+}
+
 describe('the document of the issuer', () => {
   it('says where keys, introspection and revocation are, and nothing that is not there', async () => {
     const signing = generateKey('ES256')
@@ -143,8 +151,7 @@ describe('the document of the issuer', () => {
     const document = await (await get('/.well-known/oauth-authorization-server')).json()
     expect(document).toEqual({
       issuer: API,
-      response_types_supported: [],
-      grant_types_supported: [],
+      ...REFRESH,
       jwks_uri: `${API}/.well-known/jwks.json`,
       introspection_endpoint: `${API}/auth/introspect`,
       introspection_endpoint_auth_methods_supported: ['client_secret_basic'],
@@ -167,12 +174,31 @@ describe('the document of the issuer', () => {
     expect(payload.sub).toBe('alice')
   })
 
+  it('leads a client of OAuth to the refresh', async () => {
+    const { auth, get } = routesOf({ issuer: API, sessions: { store: memoryStore() } }, { metadata: true })
+    const { refresh_token } = await auth.createTokenPair('alice')
+    const { token_endpoint } = (await (await get('/.well-known/oauth-authorization-server')).json()) as {
+      token_endpoint: string
+    }
+    const refresh = (token: string) =>
+      get(new URL(token_endpoint).pathname, {
+        method: 'POST',
+        body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: token }),
+      })
+    const response = await refresh(refresh_token)
+    expect([response.status, await response.json()]).toMatchObject([
+      200,
+      { token_type: 'bearer', access_token: expect.any(String), refresh_token: expect.any(String) },
+    ])
+    const bad = await refresh('x.y.z')
+    expect([bad.status, await bad.json()]).toMatchObject([400, { error: 'invalid_grant' }])
+  })
+
   it('is short without keys and clients', async () => {
     const { get } = routesOf({ issuer: API }, { metadata: true })
     expect(await (await get('/.well-known/oauth-authorization-server')).json()).toEqual({
       issuer: API,
-      response_types_supported: [],
-      grant_types_supported: [],
+      ...REFRESH,
     })
   })
 
