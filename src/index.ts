@@ -17,6 +17,7 @@ export type { HalfOptions, PairOptions } from './auth/issue-tokens.ts'
 export {
   describeErrors,
   type OpenApi,
+  type OpenApiContent,
   type OpenApiExample,
   type OpenApiHeader,
   type OpenApiObject,
@@ -52,6 +53,7 @@ export type { CookieListItem, CookieListOptions } from './http/cookie-list.ts'
 export type { CookieOptions, CookieRowOptions, FormerCookieOptions } from './http/cookie-options.ts'
 export type { CsrfMode, CsrfOptions } from './http/csrf.ts'
 export type { ResponseData } from './http/error-response.ts'
+export type { ProblemOptions, ProblemSettings } from './http/problem-details.ts'
 export type { ProtectedResource, ResourceMetadata, ResourceOptions } from './http/protected-resource.ts'
 export type { RequestInfo, RequestPort } from './http/request-port.ts'
 export type { HttpSettings } from './http/resolve-http-options.ts'

@@ -149,7 +149,7 @@ export function authRoutes<C, U, I, B = Credentials>(
   const facts = { basePath, hasClients: deps.verifyClient !== null, hasSessions: deps.hasSessions }
   const metadata = createMetadataRoutes(auth, readFlag('metadata', options.metadata ?? false), facts)
   const table = createRouteTable(basePath, facts.hasSessions, facts.hasClients, metadata)
-  const { csrf } = auth.http
+  const { csrf, problems } = auth.http
   const checksOrigin = csrf.checksOrigin || csrf.checksToken
   const cors = resolveCors(options.cors, csrf)
 
@@ -158,13 +158,13 @@ export function authRoutes<C, U, I, B = Credentials>(
     const found = path === null ? null : findRoute(table, path)
     if (found === null) {
       if (path !== null) deps.warnings.noteUnknownPath(path)
-      return toNotFound()
+      return toNotFound(problems)
     }
     const { methods, name } = found
     const route = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
     if (route === undefined && cors !== null && request.method === 'OPTIONS')
       return cors.preflight(request, Object.keys(methods))
-    if (route === undefined) return toNotAllowed(Object.keys(methods))
+    if (route === undefined) return toNotAllowed(Object.keys(methods), problems)
     const connection = toPlatformAddress(request, info)
     const context = createRouteContext(request, name, () => deps.address(request, info), connection)
     try {
@@ -183,7 +183,7 @@ export function authRoutes<C, U, I, B = Credentials>(
   /** A mistake in the configuration has a response; the platform handles other defects. */
   function respondFailed(error: unknown, { port }: RouteContext): Response {
     auth.internals.reportFailure(error, port)
-    if (Object(error).name === 'ConfigurationError') return toServerError()
+    if (Object(error).name === 'ConfigurationError') return toServerError(problems)
     throw error
   }
 

@@ -119,18 +119,19 @@ export function forwardAuth<C, U, I>(auth: Auth<C, U, I>, options: ForwardAuthOp
     basePath,
     new Map([...requirements].map(([name, requirement]) => [name, auth.authenticator(requirement)])),
   )
-  const takesCookies = auth.http.sources.locations.has('cookie')
+  const { problems, sources } = auth.http
+  const takesCookies = sources.locations.has('cookie')
   const warn = createWarnOnce()
 
   async function handle(request: Request, info: RequestInfo | undefined): Promise<Response> {
     if (!trusts(request, info)) {
       warn('TOKENWRIGHT_FORWARD_AUTH_TRUSTED', UNTRUSTED)
-      return toForbidden('proxy_untrusted', row)
+      return toForbidden('proxy_untrusted', row, problems)
     }
     const authenticate = find(request.url)
     if (authenticate === undefined) {
       warn('TOKENWRIGHT_FORWARD_AUTH_PATH', `${UNKNOWN_PATH} '${basePath}'.`)
-      return toForbidden('requirement_unknown', row)
+      return toForbidden('requirement_unknown', row, problems)
     }
     const original = toOriginalRequest(request, row)
     if (original.method === UNKNOWN_METHOD && takesCookies)
@@ -139,7 +140,7 @@ export function forwardAuth<C, U, I>(auth: Auth<C, U, I>, options: ForwardAuthOp
     try {
       const payload = (await authenticate(original)).auth as TokenPayload<C> | null
       const identity = payload === null ? {} : toIdentity(payload)
-      return identity === null ? toForbidden('identity_too_long', row) : toAllowed(identity)
+      return identity === null ? toForbidden('identity_too_long', row, problems) : toAllowed(identity)
     } catch (error) {
       if (isAuthError(error)) return toRefusal(auth.errorResponse(error), row)
       throw error

@@ -6,6 +6,7 @@
 import { ERRORS, type ErrorCode, type ErrorRow } from '../errors.ts'
 import { isUnsafe } from '../http/csrf.ts'
 import { CHALLENGE } from '../http/error-response.ts'
+import { JSON_TYPE, PROBLEM_TYPE, type ProblemSettings, toErrorBody } from '../http/problem-details.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
 import type { TokenType } from '../token/token-type.ts'
 import type { PreparedRequirement, PrepareRequirement, Requirement } from './requirement.ts'
@@ -36,16 +37,16 @@ export interface OpenApiResponse {
   description: string
   /** The headers that come with it. */
   headers: Record<string, OpenApiHeader>
-  /** The body: one shape, the possible codes, and an example for each. */
-  content: {
-    /** JSON, always. */
-    'application/json': {
-      /** Its shape (JSON Schema). */
-      schema: OpenApiObject
-      /** One for each code, by the code. */
-      examples: Record<string, OpenApiExample>
-    }
-  }
+  /** The body by its media type: `application/json`, or with problem details their own. */
+  content: Record<string, OpenApiContent>
+}
+
+/** A body: one shape, the possible codes, and an example for each. */
+export interface OpenApiContent {
+  /** Its shape (JSON Schema). */
+  schema: OpenApiObject
+  /** One for each code, by the code. */
+  examples: Record<string, OpenApiExample>
 }
 
 /** The description of a guarded route. It refers to nothing else in a document. */
@@ -113,30 +114,40 @@ function toHeaders({ status, oauth }: ErrorRow): OpenApiResponse['headers'] {
   }
 }
 
+/** The members of problem details (RFC 9457 section 3.1). */
+const PROBLEM = {
+  type: { type: 'string', format: 'uri-reference', description: 'The kind of error' },
+  title: { type: 'string', description: 'The kind of error, for people' },
+  status: { type: 'integer', description: 'The status of the response' },
+  detail: { type: 'string', description: 'As `message`' },
+} as const
+
 /** The body of one refusal, as an example. */
-function toExample(code: ErrorCode): OpenApiExample {
+function toExample(code: ErrorCode, problems: ProblemSettings | null): OpenApiExample {
   const { type, message, oauth, status } = ROWS[code]
   const value = { message, error_type: type, ...(oauth !== null && { error: oauth }), code }
-  return { value: status === 429 ? { ...value, retry_after: 1 } : value }
+  const members = status === 429 ? { ...value, retry_after: 1 } : value
+  return { value: JSON.parse(toErrorBody(problems, status, members).text) }
 }
 
 /** One response for all codes of a status. */
-function toResponse(codes: readonly ErrorCode[]): OpenApiResponse {
+function toResponse(codes: readonly ErrorCode[], problems: ProblemSettings | null): OpenApiResponse {
   const isLimit = codes.some((code) => ROWS[code].status === 429)
   const schema = {
     type: 'object',
-    required: ['message', 'error_type', 'code'],
+    required: [...(problems ? Object.keys(PROBLEM) : []), 'message', 'error_type', 'code'],
     properties: {
+      ...(problems && PROBLEM),
       ...BODY,
       code: { type: 'string', enum: codes },
       ...(isLimit && { retry_after: { type: 'integer', description: 'Seconds until the next try' } }),
     },
   }
-  const examples = Object.fromEntries(codes.map((code) => [code, toExample(code)]))
+  const examples = Object.fromEntries(codes.map((code) => [code, toExample(code, problems)]))
   return {
     description: codes.join(', '),
     headers: Object.assign({}, ...codes.map((code) => toHeaders(ROWS[code]))),
-    content: { 'application/json': { schema, examples } },
+    content: { [problems ? PROBLEM_TYPE : JSON_TYPE]: { schema, examples } },
   }
 }
 
@@ -145,14 +156,21 @@ function toResponse(codes: readonly ErrorCode[]): OpenApiResponse {
  * return errors of their own beside those of a guard.
  *
  * @param codes the errors that a route can return; each once
+ * @param problems the form of problem details, `auth.http.problems`. Default none
  * @returns the responses by status, such as `{ '401': ... }`
  */
-export function describeErrors(codes: readonly ErrorCode[]): Record<string, OpenApiResponse> {
+export function describeErrors(
+  codes: readonly ErrorCode[],
+  problems: ProblemSettings | null = null,
+): Record<string, OpenApiResponse> {
   const statuses = new Set(codes.map((code) => ROWS[code].status))
   return Object.fromEntries(
     [...statuses].map((status) => [
       String(status),
-      toResponse(codes.filter((code) => ROWS[code].status === status)),
+      toResponse(
+        codes.filter((code) => ROWS[code].status === status),
+        problems,
+      ),
     ]),
   )
 }
@@ -272,14 +290,14 @@ export function createOpenApi(
   return {
     components: {
       securitySchemes,
-      responses: describeErrors(Object.keys(ERRORS) as ErrorCode[]),
+      responses: describeErrors(Object.keys(ERRORS) as ErrorCode[], http.problems),
     },
     route(requirement, method = 'GET') {
       const prepared = prepare(requirement)
       const unsafe = isUnsafe(method.toUpperCase())
       return {
         security: toSecurity(prepared, securitySchemes, unsafe),
-        responses: describeErrors(toCodes(prepared, unsafe, checks)),
+        responses: describeErrors(toCodes(prepared, unsafe, checks), http.problems),
       }
     },
   }

@@ -127,6 +127,7 @@ const OPTION_NAMES = keysOf<AuthOptions>({
   body: true,
   origin: true,
   resource: true,
+  problemDetails: true,
   csrf: true,
   isRevoked: true,
   interop: true,

@@ -5,6 +5,7 @@
  * values for each code. An error's cause and its other properties are not sent.
  */
 import { type AuthError, ERRORS, type ErrorCode, type ErrorDetails, type ErrorRow } from '../errors.ts'
+import { type ProblemSettings, toErrorBody } from './problem-details.ts'
 
 /** A response as plain data, for adapters to write. */
 export interface ResponseData {
@@ -22,6 +23,8 @@ export interface ErrorForm {
   readonly realm?: string | undefined
   /** The document that the challenge's `resource_metadata` names; null for none. */
   readonly resource?: { readonly url: string } | null
+  /** How problem details name errors; null for bodies without them. */
+  readonly problems?: ProblemSettings | null
 }
 
 /** Seconds until the next try, for an error without `retryAfter`. */
@@ -72,11 +75,11 @@ const PARAMETERS: {
  */
 export function createErrorResponse(error: AuthError, form: ErrorForm = {}): ResponseData {
   const row: ErrorRow = ERRORS[error.code]
-  const headers: Record<string, string> = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
+  const headers: Record<string, string> = { 'Cache-Control': 'no-store' }
   if (row.status === 401 || row.oauth !== null) headers['WWW-Authenticate'] = toChallenge(error, row, form)
   const retryAfter = row.status === 429 || row.status === 503 ? readRetryAfter(error) : undefined
   if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter)
-  const body = {
+  const members = {
     message: error.message,
     error_type: row.type,
     ...(row.oauth !== null && { error: row.oauth }),
@@ -85,7 +88,8 @@ export function createErrorResponse(error: AuthError, form: ErrorForm = {}): Res
     ...(error.code === 'proof_required' && error.detail),
     ...(error.code === 'realm_mismatch' && toRealms(error.detail as RealmDetail)),
   }
-  return { status: row.status, headers, body: JSON.stringify(body) }
+  const { mediaType, text } = toErrorBody(form.problems, row.status, members, row.message)
+  return { status: row.status, headers: { 'Content-Type': mediaType, ...headers }, body: text }
 }
 
 type RealmDetail = AuthError<'realm_mismatch'>['detail']

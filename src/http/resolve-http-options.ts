@@ -5,6 +5,7 @@
 import { ConfigurationError } from '../internal/configuration-error.ts'
 import { COOKIE_DEFAULTS, type CookieOptions, type CookieSettings, resolveCookies } from './cookie-options.ts'
 import { CSRF_DEFAULTS, type CsrfMode, type CsrfOptions, type CsrfSettings, resolveCsrf } from './csrf.ts'
+import { type ProblemOptions, type ProblemSettings, resolveProblems } from './problem-details.ts'
 import { type ProtectedResource, type ResourceOptions, resolveResource } from './protected-resource.ts'
 import {
   resolveTokenSources,
@@ -28,6 +29,11 @@ export interface HttpOptions extends TokenSourceOptions {
    * then has `resource_metadata`, and `authRoutes` serves the document. Default none.
    */
   readonly resource?: string | ResourceOptions
+  /**
+   * Whether error responses are problem details (RFC 9457), `application/problem+json`, with the
+   * members that they have anyway; or how those name the kinds of errors. Default `false`.
+   */
+  readonly problemDetails?: boolean | ProblemOptions
   /** Protection of requests whose token is in a cookie. Default `'both'`. */
   readonly csrf?: CsrfMode | CsrfOptions
 }
@@ -50,6 +56,8 @@ export interface HttpSettings {
   readonly realm: string | undefined
   /** The document about the application as a protected resource; null for none. */
   readonly resource: ProtectedResource | null
+  /** How problem details name errors; null where errors have none. */
+  readonly problems: ProblemSettings | null
 }
 
 /**
@@ -88,5 +96,6 @@ export function resolveHttp(
     )
   }
   const resource = resolveResource(options.resource, sources)
-  return Object.freeze({ sources, cookies, csrf, realm, resource })
+  const problems = resolveProblems(options.problemDetails)
+  return Object.freeze({ sources, cookies, csrf, realm, resource, problems })
 }

@@ -7,6 +7,7 @@ import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { AuthError, isAuthError } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
+import { type ErrorMembers, type ProblemSettings, toErrorBody } from '../http/problem-details.ts'
 import { deleteRepeated } from '../http/repeated-cookies.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
@@ -216,28 +217,39 @@ export function appendCookies(response: Response, lines: readonly string[]): Res
   return response
 }
 
+/** An error response that no `AuthError` stands for, in the form of all others. */
+function toErrorResponse(status: number, members: ErrorMembers, problems: ProblemSettings | null): Response {
+  const { mediaType, text } = toErrorBody(problems, status, members)
+  return new Response(text, { status, headers: { 'Content-Type': mediaType, 'Cache-Control': 'no-store' } })
+}
+
 /** The response where the application is at fault. */
-export function toServerError(): Response {
-  return toJsonResponse(500, {
-    message: 'Internal server error',
-    error_type: 'ConfigurationError',
-    code: 'configuration_invalid',
-  })
+export function toServerError(problems: ProblemSettings | null): Response {
+  const message = 'Internal server error'
+  return toErrorResponse(
+    500,
+    { message, error_type: 'ConfigurationError', code: 'configuration_invalid' },
+    problems,
+  )
 }
 
 /** The response where there is no route, or nothing of the user's. */
-export function toNotFound(): Response {
-  return toJsonResponse(404, { message: 'Not found', error_type: 'NotFoundError', code: 'not_found' })
+export function toNotFound(problems: ProblemSettings | null): Response {
+  return toErrorResponse(
+    404,
+    { message: 'Not found', error_type: 'NotFoundError', code: 'not_found' },
+    problems,
+  )
 }
 
 /** The response where the route lacks the method. */
-export function toNotAllowed(methods: readonly string[]): Response {
-  const body = {
+export function toNotAllowed(methods: readonly string[], problems: ProblemSettings | null): Response {
+  const members = {
     message: 'Method not allowed',
     error_type: 'MethodNotAllowedError',
     code: 'method_not_allowed',
   }
-  const response = toJsonResponse(405, body)
+  const response = toErrorResponse(405, members, problems)
   response.headers.set('Allow', methods.join(', '))
   return response
 }

@@ -4,6 +4,7 @@
  */
 import type { RefreshOptions } from '../auth/session-api.ts'
 import { isAuthError } from '../errors.ts'
+import { createErrorResponse } from '../http/error-response.ts'
 import { authenticateRequest, type RouteContext, type RouteDependencies, toJsonResponse } from './context.ts'
 import { deliverTokens, toDelivery } from './token-delivery.ts'
 
@@ -15,8 +16,8 @@ export async function refresh<C>(deps: RouteDependencies<C>, context: RouteConte
     const isGrant = (await context.body())?.['grant_type'] === 'refresh_token'
     if (!isGrant || !isAuthError(error) || error.status !== 401) throw error
     deps.auth.internals.reportRefusal(error, context.port)
-    const { body } = deps.auth.errorResponse(error)
-    // A client that speaks OAuth knows this word (RFC 6749 section 5.2).
+    // A client that speaks OAuth knows this word (RFC 6749 section 5.2), and no problem details.
+    const { body } = createErrorResponse(error)
     return toJsonResponse(400, { ...(JSON.parse(body) as object), error: 'invalid_grant' })
   }
 }

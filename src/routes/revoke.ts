@@ -4,6 +4,7 @@
  * client revokes only its own tokens (section 2.1).
  */
 import { AuthError } from '../errors.ts'
+import { createErrorResponse } from '../http/error-response.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { readClientToken } from './client-token.ts'
 import { askMayRevoke, type MayRevoke } from './clients.ts'
@@ -41,6 +42,6 @@ function refuseForeign<C>(
 ): Response {
   const error = new AuthError('request_invalid', { message: 'The token was not issued to this client' })
   auth.internals.reportRefusal(error, port, { sub })
-  const { status, body } = auth.errorResponse(error)
+  const { status, body } = createErrorResponse(error)
   return toJsonResponse(status, { ...(JSON.parse(body) as object), error: 'invalid_grant' })
 }

@@ -30,7 +30,7 @@ export async function endOthers<C>(deps: RouteDependencies<C>, context: RouteCon
 export async function endSession<C>(deps: RouteDependencies<C>, context: RouteContext): Promise<Response> {
   const { payload } = await authenticateRequest(deps, context, deps.requirements.fresh)
   const row = await deps.auth.sessions.get(context.name)
-  if (row === null || row.sub !== payload.sub) return toNotFound()
+  if (row === null || row.sub !== payload.sub) return toNotFound(deps.auth.http.problems)
   await deps.auth.sessions.end(row.sid)
   const isOwn = row.sid === payload.sid && deps.usesCookies
   return toEmpty(isOwn ? deps.auth.clearCookies() : [])

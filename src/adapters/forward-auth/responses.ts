@@ -1,5 +1,6 @@
 /** The responses to a proxy, each in a form that it passes on. None may be cached. */
 import type { ResponseData } from '../../http/error-response.ts'
+import { type ProblemSettings, toErrorBody } from '../../http/problem-details.ts'
 import type { ProxyRow } from './proxies.ts'
 
 /** Refusals of requests that no configuration of the proxy should make. */
@@ -20,9 +21,13 @@ export function toAllowed(identity: Readonly<Record<string, string>>): Response 
 }
 
 /** A refusal with a code of its own, in the form of all others. */
-export function toForbidden(code: keyof typeof FORBIDDEN, row: ProxyRow): Response {
-  const headers = { 'Content-Type': 'application/json', ...NO_STORE }
-  return toRefusal({ status: 403, headers, body: JSON.stringify({ ...FORBIDDEN[code], code }) }, row)
+export function toForbidden(
+  code: keyof typeof FORBIDDEN,
+  row: ProxyRow,
+  problems: ProblemSettings | null,
+): Response {
+  const { mediaType, text } = toErrorBody(problems, 403, { ...FORBIDDEN[code], code })
+  return toRefusal({ status: 403, headers: { 'Content-Type': mediaType, ...NO_STORE }, body: text }, row)
 }
 
 /**
