@@ -9,6 +9,7 @@ import { openDatabase } from '../../server/database.ts'
 import { createHealth } from '../../server/health.ts'
 import { createPasskeys } from '../../server/passkeys.ts'
 import { createPasswords } from '../../server/passwords.ts'
+import { createProofs } from '../../server/proofs.ts'
 import { createRunQuery } from '../../server/queries.ts'
 import { createSecondFactors } from '../../server/second-factor.ts'
 import { createUsers } from '../../server/users.ts'
@@ -184,6 +185,22 @@ describe('the second factor', () => {
     expect((await send('DELETE /account/second-factor', { token })).status).toBe(204)
     expect(await logIn()).toBeDefined()
   })
+})
+
+it('takes the passkey of the user who is signed in, and of no one else', async () => {
+  const proofs = createProofs({
+    users: { verifyCredentials: async () => null, rightsOf: async () => ({ scopes: [] }) },
+    passkeys: { verify: async () => 'test', list: async () => [] },
+    secondFactors: { use: async () => null, stateOf: async () => ({ on: false, recovery_codes: 0 }) },
+    siteOf: () => ({ origin: 'https://app.example' }),
+  })
+  const stepUp = (sub: string) =>
+    proofs.verifyStepUp(
+      { passkey: {} },
+      { request: new Request('https://app.example'), proved: null, payload: { sub } },
+    )
+  expect(await stepUp('test')).toEqual({ amr: ['pop', 'user', 'mfa'] })
+  expect(await stepUp('admin')).toBeNull()
 })
 
 describe('the account', () => {

@@ -15,6 +15,15 @@ const siteOf = ({ url }: RunningServer): string => url.replace('127.0.0.1', 'loc
 /** The id of the session, as the panel of the token shows it. */
 const sidOf = (page: Page) => page.getAttribute('[data-name="sid"]', 'data-value')
 
+/** What the page sends for a passkey. */
+const MAKE_PROOF = `fetch('/passkeys/challenge', { method: 'POST' })
+  .then((response) => response.json())
+  .then(async ({ options, challenge }) => {
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options)
+    const passkey = await navigator.credentials.get({ publicKey })
+    return { passkey: passkey.toJSON(), challenge }
+  })`
+
 const SENSITIVE = 'GET /demo/sensitive_operation'
 
 /** Does something sensitive, and returns what was sent for it. */
@@ -43,6 +52,7 @@ async function logOut(page: Page): Promise<void> {
 async function switchOn(page: Page): Promise<(later: number) => string> {
   await page.click('#security-list button:has-text("Switch on")')
   await page.waitForSelector('#second-step[open] svg')
+  expect(await findViolations(page)).toEqual([])
   const secret = (await page.textContent('#second-step-key'))?.replaceAll(' ', '') ?? ''
   const totp = new TOTP({ secret })
   const code = (later: number) => totp.generate({ timestamp: Date.now() + later * 30_000 })
@@ -72,6 +82,11 @@ describe.runIf(CHROMIUM !== undefined)('the ways in', () => {
     const sent = await doSensitive(opened, () => page.click('#step-up-passkey'))
     expect(sent).toEqual([SENSITIVE, 'POST /demo/passkeys/challenge', 'POST /demo/auth/step-up', SENSITIVE])
     expect(await sidOf(page)).toBe(sid)
+    // Each challenge is spent once.
+    const body = JSON.stringify(await page.evaluate(MAKE_PROOF))
+    const headers = { 'content-type': 'application/json' }
+    const logIn = () => fetch(`${siteOf(server)}/auth/login`, { method: 'POST', headers, body })
+    expect([(await logIn()).status, (await logIn()).status]).toEqual([200, 401])
     // A device that has lost it says so, and the dialog stays for the password.
     await authenticator.clear()
     await refresh(page)
@@ -113,6 +128,8 @@ describe.runIf(CHROMIUM !== undefined)('the ways in', () => {
     const sid = await sidOf(page)
     await refresh(page)
     const sent = await doSensitive(opened, async () => {
+      await page.waitForSelector('#step-up[open] :text("Code of your app")')
+      expect(await findViolations(page)).toEqual([])
       await page.fill('#step-up-password', recovery[0] ?? '')
       await page.keyboard.press('Enter')
     })
@@ -123,7 +140,8 @@ describe.runIf(CHROMIUM !== undefined)('the ways in', () => {
 
   it('names a device, and ends one that was not the user with a new password', async () => {
     const server = await startServer()
-    const [mine, stranger] = [await open(siteOf(server), { bypassCSP: true }), await open(siteOf(server))]
+    const mine = await open(siteOf(server), { bypassCSP: true, colorScheme: 'dark' })
+    const stranger = await open(siteOf(server))
     await signIn(stranger.page)
     await signIn(mine.page)
     const { page } = mine
