@@ -46,18 +46,37 @@ export const PAGE_POLICY =
  * @throws {ConfigurationError} when a file is missing, for example before the first build
  */
 export function loadPages(openapi: Json, base = ''): ReadonlyMap<string, Page> {
+  const files = new Map([...loadAssets(), ...loadClient()])
+  const page = fillIn(fromDisk(join(ROOT, 'web/page.html')), { base, modules: findModules(files) })
   return new Map([
-    ['/', toPage('.html', fillIn(fromDisk(join(ROOT, 'web/page.html')), base), PAGE_POLICY)],
-    ...loadAssets(),
-    ...loadClient(),
+    ['/', toPage('.html', page, PAGE_POLICY)],
+    ...files,
     ['/docs', toPage('.html', writeApiPage(openapi), PAGE_POLICY)],
     ['/openapi.json', toPage('.json', JSON.stringify(openapi))],
   ])
 }
 
-/** Tells the page where its routes are. */
-function fillIn(page: Uint8Array, base: string): string {
-  return new TextDecoder().decode(page).replace('data-base=""', `data-base="${base}"`)
+/** Tells the page where its routes are, and which modules it consists of. */
+function fillIn(
+  page: Uint8Array,
+  { base, modules }: { readonly base: string; readonly modules: readonly string[] },
+): string {
+  return new TextDecoder()
+    .decode(page)
+    .replace('data-base=""', `data-base="${base}"`)
+    .replace('data-modules=""', `data-modules="${modules.join(' ')}"`)
+}
+
+/** The paths of the modules that `page.js` imports, directly or not, and its own. */
+function findModules(files: ReadonlyMap<string, Page>): readonly string[] {
+  const found = new Set(['/assets/page.js'])
+  for (const path of found) {
+    const code = new TextDecoder().decode(files.get(path)?.body)
+    // Statements only: the page shows code, whose lines are indented.
+    for (const [, name = ''] of code.matchAll(/^(?:import|export)\b[^;=]*?from '([^']+)'/gm))
+      found.add(new URL(name, `http://page${path}`).pathname)
+  }
+  return [...found]
 }
 
 /**

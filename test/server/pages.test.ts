@@ -65,6 +65,21 @@ describe('the pages', () => {
   })
 })
 
+it('lists the modules of the page in the page, so that none waits for another', () => {
+  const modules = /data-modules="([^"]+)"/.exec(text('/'))?.[1]?.split(' ') ?? []
+  const served = [...loadPages(describeApi()).keys()]
+  expect(modules.filter((path) => !served.includes(path))).toEqual([])
+  const known = [
+    '/assets/page.js',
+    '/assets/ago.js',
+    '/tokenwright/client.js',
+    '/tokenwright/client/calls.js',
+  ]
+  expect(modules).toEqual(expect.arrayContaining(known))
+  for (const other of ['/assets/api-page.js', '/assets/start.js']) expect(modules).not.toContain(other)
+  expect(new Set(modules).size).toBe(modules.length)
+})
+
 describe('the list of files', () => {
   it('contains the files of server/web and no others of dist/', () => {
     const sources = readdirSync(join(ROOT, 'server/web')).filter((file) => /\.(ts|css|svg|png)$/.test(file))
