@@ -36,6 +36,8 @@ const PLAIN = [
   '/fetch',
   '/next',
   '/node',
+  '/forward-auth',
+  '/mcp',
   '/stores/memory',
   '/stores/contract',
   '/testing',
