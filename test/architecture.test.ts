@@ -130,6 +130,7 @@ const TYPES: readonly string[] = [
   'HeaderOptions',
   'HttpSettings',
   'InteropOptions',
+  'IntrospectionOptions',
   'IssueOptions',
   'IssuerOptions',
   'IssuerState',

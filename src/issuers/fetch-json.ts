@@ -94,7 +94,11 @@ async function exchange(
   const { status } = response
   if (status !== 200) {
     const isRedirect = response.type === 'opaqueredirect' || (status >= 300 && status < 400)
-    const hint = isRedirect ? ', a redirect, which is not followed' : ''
+    const hint = isRedirect
+      ? ', a redirect, which is not followed'
+      : status === 401 && form !== undefined
+        ? ': are the credentials right?'
+        : ''
     throw new FetchError(`${where} responded ${status}${hint}`, status)
   }
   const bytes = await readBytes(response, maxBytes)

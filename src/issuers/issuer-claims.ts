@@ -7,6 +7,7 @@ import { describeType, isRecord } from '../internal/configuration-error.ts'
 import { LATEST_MOMENT } from '../internal/duration.ts'
 import { deepFreeze } from '../internal/json.ts'
 import { isClaim, isReservedClaim, isWithinPayloadBounds } from '../token/claims.ts'
+import { isBoundToKey } from '../token/other-use.ts'
 import { isScope, splitScopes } from '../token/scopes.ts'
 import type { Claims } from '../token/token-payload.ts'
 import { TOKEN_TYPES } from '../token/token-type.ts'
@@ -115,7 +116,7 @@ function findMisfit(
   if (exp > LATEST_MOMENT) return 'The claim `exp` looks like milliseconds'
   if (exp - (iat ?? now) > maxLifetime)
     return `The token lives longer than \`limits.lifetime\`, ${maxLifetime} seconds`
-  if (claims['cnf'] !== undefined) return 'The token is bound to a key (`cnf`): it is no bearer token'
+  if (isBoundToKey(claims)) return 'The token is bound to a key (`cnf`): it is no bearer token'
   if (isStrict && typ !== 'at+jwt' && typ !== 'application/at+jwt')
     return 'The `typ` of the header is not at+jwt'
   if (isStrict) {

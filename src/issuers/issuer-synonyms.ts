@@ -18,3 +18,10 @@ export const ISSUER_SYNONYMS: Readonly<Record<string, string>> = {
   keys: 'jwks',
   tokensigningalg: 'algorithms',
 }
+
+/** For the members of `introspection`. */
+export const INTROSPECTION_SYNONYMS: Readonly<Record<string, string>> = {
+  introspectionendpoint: 'endpoint',
+  ttl: 'cacheFor',
+  url: 'endpoint',
+}

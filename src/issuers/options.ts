@@ -23,6 +23,32 @@ export interface IssuerUser<I = Claims> {
   readonly loginName?: string | undefined
 }
 
+/** How an issuer is asked about opaque tokens (RFC 7662). */
+export interface IntrospectionOptions {
+  /** The address of the endpoint. Default: the `introspection_endpoint` of the metadata. */
+  readonly endpoint?: string
+  /** The name that this application has at the issuer. */
+  readonly clientId?: string
+  /** Its secret, sent by HTTP Basic. */
+  readonly clientSecret?: string
+  /**
+   * Returns the headers that authenticate this application, in place of `clientId` and
+   * `clientSecret`. Called for each question.
+   */
+  readonly headers?: () => Awaitable<Readonly<Record<string, string>>>
+  /**
+   * How long an active token is remembered, up to 10 minutes and never longer than it lives: so
+   * late a revocation at the issuer may be noticed. An inactive one is remembered for at most ten
+   * seconds. Default `'60s'`.
+   */
+  readonly cacheFor?: Duration
+  /**
+   * How many questions may run at once, from 1 to 10,000. Further tokens are refused with
+   * `issuer_unavailable`. Default 64.
+   */
+  readonly concurrency?: number
+}
+
 /** Another issuer whose access tokens are accepted. Unknown names are refused. */
 export interface IssuerOptions<I = Claims> {
   /** The `iss` of its tokens, compared exactly: a slash at the end counts. */
@@ -38,10 +64,16 @@ export interface IssuerOptions<I = Claims> {
    */
   readonly clients?: string | readonly string[]
   /**
-   * Its key set: the address, or the keys themselves. Default: the `jwks_uri` of its metadata (RFC
-   * 8414, OpenID Connect Discovery), which must name this issuer.
+   * Its key set: the address, or the keys themselves; `false` where all of its tokens are
+   * introspected. Default: the `jwks_uri` of its metadata (RFC 8414, OpenID Connect Discovery),
+   * which must name this issuer.
    */
-  readonly jwks?: string | Jwks
+  readonly jwks?: string | Jwks | false
+  /**
+   * Asks the issuer about tokens that are no JWT. At most one issuer may have it: nothing in such a
+   * token says whose it is. Default none.
+   */
+  readonly introspection?: IntrospectionOptions
   /**
    * The algorithms of its keys, never HMAC. A key without `alg` is for the one of them that fits
    * its type. Default `['RS256', 'ES256', 'EdDSA']`.
@@ -102,4 +134,9 @@ export interface IssuerState {
   readonly age: number | null
   /** How many keys of it can be used. */
   readonly keys: number
+  /**
+   * Whether it could be asked about the latest opaque token; `'unused'` before the first one; null
+   * without introspection.
+   */
+  readonly introspection: 'unused' | 'current' | 'down' | null
 }

@@ -18,6 +18,9 @@ export interface Candidates {
   readonly until: number
 }
 
+/** How much is known of keys. */
+export type KeyState = Pick<IssuerState, 'status' | 'age' | 'keys'>
+
 /** The keys of one issuer. */
 export interface IssuerKeys {
   /**
@@ -29,7 +32,7 @@ export interface IssuerKeys {
   /** Waits until there are keys. @throws {AuthError} `issuer_unavailable` */
   ready(): Promise<void>
   /** How much is known. */
-  state(): Omit<IssuerState, 'issuer'>
+  state(): KeyState
 }
 
 /** What a remote key set tells. */
@@ -109,7 +112,7 @@ export class RemoteKeySet implements IssuerKeys {
     await this.#current()
   }
 
-  state(): Omit<IssuerState, 'issuer'> {
+  state(): KeyState {
     const held = this.#held
     const age = held === null ? null : this.#ageOf(held)
     const status = this.#toStatus()
@@ -202,7 +205,7 @@ function toHeldSet(set: IssuerKeySet, maxAge: number | undefined, now: number): 
 }
 
 /** Whether a request may wait for the promise of another one. Workers end both when it does. */
-const SHARES_PROMISES =
+export const SHARES_PROMISES: boolean =
   (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent !== 'Cloudflare-Workers'
 
 /** The keys of an issuer that were given. */

@@ -20,6 +20,11 @@ import { IssuerKeySet } from './issuer-key-set.ts'
 import { ISSUER_SYNONYMS } from './issuer-synonyms.ts'
 import { isLocal } from './key-source.ts'
 import type { IssuerOptions } from './options.ts'
+import {
+  INTROSPECTION_DEFAULTS,
+  type ResolvedIntrospection,
+  resolveIntrospection,
+} from './resolve-introspection.ts'
 
 /** The default of every member that has one. */
 export const ISSUER_DEFAULTS: {
@@ -28,16 +33,21 @@ export const ISSUER_DEFAULTS: {
   readonly idTokens: boolean
   readonly maxStale: NonNullable<IssuerOptions['maxStale']>
   readonly allowPrivate: boolean
+  readonly introspection: typeof INTROSPECTION_DEFAULTS
 } = {
   algorithms: ['RS256', 'ES256', 'EdDSA'],
   sharesSubjects: false,
   idTokens: false,
   maxStale: '24h',
   allowPrivate: false,
+  introspection: INTROSPECTION_DEFAULTS,
 }
 
-/** Where the keys of an issuer come from: an address, its metadata, or the set itself. */
-export type KeyOrigin = URL | 'metadata' | IssuerKeySet
+/**
+ * Where the keys of an issuer come from: an address, its metadata, or the set itself; `unused`
+ * where all of its tokens are introspected.
+ */
+export type KeyOrigin = URL | 'metadata' | 'unused' | IssuerKeySet
 
 /** One issuer, checked and with its defaults. */
 export interface IssuerSettings {
@@ -49,6 +59,8 @@ export interface IssuerSettings {
   readonly algorithms: readonly Algorithm[]
   /** Its keys. */
   readonly keys: KeyOrigin
+  /** How it is asked about opaque tokens; null for not at all. */
+  readonly introspection: ResolvedIntrospection | null
   /** Maps claims to a user; null for the claims as they are. */
   readonly toUser: ((claims: Readonly<Record<string, unknown>>) => unknown) | null
   /** Whether the mapping must give a `sub`. */
@@ -74,6 +86,7 @@ const ISSUER_KEYS = keysOf<IssuerOptions>({
   audience: true,
   clients: true,
   jwks: true,
+  introspection: true,
   algorithms: true,
   toUser: true,
   sharesSubjects: true,
@@ -105,6 +118,10 @@ export function resolveIssuers(value: unknown, context: IssuerContext): readonly
     throw new ConfigurationError(expected('issuers', 'a list of { issuer, audience }', value))
   const isAlone = value.length === 1 && !context.hasOwnKeys
   const all = value.map((options: unknown, i) => resolveIssuer(`issuers[${i}]`, options, isAlone))
+  if (all.filter(({ introspection }) => introspection !== null).length > 1)
+    throw new ConfigurationError(
+      'Expected one of `issuers` at most to have `introspection`: an opaque token does not say whose it is, and must not be shown to another issuer',
+    )
   const names = [context.ownIssuer, ...all.map(({ rules }) => rules.issuer)].filter(
     (name) => name !== undefined,
   )
@@ -119,7 +136,8 @@ function resolveIssuer(at: string, value: unknown, isAlone: boolean): IssuerSett
     throw new ConfigurationError(expected(at, 'an object such as { issuer, audience }', value))
   checkKnownKeys(at, value, ISSUER_KEYS, ISSUER_SYNONYMS)
   refuseUndefined(at, value, CHECKING_KEYS)
-  const options = { ...ISSUER_DEFAULTS, ...value } as IssuerOptions & typeof ISSUER_DEFAULTS
+  const { introspection: _, ...usual } = ISSUER_DEFAULTS
+  const options = { ...usual, ...value } as IssuerOptions & typeof usual
   const issuer = readText(`${at}.issuer`, options.issuer)
   if (issuer === undefined)
     throw new ConfigurationError(expected(`${at}.issuer`, 'the `iss` of its tokens', issuer))
@@ -133,7 +151,8 @@ function resolveIssuer(at: string, value: unknown, isAlone: boolean): IssuerSett
       idTokens: readFlag(`${at}.idTokens`, options.idTokens),
     },
     algorithms,
-    keys: readKeyOrigin(`${at}.jwks`, options, algorithms),
+    keys: readKeyOrigin(at, options, algorithms),
+    introspection: resolveIntrospection(`${at}.introspection`, options.introspection),
     ...resolveUser(at, options, isAlone),
     realm: readText(`${at}.realm`, options.realm),
     maxStale: toSeconds(`${at}.maxStale`, options.maxStale, MAX_STALE),
@@ -179,13 +198,18 @@ function readAlgorithms(name: string, value: unknown): readonly Algorithm[] {
 }
 
 function readKeyOrigin(
-  name: string,
-  { issuer, jwks }: IssuerOptions,
+  at: string,
+  { issuer, jwks, introspection }: IssuerOptions,
   algorithms: readonly Algorithm[],
 ): KeyOrigin {
-  if (jwks === undefined) {
-    readUrl(name.replace(/jwks$/, 'issuer'), issuer)
-    return 'metadata'
+  const name = `${at}.jwks`
+  const needsMetadata =
+    jwks === undefined || (introspection !== undefined && introspection.endpoint === undefined)
+  if (needsMetadata) readUrl(`${at}.issuer`, issuer)
+  if (jwks === undefined) return 'metadata'
+  if (jwks === false) {
+    if (introspection !== undefined) return 'unused'
+    throw new ConfigurationError(`Expected \`${at}.introspection\` beside \`jwks: false\``)
   }
   if (!isRecord(jwks)) return readUrl(name, jwks)
   try {
@@ -213,7 +237,10 @@ function resolveFetch(at: string, options: IssuerOptions): FetchRules {
   const given = readFunction(`${at}.fetch`, options.fetch)
   return {
     allowPrivate: readFlag(`${at}.allowPrivate`, options.allowPrivate),
-    allowLoopback: isLocal(options.issuer) || (typeof options.jwks === 'string' && isLocal(options.jwks)),
+    allowLoopback:
+      isLocal(options.issuer) ||
+      (typeof options.jwks === 'string' && isLocal(options.jwks)) ||
+      (typeof options.introspection?.endpoint === 'string' && isLocal(options.introspection.endpoint)),
     // Through a proxy, names are resolved there.
     resolve: given === null ? resolveBySystem : null,
     // Looked up at each call: tests and monitoring replace it.

@@ -7,7 +7,8 @@ import { decideTimes } from '../token/claims.ts'
 import { type JoseHeader, readJoseHeader } from '../token/jose-header.ts'
 import { type Claims, TokenPayload } from '../token/token-payload.ts'
 import { applySchema, type VerifiedOther, type VerifySettings } from '../token/verify.ts'
-import { type IssuerClaims, isOurs, readIssuerClaims } from './issuer-claims.ts'
+import type { Introspection } from './introspection.ts'
+import { type IssuerClaimRules, type IssuerClaims, isOurs, readIssuerClaims } from './issuer-claims.ts'
 import { mapUser } from './map-user.ts'
 import type { IssuerKeys } from './remote-key-set.ts'
 import type { IssuerSettings } from './resolve-issuers.ts'
@@ -16,42 +17,75 @@ import type { UnverifiedJws } from './unverified-jws.ts'
 /** The most encoded headers that are remembered. One for each key is usual. */
 const MAX_KNOWN_HEADERS = 64
 
+/** How the tokens of issuers are verified: as own ones, as far as that is the same. */
+export type IssuerVerifySettings<C> = Omit<VerifySettings<C>, 'cache' | 'explain' | 'others'>
+
+/** Where what is known of an issuer's tokens comes from. */
+export interface IssuerSources {
+  /** Its keys; null where all of its tokens are introspected. */
+  readonly keys: IssuerKeys | null
+  /** Asks it about opaque tokens; null for not at all. */
+  readonly introspection: Introspection | null
+}
+
 /** One issuer. */
 export class TrustedIssuer<C> {
   /** Its name. */
   readonly issuer: string
-  /** Its keys. */
-  readonly keys: IssuerKeys
+  /** Its keys; null where all of its tokens are introspected. */
+  readonly keys: IssuerKeys | null
+  /** Asks it about opaque tokens; null for not at all. */
+  readonly introspection: Introspection | null
   readonly #settings: IssuerSettings
-  readonly #verify: Omit<VerifySettings<C>, 'cache' | 'explain' | 'others'>
+  readonly #rules: IssuerClaimRules
+  readonly #verify: IssuerVerifySettings<C>
   readonly #headers = new Map<string, JoseHeader>()
 
-  /** @param verify as for the verifier of own tokens */
-  constructor(
-    settings: IssuerSettings,
-    keys: IssuerKeys,
-    verify: Omit<VerifySettings<C>, 'cache' | 'explain' | 'others'>,
-  ) {
+  /** @param sources where what it knows of tokens comes from */
+  constructor(settings: IssuerSettings, sources: IssuerSources, verify: IssuerVerifySettings<C>) {
     this.issuer = settings.rules.issuer
-    this.keys = keys
+    this.keys = sources.keys
+    this.introspection = sources.introspection
     this.#settings = settings
+    this.#rules = { ...settings.rules, maxLifetime: verify.rules.maxLifetime }
     this.#verify = verify
   }
 
   /**
-   * Verifies a token.
+   * Verifies a token by the issuer's keys, or asks the issuer where it has none.
    *
+   * @param token the whole token
    * @throws {AuthError} as `Verifier.verify`; `issuer_unavailable`, `subject_unknown`,
    *   `store_unavailable`
    */
-  async verify({ encodedHeader, input, signature, claims }: UnverifiedJws): Promise<VerifiedOther<C>> {
+  async verify(token: string, jws: UnverifiedJws): Promise<VerifiedOther<C>> {
+    if (this.keys === null) return this.introspect(token)
+    const { encodedHeader, input, signature, claims } = jws
     const header = this.#readHeader(encodedHeader)
     const { keys, until } = await this.keys.find(header.alg, header.kid)
     if (!keys.some((key) => key.verify(input, signature)))
       throw new AuthError('signature_invalid', keys.length === 0 ? { cause: toReason(NO_KEY) } : {})
     this.#remember(encodedHeader, header)
-    const payload = await this.#accept(claims, header.typ)
-    return { payload, until }
+    return { payload: await this.#accept(claims, header.typ, this.#rules), until }
+  }
+
+  /**
+   * Asks the issuer about a token, and checks what it says. What it leaves out was for the issuer
+   * to check; what it says must fit.
+   *
+   * @throws {AuthError} as `verify`; `token_revoked` for a token that is not active
+   */
+  async introspect(token: string): Promise<VerifiedOther<C>> {
+    if (this.introspection === null) throw toMalformed('The token is no JWT')
+    const { claims, until } = await this.introspection.introspect(token)
+    const { token_type: type, aud, exp } = claims
+    if (typeof type === 'string' && type.toLowerCase() !== 'bearer')
+      throw toMalformed('The token is no bearer token, as its `token_type` says')
+    // Without an end of its own, a token is good until the issuer is asked again.
+    const complete = { iss: this.issuer, exp: Math.max(until, 1 + this.#verify.rules.clock()), ...claims }
+    const rules = { ...this.#rules, isStrict: false, ...((aud ?? null) === null && { audience: [] }) }
+    const payload = await this.#accept(complete, undefined, rules)
+    return { payload, until: typeof exp === 'number' ? Math.min(until, exp) : until }
   }
 
   #readHeader(encoded: string): JoseHeader {
@@ -69,15 +103,14 @@ export class TrustedIssuer<C> {
   }
 
   /** Checks claims whose signature is valid, and maps them. */
-  async #accept(claims: Claims, typ: string | undefined): Promise<TokenPayload<C>> {
+  async #accept(
+    claims: Claims,
+    typ: string | undefined,
+    claimRules: IssuerClaimRules,
+  ): Promise<TokenPayload<C>> {
     const { rules } = this.#verify
     const now = rules.clock()
-    const read = readIssuerClaims(
-      claims,
-      typ,
-      { ...this.#settings.rules, maxLifetime: rules.maxLifetime },
-      now,
-    )
+    const read = readIssuerClaims(claims, typ, claimRules, now)
     if ('code' in read) throw new AuthError(read.code, { cause: toReason(read.reason) })
     const failure = decideTimes(toIssuerSpan(read, rules.leeway), now)
     if (failure !== undefined) throw new AuthError(failure)

@@ -5,13 +5,15 @@
  */
 import { AuthError, toReason } from '../errors.ts'
 import type { Clock } from '../internal/duration.ts'
+import { isCompactJws } from '../token/jws.ts'
 import type { OtherToken, OtherTokens, VerifySettings } from '../token/verify.ts'
+import { Introspection } from './introspection.ts'
 import { IssuerKeySet } from './issuer-key-set.ts'
 import { createAddressSource, createDiscoverySource, Metadata } from './key-source.ts'
 import type { IssuerState } from './options.ts'
-import { createFixedKeys, type IssuerKeys, RemoteKeySet } from './remote-key-set.ts'
+import { createFixedKeys, type IssuerKeys, type KeySetListener, RemoteKeySet } from './remote-key-set.ts'
 import type { IssuerSettings } from './resolve-issuers.ts'
-import { TrustedIssuer } from './trusted-issuer.ts'
+import { type IssuerSources, TrustedIssuer } from './trusted-issuer.ts'
 import { readJws } from './unverified-jws.ts'
 
 /** What is told of issuers. */
@@ -35,6 +37,8 @@ export interface TrustedIssuersDependencies<C> {
 /** The issuers of one application. */
 export class TrustedIssuers<C> implements OtherTokens<C> {
   readonly #byName: ReadonlyMap<unknown, TrustedIssuer<C>>
+  /** The issuer of opaque tokens; null for none. */
+  readonly #introspecting: TrustedIssuer<C> | null
   readonly #hasOwnKeys: boolean
   readonly #maxLength: number
 
@@ -43,12 +47,12 @@ export class TrustedIssuers<C> implements OtherTokens<C> {
     const { verify, listener } = deps
     this.#hasOwnKeys = deps.hasOwnKeys
     this.#maxLength = verify.limits.tokenLength
-    this.#byName = new Map(
-      settings.map((issuer) => {
-        const keys = createKeys(issuer, verify.rules.clock, listener)
-        return [issuer.rules.issuer, new TrustedIssuer(issuer, keys, verify)]
-      }),
-    )
+    const all = settings.map((issuer) => {
+      const sources = createSources(issuer, verify.rules.clock, listener)
+      return new TrustedIssuer(issuer, sources, verify)
+    })
+    this.#byName = new Map(all.map((issuer) => [issuer.issuer, issuer]))
+    this.#introspecting = all.find(({ introspection }) => introspection !== null) ?? null
   }
 
   /**
@@ -58,10 +62,14 @@ export class TrustedIssuers<C> implements OtherTokens<C> {
    * @throws {AuthError} `issuer_invalid` for one of no known issuer, without own keys
    */
   find(token: string): OtherToken<C> | undefined {
-    const jws = token.length > this.#maxLength ? undefined : readJws(token)
+    if (token.length > this.#maxLength) return undefined
+    const opaque = this.#introspecting
+    if (opaque !== null && BEARER_TOKEN.test(token) && !isCompactJws(token))
+      return { verify: () => opaque.introspect(token) }
+    const jws = readJws(token)
     if (jws === undefined) return undefined
     const issuer = this.#byName.get(jws.claims['iss'])
-    if (issuer !== undefined) return { verify: () => issuer.verify(jws) }
+    if (issuer !== undefined) return { verify: () => issuer.verify(token, jws) }
     if (this.#hasOwnKeys) return undefined
     throw new AuthError('issuer_invalid', {
       cause: toReason('The `iss` of the token is not among `issuers`'),
@@ -74,33 +82,72 @@ export class TrustedIssuers<C> implements OtherTokens<C> {
    * @throws {AuthError} `issuer_unavailable`, whose cause names the first issuer that is down
    */
   async ready(): Promise<void> {
-    const results = await Promise.allSettled([...this.#byName.values()].map((issuer) => issuer.keys.ready()))
+    const results = await Promise.allSettled([...this.#byName.values()].map(({ keys }) => keys?.ready()))
     const failure = results.find((result) => result.status === 'rejected')
     if (failure !== undefined) throw failure.reason
   }
 
   /** How much is known of each issuer. */
   states(): readonly IssuerState[] {
-    return [...this.#byName.values()].map(({ issuer, keys }) => ({ issuer, ...keys.state() }))
+    return [...this.#byName.values()].map(({ issuer, keys, introspection }) => ({
+      issuer,
+      ...(keys?.state() ?? WITHOUT_KEYS),
+      introspection: introspection?.status ?? null,
+    }))
   }
 }
 
-function createKeys(settings: IssuerSettings, clock: Clock, listener: IssuerListener): IssuerKeys {
-  const { keys, fetchRules, algorithms, maxStale, rules } = settings
-  if (keys instanceof IssuerKeySet) return createFixedKeys(keys)
+/** What a bearer token is made of (RFC 6750 section 2.1). */
+const BEARER_TOKEN = /^[\w.~+/-]+=*$/
+
+/** The state of the keys of an issuer without any. */
+const WITHOUT_KEYS = { status: 'current', age: null, keys: 0 } as const
+
+function createSources(settings: IssuerSettings, clock: Clock, listener: IssuerListener): IssuerSources {
+  const { keys, fetchRules, introspection, rules } = settings
   const { issuer } = rules
+  const metadata = new Metadata(issuer, fetchRules)
+  const told = {
+    onDown: (cause: Error) => listener.onDown(issuer, cause),
+    onUp: () => listener.onUp(issuer),
+  }
+  return {
+    keys: keys === 'unused' ? null : createKeys(settings, keys, { metadata, clock, listener: told }),
+    introspection:
+      introspection &&
+      new Introspection({
+        ...introspection,
+        issuer,
+        endpoint: async () => introspection.url ?? metadata.endpoint('introspection_endpoint'),
+        fetchRules,
+        clock,
+        listener: told,
+      }),
+  }
+}
+
+/** What the keys of an issuer are made with. */
+interface KeyDependencies {
+  readonly metadata: Metadata
+  readonly clock: Clock
+  readonly listener: KeySetListener
+}
+
+function createKeys(
+  { fetchRules, algorithms, maxStale, rules }: IssuerSettings,
+  keys: URL | 'metadata' | IssuerKeySet,
+  { metadata, clock, listener }: KeyDependencies,
+): IssuerKeys {
+  if (keys instanceof IssuerKeySet) return createFixedKeys(keys)
   return new RemoteKeySet({
-    issuer,
+    issuer: rules.issuer,
     source:
       keys === 'metadata'
-        ? createDiscoverySource(new Metadata(issuer, fetchRules), fetchRules)
+        ? createDiscoverySource(metadata, fetchRules)
         : createAddressSource(keys, fetchRules),
     algorithms,
     maxStale,
     clock,
-    listener: {
-      onDown: (cause) => listener.onDown(issuer, cause),
-      onUp: () => listener.onUp(issuer),
-    },
+    listener,
   })
 }

@@ -390,7 +390,7 @@ describe('the keys of an issuer', () => {
     const claims = { iss: issuer, aud: 'api', sub: 'user-1', exp: NOW + 60 }
     expect(await auth.verifyToken(signWith(rsa, claims))).toMatchObject({ sub: 'user-1' })
     await auth.ready()
-    expect(auth.issuers()).toEqual([{ issuer, status: 'current', age: null, keys: 1 }])
+    expect(auth.issuers()).toEqual([{ issuer, status: 'current', age: null, keys: 1, introspection: null }])
   })
 
   it('may lie elsewhere than their issuer, and be named by RFC 8414 metadata', async () => {
