@@ -86,10 +86,9 @@ export function createPairVerifier(alg: PairName): (token: string) => Claims {
 }
 
 /** Creates a signer for a private key. */
-export function createPairSigner(alg: PairName): () => string {
+export function createPairSigner(alg: PairName, header: string = toHeader(alg)): () => string {
   const { hash, options } = PAIR_OPTIONS[alg]
   const key = { key: PAIRS[alg].privateKey, ...options }
-  const header = toHeader(alg)
   return () => {
     const input = `${header}.${Buffer.from(JSON.stringify(createClaims())).toString('base64url')}`
     return `${input}.${sign(hash, Buffer.from(input), key).toString('base64url')}`

@@ -4,6 +4,7 @@
  * race, each contestant must accept what it verifies and refuse what it refuses.
  */
 import { createAttacks } from './hostile.ts'
+import { createIssuerRaces } from './issuers.ts'
 import { type Contestant, type Race, runRace } from './measure.ts'
 import { measureEntry } from './memory.ts'
 import { createApplication, createPublicSigner } from './ours.ts'
@@ -147,6 +148,7 @@ const races = [
   cacheRace,
   ...PAIR_NAMES.flatMap(createPairRaces),
   ...createRefusalRaces(),
+  ...(await createIssuerRaces()),
 ].filter((race) => wanted(race.title))
 
 printMachine()

@@ -50,8 +50,8 @@ export function createClaims(): Record<string, unknown> {
 }
 
 /** The encoded header of tokens with an algorithm. */
-export function toHeader(alg: string): string {
-  return Buffer.from(JSON.stringify({ alg, typ: 'access+jwt', kid: KID })).toString('base64url')
+export function toHeader(alg: string, typ = 'access+jwt'): string {
+  return Buffer.from(JSON.stringify({ alg, typ, kid: KID })).toString('base64url')
 }
 
 /** Signs with the secret, without a library. */
