@@ -7,6 +7,7 @@
  * never contains a secret or a database password.
  */
 
+import { resolve } from 'node:path'
 import { ConfigurationError, createKeyRing } from 'tokenwright'
 import {
   type DatabaseLocation,
@@ -33,6 +34,10 @@ export interface ServerConfig {
   readonly origin: string | undefined
   /** Undefined: generated at the first start and kept in a file beside the database. */
   readonly secret: string | undefined
+  /** The key file that `tokenwright keys` writes, in place of a secret. Undefined: a secret. */
+  readonly keyFile: string | undefined
+  /** A secret that only verifies: the next one, or the one before. Undefined for none. */
+  readonly otherSecret: string | undefined
   /** Lifetime of an access token, in seconds. */
   readonly accessTtl: number
   /** How long a token stays fresh after its login, in seconds. */
@@ -65,7 +70,9 @@ const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> }
   database: { variable: 'DATABASE_URL', fallback: DEFAULT_DATABASE_URL, read: readDatabase },
   redis: { variable: 'REDIS_URL', read: readRedis },
   origin: { variable: 'TOKENWRIGHT_ORIGIN', read: readOrigin },
-  secret: { variable: 'TOKENWRIGHT_SECRET', read: readSecret },
+  secret: { variable: 'TOKENWRIGHT_SECRET', read: readSecret('TOKENWRIGHT_SECRET') },
+  otherSecret: { variable: 'TOKENWRIGHT_SECRET_OTHER', read: readOtherSecret },
+  keyFile: { variable: 'TOKENWRIGHT_KEYS', read: (text, cwd) => (text ? resolve(cwd, text) : undefined) },
   accessTtl: {
     variable: 'TOKENWRIGHT_ACCESS',
     fallback: '15m',
@@ -140,16 +147,22 @@ function readOrigin(text = ''): string | undefined {
   )
 }
 
-function readSecret(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
-  try {
-    createKeyRing({ signing: { alg: 'HS256', key: text } })
-    return text
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error
-    // The library's message names its own option. The operator has set this variable.
-    throw new ConfigurationError(error.message.replace(/`signing[^`]*`/, '`TOKENWRIGHT_SECRET`'))
+function readSecret(variable: string): (text?: string) => string | undefined {
+  return (text) => {
+    if (text === undefined) return undefined
+    try {
+      createKeyRing({ signing: { alg: 'HS256', key: text } })
+      return text
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error
+      // The library's message names its own option. The operator has set this variable.
+      throw new ConfigurationError(error.message.replace(/`signing[^`]*`/, `\`${variable}\``))
+    }
   }
+}
+
+function readOtherSecret(text?: string): string | undefined {
+  return text ? readSecret('TOKENWRIGHT_SECRET_OTHER')(text) : undefined
 }
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }

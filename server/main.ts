@@ -23,7 +23,7 @@ import { createPasswords } from './passwords.ts'
 import { createRunQuery } from './queries.ts'
 import { reasonOf } from './reason.ts'
 import { createSecondFactors } from './second-factor.ts'
-import { loadSecret } from './secret.ts'
+import { type LoadedKeys, loadKeys } from './secret.ts'
 import { openStore, pruneRegularly, watchStore } from './store.ts'
 import { createUsers, type Users } from './users.ts'
 
@@ -52,14 +52,14 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
   const database = await openDatabase(config.database)
   const sessions = await openStore(config, database)
   const store = watchStore(sessions.store, (cause) => audit.failed('sessions', cause))
-  const { secret, origin } = loadSecret(config, process.cwd())
+  const keys = await loadKeys(config, process.cwd())
   const run = createRunQuery((cause) => audit.failed('users', cause))
   const users = createUsers(database, createPasswords(), run)
   if (!config.production) await users.addDemoUsers()
-  const auth = createServerAuth(config, { secret, store, users, audit })
+  const auth = createServerAuth(config, { keys, store, users, audit })
   const demo = config.production
     ? undefined
-    : createServerAuth(shortenLifetimes(config), { secret, store, users, audit })
+    : createServerAuth(shortenLifetimes(config), { keys, store, users, audit })
   const demoUsers = await users.findDemoUsers()
   const health = createHealth({
     auth,
@@ -84,7 +84,7 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
   await Promise.all([auth.ready(), demo?.ready()])
   await listen(server, config)
   for (const warning of sessions.warnings) console.error(`Warning: ${warning}`)
-  announce(server.address() as AddressInfo, { config, demoUsers, secretOrigin: origin })
+  announce(server.address() as AddressInfo, { config, demoUsers, secretOrigin: keys.origin })
   const pruning = pruneRegularly(store)
 
   return async () => {
@@ -112,15 +112,15 @@ function shortenLifetimes(config: ServerConfig): ServerConfig {
 function createServerAuth(
   { origin, accessTtl, freshnessWindow, overlap }: ServerConfig,
   dependencies: {
-    readonly secret: string
+    readonly keys: LoadedKeys
     readonly store: Store
     readonly users: Users
     readonly audit: Audit
   },
 ): Auth {
-  const { secret, store, users, audit } = dependencies
+  const { keys, store, users, audit } = dependencies
   return createAuth({
-    secret,
+    ...keys.options,
     access: { expiresIn: accessTtl },
     freshness: { window: freshnessWindow },
     locations: ['header', 'cookie'],

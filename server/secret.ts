@@ -19,7 +19,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
-import { ConfigurationError } from 'tokenwright'
+import { type AuthOptions, ConfigurationError, createKeyRing } from 'tokenwright'
 import type { ServerConfig } from './config.ts'
 import { reasonOf } from './reason.ts'
 
@@ -27,6 +27,52 @@ import { reasonOf } from './reason.ts'
 export interface LoadedSecret {
   readonly secret: string
   readonly origin: string
+}
+
+/** The options of `createAuth` that say which keys there are and, for people, where they are. */
+export interface LoadedKeys {
+  readonly options: Pick<AuthOptions, 'secret' | 'keys'>
+  readonly origin: string
+}
+
+/**
+ * Loads the keys of a key file, or else the secret.
+ *
+ * @param cwd the current directory
+ * @throws {ConfigurationError} as `loadSecret`, and for a key file that cannot be used
+ */
+export async function loadKeys(config: ServerConfig, cwd: string): Promise<LoadedKeys> {
+  const { keyFile, secret: given, otherSecret } = config
+  if (keyFile === undefined) {
+    const { secret, origin } = loadSecret(config, cwd)
+    return { options: { secret: otherSecret === undefined ? secret : [secret, otherSecret] }, origin }
+  }
+  if (given !== undefined || otherSecret !== undefined)
+    throw new ConfigurationError('TOKENWRIGHT_KEYS or TOKENWRIGHT_SECRET must be set, not both')
+  let isStarted = false
+  let reason = ''
+  const keys = createKeyRing({
+    load: keyFile,
+    on: {
+      keysFailed({ error }) {
+        reason = `the key file ${keyFile} cannot be used: ${toKeyReason(error)}`
+        if (isStarted) console.error(`Warning: ${reason}`)
+      },
+    },
+  })
+  try {
+    await keys.changes?.current(Date.now() / 1000)
+  } catch {
+    throw new ConfigurationError(reason)
+  }
+  isStarted = true
+  return { options: { keys }, origin: keyFile }
+}
+
+/** Why a key file cannot be used. The library's messages quote nothing of it. */
+function toKeyReason(error: unknown): string {
+  if (error instanceof ConfigurationError) return error.message
+  return isCode(error, 'ENOENT') ? 'it does not exist' : reasonOf(error)
 }
 
 /**

@@ -26,6 +26,8 @@ describe('readConfig', () => {
       redis: undefined,
       origin: undefined,
       secret: undefined,
+      otherSecret: undefined,
+      keyFile: undefined,
       accessTtl: 900,
       freshnessWindow: 900,
       overlap: 30,
@@ -108,7 +110,7 @@ describe('readConfig', () => {
     ['TOKENWRIGHT_X', ''],
   ])('refuses %s, which resembles none of its prefix', (name, guess) => {
     const known =
-      'TOKENWRIGHT_ORIGIN, TOKENWRIGHT_SECRET, TOKENWRIGHT_ACCESS, TOKENWRIGHT_FRESHNESS, TOKENWRIGHT_OVERLAP'
+      'TOKENWRIGHT_ORIGIN, TOKENWRIGHT_SECRET, TOKENWRIGHT_SECRET_OTHER, TOKENWRIGHT_KEYS, TOKENWRIGHT_ACCESS, TOKENWRIGHT_FRESHNESS, TOKENWRIGHT_OVERLAP'
     for (const value of ['', 'hunter2hunter2'])
       expect(complaint({ [name]: value })).toBe(`${name} is not a setting;${guess} Known: ${known}`)
   })

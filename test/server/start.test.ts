@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { generateKey } from '../../src/index.ts'
 import { type Ended, ROOT, runServer, startServer, temporaryFolder } from './process.ts'
 
 const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
@@ -101,6 +102,28 @@ describe('a first start', () => {
     expect(server.stdout()).toContain('Demo users: none in production')
     expect(await login(server.url)).toMatchObject({ code: 'credentials_invalid' })
     await server.stop()
+  })
+
+  it('takes a key file in place of a secret, and publishes its keys', async () => {
+    const cwd = temporaryFolder()
+    const path = join(cwd, 'keys.json')
+    writeFileSync(path, JSON.stringify({ keys: [generateKey('ES256', 'first')] }), { mode: 0o600 })
+    const server = await startServer({ TOKENWRIGHT_KEYS: 'keys.json' }, cwd)
+    expect(server.stdout()).toContain(`Secret:     ${path}\n`)
+    expect(existsSync(join(cwd, '.data/tokenwright.db.secret'))).toBe(false)
+    const response = await fetch(`${server.url}/.well-known/jwks.json`)
+    expect(await response.json()).toMatchObject({ keys: [{ kid: 'first', use: 'sig' }] })
+  })
+
+  it.each([
+    [
+      'is missing',
+      { TOKENWRIGHT_KEYS: 'none.json' },
+      /the key file \S+none\.json cannot be used: it does not exist/,
+    ],
+    ['is given beside a secret', { TOKENWRIGHT_KEYS: 'none.json', TOKENWRIGHT_SECRET: SECRET }, /not both$/m],
+  ])('does not start where the key file %s', async (_, env, message) => {
+    expectOneLine(await runServer(env as Record<string, string>), message)
   })
 
   it('writes no secret to a file if the settings have one', async () => {

@@ -5,7 +5,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { toNodeHandler } from '../../../src/adapters/node.ts'
-import { createAuth, isAuthError } from '../../../src/index.ts'
+import { createAuth, createKeyRing, isAuthError } from '../../../src/index.ts'
 import { authRoutes } from '../../../src/routes.ts'
 import type { LogEntry } from '../../../src/session/store.ts'
 import { connect } from './connect.ts'
@@ -34,7 +34,9 @@ const count = (name: string) => () => {
   events[name] = (events[name] ?? 0) + 1
 }
 const auth = createAuth({
-  secret: 'Nq5uT2yVb8LkD4wZ7cRm1xGe9SfH3pJa6oQiK0vB',
+  ...(spec.keys === undefined
+    ? { secret: 'Nq5uT2yVb8LkD4wZ7cRm1xGe9SfH3pJa6oQiK0vB' }
+    : { keys: createKeyRing({ load: spec.keys, every: '1s' }) }),
   sessions: {
     store: fuse.wrap(store),
     overlap: spec.overlap ?? 30,
