@@ -10,6 +10,7 @@ import { ConfigurationError, describeType, isRecord } from '../internal/configur
 import { warn } from '../internal/warn.ts'
 import type { Algorithm } from './algorithms.ts'
 import { checkJwk, checkStrength, type Jwk } from './jwk.ts'
+import { findPssMisfit, toPlainRsa } from './rsa-pss.ts'
 import { checkSecret } from './secret.ts'
 
 /** A key as the developer gives it. */
@@ -33,7 +34,8 @@ export interface GivenKey {
  */
 export function readKey(given: GivenKey): KeyObject {
   const { at, algorithm } = given
-  const key = algorithm.kty === 'oct' ? readSecret(given) : readKeyPair(given)
+  const read = algorithm.kty === 'oct' ? readSecret(given) : readKeyPair(given)
+  const key = read.asymmetricKeyType === 'rsa-pss' ? readPss(given, read) : read
   const isSecret = algorithm.kty === 'oct'
   if (isSecret !== (key.type === 'secret')) {
     const wanted = isSecret ? 'a secret' : 'a public or private key'
@@ -41,16 +43,18 @@ export function readKey(given: GivenKey): KeyObject {
       `Expected \`${at}\` to be ${wanted} for ${algorithm.name}, got a ${key.type} key`,
     )
   }
-  if (key.asymmetricKeyType === 'rsa-pss')
-    throw toKeyError(
-      given,
-      'of the type rsaEncryption, got an RSASSA-PSS key, which has no JWK (RFC 7518 section 6.3)',
-    )
   if (isSecret) {
     checkSecret(at, key.export(), algorithm.name, algorithm.minBytes)
     checkBlanks(given)
   } else replaceErrors(given, () => checkStrength(at, key, algorithm))
   return key
+}
+
+/** Takes the RSA key out of an RSASSA-PSS key that is for the algorithm. */
+function readPss(given: GivenKey, key: KeyObject): KeyObject {
+  const misfit = findPssMisfit(key, given.algorithm)
+  if (misfit !== undefined) throw toKeyError(given, misfit)
+  return replaceErrors(given, () => toPlainRsa(key))
 }
 
 /**

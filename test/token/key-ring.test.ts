@@ -347,8 +347,8 @@ describe('a key of another shape', () => {
   const RAW: readonly (readonly [string, any])[] = [
     ['an oct JWK whose k is a number', { verifying: [{ kty: 'oct', alg: 'HS256', k: 5 }] }],
     [
-      'an RSASSA-PSS KeyObject',
-      { signing: { alg: 'PS256', key: generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey } },
+      'an RSASSA-PSS KeyObject for PKCS#1 v1.5',
+      { signing: { alg: 'RS256', key: generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey } },
     ],
     ['verifying that is no list', { verifying: {} }],
   ]

@@ -236,17 +236,17 @@ describe('what cannot be read is told in words', () => {
       /`signing\.p` to be the first prime/,
     ],
     [
-      'an RSASSA-PSS key in PEM',
+      'an RSASSA-PSS key in PEM for PKCS#1 v1.5',
       {
         signing: {
-          alg: 'PS256',
+          alg: 'RS256',
           key: generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey.export({
             type: 'pkcs8',
             format: 'pem',
           }),
         },
       },
-      /of the type rsaEncryption, got an RSASSA-PSS key/,
+      /for PS256, PS384 or PS512, got an RSASSA-PSS key/,
     ],
     ['an Ed25519 key for ES256', { signing: { alg: 'ES256', key: ED.privateKey } }, /to be 'EC' for ES256/],
   ])('%s', async (_, options, message) => {
