@@ -36,7 +36,7 @@ const count = (name: string) => () => {
 const auth = createAuth({
   ...(spec.keys === undefined
     ? { secret: 'Nq5uT2yVb8LkD4wZ7cRm1xGe9SfH3pJa6oQiK0vB' }
-    : { keys: createKeyRing({ load: spec.keys, every: '1s' }) }),
+    : { keys: createKeyRing({ load: spec.keys.path, every: spec.keys.every }) }),
   sessions: {
     store: fuse.wrap(store),
     overlap: spec.overlap ?? 30,

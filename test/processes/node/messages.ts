@@ -14,8 +14,8 @@ export interface NodeSpec {
   readonly skew?: number
   /** How many sessions a subject may have. Default: as many as it starts. */
   readonly max?: MaxOptions
-  /** The path of a key file that is loaded each second. Default: a secret. */
-  readonly keys?: string
+  /** A key file, and how old its keys may be, in seconds. Default: a secret. */
+  readonly keys?: { readonly path: string; readonly every: number }
   /** How long the feed may be lost, in seconds. Default 60. */
   readonly maxStale?: number
   /** Tokens that are judged over and over from the first moment on; see `hammered`. */
