@@ -22,7 +22,6 @@ import {
   type EndAllCall,
   KEPT_AFTER_END,
   type LimitedStart,
-  type LogEntry,
   type LogPage,
   MOST_LISTED,
   type RevocationQuery,
@@ -37,6 +36,7 @@ import {
 } from '../session/store.ts'
 import { MemoryAttempts } from './memory/attempts.ts'
 import { registerMemoryStore, warnIfInOtherStore } from './memory/copies.ts'
+import { MemoryLog } from './memory/log.ts'
 import { copy, isLiveRow, toFirstRow, toOwnerText } from './memory/rows.ts'
 
 /** The options of `memoryStore`. */
@@ -105,9 +105,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
   readonly #sids = new Map<string, Set<string>>()
   readonly #tokens = new Map<string, { readonly until: number }>()
   readonly #cutOffs = new Map<string, { readonly at: number; readonly until: number }>()
-  /** The log, oldest first; `number` only grows. */
-  #log: { readonly number: number; readonly entry: LogEntry }[] = []
-  #lastNumber = 0
+  readonly #log = new MemoryLog()
   /** A start sweeps first if there are so many records. */
   #sweepAt = FEWEST_SWEPT
 
@@ -228,7 +226,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
   async end(sid: string, reason: RevokeReason, { logTtl, now: given }: RevokeCall): Promise<boolean> {
     const now = this.#toMoment(given)
     const row = this.#find(sid)
-    if (row === null) this.#append({ kind: 'sid', key: sid, at: now, until: now + logTtl })
+    if (row === null) this.#log.append({ kind: 'sid', key: sid, at: now, until: now + logTtl })
     if (row === null || row.revokedAt !== null) return false
     this.#revoke(row, reason, logTtl, now)
     return isLiveRow(row, now)
@@ -241,7 +239,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
       const known = this.#cutOffs.get(key) ?? { at: now, until: now }
       const at = Math.max(now, known.at)
       this.#cutOffs.set(key, { at, until: Math.max(now + call.cutOff, known.until) })
-      this.#append({ kind: 'sub', key: owner.sub, realm: owner.realm, at, until: now + call.logTtl })
+      this.#log.append({ kind: 'sub', key: owner.sub, realm: owner.realm, at, until: now + call.logTtl })
     }
     let live = 0
     for (const sid of this.#sids.get(key) ?? []) {
@@ -255,20 +253,11 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
 
   async revokeToken(jti: string, until: number, given: number | null): Promise<void> {
     this.#tokens.set(jti, { until: Math.max(until, this.#tokens.get(jti)?.until ?? 0) })
-    this.#append({ kind: 'jti', key: jti, at: this.#toMoment(given), until })
+    this.#log.append({ kind: 'jti', key: jti, at: this.#toMoment(given), until })
   }
 
   async readLog(cursor: string | null, limit: number): Promise<LogPage> {
-    const now = this.#toMoment(null)
-    const known = Number(cursor ?? 0)
-    // An unknown cursor reads everything: too much is safe, too little is not.
-    const after = Number.isSafeInteger(known) && known <= this.#lastNumber ? known : 0
-    const rest = this.#log.slice(this.#log.findLastIndex(({ number }) => number <= after) + 1)
-    const page = rest.slice(0, limit)
-    const more = rest.length > page.length
-    const end = more ? (page.at(-1)?.number ?? after) : this.#lastNumber
-    const restarted = after !== known
-    return { entries: page.map(({ entry }) => entry), cursor: String(end), more, restarted, now }
+    return { ...this.#log.read(cursor, limit), now: this.#toMoment(null) }
   }
 
   async prune(given: number | null): Promise<number> {
@@ -288,7 +277,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     for (const records of [this.#tokens, this.#cutOffs, this.attempts.records]) {
       for (const [key, { until }] of records) if (now >= until) records.delete(key)
     }
-    this.#log = this.#log.filter(({ entry }) => now < entry.until)
+    this.#log.sweep(now)
     return before - this.#countRecords()
   }
 
@@ -326,18 +315,13 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
   }
 
   #revoke(row: SessionRow, revokeReason: RevokeReason, logTtl: number, now: number): SessionRow {
-    this.#append({ kind: 'sid', key: row.sid, at: now, until: now + logTtl })
+    this.#log.append({ kind: 'sid', key: row.sid, at: now, until: now + logTtl })
     return this.#write({ ...row, revokedAt: now, revokeReason })
-  }
-
-  #append(entry: LogEntry): void {
-    this.#lastNumber += 1
-    this.#log.push({ number: this.#lastNumber, entry: Object.freeze(entry) })
   }
 
   #countRecords(): number {
     const { size } = this.#rows
-    return size + this.#log.length + this.#tokens.size + this.#cutOffs.size + this.attempts.records.size
+    return size + this.#log.size + this.#tokens.size + this.#cutOffs.size + this.attempts.records.size
   }
 
   #sweepIfLarge(now: number): void {
