@@ -77,8 +77,10 @@ export function toNodeHandler(handler: FetchHandler, options: NodeHandlerOptions
     const source = new BodySource(req)
     // Node itself discards an unread body, but not the rest of one that was partly read.
     res.once('close', () => void source.discard())
-    const response = await handler(toRequest(req, url, source), { address: req.socket.remoteAddress })
-    await write(response, res, req.method !== 'HEAD')
+    const response = await handler(toRequest(req, url, source), toInfo(req, res))
+    // A client that is gone gets nothing, and is no failure.
+    if (res.destroyed) await response.body?.cancel()
+    else await write(response, res, req.method !== 'HEAD')
   }
 
   return (req, res, next) => {
@@ -112,6 +114,22 @@ export function toNodeHandler(handler: FetchHandler, options: NodeHandlerOptions
 function toRefusal(error: unknown): Response | null {
   const { getResponse } = Object(error) as { readonly getResponse?: () => Response }
   return isAuthError(error) && typeof getResponse === 'function' ? getResponse() : null
+}
+
+/** What Node knows of a request. Few handlers ask for the signal, and each one costs. */
+function toInfo(req: IncomingMessage, res: ServerResponse): RequestInfo {
+  let controller: AbortController | undefined
+  return {
+    address: req.socket.remoteAddress,
+    get signal() {
+      if (controller !== undefined) return controller.signal
+      const made = new AbortController()
+      controller = made
+      if (res.destroyed) made.abort()
+      else res.once('close', () => made.abort())
+      return made.signal
+    },
+  }
 }
 
 /** Turns a `node:http` request into a fetch `Request`. */

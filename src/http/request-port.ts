@@ -10,6 +10,11 @@ import { OTHER_REQUESTS, requireRequest } from './require-request.ts'
 export interface RequestInfo {
   /** The remote address of the connection; undefined when the connection is gone. */
   readonly address?: string | undefined
+  /**
+   * Is aborted when the client is gone before its response was sent. Default: the request's own
+   * signal.
+   */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A request as plain data. Adapters fill it; nothing else of a framework reaches `http/`. */

@@ -1,17 +1,14 @@
 /**
- * Reads the revocation log of a store again and again. It knows how complete its knowledge is; what
+ * Reads a revocation log again and again. It knows how complete its knowledge is; what
  * a stale feed means for a request is decided in `revocation-feed.ts`.
  */
 import { AuthError } from '../errors.ts'
 import { toWeakReference } from '../internal/weak-reference.ts'
 import { monotonic } from './clocks.ts'
+import type { LogClient, LogReading } from './log-client.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { LogEntry } from './store.ts'
-import type { StoreClient } from './store-client.ts'
 import { SuspendDetector } from './suspend-detector.ts'
-
-/** How often the log is read, in seconds: with a round trip on top, staleness stays within 1 s. */
-const POLL_INTERVAL = 0.4
 
 /**
  * The suspension after which known entries count no longer, even while the store is down; seconds.
@@ -32,6 +29,12 @@ export interface RevocationListener {
 /** What follows the reading, beside those who listen to revocations. */
 export interface ReadingListener extends RevocationListener {
   /**
+   * A page of the log was read.
+   *
+   * @param from the cursor that it was read from; null for the beginning
+   */
+  onPage(page: LogReading, from: string | null): void
+  /**
    * The log was read to its end.
    *
    * @param reading when it began, by the monotonic clock; the store's time; and all entries where
@@ -49,32 +52,46 @@ interface Waiter {
 const awaited = new Set<FeedReader>()
 
 /**
- * Follows the log by polling. Its timers start with the first use and keep no process alive. They
+ * Follows the log. Its timers start with the first use and keep no process alive. They
  * do not keep the reader alive either: an application that is dropped without `close`, such as one
  * that is made for each request, reads the log no more once it is collected.
  */
 export class FeedReader {
-  readonly #client: StoreClient
+  readonly #client: LogClient
   readonly #list: RevocationList
   readonly #listener: ReadingListener
   readonly #suspendDetector = new SuspendDetector((seconds) => {
     if (seconds >= LONG_SUSPENSION) this.#completeAt = Number.NEGATIVE_INFINITY
+    this.#client.interrupt()
   })
   readonly #waiting: Waiter[] = []
   #cursor: string | null = null
   #completeAt = Number.NEGATIVE_INFINITY
   #triedAt = Number.NEGATIVE_INFINITY
   #isLost = false
+  #failure: Failure | undefined
+  #failures = 0
   /** The whole log, while it is read again because the store may have lost entries. */
   #all: LogEntry[] | null = null
   #isRunning = false
-  #timer: ReturnType<typeof setTimeout> | undefined
+  /** Counts starts: a rest of an earlier one ends nothing. */
+  #starts = 0
 
   /** @param list what is known; swept in the store's time after each page */
-  constructor(client: StoreClient, list: RevocationList, listener: ReadingListener) {
+  constructor(client: LogClient, list: RevocationList, listener: ReadingListener) {
     this.#client = client
     this.#list = list
     this.#listener = listener
+  }
+
+  /** Why the last reading failed; undefined where it did not. */
+  get failure(): unknown {
+    return this.#failure?.cause
+  }
+
+  /** Where it will read on; null where nothing was read yet. */
+  get cursor(): string | null {
+    return this.#cursor
   }
 
   /** Whether the log is followed. */
@@ -86,6 +103,7 @@ export class FeedReader {
   start(): void {
     if (this.#isRunning) return
     this.#isRunning = true
+    this.#starts++
     this.#suspendDetector.start()
     this.#tick()
   }
@@ -121,7 +139,7 @@ export class FeedReader {
   close(): void {
     this.#isRunning = false
     this.#suspendDetector.stop()
-    clearTimeout(this.#timer)
+    this.#client.close()
     this.#release(({ reject }) => reject(new AuthError('store_unavailable')))
   }
 
@@ -129,24 +147,24 @@ export class FeedReader {
     this.#suspendDetector.check()
     const askedAt = monotonic()
     this.#poll().then(
-      () => this.#finish(askedAt, false, ({ resolve }) => resolve()),
-      (cause: unknown) => this.#finish(askedAt, true, ({ reject }) => reject(cause)),
+      () => this.#finish(Math.max(askedAt, this.#completeAt), undefined),
+      (cause: unknown) => this.#finish(askedAt, { cause }),
     )
   }
 
-  /** Reads the log to its end. Its knowledge is complete as of the moment before the last page. */
+  /** Reads the log to its end. */
   async #poll(): Promise<void> {
     const begunAt = monotonic()
     for (let more = true; more; ) {
-      const askedAt = monotonic()
-      const page = await this.#client.call((store) => store.readLog(this.#cursor, PAGE_SIZE), 'log')
-      this.#client.learn(page.now, askedAt)
+      const from = this.#cursor
+      const page = await this.#client.readLog(from, PAGE_SIZE)
       if (page.restarted === true) this.#all = []
       this.#all?.push(...page.entries)
       for (const entry of page.entries) this.#listener.onRevoked(entry)
       this.#cursor = page.cursor
+      this.#listener.onPage(page, from)
       more = page.more && this.#isRunning
-      if (!more) this.#completeAt = askedAt
+      if (!more) this.#completeAt = page.completeAt
       this.#list.sweep(page.now)
       if (page.more) continue
       this.#listener.onRead({ begunAt, now: page.now, all: this.#all })
@@ -154,20 +172,23 @@ export class FeedReader {
     }
   }
 
-  #finish(askedAt: number, lost: boolean, finish: (waiter: Waiter) => void): void {
-    this.#triedAt = askedAt
+  #finish(triedAt: number, failure: Failure | undefined): void {
+    this.#triedAt = triedAt
+    this.#failure = failure
     // A reading that a suspension interrupted fails by its deadline, which says nothing of the
     // store.
-    this.#isLost = lost && (this.#isLost || askedAt >= this.#suspendDetector.check())
-    this.#release(finish)
+    this.#isLost = failure !== undefined && (this.#isLost || triedAt >= this.#suspendDetector.check())
+    this.#failures = this.#isLost ? this.#failures + 1 : 0
+    this.#release(({ resolve, reject }) => (failure === undefined ? resolve() : reject(failure.cause)))
     if (this.#isLost && this.#isRunning) this.#listener.onStale()
     if (!this.#isRunning) return
     const self = toWeakReference(this)
-    this.#timer = setTimeout(() => {
+    const starts = this.#starts
+    const isCaughtUp = this.isCaughtUp() && !this.#isLost
+    void this.#client.rest({ cursor: this.#cursor, isCaughtUp, failures: this.#failures }).then(() => {
       const reader = self.deref()
-      if (reader !== undefined) reader.#tick()
-    }, POLL_INTERVAL * 1000)
-    this.#timer.unref?.()
+      if (reader?.isRunning && reader.#starts === starts) reader.#tick()
+    })
   }
 
   /** Lets all go that wait in `ready`. */
@@ -175,4 +196,9 @@ export class FeedReader {
     awaited.delete(this)
     for (const waiter of this.#waiting.splice(0)) finish(waiter)
   }
+}
+
+/** A reading that failed, whatever it was that was thrown. */
+interface Failure {
+  readonly cause: unknown
 }

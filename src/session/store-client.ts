@@ -4,26 +4,12 @@
  * the moment after which a write is of no use are ours. A store that is down, hung or crowded is
  * `store_unavailable`; it never says anything about a token.
  */
-import { isAuthError } from '../errors.ts'
 import { type Clock, readEpochSeconds } from '../internal/duration.ts'
-import { toOutage } from '../internal/outage.ts'
-import { type CallLoad, CallQueue } from './call-queue.ts'
+import { BoundedCalls, type CallBounds, type CallPriority } from './bounded-calls.ts'
+import type { CallLoad } from './call-queue.ts'
 import { CLOCK_TOLERANCE, ClockWatch, monotonic } from './clocks.ts'
-import type { Store } from './store.ts'
-
-/** Bounds on the calls of a store. */
-export interface StoreClientBounds {
-  /** How long a call may take, in seconds, its wait for a place included. */
-  readonly deadline: number
-  /** The most calls in flight; further ones wait. */
-  readonly inFlight: number
-}
-
-/**
- * Which call goes before which: the reading of the log takes no place and never waits, revocations
- * go before all others. Pruning takes no place either, and has ten times as long.
- */
-export type CallPriority = 'log' | 'revocation' | 'ordinary' | 'prune'
+import { type LogClient, type LogReading, POLL_INTERVAL, sleep } from './log-client.ts'
+import type { RevocationQuery, Store } from './store.ts'
 
 /** When a call is made, and until when its writes are of use: both in the store's time. */
 export interface Moment {
@@ -47,24 +33,23 @@ interface ClockOffset {
 /** How long the best measurement of the store's clock is trusted, in seconds. */
 const OFFSET_TTL = 60
 
-/** How many deadlines a pruning has: no user waits for it, and it may take some seconds. */
-const PRUNE_PATIENCE = 10
-
 /** Calls one store, within bounds. */
-export class StoreClient {
+export class StoreClient implements LogClient {
+  /** A store is asked about one token as easily as its log is read. */
+  readonly isRemote = false
   readonly #store: Store
-  readonly #bounds: StoreClientBounds
+  readonly #deadline: number
   readonly #clock: Clock | null
-  readonly #queue: CallQueue
+  readonly #calls: BoundedCalls
   readonly #watch = new ClockWatch()
   #offset: ClockOffset | null = null
 
   /** @param clock the application's own clock; null for the store's */
-  constructor(store: Store, bounds: StoreClientBounds, clock: Clock | null) {
+  constructor(store: Store, bounds: CallBounds, clock: Clock | null) {
     this.#store = store
-    this.#bounds = bounds
+    this.#deadline = bounds.deadline
     this.#clock = clock
-    this.#queue = new CallQueue(bounds.inFlight)
+    this.#calls = new BoundedCalls('the store', bounds)
   }
 
   /** The application's own time; null lets the store use its clock. */
@@ -74,7 +59,7 @@ export class StoreClient {
 
   /** How many calls are in flight and how many wait. */
   load(): CallLoad {
-    return this.#queue.load()
+    return this.#calls.load()
   }
 
   /**
@@ -84,40 +69,33 @@ export class StoreClient {
    *   calls wait already
    * @throws a defect of the store or of its configuration as it is
    */
-  async call<T>(work: (store: Store) => Promise<T>, priority: CallPriority = 'ordinary'): Promise<T> {
-    const { inFlight } = this.#bounds
-    const deadline = this.#bounds.deadline * (priority === 'prune' ? PRUNE_PATIENCE : 1)
-    return new Promise<T>((resolve, reject) => {
-      let leave: (() => void) | undefined
-      const late = setTimeout(() => {
-        leave?.()
-        reject(toUnavailable(new Error(`No response of the store within ${deadline} s`)))
-      }, deadline * 1000)
-      const begin = (release: () => void): void => {
-        leave = undefined
-        // A call that never ends gives its place back after twice the deadline.
-        const lost = setTimeout(release, deadline * 2000)
-        lost.unref?.()
-        // `work` may throw before it returns a promise.
-        Promise.resolve(this.#store)
-          .then(work)
-          .then(resolve, (cause: unknown) => reject(toUnavailable(cause)))
-          .finally(() => {
-            clearTimeout(late)
-            clearTimeout(lost)
-            release()
-          })
-      }
-      if (priority === 'log' || priority === 'prune') return begin(() => undefined)
-      const waits = this.#queue.enter({ isUrgent: priority === 'revocation', onPlace: begin })
-      if (waits !== null) {
-        leave = waits
-        return
-      }
-      clearTimeout(late)
-      reject(toUnavailable(new Error(`More than ${inFlight} calls of the store at once, and too many wait`)))
-    })
+  call<T>(work: (store: Store) => Promise<T>, priority: CallPriority = 'ordinary'): Promise<T> {
+    return this.#calls.run(() => work(this.#store), priority)
   }
+
+  /** Reads the log, and learns the store's time. */
+  async readLog(cursor: string | null, limit: number): Promise<LogReading> {
+    const askedAt = monotonic()
+    const page = await this.call((store) => store.readLog(cursor, limit), 'log')
+    this.learn(page.now, askedAt)
+    return { ...page, completeAt: askedAt }
+  }
+
+  /** Waits until the log is read again. */
+  rest(): Promise<void> {
+    return sleep(POLL_INTERVAL)
+  }
+
+  /** A rest is short. */
+  interrupt(): void {}
+
+  /** Asks the store about one token. */
+  isRevoked(query: RevocationQuery): Promise<boolean> {
+    return this.call((store) => store.isRevoked(query))
+  }
+
+  /** A store is its owner's to close. */
+  close(): void {}
 
   /**
    * Calls the store with the moment of the call. Learns the store's time first where it is unknown.
@@ -169,7 +147,7 @@ export class StoreClient {
     const systemNow = Date.now() / 1000
     return {
       now: null,
-      notAfter: storeNow + this.#bounds.deadline,
+      notAfter: storeNow + this.#deadline,
       toStoreTime: (at) => storeNow - Math.max(0, systemNow - at),
     }
   }
@@ -189,8 +167,4 @@ export class StoreClient {
 function contradicts(known: ClockOffset, { value, roundTrip }: Omit<ClockOffset, 'learnedAt'>): boolean {
   const isAhead = value > known.value + known.roundTrip + CLOCK_TOLERANCE
   return isAhead || value + roundTrip < known.value - CLOCK_TOLERANCE
-}
-
-function toUnavailable(cause: unknown): unknown {
-  return isAuthError(cause) ? cause : toOutage(cause)
 }
