@@ -1,5 +1,6 @@
 /** Prints the results as Markdown tables, for README.md. */
 import { cpus } from 'node:os'
+import type { FollowersResult } from './followers/run.ts'
 import { type Result, ROUNDS } from './measure.ts'
 import type { EntrySize } from './memory.ts'
 import type { RotationResult } from './rotation.ts'
@@ -49,5 +50,18 @@ export function printRotation(results: readonly RotationResult[]): void {
     console.log(
       `| ${name} | ${Math.round(writes)} | ${Math.round(rotations)} | ${(rotations / writes).toFixed(2)} |`,
     )
+  }
+}
+
+/** Prints what services without the store cost. */
+export function printFollowers(results: readonly FollowersResult[]): void {
+  console.log(
+    '\n| services | revocations / s | requests / s | readings of the store / s | processor, % | kB / s | refused after, ms: median, most |',
+  )
+  console.log('|---:|---:|---:|---:|---:|---:|---:|')
+  for (const { followers, revocations, requests, reads, processor, bytes, delay } of results) {
+    const after = delay === null ? '' : `${Math.round(delay.median * 1000)}, ${Math.round(delay.most * 1000)}`
+    const figures = [requests, reads, processor * 100, bytes / 1000].map((figure) => figure.toFixed(1))
+    console.log(`| ${[followers, revocations, ...figures, after].join(' | ')} |`)
   }
 }

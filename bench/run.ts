@@ -1,8 +1,10 @@
 /**
  * `npm run bench [-- <filter>]`: runs the races whose title contains the filter, such as `HS256`,
- * `cached` or `refuse`; `memory`, `revocation` and `rotation` run the other measurements. Before a
- * race, each contestant must accept what it verifies and refuse what it refuses.
+ * `cached` or `refuse`; `memory`, `revocation`, `rotation` and `followers` run the other
+ * measurements. Before a race, each contestant must accept what it verifies and refuse what it
+ * refuses.
  */
+import { measureFollowers } from './followers/run.ts'
 import { createAttacks } from './hostile.ts'
 import { createIssuerRaces } from './issuers.ts'
 import { type Contestant, type Race, runRace } from './measure.ts'
@@ -17,7 +19,14 @@ import {
   verifyHmac,
   verifyHmacOfOneHeader,
 } from './raw.ts'
-import { printEntry, printMachine, printRace, printRevocation, printRotation } from './report.ts'
+import {
+  printEntry,
+  printFollowers,
+  printMachine,
+  printRace,
+  printRevocation,
+  printRotation,
+} from './report.ts'
 import { createRevocationRace } from './revocation.ts'
 import { measureRotation } from './rotation.ts'
 import { createPool, draw, type PairName } from './token.ts'
@@ -164,3 +173,4 @@ if (wanted('revocation')) {
   await close()
 }
 if (wanted('rotation')) printRotation(await measureRotation())
+if (wanted('followers')) printFollowers(await measureFollowers())
