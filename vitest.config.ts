@@ -26,9 +26,13 @@ function sourceAliases(): { find: RegExp; replacement: string }[] {
  * Tests that start, stop, freeze or cut servers, processes and browsers, and look at the time that
  * passes then. They run alone: beside others they would measure those.
  */
-const TIMED = ['test/client/**', 'test/invariants/**', 'test/processes/**', 'test/server/**'].map(
-  (folder) => `${folder}/*.test.ts`,
-)
+const TIMED = [
+  'test/client/**',
+  'test/invariants/**',
+  'test/processes/**',
+  'test/remote/**',
+  'test/server/**',
+].map((folder) => `${folder}/*.test.ts`)
 
 /** The client in each browser: mostly waiting, and what is right does not depend on the time. */
 const BROWSERS = ['test/client/browser.*.test.ts']

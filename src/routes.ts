@@ -6,7 +6,6 @@
  */
 import type { Auth } from './auth/auth.ts'
 import { isAuthError } from './errors.ts'
-import { toPlatformAddress } from './http/client-address.ts'
 import { checkOrigin, isUnsafe } from './http/csrf.ts'
 import { deleteAfterRefusal } from './http/repeated-cookies.ts'
 import type { RequestInfo } from './http/request-port.ts'
@@ -96,10 +95,10 @@ const BASE_PATH = '/auth'
 /**
  * Creates the routes of one application: `POST {base}/login`, `/refresh`, `/step-up`,
  * `/verify-password`, `/logout`, `GET {base}/session`, with a session store `POST {base}/ticket`,
- * `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, and
- * `GET /.well-known/jwks.json`, and on request the documents of the resource (RFC 9728) and of the
- * issuer (RFC 8414). Any other path is a 404, any other method a 405, in the form of all
- * errors.
+ * `GET` and `DELETE {base}/sessions` and `DELETE {base}/sessions/:id`, with `verifyClient` the
+ * routes for resource servers, `GET /.well-known/jwks.json`, and on request the documents of the
+ * resource (RFC 9728) and of the issuer (RFC 8414). Any other path is a 404, any other method a
+ * 405, in the form of all errors.
  *
  * It checks the origin of every POST and DELETE, login included. It limits how often passwords are
  * tried, by account and by address.
@@ -136,7 +135,7 @@ export function authRoutes<C, U, I, B = Credentials>(
     throw new ConfigurationError(expected('basePath', "a path such as '/auth'", basePath))
   const throttle = resolveThrottle(options.throttle, {
     attempts: auth.internals.attempts,
-    hasStore: auth.state() !== null,
+    hasStore: auth.internals.hasSessions,
     realm: auth.http.realm,
     now: auth.now,
   })
@@ -165,8 +164,7 @@ export function authRoutes<C, U, I, B = Credentials>(
     if (route === undefined && cors !== null && request.method === 'OPTIONS')
       return cors.preflight(request, Object.keys(methods))
     if (route === undefined) return toNotAllowed(Object.keys(methods), problems)
-    const connection = toPlatformAddress(request, info)
-    const context = createRouteContext(request, name, () => deps.address(request, info), connection)
+    const context = createRouteContext(request, name, () => deps.address(request, info), info)
     try {
       if (checksOrigin && isUnsafe(request.method)) checkOrigin(context.port, csrf)
       return appendCookies(await route(deps, context), context.deletions)
@@ -226,7 +224,7 @@ function resolveDependencies<C>(
       expected('delivery', "'body', or 'cookie' with 'cookie' among `locations`", delivery),
     )
   }
-  const hasSessions = auth.state() !== null
+  const { hasSessions } = auth.internals
   if (usesCookies) checkCookiePaths(options.basePath ?? BASE_PATH, auth.http.cookies, hasSessions)
   const accountOf = (username: string): string => toAccountKey(username, auth.http.realm ?? null).folded
   return {

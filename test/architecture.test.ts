@@ -92,6 +92,7 @@ const VALUES: readonly string[] = [
   'describeErrors',
   'generateKey',
   'isAuthError',
+  'remoteFeed',
 ]
 const TYPES: readonly string[] = [
   'AlgorithmName',
@@ -172,6 +173,7 @@ const TYPES: readonly string[] = [
   'ReloadOptions',
   'RemoteSign',
   'RemoteSigner',
+  'RemoteFeedOptions',
   'RenewOptions',
   'RequestInfo',
   'RequestPort',
@@ -180,6 +182,7 @@ const TYPES: readonly string[] = [
   'ResourceMetadata',
   'RevocationMode',
   'RevocationOptions',
+  'RevocationSource',
   'Rights',
   'RingKeys',
   'SchemaResult',

@@ -76,7 +76,7 @@ export function createPageRefresh<C, U>(
   auth: Auth<C, U>,
   within: Duration = '1m',
 ): (request: RequestPort) => Promise<readonly string[]> {
-  if (auth.state() === null || !auth.http.sources.locations.has('cookie')) {
+  if (!auth.internals.hasSessions || !auth.http.sources.locations.has('cookie')) {
     throw new ConfigurationError(
       "Expected `sessions.store`, and 'cookie' among `locations`: pages are refreshed by their session's cookie",
     )

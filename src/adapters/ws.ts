@@ -132,7 +132,7 @@ export function guards<C, U>(auth: Auth<C, U>, ...none: readonly never[]): Socke
   const locations = Object.freeze([
     ...configured,
     'protocol' as const,
-    ...(auth.state() === null ? [] : (['ticket'] as const)),
+    ...(!auth.internals.hasSessions ? [] : (['ticket'] as const)),
   ])
   const open = new Set<SocketPort>()
   const prepare = (requirement: Requirement): Requirement => {

@@ -11,6 +11,7 @@ import type { HttpSettings } from '../http/resolve-http-options.ts'
 import type { IssuerState } from '../issuers/options.ts'
 import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { FeedState } from '../session/revocation-feed.ts'
+import type { RevocationPublisher } from '../session/revocation-publisher.ts'
 import type { SessionDetails } from '../session/session-details.ts'
 import type { IssuedPair, IssuedToken, TokenPair } from '../token/issued-token.ts'
 import type { OneTimeTokens } from '../token/one-time-token.ts'
@@ -121,7 +122,7 @@ export interface AuthRevocation<C> {
   ready(): Promise<void>
   /** How much this process knows of each of `issuers`, for health checks. */
   issuers(): readonly IssuerState[]
-  /** How much this process knows of what is revoked, for health checks; null without a store. */
+  /** How much this process knows of what is revoked; null without a store and without a source. */
   state(): FeedState | null
   /** Stops following the store and all tokens. You close the connection yourself. */
   close(): Promise<void>
@@ -216,6 +217,10 @@ export interface AuthInternals<C> {
   readonly issuer: string | undefined
   /** Requests, with the token that was found. */
   readonly requests: RequestInternals<C>
+  /** Whether sessions are kept in a store of this application. */
+  readonly hasSessions: boolean
+  /** Passes the log of revocations on to services without the store; null without a store. */
+  readonly revocations: RevocationPublisher | null
   /** Sessions, with the claims of the tokens that they issue. */
   readonly sessions: SessionIssuing<C>
   /**

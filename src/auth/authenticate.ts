@@ -150,7 +150,7 @@ export class Pipeline<C> {
   async checkRevocation(payload: TokenPayload<C>, requirement: PreparedRequirement): Promise<void> {
     const { revocation, isRevoked } = this.#deps
     if (requirement.revocation !== 'off' && !revocation.checkKnown(payload, requirement))
-      await revocation.checkStore(payload)
+      await revocation.checkStore(payload, requirement)
     if (isRevoked !== null) await askBlocklist(payload, isRevoked)
   }
 

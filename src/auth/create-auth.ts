@@ -3,16 +3,15 @@
  * token must be is in `token/`, where it travels in `http/`, and how a request is authenticated in
  * `authenticate.ts`.
  */
-import { AuthError, isAuthError } from '../errors.ts'
+import { isAuthError } from '../errors.ts'
 import { toCookieList } from '../http/cookie-list.ts'
 import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
 import { createErrorResponse } from '../http/error-response.ts'
 import { warnOfSharedCookies } from '../http/shared-cookies.ts'
 import { isPromise } from '../internal/awaitable.ts'
-import { ConfigurationError, expected, isOptions } from '../internal/configuration-error.ts'
+import { expected, isOptions } from '../internal/configuration-error.ts'
 import { emit, hasListener } from '../internal/listeners.ts'
-import { toOutage } from '../internal/outage.ts'
-import { withDeadline } from '../internal/with-deadline.ts'
+import { followSource } from '../remote/resolve-source.ts'
 import { createSessionBackend, type SessionBackend } from '../session/session-backend.ts'
 import { readDetails } from '../session/session-details.ts'
 import { type IssuedToken, toTokenPair } from '../token/issued-token.ts'
@@ -27,6 +26,7 @@ import { Pipeline } from './authenticate.ts'
 import { createRequestApi } from './authenticator.ts'
 import { connectIssuers, type OwnVerifySettings } from './connect-issuers.ts'
 import { TokenIssuer } from './issue-tokens.ts'
+import { checkSubject, loadSubject } from './load-subject.ts'
 import { createOneTime } from './one-time.ts'
 import { createOpenApi } from './openapi.ts'
 import type { AuthOptions } from './options.ts'
@@ -120,7 +120,7 @@ export function connectAuth<I, C extends I, U>(
       throw new TypeError(`${expected('error', 'an AuthError', error)}; ask \`isAuthError(error)\` first`)
     },
     jwks: () => ring.currentJwks(clock),
-    openapi: () => createOpenApi(settings, prepare, hasStore),
+    openapi: () => createOpenApi(settings, prepare, parts.revocable),
     http,
     resource: http.resource,
     lifetimes: Object.freeze({ ...lifetimes, freshness }),
@@ -132,6 +132,7 @@ export function connectAuth<I, C extends I, U>(
       audienceOf: (payload) => toAccessAudience(payload) ?? settings.audience.issued,
       issuer: settings.issuer,
       requests: requests.internals,
+      ...parts.kept,
       sessions: sessionApi.issuing,
       attempts: parts.attempts,
       oneTimeTokens: parts.oneTimeTokens,
@@ -151,11 +152,12 @@ export function connectAuth<I, C extends I, U>(
 /** Makes the parts of an application, each of those before it. */
 function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['explain']) {
   warnOfSharedCookies(settings.http, settings.ring.signer?.kid)
-  const { clock, http, leeway, isRevoked, freshness, on, ring, realm } = settings
+  const { clock, http, leeway, isRevoked, freshness, on, realm } = settings
   const issuer = new TokenIssuer<C>(settings)
   const backend = connectBackend(settings, issuer)
   const hasStore = backend !== null
-  const revocation = createRevocationCheck(backend, settings)
+  const remote = followSource(settings.source, settings)
+  const revocation = createRevocationCheck(backend, remote, settings)
   const toLines = toCookieLines(settings)
   const checkSize = createSizeCheck(settings)
   const sessionApi = createSessionApi({ backend, issuer, leeway, origin: settings, checkSize })
@@ -164,8 +166,8 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
   const issuers = connectIssuers(settings, ownSettings)
   const verifier = new Verifier({ ...ownSettings, explain, others: issuers })
   const tickets = hasStore ? new Tickets(ownSettings) : null
-  const issues = ring.signer !== null || ring.changes !== null
-  const prepare = createPrepareRequirement(http, { freshness, realm, revocable: hasStore, issues })
+  const can = { hasStore, revocable: hasStore || remote !== null, issues: isSigning(settings) }
+  const prepare = createPrepareRequirement(http, { freshness, realm, ...can })
   const pipeline = new Pipeline<C>({
     verifier,
     header: settings.http.sources.header,
@@ -189,14 +191,13 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
     on,
   })
   const hasBlocklist = isRevoked !== null
-  const { header } = http.sources
   const refusals = new RefusalReporter(on, clock)
   const requests = createRequestApi({
     pipeline,
     verifier,
     hasBlocklist,
     prepare,
-    header,
+    header: http.sources.header,
     cookies: http.cookies,
     refusals,
   })
@@ -211,7 +212,8 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
   const oneTimeTokens = new OneTimeTokens(settings)
   const oneTime = createOneTime({ tokens: oneTimeTokens, attempts, leeway, now: clock })
   return {
-    hasStore,
+    ...can,
+    kept: { hasSessions: hasStore, revocations: backend?.publisher ?? null },
     attempts,
     oneTimeTokens,
     oneTime,
@@ -227,6 +229,11 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
     requests,
     followers,
   }
+}
+
+/** Whether the ring signs, or may do so once its keys are loaded. */
+function isSigning<C, U>({ ring }: Settings<C, U>): boolean {
+  return ring.signer !== null || ring.changes !== null
 }
 
 function connectBackend<C, U>(settings: Settings<C, U>, issuer: TokenIssuer<C>): SessionBackend<C> | null {
@@ -319,28 +326,4 @@ function decodeCookieToken(token: string): CookieToken {
     csrf: typeof csrf === 'string' ? csrf : undefined,
     ...(remember === false && { remember }),
   }
-}
-
-/** How long the option `subject` may take, in seconds. */
-const DEADLINE = 5
-
-/** Refuses a user who is gone, where the application can tell. */
-async function checkSubject<C, U>(payload: TokenPayload<C>, { subject }: Settings<C, U>): Promise<void> {
-  if (subject !== null) await loadSubject(payload, subject)
-}
-
-/** Loads a user, and distinguishes an unknown one from a loader that failed. */
-async function loadSubject<C, U>(
-  payload: TokenPayload<C>,
-  load: ((payload: TokenPayload<C>) => U | null | undefined | Promise<U | null | undefined>) | null,
-): Promise<U> {
-  if (load === null) throw new ConfigurationError('Expected the option `subject`: nothing else loads a user')
-  let subject: U | null | undefined
-  try {
-    subject = await withDeadline('subject', DEADLINE, () => load(payload))
-  } catch (error) {
-    throw toOutage(error, 'The option `subject` could not load the user')
-  }
-  if (subject === null || subject === undefined) throw new AuthError('subject_unknown')
-  return subject
 }

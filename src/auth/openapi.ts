@@ -278,14 +278,14 @@ interface OpenApiSettings {
  *
  * @param settings where tokens are looked for, the application's own blocklist, other issuers
  * @param prepare prepares a requirement
- * @param hasStore whether a store knows what is revoked
+ * @param hasFeed whether a store, or a service that has one, knows what is revoked
  */
 export function createOpenApi(
   { http, isRevoked, issuers }: OpenApiSettings,
   prepare: PrepareRequirement,
-  hasStore: boolean,
+  hasFeed: boolean,
 ): OpenApi {
-  const checks = { revocable: hasStore || isRevoked !== null, hasIssuers: issuers.length > 0 }
+  const checks = { revocable: hasFeed || isRevoked !== null, hasIssuers: issuers.length > 0 }
   const securitySchemes = toSchemes(http)
   return {
     components: {

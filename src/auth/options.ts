@@ -8,7 +8,8 @@ import type { Clock, Duration } from '../internal/duration.ts'
 import type { Listeners } from '../internal/listeners.ts'
 import type { StandardSchema } from '../internal/schema.ts'
 import type { IssuerOptions } from '../issuers/options.ts'
-import type { RevocationOptions, SessionOptions } from '../session/resolve-session-options.ts'
+import type { RevocationOptions } from '../session/resolve-revocation-options.ts'
+import type { SessionOptions } from '../session/resolve-session-options.ts'
 import type { RevocationMode } from '../session/revocation-feed.ts'
 import type { KeyRing } from '../token/ring.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
@@ -142,7 +143,10 @@ export interface AuthOptions<I = Claims, C extends I = I, U = unknown> extends H
    * they expire.
    */
   readonly sessions?: SessionOptions<C, NoInfer<I>>
-  /** How revoked tokens are detected. Default `'feed'` with a session store. */
+  /**
+   * How revoked tokens are detected; a service without a session store gives a `source`. Default
+   * `'feed'` with a session store.
+   */
   readonly revocation?: RevocationMode | RevocationOptions
   /**
    * Accepts tokens of AuthX, FastJWT and flask-jwt-extended: they may lack `typ` and some claims.

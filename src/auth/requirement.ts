@@ -106,7 +106,9 @@ export interface PreparedRequirement extends PreparedTokenRequirement {
 
 /** The settings of the application that requirements depend on. */
 export interface RequirementDefaults extends TokenRequirementDefaults {
-  /** Whether there is a store that knows what is revoked. */
+  /** Whether there is a store. */
+  readonly hasStore: boolean
+  /** Whether there is a store, or a service that has one, that knows what is revoked. */
   readonly revocable: boolean
   /** Whether the key ring signs. */
   readonly issues: boolean
@@ -186,11 +188,11 @@ function prepareRequirement(
 function resolveRouteLocations(
   locations: Requirement['locations'],
   http: HttpSettings,
-  { revocable }: RequirementDefaults,
+  { hasStore }: RequirementDefaults,
 ): PreparedRequirement['locations'] {
   if (locations === undefined) return http.sources.locations
   const resolved = resolveLocations('locations', locations)
-  if (revocable || !resolved.has('ticket')) return resolved
+  if (hasStore || !resolved.has('ticket')) return resolved
   throw new ConfigurationError(
     "Expected `sessions.store` beside 'ticket' among `locations`: without a store nothing knows which tickets were used",
   )
@@ -207,7 +209,7 @@ function resolveMode(
   }
   if (!revocable && mode !== undefined && mode !== 'off') {
     throw new ConfigurationError(
-      'Expected `sessions.store` beside `revocation`: without a store nothing is known to be revoked',
+      'Expected `sessions.store` or `revocation.source` beside `revocation`: without either nothing is known to be revoked',
     )
   }
   const { freshWithin, maxAge, acr, amr } = token

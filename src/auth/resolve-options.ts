@@ -16,12 +16,9 @@ import type { Listeners } from '../internal/listeners.ts'
 import { keysOf, readCount, readFunction, readName, readOptionGroup } from '../internal/read-options.ts'
 import type { StandardSchema } from '../internal/schema.ts'
 import { type IssuerSettings, resolveIssuers } from '../issuers/resolve-issuers.ts'
-import {
-  REVOCATION_DEFAULTS,
-  resolveSessions,
-  SESSION_DEFAULTS,
-  type StoreSettings,
-} from '../session/resolve-session-options.ts'
+import { resolveSource, type SourceSettings } from '../remote/resolve-source.ts'
+import { REVOCATION_DEFAULTS } from '../session/resolve-revocation-options.ts'
+import { resolveSessions, SESSION_DEFAULTS, type StoreSettings } from '../session/resolve-session-options.ts'
 import type { KeyRing } from '../token/ring.ts'
 import type { CacheBounds } from '../token/token-cache.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -86,6 +83,8 @@ export interface Settings<C, U> extends TokenRules {
   readonly http: HttpSettings
   /** Sessions and revocation; null without a store. */
   readonly store: StoreSettings<C> | null
+  /** Where revocations are learned of without a store; null for nowhere. */
+  readonly source: SourceSettings | null
   /** The application's own clock; null for the system's. */
   readonly ownClock: Clock | null
   /** The application's blocklist; null for none. */
@@ -213,6 +212,7 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
     store: resolveSessions(sessions, options.revocation, context),
     additionalClaims: readFunction('additionalClaims', options.additionalClaims),
     additionalHeaders: readFunction('additionalHeaders', options.additionalHeaders),
+    source: resolveSource(options.revocation, context),
     isRevoked: readFunction('isRevoked', options.isRevoked),
     subject: readFunction('subject', options.subject),
     on,

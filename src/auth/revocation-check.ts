@@ -1,10 +1,11 @@
 /**
  * Whether a verified token is still good, as far as the store knows: access tokens by its
- * revocations, refresh tokens by their session. Without a store, a null object refuses nothing.
+ * revocations, refresh tokens by their session. A service without a store may follow another one
+ * that has it. Without either, a null object refuses nothing.
  */
 import { AuthError } from '../errors.ts'
 import type { RevocationListener } from '../session/feed-reader.ts'
-import type { FeedState } from '../session/revocation-feed.ts'
+import type { FeedState, RevocationFeed, RevocationSettings } from '../session/revocation-feed.ts'
 import type { SessionBackend } from '../session/session-backend.ts'
 import { TICKET_TTL } from '../token/ticket.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -12,7 +13,7 @@ import type { Grants } from './issue-tokens.ts'
 import type { PreparedRequirement } from './requirement.ts'
 import type { Settings } from './resolve-options.ts'
 
-/** Checks tokens against the store. Made with a store, and without one. */
+/** Checks tokens against the store. Made with a store, with a source, and without either. */
 export interface RevocationCheck<C> {
   /**
    * Refuses what this process knows to be revoked. Does no I/O.
@@ -26,7 +27,7 @@ export interface RevocationCheck<C> {
    *
    * @throws {AuthError} `token_revoked`; for refresh tokens what `Sessions.checkSession` throws
    */
-  checkStore(payload: TokenPayload<C>): Promise<void>
+  checkStore(payload: TokenPayload<C>, requirement: PreparedRequirement): Promise<void>
   /**
    * Makes sure that a token may be renewed; resolves to what it grants from now on, if that
    * changed.
@@ -54,21 +55,30 @@ const MAX_OUTAGE = 60
 /** How much longer a used ticket is remembered than it could be used, in seconds: clocks differ. */
 const SPENT_MARGIN = 120
 
-/** Creates the check of one application. @param backend null without a store */
+/**
+ * Creates the check of one application.
+ *
+ * @param backend null without a store
+ * @param remote what follows another service; null without a source
+ */
 export function createRevocationCheck<C, U>(
   backend: SessionBackend<C> | null,
-  { store, leeway }: Settings<C, U>,
+  remote: RevocationFeed | null,
+  { store, source, leeway }: Settings<C, U>,
 ): RevocationCheck<C> {
+  if (remote !== null && source !== null) return createSourceCheck(remote, source.revocation)
   if (backend === null || store === null) return WITHOUT_STORE
-  const { storeClient, revocations, sessions, pruner } = backend
-  const { whenStale, maxStale } = store.revocation
+  const { storeClient, revocations, publisher, sessions, pruner } = backend
   return {
+    ...createFeedCheck(revocations, store.revocation),
     checkKnown: (payload, { revocation }) =>
       payload.type !== 'refresh' && revocations.checkKnown(payload, revocation === 'strict'),
-    checkStore: (payload) =>
-      payload.type === 'refresh' ? sessions.checkSession(payload) : revocations.checkStore(payload),
+    checkStore: (payload, { revocation }) =>
+      payload.type === 'refresh'
+        ? sessions.checkSession(payload)
+        : revocations.checkStore(payload, revocation === 'strict'),
     async renewGrants(payload) {
-      if (!revocations.checkKnown(payload, true)) await revocations.checkStore(payload)
+      await checkNow(revocations, payload)
       const rights = await sessions.currentRights(payload)
       return rights === null ? {} : { scopes: rights.scopes ?? [], data: rights.data ?? {} }
     },
@@ -80,16 +90,49 @@ export function createRevocationCheck<C, U>(
       )
       if (!attempt.allowed) throw new AuthError('token_revoked')
     },
-    listen: (listener) => revocations.listen(listener),
-    isLongLived: (payload) => revocations.isLongLived(payload),
-    maxOutage: whenStale === 'allow' ? Number.POSITIVE_INFINITY : maxStale,
-    ready: () => revocations.ready(),
-    state: () => revocations.state(),
     close() {
+      publisher.close()
       revocations.close()
       pruner.close()
     },
   }
+}
+
+/** The check of a service without a store that follows one with it. */
+function createSourceCheck(feed: RevocationFeed, settings: RevocationSettings): RevocationCheck<never> {
+  return {
+    ...createFeedCheck(feed, settings),
+    // The log may have forgotten why the session of a refresh token has ended.
+    checkKnown: (payload, { revocation }) =>
+      feed.checkKnown(payload, payload.type === 'refresh' || revocation === 'strict'),
+    checkStore: (payload, { revocation }) =>
+      feed.checkStore(payload, payload.type === 'refresh' || revocation === 'strict'),
+    async renewGrants(payload) {
+      await checkNow(feed, payload)
+      return {}
+    },
+    spendTicket: WITHOUT_STORE.spendTicket,
+    close: () => feed.close(),
+  }
+}
+
+/** What is the same with a store and with a source. */
+function createFeedCheck(
+  feed: RevocationFeed,
+  { whenStale, maxStale }: RevocationSettings,
+): Pick<RevocationCheck<never>, 'listen' | 'isLongLived' | 'maxOutage' | 'ready' | 'state'> {
+  return {
+    listen: (listener) => feed.listen(listener),
+    isLongLived: (payload) => feed.isLongLived(payload),
+    maxOutage: whenStale === 'allow' ? Number.POSITIVE_INFINITY : maxStale,
+    ready: () => feed.ready(),
+    state: () => feed.state(),
+  }
+}
+
+/** Refuses a token that is revoked now, whatever the mode. */
+async function checkNow(feed: RevocationFeed, payload: TokenPayload<unknown>): Promise<void> {
+  if (!feed.checkKnown(payload, true)) await feed.checkStore(payload, true)
 }
 
 /** Nothing is revoked, and there are no tickets. */

@@ -7,9 +7,10 @@ import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { AuthError, isAuthError } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
+import { toPlatformAddress } from '../http/client-address.ts'
 import { type ErrorMembers, type ProblemSettings, toErrorBody } from '../http/problem-details.ts'
 import { deleteRepeated } from '../http/repeated-cookies.ts'
-import { type RequestPort, toRequestPort } from '../http/request-port.ts'
+import { type RequestInfo, type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
 import type { StandardSchema } from '../internal/schema.ts'
 import type { FindClientAddress } from './client-address.ts'
@@ -93,6 +94,8 @@ export interface RouteContext {
   readonly port: RequestPort
   /** The parsed body; read once. */
   readonly body: () => Promise<Record<string, unknown> | undefined>
+  /** Is aborted when the client is gone, where the platform tells. */
+  readonly signal: () => AbortSignal
   /** What a refusal of this request is reported with; routes fill it in. */
   readonly facts: { account?: string; sub?: string }
   /** Lines that delete cookies whose name came twice, for the response. */
@@ -107,12 +110,12 @@ export type Route = <C>(deps: RouteDependencies<C>, context: RouteContext) => Re
 /** The routes of one path, by method. */
 export type Methods = Readonly<Record<string, Route>>
 
-/** Creates the context of one request. */
+/** Creates the context of one request. @param info what the platform knows of it */
 export function createRouteContext(
   request: Request,
   name: string,
   findAddress: () => Promise<string | undefined>,
-  connection: string | undefined,
+  info: RequestInfo | undefined,
 ): RouteContext {
   let found: Promise<string | undefined> | undefined
   const address = async (): Promise<string | undefined> => {
@@ -124,8 +127,17 @@ export function createRouteContext(
     parsed ??= readBody(request, BODY_LIMIT)
     return parsed
   }
-  const port = { ...toRequestPort(request), body, address: connection }
-  return { request, address, body, port, facts: {}, deletions: [], name }
+  const port = { ...toRequestPort(request), body, address: toPlatformAddress(request, info) }
+  const signal = (): AbortSignal => toSignal(info?.signal) ?? toSignal(request.signal) ?? NEVER
+  return { request, address, body, port, signal, facts: {}, deletions: [], name }
+}
+
+/** The signal of a platform that tells nothing. */
+const NEVER = new AbortController().signal
+
+/** Other platforms may have something else under the same name. */
+function toSignal(value: unknown): AbortSignal | undefined {
+  return value instanceof AbortSignal ? value : undefined
 }
 
 /** Authenticates the request. @throws {AuthError} as `auth.authenticate` */

@@ -51,8 +51,9 @@ export interface AuthRoutesOptions<C, I = C, B = Credentials> {
    */
   readonly throttle?: ThrottleOptions | false
   /**
-   * Checks the clients that may introspect and revoke tokens: resource servers. With it there are
-   * `POST {base}/introspect` (RFC 7662) and, with a session store, `POST {base}/revoke` (RFC 7009).
+   * Checks the clients that may introspect and revoke tokens, and follow revocations: resource
+   * servers. With it there are `POST {base}/introspect` (RFC 7662) and, with a session store,
+   * `POST {base}/revoke` (RFC 7009) and `GET {base}/revocations`.
    * Compare secrets in constant time. Default: no such routes.
    */
   readonly verifyClient?: VerifyClient

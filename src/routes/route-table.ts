@@ -6,6 +6,7 @@ import { jwks } from './jwks.ts'
 import { login } from './login.ts'
 import { logout } from './logout.ts'
 import { refresh } from './refresh.ts'
+import { checkToken, listRevocations } from './revocations.ts'
 import { revoke } from './revoke.ts'
 import { endOthers, endSession, listSessions } from './sessions.ts'
 import { stepUpByProof, verifyPassword } from './step-up.ts'
@@ -38,7 +39,10 @@ export function createRouteTable(
     table.set(`${base}/sessions/`, { DELETE: endSession })
   }
   if (hasClients) table.set(`${base}/introspect`, { POST: introspect })
-  if (hasClients && hasSessions) table.set(`${base}/revoke`, { POST: revoke })
+  if (hasClients && hasSessions) {
+    table.set(`${base}/revoke`, { POST: revoke })
+    table.set(`${base}/revocations`, { GET: listRevocations, POST: checkToken })
+  }
   return table
 }
 

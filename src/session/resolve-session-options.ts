@@ -9,6 +9,7 @@ import { keysOf, readFlag, readFunction, readOptionGroup } from '../internal/rea
 import { withDeadline } from '../internal/with-deadline.ts'
 import type { DataFor } from '../token/custom-claims.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
+import { type RevocationOptions, readSource, resolveRevocation } from './resolve-revocation-options.ts'
 import type { RevocationMode, RevocationSettings } from './revocation-feed.ts'
 import { type MaxOptions, resolveLimit } from './session-limit.ts'
 import {
@@ -88,25 +89,6 @@ export type Rights<I = Claims> = DataFor<I> & {
   readonly scopes?: readonly string[] | undefined
 }
 
-/** How revoked tokens are detected. */
-export interface RevocationOptions {
-  /**
-   * `'feed'` follows the log of the store and checks in memory. `'strict'` asks the store each
-   * time. `'off'` waits for expiry. Default `'feed'`.
-   */
-  readonly mode?: RevocationMode
-  /**
-   * How long the feed may fail to reach the store before `whenStale` applies, from 1 s to 1 h.
-   * Default `'60s'`.
-   */
-  readonly maxStale?: Duration
-  /**
-   * What happens after `maxStale`: `'refuse'` responds with 503, `'allow'` continues with the known
-   * revocations. Default `'refuse'`.
-   */
-  readonly whenStale?: 'refuse' | 'allow'
-}
-
 /** The defaults of sessions. `idle` is no longer than `absolute`. */
 export const SESSION_DEFAULTS: Readonly<Omit<Required<SessionOptions>, 'store' | 'rights' | 'max'>> = {
   overlap: '30s',
@@ -117,13 +99,6 @@ export const SESSION_DEFAULTS: Readonly<Omit<Required<SessionOptions>, 'store' |
   rotation: true,
   concurrency: 64,
   prune: '1h',
-}
-
-/** The defaults of revocation. */
-export const REVOCATION_DEFAULTS: Readonly<Required<RevocationOptions>> = {
-  mode: 'feed',
-  maxStale: '60s',
-  whenStale: 'refuse',
 }
 
 /** The rules of sessions; lengths in seconds. */
@@ -190,14 +165,6 @@ const SESSION_KEYS = keysOf<SessionOptions>({
   rights: true,
 })
 
-const REVOCATION_KEYS = keysOf<RevocationOptions>({ mode: true, maxStale: true, whenStale: true })
-
-const MODES = Object.keys({
-  feed: true,
-  strict: true,
-  off: true,
-} satisfies Record<RevocationMode, true>)
-
 /** The methods of a store; one that lacks a method is refused at start. */
 const STORE_METHODS = keysOf<Omit<Store, 'name' | 'knows'>>({
   now: true,
@@ -233,12 +200,17 @@ export function resolveSessions<C>(
   context: SessionContext,
 ): StoreSettings<C> | null {
   const rules = resolveRevocation(revocation, context)
+  const hasSource = readSource(revocation) !== undefined
   if (sessions === undefined) {
-    if (revocation === undefined || rules.mode === 'off') return null
+    if (revocation === undefined || rules.mode === 'off' || hasSource) return null
     throw new ConfigurationError(
-      'Expected `sessions.store` beside `revocation`: without a store nothing is known to be revoked',
+      'Expected `sessions.store` or `revocation.source` beside `revocation`: without either nothing is known to be revoked',
     )
   }
+  if (hasSource)
+    throw new ConfigurationError(
+      'Expected `sessions.store` or `revocation.source`, got both: the store has the revocations',
+    )
   if (isStore(sessions))
     throw new ConfigurationError('Expected `sessions` to be { store }, got the store itself')
   const options = readOptionGroup('sessions', sessions, SESSION_KEYS)
@@ -255,24 +227,6 @@ export function resolveSessions<C>(
 /** Whether a value has the methods of a store. */
 function isStore(value: unknown): boolean {
   return typeof (value as Partial<Store> | null)?.rotate === 'function'
-}
-
-function resolveRevocation(
-  option: RevocationMode | RevocationOptions | undefined,
-  { accessTtl, leeway, realm }: SessionContext,
-): RevocationSettings {
-  const group = typeof option === 'string' ? { mode: option } : option
-  const {
-    mode = REVOCATION_DEFAULTS.mode,
-    maxStale = REVOCATION_DEFAULTS.maxStale,
-    whenStale = REVOCATION_DEFAULTS.whenStale,
-  } = readOptionGroup('revocation', group, REVOCATION_KEYS)
-  if (!MODES.includes(mode))
-    throw new ConfigurationError(expected('revocation.mode', "'feed', 'strict' or 'off'", mode))
-  if (whenStale !== 'refuse' && whenStale !== 'allow')
-    throw new ConfigurationError(expected('revocation.whenStale', "'refuse' or 'allow'", whenStale))
-  const seconds = toSeconds('revocation.maxStale', maxStale, { min: 1, max: 3600 })
-  return Object.freeze({ mode, maxStale: seconds, whenStale, accessTtl, leeway, realm: realm ?? null })
 }
 
 function readStore(value: unknown): Store {

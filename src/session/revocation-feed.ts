@@ -2,18 +2,20 @@
  * Whether a verified token is revoked, as this process can tell. In `feed` mode a process follows
  * the store's log and a check is a look-up. In `strict` mode each check asks the store. A process
  * that has not caught up, was suspended, or checks a token that lives longer than usual, asks the
- * store too. One that has not reached the log for too long refuses every token.
+ * store too. One that has not reached the log for too long refuses every token. A process without
+ * the store follows another one that has it, and asks that one.
  */
 import { AuthError } from '../errors.ts'
 import { warn } from '../internal/warn.ts'
+import { withDeadline } from '../internal/with-deadline.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { CallLoad } from './call-queue.ts'
 import { monotonic } from './clocks.ts'
 import { FeedReader, type ReadingListener, type RevocationListener } from './feed-reader.ts'
-import { RevocationList } from './revocation-list.ts'
+import type { LogClient, LogReading } from './log-client.ts'
+import { RevocationList, type TokenIdentity } from './revocation-list.ts'
 import { type RevocationRestorer, toEntryId } from './revocation-restorer.ts'
 import type { LogEntry } from './store.ts'
-import type { StoreClient } from './store-client.ts'
 
 /** How revocation is checked. */
 export type RevocationMode = 'feed' | 'strict' | 'off'
@@ -34,6 +36,12 @@ export interface RevocationSettings {
   readonly realm: string | null
 }
 
+/** How long a request waits for the first reading of a remote log, in seconds. */
+const CATCH_UP_DEADLINE = 2
+
+/** Is told of each page of the log, and of where it was read from; null for the beginning. */
+export type PageListener = (page: LogReading, from: string | null) => void
+
 /** How much a process knows of what is revoked. */
 export interface FeedState {
   /** Whether it has read the whole log; until then it asks the store each time. */
@@ -50,34 +58,42 @@ export interface FeedState {
 
 /** The revocations of one application, as one process knows them. */
 export class RevocationFeed {
-  readonly #storeClient: StoreClient
+  readonly #client: LogClient
   readonly #settings: RevocationSettings
   readonly #list: RevocationList
   readonly #knows: ((sid: string) => boolean) | null
   readonly #reader: FeedReader
   #listener: RevocationListener | null = null
+  #pageListener: PageListener | null = null
   #hasWarned = false
+  /** The longest life of a token that the log covers, in seconds. */
+  #covers: number
   readonly #restorer: RevocationRestorer | null
   /** What this process has revoked and not read in the log yet. */
   readonly #confirmed = new Map<string, { readonly entry: LogEntry; readonly at: number }>()
 
   /**
-   * @param storeClient the way to the store whose log is followed
+   * @param client the way to the log that is followed
    * @param knows whether the store has a session, where it says so at once
    * @param restorer stores again what the store has lost
    */
   constructor(
-    storeClient: StoreClient,
+    client: LogClient,
     settings: RevocationSettings,
     knows: ((sid: string) => boolean) | null = null,
     restorer: RevocationRestorer | null = null,
   ) {
     this.#restorer = restorer
-    this.#storeClient = storeClient
+    this.#client = client
     this.#knows = knows
     this.#settings = settings
+    this.#covers = settings.accessTtl
     this.#list = new RevocationList(settings.leeway)
-    this.#reader = new FeedReader(storeClient, this.#list, {
+    this.#reader = new FeedReader(client, this.#list, {
+      onPage: (page, from) => {
+        this.#covers = page.covers ?? settings.accessTtl
+        this.#pageListener?.(page, from)
+      },
       onRevoked: (entry) => {
         this.#confirmed.delete(toEntryId(entry))
         this.#take(entry)
@@ -109,25 +125,38 @@ export class RevocationFeed {
       throw new AuthError('token_revoked')
     this.#reader.start()
     if (!this.#reader.isCaughtUp() || this.#list.isIncomplete()) return false
-    if (this.#isStale()) throw new AuthError('store_unavailable', { detail: { retryAfter: 1 } })
+    if (this.#isStale())
+      throw new AuthError('store_unavailable', { cause: this.#reader.failure, detail: { retryAfter: 1 } })
     return true
   }
 
   /**
-   * Asks the store.
+   * Asks the store. A remote log is read first, where that is enough.
    *
+   * @param strict as in `checkKnown`
    * @throws {AuthError} `token_revoked`, `store_unavailable`
    */
-  async checkStore({ sid, jti, sub, iat }: TokenPayload<unknown>): Promise<void> {
+  async checkStore(payload: TokenPayload<unknown>, strict: boolean): Promise<void> {
+    const isBehind = this.#client.isRemote && !strict && !this.#reader.isCaughtUp()
+    if (isBehind && this.#settings.mode === 'feed') {
+      await withDeadline('revocation.source', CATCH_UP_DEADLINE, () => this.#reader.ready())
+      if (this.checkKnown(payload, false)) return
+    }
+    if (await this.isRevoked(payload)) throw new AuthError('token_revoked')
+  }
+
+  /** Whether this process or the store knows that a token is revoked. @throws as `checkStore` */
+  async isRevoked({ sid, jti, sub, iat }: TokenIdentity): Promise<boolean> {
+    if (this.#list.has({ sid, jti, sub, iat })) return true
     const query = {
       sid: sid ?? null,
       jti: jti ?? null,
       sub,
       realm: this.#settings.realm,
       iat: iat === undefined ? null : iat - this.#settings.leeway,
-      now: this.#storeClient.now(),
+      now: this.#client.now(),
     }
-    if (await this.#storeClient.call((store) => store.isRevoked(query))) throw new AuthError('token_revoked')
+    return this.#client.isRevoked(query)
   }
 
   /** Whether this process knows that a token is revoked. A no proves nothing. */
@@ -140,7 +169,7 @@ export class RevocationFeed {
    * missed.
    */
   isLongLived({ iat, exp }: TokenPayload<unknown>): boolean {
-    return iat === undefined || exp - iat > this.#settings.accessTtl
+    return iat === undefined || exp - iat > this.#covers
   }
 
   /**
@@ -168,13 +197,28 @@ export class RevocationFeed {
     return this.#reader.catchUp()
   }
 
+  /** Follows the log in any mode, and reads it. @throws {AuthError} `store_unavailable` */
+  async follow(): Promise<void> {
+    await this.#reader.ready()
+  }
+
   /**
    * Resolves when the feed has caught up; in other modes when the store responds. Rejects when it
    * does not.
    */
   async ready(): Promise<void> {
     if (this.#settings.mode === 'feed') await this.#reader.ready()
-    else await this.#storeClient.call((store) => store.now())
+    else await this.#client.readLog(null, 1)
+  }
+
+  /** Passes each page that is read from now on to one listener. */
+  listenToPages(listener: PageListener): void {
+    this.#pageListener = listener
+  }
+
+  /** As of when this process knows the whole log, in seconds of the monotonic clock. */
+  knownAt(): number {
+    return monotonic() - this.#reader.age()
   }
 
   /** How much this process knows, for health checks. */
@@ -185,7 +229,7 @@ export class RevocationFeed {
       age: this.#reader.age(),
       entries: size,
       overflows: this.#list.isIncomplete(),
-      calls: this.#storeClient.load(),
+      calls: this.#client.load(),
     }
   }
 

@@ -10,6 +10,7 @@ import type { NewDeviceListener } from './new-device.ts'
 import { Pruner } from './pruner.ts'
 import type { SessionSettings, StoreSettings } from './resolve-session-options.ts'
 import { RevocationFeed } from './revocation-feed.ts'
+import { RevocationPublisher } from './revocation-publisher.ts'
 import { type LostRevocations, RevocationRestorer } from './revocation-restorer.ts'
 import { type SessionEvent, SessionRevoker } from './session-revoker.ts'
 import { Sessions } from './sessions.ts'
@@ -21,6 +22,8 @@ export interface SessionBackend<C> {
   readonly storeClient: StoreClient
   /** Knows what is revoked. */
   readonly revocations: RevocationFeed
+  /** Passes the log on to services without the store. */
+  readonly publisher: RevocationPublisher
   /** Deletes what has ended. */
   readonly pruner: Pruner
   /** Ends sessions and revokes tokens. */
@@ -54,6 +57,9 @@ export interface BackendContext<C> {
 /** How long a call of the store may take, in seconds. */
 const CALL_DEADLINE = 2
 
+/** How many followers without the store may read its log at once: refreshes go first. */
+const FOLLOWERS_AT_ONCE = 4
+
 /** Connects the parts of one application. It calls nothing: the first use does. */
 export function createSessionBackend<C>(
   { store, sessions: settings, revocation, concurrency, prune }: StoreSettings<C>,
@@ -62,11 +68,13 @@ export function createSessionBackend<C>(
   const storeClient = new StoreClient(store, { deadline: CALL_DEADLINE, inFlight: concurrency }, ownClock)
   const restorer = new RevocationRestorer(storeClient, settings, emitLost)
   const revocations = new RevocationFeed(storeClient, revocation, store.knows?.bind(store), restorer)
+  const bounds = { deadline: CALL_DEADLINE, inFlight: FOLLOWERS_AT_ONCE }
+  const publisher = new RevocationPublisher(revocations, new StoreClient(store, bounds, ownClock), settings)
   const pruner = new Pruner(storeClient, prune)
   const shared = { storeClient, revocations, settings, clock, emit }
   const revoker = new SessionRevoker(shared)
   const sessions = new Sessions({ ...shared, issue, checkSubject, revoker, pruner, newDevice })
   const takesBack = typeof store.forgetAttempts === 'function'
   const attempts = takesBack ? new AttemptCounter(storeClient) : null
-  return { storeClient, revocations, pruner, revoker, attempts, settings, sessions }
+  return { storeClient, revocations, publisher, pruner, revoker, attempts, settings, sessions }
 }

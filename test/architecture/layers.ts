@@ -5,12 +5,12 @@
 import { builtinModules } from 'node:module'
 import { at, type Import, resolveImport, type Source } from './source.ts'
 
-type Layer = 'errors' | 'internal' | 'token' | 'session' | 'http' | 'issuers' | 'auth' | EntryPoint
+type Layer = 'errors' | 'internal' | 'token' | 'session' | 'http' | 'issuers' | 'remote' | 'auth' | EntryPoint
 type EntryPoint = 'index' | 'stores' | 'adapters' | 'routes' | 'client' | 'react' | 'testing' | 'cli'
 
 const BOTTOM: Layer[] = ['errors', 'internal']
 const UP_TO_TOKEN: Layer[] = [...BOTTOM, 'token']
-const UP_TO_HTTP: Layer[] = [...UP_TO_TOKEN, 'session', 'http', 'issuers']
+const UP_TO_HTTP: Layer[] = [...UP_TO_TOKEN, 'session', 'http', 'issuers', 'remote']
 const UP_TO_AUTH: Layer[] = [...UP_TO_HTTP, 'auth']
 const REQUESTS: Layer[] = ['http', 'errors', 'internal']
 
@@ -25,6 +25,10 @@ const MAY_IMPORT: Record<Layer, { values: readonly Layer[]; types: readonly Laye
   session: { values: [...UP_TO_TOKEN, 'session'], types: [...UP_TO_TOKEN, 'session'] },
   http: { values: [...UP_TO_TOKEN, 'http'], types: [...UP_TO_TOKEN, 'http'] },
   issuers: { values: [...UP_TO_TOKEN, 'issuers'], types: [...UP_TO_TOKEN, 'issuers'] },
+  remote: {
+    values: [...UP_TO_TOKEN, 'session', 'http', 'remote'],
+    types: [...UP_TO_TOKEN, 'session', 'http', 'remote'],
+  },
   auth: { values: UP_TO_AUTH, types: UP_TO_AUTH },
   index: { values: UP_TO_AUTH, types: UP_TO_AUTH },
   stores: { values: BOTTOM, types: BOTTOM },
@@ -52,6 +56,7 @@ export const AUTH_ORDER: readonly string[] = [
   'connect-issuers',
   'revocation-check',
   'session-api',
+  'load-subject',
   'one-time',
   'authenticate',
   'authenticator',
@@ -97,8 +102,8 @@ const ENTRY_POINTS: readonly Layer[] = [
 export function layerOf(path: string): Layer | undefined {
   const [, first = '', ...rest] = path.split('/')
   const name = rest.length > 0 ? first : first.replace(/\.ts$/, '')
-  const isFolder = ['internal', 'token', 'session', 'http', 'issuers', 'auth', 'stores', 'adapters'].includes(
-    name,
+  const isFolder = [...UP_TO_HTTP, 'auth', 'stores', 'adapters'].some(
+    (one) => one === name && one !== 'errors',
   )
   const hasFolder = ['testing', 'routes', 'client'].includes(name)
   return Object.hasOwn(MAY_IMPORT, name) && (rest.length > 0 === isFolder || hasFolder)

@@ -1,11 +1,8 @@
 /** The options of sessions and revocation: defaults, bounds, and the deadline of `rights`. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ConfigurationError } from '../../src/index.ts'
-import {
-  type RevocationOptions,
-  resolveSessions,
-  type SessionOptions,
-} from '../../src/session/resolve-session-options.ts'
+import type { RevocationOptions } from '../../src/session/resolve-revocation-options.ts'
+import { resolveSessions, type SessionOptions } from '../../src/session/resolve-session-options.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import type { TokenPayload } from '../../src/token/token-payload.ts'
 

@@ -56,7 +56,7 @@ function createAuthenticate<C, U>(
   requirement: Requirement,
 ): (store: CookieStore) => Promise<unknown> {
   const prepared = auth.prepare(requirement)
-  const canRefresh = auth.state() !== null && auth.http.sources.locations.has('cookie')
+  const canRefresh = auth.internals.hasSessions && auth.http.sources.locations.has('cookie')
   const refresh = canRefresh ? createPageRefresh(auth) : null
   return async (store) => {
     const header = toCookieHeader(auth, store)
