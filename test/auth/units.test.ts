@@ -155,7 +155,7 @@ describe('a length', () => {
   it('of the client is seconds', () => {
     for (const timeout of [10_000, 601, 0, -1, Number.NaN])
       expect(() => createAuthClient({ baseUrl: 'https://api.example', timeout })).toThrow(
-        /`timeout` to be seconds/,
+        /`timeout` is in seconds, at most 600/,
       )
     expect(() => createAuthClient({ baseUrl: 'https://api.example', timeout: 600 })).not.toThrow()
   })
