@@ -258,11 +258,13 @@ function toCodes(
     ...(byCookie && (requirement.csrf.checksToken || requirement.csrf.checksOrigin)
       ? (['csrf_mismatch'] as const)
       : []),
-    ...(isChecked ? (['token_revoked', 'store_unavailable'] as const) : []),
+    ...(isChecked ? (['token_revoked'] as const) : []),
+    ...(isChecked || requirement.check !== null ? (['store_unavailable'] as const) : []),
     ...(hasIssuers ? (['subject_unknown', 'issuer_unavailable'] as const) : []),
     ...(refreshes ? (['session_expired', 'session_revoked', 'refresh_reused'] as const) : []),
     ...(isStepUp ? (['fresh_token_required'] as const) : []),
     ...(requirement.scopes === null && requirement.anyScope === null ? [] : (['scope_missing'] as const)),
+    ...(requirement.check === null ? [] : (['access_denied'] as const)),
   ]
 }
 

@@ -119,6 +119,10 @@ describe('a route', () => {
     expect(plain['401']).not.toContain('token_revoked')
     expect(codesOf(describeAuth().route({ optional: true }))['401']).not.toContain('token_missing')
     expect(codesOf(describeAuth().route({ scopes: ['a'] }))['403']).toEqual(['scope_missing'])
+    expect(codesOf(describeAuth().route({ check: () => true }))).toMatchObject({
+      403: ['access_denied'],
+      503: ['store_unavailable'],
+    })
     expect(codesOf(describeAuth().route({ fresh: true }))['401']).toContain('fresh_token_required')
     expect(codesOf(describeAuth({ realm: 'us' }).route())['401']).toContain('realm_mismatch')
     const byCookie = describeAuth({ locations: ['cookie'] })
