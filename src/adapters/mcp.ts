@@ -6,7 +6,7 @@
  */
 import type { Auth } from '../auth/auth.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import { type AuthError, isAuthError } from '../errors.ts'
+import { type AuthError, ERRORS, isAuthError } from '../errors.ts'
 import {
   ConfigurationError,
   checkKnownKeys,
@@ -166,9 +166,9 @@ function findClient({ client_id, sub }: TokenPayload<unknown>): string {
   return client_id ?? sub
 }
 
-/** Everything but scopes and outages is about the token. */
+/** Everything but what a token may do and outages is about the token itself. */
 function toRefusal({ code, status }: AuthError): Refusal {
-  if (code === 'scope_missing') return 'insufficient_scope'
+  if (ERRORS[code].oauth === 'insufficient_scope') return 'insufficient_scope'
   return status === 503 ? 'server_error' : 'invalid_token'
 }
 

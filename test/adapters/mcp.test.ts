@@ -125,6 +125,12 @@ describe.each(Object.entries(VERSIONS))('version %s of the SDK', (_version, open
     expect((await ask(await login({ scopes: ['users:*'] }))).status).toBe(200)
   })
 
+  it("refuses as 403 by a rule of the route's own, so that no client logs in again", async () => {
+    const ask = await open({ requirement: { check: ({ sub }) => sub === 'bob' } })
+    const { status, body } = await ask(await login())
+    expect([status, (body as { error: string }).error]).toEqual([403, 'insufficient_scope'])
+  })
+
   it('refuses a stale login as 401', async () => {
     const ask = await open({ requirement: { fresh: true } })
     expect((await ask(await login())).status).toBe(401)
