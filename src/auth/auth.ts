@@ -207,6 +207,8 @@ export interface AuthSettings {
 export interface AuthInternals<C> {
   /** Waits for the first keys. @throws {AuthError} `store_unavailable` */
   loadKeys(): Promise<void>
+  /** For how long the published keys stay as they are, in seconds; Infinity for no end. */
+  keysLast(): number
   /** Whether this application verified a payload, and not another one. */
   hasVerified(payload: unknown): boolean
   /** Whether a token was issued by this application: of any type, expired or not. */

@@ -17,6 +17,7 @@ import { readDetails } from '../session/session-details.ts'
 import { type IssuedToken, toTokenPair } from '../token/issued-token.ts'
 import { readUnverified } from '../token/jws.ts'
 import { OneTimeTokens } from '../token/one-time-token.ts'
+import { findNextRetirement } from '../token/ring.ts'
 import { checkMethods } from '../token/sign-token.ts'
 import { Tickets } from '../token/ticket.ts'
 import { type Claims, requireVerifiedBy, TokenPayload, toAccessAudience } from '../token/token-payload.ts'
@@ -127,6 +128,7 @@ export function connectAuth<I, C extends I, U>(
     now: clock,
     internals: Object.freeze({
       loadKeys,
+      keysLast: () => findNextRetirement(ring, clock()) - clock(),
       hasVerified: (payload) => TokenPayload.isVerifiedBy(payload, settings),
       isOurs: (token) => parts.verifier.isOurs(token),
       audienceOf: (payload) => toAccessAudience(payload) ?? settings.audience.issued,

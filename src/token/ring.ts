@@ -105,6 +105,11 @@ export function buildRing({ signing, all }: ImportedKeys): KeyRing {
   })
 }
 
+/** When the next key of a ring retires, in epoch seconds; Infinity where none does. */
+export function findNextRetirement({ keys }: KeyRing, now: number): number {
+  return Math.min(...keys.map(({ notAfter }) => (notAfter < now ? Number.POSITIVE_INFINITY : notAfter)))
+}
+
 /**
  * Whether a value is a ring as `createKeyRing` makes it, also of another copy of this package. One
  * that was made by hand fits only with all members, each of its type.
