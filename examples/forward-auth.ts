@@ -51,7 +51,8 @@ listen(
     toNodeHandler((request, info) => {
       const { pathname } = new URL(request.url)
       if (pathname.startsWith('/auth/')) return login(request, info)
-      return pathname.startsWith('/app/') ? respond(request) : verify(request, info)
+      if (/^\/verify(?:\/|$)/.test(pathname)) return verify(request, info)
+      return pathname.startsWith('/app/') ? respond(request) : new Response(null, { status: 404 })
     }),
   ),
 )

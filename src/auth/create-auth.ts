@@ -77,7 +77,7 @@ export function connectAuth<I, C extends I, U>(
   const parts = connect(settings, explain)
   const { hasStore, issuer, prepare, pipeline, revocation, requests, sessionApi, followers } = parts
   const toLines = toCookieLines(settings)
-  const loadKeys = async (): Promise<void> => ring.changes?.current(clock())
+  const keys = createKeyInternals(settings)
 
   return Object.freeze({
     ...requests.api,
@@ -100,7 +100,7 @@ export function connectAuth<I, C extends I, U>(
     revoke: sessionApi.revoke,
     revokeSubject: sessionApi.revokeSubject,
     async ready() {
-      await loadKeys()
+      await keys.loadKeys()
       await Promise.all([revocation.ready(), parts.issuers?.ready()])
     },
     issuers: () => parts.issuers?.states() ?? [],
@@ -127,8 +127,7 @@ export function connectAuth<I, C extends I, U>(
     lifetimes: Object.freeze({ ...lifetimes, freshness }),
     now: clock,
     internals: Object.freeze({
-      loadKeys,
-      keysLast: () => findNextRetirement(ring, clock()) - clock(),
+      ...keys,
       hasVerified: (payload) => TokenPayload.isVerifiedBy(payload, settings),
       isOurs: (token) => parts.verifier.isOurs(token),
       audienceOf: (payload) => toAccessAudience(payload) ?? settings.audience.issued,
@@ -149,6 +148,17 @@ export function connectAuth<I, C extends I, U>(
         toLines({ access: toCookieToken(access), ...(refresh && { refresh: toCookieToken(refresh) }) }),
     } satisfies AuthInternals<C>),
   } satisfies Auth<C, U, I>)
+}
+
+/** How new the keys are, and for how long they stay. */
+function createKeyInternals<C, U>({
+  ring,
+  clock,
+}: Settings<C, U>): Pick<AuthInternals<C>, 'loadKeys' | 'keysLast'> {
+  return {
+    loadKeys: async () => ring.changes?.current(clock()),
+    keysLast: () => findNextRetirement(ring, clock()) - clock(),
+  }
 }
 
 /** Makes the parts of an application, each of those before it. */

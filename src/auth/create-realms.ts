@@ -91,7 +91,9 @@ function resolveRealm(name: string, options: RealmOptions): Settings<Claims, unk
     if (!isOptions(options)) throw new ConfigurationError(expected(name, 'an object of options', options))
     if (Object.hasOwn(options, 'realm'))
       throw new ConfigurationError('Expected no `realm`: the name of the realm is its `realm`')
-    return resolveOptions({ ...options, realm: name, cookies: nameCookies(name, options.cookies) })
+    const cookies = nameCookies(name, options.cookies)
+    const settings = resolveOptions({ ...options, realm: name, cookies })
+    return Object.freeze({ ...settings, http: Object.freeze({ ...settings.http, namesRealms: true }) })
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
     throw new ConfigurationError(`In the realm \`${name}\`: ${error.message}`)

@@ -25,6 +25,8 @@ export interface ErrorForm {
   readonly resource?: { readonly url: string } | null
   /** How problem details name errors; null for bodies without them. */
   readonly problems?: ProblemSettings | null
+  /** Whether a refusal names the realms: where the application has several of them. */
+  readonly namesRealms?: boolean
 }
 
 /** Seconds until the next try, for an error without `retryAfter`. */
@@ -86,7 +88,7 @@ export function createErrorResponse(error: AuthError, form: ErrorForm = {}): Res
     code: error.code,
     ...(row.status === 429 && { retry_after: retryAfter }),
     ...(error.code === 'proof_required' && error.detail),
-    ...(error.code === 'realm_mismatch' && toRealms(error.detail as RealmDetail)),
+    ...(form.namesRealms && error.code === 'realm_mismatch' && toRealms(error.detail as RealmDetail)),
   }
   const { mediaType, text } = toErrorBody(form.problems, row.status, members, row.message)
   return { status: row.status, headers: { 'Content-Type': mediaType, ...headers }, body: text }

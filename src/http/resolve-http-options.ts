@@ -54,6 +54,8 @@ export interface HttpSettings {
   readonly csrf: CsrfSettings
   /** The challenge's `realm`; undefined for none. */
   readonly realm: string | undefined
+  /** Whether refusals name the realms: where the application has several of them. */
+  readonly namesRealms?: boolean
   /** The document about the application as a protected resource; null for none. */
   readonly resource: ProtectedResource | null
   /** How problem details name errors; null where errors have none. */

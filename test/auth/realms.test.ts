@@ -7,7 +7,7 @@ import { guards } from '../../src/adapters/express.ts'
 import { createAuth } from '../../src/auth/create-auth.ts'
 import { createRealms } from '../../src/auth/create-realms.ts'
 import type { AuthOptions } from '../../src/auth/options.ts'
-import { isAuthError } from '../../src/errors.ts'
+import { type AuthError, isAuthError } from '../../src/errors.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { createKeyRing, generateKey } from '../../src/token/key-ring.ts'
 import { codeOf, complaintOf, errorOf, SECRET, stoppedClock } from '../token/forge.ts'
@@ -91,12 +91,14 @@ describe('a token of another realm', () => {
     }
   })
 
-  it('of one `createAuth` with a realm names both, too, and none is null', async () => {
+  it('of one `createAuth` with a realm names both to the application, and none of them to the client', async () => {
     const admin = createAuth({ secret: SECRET, realm: 'admin' })
     const detailOf = async (token: string) =>
-      (await errorOf(() => admin.verifyToken(token))) as { detail: unknown }
+      (await errorOf(() => admin.verifyToken(token))) as AuthError<'realm_mismatch'>
     const user = await createAuth({ secret: SECRET, realm: 'user' }).createAccessToken('u')
     expect((await detailOf(user)).detail).toEqual({ expectedType: 'admin', actualType: 'user' })
+    const response = admin.errorResponse(await detailOf(user))
+    expect(response.body).not.toMatch(/admin|user/)
     const plain = await createAuth({ secret: SECRET }).createAccessToken('u')
     expect((await detailOf(plain)).detail).toEqual({ expectedType: 'admin', actualType: null })
   })

@@ -25,6 +25,8 @@ const SERVING = [
   'forms',
   'passkey',
   'oidc',
+  'forward-auth',
+  'mcp',
 ]
 
 describe.each(SERVING)('%s', (name) => {
