@@ -34,8 +34,11 @@ const TIMED = [
   'test/server/**',
 ].map((folder) => `${folder}/*.test.ts`)
 
-/** The client in each browser: mostly waiting, and what is right does not depend on the time. */
-const BROWSERS = ['test/client/browser.*.test.ts']
+/**
+ * The client in each browser, and the pages of the server: mostly waiting, and what is right does
+ * not depend on the time.
+ */
+const BROWSERS = ['test/client/browser.*.test.ts', 'test/server/{looks,page,ways-in}.test.ts']
 
 const NEVER = ['**/node_modules/**', 'test/runtimes/**', 'test/fixtures/**']
 
