@@ -12,7 +12,6 @@ import { createAdaptorServer } from '@hono/node-server'
 import type { Store } from 'tokenwright'
 import { type Auth, ConfigurationError, createAuth } from 'tokenwright'
 import { announce } from './announcement.ts'
-import { createApp } from './app.ts'
 import { type Audit, createAudit } from './audit.ts'
 import { readConfig, type ServerConfig } from './config.ts'
 import { openDatabase } from './database.ts'
@@ -55,12 +54,12 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
   const keys = await loadKeys(config, process.cwd())
   const run = createRunQuery((cause) => audit.failed('users', cause))
   const users = createUsers(database, createPasswords(), run)
-  if (!config.production) await users.addDemoUsers()
+  // The routes are loaded while other threads hash passwords, which takes as long.
+  const [demoUsers, { createApp }] = await Promise.all([findDemoUsers(users, config), import('./app.ts')])
   const auth = createServerAuth(config, { keys, store, users, audit })
   const demo = config.production
     ? undefined
     : createServerAuth(shortenLifetimes(config), { keys, store, users, audit })
-  const demoUsers = await users.findDemoUsers()
   const health = createHealth({
     auth,
     users,
@@ -96,6 +95,12 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     await Promise.race([database.destroy(), sleep(CLOSE_DEADLINE)])
     return outcome
   }
+}
+
+/** Adds the demo users where they belong, and finds those whose password is known. */
+async function findDemoUsers(users: Users, { production }: ServerConfig): Promise<readonly string[]> {
+  if (!production) await users.addDemoUsers()
+  return users.findDemoUsers()
 }
 
 /** The lifetimes of the page: short enough to watch, and never longer than the configured ones. */

@@ -131,5 +131,14 @@ function toPage(type: string, content: string | Uint8Array<ArrayBuffer>, policy?
     vary: 'Accept-Encoding',
     ...(policy && { 'content-security-policy': policy }),
   }
-  return { body, gzipped: new Uint8Array(gzipSync(body)), headers }
+  let gzipped: Page['gzipped'] | undefined
+  return {
+    body,
+    // When it is first asked for, so that the start does not wait for it.
+    get gzipped() {
+      gzipped ??= new Uint8Array(gzipSync(body))
+      return gzipped
+    },
+    headers,
+  }
 }
