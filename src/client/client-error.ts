@@ -103,7 +103,7 @@ export function readObject(text: string): Readonly<Record<string, unknown>> {
  * Reads an error response. It makes an error of any status and any body: the caller checks the
  * status.
  *
- * @param byCode whether the code of the body alone counts, as on our own url: a gateway in front
+ * @param byCode whether the code of the body alone counts, as on our own routes: a gateway in front
  *   of them sends challenges too
  */
 export function readFailure({ status, headers }: Response, text: string, byCode?: boolean): AuthClientError {

@@ -1,7 +1,7 @@
 /**
- * The client's own requests to the auth url, and what a token adds to any request: the
+ * The client's own requests to the auth routes, and what a token adds to any request: the
  * `Authorization` header, or with cookies the CSRF header on unsafe methods. Redirects of auth
- * url are refused: they would send a password or a refresh token on in the body.
+ * routes are refused: they would send a password or a refresh token on in the body.
  */
 import { attempt } from './attempt.ts'
 import { AuthClientError, readFailure, readObject } from './client-error.ts'
