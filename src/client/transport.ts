@@ -91,7 +91,8 @@ export async function send(
   let failure: AuthClientError | undefined
   let text = ''
   try {
-    const response = await client.fetch(request)
+    // WebKit forgets a signal that only the request has.
+    const response = await client.fetch(request, controller)
     text = await response.text()
     const { ok, status } = response
     if (!ok) failure = readFailure(response, text, true)
