@@ -17,7 +17,7 @@ import { KEPT } from './limits.ts'
 export type ReplayableRequest = readonly [
   given: Request | undefined,
   method: string,
-  signal: AbortSignal | null | undefined,
+  signal: AbortSignal | null,
   isKept: () => boolean,
   create: (url: string, overrides: RequestInit | false) => Request,
 ]
@@ -25,7 +25,7 @@ export type ReplayableRequest = readonly [
 /** Reads the arguments of `fetch`. */
 export function openRequest(input: string | URL | Request, init: RequestInit): ReplayableRequest {
   const given = 'headers' in Object(input) ? toNative(input as Request) : undefined
-  const { method = given?.method ?? 'GET', signal = given?.signal, body } = init
+  const { method = given?.method ?? 'GET', signal = given?.signal ?? null, body } = init
   const [isKept, take] =
     given && !body
       ? keepBody(given)
@@ -67,7 +67,7 @@ function keepBody(given: Request): KeptBody {
 }
 
 /** Waits for the work, but no longer than the caller wants: rejects with the signal's reason. */
-export function heed<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Promise<T> {
+export function heed<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {
   if (!signal) return work
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(signal.reason)

@@ -39,9 +39,10 @@ export async function call(
     const { closed } = client
     const withCookies = client.byCookie && used !== null && !used?.access
     const request = create(url, withCookies && { credentials: 'include', ...(!isSafe(method) && guard) })
-    if (request.headers.has('Authorization')) return client.fetch(request)
+    if (request.headers.has('Authorization')) return client.fetch(request, { signal })
     for (const header of Object.entries(authorize(client, method, used))) request.headers.set(...header)
-    const response = await client.fetch(request)
+    // WebKit forgets a signal that only the request has.
+    const response = await client.fetch(request, { signal })
     const { status } = response
     if (used === null || !(status === 401 || (status === 403 && withCookies))) return response
     if (response.redirected) url = isSafe(method) ? response.url : ''

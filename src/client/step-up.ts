@@ -17,7 +17,7 @@ export async function prove(
   client: ClientContext,
   challenge: Challenge,
   seen: number,
-  signal: AbortSignal | null | undefined,
+  signal: AbortSignal | null,
 ): Promise<void> {
   if (!client.waiting && seen === client.closed) client.dialog = ask(client, challenge)
   client.waiting++

@@ -92,7 +92,7 @@ export async function send(
   let text = ''
   try {
     // WebKit forgets a signal that only the request has.
-    const response = await client.fetch(request, controller)
+    const response = await client.fetch(request, { signal: controller.signal })
     text = await response.text()
     const { ok, status } = response
     if (!ok) failure = readFailure(response, text, true)
