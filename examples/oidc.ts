@@ -16,7 +16,7 @@ import { AuthError, createAuth, isAuthError } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { serveClientModules } from './shared/client-modules.ts'
+import { serveClientModule } from './shared/client-module.ts'
 import { toErrorResponse } from './shared/responses.ts'
 import { secretOfThisRun, serve } from './shared/serve.ts'
 
@@ -142,7 +142,7 @@ app.post('/delete-account', guard.fresh(), (c) => c.json({ message: 'It was an e
 // Refresh, logout and the session. No one logs in here with credentials.
 const routes = authRoutes(auth, { verifyCredentials: () => null })
 app.all('/auth/*', (c) => routes(c.req.raw))
-serveClientModules(app)
+serveClientModule(app)
 
 app.get('/page', (c) =>
   c.html(`<!doctype html><title>Log in with ...</title><link rel="icon" href="data:,">

@@ -22,7 +22,7 @@ import { AuthError, createAuth, isAuthError } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
-import { serveClientModules } from './shared/client-modules.ts'
+import { serveClientModule } from './shared/client-module.ts'
 import { NO_STORE, readObject, toErrorResponse } from './shared/responses.ts'
 import { secretOfThisRun, serve } from './shared/serve.ts'
 
@@ -128,7 +128,7 @@ app.post('/passkeys', guard.fresh(), async (c) => {
 app.all('/auth/*', (c) => routes(c.req.raw))
 app.post('/delete-account', guard.fresh(), (c) => c.json({ message: 'It was an example: nothing is gone' }))
 
-serveClientModules(app)
+serveClientModule(app)
 /** The browser's half of the passkeys. */
 const passkeyClient = createRequire(import.meta.url).resolve('@simplewebauthn/browser')
 app.get('/webauthn.js', (c) =>

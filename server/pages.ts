@@ -6,12 +6,12 @@
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, extname, join } from 'node:path'
+import { extname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { ConfigurationError } from 'tokenwright'
 import { writeApiPage } from './api-page.ts'
 import { reasonOf } from './reason.ts'
-import { CLIENT, ROOT } from './root.ts'
+import { ROOT } from './root.ts'
 import type { Json } from './schemas.ts'
 
 /** A response that is ready to send. */
@@ -22,7 +22,7 @@ export interface Page {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** The media types. Files of `server/web` are served as they are, its `.ts` files compiled. */
+/** The media types. */
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.html': 'text/html; charset=utf-8',
@@ -46,70 +46,29 @@ export const PAGE_POLICY =
  * @throws {ConfigurationError} when a file is missing, for example before the first build
  */
 export function loadPages(openapi: Json, base = ''): ReadonlyMap<string, Page> {
-  const files = new Map([...loadAssets(), ...loadClient()])
-  const page = fillIn(fromDisk(join(ROOT, 'web/page.html')), { base, modules: findModules(files) })
+  const page = new TextDecoder().decode(fromDisk(join(ROOT, 'web/page.html')))
   return new Map([
-    ['/', toPage('.html', page, PAGE_POLICY)],
-    ...files,
+    ['/', toPage('.html', page.replace('data-base=""', `data-base="${base}"`), PAGE_POLICY)],
+    ...loadAssets(),
+    ...loadScripts(),
     ['/docs', toPage('.html', writeApiPage(openapi), PAGE_POLICY)],
     ['/openapi.json', toPage('.json', JSON.stringify(openapi))],
   ])
 }
 
-/** Tells the page where its routes are, and which modules it consists of. */
-function fillIn(
-  page: Uint8Array,
-  { base, modules }: { readonly base: string; readonly modules: readonly string[] },
-): string {
-  return new TextDecoder()
-    .decode(page)
-    .replace('data-base=""', `data-base="${base}"`)
-    .replace('data-modules=""', `data-modules="${modules.join(' ')}"`)
-}
-
-/** The paths of the modules that `page.js` imports, directly or not, and its own. */
-function findModules(files: ReadonlyMap<string, Page>): readonly string[] {
-  const found = new Set(['/assets/page.js'])
-  for (const path of found) {
-    const code = new TextDecoder().decode(files.get(path)?.body)
-    // Statements only: the page shows code, whose lines are indented.
-    for (const [, name = ''] of code.matchAll(/^(?:import|export)\b[^;=]*?from '([^']+)'/gm))
-      found.add(new URL(name, `http://page${path}`).pathname)
-  }
-  return [...found]
-}
-
-/**
- * The list comes from the source folder, so that a stale or foreign file in dist/ is not served.
- */
+/** The files of `web/` that are served as they are. */
 function loadAssets(): [string, Page][] {
-  return readdirSync(join(ROOT, 'web')).flatMap((file): [string, Page][] => {
-    const type = extname(file)
-    if (type === '.ts' && !file.endsWith('.d.ts')) {
-      const script = file.replace(/\.ts$/, '.js')
-      return [[`/assets/${script}`, toPage('.js', toScript(join(ROOT, 'dist/web', script)))]]
-    }
-    if (type === '.html' || type === '.json' || !Object.hasOwn(TYPES, type)) return []
-    return [[`/assets/${file}`, toPage(type, fromDisk(join(ROOT, 'web', file)))]]
-  })
+  return readdirSync(join(ROOT, 'web'))
+    .filter((file) => /\.(css|svg|png)$/.test(file))
+    .map((file) => [`/assets/${file}`, toPage(extname(file), fromDisk(join(ROOT, 'web', file)))])
 }
 
-/** The library's client: its entry point and the modules of the folder `client/` beside it. */
-function loadClient(): [string, Page][] {
-  const folder = dirname(CLIENT)
-  const modules = readdirSync(join(folder, 'client')).filter((file) => file.endsWith('.js'))
-  return ['client.js', ...modules.map((file) => `client/${file}`)].map((file): [string, Page] => {
-    return [`/tokenwright/${file}`, toPage('.js', fromDisk(join(folder, file)))]
-  })
-}
-
-/**
- * A script of the page, with the import of the client as a path. Browsers do not resolve package
- * names, and an import map would be an inline script.
- */
-function toScript(path: string): string {
-  const code = new TextDecoder().decode(fromDisk(path))
-  return code.replaceAll(/^(import .*) from 'tokenwright\/client'/gm, "$1 from '../tokenwright/client.js'")
+/** The scripts, which the build has made one file each of, with the library's client in them. */
+function loadScripts(): [string, Page][] {
+  return ['start.js', 'page.js', 'api-page.js'].map((file) => [
+    `/assets/${file}`,
+    toPage('.js', fromDisk(join(ROOT, 'dist/assets', file))),
+  ])
 }
 
 function fromDisk(path: string): Uint8Array<ArrayBuffer> {

@@ -11,12 +11,6 @@ const require = createRequire(import.meta.url)
 /** The folder of the server's own package.json. */
 export const ROOT: string = findRoot(import.meta.dirname)
 
-/**
- * The library's client as installed: a module that browsers can load. It imports modules from
- * `client/` beside it.
- */
-export const CLIENT: string = require.resolve('tokenwright/client')
-
 /** The library's version. */
 export const VERSION: string = JSON.parse(
   readFileSync(require.resolve('tokenwright/package.json'), 'utf8'),

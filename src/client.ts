@@ -1,6 +1,6 @@
 /**
  * Entry point `tokenwright/client`: the client for browsers, to use with `tokenwright/routes`. Its
- * `fetch` attaches the token and refreshes it once for all calls and all tabs. When url require
+ * `fetch` attaches the token and refreshes it once for all calls and all tabs. When routes require
  * a step-up it asks the user once and repeats the refused calls. When the session is over it tells
  * every tab. No dependency and no Node API; also runs in Node, Bun and Deno.
  */

@@ -30,8 +30,8 @@ export async function call(
   // then, a header like this one is not. A page follows redirects within its own origin; one of
   // another origin gets the redirect itself.
   const guard: RequestInit = client.owns(client.location) ? { mode: 'same-origin' } : { redirect: 'manual' }
-  let refreshed = false
-  let proved = false
+  let refreshed: boolean | undefined
+  let proved: boolean | undefined
   for (;;) {
     // When another user has logged in, this user's call must not be made in that name.
     const used = await heed(signal, getTokens(client, 0, login))
@@ -43,8 +43,8 @@ export async function call(
     for (const header of Object.entries(authorize(client, method, used))) request.headers.set(...header)
     // WebKit forgets a signal that only the request has.
     const response = await client.fetch(request, { signal })
-    const { status } = response
-    if (used === null || !(status === 401 || (status === 403 && withCookies))) return response
+    const isRefused = response.status === 401 || (response.status === 403 && withCookies)
+    if (used === null || !isRefused) return response
     if (response.redirected) url = isSafe(method) ? response.url : ''
     if (!client.owns(url)) return response
     const { code, challenge } = readFailure(response, await response.clone().text())

@@ -110,14 +110,13 @@ export function readFailure({ status, headers }: Response, text: string, byCode?
   const { code, message, retry_after, next, continuation } = readObject(text) as Record<string, string>
   // The server never escapes the values of these parameters.
   const read = (name: string): string =>
-    `${headers.get('WWW-Authenticate')}`.match(`\\b${name}="?([^",]*)`)?.[1] ?? ''
+    `${headers.get('www-authenticate')}`.match(`\\b${name}="?([^",]*)`)?.[1] ?? ''
   const meaning =
     (!byCode && { invalid_token: 'token_expired', insufficient_user_authentication: FRESH }[read('error')]) ||
     `http_${status}`
-  const known = typeof code === 'string' ? code : meaning
-  const delay = `${headers.get('Retry-After')}`
+  const delay = `${headers.get('retry-after')}`
   const sent = Date.parse(`${headers.get('Date')}`) || Date.now()
-  return new AuthClientError(known as ClientErrorCode, {
+  return new AuthClientError((typeof code === 'string' ? code : meaning) as ClientErrorCode, {
     status,
     message,
     retryAfter:

@@ -43,8 +43,8 @@ export interface ClientContext extends Platform, Pick<AuthClientOptions, 'csrf' 
   readonly prefix: string
   /** What the application's addresses are relative to. */
   readonly root: string | URL
-  /** The address of the auth url. */
-  readonly url: string
+  /** The address of the auth routes. */
+  readonly routes: string
   /** The key in the storage, and the name of the lock and of the channel. */
   readonly key: string
   /** Whether refresh tokens are in a cookie. */
@@ -83,5 +83,5 @@ export interface ClientContext extends Platform, Pick<AuthClientOptions, 'csrf' 
   closed: number
   /** How many calls wait for the dialog. */
   waiting: number
-  cancel?: (cause?: unknown) => void
+  dismiss?: (cause?: unknown) => void
 }

@@ -14,7 +14,7 @@ import { openTabs } from './tabs.ts'
  * The address outside a page where none is given, so that a client can be created while a server
  * renders. It never resolves (RFC 6761 section 6.4), and says in the cause what is missing.
  */
-const MISSING = 'https://baseurl-is-missing.invalid'
+const MISSING = 'https://missing.invalid'
 
 /**
  * Creates it, and starts to read the storage.
@@ -32,7 +32,6 @@ export function createContext(options: AuthClientOptions): ClientContext {
   const prefix = base.origin + (baseUrl && base.pathname.replace(/\/$/, ''))
   const byCookie = (options.delivery ?? (page && 'cookie')) === 'cookie'
   const key = `tokenwright ${prefix}${basePath}`
-  const owns = (url = ''): boolean => url.startsWith(`${base.origin}/`)
   const client: ClientContext = {
     ...options,
     ...platform,
@@ -43,10 +42,10 @@ export function createContext(options: AuthClientOptions): ClientContext {
     base,
     prefix: `${prefix}/`,
     root: baseUrl ? `${prefix}/` : base,
-    url: prefix + basePath,
+    routes: prefix + basePath,
     key,
     byCookie,
-    owns,
+    owns: (url = '') => url.startsWith(`${base.origin}/`),
     store: byCookie && storage === undefined ? attempt(platform.storage) : storage,
     timeout,
     deadline: timeout,

@@ -34,7 +34,7 @@ export interface ClientCsrfOptions {
 /** What `createAuthClient` takes. */
 export interface AuthClientOptions {
   /**
-   * The server; tokens go to its origin only. Its path is put before the auth url and before
+   * The server; tokens go to its origin only. Its path is put before the auth routes and before
    * every path that is passed to `fetch`. Relative to the page. Default the page's own origin;
    * outside browsers it must be absolute, else requests are `unreachable`.
    */

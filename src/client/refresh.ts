@@ -30,8 +30,8 @@ export async function refreshTokens(client: ClientContext, used?: Tokens | null)
 /** Refreshes; the caller holds the lock. */
 async function renew(client: ClientContext, used?: Tokens | null): Promise<void> {
   if (client.tokens !== used) return
-  const { failure } = client
-  if (failure && isRecent(client, Math.min(failure.retryAfter ?? 1, MAX_WAIT), client.failedAt)) throw failure
+  if (client.failure && isRecent(client, Math.min(client.failure.retryAfter ?? 1, MAX_WAIT), client.failedAt))
+    throw client.failure
   try {
     await sendPatiently(client)
   } catch (cause) {

@@ -35,9 +35,10 @@ export function show(client: ClientContext): AuthClientState {
 /** Rejects a call that was meant for another login than the present one: the one that is given. */
 export function checkLogin(client: ClientContext, login: string | null | undefined): void {
   const present = show(client).login
-  if (!login || login === present) return
-  note(client, 'another login')
-  throw toSignedOut()
+  if (login && login !== present) {
+    note(client, 'another login')
+    throw toSignedOut()
+  }
 }
 
 /** Whether it is not long since then. A clock that was set back must not make it last. */

@@ -24,7 +24,7 @@ export async function prove(
   try {
     await heed(signal, client.dialog as Promise<void>)
   } finally {
-    if (!--client.waiting) client.cancel?.()
+    if (!--client.waiting) client.dismiss?.()
   }
 }
 
@@ -36,7 +36,7 @@ async function ask(client: ClientContext, challenge: Challenge): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const cancel = (cause?: unknown): void =>
         reject(new AuthClientError('step_up_cancelled', { status: 401, challenge, cause }))
-      client.cancel = cancel
+      client.dismiss = cancel
       // Fresh tokens close the dialog, also those of another tab. So does a sign-out.
       leave = on(client, 'change', () =>
         client.state.fresh ? resolve() : client.tokens || reject(toSignedOut()),

@@ -1,5 +1,5 @@
 /**
- * Where tokens come from: the responses of the auth url. They are taken over by this tab, by the
+ * Where tokens come from: the responses of the auth routes. They are taken over by this tab, by the
  * storage and by the other tabs, and so is the end of the session. The caller holds the lock.
  */
 import { AuthClientError } from './client-error.ts'
@@ -18,7 +18,6 @@ export async function takeTokens(
 ): Promise<Body> {
   const sentAt = client.now()
   const body = await response
-  const { byCookie } = client
   /** What stays as it is in the same session. */
   const own = path === LOGIN ? undefined : client.tokens
   const {
@@ -30,7 +29,7 @@ export async function takeTokens(
   let csrf = csrf_token ?? own?.csrf
   const life = Number(expires_in)
   if (!(life >= 0)) throw new AuthClientError('response_invalid', { status: 200 })
-  if (path === LOGIN && byCookie && !csrfValues(client).includes(csrf ?? '')) {
+  if (path === LOGIN && client.byCookie && !csrfValues(client).includes(csrf ?? '')) {
     const { active, session_id } = await askOwner(client)
     if (active === false) throw explainRefusal(client)
     csrf ??= session_id
@@ -38,7 +37,7 @@ export async function takeTokens(
   client.askedAt = client.now()
   await conclude(client, {
     access,
-    refresh: byCookie ? undefined : refresh,
+    refresh: client.byCookie ? undefined : refresh,
     csrf,
     expiresAt: sentAt + life,
     life,

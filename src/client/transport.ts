@@ -28,7 +28,7 @@ export type Body = Readonly<Record<string, unknown>>
 
 /** Whether a method changes nothing (RFC 9110 section 9.2.1). */
 export function isSafe(method: string): boolean {
-  return /^(GET|HEAD|OPTIONS)$/i.test(method)
+  return /^(get|head|options)$/i.test(method)
 }
 
 /**
@@ -80,7 +80,7 @@ export async function send(
   const controller = new AbortController()
   const stop = client.after(path === REFRESH ? client.deadline : client.timeout, () => controller.abort())
   const method = body ? 'POST' : 'GET'
-  const request = new Request(client.url + path, {
+  const request = new Request(client.routes + path, {
     method,
     body: body && JSON.stringify(body),
     headers: { 'Content-Type': 'application/json', ...authorize(client, method, tokens) },
@@ -91,11 +91,10 @@ export async function send(
   let failure: AuthClientError | undefined
   let text = ''
   try {
-    // WebKit forgets a signal that only the request has.
     const response = await client.fetch(request, { signal: controller.signal })
     text = await response.text()
-    const { ok, status } = response
-    if (!ok) failure = readFailure(response, text, true)
+    const { status } = response
+    if (!response.ok) failure = readFailure(response, text, true)
     // Anything else between here and the server, such as a portal, may respond with 200.
     else if (path === LOGOUT && status !== 204) failure = new AuthClientError('response_invalid', { status })
   } catch (cause) {

@@ -331,7 +331,7 @@ describe('a client that a server creates while it renders a page', () => {
     await expect(client.login({ username: 'a', password: 'b' })).rejects.toMatchObject({
       code: 'unreachable',
     })
-    expect(new Set(sent)).toEqual(new Set(['baseurl-is-missing.invalid']))
+    expect(new Set(sent)).toEqual(new Set(['missing.invalid']))
   })
 })
 

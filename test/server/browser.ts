@@ -51,7 +51,7 @@ export function useBrowser(): (url: string, options?: BrowserContextOptions) => 
       if (message.type() === 'error' && !/status of 40[013]/.test(message.text())) errors.push(message.text())
     })
     page.on('request', (request) => sent.push(`${request.method()} ${new URL(request.url()).pathname}`))
-    await page.addInitScript(OBSERVE_SHIFTS)
+    await page.addInitScript(OBSERVE)
     await page.goto(url)
     return { page, errors, sent }
   }
@@ -69,12 +69,22 @@ export function countOf(sent: readonly string[], request: string): number {
   return sent.filter((entry) => entry === request).length
 }
 
+/** Waits until the token's clock has shown these states one after another, some time since the load. */
+export async function waitForStates(page: Page, states: readonly string[]): Promise<void> {
+  await page.waitForFunction(`states.join(' ').includes(${JSON.stringify(states.join(' '))})`)
+}
+
 /** The sum of the layout shifts since the page was loaded, but those right after an input. */
 export function shiftOf(page: Page): Promise<number> {
   return page.evaluate<number>('shift')
 }
 
-const OBSERVE_SHIFTS = `
+const OBSERVE = `
+  globalThis.states = []
+  new MutationObserver(() => {
+    const state = document.getElementById('clock')?.dataset.state
+    if (state && state !== states.at(-1)) states.push(state)
+  }).observe(document, { subtree: true, attributeFilter: ['data-state'] })
   globalThis.shift = 0
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value

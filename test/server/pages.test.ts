@@ -55,7 +55,7 @@ describe('the pages', () => {
     expect(scripts.length).toBeGreaterThan(0)
     for (const script of scripts) {
       // Statements only: the page shows code, whose lines are indented.
-      const statement = /^(?:import|export)\b[^;=]*?from '([^']+)'|\bimport\s*\(?'([^']+)'/gm
+      const statement = /^(?:import|export)\b[^;=]*?from ['"]([^'"]+)['"]|\bimport\s*\(?['"]([^'"]+)['"]/gm
       const imports = [...text(script).matchAll(statement)].map((match) => match[1] ?? match[2] ?? '')
       for (const name of imports) {
         expect(name).toMatch(/^\.\.?\//)
@@ -65,26 +65,24 @@ describe('the pages', () => {
   })
 })
 
-it('lists the modules of the page in the page, so that none waits for another', () => {
-  const modules = /data-modules="([^"]+)"/.exec(text('/'))?.[1]?.split(' ') ?? []
-  const served = [...loadPages(describeApi()).keys()]
-  expect(modules.filter((path) => !served.includes(path))).toEqual([])
-  const known = [
-    '/assets/page.js',
-    '/assets/ago.js',
-    '/tokenwright/client.js',
-    '/tokenwright/client/calls.js',
-  ]
-  expect(modules).toEqual(expect.arrayContaining(known))
-  for (const other of ['/assets/api-page.js', '/assets/start.js']) expect(modules).not.toContain(other)
-  expect(new Set(modules).size).toBe(modules.length)
+it('loads two scripts: a short one, and after the first paint the page with all that it needs', () => {
+  expect([...text('/').matchAll(/<script[^>]*>/g)].map(([tag]) => tag)).toEqual([
+    '<script type="module" src="/assets/start.js">',
+  ])
+  expect(text('/assets/start.js').length).toBeLessThan(200)
+  expect(text('/assets/start.js')).toContain('import("./page.js")')
+  // The library's client is in it.
+  expect(text('/assets/page.js')).toContain('insufficient_user_authentication')
+  for (const path of ['/assets/page.js', '/assets/api-page.js'])
+    expect(text(path)).not.toMatch(/^(?:import|export)\b|[;}](?:import|export)\b|\bimport\(/)
 })
 
 describe('the list of files', () => {
-  it('contains the files of server/web and no others of dist/', () => {
-    const sources = readdirSync(join(ROOT, 'server/web')).filter((file) => /\.(ts|css|svg|png)$/.test(file))
+  it('contains the files of server/web, the bundled scripts and no others of dist/', () => {
+    const sources = readdirSync(join(ROOT, 'server/web')).filter((file) => /\.(css|svg|png)$/.test(file))
+    const scripts = ['start.js', 'page.js', 'api-page.js']
     const assets = [...loadPages(describeApi()).keys()].filter((path) => path.startsWith('/assets/'))
-    expect(assets.sort()).toEqual(sources.map((file) => `/assets/${file.replace(/\.ts$/, '.js')}`).sort())
+    expect(assets.sort()).toEqual([...sources, ...scripts].map((file) => `/assets/${file}`).sort())
   })
 
   it('has the right media types, and responds with 304', async () => {
@@ -95,7 +93,6 @@ describe('the list of files', () => {
       ['/assets/api-page.js', 'text/javascript; charset=utf-8'],
       ['/assets/api-page.css', 'text/css; charset=utf-8'],
       ['/assets/mark.svg', 'image/svg+xml'],
-      ['/tokenwright/client.js', 'text/javascript; charset=utf-8'],
       ['/openapi.json', 'application/json'],
     ] as const
     for (const [path, type] of types) {
