@@ -138,7 +138,7 @@ function readV4(text: string): number | undefined {
 
 /** The eight groups of an IPv6 address, in any spelling; undefined for anything else. */
 function readV6(text: string): readonly number[] | undefined {
-  const url = parse(`http://[${text.replace(/%.*$/, '')}]/`)
+  const url = parse(`http://[${text.replace(/%.*/s, '')}]/`)
   const halves = url?.hostname.slice(1, -1).split('::')
   if (halves === undefined) return undefined
   const [head = [], tail = []] = halves.map((half) => half.split(':').filter((group) => group !== ''))
