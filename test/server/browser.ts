@@ -4,7 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import { afterAll, beforeAll, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 
 /** Where Chromium is; undefined without one. */
 export const CHROMIUM: string | undefined = [
@@ -71,7 +71,8 @@ export function countOf(sent: readonly string[], request: string): number {
 
 /** Waits until the token's clock has shown these states one after another, some time since the load. */
 export async function waitForStates(page: Page, states: readonly string[]): Promise<void> {
-  await page.waitForFunction(`states.join(' ').includes(${JSON.stringify(states.join(' '))})`)
+  const read = () => page.evaluate<string>("states.join(' ')")
+  await expect.poll(read, { timeout: 30_000 }).toContain(states.join(' '))
 }
 
 /** The sum of the layout shifts since the page was loaded, but those right after an input. */
