@@ -4,6 +4,7 @@
  * every challenge names its URL, so that a client that knows the application alone finds the rest.
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { isLoopback } from '../internal/loopback.ts'
 import { keysOf, readOptionGroup, readText } from '../internal/read-options.ts'
 import type { TokenSourceSettings } from './token-sources.ts'
 
@@ -60,9 +61,6 @@ const RESOURCE_KEYS = keysOf<ResourceOptions>({
   name: true,
   documentation: true,
 })
-
-/** The names of hosts that are this machine, for which HTTP will do. */
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
 /** The ways of RFC 6750 to send a token. A cookie is not among them. */
 const BEARER_METHODS = ['header', 'body', 'query'] as const
@@ -123,7 +121,7 @@ export function toWellKnown(name: string, path: string): string {
  */
 export function readIdentifier(name: string, value: unknown): URL {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
-  const isSecure = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname))
+  const isSecure = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))
   const isPlain = url?.username === '' && url.password === '' && !/[?#"\\\s]/.test(String(value))
   if (url !== undefined && isSecure && isPlain) return url
   throw new ConfigurationError(

@@ -5,6 +5,8 @@
  * the TLS handshake, as no private host has a certificate for it.
  */
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
+import { ExchangeError } from '../internal/exchange.ts'
+import { isLoopback } from '../internal/loopback.ts'
 
 /** What may be fetched. */
 export interface AddressRules {
@@ -41,40 +43,27 @@ function parse(text: string): URL | null {
 /** What is wrong with a URL, whatever it leads to; undefined for nothing. */
 export function findProblem(url: URL): string | undefined {
   if (url.username !== '' || url.password !== '') return 'got one with a user or password'
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackName(url.hostname)))
-    return undefined
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))) return undefined
   return url.protocol === 'http:' ? 'got http, which is for this machine only' : 'got another scheme'
 }
 
-/** Whether a URL names this machine. */
-export function isLoopbackName(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '')
-  return (
-    host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
-  )
-}
-
-/**
- * Checks what a URL leads to.
- *
- * @throws {Error} that says in words why it is not fetched
- */
+/** Checks what a URL leads to. @throws {ExchangeError} that says why it is not fetched */
 export async function checkAddress(
   url: URL,
   { allowPrivate, allowLoopback, resolve }: AddressRules,
 ): Promise<void> {
   const problem = findProblem(url)
-  if (problem !== undefined) throw new Error(`Expected https of ${url.host}, ${problem}`)
-  if (isLoopbackName(url.hostname)) {
+  if (problem !== undefined) throw new ExchangeError(`Expected https of ${url.host}, ${problem}`)
+  if (isLoopback(url.hostname)) {
     if (allowLoopback || allowPrivate) return
-    throw new Error(`${url.host} is this machine, and the issuer is not`)
+    throw new ExchangeError(`${url.host} is this machine, and the issuer is not`)
   }
   if (allowPrivate) return
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const isLiteral = host.includes(':') || /^[\d.]+$/.test(host)
   const addresses = isLiteral ? [host] : ((await resolve?.(host)) ?? [])
   if (addresses.some(isPrivateAddress))
-    throw new Error(`${url.host} is an address of a private network: \`allowPrivate\` allows it`)
+    throw new ExchangeError(`${url.host} is an address of a private network: \`allowPrivate\` allows it`)
 }
 
 /** Resolves a name by the system, where the runtime can; else there is nothing to check. */

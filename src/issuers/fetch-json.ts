@@ -1,9 +1,8 @@
 /**
- * Fetches one JSON object of an issuer, within bounds: of the address, the time from the first byte
- * to the last, and the size. Redirects are not followed, as they lead wherever the response says.
+ * Fetches one JSON object of an issuer, within the bounds of an exchange, from an address that may
+ * be fetched.
  */
-
-import { fromUtf8 } from '../internal/bytes.ts'
+import { type ExchangeError, exchange, type FetchLike, type Reply } from '../internal/exchange.ts'
 import { parseObject } from '../internal/json.ts'
 import { type AddressRules, checkAddress } from './address.ts'
 
@@ -50,76 +49,50 @@ export class FetchError extends Error {
 
 /** Fetches a JSON object. @throws {FetchError} for anything but 200 with one, in time */
 export async function fetchJson(request: JsonRequest, rules: FetchRules): Promise<JsonResponse> {
-  const { url, deadline } = request
+  const { url, form } = request
   const where = `${url.origin}${url.pathname}`
-  const controller = new AbortController()
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new FetchError(`No whole response of ${where} within ${deadline} s`, null))
-      controller.abort()
-    }, deadline * 1000)
-  })
-  try {
-    return await Promise.race([late, exchange(request, rules, controller.signal)])
-  } catch (error) {
-    if (error instanceof FetchError) throw error
-    throw new FetchError(`${where} is out of reach: ${toText(error)}`, null, error)
-  } finally {
-    clearTimeout(timer)
-    // Whatever was refused is not read on.
-    controller.abort()
-  }
+  const { status, headers, text } = await send(request, rules, where)
+  if (status !== 200) throw new FetchError(`${where} responded ${status}${toHint(status, form)}`, status)
+  const body = parseObject(text)
+  if (body === undefined) throw new FetchError(`${where} responded no JSON object`, status)
+  return { body, maxAge: readMaxAge(headers) }
 }
 
-async function exchange(
-  { url, form, headers, maxBytes }: JsonRequest,
+async function send(
+  { url, form, headers, deadline, maxBytes }: JsonRequest,
   rules: FetchRules,
-  signal: AbortSignal,
-): Promise<JsonResponse> {
-  await checkAddress(url, rules)
-  const { fetch } = rules
-  const response = await fetch(url.href, {
-    method: form === undefined ? 'GET' : 'POST',
+  where: string,
+): Promise<Reply> {
+  const request = {
+    url: url.href,
+    body: form,
     headers: {
       accept: 'application/json',
       ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
       ...headers,
     },
-    ...(form !== undefined && { body: form }),
-    redirect: 'manual',
-    signal,
-  })
-  const where = `${url.origin}${url.pathname}`
-  const { status } = response
-  if (status !== 200) {
-    const isRedirect = response.type === 'opaqueredirect' || (status >= 300 && status < 400)
-    const hint = isRedirect
-      ? ', a redirect, which is not followed'
-      : status === 401 && form !== undefined
-        ? ': are the credentials right?'
-        : ''
-    throw new FetchError(`${where} responded ${status}${hint}`, status)
+    deadline,
+    maxBytes,
   }
-  const bytes = await readBytes(response, maxBytes)
-  if (bytes === undefined) throw new FetchError(`${where} responded more than ${maxBytes} bytes`, status)
-  const body = parseObject(fromUtf8(bytes) ?? '')
-  if (body === undefined) throw new FetchError(`${where} responded no JSON object`, status)
-  return { body, maxAge: readMaxAge(response.headers) }
+  // The name is resolved within the deadline, too.
+  const checkedFetch: FetchLike = async (href, init) => {
+    await checkAddress(url, rules)
+    const { fetch } = rules
+    return fetch(href, init)
+  }
+  try {
+    return await exchange(request, checkedFetch)
+  } catch (error) {
+    const { message } = error as ExchangeError
+    throw new FetchError(`${where}: ${message}`, null, error)
+  }
 }
 
-/** Reads a body piece by piece; undefined where it is larger than allowed. */
-async function readBytes({ body }: Response, maxBytes: number): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  const reader = body?.getReader()
-  for (;;) {
-    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
-    if (done || value === undefined) return Buffer.concat(chunks)
-    size += value.byteLength
-    if (size > maxBytes) return undefined
-    chunks.push(value)
-  }
+/** What the operator may do about a status. */
+function toHint(status: number, form: string | undefined): string {
+  // A redirect that is not followed has the status 0 where the platform hides it.
+  if (status === 0 || (status >= 300 && status < 400)) return ', a redirect, which is not followed'
+  return status === 401 && form !== undefined ? ': are the credentials right?' : ''
 }
 
 /** How long a response may be kept (RFC 9111 sections 4.2.1 and 5.2.2). */
@@ -130,11 +103,4 @@ function readMaxAge(headers: Headers): number | undefined {
   if (maxAge === undefined) return undefined
   const age = /^\d{1,10}$/.exec(headers.get('age') ?? '')?.[0] ?? '0'
   return Math.max(0, Number(maxAge) - Number(age))
-}
-
-/** What went wrong, in the words of the platform. `fetch` says it in the cause. */
-function toText(error: unknown): string {
-  const { cause, message } = Object(error) as { readonly cause?: unknown; readonly message?: unknown }
-  const { code, message: inner } = Object(cause) as { readonly code?: unknown; readonly message?: unknown }
-  return String(code ?? (inner || message) ?? 'no response')
 }

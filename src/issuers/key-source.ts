@@ -3,7 +3,8 @@
  * section 3, OpenID Connect Discovery 1.0 section 4), which must name the issuer exactly. Nothing
  * of a token leads anywhere.
  */
-import { isLoopbackName, readUrl } from './address.ts'
+import { isLoopback } from '../internal/loopback.ts'
+import { readUrl } from './address.ts'
 import { FetchError, type FetchRules, fetchJson, type JsonRequest, type JsonResponse } from './fetch-json.ts'
 
 /** Fetches the key set of an issuer, and where it lies. */
@@ -92,5 +93,5 @@ export function createDiscoverySource(metadata: Metadata, rules: FetchRules): Ke
 
 /** Whether the metadata of an issuer may lead to this machine: only where the issuer is on it. */
 export function isLocal(issuer: string): boolean {
-  return URL.canParse(issuer) && isLoopbackName(new URL(issuer).hostname)
+  return URL.canParse(issuer) && isLoopback(new URL(issuer).hostname)
 }

@@ -13,6 +13,7 @@ import {
 } from '../http/revocation-page.ts'
 import { randomId } from '../internal/bytes.ts'
 import type { Clock } from '../internal/duration.ts'
+import { exchange, type FetchLike, type Reply } from '../internal/exchange.ts'
 import { parseObject } from '../internal/json.ts'
 import { toOutage } from '../internal/outage.ts'
 import { createWarnOnce } from '../internal/warn.ts'
@@ -27,7 +28,6 @@ import {
   sleep,
 } from '../session/log-client.ts'
 import type { RevocationQuery } from '../session/store.ts'
-import { exchange, type Reply } from './feed-exchange.ts'
 
 /** Where the feed is, and how it is reached. */
 export interface FeedAddress {
@@ -36,7 +36,7 @@ export interface FeedAddress {
   /** The `Authorization` header. */
   readonly authorization: string
   /** Sends a request. */
-  readonly send: typeof globalThis.fetch
+  readonly send: FetchLike
 }
 
 /** What the application is that follows. */
@@ -67,6 +67,9 @@ interface ReadAhead {
 
 /** How long a response may take, in seconds, beyond the time for which it is held. */
 const DEADLINE = 2
+
+/** The largest response, in bytes: a page of 20,000 entries. */
+const MAX_BYTES = 8 * 1024 * 1024
 
 /** How many tokens may be asked about at once; further ones wait. */
 const QUESTIONS_AT_ONCE = 64
@@ -248,8 +251,8 @@ export class FeedClient implements LogClient {
       ...(tag !== undefined && { 'if-none-match': tag }),
       ...(json !== undefined && { 'content-type': 'application/json' }),
     }
-    const request = { url: url + query, headers, deadline: wait + DEADLINE, signal }
-    const reply = await exchange({ ...request, ...(json !== undefined && { json }) }, send)
+    const bounds = { deadline: wait + DEADLINE, maxBytes: MAX_BYTES }
+    const reply = await exchange({ url: url + query, body: json, headers, signal, ...bounds }, send)
     const { status } = reply
     if (status === 304 && tag !== undefined) return reply
     if (status === 429) throw new Crowded('the status is 429')

@@ -3,6 +3,7 @@
  * the way from what it returns to the client that follows the feed.
  */
 import { ConfigurationError, expected, isOptions } from '../internal/configuration-error.ts'
+import { isLoopback } from '../internal/loopback.ts'
 import { keysOf, readFunction, readOptionGroup } from '../internal/read-options.ts'
 import type { RevocationSource } from '../session/resolve-revocation-options.ts'
 import { FeedClient, type FeedContext } from './feed-client.ts'
@@ -107,10 +108,6 @@ function findProblem({ protocol, hostname, username, password, search, hash }: U
   if (protocol === 'https:') return undefined
   if (protocol !== 'http:') return 'another scheme'
   return isLoopback(hostname) ? undefined : 'http, which is for this machine only'
-}
-
-function isLoopback(hostname: string): boolean {
-  return /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)
 }
 
 /** HTTP Basic, form-encoded as RFC 6749 section 2.3.1 says. */

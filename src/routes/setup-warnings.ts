@@ -4,6 +4,7 @@
  */
 
 import type { CookieSettings } from '../http/cookie-options.ts'
+import { isLoopback } from '../internal/loopback.ts'
 import { createWarnOnce } from '../internal/warn.ts'
 
 /** What requests tell of the setup. */
@@ -16,9 +17,6 @@ export interface SetupWarnings {
 
 /** The ends of paths that are surely meant for the routes. */
 const OWN_PATH = /\/(?:login|logout|refresh|step-up|verify-password)$/
-
-/** Origins without TLS that browsers trust all the same, as they are this machine. */
-const LOCAL = /^http:\/\/(?:(?:[^/:]+\.)?localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/i
 
 /** Prepares the warnings of one handler. */
 export function createSetupWarnings(basePath: string, cookies: CookieSettings): SetupWarnings {
@@ -33,11 +31,16 @@ export function createSetupWarnings(basePath: string, cookies: CookieSettings): 
     },
     noteCookieLogin(origin) {
       const isSecure = cookies.refresh.attributes.includes('; Secure')
-      if (isSecure && origin?.startsWith('http://') && !LOCAL.test(origin))
+      if (isSecure && origin?.startsWith('http://') && !isLocal(origin))
         warn(
           'TOKENWRIGHT_COOKIES_WITHOUT_TLS',
           'A page without TLS logged in by cookie, and browsers drop Secure cookies there: use https, or in development localhost or `cookies: { secure: false }`.',
         )
     },
   }
+}
+
+/** Whether browsers trust an origin without TLS, as it is this machine. */
+function isLocal(origin: string): boolean {
+  return URL.canParse(origin) && isLoopback(new URL(origin).hostname)
 }

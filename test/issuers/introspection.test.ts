@@ -1,4 +1,5 @@
 /** Opaque tokens: what their issuer says of them, how long that counts, and what an issuer may not say. */
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createAuth, type IntrospectionOptions, type IssuerOptions } from '../../src/index.ts'
 import { codeOf, complaintOf, errorOf, NOW, SECRET, stoppedClock } from '../token/forge.ts'
@@ -202,6 +203,24 @@ describe('an issuer that is asked', () => {
     known[token] = ACTIVE
     without.clock.now += 10
     expect(await codeOf(() => without.verify(token))).toBe('accepted')
+  })
+
+  it('is not asked with a header of two lines, and no error repeats it', async () => {
+    const causes: unknown[] = []
+    const secret = 'Bearer of the\nservice'
+    const { auth, asked, verify } = await start(
+      { good: ACTIVE },
+      {},
+      { headers: () => ({ authorization: secret }) },
+    )
+    const error = await errorOf(() => verify('good'))
+    causes.push(error, auth.issuers())
+    expect(error).toMatchObject({ code: 'issuer_unavailable' })
+    expect(inspect(causes, { depth: 12, showHidden: true })).toContain(
+      'a header of the request has a character',
+    )
+    expect(inspect(causes, { depth: 12, showHidden: true })).not.toMatch(/of the\\?n?service/)
+    expect(asked).toEqual([])
   })
 
   it('is found by its metadata, and knows the application by headers of its own', async () => {
