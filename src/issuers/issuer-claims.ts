@@ -3,11 +3,11 @@
  * of the user. Pure. A claim with one of our names and another meaning, such as `sid` or `type`,
  * means nothing here.
  */
-import { describeType, isRecord } from '../internal/configuration-error.ts'
+import { describeType } from '../internal/configuration-error.ts'
 import { LATEST_MOMENT } from '../internal/duration.ts'
 import { deepFreeze } from '../internal/json.ts'
 import { isClaim, isReservedClaim, isWithinPayloadBounds } from '../token/claims.ts'
-import { isBoundToKey } from '../token/other-use.ts'
+import { findOtherUse, isBoundToKey } from '../token/other-use.ts'
 import { isScope, splitScopes } from '../token/scopes.ts'
 import type { Claims } from '../token/token-payload.ts'
 import { TOKEN_TYPES } from '../token/token-type.ts'
@@ -125,34 +125,10 @@ function findMisfit(
     )
     if (missing !== undefined) return `The claim \`${missing}\` is missing (RFC 9068 section 2.2)`
   }
-  return findOtherKind(claims, typ, idTokens)
-}
-
-/** What issuers call a token that is no access token, in a claim `typ`, `type` or `token_use`. */
-const OTHER_KINDS = /^(?:id|id_token|serialized-id|refresh|refresh_token|offline|logout|dpop)$/i
-
-/** What they call an access token there. */
-const ACCESS_KINDS = /^(?:bearer|access|access_token)$/i
-
-/** What only ID tokens have (OpenID Connect Core sections 2 and 3.3.2.11). */
-const ID_TOKEN_CLAIMS = ['at_hash', 'c_hash', 's_hash', 'nonce']
-
-/**
- * Whether a token says that it is no access token. An issuer may send others that say nothing: the
- * audience is what keeps those away.
- */
-function findOtherKind(claims: Claims, typ: string | undefined, idTokens: boolean): string | undefined {
-  if (isRecord(claims['events'])) return 'The token is a logout or security event token'
-  const kinds = [claims['typ'], claims['type'], claims['token_use']].filter(
-    (kind) => typeof kind === 'string',
-  )
-  const other = kinds.find((kind) => OTHER_KINDS.test(kind))
-  if (other !== undefined && !(idTokens && /^id/i.test(other)))
-    return 'The token says that it is no access token'
-  // Keycloak writes `nonce` into access tokens, too, which say that they are such.
-  const saysAccess = typ?.endsWith('+jwt') === true || kinds.some((kind) => ACCESS_KINDS.test(kind))
-  if (idTokens || saysAccess) return undefined
-  return ID_TOKEN_CLAIMS.some((name) => claims[name] !== undefined) ? 'The token is an ID token' : undefined
+  // An issuer may send others that say nothing: the audience is what keeps those away.
+  const use = findOtherUse(claims, typ)
+  if (use === undefined || (idTokens && use.isIdToken)) return undefined
+  return `The claim \`${use.claim}\` is of a token that is no access token`
 }
 
 /** Whether a token is for someone else. */

@@ -143,8 +143,8 @@ export function readClaims(
     return toMalformed('The token is bound to a key by `cnf`: no proof of it is checked')
   const isTyped = claims['type'] !== undefined && claims['type'] !== null
   if (header.type === null && !isTyped && rules.untyped === true) {
-    const mark = findOtherUse(claims)
-    if (mark !== undefined) return toMalformed(`The claim \`${mark}\` is of a token for another use`)
+    const use = findOtherUse(claims, undefined)
+    if (use !== undefined) return toMalformed(`The claim \`${use.claim}\` is of a token for another use`)
     if (!isWithinPayloadBounds(claims)) return toMalformed(BOUNDS_REASON)
     ignoreMisfits(claims, rules)
   }

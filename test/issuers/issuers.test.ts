@@ -171,6 +171,7 @@ describe('a token of a trusted issuer', () => {
 
   it.each<[string, Record<string, unknown>]>([
     ['a hash of an access token', { at_hash: 'x' }],
+    ['a hash of an access token, which says that it is one,', { at_hash: 'x', typ: 'Bearer' }],
     ['a nonce', { nonce: 'x' }],
     ['the words of Cognito', { token_use: 'id' }],
     ['the words of Keycloak', { typ: 'ID' }],

@@ -44,6 +44,9 @@ describe('an untyped token for another use', () => {
     { token_use: 'id' },
     { typ: 'ID', nonce: 'n' },
     { typ: 'Bearer', at_hash: 'h' },
+    { typ: 'id_token' },
+    { typ: ['ID'] },
+    { token_use: 'dpop' },
     { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } },
   ])('is no access token: %j', async (claims) => {
     expect(await verdict(claims)).toBe('token_malformed')
@@ -55,6 +58,9 @@ describe('an untyped token for another use', () => {
     { token_use: 'access' },
     { typ: 'JWT' },
     { azp: 'app', gty: 'client-credentials' },
+    // No text, and not even one that could be made of it.
+    { typ: { toString: 1, valueOf: 1 } },
+    { token_use: [] },
   ])('is not this one: %j', async (claims) => {
     expect(await verdict(claims)).toBe('accepted')
   })
