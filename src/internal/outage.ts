@@ -1,7 +1,7 @@
 /**
- * Failures of what lies outside: a store, or a function of the application. An outage passes, and
- * is 503 `store_unavailable`. A defect does not, and stays what it is: whoever reads "unavailable"
- * looks at the network, not at the code.
+ * Failures of what lies outside: a store, another service, or a function of the application. An
+ * outage passes, and is 503 with the code of what is out of reach. A defect does not, and stays
+ * what it is: whoever reads "unavailable" looks at the network, not at the code.
  */
 import { AuthError, isAuthError } from '../errors.ts'
 
@@ -22,13 +22,21 @@ export function isDefect(error: unknown): boolean {
 }
 
 /**
- * The error for a failure: what it was, for a refusal and for a defect; else `store_unavailable`.
+ * Whether an error is an outage: it says nothing of the token or the user, so no response may be
+ * one about them. Ask this and not for a code, of which there are several.
+ */
+export function isOutage(error: unknown): error is AuthError {
+  return isAuthError(error) && error.status === 503
+}
+
+/**
+ * The error for a failure: what it was, for an outage and for a defect; else `store_unavailable`.
  *
  * @param about says in the cause which function failed
  */
 export function toOutage(cause: unknown, about?: string): unknown {
   if (isDefect(cause)) return cause
-  if (isAuthError(cause) && cause.code === 'store_unavailable') return cause
+  if (isOutage(cause)) return cause
   return new AuthError('store_unavailable', {
     cause: about === undefined ? cause : new Error(about, { cause }),
     detail: { retryAfter: 1 },

@@ -3,6 +3,7 @@
  */
 import type { Requirement } from '../auth/requirement.ts'
 import { AuthError, isAuthError } from '../errors.ts'
+import { isOutage } from '../internal/outage.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { authenticateClient } from './clients.ts'
 import type { RouteContext, RouteDependencies } from './context.ts'
@@ -19,8 +20,8 @@ export interface ClientToken<C> {
  * Verifies the token that a client asks about. `token_type_hint` changes nothing: every token says
  * its type.
  *
- * @throws {AuthError} `client_invalid`, `request_invalid`; `store_unavailable`, which says nothing
- *   of the token
+ * @throws {AuthError} `client_invalid`, `request_invalid`; `store_unavailable` and
+ *   `issuer_unavailable`, which say nothing of the token
  */
 export async function readClientToken<C>(
   { auth, verifyClient }: RouteDependencies<C>,
@@ -34,7 +35,7 @@ export async function readClientToken<C>(
   try {
     return { id, payload: await auth.verifyToken(token, requirement) }
   } catch (error) {
-    if (isAuthError(error) && error.code !== 'store_unavailable') return { id, payload: null }
-    throw error
+    if (!isAuthError(error) || isOutage(error)) throw error
+    return { id, payload: null }
   }
 }

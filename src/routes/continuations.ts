@@ -4,6 +4,7 @@
  * it up, so a wrong code can be corrected; the limits of attempts count those.
  */
 import { AuthError, isAuthError, toReason } from '../errors.ts'
+import { isOutage } from '../internal/outage.ts'
 import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { OneTimeTokens, VerifiedOneTimeToken } from '../token/one-time-token.ts'
 import type { ProofWanted, ProvedSoFar } from './credentials.ts'
@@ -95,9 +96,8 @@ async function verify(tokens: OneTimeTokens, purpose: string, value: unknown): P
     if (typeof value !== 'string') throw new AuthError('token_malformed')
     return await tokens.verify(purpose, value)
   } catch (cause) {
-    if (isAuthError(cause) && cause.code !== 'store_unavailable')
-      throw new AuthError('continuation_invalid', { cause })
-    throw cause
+    if (!isAuthError(cause) || isOutage(cause)) throw cause
+    throw new AuthError('continuation_invalid', { cause })
   }
 }
 

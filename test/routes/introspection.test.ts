@@ -212,6 +212,24 @@ describe('a client', () => {
   })
 })
 
+describe('a token of another issuer that is out of reach', () => {
+  it('is neither active nor inactive, and not revoked: 503', async () => {
+    // Nothing listens there.
+    const issuer = 'http://127.0.0.1:9'
+    const { ask } = setUp({
+      issuers: [{ issuer, audience: 'api', sharesSubjects: true, jwks: `${issuer}/jwks` }],
+    })
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const claims = { iss: issuer, aud: 'api', sub: 'alice', exp: NOW + 60 }
+    const token = `${encode({ alg: 'ES256', kid: 'a' })}.${encode(claims)}.${'A'.repeat(86)}`
+    for (const path of ['introspect', 'revoke'])
+      expect(await ask(path, `token=${token}`)).toMatchObject({
+        status: 503,
+        body: { code: 'issuer_unavailable' },
+      })
+  })
+})
+
 describe('revocation (RFC 7009)', () => {
   it('of an access token ends that token', async () => {
     const { auth, ask } = setUp()
