@@ -1,11 +1,12 @@
 /** Checks one response against one expectation: status, error code and headers. */
+import type { ErrorCode } from 'tokenwright'
 import { codeOf, type Exchange } from './attacker.ts'
 import type { Expectation } from './cases.ts'
 import { headerValues } from './raw-http.ts'
 import { Unsupported } from './values.ts'
 
 /** Older names of errors in case files, and the codes that they mean. */
-const OLDER_NAMES: Readonly<Record<string, readonly string[]>> = {
+export const OLDER_NAMES: Readonly<Record<string, readonly ErrorCode[]>> = {
   token_invalid: [
     'token_malformed',
     'signature_invalid',
@@ -51,7 +52,7 @@ function checkError({ error }: Expectation, exchange: Exchange): string[] {
   const isOurs = response.status >= 400 && handling !== undefined && hasBody(exchange)
   if (!isOurs || error.length === 0) return []
   const code = codeOf(exchange)
-  const allowed = error.flatMap((name) =>
+  const allowed = error.flatMap((name): readonly string[] =>
     Object.hasOwn(OLDER_NAMES, name) ? (OLDER_NAMES[name] ?? []) : [name],
   )
   if (allowed.includes(String(code))) return []

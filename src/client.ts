@@ -41,6 +41,7 @@ export type { ClientSession, ClientSessions, SessionSource } from './client/sess
 export { createSessionList } from './client/sessions.ts'
 export type { CurrentUser, UserSource } from './client/user.ts'
 export { createUser } from './client/user.ts'
+export type { ErrorCode, OtherErrorCode } from './errors.ts'
 
 /** The client of an application. Its functions need no `this`: you may pass them around. */
 export interface AuthClient {

@@ -184,6 +184,26 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS
 
 /**
+ * Responses that no `AuthError` stands for, as they say nothing of a token or a user: of
+ * `authRoutes`, then of `forwardAuth`.
+ */
+export const OTHER_ERRORS = {
+  not_found: { type: 'NotFoundError', status: 404, message: 'Not found' },
+  method_not_allowed: { type: 'MethodNotAllowedError', status: 405, message: 'Method not allowed' },
+  configuration_invalid: { type: 'ConfigurationError', status: 500, message: 'Internal server error' },
+  proxy_untrusted: { type: 'UntrustedProxyError', status: 403, message: 'Not a trusted proxy' },
+  requirement_unknown: { type: 'UnknownRequirementError', status: 403, message: 'Unknown requirement' },
+  identity_too_long: {
+    type: 'IdentityTooLongError',
+    status: 403,
+    message: 'Subject and scopes are too long',
+  },
+} as const
+
+/** The `code` of a response that no `AuthError` stands for. */
+export type OtherErrorCode = keyof typeof OTHER_ERRORS
+
+/**
  * What a few errors hold besides their code. Every member goes into the response, so none holds a
  * secret.
  */

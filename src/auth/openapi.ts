@@ -231,15 +231,17 @@ function toSecurity(
 interface TokenChecks {
   /** Whether a store or a blocklist knows what is revoked. */
   readonly revocable: boolean
-  /** Whether tokens of other issuers are accepted. */
-  readonly hasIssuers: boolean
+  /** Whether keys are loaded, which may fail. */
+  readonly loadsKeys: boolean
+  /** The other issuers whose tokens are accepted. */
+  readonly issuers: OpenApiSettings['issuers']
 }
 
 /** The codes that a request to a route can be refused with. */
 function toCodes(
   requirement: PreparedRequirement,
   unsafe: boolean,
-  { revocable, hasIssuers }: TokenChecks,
+  { revocable, loadsKeys, issuers }: TokenChecks,
 ): ErrorCode[] {
   const isStepUp =
     requirement.freshWithin !== null ||
@@ -249,6 +251,9 @@ function toCodes(
   const byCookie = requirement.locations.has('cookie') && unsafe
   const isChecked = revocable && requirement.revocation !== 'off'
   const refreshes = isChecked && requirement.type !== 'access'
+  const hasIssuers = issuers.length > 0
+  const isAsked = issuers.some(({ introspection }) => introspection !== null)
+  const mayFail = isChecked || loadsKeys || hasIssuers || requirement.check !== null
   return [
     ...(requirement.optional ? [] : (['token_missing'] as const)),
     ...ANY_TOKEN,
@@ -258,8 +263,8 @@ function toCodes(
     ...(byCookie && (requirement.csrf.checksToken || requirement.csrf.checksOrigin)
       ? (['csrf_mismatch'] as const)
       : []),
-    ...(isChecked ? (['token_revoked'] as const) : []),
-    ...(isChecked || requirement.check !== null ? (['store_unavailable'] as const) : []),
+    ...(isChecked || isAsked ? (['token_revoked'] as const) : []),
+    ...(mayFail ? (['store_unavailable'] as const) : []),
     ...(hasIssuers ? (['subject_unknown', 'issuer_unavailable'] as const) : []),
     ...(refreshes ? (['session_expired', 'session_revoked', 'refresh_reused'] as const) : []),
     ...(isStepUp ? (['fresh_token_required'] as const) : []),
@@ -271,23 +276,26 @@ function toCodes(
 /** The settings of an application that its description depends on. */
 interface OpenApiSettings {
   readonly http: HttpSettings
+  readonly ring: { readonly changes: unknown }
   readonly isRevoked: unknown
-  readonly issuers: readonly unknown[]
+  readonly issuers: readonly { readonly introspection: unknown }[]
 }
 
 /**
  * Describes the guards of one application.
  *
- * @param settings where tokens are looked for, the application's own blocklist, other issuers
+ * @param settings where tokens are looked for, the keys, the application's own blocklist, other
+ *   issuers
  * @param prepare prepares a requirement
  * @param hasFeed whether a store, or a service that has one, knows what is revoked
  */
 export function createOpenApi(
-  { http, isRevoked, issuers }: OpenApiSettings,
+  { http, ring, isRevoked, issuers }: OpenApiSettings,
   prepare: PrepareRequirement,
   hasFeed: boolean,
 ): OpenApi {
-  const checks = { revocable: hasFeed || isRevoked !== null, hasIssuers: issuers.length > 0 }
+  const revocable = hasFeed || isRevoked !== null
+  const checks = { revocable, loadsKeys: ring.changes !== null, issuers }
   const securitySchemes = toSchemes(http)
   return {
     components: {

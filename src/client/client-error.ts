@@ -4,7 +4,7 @@
  * challenge decides (RFC 6750 section 3.1, RFC 9470 section 3). Without either, the response is not
  * from Tokenwright and the code is `http_<status>`.
  */
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode, OtherErrorCode } from '../errors.ts'
 import { attempt } from './attempt.ts'
 
 /**
@@ -21,13 +21,12 @@ import { attempt } from './attempt.ts'
  */
 export type ClientErrorCode =
   | ErrorCode
+  | OtherErrorCode
   | 'unreachable'
   | 'signed_out'
   | 'step_up_cancelled'
   | 'cookies_refused'
   | 'response_invalid'
-  | 'not_found'
-  | 'method_not_allowed'
   | `http_${number}`
 
 /** The authentication that a route requires of the user (RFC 9470 section 3). */

@@ -4,7 +4,15 @@
  * RFC 9728 section 5.1, RFC 9110 sections 5.6.4, 10.2.3, 11.6.1). The table in `errors.ts` has the
  * values for each code. An error's cause and its other properties are not sent.
  */
-import { type AuthError, ERRORS, type ErrorCode, type ErrorDetails, type ErrorRow } from '../errors.ts'
+import {
+  type AuthError,
+  ERRORS,
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorRow,
+  OTHER_ERRORS,
+  type OtherErrorCode,
+} from '../errors.ts'
 import { type ProblemSettings, toErrorBody } from './problem-details.ts'
 
 /** A response as plain data, for adapters to write. */
@@ -92,6 +100,13 @@ export function createErrorResponse(error: AuthError, form: ErrorForm = {}): Res
   }
   const { mediaType, text } = toErrorBody(form.problems, row.status, members, row.message)
   return { status: row.status, headers: { 'Content-Type': mediaType, ...headers }, body: text }
+}
+
+/** Creates a response that no `AuthError` stands for, in the form of all others. */
+export function createOtherResponse(code: OtherErrorCode, problems: ProblemSettings | null): ResponseData {
+  const { type, status, message } = OTHER_ERRORS[code]
+  const { mediaType, text } = toErrorBody(problems, status, { message, error_type: type, code })
+  return { status, headers: { 'Content-Type': mediaType, 'Cache-Control': 'no-store' }, body: text }
 }
 
 type RealmDetail = AuthError<'realm_mismatch'>['detail']

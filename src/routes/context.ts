@@ -5,10 +5,11 @@
 import type { Auth } from '../auth/auth.ts'
 import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { Requirement } from '../auth/requirement.ts'
-import { AuthError, isAuthError } from '../errors.ts'
+import { AuthError, isAuthError, type OtherErrorCode } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
 import { toPlatformAddress } from '../http/client-address.ts'
-import { type ErrorMembers, type ProblemSettings, toErrorBody } from '../http/problem-details.ts'
+import { createOtherResponse } from '../http/error-response.ts'
+import type { ProblemSettings } from '../http/problem-details.ts'
 import { deleteRepeated } from '../http/repeated-cookies.ts'
 import { type RequestInfo, type RequestPort, toRequestPort } from '../http/request-port.ts'
 import type { Delivery } from '../http/token-response.ts'
@@ -229,39 +230,24 @@ export function appendCookies(response: Response, lines: readonly string[]): Res
   return response
 }
 
-/** An error response that no `AuthError` stands for, in the form of all others. */
-function toErrorResponse(status: number, members: ErrorMembers, problems: ProblemSettings | null): Response {
-  const { mediaType, text } = toErrorBody(problems, status, members)
-  return new Response(text, { status, headers: { 'Content-Type': mediaType, 'Cache-Control': 'no-store' } })
-}
-
 /** The response where the application is at fault. */
 export function toServerError(problems: ProblemSettings | null): Response {
-  const message = 'Internal server error'
-  return toErrorResponse(
-    500,
-    { message, error_type: 'ConfigurationError', code: 'configuration_invalid' },
-    problems,
-  )
+  return toOtherResponse('configuration_invalid', problems)
 }
 
 /** The response where there is no route, or nothing of the user's. */
 export function toNotFound(problems: ProblemSettings | null): Response {
-  return toErrorResponse(
-    404,
-    { message: 'Not found', error_type: 'NotFoundError', code: 'not_found' },
-    problems,
-  )
+  return toOtherResponse('not_found', problems)
 }
 
 /** The response where the route lacks the method. */
 export function toNotAllowed(methods: readonly string[], problems: ProblemSettings | null): Response {
-  const members = {
-    message: 'Method not allowed',
-    error_type: 'MethodNotAllowedError',
-    code: 'method_not_allowed',
-  }
-  const response = toErrorResponse(405, members, problems)
+  const response = toOtherResponse('method_not_allowed', problems)
   response.headers.set('Allow', methods.join(', '))
   return response
+}
+
+function toOtherResponse(code: OtherErrorCode, problems: ProblemSettings | null): Response {
+  const { status, headers, body } = createOtherResponse(code, problems)
+  return new Response(body, { status, headers })
 }

@@ -15,7 +15,13 @@ import { guards as honoGuards } from '../../src/adapters/hono.ts'
 import { CurrentToken, guards as nestGuards } from '../../src/adapters/nest.ts'
 import { AuthError, ERRORS, type ErrorCode } from '../../src/errors.ts'
 import { createErrorResponse } from '../../src/http/error-response.ts'
-import { type AuthOptions, ConfigurationError, createAuth } from '../../src/index.ts'
+import {
+  type AuthOptions,
+  ConfigurationError,
+  createAuth,
+  createKeyRing,
+  generateKey,
+} from '../../src/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { actingAs } from '../../src/testing.ts'
 
@@ -133,6 +139,23 @@ describe('a route', () => {
     expect(codesOf(stateful.route({ revocation: 'off' }))['503']).toBeUndefined()
     expect(codesOf(stateful.route({ type: 'refresh' }))['401']).toContain('refresh_reused')
     expect(codesOf(describeAuth({ isRevoked: () => false }).route())['401']).toContain('token_revoked')
+    const loading = createAuth({ keys: createKeyRing({ load: () => ({ signing: generateKey('ES256') }) }) })
+    expect(codesOf(loading.openapi().route())['503']).toEqual(['store_unavailable'])
+  })
+
+  it('says what it refuses of the tokens of other issuers', () => {
+    const issuer = { issuer: 'https://idp.example', audience: 'api' }
+    const byKeys = codesOf(
+      createAuth({ issuers: [issuer] })
+        .openapi()
+        .route(),
+    )
+    expect(byKeys['401']).toContain('subject_unknown')
+    expect(byKeys['401']).not.toContain('token_revoked')
+    expect(byKeys['503']).toEqual(['store_unavailable', 'issuer_unavailable'])
+    const introspection = { clientId: 'api', clientSecret: 's3cret' }
+    const asked = createAuth({ issuers: [{ ...issuer, introspection }] })
+    expect(codesOf(asked.openapi().route())['401']).toContain('token_revoked')
   })
 
   it('is refused at start where its guard would be', () => {

@@ -1,14 +1,8 @@
 /** The responses to a proxy, each in a form that it passes on. None may be cached. */
-import type { ResponseData } from '../../http/error-response.ts'
-import { type ProblemSettings, toErrorBody } from '../../http/problem-details.ts'
+import type { OtherErrorCode } from '../../errors.ts'
+import { createOtherResponse, type ResponseData } from '../../http/error-response.ts'
+import type { ProblemSettings } from '../../http/problem-details.ts'
 import type { ProxyRow } from './proxies.ts'
-
-/** Refusals of requests that no configuration of the proxy should make. */
-const FORBIDDEN = {
-  proxy_untrusted: { error_type: 'UntrustedProxyError', message: 'Not a trusted proxy' },
-  requirement_unknown: { error_type: 'UnknownRequirementError', message: 'Unknown requirement' },
-  identity_too_long: { error_type: 'IdentityTooLongError', message: 'Subject and scopes are too long' },
-} as const
 
 /** The statuses that nginx passes on. */
 const PASSED_ON: readonly number[] = [401, 403]
@@ -20,14 +14,13 @@ export function toAllowed(identity: Readonly<Record<string, string>>): Response 
   return new Response(null, { status: 200, headers: { ...NO_STORE, ...identity } })
 }
 
-/** A refusal with a code of its own, in the form of all others. */
+/** A refusal of a request that no configuration of the proxy should make. */
 export function toForbidden(
-  code: keyof typeof FORBIDDEN,
+  code: Extract<OtherErrorCode, 'proxy_untrusted' | 'requirement_unknown' | 'identity_too_long'>,
   row: ProxyRow,
   problems: ProblemSettings | null,
 ): Response {
-  const { mediaType, text } = toErrorBody(problems, 403, { ...FORBIDDEN[code], code })
-  return toRefusal({ status: 403, headers: { 'Content-Type': mediaType, ...NO_STORE }, body: text }, row)
+  return toRefusal(createOtherResponse(code, problems), row)
 }
 
 /**
