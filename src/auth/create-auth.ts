@@ -168,7 +168,7 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
   const issuer = new TokenIssuer<C>(settings)
   const backend = connectBackend(settings, issuer)
   const hasStore = backend !== null
-  const remote = followSource(settings.source, settings)
+  const remote = followSource(settings.source, settings.clock)
   const revocation = createRevocationCheck(backend, remote, settings)
   const toLines = toCookieLines(settings)
   const checkSize = createSizeCheck(settings)

@@ -192,12 +192,11 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
   const ownClock = clock && checkClock(clock)
   const ring = resolveKeys(options)
   const rules = resolveTokenRules(options, DEFAULTS.interop)
+  const hasOwnKeys = ring !== NO_KEYS
+  const issuers = resolveIssuers(options.issuers, { ownIssuer: rules.issuer, hasOwnKeys })
   return Object.freeze({
     ring,
-    issuers: resolveIssuers(options.issuers, {
-      ownIssuer: rules.issuer,
-      hasOwnKeys: ring !== NO_KEYS,
-    }),
+    issuers,
     clock: ownClock ?? systemClock,
     ownClock,
     ...rules,
@@ -212,7 +211,11 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
     store: resolveSessions(sessions, options.revocation, context),
     additionalClaims: readFunction('additionalClaims', options.additionalClaims),
     additionalHeaders: readFunction('additionalHeaders', options.additionalHeaders),
-    source: resolveSource(options.revocation, context),
+    source: resolveSource(options.revocation, {
+      ...context,
+      own: hasOwnKeys ? { issuer: rules.issuer, realm } : null,
+      others: issuers.map((each) => ({ issuer: each.rules.issuer, realm: each.realm ?? realm })),
+    }),
     isRevoked: readFunction('isRevoked', options.isRevoked),
     subject: readFunction('subject', options.subject),
     on,

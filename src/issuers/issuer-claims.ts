@@ -1,7 +1,7 @@
 /**
  * The claims of another issuer's token (RFC 7519, RFC 9068): what they must be, and what they say
  * of the user. Pure. A claim with one of our names and another meaning, such as `sid` or `type`,
- * means nothing here.
+ * means nothing here. The caller decides whether a `sid` is one of ours.
  */
 import { describeType } from '../internal/configuration-error.ts'
 import { LATEST_MOMENT } from '../internal/duration.ts'
@@ -32,6 +32,7 @@ export interface IssuerClaimRules {
 export interface IssuerClaims {
   readonly sub: string | undefined
   readonly jti: string | undefined
+  readonly sid: string | undefined
   readonly iat: number | undefined
   readonly exp: number
   readonly nbf: number | undefined
@@ -75,6 +76,7 @@ export function readIssuerClaims(
   return {
     sub: read(claims, 'sub'),
     jti: read(claims, 'jti'),
+    sid: read(claims, 'sid'),
     iat: read(claims, 'iat'),
     exp: claims['exp'] as number,
     nbf: read(claims, 'nbf'),

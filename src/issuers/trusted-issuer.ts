@@ -3,6 +3,7 @@
  * claims to a user. It does not check type, realm, revocation, freshness or scopes.
  */
 import { AuthError, toReason } from '../errors.ts'
+import { ConfigurationError } from '../internal/configuration-error.ts'
 import { decideTimes } from '../token/claims.ts'
 import { type JoseHeader, readJoseHeader } from '../token/jose-header.ts'
 import { type Claims, TokenPayload } from '../token/token-payload.ts'
@@ -26,6 +27,8 @@ export interface IssuerSources {
   readonly keys: IssuerKeys | null
   /** Asks it about opaque tokens; null for not at all. */
   readonly introspection: Introspection | null
+  /** Whether the revocations that are followed are this issuer's: then they name its sessions. */
+  readonly isFollowed: boolean
 }
 
 /** One issuer. */
@@ -39,11 +42,13 @@ export class TrustedIssuer<C> {
   readonly #settings: IssuerSettings
   readonly #rules: IssuerClaimRules
   readonly #verify: IssuerVerifySettings<C>
+  readonly #isFollowed: boolean
   readonly #headers = new Map<string, JoseHeader>()
 
-  /** @param sources where what it knows of tokens comes from */
+  /** @param sources where what is known of its tokens comes from */
   constructor(settings: IssuerSettings, sources: IssuerSources, verify: IssuerVerifySettings<C>) {
     this.issuer = settings.rules.issuer
+    this.#isFollowed = sources.isFollowed
     this.keys = sources.keys
     this.introspection = sources.introspection
     this.#settings = settings
@@ -117,7 +122,9 @@ export class TrustedIssuer<C> {
     const user = await mapUser(claims, this.#settings)
     const sub = user.sub ?? read.sub
     if (sub === undefined) throw toMalformed('The claim `sub` is missing')
-    const { data, scopes, ...members } = read
+    if (this.#isFollowed && sub !== read.sub)
+      throw new ConfigurationError(`\`${this.#settings.at}.${RENAMED}`)
+    const { data, scopes, sid, ...members } = read
     const payload = new TokenPayload<Claims>(
       {
         ...members,
@@ -128,7 +135,8 @@ export class TrustedIssuer<C> {
         fresh: isOurs(typ) ? claims['fresh'] === true : read.auth_time !== undefined,
         csrf: undefined,
         scopes: user.scopes ?? scopes,
-        sid: undefined,
+        // A name of another issuer's session would be taken for one of ours.
+        sid: this.#isFollowed ? sid : undefined,
         login_type: this.#settings.realm ?? rules.realm,
         login_name: user.loginName,
         remember: undefined,
@@ -140,6 +148,9 @@ export class TrustedIssuer<C> {
     return applySchema(payload as TokenPayload<C>, this.#verify)
   }
 }
+
+const RENAMED =
+  'toUser` gave another `sub` than the token: the revocations of `revocation.source` name subjects as the issuer does'
 
 const NO_KEY = 'No key of the issuer has the `alg` and `kid` of the token'
 

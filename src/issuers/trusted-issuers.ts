@@ -30,6 +30,8 @@ export interface TrustedIssuersDependencies<C> {
   readonly verify: Omit<VerifySettings<C>, 'cache' | 'explain' | 'others'>
   /** Whether there are own keys: then a token of an unknown issuer is theirs to refuse. */
   readonly hasOwnKeys: boolean
+  /** The issuer whose revocations are followed; undefined for none. */
+  readonly followed: string | undefined
   /** Is told when issuers go and come. */
   readonly listener: IssuerListener
 }
@@ -49,7 +51,8 @@ export class TrustedIssuers<C> implements OtherTokens<C> {
     this.#maxLength = verify.limits.tokenLength
     const all = settings.map((issuer) => {
       const sources = createSources(issuer, verify.rules.clock, listener)
-      return new TrustedIssuer(issuer, sources, verify)
+      const isFollowed = issuer.rules.issuer === deps.followed
+      return new TrustedIssuer(issuer, { ...sources, isFollowed }, verify)
     })
     this.#byName = new Map(all.map((issuer) => [issuer.issuer, issuer]))
     this.#introspecting = all.find(({ introspection }) => introspection !== null) ?? null
@@ -103,7 +106,11 @@ const BEARER_TOKEN = /^[\w.~+/-]+=*$/
 /** The state of the keys of an issuer without any. */
 const WITHOUT_KEYS = { status: 'current', age: null, keys: 0 } as const
 
-function createSources(settings: IssuerSettings, clock: Clock, listener: IssuerListener): IssuerSources {
+function createSources(
+  settings: IssuerSettings,
+  clock: Clock,
+  listener: IssuerListener,
+): Omit<IssuerSources, 'isFollowed'> {
   const { keys, fetchRules, introspection, rules } = settings
   const { issuer } = rules
   const metadata = new Metadata(issuer, fetchRules)

@@ -2,9 +2,9 @@
  * `remoteFeed`: where a service without the session store learns of revocations. Its options, and
  * the way from what it returns to the client that follows the feed.
  */
-import { ConfigurationError, expected, isOptions } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isOptions, refuseUndefined } from '../internal/configuration-error.ts'
 import { isLoopback } from '../internal/loopback.ts'
-import { keysOf, readFunction, readOptionGroup } from '../internal/read-options.ts'
+import { keysOf, readFunction, readOptionGroup, readText } from '../internal/read-options.ts'
 import type { RevocationSource } from '../session/resolve-revocation-options.ts'
 import { FeedClient, type FeedContext } from './feed-client.ts'
 
@@ -25,11 +25,17 @@ export interface RemoteFeedOptions {
     /** Its secret. */
     readonly secret: string
   }
+  /**
+   * Whose revocations they are: `issuer`, or one of `issuers`. Tokens of another issuer have no
+   * sessions there. Default: the application's own `issuer`; without own keys the only one of
+   * `issuers`.
+   */
+  readonly issuer?: string
   /** Sends the requests. Default: `fetch` of the platform. */
   readonly fetch?: typeof globalThis.fetch
 }
 
-const OPTION_NAMES = keysOf<RemoteFeedOptions>({ url: true, credentials: true, fetch: true })
+const OPTION_NAMES = keysOf<RemoteFeedOptions>({ url: true, credentials: true, issuer: true, fetch: true })
 const CREDENTIAL_NAMES = keysOf<RemoteFeedOptions['credentials']>({ id: true, secret: true })
 
 /** The options of each source. They hold the secret, so the source itself does not show them. */
@@ -68,13 +74,15 @@ type Connect = (context: FeedContext) => FeedClient
 export function remoteFeed(options: RemoteFeedOptions): RevocationSource {
   if (!isOptions(options as unknown))
     throw new ConfigurationError(expected('remoteFeed(options)', 'given { url, credentials }', options))
-  const { url, credentials, fetch } = readOptionGroup('remoteFeed', options, OPTION_NAMES)
+  refuseUndefined('remoteFeed', options, ['issuer'])
+  const { url, credentials, fetch, ...given } = readOptionGroup('remoteFeed', options, OPTION_NAMES)
   const address = readUrl(url)
   const authorization = toBasic(credentials)
-  const given = readFunction('fetch', fetch)
-  const source = Object.freeze({ url: address })
+  const issuer = readText('issuer', given.issuer)
+  const ownFetch = readFunction('fetch', fetch)
+  const source = Object.freeze({ url: address, ...(issuer !== undefined && { issuer }) })
   // The platform's own is looked up late: tests and tracers replace it.
-  const send: typeof globalThis.fetch = given ?? ((input, init) => globalThis.fetch(input, init))
+  const send: typeof globalThis.fetch = ownFetch ?? ((input, init) => globalThis.fetch(input, init))
   sources.set(source, (context) => new FeedClient({ url: address, authorization, send }, context))
   return source
 }

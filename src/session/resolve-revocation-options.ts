@@ -11,6 +11,8 @@ import type { RevocationMode, RevocationSettings } from './revocation-feed.ts'
 export interface RevocationSource {
   /** The address that it follows. */
   readonly url: string
+  /** Whose revocations they are, where `remoteFeed` was told. */
+  readonly issuer?: string
 }
 
 /** How revoked tokens are detected. */
