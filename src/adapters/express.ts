@@ -37,6 +37,12 @@ export type { GuardOptions } from './guards.ts'
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
 
 /**
+ * A request with the values of a guard. Other packages, such as the MCP SDK, declare an `auth` of
+ * another type for every request of Express: behind a guard of ours it is ours.
+ */
+export type GuardedRequest<R, A> = 'auth' extends keyof R ? Omit<R, keyof A> & A : R & A
+
+/**
  * A handler whose request has the values of the guard. What it rejects with goes to `next`, also in
  * Express 4.
  */
@@ -46,7 +52,11 @@ export type GuardedHandler<
   ResBody = unknown,
   ReqBody = Request['body'],
   Query = Request['query'],
-> = (req: Request<Params, ResBody, ReqBody, Query> & A, res: Response<ResBody>, next: NextFunction) => unknown
+> = (
+  req: GuardedRequest<Request<Params, ResBody, ReqBody, Query>, A>,
+  res: Response<ResBody>,
+  next: NextFunction,
+) => unknown
 
 /** Creates a guard: a middleware, or the guarded handler if it is called with a handler. */
 export interface ExpressGuard<A> {
