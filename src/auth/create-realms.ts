@@ -85,8 +85,8 @@ function readNames(options: unknown): readonly string[] {
   return names
 }
 
-/** Checks the options of one realm. */
-function resolveRealm(name: string, options: RealmOptions): Settings<Claims, unknown> {
+/** Checks the options of one realm. @throws {ConfigurationError} that names the realm */
+export function resolveRealm(name: string, options: RealmOptions): Settings<Claims, unknown> {
   try {
     if (!isOptions(options)) throw new ConfigurationError(expected(name, 'an object of options', options))
     if (Object.hasOwn(options, 'realm'))
@@ -132,12 +132,17 @@ function refuseSharedCookies(settings: ReadonlyMap<string, Settings<Claims, unkn
 /** Refusals of a token that may be sound in another realm. */
 const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['signature_invalid', 'issuer_invalid', 'audience_invalid'])
 
+/** Whether a token that was refused so may be sound in another realm. */
+export function mayBeOfAnother(error: unknown): boolean {
+  return isAuthError(error) && ELSEWHERE.has(error.code)
+}
+
 /** The error of a token that another realm issued; any other error stays as it is. */
 function toMismatch(
   realms: Readonly<Record<string, Auth>>,
   { name, error, token }: { readonly name: string; readonly error: unknown; readonly token: string },
 ): unknown {
-  if (!isAuthError(error) || !ELSEWHERE.has(error.code)) return error
+  if (!mayBeOfAnother(error)) return error
   for (const [other, { internals }] of Object.entries(realms)) {
     if (other !== name && internals.isOurs(token))
       return new AuthError('realm_mismatch', { detail: { expectedType: name, actualType: other } })

@@ -65,6 +65,7 @@ export const AUTH_ORDER: readonly string[] = [
   'auth',
   'create-auth',
   'create-realms',
+  'create-tenants',
 ]
 
 /** Single files that a layer may import beyond its row. */
