@@ -25,8 +25,9 @@ import type { AlgorithmName } from './token/algorithms.ts'
 import { importKeySet, type Key } from './token/import-keys.ts'
 import { readKeyFile, writeKeyFile } from './token/key-file.ts'
 import { createKeyRing, generateKey } from './token/key-ring.ts'
-import { describeKeySet, parseKeySet, rotateKeySet, type StoredKeySet, toIso } from './token/key-rotation.ts'
+import { describeKeySet, parseKeySet, type StoredKeySet, toIso } from './token/key-rotation.ts'
 import { buildRing } from './token/ring.ts'
+import { rotateKeys } from './token/rotate-keys.ts'
 
 const USAGE = `tokenwright <command>
 
@@ -164,16 +165,15 @@ async function rotate(path: string | undefined, flags: Flags): Promise<string> {
     retire: toSeconds('--retire', retire, { min: 0, max: MAX_PLAN }),
     force,
   }
-  const now = Date.now() / 1000
-  const before = await readKeySet(path, now).catch((error: { code?: string }) => {
+  const before = await readKeyFile(path).catch((error: { code?: string }) => {
     if (error.code === 'ENOENT') return null
     throw error
   })
-  const signing = before && describeKeySet(before, now).find(({ step }) => step === 'signing')
-  const key = generateKey((flags.alg ?? signing?.alg ?? 'ES256') as AlgorithmName)
-  const next = rotateKeySet(before, key, now, plan)
-  await writeKeyFile(path, `${JSON.stringify(next, null, 2)}\n`)
-  return listKeys(next, now)
+  const alg = flags.alg === undefined ? {} : { alg: flags.alg as AlgorithmName }
+  const next = rotateKeys(before, { ...plan, ...alg })
+  await writeKeyFile(path, `${JSON.stringify(JSON.parse(next), null, 2)}\n`)
+  const now = Date.now() / 1000
+  return listKeys(parseKeySet(next, now), now)
 }
 
 async function readKeySet(path: string | undefined, now: number): Promise<StoredKeySet> {

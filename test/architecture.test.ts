@@ -89,12 +89,17 @@ const VALUES: readonly string[] = [
   'createAuth',
   'createKeyRing',
   'createRealms',
+  'createTenants',
   'describeErrors',
   'generateKey',
   'isAuthError',
   'remoteFeed',
+  'rotateKeys',
 ]
 const TYPES: readonly string[] = [
+  'RotateKeysOptions',
+  'Tenants',
+  'TenantsOptions',
   'AlgorithmName',
   'ResponseData',
   'AuthContext',

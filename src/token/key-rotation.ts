@@ -89,7 +89,7 @@ export function rotateKeySet(
   const before = live.filter(({ signsFrom = 0 }) => signsFrom <= now)
   if (announced !== undefined && !force)
     throw new ConfigurationError(
-      `The key ${announced.kid} is announced and signs from ${toIso(announced.signsFrom)}: rotate after that, or --force`,
+      `The key ${announced.kid} is announced and signs from ${toIso(announced.signsFrom)}: rotate after that, or by \`force\``,
     )
   const signsFrom = Math.floor(now) + (before.length === 0 ? 0 : announce)
   const end = signsFrom + retire

@@ -27,6 +27,7 @@ const SERVING = [
   'oidc',
   'forward-auth',
   'mcp',
+  'stored-keys',
 ]
 
 describe.each(SERVING)('%s', (name) => {
