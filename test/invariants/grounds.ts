@@ -19,6 +19,10 @@ export interface Ground {
   setBack(sid: string, generations: number): Promise<void>
   /** Makes a session's last rotation and step-up older by so many seconds, where the store's clock rules. */
   age(sid: string, seconds: number): Promise<void>
+  /** Loses the log of revocations, as a backup does that was made before; Redis loses all. */
+  loseLog(): Promise<void>
+  /** Deletes the entries of the log, as pruning does when they have ended. */
+  pruneLog(): Promise<void>
   close(): Promise<void>
 }
 
@@ -52,6 +56,10 @@ async function openMemory(): Promise<Ground> {
       current = before
     },
     age: () => Promise.reject(new Error('Expected a clock to be brought along')),
+    async loseLog() {
+      current = memoryStore()
+    },
+    pruneLog: () => Promise.reject(new Error('Expected entries that have ended')),
     close: async () => undefined,
   }
 }
@@ -71,6 +79,11 @@ async function openRedis(tap?: Tap): Promise<Ground> {
     async age(sid, seconds) {
       for (const field of ['rot', 'used']) await admin.hincrby(`{tw}:s:${sid}`, field, -seconds * 1000)
     },
+    async loseLog() {
+      await server.kill()
+      await server.restart()
+    },
+    pruneLog: async () => void (await admin.del('{tw}:log')),
     async close() {
       await close()
       admin.disconnect()
@@ -104,6 +117,11 @@ async function openSql(kind: 'sqlite' | 'postgres' | 'mysql', tap?: Tap): Promis
          last_used_at = last_used_at - ${seconds * 1000} where sid = '${sid}'`,
       )
     },
+    async loseLog() {
+      await database.sql('delete from tokenwright_log')
+      await database.sql("update tokenwright_counters set n = 0 where name = 'log'")
+    },
+    pruneLog: async () => void (await database.sql('delete from tokenwright_log')),
     async close() {
       await close()
       await database.close()
