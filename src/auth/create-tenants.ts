@@ -8,6 +8,7 @@ import type { Awaitable } from '../internal/awaitable.ts'
 import { ConfigurationError, checkKnownKeys, expected, isOptions } from '../internal/configuration-error.ts'
 import { toOutage } from '../internal/outage.ts'
 import { keysOf, readCount, readFunction } from '../internal/read-options.ts'
+import { OUTLIVES_REQUESTS } from '../internal/request-scope.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import { readUnverified } from '../token/jws.ts'
 import type { Auth } from './auth.ts'
@@ -171,7 +172,8 @@ export function createTenants<T = Auth>(options: TenantsOptions<T>): Tenants<T> 
         entries.delete(name)
         entries.set(name, known)
       }
-      const { loading } = known ?? open(name)
+      const isShared = known !== undefined && (OUTLIVES_REQUESTS || known.tenant !== null)
+      const { loading } = isShared ? known : open(name)
       return (await loading)?.value ?? null
     },
     end,

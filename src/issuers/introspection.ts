@@ -6,10 +6,11 @@
 import { AuthError, toReason } from '../errors.ts'
 import type { Clock } from '../internal/duration.ts'
 import { sha256 } from '../internal/hash.ts'
+import { OUTLIVES_REQUESTS } from '../internal/request-scope.ts'
 import type { Claims } from '../token/token-payload.ts'
 import { FetchError, type FetchRules, fetchJson } from './fetch-json.ts'
 import type { IssuerState } from './options.ts'
-import { type KeySetListener, SHARES_PROMISES } from './remote-key-set.ts'
+import type { KeySetListener } from './remote-key-set.ts'
 import type { IntrospectionSettings } from './resolve-introspection.ts'
 
 /** What introspection depends on. */
@@ -71,8 +72,10 @@ export class Introspection {
     const digest = sha256(token)
     const again = this.#inactive.get(digest)
     if (again !== undefined && this.#deps.clock() < again) throw new AuthError('token_revoked')
+    // Neither a place nor a question outlives its request there.
+    if (!OUTLIVES_REQUESTS) return this.#ask(token, digest)
     const flight = this.#flights.get(digest)
-    if (flight !== undefined && SHARES_PROMISES) return flight
+    if (flight !== undefined) return flight
     if (this.#running >= this.#deps.concurrency)
       throw this.#toError(toReason(`More than ${this.#deps.concurrency} introspections at once`))
     this.#running++

@@ -5,6 +5,7 @@
  */
 import { AuthError, toReason } from '../errors.ts'
 import type { Clock } from '../internal/duration.ts'
+import { OUTLIVES_REQUESTS } from '../internal/request-scope.ts'
 import type { Algorithm } from '../token/algorithms.ts'
 import { type IssuerKey, IssuerKeySet } from './issuer-key-set.ts'
 import type { KeySource } from './key-source.ts'
@@ -62,6 +63,9 @@ export interface RemoteKeySetDependencies {
 /** How soon after a fetch the next one may begin, in seconds. */
 export const COOLDOWN = 10
 
+/** How long a fetch may take, in seconds. */
+const FETCH_DEADLINE = 5
+
 /** How long a set is used without a word of `Cache-Control`, in seconds. */
 const USUAL_LIFE = 600
 
@@ -100,7 +104,7 @@ export class RemoteKeySet implements IssuerKeys {
     const held = await this.#current()
     if (held.set.knows(alg, kid)) return this.#toCandidates(held, alg, kid)
     // A key that was added since, or a made-up name.
-    if (this.#flight !== null || this.#mayFetch()) await this.#fetch()
+    if (this.#isFetching() || this.#mayFetch()) await this.#fetch()
     const latest = this.#held ?? held
     const found = this.#toCandidates(latest, alg, kid)
     if (found.keys.length === 0 && this.#failure !== null && !latest.set.knows(alg, kid))
@@ -133,10 +137,10 @@ export class RemoteKeySet implements IssuerKeys {
     const isFresh = held !== null && now >= held.fetchedAt - COOLDOWN && now < held.freshUntil
     if (isFresh || (this.#failure !== null && held !== null && this.#isUsable(held))) {
       const isDue = !isFresh || now >= held.refreshAt
-      if (isDue && this.#flight === null && this.#mayFetch()) void this.#fetch()
+      if (isDue && !this.#isFetching() && this.#mayFetch()) void this.#fetch()
       return held
     }
-    if (this.#failure === null || this.#flight !== null || this.#mayFetch()) await this.#fetch()
+    if (this.#failure === null || this.#isFetching() || this.#mayFetch()) await this.#fetch()
     const latest = this.#held
     if (latest !== null && this.#isUsable(latest)) return latest
     throw this.#toError()
@@ -147,9 +151,17 @@ export class RemoteKeySet implements IssuerKeys {
     return Math.abs(this.#deps.clock() - this.#attemptedAt) >= COOLDOWN
   }
 
-  /** Fetches the set; all who ask meanwhile wait for the same fetch. Never rejects. */
+  /** Whether a fetch is under way. One that ended with its request counts until its deadline. */
+  #isFetching(): boolean {
+    if (this.#flight === null || OUTLIVES_REQUESTS) return this.#flight !== null
+    return Math.abs(this.#deps.clock() - this.#attemptedAt) < FETCH_DEADLINE
+  }
+
+  /**
+   * Fetches the set; all who ask meanwhile wait for the same fetch, where they can. Never rejects.
+   */
   #fetch(): Promise<void> {
-    if (this.#flight !== null && SHARES_PROMISES) return this.#flight
+    if (this.#flight !== null && OUTLIVES_REQUESTS) return this.#flight
     const flight = this.#load().finally(() => {
       if (this.#flight === flight) this.#flight = null
     })
@@ -203,10 +215,6 @@ function toHeldSet(set: IssuerKeySet, maxAge: number | undefined, now: number): 
   const life = maxAge === undefined ? USUAL_LIFE : Math.min(Math.max(maxAge, LIFE.min), LIFE.max)
   return { set, fetchedAt: now, refreshAt: now + life * REFRESH_AT, freshUntil: now + life }
 }
-
-/** Whether a request may wait for the promise of another one. Workers end both when it does. */
-export const SHARES_PROMISES: boolean =
-  (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent !== 'Cloudflare-Workers'
 
 /** The keys of an issuer that were given. */
 export function createFixedKeys(set: IssuerKeySet): IssuerKeys {

@@ -5,6 +5,7 @@
  */
 import { isAuthError } from '../errors.ts'
 import { toOutage } from '../internal/outage.ts'
+import { OUTLIVES_REQUESTS } from '../internal/request-scope.ts'
 import { type CallLoad, CallQueue } from './call-queue.ts'
 
 /** Bounds on calls. */
@@ -73,7 +74,9 @@ export class BoundedCalls {
             release()
           })
       }
-      if (priority === 'log' || priority === 'prune') return begin(() => undefined)
+      // In Workers a request that is given up would never give its place back.
+      const takesPlace = priority !== 'log' && priority !== 'prune' && OUTLIVES_REQUESTS
+      if (!takesPlace) return begin(() => undefined)
       const waits = this.#queue.enter({ isUrgent: priority === 'revocation', onPlace: begin })
       if (waits !== null) {
         leave = waits

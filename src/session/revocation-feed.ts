@@ -1,11 +1,12 @@
 /**
  * Whether a verified token is revoked, as this process can tell. In `feed` mode a process follows
- * the store's log and a check is a look-up. In `strict` mode each check asks the store. A process
- * that has not caught up, was suspended, or checks a token that lives longer than usual, asks the
- * store too. One that has not reached the log for too long refuses every token. A process without
- * the store follows another one that has it, and asks that one.
+ * the store's log and a check is a look-up. In `strict` mode, and in Workers, each check asks the
+ * store. A process that has not caught up, was suspended, or checks a token that lives longer than
+ * usual, asks the store too. One that has not reached the log for too long refuses every token. A
+ * process without the store follows another one that has it, and asks that one.
  */
 import { AuthError } from '../errors.ts'
+import { OUTLIVES_REQUESTS } from '../internal/request-scope.ts'
 import { warn } from '../internal/warn.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -119,7 +120,7 @@ export class RevocationFeed {
     // What is known counts in any mode: a store that was restored from a backup may have forgotten
     // it.
     if (this.#list.has(payload)) throw new AuthError('token_revoked')
-    if (mode === 'strict' || strict || this.isLongLived(payload)) return false
+    if (mode === 'strict' || strict || !OUTLIVES_REQUESTS || this.isLongLived(payload)) return false
     // The store would refuse an unknown session too, but only when it is asked.
     if (payload.sid !== undefined && this.#knows?.(payload.sid) === false)
       throw new AuthError('token_revoked')
@@ -138,7 +139,7 @@ export class RevocationFeed {
    */
   async checkStore(payload: TokenPayload<unknown>, strict: boolean): Promise<void> {
     const isBehind = this.#client.isRemote && !strict && !this.#reader.isCaughtUp()
-    if (isBehind && this.#settings.mode === 'feed') {
+    if (isBehind && this.#follows()) {
       await withDeadline('revocation.source', CATCH_UP_DEADLINE, () => this.#reader.ready())
       if (this.checkKnown(payload, false)) return
     }
@@ -207,7 +208,7 @@ export class RevocationFeed {
    * does not.
    */
   async ready(): Promise<void> {
-    if (this.#settings.mode === 'feed') await this.#reader.ready()
+    if (this.#follows()) await this.#reader.ready()
     else await this.#client.readLog(null, 1)
   }
 
@@ -236,6 +237,11 @@ export class RevocationFeed {
   /** Stops following the log. */
   close(): void {
     this.#reader.close()
+  }
+
+  /** Whether checks go by the log: where nothing outlives a request, no one would read it on. */
+  #follows(): boolean {
+    return this.#settings.mode === 'feed' && OUTLIVES_REQUESTS
   }
 
   #take(entry: LogEntry): void {

@@ -5,8 +5,10 @@
  * the application, and after a restart.
  */
 import { toOutage } from '../internal/outage.ts'
+import { OUTLIVES_REQUESTS } from '../internal/request-scope.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import { monotonic } from './clocks.ts'
+import { POLL_INTERVAL, sleep } from './log-client.ts'
 import type { RevocationFeed } from './revocation-feed.ts'
 import type { TokenIdentity } from './revocation-list.ts'
 import type { LogEntry, LogPage } from './store.ts'
@@ -103,16 +105,15 @@ export class RevocationPublisher {
    */
   async read({ client, cursor, wait, signal }: PageRequest): Promise<PublishedPage> {
     const arrivedAt = monotonic()
-    await this.#follow()
+    if (OUTLIVES_REQUESTS) await this.#follow()
     for (;;) {
-      const found = this.#find(cursor) ?? (await this.#readStore(cursor))
+      const found = await this.#read(cursor)
       const { entries, more, restarted } = found.page
       const left = arrivedAt + wait - monotonic()
       const hasContent = entries.length > 0 || more || restarted === true
       if (hasContent || left <= 0 || signal.aborted || this.#waiting.isClosed)
         return { page: found.page, asOf: found.asOf - arrivedAt }
-      await this.#waiting.wait(client, left, signal)
-      this.#throwIfOutdated()
+      await this.#rest(client, left, signal)
     }
   }
 
@@ -124,6 +125,19 @@ export class RevocationPublisher {
   /** Lets all followers go. */
   close(): void {
     this.#waiting.close()
+  }
+
+  async #read(cursor: string | null): Promise<PublishedPage> {
+    // In Workers this process reads nothing ahead.
+    if (!OUTLIVES_REQUESTS) return this.#readPage(cursor)
+    return this.#find(cursor) ?? this.#readStore(cursor)
+  }
+
+  /** Waits for the next entry, or until it is time to look for one. */
+  async #rest(client: string, seconds: number, signal: AbortSignal): Promise<void> {
+    if (!OUTLIVES_REQUESTS) return sleep(Math.min(seconds, POLL_INTERVAL))
+    await this.#waiting.wait(client, seconds, signal)
+    this.#throwIfOutdated()
   }
 
   /** Makes sure that the log is read, and was not long ago. */

@@ -17,6 +17,7 @@ import {
 import { type Clock, type Duration, toSeconds } from '../internal/duration.ts'
 import { emit, type Listeners } from '../internal/listeners.ts'
 import { keysOf, readFunction, readOptionGroup } from '../internal/read-options.ts'
+import { OUTLIVES_REQUESTS } from '../internal/request-scope.ts'
 import { warn } from '../internal/warn.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 import {
@@ -191,6 +192,7 @@ export class ChangingRing implements KeyRing, RingChanges {
   }
 
   #loadOnce(now: number): Promise<void> {
+    if (!OUTLIVES_REQUESTS) return this.#tryLoad(now)
     this.#loading ??= this.#tryLoad(now).finally(() => {
       this.#loading = null
     })

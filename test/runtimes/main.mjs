@@ -1,4 +1,8 @@
-// Runs the suite on Node, Bun and Deno, and prints how it goes.
-import { run } from './suite.mjs'
+// Runs the suite on Node, Bun and Deno, and prints how it goes; with `services` the one that calls
+// other services.
+import { argv } from 'node:process'
+import { run } from './checks.mjs'
 
-await run(console.log)
+const { TESTS, close } = await import(argv[2] === 'services' ? './services.mjs' : './suite.mjs')
+await run(TESTS, console.log)
+await close?.()

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { startNeighbor } from './neighbor.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'tokenwright-runtimes-'))
@@ -17,13 +18,14 @@ const BUNDLE = 'bundle.mjs'
 const tally = { passed: 0, failed: 0, skipped: 0 }
 
 /** A folder as a user has it: the library in node_modules, our files beside it. */
-function prepare() {
+function prepare(neighbor) {
   mkdirSync(join(folder, 'node_modules'))
   symlinkSync(join(here, '../..'), join(folder, 'node_modules/tokenwright'))
   symlinkSync(join(here, '../../packages/store-suite'), join(folder, 'node_modules/tokenwright-store-suite'))
   symlinkSync(join(here, 'node_modules/kysely'), join(folder, 'node_modules/kysely'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module","dependencies":{"tokenwright":"*"}}')
-  for (const name of ['suite', 'main', 'serve', 'worker', 'kysely.test'])
+  writeFileSync(join(folder, 'address.mjs'), `export const NEIGHBOR = '${neighbor}'\n`)
+  for (const name of ['checks', 'suite', 'services', 'main', 'serve', 'worker', 'kysely.test'])
     copyFileSync(join(here, `${name}.mjs`), join(folder, `${name}.mjs`))
 }
 
@@ -41,11 +43,14 @@ async function bundle() {
 function execute(program, args) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text) => (output += text))
+    const output = { stdout: '', stderr: '' }
+    for (const name of ['stdout', 'stderr'])
+      child[name].setEncoding('utf8').on('data', (text) => (output[name] += text))
     child.once('error', (error) => resolve(String(error)))
-    child.once('close', (_code, signal) => resolve(signal === null ? output : `${output}ended by ${signal}`))
+    // What it says of itself comes last, whatever it was warned of.
+    child.once('close', (_code, signal) =>
+      resolve(`${output.stderr}${output.stdout}${signal === null ? '' : `ended by ${signal}`}`),
+    )
   })
 }
 
@@ -125,8 +130,37 @@ async function serve(name, program, args) {
   }
 }
 
+/**
+ * A revoked token is refused by a Worker within a second, were it asked many times before, each
+ * time in a request of its own.
+ */
+async function followWithin(worker, neighbor) {
+  const start = await fetch(`${neighbor}/sessions/start?sub=dora`)
+  const { access_token } = await start.json()
+  const verify = async () => (await fetch(`${worker}/verify?token=${access_token}`)).text()
+  const before = []
+  for (let i = 0; i < 10; i++) {
+    before.push(await verify())
+    await pause(100)
+  }
+  await fetch(`${neighbor}/sessions/end-all?sub=dora`)
+  await pause(1000)
+  const after = [await verify(), await verify()]
+  const right = before.every((code) => code === 'ok') && after.every((code) => code === 'token_revoked')
+  const told = `says ${before}, and after the end ${after}`
+  count('workerd, following', right ? '1 passed, 0 failed' : `${told}\n0 passed, 1 failed`)
+}
+
+/** What a request has begun and not ended holds up none after it. */
+async function leaveBehind(worker) {
+  const get = async (path) => (await fetch(worker + path, { signal: AbortSignal.timeout(10_000) })).text()
+  await get('/leave')
+  const told = await get('/work').catch(String)
+  count('workerd, left behind', `${told === 'ok,ok,ok' ? '1 passed, 0' : `says ${told}\n0 passed, 1`} failed`)
+}
+
 /** workerd wants a configuration, and answers the results of the suite to a request. */
-async function runWorker(program) {
+async function runWorker(program, neighbor) {
   await bundle()
   const port = await freePort()
   const config = join(folder, 'config.capnp')
@@ -134,10 +168,13 @@ async function runWorker(program) {
     config,
     `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [(name = "main", worker = (
-    modules = [(name = "worker", esModule = embed "${BUNDLE}")],
-    compatibilityDate = "2026-11-01",
-  ))],
+  services = [
+    (name = "main", worker = (
+      modules = [(name = "worker", esModule = embed "${BUNDLE}")],
+      compatibilityDate = "2026-11-01",
+    )),
+    (name = "internet", network = (allow = ["public", "local"])),
+  ],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );
 `,
@@ -146,9 +183,15 @@ const config :Workerd.Config = (
   let complaints = ''
   child.stderr.setEncoding('utf8').on('data', (text) => (complaints += text))
   try {
-    const response = await insist(`http://127.0.0.1:${port}/run`)
+    const worker = `http://127.0.0.1:${port}`
+    const response = await insist(`${worker}/run`)
     count('workerd', `${complaints}${await response.text()}`)
-    await checkServer('workerd, served', `http://127.0.0.1:${port}`)
+    // Twice, as what a request has begun ends with it.
+    for (const name of ['workerd, services', 'workerd, services in another request'])
+      count(name, await (await insist(`${worker}/run-services`)).text())
+    await followWithin(worker, neighbor)
+    await leaveBehind(worker)
+    await checkServer('workerd, served', worker)
   } catch (error) {
     count('workerd', `${complaints}${error}`)
   } finally {
@@ -156,32 +199,39 @@ const config :Workerd.Config = (
   }
 }
 
+const neighbor = await startNeighbor()
 try {
-  prepare()
-  const nodes = ['node22', 'node24', 'node26'].map((name) => [name, at(name, 'bin/node'), ['main.mjs']])
+  prepare(neighbor.url)
+  const nodes = ['node22', 'node24', 'node26'].map((name) => [name, at(name, 'bin/node'), []])
   const bun = at('bun', 'bin/bun')
   const deno = at('deno', 'deno')
   const workerd = at('workerd', 'bin/workerd')
   // Files and environment: the rights that importing packages and reading `TOKENWRIGHT_SECRET`
   // take, and no others.
   const rights = ['run', '--allow-read', '--allow-env']
-  count(`node ${process.versions.node}`, await execute(process.execPath, ['main.mjs']))
-  for (const [name, program, args] of [
+  const toNeighbor = ['--allow-net=127.0.0.1']
+  for (const [name, program, flags, network = []] of [
+    [`node ${process.versions.node}`, process.execPath, []],
     ...nodes,
-    ['bun', bun, ['main.mjs']],
-    ['deno', deno, [...rights, 'main.mjs']],
+    ['bun', bun, []],
+    ['deno', deno, rights, toNeighbor],
   ]) {
-    if (existsSync(program)) count(name, await execute(program, args))
-    else skip(name)
+    if (!existsSync(program)) {
+      skip(name)
+      continue
+    }
+    count(name, await execute(program, [...flags, 'main.mjs']))
+    count(`${name}, services`, await execute(program, [...flags, ...network, 'main.mjs', 'services']))
   }
   const node22 = at('node22', 'bin/node')
   if (existsSync(node22)) await runSuite('Kysely 0.29 on node22', node22, 'kysely.test.mjs')
   else skip('Kysely 0.29 on node22')
   if (existsSync(bun)) await serve('Bun.serve', bun, ['serve.mjs'])
   if (existsSync(deno)) await serve('Deno.serve', deno, [...rights, '--allow-net', 'serve.mjs'])
-  if (existsSync(workerd)) await runWorker(workerd)
+  if (existsSync(workerd)) await runWorker(workerd, neighbor.url)
   else skip('workerd')
 } finally {
+  await neighbor.close()
   rmSync(folder, { recursive: true, force: true })
 }
 console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`)

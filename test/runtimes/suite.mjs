@@ -7,6 +7,7 @@ import { createAuthClient } from 'tokenwright/client'
 import { guards } from 'tokenwright/fetch'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
+import { breakSignature, codeOf } from './checks.mjs'
 
 const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
@@ -48,25 +49,10 @@ const ask = (method, path, headers = {}, body) =>
     }),
   )
 const bearer = (token) => ({ authorization: `Bearer ${token}` })
-const codeOf = async (work) => {
-  try {
-    await work()
-    return 'ok'
-  } catch (error) {
-    assert(isAuthError(error), `no AuthError: ${error?.stack ?? error}`)
-    return error.code
-  }
-}
 const login = async (delivery = 'body') => {
   const response = await ask('POST', '/auth/login', {}, { username: 'test', password: 'test', delivery })
   assert.equal(response.status, 200)
   return { response, ...(await response.json()) }
-}
-
-/** Changes one character in the middle of a token's last segment. */
-function breakSignature(token) {
-  const at = token.length - 20
-  return token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1)
 }
 
 async function signsAndVerifies(alg) {
@@ -223,24 +209,4 @@ export const TESTS = {
     assert(new AuthError('token_missing') instanceof Error)
     assert.equal(isAuthError(new Error('x')), false)
   },
-}
-
-/**
- * Runs them all, but those whose names begin so; `report` hears of each as it ends, so that a run
- * that hangs tells where.
- */
-export async function run(report, without = []) {
-  const tally = { passed: 0, failed: 0 }
-  for (const [name, test] of Object.entries(TESTS)) {
-    if (without.some((start) => name.startsWith(start))) continue
-    try {
-      await test()
-      tally.passed += 1
-      report(`  ok      ${name}`)
-    } catch (error) {
-      tally.failed += 1
-      report(`  FAILED  ${name}: ${error?.stack ?? error}`)
-    }
-  }
-  report(`${tally.passed} passed, ${tally.failed} failed`)
 }

@@ -3,6 +3,7 @@
  * so several correct ones of one user at the same moment could refuse each other. A refused attempt
  * therefore waits for the others.
  */
+import { OUTLIVES_REQUESTS } from '../../internal/request-scope.ts'
 
 /** The attempts that are being checked. */
 export interface InFlight {
@@ -15,8 +16,12 @@ export interface InFlight {
   watch(account: string): () => Promise<boolean>
 }
 
+/** For platforms where no request can wait for another one: a refusal is final. */
+const NONE: InFlight = { begin: () => () => undefined, watch: () => async () => false }
+
 /** Creates an empty set of attempts. */
 export function createInFlight(): InFlight {
+  if (!OUTLIVES_REQUESTS) return NONE
   const byAccount = new Map<string, Set<Promise<boolean>>>()
   return {
     begin(account) {

@@ -3,6 +3,8 @@
  * other. Between processes the database decides.
  */
 
+import { OUTLIVES_REQUESTS } from '../../internal/request-scope.ts'
+
 /** Runs work when the work of the same owner before it has ended. */
 export type TakeTurn = <T>(owner: string, work: () => Promise<T>) => Promise<T>
 
@@ -10,6 +12,7 @@ export type TakeTurn = <T>(owner: string, work: () => Promise<T>) => Promise<T>
 export function createOwnerTurns(): TakeTurn {
   const last = new Map<string, Promise<unknown>>()
   return (owner, work) => {
+    if (!OUTLIVES_REQUESTS) return work()
     const turn = (last.get(owner) ?? Promise.resolve()).then(work, work)
     const settled = turn.then(
       () => undefined,
