@@ -6,7 +6,7 @@
  * which is quoted if it could be read as something else. Refusals and failures can come in floods,
  * so each cause gets at most one line a second.
  */
-import type { AuthEvents, Listeners } from 'tokenwright'
+import { type AuthEvents, explainFailure, type Listeners } from 'tokenwright'
 import { codeOf } from './reason.ts'
 
 /** The audit log of one server. */
@@ -57,13 +57,19 @@ export function createAudit({
       lost({ lost, restored }) {
         record('lost', { revocations: String(lost), restored: String(restored) })
       },
+      storeDown({ cause }) {
+        complain(toLine('storeDown', toCause(cause)))
+      },
+      storeUp() {
+        record('storeUp', {})
+      },
       refused({ code, method, cause }) {
         const held = limit(`refused ${code}`)
         if (held === null) return
         record('refused', {
           code,
           method,
-          cause: cause === undefined ? null : codeOf(cause),
+          ...toCause(cause),
           more: count(held),
         })
       },
@@ -72,9 +78,16 @@ export function createAudit({
     failed(part, cause) {
       const code = codeOf(cause)
       const held = limit(`${part} ${code}`)
-      if (held !== null) complain(toLine('failed', { part, cause: code, more: count(held) }))
+      if (held !== null) complain(toLine('failed', { part, ...toCause(cause), more: count(held) }))
     },
   }
+}
+
+/** What a failure was; for databases and Redis also in words, and what to do. */
+function toCause(cause: unknown): Readonly<Record<string, string | null>> {
+  if (cause === undefined) return { cause: null }
+  const known = explainFailure(cause)
+  return { cause: codeOf(cause), reason: known?.reason ?? null, advice: known?.advice ?? null }
 }
 
 /** `audit <event> name=value ...`, without the facts that are null. */

@@ -62,6 +62,7 @@ export type { HandshakeLocation, HeaderOptions, Location, ParameterOptions } fro
 export type { Awaitable } from './internal/awaitable.ts'
 export { ConfigurationError } from './internal/configuration-error.ts'
 export type { Clock, Duration, DurationUnit } from './internal/duration.ts'
+export { explainFailure, type FailureExplanation } from './internal/failure.ts'
 export type { Listener, Listeners } from './internal/listeners.ts'
 export type { SchemaResult, StandardSchema } from './internal/schema.ts'
 export type { IntrospectionOptions, IssuerOptions, IssuerState, IssuerUser } from './issuers/options.ts'

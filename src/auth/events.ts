@@ -112,6 +112,22 @@ export interface AuthEvents {
     readonly restored: number
   }
   /**
+   * The log of revocations cannot be read: the store is out of reach, or the service that
+   * `revocation.source` follows. Once until it is back. A store that can be read and not written,
+   * as a replica, is told of by `refused` only.
+   */
+  readonly storeDown: {
+    /** What the reading failed with; `explainFailure(cause)` says it in words. */
+    readonly cause: unknown
+    /** The time in epoch seconds. */
+    readonly time: number
+  }
+  /** The log of revocations can be read again. */
+  readonly storeUp: {
+    /** The time in epoch seconds. */
+    readonly time: number
+  }
+  /**
    * An issuer of `issuers` is out of reach, or its key set was refused. Once until it is back.
    * Meanwhile its last key set is used, for `maxStale`.
    */
@@ -149,6 +165,8 @@ export const EVENT_NAMES: readonly (keyof AuthEvents)[] = keysOf<AuthEvents>({
   ended: true,
   unknown: true,
   lost: true,
+  storeDown: true,
+  storeUp: true,
   issuerDown: true,
   issuerUp: true,
 })

@@ -8,6 +8,7 @@ import type { AuthError } from '../errors.ts'
 import { toIpPrefix } from '../http/ip-prefix.ts'
 import type { RequestPort } from '../http/request-port.ts'
 import type { Clock } from '../internal/duration.ts'
+import { describeFailure, explainFailure } from '../internal/failure.ts'
 import { emit, type Listeners } from '../internal/listeners.ts'
 import { createWarnOnce } from '../internal/warn.ts'
 import type { AuthEvents } from './events.ts'
@@ -76,10 +77,13 @@ export class RefusalReporter {
   }
 
   #warn({ code, cause }: AuthError): void {
-    const why = cause instanceof Error ? `: ${cause.message}` : ''
+    const why = cause === undefined ? '' : `: ${describeFailure(cause)}`
+    const name = `TOKENWRIGHT_${code.toUpperCase()}`
     this.#warnOnce(
-      `TOKENWRIGHT_${code.toUpperCase()}`,
+      name,
       `The response to a request was 503 \`${code}\`${why}. Give \`on.refused\` to learn of each.`,
+      // Each trouble once: a store that was down may be full later.
+      `${name} ${explainFailure(cause)?.code}`,
     )
   }
 }

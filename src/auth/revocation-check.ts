@@ -4,7 +4,11 @@
  * that has it. Without either, a null object refuses nothing.
  */
 import { AuthError } from '../errors.ts'
-import type { RevocationListener } from '../session/feed-reader.ts'
+import { describeFailure, explainFailure } from '../internal/failure.ts'
+import { emit, hasListener } from '../internal/listeners.ts'
+import { isDefect } from '../internal/outage.ts'
+import { createWarnOnce } from '../internal/warn.ts'
+import type { ReachListener, RevocationListener } from '../session/feed-reader.ts'
 import type { FeedState, RevocationFeed, RevocationSettings } from '../session/revocation-feed.ts'
 import type { SessionBackend } from '../session/session-backend.ts'
 import { TICKET_TTL } from '../token/ticket.ts'
@@ -64,8 +68,11 @@ const SPENT_MARGIN = 120
 export function createRevocationCheck<C, U>(
   backend: SessionBackend<C> | null,
   remote: RevocationFeed | null,
-  { store, source, leeway }: Settings<C, U>,
+  settings: Settings<C, U>,
 ): RevocationCheck<C> {
+  const { store, source, leeway } = settings
+  const feed = remote ?? backend?.revocations
+  feed?.listenToReach(createReachListener(settings, remote === null ? 'the store' : '`revocation.source`'))
   if (remote !== null && source !== null) return createSourceCheck(remote, source.revocation)
   if (backend === null || store === null) return WITHOUT_STORE
   const { storeClient, revocations, publisher, sessions, pruner } = backend
@@ -95,6 +102,24 @@ export function createRevocationCheck<C, U>(
       revocations.close()
       pruner.close()
     },
+  }
+}
+
+/** Tells the application when its log goes out of reach, and warns where no listener is told. */
+function createReachListener<C, U>({ on, clock }: Settings<C, U>, what: string): ReachListener {
+  const warnOnce = createWarnOnce()
+  return {
+    onDown(error) {
+      const { cause = error } = Object(error) as { readonly cause?: unknown }
+      // What is set up wrong is told of by the first request, or by `ready`.
+      if (!hasListener(on, 'storeDown') && !isDefect(cause)) {
+        const name = 'TOKENWRIGHT_STORE_DOWN'
+        const message = `The log of revocations cannot be read: ${what}: ${describeFailure(cause)}. It is tried again. Give \`on.storeDown\` to learn of each time.`
+        warnOnce(name, message, `${name} ${explainFailure(cause)?.code}`)
+      }
+      emit(on, 'storeDown', { cause, time: clock() })
+    },
+    onUp: () => emit(on, 'storeUp', { time: clock() }),
   }
 }
 

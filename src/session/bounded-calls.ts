@@ -57,7 +57,8 @@ export class BoundedCalls {
       let leave: (() => void) | undefined
       const late = setTimeout(() => {
         leave?.()
-        reject(toUnavailable(new Error(`No response of ${this.#callee} within ${deadline} s`)))
+        const error = new Error(`No response of ${this.#callee} within ${deadline} s`)
+        reject(toUnavailable(Object.assign(error, { code: 'ETIMEDOUT' })))
       }, deadline * 1000)
       const begin = (release: () => void): void => {
         leave = undefined

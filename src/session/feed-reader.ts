@@ -26,8 +26,16 @@ export interface RevocationListener {
   onStale(): void
 }
 
+/** Is told when the log goes out of reach, and when it is back. */
+export interface ReachListener {
+  /** Called once until it is back. @param cause what the reading failed with */
+  onDown(cause: unknown): void
+  /** Called when the log was read again. */
+  onUp(): void
+}
+
 /** What follows the reading, beside those who listen to revocations. */
-export interface ReadingListener extends RevocationListener {
+export interface ReadingListener extends RevocationListener, ReachListener {
   /**
    * A page of the log was read.
    *
@@ -175,10 +183,13 @@ export class FeedReader {
   #finish(triedAt: number, failure: Failure | undefined): void {
     this.#triedAt = triedAt
     this.#failure = failure
+    const wasLost = this.#isLost
     // A reading that a suspension interrupted fails by its deadline, which says nothing of the
     // store.
     this.#isLost = failure !== undefined && (this.#isLost || triedAt >= this.#suspendDetector.check())
     this.#failures = this.#isLost ? this.#failures + 1 : 0
+    if (this.#isLost && !wasLost) this.#listener.onDown(failure?.cause)
+    if (!this.#isLost && wasLost) this.#listener.onUp()
     this.#release(({ resolve, reject }) => (failure === undefined ? resolve() : reject(failure.cause)))
     if (this.#isLost && this.#isRunning) this.#listener.onStale()
     if (!this.#isRunning) return

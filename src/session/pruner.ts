@@ -3,6 +3,7 @@
  * The timer begins with the first use, keeps no process alive, and does not keep the pruner alive.
  */
 import { randomInt } from 'node:crypto'
+import { describeFailure } from '../internal/failure.ts'
 import { warn } from '../internal/warn.ts'
 import { toWeakReference } from '../internal/weak-reference.ts'
 import { monotonic } from './clocks.ts'
@@ -69,7 +70,7 @@ export class Pruner {
       if (this.#hasWarned) return
       this.#hasWarned = true
       const { cause = error } = error as { cause?: unknown }
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = describeFailure(cause)
       warn('TOKENWRIGHT_PRUNE', `The store could not be pruned, and grows until it is: ${reason}`)
     }
   }

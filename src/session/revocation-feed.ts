@@ -12,7 +12,12 @@ import { withDeadline } from '../internal/with-deadline.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { CallLoad } from './call-queue.ts'
 import { monotonic } from './clocks.ts'
-import { FeedReader, type ReadingListener, type RevocationListener } from './feed-reader.ts'
+import {
+  FeedReader,
+  type ReachListener,
+  type ReadingListener,
+  type RevocationListener,
+} from './feed-reader.ts'
 import type { LogClient, LogReading } from './log-client.ts'
 import { RevocationList, type TokenIdentity } from './revocation-list.ts'
 import { type RevocationRestorer, toEntryId } from './revocation-restorer.ts'
@@ -66,6 +71,7 @@ export class RevocationFeed {
   readonly #reader: FeedReader
   #listener: RevocationListener | null = null
   #pageListener: PageListener | null = null
+  #reachListener: ReachListener | null = null
   #hasWarned = false
   /** The longest life of a token that the log covers, in seconds. */
   #covers: number
@@ -103,6 +109,8 @@ export class RevocationFeed {
         if (this.#isStale()) this.#listener?.onStale()
       },
       onRead: (reading) => this.#restore(reading),
+      onDown: (cause) => this.#reachListener?.onDown(cause),
+      onUp: () => this.#reachListener?.onUp(),
     })
   }
 
@@ -215,6 +223,11 @@ export class RevocationFeed {
   /** Passes each page that is read from now on to one listener. */
   listenToPages(listener: PageListener): void {
     this.#pageListener = listener
+  }
+
+  /** Tells one listener from now on when the log goes out of reach and when it is back. */
+  listenToReach(listener: ReachListener): void {
+    this.#reachListener = listener
   }
 
   /** As of when this process knows the whole log, in seconds of the monotonic clock. */
