@@ -13,6 +13,7 @@ export interface FailureExplanation {
   readonly advice: string
 }
 
+// cspell:ignoreRegExp [A-Z0-9_]{4,}
 /** Codes, what they mean, and what to do. */
 type Row = readonly [codes: string, reason: string, advice: string]
 

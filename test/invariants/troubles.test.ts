@@ -85,6 +85,11 @@ function open({ store, close }: Opened) {
   }
 }
 
+/** The members of a response's body that are looked at. */
+async function read(response: Response): Promise<{ refresh_token: string; code?: string }> {
+  return (await response.json()) as { refresh_token: string; code?: string }
+}
+
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 20_000; !(await isSo()); await pause(100))
     if (Date.now() > end) throw new Error(`not so in time: ${what}`)
@@ -94,7 +99,7 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
 async function goThrough(connect: () => Opened, trouble: Trouble): Promise<void> {
   const lines = collectWarnings()
   const app = open(connect())
-  let { refresh_token: token } = await (await app.login()).json()
+  let token = (await read(await app.login())).refresh_token
   const expected = trouble.status ?? 503
   expect(token).toBeTypeOf('string')
   await trouble.begin()
@@ -108,7 +113,7 @@ async function goThrough(connect: () => Opened, trouble: Trouble): Promise<void>
     // A change in place may need no space, and an idle connection may still be there.
     const response = await app.refresh(token)
     expect([200, expected]).toContain(response.status)
-    const body = await response.json()
+    const body = await read(response)
     if (response.status === 200) token = body.refresh_token
     else expect(body.code).toBe(expected === 503 ? 'store_unavailable' : 'configuration_invalid')
     if (response.status === 503) expect(response.headers.get('retry-after')).toBe('1')
@@ -248,8 +253,8 @@ describe.skipIf(!HAS_OWN.postgres)(`postgres${HAS_OWN.postgres ? '' : ': NO SERV
     const app = open(connect({ max: 1 }))
     const logins = await Promise.all(Array.from({ length: 20 }, () => app.login()))
     expect(logins.map(({ status }) => status)).toEqual(Array(20).fill(200))
-    const pairs = await Promise.all(logins.map((login) => login.json()))
-    const refreshed = await Promise.all(pairs.map(({ refresh_token }) => app.refresh(refresh_token)))
+    const pairs = await Promise.all(logins.map(read))
+    const refreshed = await Promise.all(pairs.map(({ refresh_token: token }) => app.refresh(token)))
     expect(refreshed.map(({ status }) => status)).toEqual(Array(20).fill(200))
   })
 
