@@ -9,7 +9,14 @@ import { describe, expect, it } from 'vitest'
 import { checkDocumented } from './architecture/documentation.ts'
 import { checkExportedOnce, checkRoot } from './architecture/exports.ts'
 import { checkCycles, checkEntryPoints, checkLayers, entryPointsOf, layerOf } from './architecture/layers.ts'
-import { checkLinks, checkRetiredWords, checkWidths, type TextFile, titlesOf } from './architecture/prose.ts'
+import {
+  checkDecisionNumbers,
+  checkLinks,
+  checkRetiredWords,
+  checkWidths,
+  type TextFile,
+  titlesOf,
+} from './architecture/prose.ts'
 import {
   checkAny,
   checkAugmentation,
@@ -78,6 +85,7 @@ describe('prose', () => {
   it('uses them in the titles of tests', () => expectClean(checkRetiredWords(titles)))
   it('links to files that exist', () => {
     expectClean(checkLinks(trackedFiles(), (path) => existsSync(join(ROOT, path))))
+    expectClean(checkDecisionNumbers(trackedFiles()))
   })
 })
 
@@ -467,6 +475,10 @@ describe('the rules themselves', () => {
   it('links: relative ones of Markdown pages', () => {
     const text = '[a](b.md#c) [d](../e/) [f](https://example.com/x.md)\n[g](#h) [i](gone.md)'
     const exists = (path: string): boolean => ['docs/b.md', 'e/'].includes(path)
+    const numbers = 'See [decision 7](../decisions/0007-a.md) and [decision\n31](../decisions/0030-b.md).'
+    expect(checkDecisionNumbers([{ path: 'docs/a.md', text: numbers }])).toEqual([
+      'docs/a.md calls decision 30 number 31',
+    ])
     expect(checkLinks([{ path: 'docs/a.md', text }], exists)).toEqual([
       'docs/a.md:2 links to docs/gone.md, which is not there',
     ])

@@ -83,6 +83,17 @@ export function checkLinks(files: Iterable<TextFile>, exists: (path: string) => 
     )
 }
 
+/** Links that call a decision by another number than its file has. A link may begin on the line before. */
+export function checkDecisionNumbers(files: Iterable<TextFile>): string[] {
+  return [...files]
+    .filter(({ path }) => path.endsWith('.md'))
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(/\[decision\s+(\d+)\]\([^)\s]*\/(\d{4})-/gi)]
+        .filter(([, number, file]) => Number(number) !== Number(file))
+        .map(([, number, file]) => `${path} calls decision ${Number(file)} number ${number}`),
+    )
+}
+
 interface RetiredWord {
   /** Matches the word, in whole words; `_` counts as a border. */
   readonly pattern: RegExp

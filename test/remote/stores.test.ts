@@ -94,6 +94,9 @@ describeGrounds(SHARED, (ground, name) => {
       expect(await until('token_revoked', () => verify(alice)), `round ${round}`).toBeLessThan(1)
     }
     expect(await verify(bob)).toBe('accepted')
+    // A strict route asks, and waits for no feed.
+    await other.endAll('bob')
+    expect(await codeOf(() => service.verifyToken(bob, { revocation: 'strict' }))).toBe('token_revoked')
   })
 
   it('is followed on from the same place after a restart of the process', async () => {
