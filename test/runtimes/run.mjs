@@ -102,7 +102,7 @@ async function insist(url) {
   }
 }
 
-/** One check of a server: the login over HTTP, and a guarded route. */
+/** One check of a server: the login over HTTP, a guarded route, and the revocations. */
 async function checkServer(name, url) {
   await insist(`${url}/protected`)
   const body = '{"username":"test","password":"test","delivery":"body"}'
@@ -110,8 +110,13 @@ async function checkServer(name, url) {
   const { access_token } = await (await fetch(`${url}/auth/login`, init)).json()
   const { status } = await fetch(`${url}/protected`, { headers: { authorization: `Bearer ${access_token}` } })
   const refused = await fetch(`${url}/protected`)
-  const right = status === 200 && refused.status === 401
-  count(name, right ? '1 passed, 0 failed' : `answers ${status} and ${refused.status}\n0 passed, 1 failed`)
+  const client = { authorization: `Basic ${btoa('orders:s3cret')}` }
+  const read = (query) => fetch(`${url}/auth/revocations${query}`, { headers: client })
+  const { cursor } = await (await read('')).json()
+  const page = await read(`?wait=0.5&cursor=${encodeURIComponent(cursor)}`)
+  const statuses = [status, refused.status, page.status]
+  const right = String(statuses) === '200,401,200'
+  count(name, right ? '1 passed, 0 failed' : `answers ${statuses}\n0 passed, 1 failed`)
 }
 
 /** Starts a server that prints its port, checks it, ends it. */

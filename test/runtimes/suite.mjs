@@ -24,6 +24,7 @@ const routes = authRoutes(stateful, {
   verifyCredentials: ({ username, password }) =>
     username === 'test' && password === 'test' ? { subject: username, scopes: ['posts:*'] } : null,
   address: () => '203.0.113.9',
+  verifyClient: ({ id, secret }) => id === 'orders' && secret === 's3cret',
 })
 const answer = (_request, { sub }) => Response.json({ sub })
 const routesByPath = {
@@ -169,6 +170,26 @@ export const TESTS = {
       assert.equal(await codeOf(() => stateful.verifyToken(access_token)), 'token_revoked')
       assert.equal(await codeOf(() => stateful.verifyToken(access_token, strict)), 'token_revoked')
     }
+  },
+  async 'the revocations for services without the store'() {
+    const client = { authorization: `Basic ${btoa('orders:s3cret')}` }
+    const get = (query = '') => ask('GET', `/auth/revocations${query}`, client)
+    assert.equal((await ask('GET', '/auth/revocations')).status, 401)
+    const { cursor } = await (await get()).json()
+    const { access_token } = await stateful.createTokenPair('erin')
+    const { sub, sid, jti, iat } = await stateful.verifyToken(access_token)
+    // Nothing but a server's socket keeps a process alive for a request that is held.
+    const alive = setTimeout(() => undefined, 10_000)
+    const held = get(`?wait=5&cursor=${encodeURIComponent(cursor)}`)
+    await stateful.sessions.end(sid)
+    const { entries } = await (await held).json()
+    clearTimeout(alive)
+    assert.deepEqual(
+      entries.map(({ kind, key }) => [kind, key]),
+      [['sid', sid]],
+    )
+    const asked = await ask('POST', '/auth/revocations', client, { sub, sid, jti, iat })
+    assert.equal((await asked.json()).revoked, true)
   },
   async 'hostile bodies'() {
     for (const body of ['{', '[]', 'null', '{"username":1}', `{"username":"${'x'.repeat(20_000)}"}`]) {
