@@ -32,6 +32,7 @@ const TIMED = [
   'test/processes/**',
   'test/remote/**',
   'test/server/**',
+  'test/soak/**',
 ].map((folder) => `${folder}/*.test.ts`)
 
 /**

@@ -1,0 +1,112 @@
+/**
+ * Hours in short: four processes, visitors that log in, refresh, step up and log out, and servers
+ * that are killed, frozen and healed on the way; a process dies and another takes its place.
+ * `npm run soak -- 30m` says for how long in all; in `npm test` it is some seconds.
+ */
+import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { HAS_OWN, type OwnServer, startOwn } from '../invariants/servers.ts'
+import { report, summarize } from '../invariants/size.ts'
+import { type Node, startNode } from '../processes/nodes.ts'
+import { type Tally, visit } from './visitors.ts'
+
+const KINDS = ['redis', 'postgres', 'mysql'] as const
+/** For each engine, in seconds. */
+const SECONDS = Number(process.env['TOKENWRIGHT_SOAK'] ?? 15) / KINDS.length
+const PROCESSES = 4
+const VISITORS = 40
+/** How many times in all something breaks, and how long it stays so, in seconds. */
+const BREAKS = Math.max(2, Math.round(SECONDS / 20))
+const BROKEN_FOR = 1
+/** Memory is looked at only when a process has lived so long, in seconds: young ones grow. */
+const GROWN_UP = 240
+const MOST_GROWTH = 1.25
+
+/** The memory that a process keeps, in MiB. */
+function memoryOf({ child }: Node): number {
+  const [, kilobytes = '0'] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? []
+  return Number(kilobytes) / 1024
+}
+
+/** Breaks a server or a process, in turns, and heals it. Says what it did. */
+async function breakSomething(turn: number, server: OwnServer, nodes: Node[]): Promise<string> {
+  if (turn % 3 === 0) {
+    await server.kill()
+    await pause(BROKEN_FOR * 1000)
+    await server.restart()
+    return 'server killed'
+  }
+  if (turn % 3 === 1) {
+    server.freeze()
+    await pause(BROKEN_FOR * 1000)
+    server.thaw()
+    return 'server frozen'
+  }
+  const [first] = nodes.splice(0, 1)
+  await first?.kill()
+  nodes.push(await startNode({ store: server.toSpec(server.port) }))
+  return 'process killed'
+}
+
+/** What has to be printed of the results. */
+function toLines({ results }: Tally): string {
+  return [...results]
+    .map(([result, count]) => `${result}: ${count}`)
+    .sort()
+    .join(', ')
+}
+
+describe.each(KINDS)('%s', (kind) => {
+  it.skipIf(!HAS_OWN[kind])(
+    'loses no session, ends what is ended, and stays as it was',
+    async () => {
+      const server = await startOwn(kind)
+      const nodes = await Promise.all(
+        Array.from({ length: PROCESSES }, () => startNode({ store: server.toSpec(server.port) })),
+      )
+      const tally: Tally = { results: new Map(), times: [], lost: [], alive: [] }
+      const uncaught: string[] = []
+      try {
+        const end = performance.now() + SECONDS * 1000
+        const goesOn = () => performance.now() < end
+        const living = Array.from({ length: VISITORS }, (_, i) =>
+          visit(`visitor-${i}`, { nodes, tally, goesOn }),
+        )
+        const young = new Map<Node, number>()
+        const sample = setTimeout(() => {
+          for (const node of nodes) young.set(node, memoryOf(node))
+        }, GROWN_UP * 500)
+        const broken: string[] = []
+        for (let turn = 0; turn < BREAKS; turn++) {
+          await pause((SECONDS / (BREAKS + 1) - BROKEN_FOR) * 1000)
+          broken.push(await breakSomething(turn, server, nodes))
+          report('soak', kind, `${broken.at(-1)}; ${toLines(tally)}`)
+        }
+        await Promise.all(living)
+        clearTimeout(sample)
+        for (const node of nodes) uncaught.push(...(await node.ask('seen')).uncaught)
+        const memory = nodes.map(
+          (node) => `${young.get(node)?.toFixed(0) ?? '-'} > ${memoryOf(node).toFixed(0)}`,
+        )
+        report('soak', kind, `${SECONDS.toFixed(0)} s, ${broken.join(', ')}; ${toLines(tally)}`)
+        report(
+          'soak',
+          kind,
+          `${summarize(tally.times.map((time) => time / 1000))}; memory in MiB: ${memory.join(', ')}`,
+        )
+        expect(uncaught).toEqual([])
+        expect(tally.lost).toEqual([])
+        expect(tally.alive).toEqual([])
+        expect(tally.results.get('visitors')).toBe(VISITORS)
+        for (const [node, before] of young)
+          if (nodes.includes(node) && SECONDS > 2 * GROWN_UP)
+            expect(memoryOf(node)).toBeLessThan(before * MOST_GROWTH)
+      } finally {
+        for (const node of nodes) await node.kill()
+        await server.close()
+      }
+    },
+    (SECONDS + 120) * 1000,
+  )
+})
