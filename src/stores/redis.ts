@@ -23,6 +23,7 @@ export type {
   NodeRedisCluster,
   NodeRedisSentinel,
   RedisClient,
+  RedisFunction,
 } from './redis/client.ts'
 
 /** How a Redis store names its keys, and watches its connection. */
@@ -43,7 +44,8 @@ export interface RedisStoreOptions {
   /**
    * How many replicas must have a revocation before it counts as stored, from 0 to 10; Redis then
    * waits for up to a second (`WAIT`). Without them the call fails, though it may have been stored.
-   * For a single connection, also one through Sentinel: not for a cluster or a pool. Default 0.
+   * For a single connection, also one through Sentinel: not for a cluster, a pool or a function.
+   * Default 0.
    */
   readonly replicas?: number
 }
@@ -60,8 +62,8 @@ const DEADLINE_BOUNDS = { min: 0.1, max: 3600 } as const
  * Give the store a client without blocking commands, such as a blocking pop of a queue: they hold
  * up all others, and a connection that gives no reply is replaced.
  *
- * @param client an ioredis `Redis` or `Cluster`, or a connected node-redis client, pool, cluster or
- * sentinel; never closed here
+ * @param client an ioredis `Redis` or `Cluster`; a connected node-redis client, pool, cluster or
+ * sentinel; or a function that sends a command. Never closed here
  * @throws {ConfigurationError} for another kind of client, an invalid prefix or deadline, or an
  * unknown option
  *
@@ -101,7 +103,7 @@ function readReplicas(value: unknown, client: RedisClient): number {
     throw new ConfigurationError(expected('replicas', 'a whole number from 0 to 10', value))
   if (value > 0 && !sendsByOneConnection(client))
     throw new ConfigurationError(
-      'Expected a client of one connection beside `replicas`: a cluster or a pool would ask another connection',
+      'Expected a client of one connection beside `replicas`: a cluster, a pool or a function may ask another connection',
     )
   return value
 }

@@ -1,7 +1,8 @@
 /**
  * The user's client: ioredis (`Redis`, `Cluster`) or node-redis (client, pool, cluster, sentinel),
- * told apart by shape and never imported. `createSend` turns each into one function that sends a
- * command, as strings, to the node that owns a key. `script.ts` reads the replies.
+ * told apart by shape and never imported; or a function that sends a command. `createSend` turns
+ * each into one function that sends a command, as strings, to the node that owns a key. `script.ts`
+ * reads the replies.
  */
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
 import {
@@ -40,8 +41,20 @@ export interface NodeRedisSentinel {
   getSentinelNode(): unknown
 }
 
+/**
+ * Sends a command, such as `['TIME']`, and resolves to its reply: a number, a string, null, or a
+ * list of these. Rejects with an error whose message is that of Redis, such as `NOSCRIPT ...`. For
+ * other clients, and for Redis over HTTP. It ends a command that gets no reply by itself.
+ */
+export type RedisFunction = (command: string[]) => Promise<unknown>
+
 /** A client that the user made, and closes. */
-export type RedisClient = IoredisClient | NodeRedisClient | NodeRedisCluster | NodeRedisSentinel
+export type RedisClient =
+  | IoredisClient
+  | NodeRedisClient
+  | NodeRedisCluster
+  | NodeRedisSentinel
+  | RedisFunction
 
 /** Sends a command to the node that owns `key`; rejects with what the client rejects with. */
 export type Send = (key: string, args: readonly string[]) => Promise<unknown>
@@ -70,6 +83,7 @@ type Node = IoredisConnection & NodeRedisConnection & { ping(): Promise<unknown>
  * @throws {ConfigurationError} for any other value
  */
 export function createSend(given: RedisClient, seconds: number): Send {
+  if (typeof given === 'function') return async (_key, args) => given([...args])
   // `slots` of a node-redis cluster is a getter that may be empty before it is connected.
   const has = (name: string): boolean => typeof given === 'object' && given !== null && name in given
   const client = given as AnyClient
@@ -80,7 +94,7 @@ export function createSend(given: RedisClient, seconds: number): Send {
     return (_key, [command = '', ...args]) => timeout.watch(() => client.call(command, ...args))
   }
   if (!has('sendCommand'))
-    throw new ConfigurationError(expected('client', 'an ioredis or node-redis client', given))
+    throw new ConfigurationError(expected('client', 'an ioredis or node-redis client, or a function', given))
   listen(client)
   if (has('masters') || has('slots')) {
     const timeout = new ReplyTimeout(seconds, async () => {
@@ -138,7 +152,8 @@ function createSentinelSend(client: AnyClient, seconds: number): Send {
 
 /** Whether all commands of a client go through one connection, in their order. */
 export function sendsByOneConnection(client: RedisClient): boolean {
-  return !['nodes', 'slots', 'masters', 'execute', 'getSentinelNode'].some((name) => name in client)
+  const several = ['nodes', 'slots', 'masters', 'execute', 'getSentinelNode']
+  return typeof client !== 'function' && !several.some((name) => name in client)
 }
 
 /** Watches each connection of a node-redis pool by itself. */
