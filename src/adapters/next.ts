@@ -15,8 +15,8 @@ import { readFunction } from '../internal/read-options.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import { createFetchGuards, type FetchGuards } from './fetch-guards.ts'
 import { type AddressedGuardOptions, checkGuardArguments } from './guards.ts'
+import { deferGuards, lazyAuth } from './lazy-auth.ts'
 import { type CookieReader, type CookieStore, createActionGuard, readToken } from './next/cookies.ts'
-import { deferGuards } from './next/defer.ts'
 import { createProxy, type ProxyHandler } from './next/proxy.ts'
 import type { RefreshingOptions } from './page-refresh.ts'
 
@@ -25,6 +25,7 @@ export type { GuardOptions } from './guards.ts'
 export type { CookieReader, CookieStore } from './next/cookies.ts'
 export type { ProxyHandler } from './next/proxy.ts'
 export type { HeaderSource, RefreshingOptions } from './page-refresh.ts'
+export { lazyAuth }
 
 /** A guard of server actions: wraps one that gets the payload as its first argument. */
 export type ActionGuard<P> = <Args extends readonly unknown[], R>(
@@ -129,23 +130,6 @@ export function guards<C, U>(
       return createActionGuard(getAuth, cookies, requirement ?? {})
     },
   } as NextGuards<C, U>
-}
-
-/**
- * Calls a function once, when its result is first needed: `lazyAuth(() => createAuth(...))`. So
- * `next build`, which evaluates modules, needs no secret and no store. An error is thrown again at
- * each call.
- */
-export function lazyAuth<A extends object>(create: () => A): () => A {
-  if (!isCallable(create))
-    throw new ConfigurationError(
-      expected('lazyAuth(create)', 'a function, as in `lazyAuth(() => createAuth(...))`', create),
-    )
-  let made: A | undefined
-  return () => {
-    made ??= create()
-    return made
-  }
 }
 
 /**

@@ -78,6 +78,7 @@ const ALSO: Partial<Record<Layer, readonly string[]>> = {
 const SHARED: readonly string[] = [
   'src/adapters/guards.ts',
   'src/adapters/fetch-guards.ts',
+  'src/adapters/lazy-auth.ts',
   'src/adapters/page-refresh.ts',
 ]
 

@@ -1,5 +1,26 @@
-/** Guards that are made when the first request comes, for modules that `next build` evaluates. */
-import type { FetchGuards } from '../fetch-guards.ts'
+/**
+ * Applications and guards that are made when the first request comes, for modules that a build
+ * evaluates.
+ */
+import { ConfigurationError, expected, isCallable } from '../internal/configuration-error.ts'
+import type { FetchGuards } from './fetch-guards.ts'
+
+/**
+ * Calls a function once, when its result is first needed: `lazyAuth(() => createAuth(...))`. So
+ * `next build`, which evaluates modules, needs no secret and no store. An error is thrown again at
+ * each call.
+ */
+export function lazyAuth<A extends object>(create: () => A): () => A {
+  if (!isCallable(create))
+    throw new ConfigurationError(
+      expected('lazyAuth(create)', 'a function, as in `lazyAuth(() => createAuth(...))`', create),
+    )
+  let made: A | undefined
+  return () => {
+    made ??= create()
+    return made
+  }
+}
 
 /** A guarded handler of any kind. */
 type Handler = (...args: never[]) => unknown
@@ -25,11 +46,7 @@ interface Deferred<C, U> {
  * @param isReady whether they are made at once
  */
 export function deferGuards<C, U>(create: () => FetchGuards<C, U>, isReady: boolean): Deferred<C, U> {
-  let guards: FetchGuards<C, U> | undefined
-  const getGuards = (): FetchGuards<C, U> => {
-    guards ??= create()
-    return guards
-  }
+  const getGuards = lazyAuth(create)
   const defer: Deferred<C, U>['defer'] = (make) => {
     if (isReady) return make(getGuards())
     let handler: Handler | undefined
