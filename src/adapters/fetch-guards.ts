@@ -54,8 +54,9 @@ export interface FetchGuards<C, U>
   /**
    * Refreshes a visitor's session before `handler` renders the page, if the access cookie has
    * expired or is about to. The handler sees the new cookies in its request; the browser gets them
-   * with the response. GET and HEAD only. A refused refresh changes nothing. For middleware before
-   * pages that `peek`; needs a session store.
+   * with the response. Of unsafe requests only forms are refreshed that pass the origin check and
+   * repeat the CSRF value: a script refreshes by itself. A refused refresh changes nothing. For
+   * middleware before pages that `peek`; needs a session store.
    */
   refreshing<Rest extends unknown[], R extends Request = Request>(
     handler: (request: R, ...rest: Rest) => Response | Promise<Response>,

@@ -37,7 +37,8 @@ export interface NextGuards<C, U> extends FetchGuards<C, U> {
   /**
    * The function to export from `proxy.ts`. If the access cookie has expired or is about to, it
    * refreshes the session: the page that is rendered now sees the new token, and the browser gets
-   * it with the response. GET and HEAD only. A refused refresh changes nothing.
+   * it with the response. So does a form that passes the origin check and repeats the CSRF value;
+   * server actions do not, their guard refreshes. A refused refresh changes nothing.
    *
    * @param handler the rest of the proxy; it gets the request of Next.js itself, with the new
    *   cookies. Default: continues

@@ -7,7 +7,7 @@ import type { Auth } from '../auth/auth.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { isAuthError } from '../errors.ts'
 import { type CookieListItem, toCookieList } from '../http/cookie-list.ts'
-import { isUnsafe } from '../http/csrf.ts'
+import { hasFormValue, isUnsafe } from '../http/csrf.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import { requireRequest } from '../http/require-request.ts'
 import { withTokenCookies } from '../http/token-cookies.ts'
@@ -66,7 +66,7 @@ export async function peek<C, U>(
 
 /**
  * Prepares the refresh of a visitor's session: new cookies for a request whose access token has
- * expired or is about to, else none.
+ * expired or is about to, else none. Of unsafe requests only forms are refreshed.
  *
  * @returns a function that throws an `AuthError` if the refresh is refused
  * @throws {ConfigurationError} without a session store or the cookie location, and for an invalid
@@ -94,6 +94,9 @@ export function createPageRefresh<C, U>(
     const current = await requests.extract(request, access)
     const exp = current === null ? 0 : Number(auth.decodeUnverified(current.text).payload['exp'])
     if (exp - auth.now() > seconds) return []
+    // A form without the value, such as that of a login, asks for nothing. Scripts refresh by
+    // themselves, and their calls of `/auth/refresh` must not be refreshed twice.
+    if (isUnsafe(request.method) && !(await hasFormValue(request, auth.http.csrf))) return []
     const found = await requests.authenticate(request, required)
     if (found === null) return []
     const agent = [request.header('user-agent')].flat()[0]
@@ -169,7 +172,8 @@ function copyRequest<R extends Request>(request: R, headers: Headers): R {
 }
 
 /**
- * Refreshes the session of a page's visitor before the page is rendered: GET and HEAD only.
+ * Refreshes the session of a page's visitor before the page is rendered or its form is handled. A
+ * form must pass the origin check and repeat the CSRF value, as behind a guard.
  *
  * @throws {ConfigurationError} without a session store or the cookie location, and for an invalid
  *   `within`
@@ -186,7 +190,7 @@ export function createRefreshing<C, U>(
     const refresh = createPageRefresh(auth, within)
     const findCookies = async (request: Request): Promise<readonly string[]> => {
       try {
-        return isUnsafe(request.method) ? [] : await refresh(toRequestPort(request))
+        return await refresh(toRequestPort(request))
       } catch (error) {
         // The page is rendered with the cookies of the request; its guards decide.
         if (isAuthError(error)) return []

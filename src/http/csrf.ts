@@ -77,6 +77,9 @@ const MODES: ReadonlyMap<unknown, { readonly checksOrigin: boolean; readonly che
 /** RFC 9110 section 9.2.1, without TRACE, to which no guarded route responds. */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
+/** The media types of forms that have fields. */
+const FORMS: ReadonlySet<string> = new Set(['application/x-www-form-urlencoded', 'multipart/form-data'])
+
 /** The ports that an `Origin` header leaves out and a `Host` header may name. */
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' }
 
@@ -200,13 +203,28 @@ export async function checkRequestCsrf(
   checkCsrfToken(request, settings, csrf, field)
 }
 
+/**
+ * Whether a request is a form as a page of this application sends it: it has a CSRF value where the
+ * double submit is on. It does not say that the value is right.
+ *
+ * @throws {AuthError} request_invalid for a form that cannot be read
+ */
+export async function hasFormValue(request: RequestPort, settings: CsrfSettings): Promise<boolean> {
+  if (!FORMS.has(readMediaType(request))) return false
+  if (!settings.checksToken) return true
+  return Boolean(request.header(settings.header) ?? (await readField(request, settings)))
+}
+
 /** The value in a urlencoded form, parsed by the framework or read here. Skips multipart forms. */
 async function readField(request: RequestPort, { field }: CsrfSettings): Promise<string | undefined> {
-  const mediaType = toMediaType(readOnce(request.header('content-type')) ?? undefined)
-  if (mediaType !== 'application/x-www-form-urlencoded') return undefined
+  if (readMediaType(request) !== 'application/x-www-form-urlencoded') return undefined
   const members = await request.body?.()
   const value = isRecord(members) && Object.hasOwn(members, field) ? members[field] : undefined
   return typeof value === 'string' ? value : undefined
+}
+
+function readMediaType(request: RequestPort): string {
+  return toMediaType(readOnce(request.header('content-type')) ?? undefined)
 }
 
 /**

@@ -204,6 +204,72 @@ describe('refreshing', () => {
     expect((await visit(cookies)).sub).toBe('alice')
   })
 
+  describe('a form that was open for longer than the access token', () => {
+    const ORIGIN = { origin: 'http://localhost', host: 'localhost' }
+    const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+
+    async function openForm(options: AuthOptions = {}) {
+      const refused: string[] = []
+      const on = { refused: ({ code }: { readonly code: string }) => void refused.push(code) }
+      const { auth, guard, login, move } = setUp({ on, ...options })
+      const cookies = await login()
+      const csrf = cookies.find((pair) => pair.startsWith('__Host-csrf_token='))?.split('=')[1] ?? ''
+      move(2000)
+      const page = guard.refreshing(async (request: Request) => {
+        const { sub } = await auth.authenticate(request).catch(({ code }) => ({ sub: code }))
+        return Response.json([sub, await request.text()])
+      })
+      const submit = async (body: string, headers: object, method = 'POST') => {
+        const cookie = cookies.join('; ')
+        const request = new Request('http://localhost/', { method, headers: { cookie, ...headers }, body })
+        const response = await page(request)
+        return [...((await response.json()) as [string, string]), response.headers.getSetCookie().length]
+      }
+      return { csrf, submit, refused }
+    }
+
+    it('is refreshed, and keeps its body', async () => {
+      const { csrf, submit, refused } = await openForm()
+      const body = `name=a+b&csrf_token=${csrf}`
+      expect(await submit(body, { ...FORM, ...ORIGIN })).toEqual(['alice', body, 3])
+      // A file cannot be sent with the field: a script adds the header.
+      const upload = { 'content-type': 'multipart/form-data; boundary=x', 'x-csrf-token': csrf, ...ORIGIN }
+      expect(await submit('--x--', upload)).toEqual(['alice', '--x--', 3])
+      expect(refused).toEqual([])
+    })
+
+    it('is left to the client where a script sent it, as its calls of `/auth/refresh` are', async () => {
+      const { csrf, submit } = await openForm()
+      const headers = { 'content-type': 'application/json', 'x-csrf-token': csrf, ...ORIGIN }
+      expect(await submit('{}', headers)).toEqual(['token_expired', '{}', 0])
+    })
+
+    it('is not, unless it passes the checks of every unsafe request', async () => {
+      const { csrf, submit, refused } = await openForm()
+      const body = `csrf_token=${csrf}`
+      for (const [text, headers, codes] of [
+        ['name=a', { ...FORM, ...ORIGIN }, ['token_expired']],
+        ['csrf_token=', { ...FORM, ...ORIGIN }, ['token_expired']],
+        [`csrf_token=${csrf}x`, { ...FORM, ...ORIGIN }, ['csrf_mismatch', 'token_expired']],
+        [body, { ...FORM, ...ORIGIN, origin: 'https://evil.example' }, ['csrf_mismatch', 'csrf_mismatch']],
+        [body, { ...FORM, 'sec-fetch-site': 'same-site' }, ['csrf_mismatch', 'csrf_mismatch']],
+        [body, { 'content-type': 'text/plain', ...ORIGIN }, ['token_expired']],
+      ] as const) {
+        refused.length = 0
+        expect(await submit(text, headers)).toEqual([codes.at(-1), text, 0])
+        expect(refused).toEqual(codes)
+      }
+    })
+
+    it.each([
+      ['origin', 'alice', 2],
+      ['token', 'token_expired', 0],
+    ] as const)('needs the value where the mode asks for it: %s', async (mode, sub, cookies) => {
+      const { submit } = await openForm({ csrf: mode })
+      expect(await submit('name=a', { ...FORM, ...ORIGIN })).toEqual([sub, 'name=a', cookies])
+    })
+  })
+
   it('requires a session store and the cookie location, at the start', () => {
     const plain = guards(createAuth({ secret: SECRET, locations: ['cookie'] }))
     expect(() => plain.refreshing(() => new Response())).toThrow(ConfigurationError)
