@@ -13,9 +13,9 @@ import type { Requirement } from '../auth/requirement.ts'
 import { ConfigurationError, expected, isCallable } from '../internal/configuration-error.ts'
 import { readFunction } from '../internal/read-options.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
-import { createFetchGuards, type FetchGuards } from './fetch-guards.ts'
-import { type AddressedGuardOptions, checkGuardArguments } from './guards.ts'
-import { deferGuards, lazyAuth } from './lazy-auth.ts'
+import type { FetchGuards } from './fetch-guards.ts'
+import type { AddressedGuardOptions } from './guards.ts'
+import { createLazyGuards, type LazyAuth, lazyAuth } from './lazy-auth.ts'
 import { type CookieReader, type CookieStore, createActionGuard, readToken } from './next/cookies.ts'
 import { createProxy, type ProxyHandler } from './next/proxy.ts'
 import type { RefreshingOptions } from './page-refresh.ts'
@@ -25,6 +25,7 @@ export type { GuardOptions } from './guards.ts'
 export type { CookieReader, CookieStore } from './next/cookies.ts'
 export type { ProxyHandler } from './next/proxy.ts'
 export type { HeaderSource, RefreshingOptions } from './page-refresh.ts'
+export type { LazyAuth }
 export { lazyAuth }
 
 /** A guard of server actions: wraps one that gets the payload as its first argument. */
@@ -110,14 +111,9 @@ export function guards<C, U>(
   auth: Auth<C, U> | (() => Auth<C, U>),
   options: AddressedGuardOptions<[request: Request, ...rest: never[]]> = {},
 ): NextGuards<C, U> {
-  const getAuth = isCallable(auth) ? lazyAuth(auth) : () => auth
-  const make = (): FetchGuards<C, U> => createFetchGuards(getAuth(), options)
-  if (!isCallable(auth)) checkGuardArguments(auth, options, 'address')
-  const { defer, table } = deferGuards(make, !isCallable(auth))
+  const { getAuth, table, defer } = createLazyGuards(auth, options)
   return {
     ...table,
-    peek: async (source, requirement) => make().peek(source, requirement),
-    refreshing: (handler, refreshing) => defer((guard) => guard.refreshing(handler, refreshing)),
     proxy(handler, refreshing) {
       readFunction('handler', handler)
       return defer((guard) => createProxy(guard, handler, refreshing))

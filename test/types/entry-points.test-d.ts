@@ -3,9 +3,9 @@ import { Hono } from 'hono'
 import { createFactory } from 'hono/factory'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
-import { guards as fetchGuards } from '../../src/adapters/fetch.ts'
+import { guards as fetchGuards, lazyAuth } from '../../src/adapters/fetch.ts'
 import { guards as honoGuards } from '../../src/adapters/hono.ts'
-import { lazyAuth, guards as nextGuards } from '../../src/adapters/next.ts'
+import { guards as nextGuards } from '../../src/adapters/next.ts'
 import type { TokenOf } from '../../src/auth/auth.ts'
 import { createAuth } from '../../src/auth/create-auth.ts'
 
@@ -121,6 +121,13 @@ describe('fetch', () => {
     // @ts-expect-error no request of that class
     void page(new Request('http://a'))
     expectTypeOf(guard.access()(() => new Response())).parameters.toEqualTypeOf<[request: Request]>()
+  })
+
+  it('takes `lazyAuth` in place of `auth`, with its claims and its user, and no other function', () => {
+    const lazy = fetchGuards(lazyAuth(() => auth))
+    expectTypeOf(lazy).toEqualTypeOf<typeof guard>()
+    // @ts-expect-error a function that was not marked may be a mistake
+    fetchGuards(() => auth)
   })
 
   it('a handler that returns no Response does not compile', () => {
