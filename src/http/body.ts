@@ -173,10 +173,9 @@ export async function readBody(
   if (isEncoded(headers.encoding)) rejectBody('A compressed request body is not read')
   if (Number(headers.length ?? 0) > limit) rejectBody(TOO_LARGE)
   // Not before this line: the getter creates a stream, and an unread stream blocks its connection.
-  const { body } = request
+  const body = openBody(request)
   if (body === null) return undefined
-  // A used body never yields another chunk on some platforms: waiting for it would hang.
-  if (request.bodyUsed || body.locked) rejectBody('Request body has been read before')
+  if (body === undefined) return rejectBody('Request body has been read before')
   return parseBody(headers.type, decode(await readBytes(body, limit)))
 }
 
@@ -191,10 +190,32 @@ export async function readBody(
 export async function peekBody(request: Request, limit: number = TOKEN_BODY_LIMIT): Promise<unknown> {
   const headers = readBodyHeaders((name) => request.headers.get(name) ?? undefined)
   // Checked before the copy is made: the copy of an upload would fill the memory.
-  if (!isSearchable(headers, limit) || request.bodyUsed || request.body === null || request.body.locked)
-    return undefined
-  const { body } = request.clone()
+  const body = isSearchable(headers, limit) ? copyBody(request) : null
   return body === null ? undefined : parseRaw(headers.type, await readBytes(body, limit))
+}
+
+/**
+ * The body of a request: null for none, undefined for one that was read before. A used body never
+ * yields another chunk on some platforms: waiting for it would hang. Others have read it behind the
+ * request and throw.
+ */
+function openBody(request: Request): ReadableStream<Uint8Array> | null | undefined {
+  try {
+    if (request.bodyUsed) return undefined
+    const { body } = request
+    return body?.locked === true ? undefined : body
+  } catch {
+    return undefined
+  }
+}
+
+/** A copy of the body of a request; null for none, and for one that was read before. */
+function copyBody(request: Request): ReadableStream<Uint8Array> | null {
+  try {
+    return openBody(request) ? request.clone().body : null
+  } catch {
+    return null
+  }
 }
 
 /** Collects a stream's bytes. Stops as soon as they are too many. */

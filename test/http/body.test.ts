@@ -196,6 +196,21 @@ describe('reading a request', () => {
     expect(await request.json()).toEqual({ a: 1 })
   })
 
+  it('peeks at no body that the platform has read behind the request, and refuses it on our routes', async () => {
+    const disturbed = () => {
+      throw new TypeError('Response body object should not be disturbed or locked')
+    }
+    for (const members of [['bodyUsed', 'body', 'clone'], ['bodyUsed', 'clone'], ['clone']]) {
+      const request = toRequest('{"a":1}')
+      for (const name of members)
+        Object.defineProperty(request, name, name === 'clone' ? { value: disturbed } : { get: disturbed })
+      expect(await peekBody(request)).toBeUndefined()
+    }
+    const request = toRequest('{"a":1}')
+    Object.defineProperty(request, 'bodyUsed', { get: disturbed })
+    await expect(readBody(request)).rejects.toMatchObject({ code: 'request_invalid' })
+  })
+
   it('peeks at no body of another media type, nor at one that is not there', async () => {
     const request = toRequest('hello', { 'content-type': 'text/plain' })
     const copy = vi.spyOn(request, 'clone')
