@@ -137,14 +137,19 @@ export function mergeCookies(header: string, cookies: readonly CookieListItem[])
   return [...others, ...kept.map(({ name, value }) => `${name}=${value}`)].join('; ')
 }
 
-/** The cookies that some platforms have parsed when they made the request. */
+/** The cookies that Next.js has parsed when it made the request. */
 interface ParsedCookies {
   set?(name: string, value: string): unknown
   delete?(name: string): unknown
 }
 
+/**
+ * Updates the parsed cookies of a request of Next.js, which is known by its `nextUrl`. What is set
+ * in those of Bun is sent to the browser, without any attribute.
+ */
 function updateParsedCookies(request: Request, list: readonly CookieListItem[]): void {
-  const { cookies } = request as { readonly cookies?: ParsedCookies }
+  const { cookies, nextUrl } = request as { readonly cookies?: ParsedCookies; readonly nextUrl?: unknown }
+  if (nextUrl === undefined) return
   if (typeof cookies?.set !== 'function' || typeof cookies.delete !== 'function') return
   for (const { name, value, options } of list) {
     if (options.maxAge !== 0) cookies.set(name, value)

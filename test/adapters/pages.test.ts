@@ -324,6 +324,24 @@ describe('the request that a handler gets after a refresh', () => {
     expect(await (await page(request)).json()).toEqual({ sub: 'alice' })
   })
 
+  it('leaves alone the cookies of a platform that sends them by itself, as Bun does', async () => {
+    const { guard, login, move } = setUp()
+    const cookie = (await login()).join('; ')
+    move(2000)
+    const sent: string[] = []
+    const cookies = {
+      set: (name: string, value: string) => sent.push(`${name}=${value}; Path=/; SameSite=Lax`),
+      delete: (name: string) => sent.push(`${name}=; Max-Age=0`),
+    }
+    const request = Object.assign(new Request('http://localhost/', { headers: { cookie } }), { cookies })
+    const page = guard.refreshing(async (given: Request) =>
+      Response.json({ sub: (await guard.peek(given))?.sub }),
+    )
+    const response = await page(request)
+    expect(await response.json()).toEqual({ sub: 'alice' })
+    for (const line of [...response.headers.getSetCookie(), ...sent]) expect(line).toContain('; Secure')
+  })
+
   it('is a plain request where the platform has no other, with immutable headers too', async () => {
     const { guard, login, move } = setUp()
     const cookie = (await login()).join('; ')
