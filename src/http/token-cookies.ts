@@ -56,7 +56,8 @@ export function keepPrivate(headers: ResponseHeaders): void {
 
 /**
  * Whether a header controls caches: `Cache-Control`, the targeted fields of RFC 9213 such as
- * `CDN-Cache-Control`, and the older headers of single products.
+ * `CDN-Cache-Control`, the older headers of single products, and the validators (RFC 9110 section
+ * 8.8), by which some frameworks make a 304 of a response and lose its cookies.
  */
 export function isCacheHeader(name: string): boolean {
   const lower = name.toLowerCase()
@@ -69,6 +70,8 @@ const OTHER_CACHE_HEADERS: ReadonlySet<string> = new Set([
   'surrogate-control',
   'edge-control',
   'x-accel-expires',
+  'etag',
+  'last-modified',
 ])
 
 /** The headers of a fetch `Response`. */

@@ -124,6 +124,22 @@ describe('refreshing', () => {
     expect(await visit(cookie)).toEqual(asThePageSays)
   })
 
+  it('lets no framework make a 304 of a response with new cookies, in which they could be lost', async () => {
+    const { guard, login, move } = setUp()
+    const modified = 'Mon, 30 Nov 2026 00:00:00 GMT'
+    const page = guard.refreshing(
+      () => new Response('page', { headers: { ETag: '"a"', 'Last-Modified': modified } }),
+    )
+    const cookie = (await login()).join('; ')
+    const visit = async () => {
+      const { headers } = await page(new Request('http://localhost/', { headers: { cookie } }))
+      return [headers.get('etag'), headers.get('last-modified')]
+    }
+    expect(await visit()).toEqual(['"a"', modified])
+    move(2000)
+    expect(await visit()).toEqual([null, null])
+  })
+
   it('does not set the same refresh token again, because such a response may be late', async () => {
     const { login, visit, move } = setUp()
     const names = (lines: readonly string[]) => lines.map((pair) => pair.split('=', 1)[0])
