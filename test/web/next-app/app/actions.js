@@ -11,6 +11,12 @@ export async function signIn() {
 
 export async function signOut() {
   const store = await cookies()
+  const token = store.get(auth().http.cookies.refresh.name)?.value
+  // A session that is over needs no end.
+  if (token)
+    await auth()
+      .verifyToken(token, { type: 'refresh' })
+      .then(auth().revoke, () => undefined)
   for (const { name, value, options } of auth().clearCookieList()) store.set(name, value, options)
 }
 
