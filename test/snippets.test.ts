@@ -63,6 +63,11 @@ describe('the snippets of the documentation', () => {
     expect(unchecked).toBeLessThanOrEqual(Math.ceil(snippets.length / 3))
   })
 
+  it('are marked as those of a framework only on the pages that `test/web` compiles', () => {
+    const marked = markdownPages().filter((_, index) => (pages[index]?.elsewhere ?? 0) > 0)
+    expect(marked).toEqual(['docs/guide/client-frameworks.md', 'docs/guide/full-stack.md'])
+  })
+
   it('are compiled against a built package', () => {
     const general = complaints.filter((complaint) => !/^\S+:\d+ /.test(complaint))
     expect(general, `\n${general.join('\n')}\n`).toHaveLength(0)
@@ -82,10 +87,10 @@ describe('the check itself', () => {
 
   it('keeps line numbers, joins what continues, and counts what is not checked', () => {
     const text =
-      'a\n```ts\none()\n```\n```ts no-check\n???\n```\n```json\n{}\n```\n```ts continue\ntwo()\n```\n'
+      'a\n```ts\none()\n```\n```ts no-check\n???\n```\n```ts framework\n???\n```\n```json\n{}\n```\n```ts continue\ntwo()\n```\n'
     const page = snippetsOfPage('a.md', text)
-    expect(page.unchecked).toBe(1)
-    expect(page.snippets).toEqual([{ page: 'a.md', line: 3, code: `\n\none()\n${'\n'.repeat(8)}two()\n` }])
+    expect([page.unchecked, page.elsewhere]).toEqual([1, 1])
+    expect(page.snippets).toEqual([{ page: 'a.md', line: 3, code: `\n\none()\n${'\n'.repeat(11)}two()\n` }])
   })
 
   it('finds examples in doc comments, fenced and plain', () => {

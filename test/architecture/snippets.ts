@@ -17,6 +17,8 @@ export interface Page {
   readonly snippets: readonly Snippet[]
   /** How many blocks say ```` ```ts no-check ````. */
   readonly unchecked: number
+  /** How many blocks say ```` ```ts framework ````: `test/web` compiles them, with what they import. */
+  readonly elsewhere: number
 }
 
 interface Block {
@@ -27,11 +29,12 @@ interface Block {
 
 /**
  * The blocks of a Markdown page: ```` ```ts ```` stands alone, ```` ```ts continue ```` goes on from the checked block
- * before it, ```` ```ts no-check ```` is counted only.
+ * before it, ```` ```ts no-check ```` and ```` ```ts framework ```` are counted only.
  */
 export function snippetsOfPage(page: string, text: string): Page {
   const blocks = blocksOf(text.split('\n')).filter((block) => /^(ts|typescript)\b/.test(block.words))
-  const checked = blocks.filter((block) => !/\bno-check\b/.test(block.words))
+  const elsewhere = blocks.filter((block) => /\bframework\b/.test(block.words)).length
+  const checked = blocks.filter((block) => !/\b(?:no-check|framework)\b/.test(block.words))
   const chains: Block[][] = []
   for (const block of checked) {
     const last = chains.at(-1)
@@ -39,7 +42,7 @@ export function snippetsOfPage(page: string, text: string): Page {
     else chains.push([block])
   }
   const snippets = chains.map((chain) => ({ page, line: chain[0]?.line ?? 1, code: place(chain) }))
-  return { snippets, unchecked: blocks.length - checked.length }
+  return { snippets, unchecked: blocks.length - checked.length - elsewhere, elsewhere }
 }
 
 /** The `@example` blocks of a source's doc comments: fenced, or plain up to the next tag. */

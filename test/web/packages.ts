@@ -1,6 +1,8 @@
 /** The packages of `test/web/package.json`, by `npm ci --prefix test/web`. Without them their tests say so and skip. */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { build as esbuild } from 'esbuild'
 
 const require = createRequire(new URL('./package.json', import.meta.url))
 
@@ -16,4 +18,16 @@ export function load<T>(specifier: string): T {
 /** Where a module of a package is. */
 export function find(specifier: string): string {
   return require.resolve(specifier)
+}
+
+/** Where a program of a package is, such as `vite`: a module for Node. */
+export function findProgram(name: string): string {
+  return fileURLToPath(new URL(`./node_modules/.bin/${name}`, import.meta.url))
+}
+
+/** Makes a module of a TypeScript file and those beside it, for Node 20, which cannot read the types. */
+export async function bundle(folder: string, file: string): Promise<void> {
+  const entryPoints = [`${folder}${file}`]
+  const settings = { bundle: true, packages: 'external', platform: 'node', format: 'esm' } as const
+  await esbuild({ ...settings, entryPoints, outfile: `${folder}${file.replace('.ts', '.mjs')}` })
 }

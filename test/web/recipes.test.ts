@@ -9,6 +9,7 @@ import { type AuthClient, createAuthClient } from '../../src/client.ts'
 import { createAuth } from '../../src/index.ts'
 import { authRoutes } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import { compile } from './apps.ts'
 import { find, HAS_WEB } from './packages.ts'
 
 const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
@@ -17,13 +18,24 @@ const FOLDER = fileURLToPath(new URL('./.cache/recipes/', import.meta.url))
 
 /** Imports the block of the page that begins with `// name`. */
 async function importRecipe<T>(name: string, aliases: Record<string, string> = {}): Promise<T> {
-  let [, code] = new RegExp(`\`\`\`ts no-check\\n(// ${name}\\n[^]*?)\`\`\``).exec(PAGE) ?? []
+  let [, code] = new RegExp(`\`\`\`ts framework\\n(// ${name}\\n[^]*?)\`\`\``).exec(PAGE) ?? []
   expect(code, name).toBeDefined()
   expect(code?.split('\n').length).toBeLessThan(100)
   for (const [from, to] of Object.entries(aliases)) code = code?.replaceAll(`'${from}'`, `'${to}'`)
   mkdirSync(FOLDER, { recursive: true })
   writeFileSync(FOLDER + name, code ?? '')
   return import(/* @vite-ignore */ FOLDER + name)
+}
+
+/** What a careful user compiles with. tRPC takes no `fetch` with exact optional properties. */
+const SETTINGS = {
+  target: 'es2023',
+  lib: ['es2023', 'dom', 'dom.iterable'],
+  module: 'esnext',
+  moduleResolution: 'bundler',
+  types: ['node'],
+  strict: true,
+  skipLibCheck: true,
 }
 
 const importPackage = (specifier: string) => import(/* @vite-ignore */ pathToFileURL(find(specifier)).href)
@@ -93,6 +105,21 @@ async function follow(
   seen.push(read())
   return seen
 }
+
+describe.skipIf(!HAS_WEB)('the recipes', () => {
+  it('compile, with the types of the frameworks', async () => {
+    const folder = fileURLToPath(new URL('./.cache/compiled/', import.meta.url))
+    mkdirSync(folder, { recursive: true })
+    const blocks = [...PAGE.matchAll(/```ts framework\n(\/\/ (\S+)\n[\s\S]*?)```/g)]
+    expect(blocks.length).toBeGreaterThan(5)
+    for (const [, code = '', name] of blocks) writeFileSync(`${folder}${name}`, code)
+    writeFileSync(
+      `${folder}tsconfig.json`,
+      JSON.stringify({ include: blocks.map(([, , name]) => name), compilerOptions: SETTINGS }),
+    )
+    expect(await compile(folder)).toBe('')
+  })
+})
 
 const EXPECTED = ['signed-out', 'signed-in', 'signed-out', 'signed-out']
 
