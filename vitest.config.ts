@@ -36,10 +36,13 @@ const TIMED = [
 ].map((folder) => `${folder}/*.test.ts`)
 
 /**
- * The client in each browser, and the pages of the server: mostly waiting, and what is right does
- * not depend on the time.
+ * The client in each browser, and what of the server does not look at the time: mostly waiting for
+ * browsers and for servers that start.
  */
-const BROWSERS = ['test/client/browser.*.test.ts', 'test/server/{looks,page,ways-in}.test.ts']
+const WAITING = [
+  'test/client/browser.*.test.ts',
+  'test/server/{account*,api-page,config,database,looks,page,pages,secret,throttle,users,ways-in}.test.ts',
+]
 
 const NEVER = ['**/node_modules/**', 'test/runtimes/**', 'test/fixtures/**']
 
@@ -84,7 +87,7 @@ const PROJECTS: TestProjectConfiguration[] = [
       ...SHARED,
       name: 'alone',
       include: TIMED,
-      exclude: [...NEVER, ...BROWSERS],
+      exclude: [...NEVER, ...WAITING],
       maxWorkers: 1,
       sequence: { groupOrder: 1 },
     },
@@ -93,8 +96,8 @@ const PROJECTS: TestProjectConfiguration[] = [
     resolve: { alias: sourceAliases() },
     test: {
       ...SHARED,
-      name: 'browsers',
-      include: BROWSERS,
+      name: 'waiting',
+      include: WAITING,
       exclude: NEVER,
       maxWorkers: 2,
       // Several processes for each browser: on two cores a page may wait long for its turn.
