@@ -1,6 +1,7 @@
 /** Prints the results as Markdown tables, for README.md. */
 import { cpus } from 'node:os'
 import type { FollowersResult } from './followers/run.ts'
+import type { GrowthResult } from './growth.ts'
 import { type Result, ROUNDS } from './measure.ts'
 import type { EntrySize } from './memory.ts'
 import type { RotationResult } from './rotation.ts'
@@ -49,6 +50,22 @@ export function printRotation(results: readonly RotationResult[]): void {
   for (const { name, writes, rotations } of results) {
     console.log(
       `| ${name} | ${Math.round(writes)} | ${Math.round(rotations)} | ${(rotations / writes).toFixed(2)} |`,
+    )
+  }
+}
+
+/** Prints how cost grows with what is stored. */
+export function printGrowth(results: readonly GrowthResult[]): void {
+  console.log(
+    '\n| store | sessions | bytes each | refresh, ms: median, p99 | list of 10 | end of 10 | prune, a step | entries of the log | ready, s | whole tables read |',
+  )
+  console.log('|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|')
+  const pair = ([median, p99]: readonly [number, number]) => `${median.toFixed(2)}, ${p99.toFixed(2)}`
+  for (const result of results) {
+    const { name, rows, bytes, refresh, list, endAll, prune, ready, entries, scans } = result
+    const times = [refresh, list, endAll, prune].map(pair).join(' | ')
+    console.log(
+      `| ${name} | ${rows} | ${Math.round(bytes)} | ${times} | ${entries} | ${(ready / 1000).toFixed(2)} | ${scans ?? '-'} |`,
     )
   }
 }

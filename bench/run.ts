@@ -1,10 +1,11 @@
 /**
  * `npm run bench [-- <filter>]`: runs the races whose title contains the filter, such as `HS256`,
- * `cached` or `refuse`; `memory`, `revocation`, `rotation` and `followers` run the other
- * measurements. Before a race, each contestant must accept what it verifies and refuse what it
+ * `cached` or `refuse`; `memory`, `revocation`, `rotation`, `followers` and `growth [rows]` run
+ * the other measurements. Before a race, each contestant must accept what it verifies and refuse what it
  * refuses.
  */
 import { measureFollowers } from './followers/run.ts'
+import { measureGrowth } from './growth.ts'
 import { createAttacks } from './hostile.ts'
 import { createIssuerRaces } from './issuers.ts'
 import { type Contestant, type Race, runRace } from './measure.ts'
@@ -22,6 +23,7 @@ import {
 import {
   printEntry,
   printFollowers,
+  printGrowth,
   printMachine,
   printRace,
   printRevocation,
@@ -174,3 +176,4 @@ if (wanted('revocation')) {
 }
 if (wanted('rotation')) printRotation(await measureRotation())
 if (wanted('followers')) printFollowers(await measureFollowers())
+if (wanted('growth')) printGrowth(await measureGrowth(Number(process.argv[3] ?? 100_000)))
