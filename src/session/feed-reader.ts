@@ -7,6 +7,7 @@ import { toWeakReference } from '../internal/weak-reference.ts'
 import { monotonic } from './clocks.ts'
 import type { LogClient, LogReading } from './log-client.ts'
 import type { RevocationList } from './revocation-list.ts'
+import { toEntryId } from './revocation-restorer.ts'
 import type { LogEntry } from './store.ts'
 import { SuspendDetector } from './suspend-detector.ts'
 
@@ -45,10 +46,10 @@ export interface ReadingListener extends RevocationListener, ReachListener {
   /**
    * The log was read to its end.
    *
-   * @param reading when it began, by the monotonic clock; the store's time; and all entries where
-   *   the store may have lost some, otherwise null
+   * @param reading when it began, by the monotonic clock; the store's time; and the ids of all
+   *   entries where the store may have lost some, otherwise null
    */
-  onRead(reading: { begunAt: number; now: number; all: readonly LogEntry[] | null }): void
+  onRead(reading: { begunAt: number; now: number; all: ReadonlySet<string> | null }): void
 }
 
 interface Waiter {
@@ -79,8 +80,8 @@ export class FeedReader {
   #isLost = false
   #failure: Failure | undefined
   #failures = 0
-  /** The whole log, while it is read again because the store may have lost entries. */
-  #all: LogEntry[] | null = null
+  /** What is in the log, while it is read again because the store may have lost entries. */
+  #all: Set<string> | null = null
   #isRunning = false
   /** Counts starts: a rest of an earlier one ends nothing. */
   #starts = 0
@@ -166,9 +167,11 @@ export class FeedReader {
     for (let more = true; more; ) {
       const from = this.#cursor
       const page = await this.#client.readLog(from, PAGE_SIZE)
-      if (page.restarted === true) this.#all = []
-      this.#all?.push(...page.entries)
-      for (const entry of page.entries) this.#listener.onRevoked(entry)
+      if (page.restarted === true) this.#all = new Set()
+      for (const entry of page.entries) {
+        this.#all?.add(toEntryId(entry))
+        this.#listener.onRevoked(entry)
+      }
       this.#cursor = page.cursor
       this.#listener.onPage(page, from)
       more = page.more && this.#isRunning

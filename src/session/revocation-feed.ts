@@ -18,7 +18,7 @@ import {
   type ReadingListener,
   type RevocationListener,
 } from './feed-reader.ts'
-import type { LogClient, LogReading } from './log-client.ts'
+import { type LogClient, type LogReading, sleep } from './log-client.ts'
 import { RevocationList, type TokenIdentity } from './revocation-list.ts'
 import { type RevocationRestorer, toEntryId } from './revocation-restorer.ts'
 import type { LogEntry } from './store.ts'
@@ -44,6 +44,9 @@ export interface RevocationSettings {
 
 /** How long a request waits for the first reading of a remote log, in seconds. */
 const CATCH_UP_DEADLINE = 2
+
+/** How many entries are compared with the log before requests have a turn. */
+const COMPARED_AT_ONCE = 10_000
 
 /** Is told of each page of the log, and of where it was read from; null for the beginning. */
 export type PageListener = (page: LogReading, from: string | null) => void
@@ -76,6 +79,8 @@ export class RevocationFeed {
   /** The longest life of a token that the log covers, in seconds. */
   #covers: number
   readonly #restorer: RevocationRestorer | null
+  /** What came in while what is known is compared with a log that went back; null otherwise. */
+  #later: Set<string> | null = null
   /** What this process has revoked and not read in the log yet. */
   readonly #confirmed = new Map<string, { readonly entry: LogEntry; readonly at: number }>()
 
@@ -261,6 +266,7 @@ export class RevocationFeed {
     // A subject of another realm is another subject; entries without a realm apply to all.
     if (entry.kind === 'sub' && entry.realm !== undefined && entry.realm !== this.#settings.realm) return
     this.#list.add(entry)
+    this.#later?.add(toEntryId(entry))
     if (this.#list.isIncomplete()) this.#warnOfOverflow()
     this.#listener?.onRevoked(entry)
   }
@@ -276,11 +282,24 @@ export class RevocationFeed {
       this.#confirmed.delete(id)
       missing.push(entry)
     }
-    if (all !== null) {
-      const there = new Set(all.map(toEntryId))
-      for (const entry of this.#list.entries()) if (!there.has(toEntryId(entry))) missing.push(entry)
+    if (this.#restorer === null) return
+    if (all === null) void this.#restorer.restore(missing, now)
+    else void this.#restoreOthers(missing, now, all)
+  }
+
+  /** Stores entries again, and all that the log has not; in small steps, as requests wait. */
+  async #restoreOthers(entries: readonly LogEntry[], now: number, all: ReadonlySet<string>): Promise<void> {
+    const missing = [...entries]
+    const later = new Set<string>()
+    this.#later = later
+    let seen = 0
+    for (const entry of this.#list.entries()) {
+      const id = toEntryId(entry)
+      if (!all.has(id) && !later.has(id)) missing.push(entry)
+      if (++seen % COMPARED_AT_ONCE === 0) await sleep(0)
     }
-    void this.#restorer?.restore(missing, now)
+    if (this.#later === later) this.#later = null
+    await this.#restorer?.restore(missing, now)
   }
 
   #warnOfOverflow(): void {
