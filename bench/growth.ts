@@ -1,7 +1,7 @@
 /**
  * How cost grows with what is stored: `npm run bench -- growth [rows]` fills the tables of each SQL
- * engine that runs here, and a file of SQLite, with so many sessions of others (default 100,000) and
- * a million entries of the log. Then it measures what users and a new process wait for.
+ * engine that runs here, and a file of SQLite, with so many sessions of others (default 100,000)
+ * and a million log entries. Then it measures what users and a new process wait for.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
