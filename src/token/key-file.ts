@@ -7,16 +7,30 @@ const MAX_BYTES = 1_048_576
 /**
  * Reads the text of a key file.
  *
- * @throws {ConfigurationError} for a file of over 1 MiB; otherwise the error of the platform
+ * @throws {ConfigurationError} for a file of over 1 MiB, and for what is no regular file, such as a
+ *   pipe; otherwise the error of the platform
  */
 export async function readKeyFile(path: string | URL): Promise<string> {
-  const { open } = await import('node:fs/promises')
-  const file = await open(path)
+  const { constants, open } = await import('node:fs/promises')
+  // Otherwise a pipe that has no writer keeps a thread of the process for good. Windows has no such
+  // flag.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
-    const { size } = await file.stat()
+    if (!(await file.stat()).isFile())
+      throw new ConfigurationError(
+        'Expected the key file to be a regular file, got a folder, a pipe or a device',
+      )
+    const bytes = Buffer.alloc(MAX_BYTES + 1)
+    let size = 0
+    // The size that a file says it has is not always the one that is read.
+    for (;;) {
+      const { bytesRead } = await file.read(bytes, size, bytes.length - size, null)
+      if (bytesRead === 0) break
+      size += bytesRead
+    }
     if (size > MAX_BYTES)
-      throw new ConfigurationError(`Expected the key file to have at most ${MAX_BYTES} bytes, got ${size}`)
-    return await file.readFile('utf8')
+      throw new ConfigurationError(`Expected the key file to have at most ${MAX_BYTES} bytes, got more`)
+    return bytes.toString('utf8', 0, size)
   } finally {
     await file.close()
   }

@@ -1,4 +1,17 @@
-import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -295,6 +308,37 @@ describe('a key file', () => {
         { type: 'TokenwrightWarning', code: 'TOKENWRIGHT_KEYS_FAILED' },
       ])
       warnings.mockRestore()
+    }
+  })
+
+  it('is a file: a pipe keeps no thread waiting, a device is not read, a folder is named', async () => {
+    const [pipe, device, directory] = ['pipe', 'device', 'directory'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ]
+    expect(spawnSync('mkfifo', [pipe]).status).toBe(0)
+    symlinkSync('/dev/zero', device)
+    mkdirSync(directory)
+    const began = performance.now()
+    const errors: string[] = []
+    try {
+      // More than the threads that read files.
+      for (const load of [pipe, pipe, pipe, pipe, pipe, device, directory]) {
+        const keysFailed = ({ error }: { error: unknown }) => errors.push(String(error))
+        const auth = createAuth({ keys: createKeyRing({ load, on: { keysFailed } }) })
+        expect(await codeOf(auth.ready())).toBe('store_unavailable')
+      }
+      await readFile(import.meta.filename)
+      expect(performance.now() - began).toBeLessThan(3000)
+      expect(errors).toHaveLength(7)
+      for (const error of errors)
+        expect(error).toContain(
+          'Expected the key file to be a regular file, got a folder, a pipe or a device',
+        )
+    } finally {
+      // Lets go of a thread that waits for a writer.
+      closeSync(openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK))
     }
   })
 })
