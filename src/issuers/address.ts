@@ -61,9 +61,20 @@ export async function checkAddress(
   if (allowPrivate) return
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const isLiteral = host.includes(':') || /^[\d.]+$/.test(host)
-  const addresses = isLiteral ? [host] : ((await resolve?.(host)) ?? [])
+  const addresses = isLiteral ? [host] : await resolveName(host, resolve)
   if (addresses.some(isPrivateAddress))
     throw new ExchangeError(`${url.host} is an address of a private network: \`allowPrivate\` allows it`)
+}
+
+async function resolveName(host: string, resolve: AddressRules['resolve']): Promise<readonly string[]> {
+  try {
+    return (await resolve?.(host)) ?? []
+  } catch (error) {
+    const { code = 'no reason' } = Object(error) as { readonly code?: unknown }
+    throw new ExchangeError(
+      `${host} has no address (${String(code)}): behind a proxy that resolves names, give \`fetch\``,
+    )
+  }
 }
 
 /** Resolves a name by the system, where the runtime can; else there is nothing to check. */

@@ -1,7 +1,8 @@
 /**
  * The key set of an issuer, kept current without a timer: requests refresh it ahead of time in the
- * background, and a `kid` that it lacks makes at most one fetch in ten seconds. While the issuer is
- * out of reach the last good set is used, for a bounded time; after that nothing is accepted.
+ * background; a `kid` that it lacks, or a signature that none of its keys made, causes at most one
+ * fetch in ten seconds. While the issuer is out of reach the last good set is used, for a bounded
+ * time; after that nothing is accepted.
  */
 import { AuthError, toReason } from '../errors.ts'
 import type { Clock } from '../internal/duration.ts'
@@ -30,6 +31,14 @@ export interface IssuerKeys {
    * @throws {AuthError} `issuer_unavailable`
    */
   find(alg: string, kid: string | undefined): Promise<Candidates>
+  /**
+   * Looks for other keys after those of `find` did not verify: some issuers replace a key and keep
+   * its name, or name none.
+   *
+   * @param known what `find` gave
+   * @returns null where there are no others
+   */
+  findOthers(known: Candidates, alg: string, kid: string | undefined): Promise<Candidates | null>
   /** Waits until there are keys. @throws {AuthError} `issuer_unavailable` */
   ready(): Promise<void>
   /** How much is known. */
@@ -110,6 +119,14 @@ export class RemoteKeySet implements IssuerKeys {
     if (found.keys.length === 0 && this.#failure !== null && !latest.set.knows(alg, kid))
       throw this.#toError()
     return found
+  }
+
+  async findOthers(known: Candidates, alg: string, kid: string | undefined): Promise<Candidates | null> {
+    if (this.#isFetching() || this.#mayFetch()) await this.#fetch()
+    const held = this.#held
+    if (held === null) return null
+    const found = this.#toCandidates(held, alg, kid)
+    return found.keys.every((key) => known.keys.includes(key)) ? null : found
   }
 
   async ready(): Promise<void> {
@@ -220,6 +237,7 @@ function toHeldSet(set: IssuerKeySet, maxAge: number | undefined, now: number): 
 export function createFixedKeys(set: IssuerKeySet): IssuerKeys {
   return {
     find: async (alg, kid) => ({ keys: set.find(alg, kid), until: Number.POSITIVE_INFINITY }),
+    findOthers: async () => null,
     ready: async () => undefined,
     state: () => ({ status: 'current', age: null, keys: set.size }),
   }

@@ -11,7 +11,7 @@ import { applySchema, type VerifiedOther, type VerifySettings } from '../token/v
 import type { Introspection } from './introspection.ts'
 import { type IssuerClaimRules, type IssuerClaims, isOurs, readIssuerClaims } from './issuer-claims.ts'
 import { mapUser } from './map-user.ts'
-import type { IssuerKeys } from './remote-key-set.ts'
+import type { Candidates, IssuerKeys } from './remote-key-set.ts'
 import type { IssuerSettings } from './resolve-issuers.ts'
 import type { UnverifiedJws } from './unverified-jws.ts'
 
@@ -67,11 +67,17 @@ export class TrustedIssuer<C> {
     if (this.keys === null) return this.introspect(token)
     const { encodedHeader, input, signature, claims } = jws
     const header = this.#readHeader(encodedHeader)
-    const { keys, until } = await this.keys.find(header.alg, header.kid)
-    if (!keys.some((key) => key.verify(input, signature)))
-      throw new AuthError('signature_invalid', keys.length === 0 ? { cause: toReason(NO_KEY) } : {})
+    const { alg, kid } = header
+    const isSigned = ({ keys }: Candidates) => keys.some((key) => key.verify(input, signature))
+    let found = await this.keys.find(alg, kid)
+    if (!isSigned(found)) {
+      const others = await this.keys.findOthers(found, alg, kid)
+      if (others === null || !isSigned(others))
+        throw new AuthError('signature_invalid', found.keys.length === 0 ? { cause: toReason(NO_KEY) } : {})
+      found = others
+    }
     this.#remember(encodedHeader, header)
-    return { payload: await this.#accept(claims, header.typ, this.#rules), until }
+    return { payload: await this.#accept(claims, header.typ, this.#rules), until: found.until }
   }
 
   /**

@@ -75,7 +75,7 @@ export class TrustedIssuers<C> implements OtherTokens<C> {
     if (issuer !== undefined) return { verify: () => issuer.verify(token, jws) }
     if (this.#hasOwnKeys) return undefined
     throw new AuthError('issuer_invalid', {
-      cause: toReason('The `iss` of the token is not among `issuers`'),
+      cause: toReason('The `iss` of the token is not among `issuers`; a slash at the end counts'),
     })
   }
 
@@ -113,7 +113,7 @@ function createSources(
 ): Omit<IssuerSources, 'isFollowed'> {
   const { keys, fetchRules, introspection, rules } = settings
   const { issuer } = rules
-  const metadata = new Metadata(issuer, fetchRules)
+  const metadata = new Metadata(issuer, fetchRules, clock)
   const told = {
     onDown: (cause: Error) => listener.onDown(issuer, cause),
     onUp: () => listener.onUp(issuer),
