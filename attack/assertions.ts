@@ -13,6 +13,7 @@ import { FAMILY_ASSERTIONS, recorded } from './families.ts'
 import { FEED_SENTENCES } from './feeds.ts'
 import { GREETING_SENTENCES } from './greetings.ts'
 import { COOKIE_NAMES, toRefreshIntent } from './intents.ts'
+import { LEAK_ASSERTIONS } from './leaks.ts'
 import { LOGIN_ASSERTIONS } from './logins.ts'
 import { readSegment, toSegments } from './mutations.ts'
 import { OUTAGE_SENTENCES } from './outages.ts'
@@ -256,6 +257,7 @@ export const ASSERTIONS: Readonly<Record<string, readonly Check[]>> = {
   'at most 1000 sessions are listed': [boundedList],
   'exactly one logs in': [loggedInOnce],
   'no retired key is listed': [noRetiredKey],
+  ...LEAK_ASSERTIONS,
   'the key ID is no hash of the secret': [silentKeyId],
   'the refresh token has an audience of its own': [ownAudience],
   ...Object.fromEntries(RECORDED.map((sentence) => [sentence, [recorded(sentence)]])),

@@ -5,7 +5,7 @@
 import type { AttackCase, Expectation } from './cases.ts'
 import type { Environment } from './environments.ts'
 import { COOKIE_NAMES, type Intent, toLoginIntent, toPath } from './intents.ts'
-import { attackerJwk, isSignable, type SigningKey, signWith } from './keys.ts'
+import { isSignable, type SigningKey, signWith, toJwk, toPublicJwk, toWholeJwk } from './keys.ts'
 import { fromSegments, readSegment, type Segments, toSegments } from './mutations.ts'
 import { headerValues, type RawRequest, type RawResponse, send } from './raw-http.ts'
 import { AUDIENCE, type Execution, ISSUER, type Target } from './target.ts'
@@ -101,6 +101,8 @@ export class Attacker implements Scope {
   readonly expected: { what: string; exchange: Exchange; expectation: Expectation }[] = []
   /** The complaints that steps recorded, by sentence. A sentence without complaints holds. */
   readonly records = new Map<string, string[]>()
+  /** What steps found wrong by themselves. */
+  readonly complaints: string[] = []
   /** Notes for the reader of the report. */
   readonly notes: string[] = []
   #witness: Login | undefined
@@ -216,7 +218,9 @@ export class Attacker implements Scope {
   }
 
   async lookup(name: string, member?: string): Promise<Value | undefined> {
-    if (Object.hasOwn(NAMES, name) && member === undefined) return NAMES[name]?.(this)
+    if (Object.hasOwn(NAMES, name)) return lookIn(await NAMES[name]?.(this), member)
+    const peer = this.environment.outside.find(name)
+    if (peer !== undefined) return lookIn({ url: peer.url, port: peer.port }, member)
     const saved = this.saved.get(name)
     if (typeof saved === 'string') return member === undefined ? saved : undefined
     if (member === undefined) return undefined
@@ -274,6 +278,12 @@ function merge(base: Readonly<Record<string, Value>>, over: Value | undefined): 
   return Object.fromEntries(Object.entries({ ...base, ...members }).filter(([, value]) => value !== DELETED))
 }
 
+/** A value, or a member of it. */
+function lookIn(value: Value | undefined, member: string | undefined): Value | undefined {
+  if (member === undefined) return value
+  return isMembers(value) && Object.hasOwn(value, member) ? value[member] : undefined
+}
+
 type Lookup = (attacker: Attacker) => Value | Promise<Value>
 
 async function csrfOf(attacker: Attacker): Promise<string> {
@@ -289,8 +299,13 @@ const NAMES: Readonly<Record<string, Lookup>> = {
   our_iss_suffix: () => ISSUER.slice(1),
   our_iss_upper: () => ISSUER.toUpperCase(),
   our_aud: () => AUDIENCE,
-  attacker_public_jwk: () => attackerJwk('attacker_ec'),
-  attacker_public_rsa_jwk: () => attackerJwk('attacker_rsa'),
+  attacker_public_jwk: () => toPublicJwk('attacker_ec'),
+  attacker_public_rsa_jwk: () => toPublicJwk('attacker_rsa'),
+  attacker_secret_jwk: () => toWholeJwk('attacker_hmac'),
+  issuer_jwk: () => toPublicJwk('issuer_ec'),
+  issuer_rsa_jwk: () => toPublicJwk('issuer_rsa'),
+  issuer_whole_rsa_jwk: () => toWholeJwk('issuer_rsa'),
+  server_jwk: ({ target: { server } }) => ({ ...toJwk(server.key), alg: server.alg, kid: server.kid }),
   evil: async (attacker) => (await attacker.login('mallory', 'cookie')).access,
   upper: async (attacker) => (await csrfOf(attacker)).toUpperCase(),
   trunc: async (attacker) => (await csrfOf(attacker)).slice(0, -1),

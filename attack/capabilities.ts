@@ -27,9 +27,14 @@ const CAPABILITIES: Readonly<Record<string, true | string>> = {
   redis: true,
   redis_replica: 'needs a Redis with replicas (later)',
   browser_client: true,
-  multi_issuer: 'an application has one issuer: there is no such feature',
+  // Servers on this machine, whose responses the case scripts; and names that lead to them.
+  outside: true,
+  // The application as a service without the store.
+  follow: true,
+  key_file: true,
+  multi_issuer: true,
+  jwks: true,
   custom_key_resolver: 'keys are fixed at the start: there is no such feature',
-  jwks: 'keys are never fetched: there is no such feature',
 }
 
 /** The environment variable that allows trials of a minute or more. */

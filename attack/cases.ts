@@ -119,13 +119,15 @@ function readFile(file: string): AttackCase[] {
   return list.map(toCase)
 }
 
-/** Needs that take servers, processes or long measurements. The adapter changes none of them. */
+/** Needs of what the adapter does not change: servers, processes, files, long measurements. */
 const HEAVY: readonly string[] = [
   'fault',
   'multi_process',
   'store_control',
   'proxy',
   'redis',
+  'follow',
+  'key_file',
   'static',
   'types',
   'logs',

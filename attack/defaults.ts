@@ -47,7 +47,7 @@ function checkChallenge(_attacker: Attacker, last: Exchange | undefined): Compla
 }
 
 /** Refusals, responses of guarded routes and this run's logs hold no token, key or password. */
-function checkLeaks({ suite }: Attacker, last: Exchange | undefined): Complaint {
+export function checkLeaks({ suite }: Attacker, last: Exchange | undefined): Complaint {
   const response =
     last && (isRefusal(last) || last.request.path.startsWith('/protected')) ? last.response : undefined
   const texts = [response === undefined ? '' : toText(response), ...suite.output].join('\n')

@@ -8,6 +8,7 @@ import { type Connection, connectStore, newNamespace } from './connections.ts'
 import { type Disturbance, disturb } from './disturbance.ts'
 import { type FaultKind, toFault } from './fault-kinds.ts'
 import { serverKey } from './keys.ts'
+import { Outside } from './outside.ts'
 import { type AppProcess, startProcess } from './processes.ts'
 import { startProxy, type TcpProxy } from './proxy.ts'
 import type { ServerKind, Servers, StoreServer } from './servers.ts'
@@ -15,7 +16,13 @@ import { createTarget, type Target, type TargetOptions } from './target.ts'
 import { Absent, Unsupported } from './values.ts'
 
 /** The application under attack and everything around it. */
-export interface Environment {
+export interface Environment extends Inside {
+  /** Servers, names and files that a case puts around it. */
+  readonly outside: Outside
+}
+
+/** The application under attack and its store. */
+interface Inside {
   readonly target: Target
   /** The processes of the application, where it runs as several. */
   readonly processes: readonly AppProcess[]
@@ -87,7 +94,7 @@ async function createOnServer(
   { target: options, servers }: EnvironmentOptions,
   kind: ServerKind,
   { proxied = false, systemClock = true } = {},
-): Promise<Environment> {
+): Promise<Inside> {
   const server = await servers.get(kind)
   const namespace = newNamespace()
   const proxy = proxied ? await startProxy(server.address.port) : undefined
@@ -150,7 +157,7 @@ async function createInProcesses(
   count: number,
   kinds: readonly ServerKind[],
   { proxied = false } = {},
-): Promise<Environment> {
+): Promise<Inside> {
   const server = await getFirst(servers, kinds)
   const proxy = proxied ? await startProxy(server.address.port) : undefined
   const namespace = newNamespace()
@@ -188,7 +195,7 @@ async function createInProcesses(
 }
 
 /** The application in this process, with sessions in memory or in the store of the command line. */
-async function createPlain(options: EnvironmentOptions): Promise<Environment> {
+async function createPlain(options: EnvironmentOptions): Promise<Inside> {
   const { servers, store, steps } = options
   const grants = findGrants(steps)
   // Without grants the application does not look rights up.
@@ -200,7 +207,7 @@ async function createPlain(options: EnvironmentOptions): Promise<Environment> {
 }
 
 /** An application with a feed that the attack can disturb. */
-async function createWithFeed({ target: options, servers }: EnvironmentOptions): Promise<Environment> {
+async function createWithFeed({ target: options, servers }: EnvironmentOptions): Promise<Inside> {
   const disturbance = disturb()
   const revocation = { mode: 'feed', maxStale: 1 } as const
   const target = await createTarget({
@@ -214,7 +221,7 @@ async function createWithFeed({ target: options, servers }: EnvironmentOptions):
 
 /** The environment of each kind of fault. */
 const CREATE: Readonly<
-  Record<FaultKind, (options: EnvironmentOptions, store: ServerKind) => Promise<Environment>>
+  Record<FaultKind, (options: EnvironmentOptions, store: ServerKind) => Promise<Inside>>
 > = {
   cuts: (options, store) => createOnServer(options, store, { proxied: true }),
   greeting: (options, store) => createInProcesses(options, 1, [store], { proxied: true }),
@@ -231,6 +238,19 @@ const CREATE: Readonly<
  * @throws {Unsupported} for one that cannot be created here
  */
 export async function createEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  const inside = await createInside(options)
+  const outside = new Outside()
+  return {
+    ...inside,
+    outside,
+    async close() {
+      await inside.close()
+      await outside.close()
+    },
+  }
+}
+
+async function createInside(options: EnvironmentOptions): Promise<Inside> {
   const { steps } = options
   const fault = findFault(steps)
   if (fault !== undefined) {

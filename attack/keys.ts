@@ -76,13 +76,15 @@ export function toPair({ alg, kid, key }: ServerKey): KeyPair | undefined {
     : { alg, kid, privateKey: key, publicKey: createPublicKey(key) }
 }
 
-/** The attacker's keys, by their name in case files. */
-const ATTACKER: Readonly<Record<string, () => SigningKey>> = {
+/** Keys of others, by their name in case files: of the attacker, and of trusted issuers. */
+const OTHERS: Readonly<Record<string, () => SigningKey>> = {
   attacker_ec: () => keyOf('attacker', 'ES256'),
   attacker_rsa: () => keyOf('attacker', 'RS256'),
   attacker_ed25519: () => keyOf('attacker', 'EdDSA'),
   attacker_hmac: () => keyOf('attacker', 'HS256'),
   attacker: () => keyOf('attacker', 'HS256'),
+  issuer_ec: () => keyOf('issuer', 'ES256'),
+  issuer_rsa: () => keyOf('issuer', 'RS256'),
   empty: () => new Uint8Array(0),
   zeros: () => new Uint8Array(32),
 }
@@ -91,18 +93,35 @@ const ATTACKER: Readonly<Record<string, () => SigningKey>> = {
 export function findKey(name: string, server: ServerKey): SigningKey | undefined {
   if (name === 'server') return server.key
   if (name.startsWith('retired')) return keyOf('retired', server.alg)
-  if (Object.hasOwn(ATTACKER, name)) return ATTACKER[name]?.()
+  if (Object.hasOwn(OTHERS, name)) return OTHERS[name]?.()
   const pair = toPair(server)
   if (pair === undefined || !Object.hasOwn(PUBLIC_FORMS, name)) return undefined
   const form = PUBLIC_FORMS[name]?.(pair)
   return typeof form === 'string' ? Buffer.from(form) : form
 }
 
-/** An attacker's public key as a JWK. */
-export function attackerJwk(name: string): Readonly<Record<string, string>> {
-  const key = ATTACKER[name]?.()
+/** A JWK with members that are text. */
+type Jwk = Readonly<Record<string, string>>
+
+/** The public half of a key of others. */
+export function toPublicJwk(name: string): Jwk {
+  const key = OTHERS[name]?.()
   if (key === undefined || key instanceof Uint8Array) throw new Error(`no public key: ${name}`)
-  return createPublicKey(key).export({ format: 'jwk' }) as Record<string, string>
+  return createPublicKey(key).export({ format: 'jwk' }) as Jwk
+}
+
+/** A key of others with its private half. */
+export function toWholeJwk(name: string): Jwk {
+  const key = OTHERS[name]?.()
+  if (key === undefined) throw new Error(`no key: ${name}`)
+  return toJwk(key)
+}
+
+/** A secret or a private key as a JWK. */
+export function toJwk(key: SigningKey): Jwk {
+  return key instanceof Uint8Array
+    ? { kty: 'oct', k: Buffer.from(key).toString('base64url') }
+    : (key.export({ format: 'jwk' }) as Jwk)
 }
 
 /** The options of each family of algorithms. The number in a name is the size of the hash. */

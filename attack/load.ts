@@ -8,7 +8,7 @@ import type { Attacker } from './attacker.ts'
 import type { JsonObject } from './cases.ts'
 import { signWith } from './keys.ts'
 import { readSegment, toSegments } from './mutations.ts'
-import { countOf, toJson, Unsupported } from './values.ts'
+import { countOf, resolve, toJson, Unsupported } from './values.ts'
 
 const LENGTH = 8_000
 
@@ -99,8 +99,10 @@ export function collectGarbage(): number {
  */
 export async function flood(body: JsonObject, attacker: Attacker): Promise<void> {
   const { n, token } = body
-  if (token !== 'valid_unique') throw new Unsupported('flood knows only the token valid_unique')
   const count = countOf(n, 'n', 2_000_000)
+  if (token === 'unknown_kid') return floodWithKids(count, body, attacker)
+  if (token !== 'valid_unique')
+    throw new Unsupported('flood knows only the tokens valid_unique and unknown_kid')
   const { auth, server } = attacker.target
   const genuine = toSegments((await attacker.witness()).access)
   const claims = readSegment(genuine.payload)
@@ -112,4 +114,23 @@ export async function flood(body: JsonObject, attacker: Attacker): Promise<void>
   attacker.findings.set('heap', collectGarbage() - before)
   const { access } = await attacker.witness()
   await attacker.attempt({ path: '/protected', headers: [['Authorization', `Bearer ${access}`]] })
+}
+
+/** Verifies tokens with made-up `kid`s of one issuer, all at once. None may be accepted. */
+async function floodWithKids(count: number, { iss }: JsonObject, attacker: Attacker): Promise<void> {
+  const { auth } = attacker.target
+  const genuine = toSegments((await attacker.witness()).access)
+  const claims = { ...readSegment(genuine.payload), iss: await resolve(iss ?? null, attacker) }
+  const payload = Buffer.from(toJson(claims)).toString('base64url')
+  const signature = 'A'.repeat(86)
+  const verified = Array.from({ length: count }, (_, index) => {
+    const header = { ...readSegment(genuine.header), alg: 'ES256', kid: `flood-${index}` }
+    const encoded = Buffer.from(toJson(header)).toString('base64url')
+    return auth.verifyToken(`${encoded}.${payload}.${signature}`).then(
+      () => true,
+      () => false,
+    )
+  })
+  const accepted = (await Promise.all(verified)).filter(Boolean).length
+  if (accepted > 0) attacker.complaints.push(`${accepted} of ${count} tokens with a made-up kid are accepted`)
 }

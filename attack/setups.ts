@@ -9,6 +9,7 @@ import { type AuthOptions, ConfigurationError, createAuth, createKeyRing, genera
 import type { Attacker } from './attacker.ts'
 import type { JsonObject } from './cases.ts'
 import { keyOf, makeRsaKey } from './keys.ts'
+import { REBUILDS } from './rebuilds.ts'
 import { isMembers, resolve, Unsupported } from './values.ts'
 
 /** Setups that must be refused, and a similar one that must not. */
@@ -178,9 +179,9 @@ async function attempt(setup: () => unknown): Promise<Attacker['setup']> {
   }
 }
 
-/** The application with other options: how that ended, if they are refused. */
-async function rebuild(options: Partial<AuthOptions>, attacker: Attacker): Promise<void> {
-  const setup = await attempt(() => attacker.target.rebuild(options))
+/** The application in another set-up: how that ended, if it is refused. */
+async function rebuild(build: () => void, attacker: Attacker): Promise<void> {
+  const setup = await attempt(build)
   if (setup?.status !== 'accepted') attacker.setup = setup
 }
 
@@ -188,16 +189,17 @@ async function rebuild(options: Partial<AuthOptions>, attacker: Attacker): Promi
 export async function configure(body: JsonObject, attacker: Attacker): Promise<void> {
   for (const [kind, value] of Object.entries(body)) {
     const name = await resolve(value, attacker)
-    if (kind === 'options' && isMembers(name)) {
-      await rebuild(name as Partial<AuthOptions>, attacker)
-      // The options may refuse tokens from before.
+    const prepare = Object.hasOwn(REBUILDS, kind) ? REBUILDS[kind] : undefined
+    if (prepare !== undefined && isMembers(name)) {
+      await rebuild(prepare(name, attacker), attacker)
+      // The set-up may refuse tokens from before.
       attacker.genuine.length = 0
       continue
     }
     if (typeof name !== 'string') throw new Unsupported(`unknown configuration ${kind}`)
     const options = Object.hasOwn(OPTIONS, kind) ? OPTIONS[kind]?.(name) : undefined
     if (options !== undefined) {
-      await rebuild(options, attacker)
+      await rebuild(() => attacker.target.rebuild(options), attacker)
       continue
     }
     const setup = findSetup(kind, name)

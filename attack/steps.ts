@@ -4,10 +4,12 @@
  * with the name of the step as the reason.
  */
 
+import { setTimeout as pause } from 'node:timers/promises'
 import { CLAIMS_PATH } from './adapters.ts'
 import type { Attacker } from './attacker.ts'
-import { isObject, type Json, type JsonObject } from './cases.ts'
+import { isObject, type Json, type JsonObject, toExpectation } from './cases.ts'
 import { restart } from './crashes.ts'
+import { checkResponse } from './expectations.ts'
 import { scanExpressions } from './expressions.ts'
 import { fault, sweep } from './faults.ts'
 import { searchLogs, typeTests } from './inspections.ts'
@@ -17,6 +19,7 @@ import { bench, flood } from './load.ts'
 import { loginInTime, sample } from './logins.ts'
 import { mutate, toSegments } from './mutations.ts'
 import { expectInPhase, requestInPhase } from './outages.ts'
+import { asked, putKeyFile, resolveNames, serve } from './outside-steps.ts'
 import {
   administrate,
   clock,
@@ -31,6 +34,7 @@ import { configure } from './setups.ts'
 import { searchStores } from './stores.ts'
 import { openBrowser } from './tabs.ts'
 import {
+  countOf,
   isArray,
   isMembers,
   RawJson,
@@ -204,13 +208,29 @@ async function request(body: JsonObject, attacker: Attacker): Promise<void> {
     return
   }
   if (intent.path.startsWith('/logout')) attacker.genuine.length = 0
-  const exchange = await attacker.attempt(intent)
+  const { within } = body
+  const exchange =
+    within === undefined ? await attacker.attempt(intent) : await attemptWithin(intent, body, attacker)
   expectOwn(body, what, exchange, attacker)
   const save = body['save']
   if (typeof save !== 'string') return
   const token = findToken(exchange.response.body)
   if (token !== undefined) attacker.saved.set(save, token)
   else if (exchange.response.status < 300) attacker.saved.set(save, attacker.toLogin('alice', exchange))
+}
+
+/** Sends a request again until the response is as its step expects, or the time is over. */
+async function attemptWithin(intent: Intent, { within, expect }: JsonObject, attacker: Attacker) {
+  const end = performance.now() + countOf(within, 'within', 60) * 1000
+  const expectation = toExpectation(expect)
+  for (;;) {
+    const exchange = await attacker.request(intent)
+    if (checkResponse(expectation, exchange).length === 0 || performance.now() > end) {
+      attacker.exchanges.push(exchange)
+      return exchange
+    }
+    await pause(20)
+  }
 }
 
 /** The continuation or the one-time token of a response. */
@@ -246,12 +266,25 @@ async function inspect(body: JsonObject, attacker: Attacker): Promise<void> {
 /** A step: the function that performs it, and the members that it knows. */
 interface Row {
   readonly run: (body: JsonObject, attacker: Attacker, perform: Perform) => Promise<void>
-  readonly members: readonly string[]
+  /** `any` where they are names that the case chooses. */
+  readonly members: readonly string[] | 'any'
 }
 
 const REQUEST: Row = {
   run: request,
-  members: ['method', 'path', 'headers', 'bearer', 'csrf', 'cookies', 'refresh', 'body', 'save', 'expect'],
+  members: [
+    'method',
+    'path',
+    'headers',
+    'bearer',
+    'csrf',
+    'cookies',
+    'refresh',
+    'body',
+    'save',
+    'expect',
+    'within',
+  ],
 }
 
 /** The steps, by their name in case files. */
@@ -264,12 +297,19 @@ const STEPS: Readonly<Record<string, Row>> = {
   refresh: { run: refresh, members: ['from', 'save', 'expect', 'drop_response'] },
   clock: { run: clock, members: ['advance'] },
   rotate_key: { run: rotateKey, members: [] },
-  configure: { run: configure, members: ['key', 'keyset', 'secret', 'iss_regexp', 'options'] },
+  configure: {
+    run: configure,
+    members: ['key', 'keyset', 'secret', 'iss_regexp', 'options', 'follow', 'realms', 'key_file'],
+  },
+  serve: { run: serve, members: 'any' },
+  asked: { run: asked, members: ['server', 'path', 'times', 'most', 'least'] },
+  dns: { run: resolveNames, members: 'any' },
+  key_file: { run: putKeyFile, members: ['put'] },
   repeat: { run: repeat, members: ['n', 'until', 'every', 'step', 'steps'] },
   parallel: { run: toParallel(toParallelIntent), members: ['n', 'request', 'mixed', 'save'] },
   bench: { run: bench, members: ['tokens', 'n'] },
   sample: { run: sample, members: ['n', 'a', 'b', 'path'] },
-  flood: { run: flood, members: ['n', 'token'] },
+  flood: { run: flood, members: ['n', 'token', 'iss'] },
   inspect: { run: inspect, members: ['what', 'grep'] },
   fault: { run: fault, members: ['target', 'action'] },
   sweep: { run: sweep, members: ['over', 'do'] },
@@ -310,6 +350,6 @@ export async function perform(step: Json, attacker: Attacker): Promise<void> {
 }
 
 function checkMembers(name: string, body: JsonObject, { members }: Row): void {
-  const unknown = Object.keys(body).find((member) => !members.includes(member))
-  if (unknown !== undefined) throw new Unsupported(`unknown member '${unknown}' in step '${name}'`)
+  const unknown = members !== 'any' && Object.keys(body).find((member) => !members.includes(member))
+  if (typeof unknown === 'string') throw new Unsupported(`unknown member '${unknown}' in step '${name}'`)
 }

@@ -14,6 +14,7 @@ import {
   type AuthOptions,
   createAuth,
   createKeyRing,
+  createRealms,
   isAuthError,
   type SessionNotice,
   type Store,
@@ -98,6 +99,13 @@ export interface TargetOptions {
   readonly onResponse?: (when: 'before' | 'after') => void
 }
 
+/** The realm of the application, and the others of its process. */
+export interface RealmsBeside {
+  readonly name: string
+  /** Their options, by their names. */
+  readonly others: Readonly<Record<string, object>>
+}
+
 /** A running application. */
 export interface Target {
   readonly port: number
@@ -119,7 +127,7 @@ export interface Target {
   /** The key that signs now. */
   readonly server: ServerKey
   /** Creates the application again with changed options. Throws what the library throws. */
-  rebuild(changes: Partial<AuthOptions>): void
+  rebuild(changes: Partial<AuthOptions>, realms?: RealmsBeside): void
   /** Removes the limits of password attempts. */
   unlimit(): void
   /** Adds a new signing key. The old one still verifies. */
@@ -171,13 +179,17 @@ function toListeners(notices: Notice[], refusals: Refusal[]): NonNullable<AuthOp
   return { ...Object.fromEntries(entries), refused: (refusal: Refusal) => refusals.push(refusal) }
 }
 
-/** Changed options: a group such as `sessions` keeps its members that are not changed. */
+/**
+ * Changed options: a group such as `sessions` keeps its members that are not changed, and undefined
+ * leaves an option out.
+ */
 function merge(base: AuthOptions, changes: Partial<AuthOptions>): AuthOptions {
   const members = Object.entries(changes).map(([name, value]) => {
     const before: unknown = base[name as keyof AuthOptions]
-    return [name, isObject(before) && isObject(value) ? { ...before, ...value } : value]
+    return [name, isObject(before) && isObject(value) ? { ...before, ...value } : value] as const
   })
-  return { ...base, ...Object.fromEntries(members) }
+  const all = Object.entries({ ...base, ...Object.fromEntries(members) })
+  return Object.fromEntries(all.filter(([, value]) => value !== undefined))
 }
 
 /** The option that reads rights at each refresh, if the attack is about rights. */
@@ -285,6 +297,13 @@ function createApplication(
   }
 }
 
+/** Creates the application's `Auth`, as one of several realms if there are others. */
+function createIn(realms: RealmsBeside | undefined, options: AuthOptions): Auth {
+  if (realms === undefined) return createAuth(options)
+  const all: Readonly<Record<string, Auth>> = createRealms({ [realms.name]: options, ...realms.others })
+  return all[realms.name] as Auth
+}
+
 /** The user of a link in a mail; null for one that was used, and for anything else. */
 async function redeem(auth: Auth, link: unknown): Promise<Identity | null> {
   try {
@@ -309,6 +328,7 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
     generation: 0,
     retired: undefined as number | undefined,
     changes: {} as Partial<AuthOptions>,
+    realms: undefined as RealmsBeside | undefined,
     throttled: true,
     mistakes: 0,
   }
@@ -332,7 +352,7 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
     state.mistakes += 1
   }
   function build(): { readonly auth: Auth; readonly listener: ReturnType<Adapter> } {
-    const auth = createAuth(merge({ ...base, ...toKeys() }, state.changes))
+    const auth = createIn(state.realms, merge({ ...base, ...toKeys() }, state.changes))
     return {
       auth,
       listener: (createListener as Adapter)(
@@ -375,13 +395,13 @@ export async function createTarget(options: TargetOptions): Promise<Target> {
     get server() {
       return server()
     },
-    rebuild(changes) {
-      const before = state.changes
-      state.changes = { ...before, ...changes }
+    rebuild(changes, realms = state.realms) {
+      const before = { ...state }
+      Object.assign(state, { changes: { ...before.changes, ...changes }, realms })
       try {
         replace()
       } catch (error) {
-        state.changes = before
+        Object.assign(state, before)
         throw error
       }
     },

@@ -27,6 +27,9 @@ const EXPANDING: Readonly<Record<string, readonly string[]>> = {
   request: ['method', 'path', 'body', 'bearer', 'refresh', 'csrf', 'headers.*', 'cookies.*'],
   login: ['user', 'mode', 'extra_claims'],
   configure: ['*'],
+  serve: ['*.*'],
+  dns: ['*'],
+  key_file: ['put'],
   fault: ['action.*'],
 }
 

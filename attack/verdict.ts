@@ -49,6 +49,7 @@ export async function checkRun(attacker: Attacker): Promise<Verdict> {
   const last = setup === undefined ? (decisive.at(-1) ?? exchanges.at(-1)) : undefined
   const unchecked: string[] = []
   const complaints = setup === undefined ? checkResponses(attacker) : checkSetup(attacker)
+  complaints.push(...attacker.complaints)
   const control = findings.get('control')
   if (control !== undefined) complaints.push(`control failed: ${control}`)
   for (const { what, exchange, expectation } of expected) {

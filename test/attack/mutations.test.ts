@@ -2,7 +2,7 @@
 import { createHmac, createPublicKey, verify, X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { PUBLIC_FORMS } from '../../attack/encodings.ts'
-import { attackerJwk, findKey, serverKey, signWith, toPair } from '../../attack/keys.ts'
+import { findKey, serverKey, signWith, toPair, toPublicJwk } from '../../attack/keys.ts'
 import { fromSegments, type MutationTools, mutate, readSegment, toSegments } from '../../attack/mutations.ts'
 import { Unsupported } from '../../attack/values.ts'
 
@@ -116,7 +116,7 @@ describe('keys', () => {
       expect(findKey(name, server), name).toBeInstanceOf(Uint8Array)
     expect(findKey('server_public_pem', serverKey('HS256'))).toBeUndefined()
     expect(findKey('constructor', server)).toBeUndefined()
-    expect(attackerJwk('attacker_ec')).toMatchObject({ kty: 'EC', crv: 'P-256' })
+    expect(toPublicJwk('attacker_ec')).toMatchObject({ kty: 'EC', crv: 'P-256' })
   })
 
   it('makes a certificate that Node reads and that signs itself', () => {

@@ -220,8 +220,10 @@ describe('runCases', () => {
 
   it('refuses no step that a file can hold with an error of the runtime', { timeout: 60_000 }, async () => {
     const bodies: readonly Json[] = [null, 5, 'x', '$nothing', [5], {}, { a: { b: [] } }]
-    const names = 'login request refresh mint mutate raw_token clock configure fault sweep admin restart run'
-    const more = 'tool tsc inspect repeat parallel bench sample flood rotate_key teleport toString __proto__'
+    const names =
+      'login request refresh mint mutate raw_token clock configure serve asked dns key_file fault sweep admin run'
+    const more =
+      'restart tool tsc inspect repeat parallel bench sample flood rotate_key teleport toString __proto__'
     const servers = new Servers()
     const environment = await createEnvironment({ steps: [], target: { alg: 'HS256' }, servers, output: [] })
     const suite = { output: [], unhandled: [], secrets: new Set<string>(), refusals: new Set<string>() }
