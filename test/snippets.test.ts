@@ -65,7 +65,8 @@ describe('the snippets of the documentation', () => {
 
   it('are marked as those of a framework only on the pages that `test/web` compiles', () => {
     const marked = markdownPages().filter((_, index) => (pages[index]?.elsewhere ?? 0) > 0)
-    expect(marked).toEqual(['docs/guide/client-frameworks.md', 'docs/guide/full-stack.md'])
+    const compiled = ['client-frameworks', 'full-stack', 'graphql-trpc']
+    expect(marked).toEqual(compiled.map((name) => `docs/guide/${name}.md`))
   })
 
   it('are compiled against a built package', () => {

@@ -1,44 +1,17 @@
 /** The recipes of docs/guide/client-frameworks.md, as they stand there, with the frameworks themselves. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { guards } from '../../src/adapters/fetch.ts'
 import { toNodeHandler } from '../../src/adapters/node.ts'
 import { type AuthClient, createAuthClient } from '../../src/client.ts'
 import { createAuth } from '../../src/index.ts'
 import { authRoutes } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { compile } from './apps.ts'
 import { find, HAS_WEB } from './packages.ts'
+import { importPackage, readRecipes } from './recipe-files.ts'
 
 const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
-const PAGE = readFileSync(new URL('../../docs/guide/client-frameworks.md', import.meta.url), 'utf8')
-const FOLDER = fileURLToPath(new URL('./.cache/recipes/', import.meta.url))
-
-/** Imports the block of the page that begins with `// name`. */
-async function importRecipe<T>(name: string, aliases: Record<string, string> = {}): Promise<T> {
-  let [, code] = new RegExp(`\`\`\`ts framework\\n(// ${name}\\n[^]*?)\`\`\``).exec(PAGE) ?? []
-  expect(code, name).toBeDefined()
-  expect(code?.split('\n').length).toBeLessThan(100)
-  for (const [from, to] of Object.entries(aliases)) code = code?.replaceAll(`'${from}'`, `'${to}'`)
-  mkdirSync(FOLDER, { recursive: true })
-  writeFileSync(FOLDER + name, code ?? '')
-  return import(/* @vite-ignore */ FOLDER + name)
-}
-
-/** What a careful user compiles with. tRPC takes no `fetch` with exact optional properties. */
-const SETTINGS = {
-  target: 'es2023',
-  lib: ['es2023', 'dom', 'dom.iterable'],
-  module: 'esnext',
-  moduleResolution: 'bundler',
-  types: ['node'],
-  strict: true,
-  skipLibCheck: true,
-}
-
-const importPackage = (specifier: string) => import(/* @vite-ignore */ pathToFileURL(find(specifier)).href)
+const RECIPES = readRecipes('client-frameworks.md')
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -56,13 +29,16 @@ async function setUp() {
   })
   const me = guard.access()((_request, { sub }) => Response.json({ sub }))
   const echo = guard.fresh()(async (request, { sub }) => Response.json({ sub, body: await request.json() }))
-  const trpc = guard.access()((_request, { sub }) => Response.json([{ result: { data: sub } }]))
+  const requests: string[] = []
+  const count = (path: string) => requests.filter((other) => other === path).length
   const http = createServer(
-    toNodeHandler((request, info) => {
-      const { pathname } = new URL(request.url)
+    toNodeHandler(async (request, info) => {
+      const { pathname, search } = new URL(request.url)
+      if (search === '?slow') await vi.waitUntil(() => count('/auth/refresh') > 0)
+      requests.push(pathname)
       if (pathname === '/me') return me(request)
       if (pathname === '/echo') return echo(request)
-      return pathname.startsWith('/trpc/') ? trpc(request) : routes(request, info)
+      return routes(request, info)
     }),
   ).listen(0, '127.0.0.1')
   await new Promise((resolve) => http.once('listening', resolve))
@@ -83,9 +59,11 @@ async function setUp() {
   return {
     auth,
     url,
-    login: () => auth.login({ username: 'alice', password: 'test' }),
+    login: (username = 'alice') => auth.login({ username, password: 'test' }),
     move: (seconds: number) => (now += seconds),
     stepUps: () => stepUps,
+    count,
+    requests,
   }
 }
 
@@ -108,16 +86,7 @@ async function follow(
 
 describe.skipIf(!HAS_WEB)('the recipes', () => {
   it('compile, with the types of the frameworks', async () => {
-    const folder = fileURLToPath(new URL('./.cache/compiled/', import.meta.url))
-    mkdirSync(folder, { recursive: true })
-    const blocks = [...PAGE.matchAll(/```ts framework\n(\/\/ (\S+)\n[\s\S]*?)```/g)]
-    expect(blocks.length).toBeGreaterThan(5)
-    for (const [, code = '', name] of blocks) writeFileSync(`${folder}${name}`, code)
-    writeFileSync(
-      `${folder}tsconfig.json`,
-      JSON.stringify({ include: blocks.map(([, , name]) => name), compilerOptions: SETTINGS }),
-    )
-    expect(await compile(folder)).toBe('')
+    expect(await RECIPES.compile()).toBe('')
   })
 })
 
@@ -127,7 +96,7 @@ describe.skipIf(!HAS_WEB)('bindings', () => {
   it('Vue', async () => {
     const setup = await setUp()
     await setup.auth.ready
-    const { useAuthState } = await importRecipe<{
+    const { useAuthState } = await RECIPES.load<{
       useAuthState(auth: AuthClient): { value: { status: string } }
     }>('vue.ts')
     const { effectScope, computed } = await importPackage('vue')
@@ -149,7 +118,7 @@ describe.skipIf(!HAS_WEB)('bindings', () => {
   it('Svelte', async () => {
     const setup = await setUp()
     await setup.auth.ready
-    const { createAuthStore } = await importRecipe<{
+    const { createAuthStore } = await RECIPES.load<{
       createAuthStore(auth: AuthClient): { subscribe(run: (state: { status: string }) => void): () => void }
     }>('svelte.ts')
     let status = ''
@@ -170,7 +139,7 @@ describe.skipIf(!HAS_WEB)('bindings', () => {
     await setup.auth.ready
     // Node gets Solid's build for servers, whose signals do not react.
     const browser = find('solid-js').replace('server.cjs', 'solid.js')
-    const { createAuthState } = await importRecipe<{
+    const { createAuthState } = await RECIPES.load<{
       createAuthState(auth: AuthClient): () => { status: string }
     }>('solid.ts', { 'solid-js': browser })
     const { createRoot, createMemo } = await import(/* @vite-ignore */ browser)
@@ -184,37 +153,113 @@ describe.skipIf(!HAS_WEB)('bindings', () => {
   it('Angular', async () => {
     const setup = await setUp()
     await setup.auth.ready
-    await importPackage('@angular/compiler')
-    const {
-      createEnvironmentInjector,
-      Injector,
-      provideZonelessChangeDetection,
-      runInInjectionContext,
-      ...core
-    } = await importPackage('@angular/core')
-    const { HttpClient, provideHttpClient, withFetch, withInterceptors } =
-      await importPackage('@angular/common/http')
-    const recipe = await importRecipe<{
-      injectAuthState(auth: AuthClient): () => { status: string }
-      createAuthInterceptor(auth: AuthClient, baseUrl: string): unknown
-    }>('angular.ts')
-    const providers = [
-      // As bootstrapping an application does, without a document.
-      { provide: core.ɵINJECTOR_SCOPE, useValue: 'root' },
-      provideZonelessChangeDetection(),
-      provideHttpClient(withFetch(), withInterceptors([recipe.createAuthInterceptor(setup.auth, setup.url)])),
-    ]
-    const injector = createEnvironmentInjector(providers, Injector.NULL)
-    const state = runInInjectionContext(injector, () => recipe.injectAuthState(setup.auth))
+    const { state, http, destroy } = await openAngular(setup)
     await setup.login()
     expect(state().status).toBe('signed-in')
-    const { firstValueFrom } = await importPackage('rxjs')
-    expect(await firstValueFrom(injector.get(HttpClient).get(`${setup.url}/me`))).toEqual({ sub: 'alice' })
+    expect(await http.get('/me')).toEqual({ sub: 'alice' })
     await setup.auth.logout()
     expect(state().status).toBe('signed-out')
-    injector.destroy()
+    destroy()
     await setup.login()
     expect(state().status).toBe('signed-out')
+  })
+})
+
+/** An Angular application: the recipe's interceptor and signal, and its client for HTTP. */
+async function openAngular(
+  { auth, url }: { auth: AuthClient; url: string },
+  ask = async () => auth.stepUp('test'),
+) {
+  await importPackage('@angular/compiler')
+  const { createEnvironmentInjector, Injector, provideZonelessChangeDetection, ...core } =
+    await importPackage('@angular/core')
+  const { HttpClient, provideHttpClient, withFetch, withInterceptors } =
+    await importPackage('@angular/common/http')
+  const { firstValueFrom } = await importPackage('rxjs')
+  const recipe = await RECIPES.load<{
+    injectAuthState(auth: AuthClient): () => { status: string }
+    createAuthInterceptor(auth: AuthClient, baseUrl: string, ask: () => Promise<unknown>): unknown
+  }>('angular.ts')
+  let asked = 0
+  const open = () => {
+    asked++
+    return ask()
+  }
+  const providers = [
+    // As bootstrapping an application does, without a document.
+    { provide: core.ɵINJECTOR_SCOPE, useValue: 'root' },
+    provideZonelessChangeDetection(),
+    provideHttpClient(withFetch(), withInterceptors([recipe.createAuthInterceptor(auth, url, open)])),
+  ]
+  const injector = createEnvironmentInjector(providers, Injector.NULL)
+  const client = injector.get(HttpClient)
+  return {
+    state: core.runInInjectionContext(injector, () => recipe.injectAuthState(auth)),
+    http: {
+      get: (path: string, options?: object) => firstValueFrom(client.get(new URL(path, url).href, options)),
+      post: (path: string, body: object) => firstValueFrom(client.post(url + path, body)),
+    },
+    destroy: () => injector.destroy(),
+    asked: () => asked,
+  }
+}
+
+describe.skipIf(!HAS_WEB)('the interceptor of Angular', () => {
+  it('refreshes once for all requests that the server refuses, also where they come late', async () => {
+    const setup = await setUp()
+    const { http } = await openAngular(setup)
+    await setup.login()
+    setup.move(2000) // for the server; the client's clock stands still
+    const texts = { responseType: 'text' }
+    const results = await Promise.all([
+      http.get('/me'),
+      http.get('/me'),
+      http.get('/me', texts),
+      http.get('/me?slow'),
+    ])
+    expect(results).toEqual([{ sub: 'alice' }, { sub: 'alice' }, '{"sub":"alice"}', { sub: 'alice' }])
+    expect(setup.count('/auth/refresh')).toBe(1)
+  })
+
+  it('asks once for all that require a step-up, and goes on with their bodies', async () => {
+    const setup = await setUp()
+    const { http, asked } = await openAngular(setup)
+    await setup.login()
+    setup.move(2000)
+    const results = await Promise.all([
+      http.post('/echo', { a: 1 }),
+      http.post('/echo', { b: 'ü' }),
+      http.get('/me'),
+    ])
+    expect(results).toEqual([
+      { sub: 'alice', body: { a: 1 } },
+      { sub: 'alice', body: { b: 'ü' } },
+      { sub: 'alice' },
+    ])
+    expect([asked(), setup.count('/auth/refresh')]).toEqual([1, 1])
+  })
+
+  it('hands on what the user cancels, and other errors', async () => {
+    const setup = await setUp()
+    const cancelled = new Error('cancelled')
+    const { http, asked } = await openAngular(setup, () => Promise.reject(cancelled))
+    await setup.login()
+    await setup.auth.refresh()
+    const results = await Promise.allSettled([http.post('/echo', {}), http.post('/echo', {})])
+    expect(results).toEqual(Array(2).fill({ status: 'rejected', reason: cancelled }))
+    expect(asked()).toBe(1)
+    await expect(http.get('/nowhere')).rejects.toMatchObject({ status: 404 })
+    await setup.auth.logout()
+    await expect(http.get('/me')).rejects.toMatchObject({ code: 'signed_out' })
+  })
+
+  it('sends nothing of a user to other servers', async () => {
+    const setup = await setUp()
+    const { http } = await openAngular(setup)
+    await setup.login()
+    const other = await setUp()
+    await expect(http.get(`${other.url}/me`)).rejects.toMatchObject({ error: { code: 'token_missing' } })
+    expect(other.requests).toEqual(['/me'])
   })
 })
 
@@ -238,7 +283,6 @@ interface HttpRecipes {
     GET(path: string): Promise<{ data: unknown }>
     POST(path: string, init: object): Promise<{ data: unknown }>
   }
-  withTrpc(auth: AuthClient, url: string): { me: { query(): unknown } }
 }
 
 describe.skipIf(!HAS_WEB)('HTTP libraries refresh, step up and keep the body', () => {
@@ -288,7 +332,7 @@ describe.skipIf(!HAS_WEB)('HTTP libraries refresh, step up and keep the body', (
     ],
   ])('%s', async (_, make) => {
     const { auth, url, login, move, stepUps } = await setUp()
-    const [get, post] = make(await importRecipe<HttpRecipes>('http.ts'), auth, url)
+    const [get, post] = make(await RECIPES.load<HttpRecipes>('http.ts'), auth, url)
     await login()
     expect(await get()).toEqual({ sub: 'alice' })
     expect(await post({ a: 1 })).toEqual({ sub: 'alice', body: { a: 1 } })
@@ -299,19 +343,9 @@ describe.skipIf(!HAS_WEB)('HTTP libraries refresh, step up and keep the body', (
     expect(stepUps()).toBe(1)
   })
 
-  it('tRPC', async () => {
-    const { auth, url, login, move } = await setUp()
-    const { withTrpc } = await importRecipe<HttpRecipes>('http.ts')
-    const client = withTrpc(auth, url)
-    await login()
-    expect(await client.me.query()).toBe('alice')
-    move(2000)
-    expect(await client.me.query()).toBe('alice')
-  })
-
   it('TanStack Query', async () => {
     const { auth, login } = await setUp()
-    const { createQueryClient } = await importRecipe<{
+    const { createQueryClient } = await RECIPES.load<{
       createQueryClient(auth: AuthClient): {
         fetchQuery(options: object): Promise<unknown>
         getQueryData(key: unknown): unknown
@@ -321,6 +355,9 @@ describe.skipIf(!HAS_WEB)('HTTP libraries refresh, step up and keep the body', (
     await login()
     const queryFn = async () => (await auth.fetch('/me')).json()
     expect(await client.fetchQuery({ queryKey: ['me'], queryFn })).toEqual({ sub: 'alice' })
+    await login('bob') // as in another tab: no one has signed out
+    expect(client.getQueryData(['me'])).toBeUndefined()
+    expect(await client.fetchQuery({ queryKey: ['me'], queryFn })).toEqual({ sub: 'bob' })
     await auth.logout()
     expect(client.getQueryData(['me'])).toBeUndefined()
   })
