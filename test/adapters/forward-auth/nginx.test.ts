@@ -107,6 +107,24 @@ describe.skipIf(!HAS_NGINX)('nginx, auth_request', () => {
     ])
   })
 
+  it('passes on no header of the client that an application could take for one of ours', async () => {
+    const names = ['X-Auth-Subject', 'X_Auth_Subject', 'X.Auth.Subject', 'X-Auth_Subject']
+    const forged = Object.fromEntries(names.map((name) => [name, 'admin']))
+    await send('/app/notes', { headers: { ...forged, ...(await bearer('alice')) } })
+    const alike = Object.entries(seen[0]?.headers ?? {}).filter(([name]) => /^x.auth.subject$/.test(name))
+    expect(alike).toEqual([['x-auth-subject', 'alice']])
+  })
+
+  it('passes a large body on where its location takes one, and asks before that', async () => {
+    const body = 'x'.repeat(2 * 1024 * 1024)
+    const response = await send('/app/notes', { method: 'POST', headers: await bearer('alice'), body })
+    expect(response.status).toBe(200)
+    expect(seen.map((request) => request.body.length)).toEqual([body.length])
+    const admin = await send('/app/admin/notes', { method: 'POST', headers: await bearer('alice'), body })
+    expect(await admin.json()).toMatchObject({ code: 'scope_missing' })
+    expect(seen).toHaveLength(1)
+  })
+
   it('refuses with the challenge and the body of every other adapter', async () => {
     const response = await send('/app/notes')
     expect(response.status).toBe(401)
