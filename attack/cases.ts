@@ -127,6 +127,7 @@ const HEAVY: readonly string[] = [
   'proxy',
   'redis',
   'follow',
+  'outside',
   'key_file',
   'static',
   'types',
