@@ -238,7 +238,7 @@ const CALLS: Readonly<Record<string, readonly [Call, accepted?: string]>> = {
   'withDeadlines(X)': [(x) => withDeadlines(x)],
   'retryTransient(X)': [(x) => retryTransient(x, 1), 'function'],
   'retryTransient(work, X)': [(x) => retryTransient(async () => 1, x), '5'],
-  'redisStore(X)': [(x) => redisStore(x)],
+  'redisStore(X)': [(x) => redisStore(x), 'function'],
   'redisStore(client, X)': [(x) => redisStore(REDIS, x), OPTIONAL],
   'redisStore(client, { prefix: X })': [(x) => redisStore(REDIS, { prefix: x }), 'undefined'],
   'redisStore(client, { replicas: X })': [(x) => redisStore(REDIS, { replicas: x }), 'undefined 5'],

@@ -4,7 +4,7 @@
  * each into one function that sends a command, as strings, to the node that owns a key. `script.ts`
  * reads the replies.
  */
-import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
+import { ConfigurationError, expected, isCallable } from '../../internal/configuration-error.ts'
 import {
   type IoredisConnection,
   type NodeRedisConnection,
@@ -83,7 +83,10 @@ type Node = IoredisConnection & NodeRedisConnection & { ping(): Promise<unknown>
  * @throws {ConfigurationError} for any other value
  */
 export function createSend(given: RedisClient, seconds: number): Send {
-  if (typeof given === 'function') return async (_key, args) => given([...args])
+  if (isCallable(given)) {
+    const send = given as RedisFunction
+    return async (_key, args) => send([...args])
+  }
   // `slots` of a node-redis cluster is a getter that may be empty before it is connected.
   const has = (name: string): boolean => typeof given === 'object' && given !== null && name in given
   const client = given as AnyClient
