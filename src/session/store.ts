@@ -6,7 +6,10 @@
  * Times named `...At` are epoch seconds, to the millisecond; lengths are seconds. A store reads its
  * own clock inside the atomic step, after any wait for a lock, unless the call brings `now`.
  */
+import type { LogPage } from './log-entry.ts'
 import type { NewSession, RevokeReason, SessionOwner, SessionRow } from './session-row.ts'
+
+export type { LogEntry, LogPage } from './log-entry.ts'
 
 /** Seconds for which a row is kept after it was revoked or expired: a late client is told why. */
 export const KEPT_AFTER_END = 86_400
@@ -156,39 +159,6 @@ export interface CountedAttempts {
   readonly count: number
   /** Seconds until the window ends; whole, 0 where nothing is counted. */
   readonly endsIn: number
-}
-
-/** What was revoked: a session, a token, or every token of a subject that names no session. */
-export interface LogEntry {
-  /** What `key` names. */
-  readonly kind: 'sid' | 'jti' | 'sub'
-  /** A session's or a token's identifier, or a subject. */
-  readonly key: string
-  /**
-   * The realm of a subject; null for none. Left out for sessions and tokens, whose identifiers are
-   * unique, and in entries of version 0.1: those apply to every realm.
-   */
-  readonly realm?: string | null | undefined
-  /** When it was revoked; for a subject the cut-off: tokens issued until then are refused. */
-  readonly at: number
-  /** When followers may forget it: the store is asked about tokens that live longer. */
-  readonly until: number
-}
-
-/** A stretch of the log. */
-export interface LogPage {
-  /**
-   * The entries after the cursor, oldest first. Entries whose `until` has passed may be left out.
-   */
-  readonly entries: readonly LogEntry[]
-  /** Where to read on; opaque, at most 1024 characters. */
-  readonly cursor: string
-  /** Whether there are more. */
-  readonly more: boolean
-  /** True where the cursor was not of this log, which is read from its beginning again. */
-  readonly restarted?: boolean
-  /** The store's time. */
-  readonly now: number
 }
 
 /** A strict check of one token. */
