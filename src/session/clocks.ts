@@ -3,14 +3,12 @@
  * sleeps, on Linux. The system's clock goes on then, but can be set. Neither is believed alone:
  * where they move apart, what was measured before is worth nothing.
  */
+import { monotonic } from '../internal/monotonic-clock.ts'
 
 /** By how much the clocks may move apart unnoticed, in seconds. */
 export const CLOCK_TOLERANCE = 0.1
 
-/** Seconds of a clock that never jumps. */
-export function monotonic(): number {
-  return performance.now() / 1000
-}
+export { monotonic }
 
 /** Watches whether the two clocks move apart. */
 export class ClockWatch {

@@ -11,6 +11,7 @@ import { createAttemptScripts } from './redis/attempts.ts'
 import { createSend, type RedisClient, sendsByOneConnection } from './redis/client.ts'
 import { inspect } from './redis/inspect.ts'
 import { createKeys } from './redis/keys.ts'
+import { createLists } from './redis/lists.ts'
 import { createLog } from './redis/log.ts'
 import { createRevocations } from './redis/revocations.ts'
 import { createConfirmedRunner, createRunner } from './redis/script.ts'
@@ -91,6 +92,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     name: 'redis',
     inspect: () => inspect(run, keys, replicas),
     ...createSessions(run, keys),
+    ...createLists(run, keys),
     ...createUpdates(run, keys),
     ...createAttemptScripts(run, keys),
     ...createRevocations(runConfirmed, keys),

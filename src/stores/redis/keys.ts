@@ -40,6 +40,11 @@ export function spellOwner({ realm, sub }: SessionOwner): string {
   return realm === null ? spell(sub) : JSON.stringify(realm) + spell(sub)
 }
 
+/** The owner under which version 0.1 kept a subject of every realm. */
+export function toShared({ sub }: SessionOwner): SessionOwner {
+  return { sub, realm: null }
+}
+
 /** Reverses `spell`. */
 export function unspell(text: string): string {
   return JSON.parse(`"${text}"`)

@@ -3,7 +3,7 @@
  * changes after the login is one field of JSON, with escapes where UTF-8 would lose something (lone
  * surrogates). Lua does not write JSON: it would turn `[]` into `{}`.
  */
-import type { NewSession, RevokeReason, SessionRow } from '../../session/session-row.ts'
+import type { NewSession, RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
 import type { StepUpCall } from '../../session/store.ts'
 import { fromRedisTime } from './script.ts'
 
@@ -79,6 +79,11 @@ local function readCut(cutoff, earlier)
   return cut and tonumber(cut)
 end
 `
+
+/** A realm in the form that scripts compare. */
+export function toRealmJson({ realm }: SessionOwner): string {
+  return JSON.stringify([realm])
+}
 
 /** The part of a row that only an update changes. */
 type Login = Pick<

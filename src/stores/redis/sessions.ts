@@ -3,19 +3,18 @@
  * Lua; the tests compare the two over thousands of random cases.
  */
 import { KEPT_OVERLAPS, LATE_PARTS, SHADOWED_OVERLAPS } from '../../session/rotation.ts'
-import type { NewSession, SessionOwner, SessionRow } from '../../session/session-row.ts'
-import {
-  type LimitedStart,
-  MOST_LISTED,
-  type RotationWord,
-  type SessionLimit,
-  type SessionStore,
-  type Sighting,
-  type StepUp,
+import type { NewSession } from '../../session/session-row.ts'
+import type {
+  LimitedStart,
+  RotationWord,
+  SessionLimit,
+  SessionStore,
+  Sighting,
+  StepUp,
 } from '../../session/store.ts'
-import { type Keys, spell, spellOwner } from './keys.ts'
+import { type Keys, spell, spellOwner, toShared } from './keys.ts'
 import { APPEND } from './log.ts'
-import { OWNER, ROW, readRow, toAuthentication, toLogin } from './mapping.ts'
+import { OWNER, ROW, readRow, toAuthentication, toLogin, toRealmJson } from './mapping.ts'
 import {
   type Argument,
   createScript,
@@ -162,30 +161,6 @@ return { 'live', now, r }
 `,
 })
 
-/** The rank to continue from, then some live rows of an index from a rank on, latest end first. */
-const LIST = createScript({
-  keys: 'index log',
-  args: 'realm #from #count',
-  body: `${ROW}${OWNER}
-local rows = string.sub(log, 1, #log - #'log') .. 's:'
-local sids = redis.call('ZREVRANGE', index, from, from + count - 1)
-local found, ended = {}, {}
-for _, sid in ipairs(sids) do
-  local r = read(rows .. sid)
-  if not isLive(r) then
-    ended[#ended + 1] = sid
-  elseif isIn(realm, r) then
-    found[#found + 1] = r
-  end
-end
--- No later list reads them again. A caller's clock may be wrong.
-if brought then ended = {} end
-if #ended > 0 then redis.call('ZREM', index, unpack(ended)) end
-table.insert(found, 1, #sids == count and from + count - #ended or -1)
-return found
-`,
-})
-
 const IS_REVOKED = createScript({
   keys: 'row token cutoff earliercut',
   args: 'hassid hasjti #issued',
@@ -198,14 +173,11 @@ return { cut and (not issued or issued <= cut) and 1 or 0 }
 `,
 })
 
-/** Rows that one script reads for a list. It blocks other clients for two milliseconds at most. */
-const LISTED_AT_ONCE = 250
-
 /** The methods of the contract that keep sessions. */
 export function createSessions(
   run: Runner,
   keys: Keys,
-): Omit<SessionStore, 'get' | 'update' | 'countAttempt' | 'readAttempts' | 'forgetAttempts'> {
+): Omit<SessionStore, 'get' | 'list' | 'update' | 'countAttempt' | 'readAttempts' | 'forgetAttempts'> {
   const { log, due } = keys
   const startWithin = createStart(run, keys)
 
@@ -241,13 +213,6 @@ export function createSessions(
       const args = [toAuthentication(call), toRedisTimeOrNull(call.notAfter)]
       const [word, moment, row] = await run(STEP_UP, { keys: [keys.row(call.sid)], args, now: call.now })
       return { word: String(word) as StepUp['word'], row: readRow(row), now: fromRedisTime(moment) }
-    },
-
-    async list(owner, now) {
-      const rows = await listIndex(run, keys, { index: owner, owner, now })
-      if (owner.realm !== null)
-        rows.push(...(await listIndex(run, keys, { index: toShared(owner), owner, now })))
-      return rows.sort(byLogin).slice(0, MOST_LISTED)
     },
 
     async isRevoked({ sid, jti, iat, now, ...owner }) {
@@ -311,35 +276,4 @@ function createStart(run: Runner, keys: Keys) {
 /** A text as a field keeps it; null for none. */
 function toJsonOrNull(text: string | null | undefined): string | null {
   return text === null || text === undefined ? null : JSON.stringify(text)
-}
-
-/** A realm in the form that scripts compare. */
-function toRealmJson({ realm }: SessionOwner): string {
-  return JSON.stringify([realm])
-}
-
-/** The owner under which version 0.1 kept a subject of every realm. */
-function toShared({ sub }: SessionOwner): SessionOwner {
-  return { sub, realm: null }
-}
-
-/** Newest login first. */
-function byLogin(a: SessionRow, b: SessionRow): number {
-  return b.createdAt - a.createdAt || (a.sid < b.sid ? -1 : 1)
-}
-
-/** The live rows of an owner in an index, at most `MOST_LISTED`. */
-async function listIndex(
-  run: Runner,
-  keys: Keys,
-  { index, owner, now }: { index: SessionOwner; owner: SessionOwner; now: number | null },
-): Promise<SessionRow[]> {
-  const rows = new Map<string, SessionRow>()
-  for (let from = 0; from >= 0 && rows.size < MOST_LISTED; ) {
-    const args = [toRealmJson(owner), from, LISTED_AT_ONCE]
-    const [next, ...found] = await run(LIST, { keys: [keys.index(index), keys.log], args, now })
-    for (const row of found.map(readRow)) if (row !== null) rows.set(row.sid, row)
-    from = Number(next)
-  }
-  return [...rows.values()]
 }

@@ -5,6 +5,7 @@
  * of its key, some rows at a time, from where the last pruning stopped.
  */
 import { KEPT_AFTER_END } from '../../session/store.ts'
+import { type CountedRun, createCountedRun } from './counted-run.ts'
 import type { Database } from './database.ts'
 import type { Statement, Values } from './statement.ts'
 import { toColumnTime, toOptionalTime } from './values.ts'
@@ -48,21 +49,6 @@ function compileBatch(
   )
 }
 
-/** Deletes one batch. Resolves to how many rows it deleted. */
-type DeleteBatch = (statement: Statement, values: Values) => Promise<number>
-
-function createDeleteBatch(database: Database): DeleteBatch {
-  const { dialect, compile, run } = database
-  if (dialect !== 'mysql') return async (statement, values) => (await run(statement, values)).rows.length
-  if (database.countsChanges) return async (statement, values) => (await run(statement, values)).count
-  const count = compile('select row_count() as gone')
-  return (statement, values) =>
-    database.transact(async (inner) => {
-      await inner(statement, values)
-      return Number((await inner(count)).rows[0]?.['gone'])
-    })
-}
-
 /** Runs one batch, and again where it failed for the moment. */
 type Attempt = <T>(work: () => Promise<T>) => Promise<T>
 
@@ -75,7 +61,7 @@ export function createPrune(database: Database): Prune {
     statement: compileBatch(database, deletion),
     counted: deletion.counted,
   }))
-  const deleteBatch = createDeleteBatch(database)
+  const deleteBatch = createCountedRun(database)
   const deleteEnded = createEndedDeletion(database, deleteBatch)
   return async (attempt, now) => {
     const end = performance.now() + LONGEST * 1000
@@ -99,7 +85,7 @@ export function createPrune(database: Database): Prune {
 /** Deletes sessions that ended before their absolute end, in at least one stretch of the table. */
 type EndedDeletion = (attempt: Attempt, values: Values, isOver: () => boolean) => Promise<number>
 
-function createEndedDeletion({ compile, dialect, run }: Database, deleteBatch: DeleteBatch): EndedDeletion {
+function createEndedDeletion({ compile, dialect, run }: Database, deleteBatch: CountedRun): EndedDeletion {
   const stretch = 'sid_key > :after and sid_key <= :last'
   const ended = `(revoked_at <= ${LONG_AGO} or idle_expires_at <= ${LONG_AGO})`
   const where =
