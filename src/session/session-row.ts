@@ -77,7 +77,7 @@ export interface SessionRow extends SessionOwner {
   readonly lastUserAgent: string | null
 }
 
-/** Why a session was revoked. */
+/** Why a session was revoked; `moved` for one that went to another store. */
 export type RevokeReason =
   | 'refresh_reused'
   | 'shadowed'
@@ -85,6 +85,7 @@ export type RevokeReason =
   | 'subject_revoked'
   | 'rights_withdrawn'
   | 'limit'
+  | 'moved'
 
 /** A session to start; the rest of its row follows from the time of the step. */
 export interface NewSession

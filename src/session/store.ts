@@ -8,6 +8,7 @@
  */
 import type { LogPage } from './log-entry.ts'
 import type { NewSession, RevokeReason, SessionOwner, SessionRow } from './session-row.ts'
+import type { StoreTransfer } from './transfer.ts'
 
 export type { LogEntry, LogPage } from './log-entry.ts'
 
@@ -298,4 +299,6 @@ export interface Store extends SessionStore, RevocationStore {
   readonly name: string
   /** Warnings at start, such as of a Redis that writes nothing to disk. */
   inspect(): Promise<readonly string[]>
+  /** How its records go to another store, and come from one; left out where they cannot. */
+  readonly transfer?: StoreTransfer
 }

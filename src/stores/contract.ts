@@ -38,3 +38,15 @@ export type {
   UpdateCall,
 } from '../session/store.ts'
 export { KEPT_AFTER_END, MOST_LISTED } from '../session/store.ts'
+export {
+  type AttemptsRecord,
+  type CutOffRecord,
+  type EntryRecord,
+  hashOwner,
+  hashText,
+  type RecordPage,
+  type SessionRecord,
+  type StoreRecord,
+  type StoreTransfer,
+  type WriteCall,
+} from '../session/transfer.ts'

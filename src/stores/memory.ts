@@ -36,8 +36,10 @@ import {
 } from '../session/store.ts'
 import { MemoryAttempts } from './memory/attempts.ts'
 import { registerMemoryStore, warnIfInOtherStore } from './memory/copies.ts'
+import { MemoryCutOffs } from './memory/cut-offs.ts'
 import { MemoryLog } from './memory/log.ts'
 import { copy, isLiveRow, toFirstRow, toOwnerText } from './memory/rows.ts'
+import { createMemoryTransfer, type MemoryTables, writeRow } from './memory/transfer.ts'
 
 /** The options of `memoryStore`. */
 export interface MemoryStoreOptions {
@@ -90,6 +92,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     revokeToken: (jti, until, now) => state.revokeToken(jti, until, now),
     readLog: (cursor, limit) => state.readLog(cursor, limit),
     prune: (now) => state.prune(now),
+    transfer: state.transfer,
   }
 }
 
@@ -100,12 +103,20 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
   readonly name = 'memory'
   readonly attempts = new MemoryAttempts((given) => this.#toMoment(given))
   readonly #clock: Clock
-  readonly #rows = new Map<string, SessionRow>()
-  /** Session identifiers by owner, in the order of their logins. */
-  readonly #sids = new Map<string, Set<string>>()
-  readonly #tokens = new Map<string, { readonly until: number }>()
-  readonly #cutOffs = new Map<string, { readonly at: number; readonly until: number }>()
+  readonly #rows: MemoryTables['rows'] = new Map()
+  readonly #sids: MemoryTables['sids'] = new Map()
+  readonly #tokens: MemoryTables['tokens'] = new Map()
+  readonly #cutOffs = new MemoryCutOffs()
   readonly #log = new MemoryLog()
+  readonly #tables: MemoryTables = {
+    rows: this.#rows,
+    sids: this.#sids,
+    tokens: this.#tokens,
+    cutOffs: this.#cutOffs,
+    attempts: this.attempts,
+    log: this.#log,
+  }
+  readonly transfer = createMemoryTransfer(this.#tables, (given) => this.#toMoment(given))
   /** A start sweeps first if there are so many records. */
   #sweepAt = FEWEST_SWEPT
 
@@ -125,14 +136,10 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
   async start(session: NewSession, given: number | null): Promise<SessionRow | null> {
     const now = this.#toMoment(given)
     this.#sweepIfLarge(now)
-    const owner = toOwnerText(session)
-    const cutOff = this.#cutOffs.get(owner)
+    const cutOff = this.#cutOffs.find(session)
     if (cutOff !== undefined && cutOff.at >= session.provedAt) return null
     if (this.#rows.has(session.sid)) throw new Error('A session with this identifier exists')
-    const siblings = this.#sids.get(owner)
-    if (siblings === undefined) this.#sids.set(owner, new Set([session.sid]))
-    else siblings.add(session.sid)
-    return this.#write(toFirstRow(session, now))
+    return writeRow(this.#tables, toFirstRow(session, now))
   }
 
   async startLimited(
@@ -141,7 +148,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
     given: number | null,
   ): Promise<LimitedStart> {
     const now = this.#toMoment(given)
-    const cutOff = this.#cutOffs.get(toOwnerText(session))
+    const cutOff = this.#cutOffs.find(session)
     if (cutOff !== undefined && cutOff.at >= session.provedAt)
       return { word: 'revoked', row: null, ended: [] }
     const live = this.#listLive(session, now)
@@ -219,7 +226,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
       const row = this.#find(sid)
       return row === null || !isLiveRow(row, now)
     }
-    const cutOff = this.#cutOffs.get(toOwnerText(owner))
+    const cutOff = this.#cutOffs.find(owner)
     return cutOff !== undefined && (iat === null || iat <= cutOff.at)
   }
 
@@ -234,15 +241,14 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
 
   async endAll(owner: SessionOwner, reason: RevokeReason, call: EndAllCall): Promise<number> {
     const now = this.#toMoment(call.now)
-    const key = toOwnerText(owner)
     if (call.cutOff !== null) {
-      const known = this.#cutOffs.get(key) ?? { at: now, until: now }
+      const known = this.#cutOffs.find(owner) ?? { at: now, until: now }
       const at = Math.max(now, known.at)
-      this.#cutOffs.set(key, { at, until: Math.max(now + call.cutOff, known.until) })
+      this.#cutOffs.set(owner, { at, until: Math.max(now + call.cutOff, known.until) })
       this.#log.append({ kind: 'sub', key: owner.sub, realm: owner.realm, at, until: now + call.logTtl })
     }
     let live = 0
-    for (const sid of this.#sids.get(key) ?? []) {
+    for (const sid of this.#sids.get(toOwnerText(owner)) ?? []) {
       const row = this.#rows.get(sid)
       if (row === undefined || sid === call.except || !isLiveRow(row, now)) continue
       this.#revoke(row, reason, call.logTtl, now)
@@ -274,9 +280,9 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
       siblings?.delete(row.sid)
       if (siblings?.size === 0) this.#sids.delete(owner)
     }
-    for (const records of [this.#tokens, this.#cutOffs, this.attempts.records]) {
-      for (const [key, { until }] of records) if (now >= until) records.delete(key)
-    }
+    for (const [key, { until }] of this.#tokens) if (now >= until) this.#tokens.delete(key)
+    this.#cutOffs.sweep(now)
+    this.attempts.sweep(now)
     this.#log.sweep(now)
     return before - this.#countRecords()
   }
@@ -321,7 +327,7 @@ class MemoryStore implements Omit<Store, keyof MemoryAttempts> {
 
   #countRecords(): number {
     const { size } = this.#rows
-    return size + this.#log.size + this.#tokens.size + this.#cutOffs.size + this.attempts.records.size
+    return size + this.#log.size + this.#tokens.size + this.#cutOffs.size + this.attempts.size
   }
 
   #sweepIfLarge(now: number): void {

@@ -16,6 +16,7 @@ import { createLog } from './redis/log.ts'
 import { createRevocations } from './redis/revocations.ts'
 import { createConfirmedRunner, createRunner } from './redis/script.ts'
 import { createSessions } from './redis/sessions.ts'
+import { createRedisTransfer } from './redis/transfer.ts'
 import { createUpdates } from './redis/updates.ts'
 
 export type {
@@ -97,6 +98,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     ...createAttemptScripts(run, keys),
     ...createRevocations(runConfirmed, keys),
     ...createLog(run, keys),
+    transfer: createRedisTransfer(run, keys),
   })
 }
 

@@ -25,6 +25,7 @@ import { createQueries } from './sql/queries.ts'
 import { retry } from './sql/retry.ts'
 import { createSchemaError, isMissing } from './sql/schema.ts'
 import type { SqlDialect } from './sql/statement.ts'
+import { createTransfer } from './sql/transfer.ts'
 import { toOwnerKey } from './sql/values.ts'
 
 export type { SqlSettings } from './sql/database.ts'
@@ -144,5 +145,6 @@ export function sqlStore<DB>(db: Kysely<DB> | SqlExecutor, options: SqlStoreOpti
     revokeToken: (jti, until, now) => step(() => commands.revokeToken(jti, until, now)),
     readLog: (cursor, limit) => step(() => queries.readLog(cursor, limit)),
     prune: (now) => prune(step, now),
+    transfer: createTransfer(database, step),
   }
 }

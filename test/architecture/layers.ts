@@ -70,7 +70,12 @@ export const AUTH_ORDER: readonly string[] = [
 
 /** Single files that a layer may import beyond its row. */
 const ALSO: Partial<Record<Layer, readonly string[]>> = {
-  stores: ['src/session/store.ts', 'src/session/session-row.ts', 'src/session/rotation.ts'],
+  stores: [
+    'src/session/store.ts',
+    'src/session/session-row.ts',
+    'src/session/rotation.ts',
+    'src/session/transfer.ts',
+  ],
   cli: ['src/stores/sql.ts'],
 }
 

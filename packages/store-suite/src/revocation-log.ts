@@ -109,6 +109,20 @@ export const REVOCATION_LOG: Cases = {
     )
   },
 
+  'starts at the beginning with the cursor of another log, and says so': async (store) => {
+    const keys = await write(store, 3)
+    for (const cursor of ['0', 'x', 'moved.e30', '2024-01-01 00:00', '']) {
+      const page = await store.readLog(cursor, 2)
+      strictEqual(page.restarted, true, cursor)
+      const { entries } = await readOn(store, page.cursor)
+      const found = [...page.entries, ...entries].filter(({ key }) => keys.includes(key))
+      deepStrictEqual(
+        found.map(({ key }) => key),
+        keys,
+      )
+    }
+  },
+
   'has the times that the call passed': async (store) => {
     const since = await toTail(store)
     const t = 4_102_444_800.5

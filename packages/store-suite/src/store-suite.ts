@@ -17,6 +17,7 @@ import { REVOCATIONS, STRICT_CHECKS } from './revocations.ts'
 import { ENDINGS, ROTATIONS } from './rotations.ts'
 import { LISTS, STARTS, STEP_UPS } from './starts.ts'
 import { SUBJECTS, TEXTS } from './texts.ts'
+import { TRANSFER } from './transfer.ts'
 
 /** A test runner, such as vitest, `node:test`, Jest or Mocha. */
 export interface Runner {
@@ -58,6 +59,7 @@ const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly 
   { name: 'races', cases: RACES, own: true },
   { name: 'log', cases: REVOCATION_LOG, own: true },
   { name: 'pruning', cases: PRUNING, own: true },
+  { name: 'transfer', cases: TRANSFER, own: true },
 ]
 
 /**

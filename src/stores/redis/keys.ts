@@ -22,6 +22,10 @@ export interface Keys {
   token(jti: string): string
   /** The attempts of a key: a hash. */
   attempts(key: string): string
+  /** A cut-off that came from a store which knows its owner by the hash only. */
+  hashedCutOff(hash: string): string
+  /** Attempts that came from such a store. */
+  hashedAttempts(hash: string): string
 }
 
 /**
@@ -40,14 +44,21 @@ export function spellOwner({ realm, sub }: SessionOwner): string {
   return realm === null ? spell(sub) : JSON.stringify(realm) + spell(sub)
 }
 
+/** Reverses `spell`. */
+export function unspell(text: string): string {
+  return JSON.parse(`"${text}"`)
+}
+
 /** The owner under which version 0.1 kept a subject of every realm. */
 export function toShared({ sub }: SessionOwner): SessionOwner {
   return { sub, realm: null }
 }
 
-/** Reverses `spell`. */
-export function unspell(text: string): string {
-  return JSON.parse(`"${text}"`)
+/** Reverses `spellOwner`. */
+export function unspellOwner(text: string): SessionOwner {
+  const [realm] = /^"(?:[^"\\]|\\.)*"/.exec(text) ?? []
+  if (realm === undefined) return { sub: unspell(text), realm: null }
+  return { sub: unspell(text.slice(realm.length)), realm: JSON.parse(realm) as string }
 }
 
 /**
@@ -69,5 +80,7 @@ export function createKeys(prefix: string): Keys {
     cutOff: (owner) => `${tag}:c:${spellOwner(owner)}`,
     token: (jti) => `${tag}:j:${spell(jti)}`,
     attempts: (key) => `${tag}:a:${spell(key)}`,
+    hashedCutOff: (hash) => `${tag}:C:${hash}`,
+    hashedAttempts: (hash) => `${tag}:A:${hash}`,
   }
 }

@@ -93,7 +93,7 @@ const MOST_BATCHES = 40
 export function createLog(run: Runner, keys: Keys): Pick<RevocationStore, 'readLog' | 'prune'> {
   return {
     async readLog(cursor, limit) {
-      const [, seen = '0-0', server = ''] = /^(\d+-\d+) (\w*)$/.exec(cursor ?? '') ?? []
+      const [known, seen = '0-0', server = ''] = /^(\d+-\d+) (\w*)$/.exec(cursor ?? '') ?? []
       const [now, more, last, running, flat, restarted] = await run(READ, {
         keys: [keys.log],
         args: [seen, server, Math.max(1, Math.trunc(limit))],
@@ -103,7 +103,7 @@ export function createLog(run: Runner, keys: Keys): Pick<RevocationStore, 'readL
         entries: toEntries(flat as readonly unknown[]),
         cursor: `${String(last)} ${String(running)}`,
         more: Number(more) === 1,
-        restarted: Number(restarted) === 1,
+        restarted: Number(restarted) === 1 || (cursor !== null && known === undefined),
         now: fromRedisTime(now),
       } satisfies LogPage
     },

@@ -3,8 +3,9 @@
  * changes after the login is one field of JSON, with escapes where UTF-8 would lose something (lone
  * surrogates). Lua does not write JSON: it would turn `[]` into `{}`.
  */
-import type { NewSession, RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
-import type { StepUpCall } from '../../session/store.ts'
+import type { RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
+import { hashOwner } from '../../session/transfer.ts'
+import { type Keys, toShared } from './keys.ts'
 import { fromRedisTime } from './script.ts'
 
 /**
@@ -69,20 +70,33 @@ local function isIn(realm, r)
   if r[REALM] then return r[REALM] == realm end
   return cjson.decode(r[LOGIN]).realm == cjson.decode(realm)[1]
 end
--- The cut-off of an owner, or false; ours end in '.0', which the subject's other realms go by.
-local function readCut(cutoff, earlier)
-  local cut = redis.call('GET', cutoff)
-  local before = earlier ~= cutoff and redis.call('GET', earlier)
-  if before and string.sub(before, -2) ~= '.0' then
-    return math.max(tonumber(before), tonumber(cut or 0))
+-- The cut-off of an owner, or false. Ours end in '.0'; those that do not are of version 0.1, and the
+-- subject goes by them in every realm.
+local function readCut()
+  local latest = false
+  for i, key in ipairs({ cutoff, hashed, earliercut, earlierhash }) do
+    local cut = redis.call('GET', key)
+    if cut and (i < 3 or string.sub(cut, -2) ~= '.0') then
+      latest = math.max(latest or 0, tonumber(cut))
+    end
   end
-  return cut and tonumber(cut)
+  return latest
 end
 `
 
 /** A realm in the form that scripts compare. */
 export function toRealmJson({ realm }: SessionOwner): string {
   return JSON.stringify([realm])
+}
+
+/** The keys of an owner's cut-offs, which such scripts have among theirs. */
+export const CUT_KEYS = 'cutoff hashed earliercut earlierhash'
+
+/** What those keys are. */
+export function toCutKeys(keys: Keys, owner: SessionOwner): readonly string[] {
+  const shared = toShared(owner)
+  const [own, all] = [hashOwner(owner), hashOwner(shared)]
+  return [keys.cutOff(owner), keys.hashedCutOff(own), keys.cutOff(shared), keys.hashedCutOff(all)]
 }
 
 /** The part of a row that only an update changes. */
@@ -106,7 +120,7 @@ export function toLogin(session: Login): string {
 }
 
 /** The latest active authentication, as JSON. */
-export function toAuthentication({ authTime, acr, amr }: NewSession | StepUpCall): string {
+export function toAuthentication({ authTime, acr, amr }: Authentication): string {
   return JSON.stringify({ authTime, acr, amr } satisfies Authentication)
 }
 

@@ -5,7 +5,7 @@
 import type { RevocationStore } from '../../session/store.ts'
 import { type Keys, spell } from './keys.ts'
 import { APPEND } from './log.ts'
-import { OWNER, ROW } from './mapping.ts'
+import { CUT_KEYS, OWNER, ROW, toCutKeys } from './mapping.ts'
 import { createScript, EXPIRY, type Runner, toRedisTime, toRedisTimeOrNull } from './script.ts'
 
 const END = createScript({
@@ -28,7 +28,7 @@ return { live }
 })
 
 const END_ALL = createScript({
-  keys: 'index cutoff log due earlier earliercut',
+  keys: `index log due earlier ${CUT_KEYS}`,
   args: 'sub realm why #logttl except #tokenttl',
   body: `${EXPIRY}${ROW}${OWNER}${APPEND}
 local rows = string.sub(log, 1, #log - #'log') .. 's:'
@@ -44,7 +44,7 @@ local function collect(from)
 end
 collect(index)
 if earlier ~= index then collect(earlier) end
-local cut = math.max(now, readCut(cutoff, earliercut) or 0)
+local cut = math.max(now, readCut() or 0)
 
 for _, session in ipairs(live) do
   change(rows .. session.sid, session.r, { [REV] = now, [WHY] = why })
@@ -95,7 +95,7 @@ export function createRevocations(
       const owner = { sub, realm }
       const shared = { sub, realm: null }
       const [count] = await run(END_ALL, {
-        keys: [keys.index(owner), keys.cutOff(owner), log, due, keys.index(shared), keys.cutOff(shared)],
+        keys: [keys.index(owner), log, due, keys.index(shared), ...toCutKeys(keys, owner)],
         args: [
           spell(sub),
           JSON.stringify([realm]),

@@ -14,7 +14,16 @@ import type {
 } from '../../session/store.ts'
 import { type Keys, spell, spellOwner, toShared } from './keys.ts'
 import { APPEND } from './log.ts'
-import { OWNER, ROW, readRow, toAuthentication, toLogin, toRealmJson } from './mapping.ts'
+import {
+  CUT_KEYS,
+  OWNER,
+  ROW,
+  readRow,
+  toAuthentication,
+  toCutKeys,
+  toLogin,
+  toRealmJson,
+} from './mapping.ts'
 import {
   type Argument,
   createScript,
@@ -28,13 +37,13 @@ import {
 const NOW = createScript({ keys: 'log', args: '', body: 'return { now }' })
 
 const START = createScript({
-  keys: 'row index cutoff due earliercut log earlier',
+  keys: `row index due log earlier ${CUT_KEYS}`,
   args: 'sid owner realm login auth #proved #idle #absolute #span #count refuses #logttl',
   body: `${EXPIRY}${ROW}${OWNER}${APPEND}
 local r = read(row)
 -- A client that lost its connection sends a command again: the second finds the row of the first.
 if r[GEN] then return { r[REV] == '' and 'started' or 'revoked', r } end
-local cut = readCut(cutoff, earliercut)
+local cut = readCut()
 if cut and cut >= proved then return { 'revoked' } end
 -- The live sessions of the owner where they are limited, oldest login first.
 local live, ended = {}, {}
@@ -162,13 +171,13 @@ return { 'live', now, r }
 })
 
 const IS_REVOKED = createScript({
-  keys: 'row token cutoff earliercut',
+  keys: `row token ${CUT_KEYS}`,
   args: 'hassid hasjti #issued',
   body: `${ROW}${OWNER}
 local till = hasjti == '1' and redis.call('GET', token)
 if till and tonumber(till) > now then return { 1 } end
 if hassid == '1' then return { isLive(read(row)) and 0 or 1 } end
-local cut = readCut(cutoff, earliercut)
+local cut = readCut()
 return { cut and (not issued or issued <= cut) and 1 or 0 }
 `,
 })
@@ -216,8 +225,10 @@ export function createSessions(
     },
 
     async isRevoked({ sid, jti, iat, now, ...owner }) {
+      // A session is not asked for cut-offs, whose keys cost hashes.
+      const cuts = sid === null ? toCutKeys(keys, owner) : [log, log, log, log]
       const [revoked] = await run(IS_REVOKED, {
-        keys: [keys.row(sid ?? ''), keys.token(jti ?? ''), keys.cutOff(owner), keys.cutOff(toShared(owner))],
+        keys: [keys.row(sid ?? ''), keys.token(jti ?? ''), ...cuts],
         args: [sid !== null, jti !== null, toRedisTimeOrNull(iat)],
         now,
       })
@@ -240,16 +251,14 @@ function createStart(run: Runner, keys: Keys) {
   ): Promise<LimitedStart> => {
     const { sid } = session
     const times = [session.provedAt, session.idle, session.absolute].map(toRedisTime)
-    const shared = toShared(session)
     const [word, row, ended = []] = await run(START, {
       keys: [
         keys.row(sid),
         keys.index(session),
-        keys.cutOff(session),
         keys.due,
-        keys.cutOff(shared),
         keys.log,
-        keys.index(shared),
+        keys.index(toShared(session)),
+        ...toCutKeys(keys, session),
       ],
       args: [
         spell(sid),

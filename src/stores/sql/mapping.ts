@@ -199,6 +199,26 @@ export function toColumns(session: NewSession, moment: number): SessionColumns {
   } as SessionColumns
 }
 
+/** The columns of a row. @throws {RangeError} as `toNewColumns` */
+export function fromRow(row: SessionRow): SessionColumns {
+  const session = { ...row, provedAt: 0, idle: 0, absolute: 0 }
+  return {
+    ...toNewColumns(session),
+    gen: row.gen,
+    rotated_at: toColumnTime(row.rotatedAt),
+    late: toColumnTime(row.late),
+    late_before: toColumnTime(row.lateBefore),
+    created_at: toColumnTime(row.createdAt),
+    last_used_at: toColumnTime(row.lastUsedAt),
+    idle_expires_at: toColumnTime(row.idleExpiresAt),
+    absolute_expires_at: toColumnTime(row.absoluteExpiresAt),
+    last_ip: toOptionalText(row.lastIp),
+    last_user_agent: toOptionalText(row.lastUserAgent),
+    revoked_at: toOptionalTime(row.revokedAt),
+    revoke_reason: row.revokeReason,
+  } as SessionColumns
+}
+
 /**
  * Columns from a driver, with integers as numbers: pg returns strings, others numbers or bigints.
  */

@@ -6,6 +6,7 @@
  */
 import { isWriting, KEPT_OVERLAPS, toLate } from '../../session/rotation.ts'
 import type { Attempt, RotateCall, Rotation } from '../../session/store.ts'
+import { toUnreleased } from '../../session/transfer.ts'
 import { type Commands, createTransactions, toAttempt } from './commands.ts'
 import type { Database, Result, Run } from './database.ts'
 import {
@@ -150,9 +151,13 @@ function toValues(call: RotateCall): Values {
  */
 function toChanged(columns: SessionColumns, call: RotateCall, moment: number): Rotation {
   const now = fromColumnTime(moment)
-  if (columns.revoked_at !== null) return { word: 'revoked', row: toRow(columns), now }
-  if (!call.rotation) return { word: 'kept', row: toRow(columns), now }
-  return { word: 'rotated', row: toRow({ ...columns, gen: call.gen + 1 }), now }
+  if (columns.revoked_at !== null && columns.revoke_reason !== 'moved')
+    return { word: 'revoked', row: toRow(columns), now }
+  // A session that has gone to another store since was changed before.
+  const row = toUnreleased(toRow(columns))
+  return call.rotation
+    ? { word: 'rotated', row: { ...row, gen: call.gen + 1 }, now }
+    : { word: 'kept', row, now }
 }
 
 /** Whether a predecessor was sent later than the row says. */

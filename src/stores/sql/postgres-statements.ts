@@ -35,7 +35,7 @@ export interface PostgresTexts {
 }
 
 /** Takes the next numbers of the log, one for each row of `e`, and inserts the entries. */
-const APPEND = `
+export const APPEND_ROWS = `
   n as (
     update {counters} as c set n = c.n + k.many from (select count(*) as many from e) as k
     where c.name = 'log' and k.many > 0 returning c.n - k.many as before
@@ -135,7 +135,7 @@ const START_LIMITED = `
     select row_number() over (order by w.place) as place, 'sid' as kind, w.sid_key as key_hash,
       w.sid as entry_key, null::text as realm, w.moment as at, w.moment + :log_ttl::bigint as until
     from w
-  ), ${APPEND}
+  ), ${APPEND_ROWS}
   select (select count(*) from f) as done, (select count(*) from f where f.is_full) as fulls, x.*
   from (select 1) as one left join (
     select 'started' as part, ${COLUMNS.join(', ')} from i
@@ -208,7 +208,7 @@ const ROTATE = `
     select 1 as place, 'sid' as kind, w.sid_key as key_hash, w.sid as entry_key, null::text as realm,
       w.moment as at, w.moment + :log_ttl::bigint as until
     from w where w.word = 'reused'
-  ), ${APPEND}
+  ), ${APPEND_ROWS}
   select ${FIXED_COLUMNS.map((name) => `w.${name}`).join(', ')},
     ${CHANGING_COLUMNS.map((name) => `coalesce(u.${name}, w.${name}) as ${name}`).join(', ')},
     w.word, coalesce(w.moment, m.moment) as moment
@@ -269,7 +269,7 @@ const END = `
     select 1 as place, 'sid' as kind, :sid_key::text as key_hash, :sid::text as entry_key,
       null::text as realm, x.moment as at, x.moment + :log_ttl::bigint as until
     from x
-  ), ${APPEND}
+  ), ${APPEND_ROWS}
   select count(*) as live from w where w.idle_expires_at > w.moment and w.absolute_expires_at > w.moment`
 
 /**
@@ -317,7 +317,7 @@ const END_ALL = `
       union all
       select 'sid', w.sid_key, w.sid, null, w.moment, w.moment + :log_ttl::bigint from w
     ) as x
-  ), ${APPEND}
+  ), ${APPEND_ROWS}
   select (select count(*) from t) as done, (select count(*) from w) as many`
 
 const REVOKE_TOKEN = `

@@ -83,7 +83,8 @@ export function createQueries({ compile, run }: Database): Queries {
     },
 
     async readLog(cursor, limit) {
-      const page = await readFrom(toPlace(cursor), limit)
+      const place = cursor === null ? BEGINNING : toPlace(cursor)
+      const page = place === null ? null : await readFrom(place, limit)
       if (page !== null) return page
       const first = await readFrom(BEGINNING, limit)
       if (first === null) throw new Error('The counter of the log is missing')
@@ -142,10 +143,10 @@ interface Place {
 
 const BEGINNING: Place = { id: 0, at: 0 }
 
-/** An unknown cursor reads everything: too much is safe, too little is not. */
-function toPlace(cursor: string | null): Place {
-  const [, id, at] = /^(\d{1,15})\.(\d{1,15})$/.exec(cursor ?? '') ?? []
-  return id === undefined ? BEGINNING : { id: Number(id), at: Number(at) }
+/** Null for a cursor of another kind of store, which reads everything: too much is safe. */
+function toPlace(cursor: string): Place | null {
+  const [, id, at] = /^(\d{1,15})\.(\d{1,15})$/.exec(cursor) ?? []
+  return id === undefined ? null : { id: Number(id), at: Number(at) }
 }
 
 function toEntry(row: Readonly<Record<string, unknown>>): LogEntry {

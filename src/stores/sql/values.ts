@@ -2,26 +2,13 @@
  * Values in the form that columns keep them in, and back. Times are whole milliseconds. Texts are
  * the content of a JSON string in ASCII. What is looked up is found by a hash.
  */
-import { createHash, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { SessionOwner } from '../../session/session-row.ts'
+import { hashText as toKey, hashOwner as toOwnerKey } from '../../session/transfer.ts'
 import type { Values } from './statement.ts'
 
-/**
- * The hash that finds an identifier, token or subject: SHA-256 over its code units, in hexadecimal.
- */
-export function toKey(text: string): string {
-  return createHash('sha256').update(text, 'utf16le').digest('hex')
-}
-
-/**
- * The hash that finds an owner's cut-off: without a realm that of the subject, as in version 1 of
- * the schema. The odd byte at the end keeps it apart from the hash of any text.
- */
-export function toOwnerKey({ realm, sub }: SessionOwner): string {
-  if (realm === null) return toKey(sub)
-  const pair = JSON.stringify([realm, sub])
-  return createHash('sha256').update(pair, 'utf16le').update(Uint8Array.of(0)).digest('hex')
-}
+/** The hashes that find an identifier, token or subject, and an owner's cut-off. */
+export { toKey, toOwnerKey }
 
 /**
  * The parameters that find an owner: its sessions, its cut-off, and a cut-off that version 1 of the
