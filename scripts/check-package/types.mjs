@@ -40,6 +40,7 @@ const PLAIN = [
   '/mcp',
   '/stores/memory',
   '/stores/contract',
+  '/stores/move',
   '/testing',
 ]
 
