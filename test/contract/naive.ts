@@ -190,9 +190,13 @@ export function naiveStore(): Store {
       log.push({ kind: 'jti', key: jti, at: at(now), until })
     },
     async readLog(cursor, limit) {
-      const entries = log.slice(Number(cursor), Number(cursor) + limit)
-      const end = Number(cursor) + entries.length
-      return { entries, cursor: String(end), more: end < log.length, now: at(null) }
+      // The cursor of another log begins again.
+      const [, place] = /^n(\d+)$/.exec(cursor ?? 'n0') ?? []
+      const start = Number(place ?? 0)
+      const entries = log.slice(start, start + limit)
+      const end = start + entries.length
+      const restarted = place === undefined
+      return { entries, cursor: `n${end}`, more: end < log.length, now: at(null), restarted }
     },
     async prune(now) {
       const toEnd = ({ revokedAt, idleExpiresAt }: SessionRow) =>

@@ -51,7 +51,7 @@ describe.skipIf(!HAS_REDIS)('a cluster of three masters', () => {
         client.disconnect()
         return new Set(
           keys.map((key) =>
-            /^\{(\w+)\}:[sucja]:|^\{(\w+)\}:(?:log(?::trimmed|:pruned)?|due)$/.exec(key)?.slice(1).join(''),
+            /^\{(\w+)\}:[sucjaCA]:|^\{(\w+)\}:(?:log(?::trimmed|:pruned)?|due)$/.exec(key)?.slice(1).join(''),
           ),
         )
       }),

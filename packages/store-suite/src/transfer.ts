@@ -227,7 +227,7 @@ export const TRANSFER: Cases = toCases({
     strictEqual(await transfer.write([toSession(row)], call), 1, 'nothing older than that')
   },
 
-  'releases a session once, however many do, amid refreshes': async (store, transfer) => {
+  'releases a session once in parallel calls, amid refreshes': async (store, transfer) => {
     const { sid } = await begin(store, null)
     const call = toCall(sid, 0, { overlap: 0 })
     const steps = await together(20, async (i) =>
