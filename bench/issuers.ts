@@ -1,14 +1,17 @@
 /**
  * Tokens of another issuer, whose key set is fetched: verified with known keys, and found again.
  * The peers are what services use with an identity provider, each with the cache of keys that it
- * has; hono's fetches the set for every token. Their middleware runs without a server. The header
- * says `JWT`, as hono takes no other type.
+ * has; hono's fetches the set for every token. @fastify/jwt also has a cache of tokens. Their
+ * middleware runs without a server. The header says `JWT`, as hono takes no other type.
  */
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
+import fastifyJwt, { type TokenOrHeader } from '@fastify/jwt'
 import type { RequestHandler } from 'express'
 import { expressjwt } from 'express-jwt'
+import { type FastifyRequest, fastify } from 'fastify'
+import buildGetJwks from 'get-jwks'
 import { Hono } from 'hono'
 import { jwk } from 'hono/jwk'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
@@ -23,7 +26,7 @@ const { auth: oauth2 } = createRequire(import.meta.url)('express-oauth2-jwt-bear
   readonly auth: (options: Readonly<Record<string, string>>) => RequestHandler
 }
 
-/** Serves the key set of the issuer. The process ends without closing it. */
+/** Serves the key set of the issuer at every path. The process ends without closing it. */
 async function startIssuer(): Promise<string> {
   const key = { ...PAIRS.RS256.publicKey.export({ format: 'jwk' }), kid: KID, alg: 'RS256', use: 'sig' }
   const body = JSON.stringify({ keys: [key] })
@@ -92,16 +95,46 @@ function createPeers(jwksUri: string): readonly Contestant[] {
   ]
 }
 
+/** Runs `jwtVerify` on a request of a route, whose header is replaced each time. */
+async function createFastifyPeer(jwksUri: string, isCached: boolean): Promise<Contestant> {
+  const keys = buildGetJwks()
+  const domain = new URL(jwksUri).origin
+  const app = fastify()
+  await app.register(fastifyJwt, {
+    decode: { complete: true },
+    secret: (_request: FastifyRequest, token: TokenOrHeader) => {
+      const { alg, kid = '' } = 'header' in token ? token.header : token
+      return keys.getPublicKey({ alg: String(alg), kid, domain })
+    },
+    verify: { allowedIss: ISSUER, allowedAud: AUDIENCE, algorithms: ['RS256'], cache: isCached },
+  })
+  const request = await new Promise<FastifyRequest>((resolve) => {
+    app.get('/', async (given) => resolve(given))
+    void app.inject('/')
+  })
+  return {
+    name: `@fastify/jwt, get-jwks${isCached ? ', cached' : ''}`,
+    run(token) {
+      request.raw.headers.authorization = `Bearer ${token}`
+      return request.jwtVerify()
+    },
+  }
+}
+
 /** Creates the races. Ratios are to ours. */
 export async function createIssuerRaces(): Promise<readonly Race[]> {
   const pool = createPool(createPairSigner('RS256', toHeader('RS256', 'JWT')))
   const jwks = await startIssuer()
-  const peers = createPeers(jwks)
+  const peers = [...createPeers(jwks), await createFastifyPeer(jwks, false)]
   const cached = createOurs(jwks)
   for (const bytes of pool) await cached.run(bytes.toString('latin1'))
   const race = { draw: () => draw(pool), batch: 50 }
   return [
     { ...race, title: 'issuer RS256 verify', contestants: [createOurs(jwks, false), ...peers] },
-    { ...race, title: 'issuer RS256 seen before', contestants: [cached, ...peers] },
+    {
+      ...race,
+      title: 'issuer RS256 seen before',
+      contestants: [cached, ...peers, await createFastifyPeer(jwks, true)],
+    },
   ]
 }
