@@ -36,11 +36,13 @@ const TIMED = [
 ].map((folder) => `${folder}/*.test.ts`)
 
 /**
- * The client in each browser, and what of the server does not look at the time: mostly waiting for
- * browsers and for servers that start.
+ * The client in each browser, and what of servers and processes does not look at the time: mostly
+ * waiting for browsers, and for servers and processes that start.
  */
 const WAITING = [
   'test/client/browser.*.test.ts',
+  'test/invariants/troubles.test.ts',
+  'test/processes/{limit,stored-keys}.test.ts',
   'test/server/{account*,api-page,config,database,looks,page,pages,secret,throttle,users,ways-in}.test.ts',
 ]
 

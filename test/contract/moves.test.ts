@@ -6,6 +6,7 @@ import { type OpenStore, storeSuite } from 'tokenwright-store-suite'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { moveStore } from '../../src/stores/move.ts'
+import { size } from '../invariants/size.ts'
 import { STORES } from './opened.ts'
 
 /** A store whose sessions start in one phase, while another phase does everything else. */
@@ -40,16 +41,16 @@ const NOT_CROSSED = [
   'starts at the beginning with the cursor of another log, and says so',
 ]
 
-/** Each kind of store is the old one once, and the new one once. */
+/** In the whole form each kind of store is the old one once, and the new one once. */
 const PAIRS = [
   ['memory', 'memory', Object.keys(WAYS)],
-  ['sqlite', 'postgres', ['move']],
   ['postgres', 'redis', ['started before, moved when used']],
+  ['sqlite', 'postgres', ['move']],
   ['redis', 'mysql', ['started after, used before']],
   ['mysql', 'sqlite', ['move']],
 ] as const
 
-for (const [one, other, ways] of PAIRS) {
+for (const [one, other, ways] of PAIRS.slice(0, size(2, PAIRS.length))) {
   const [from, to] = [one, other].map((name) => STORES.find((store) => store.name === name))
   const reason = from?.reason ?? to?.reason ?? null
   describe.skipIf(reason !== null)(`${one} to ${other}${reason === null ? '' : `: ${reason}`}`, () => {

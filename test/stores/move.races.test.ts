@@ -304,7 +304,7 @@ async function checkAfter(run: Run, told: Told, owners: Map<string, string>, ove
   for (const [key, count] of told.exchanged) expect(count, key).toBe(1)
 }
 
-const RUNS = size(200, 5000)
+const RUNS = size(60, 5000)
 
 describe.each(CREWS.map((crew) => [crew.join(', '), crew] as const))('%s', (_, crew) => {
   it.each([
