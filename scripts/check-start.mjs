@@ -15,22 +15,8 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'tokenwright-start-'))
 
-/**
- * The time limit for the first start of the built server, in milliseconds, on a machine that starts
- * an empty Node process in 50 ms. On a slower one, or one that is slow now, it is as much longer.
- */
+/** The time limit for the first start of the built server, in milliseconds. */
 const FIRST_START = 1000
-const EMPTY_START = 50
-
-/** How much slower this machine is now: by the fastest of three empty processes. */
-function measureSlowness() {
-  const times = [1, 2, 3].map(() => {
-    const started = performance.now()
-    execFileSync(process.execPath, ['-e', '0'])
-    return performance.now() - started
-  })
-  return Math.max(1, Math.min(...times) / EMPTY_START)
-}
 
 function copyTree() {
   const list = ['ls-files', '--cached', '--others', '--exclude-standard', '-z']
@@ -91,7 +77,6 @@ async function startAndStop(environment) {
  */
 async function startFirst() {
   const cwd = mkdtempSync(join(folder, 'first-'))
-  const limit = Math.round(FIRST_START * measureSlowness())
   const started = performance.now()
   const server = spawn(process.execPath, [join(folder, 'server/dist/main.js')], {
     cwd,
@@ -111,8 +96,8 @@ async function startFirst() {
   server.kill('SIGTERM')
   await ended
   if (!up) return 'the built server does not start in an empty folder'
-  console.log(`first start of the built server: ${took} ms; the limit here and now: ${limit} ms`)
-  return took < limit ? undefined : `the first start takes ${took} ms, not less than ${limit}`
+  console.log(`first start of the built server: ${took} ms`)
+  return took < FIRST_START ? undefined : `the first start takes ${took} ms, not less than ${FIRST_START}`
 }
 
 try {
