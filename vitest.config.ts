@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /**
  * Tests that import a package of this repository by its name get its source file, as relative
@@ -45,6 +46,18 @@ const WAITING = [
   'test/processes/{limit,stored-keys}.test.ts',
   'test/server/{account*,api-page,config,database,looks,page,pages,secret,throttle,users,ways-in}.test.ts',
 ]
+
+/** The files that take longest. They begin first, so that in the end no worker is without work. */
+const LONGEST =
+  /test\/(?:contract\/(?:engines|stores|moves)|packages\/refresh-races|server\/looks)\.test\.ts$/
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isLong = ({ moduleId }: TestSpecification) => LONGEST.test(moduleId)
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+  }
+}
 
 const NEVER = ['**/node_modules/**', 'test/runtimes/**', 'test/fixtures/**']
 
@@ -113,6 +126,7 @@ export default defineConfig({
   resolve: { alias: sourceAliases() },
   test: {
     globalSetup: ['test/global-setup.ts'],
+    sequence: { sequencer: LongestFirst },
     ...(IS_ONE ? { ...SHARED, include: ALL, exclude: NEVER } : { projects: PROJECTS }),
     coverage: {
       provider: 'v8',

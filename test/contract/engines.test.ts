@@ -13,7 +13,7 @@ const LONG = /random walk|thousand|than a list can have|200 parallel|several wri
 
 /** Groups with hundreds of calls, or that test no more than JavaScript. */
 const LONG_GROUPS =
-  /^(races|subjects|texts and data|its own clock|attempts|realms|list|strict checks|step-up)/
+  /^(transfer|races|subjects|texts and data|its own clock|attempts|realms|list|strict checks|step-up)/
 
 function toRunner(isSlow: boolean): Runner {
   return {
