@@ -3,7 +3,6 @@
  * which a process that hangs says nothing, so what is replaced may have to be replaced again.
  */
 import { errorMonitor } from 'node:events'
-import { connect } from 'node:net'
 
 /** One ioredis connection. */
 export interface IoredisConnection {
@@ -99,6 +98,8 @@ export async function replaceDead(
  */
 export async function isMute(address: { readonly host?: string; readonly port?: number }): Promise<boolean> {
   const { host = '127.0.0.1', port = 6379 } = address
+  // Only here: where there are no sockets a store is reached by a function.
+  const { connect } = await import('node:net')
   const socket = connect({ host, port }).on('error', () => undefined)
   try {
     const reached = new Promise<boolean>((resolve) => {
