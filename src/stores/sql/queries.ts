@@ -1,7 +1,4 @@
-/**
- * The queries of the contract: one statement each, the same in all dialects. They take no lock, and
- * see all that was committed before.
- */
+/** The queries of the contract: one statement each, the same in all dialects. They take no lock. */
 import {
   type LogEntry,
   type LogPage,
@@ -102,17 +99,17 @@ const TOKEN_REVOKED = "exists (select 1 from {log} where key_hash = :jti_key and
 function createTexts(compile: Database['compile']) {
   return {
     now: compile('select {now} as moment'),
-    get: compile(`{causal} select ${COLUMNS.join(', ')} from {sessions} where sid_key = :sid_key`),
+    get: compile(`select ${COLUMNS.join(', ')} from {sessions} where sid_key = :sid_key`),
     list: compile(
-      `{causal} select ${COLUMNS.join(', ')} from {sessions} where sub_key = :sub_key and {in_realm} and ${LIVE}
+      `select ${COLUMNS.join(', ')} from {sessions} where sub_key = :sub_key and {in_realm} and ${LIVE}
        order by created_at desc, sid_key limit ${MOST_LISTED}`,
     ),
     isSessionRevoked: compile(
-      `{causal} select case when ${TOKEN_REVOKED} then 1
+      `select case when ${TOKEN_REVOKED} then 1
        when exists (select 1 from {sessions} where sid_key = :sid_key and ${LIVE}) then 0 else 1 end as revoked`,
     ),
     isTokenRevoked: compile(
-      `{causal} select case when ${TOKEN_REVOKED} then 1
+      `select case when ${TOKEN_REVOKED} then 1
        when exists (select 1 from {subjects} where cut_off_at >= :iat
          and (sub_key = :owner_key or sub_key = :earlier_key and realm is null)) then 1
        else 0 end as revoked`,
@@ -120,7 +117,7 @@ function createTexts(compile: Database['compile']) {
     // The last entry that was read is read again, to prove that it is the same log. The counter
     // shows whether the log is shorter.
     readLog: compile(
-      `{causal} select m.moment, m.last, l.id, l.kind, l.entry_key, l.realm, l.revoked_at, l.until_at
+      `select m.moment, m.last, l.id, l.kind, l.entry_key, l.realm, l.revoked_at, l.until_at
        from (select {now} as moment, n as last from {counters} where name = 'log') m
        left join (
          select id, kind, entry_key, realm, revoked_at, until_at from {log} where id >= :id order by id limit :many

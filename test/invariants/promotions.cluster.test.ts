@@ -1,4 +1,0 @@
-import { startGrouped } from './clusters.ts'
-import { describePromotions } from './promotions.ts'
-
-describePromotions('Redis Cluster', startGrouped)

@@ -1,4 +1,0 @@
-import { describePromotions } from './promotions.ts'
-import { startWatched } from './sentinels.ts'
-
-describePromotions('Redis Sentinel', startWatched)
