@@ -112,7 +112,7 @@ export function layerOf(path: string): Layer | undefined {
   const isFolder = [...UP_TO_HTTP, 'auth', 'stores', 'adapters'].some(
     (one) => one === name && one !== 'errors',
   )
-  const hasFolder = ['testing', 'routes', 'client'].includes(name)
+  const hasFolder = ['testing', 'routes', 'client', 'cli'].includes(name)
   return Object.hasOwn(MAY_IMPORT, name) && (rest.length > 0 === isFolder || hasFolder)
     ? (name as Layer)
     : undefined
@@ -165,7 +165,7 @@ function orderRefusal(path: string, target: string): string | undefined {
 
 /** Whether a file lies in the folder of the entry point that imports it, or of the same entry point: `stores/sql/a.ts` for `stores/sql.ts`. */
 function isBehind(path: string, target: string): boolean {
-  const folder = /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes|client)(?=\/)/.exec(target)?.[0]
+  const folder = /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes|client|cli)(?=\/)/.exec(target)?.[0]
   return folder !== undefined && (path === `${folder}.ts` || path.startsWith(`${folder}/`))
 }
 
