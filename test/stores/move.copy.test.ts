@@ -174,7 +174,8 @@ describe.each(PAIRS.map(([from, to]) => [from.name, to.name, from, to] as const)
       expect(again.revocations).toBe(0)
       expect((await old.get(filled.sids[1] ?? ''))?.revokeReason).toBe('ended')
       expect((await old.get(sid))?.gen).toBe(1)
-      await expect(copyStore(next, old)).rejects.toThrow(/some of which moved to another store/)
+      await expect(copyStore(next, memoryStore())).rejects.toThrow(/some of which moved to another store/)
+      await expect(copyStore(next, old)).rejects.toThrow(/no one to use `to` yet/)
     })
   },
 )
@@ -304,6 +305,49 @@ describe('a copy', () => {
     await copyStore(from, to)
     now += 2 * 3600
     await expect(copyStore(from, to)).rejects.toThrow(/copies of today/)
+  })
+
+  it('goes into no store with sessions of its own, but back on the same day', async () => {
+    let now = 1_800_000_000
+    const [from, to] = [memoryStore({ clock: () => now }), memoryStore({ clock: () => now })]
+    for (const sid of ['a', 'b']) await from.start(toDraft({ sid, provedAt: 9e9, idle: 1e6 }), null)
+    await to.start(toDraft({ sid: 'c', provedAt: 9e9 }), null)
+    await expect(copyStore(from, to)).rejects.toThrow(/no one to use `to` yet, and it has sessions/)
+    expect(await to.get('a')).toBeNull()
+    // What has ended or expired is in no one's way.
+    await to.end('c', 'ended', { logTtl: TTL, now: null })
+    await copyStore(from, to)
+    now += 3600
+    await to.rotate(toCall('a', 0))
+    await to.end('b', 'ended', { logTtl: TTL, now: null })
+    await copyStore(to, from)
+    expect(await from.get('a')).toMatchObject({ gen: 1, revokedAt: null })
+    expect((await from.get('b'))?.revokeReason).toBe('ended')
+  })
+
+  it('that goes on needs what was copied before, and counts what has changed since it began', async () => {
+    let now = 1_800_000_000
+    const source = await STORES.find(({ name }) => name === 'sqlite')?.open()
+    if (source === undefined) throw new Error('no SQLite')
+    opened.push(source)
+    const clock = (): number => now
+    const { store: from } = source
+    for (let i = 0; i < 9; i++) await from.start(toDraft({ sid: `s${i}`, provedAt: now }), now)
+    const to = memoryStore()
+    const controller = new AbortController()
+    let place: string | null = null
+    const onProgress = (progress: CopyProgress): void => {
+      place = progress.place
+      controller.abort(new Error('enough'))
+    }
+    const { signal } = controller
+    await expect(copyStore(from, to, { clock, batch: 3, signal, onProgress })).rejects.toThrow('enough')
+    now += 60
+    for (let i = 0; i < 9; i++) await from.rotate({ ...toCall(`s${i}`, 0), now })
+    now += 60
+    await expect(copyStore(from, memoryStore(), { clock, place })).rejects.toThrow(/copy from the beginning/)
+    expect(await copyStore(from, to, { clock, place })).toMatchObject({ sessions: 6, changed: 6 })
+    expect(await copyStore(from, to, { clock })).toMatchObject({ sessions: 9, changed: 0 })
   })
 
   it('marks the new store, and a complete move unmarks the old one', async () => {

@@ -5,6 +5,7 @@
  */
 import { ConfigurationError } from '../../internal/configuration-error.ts'
 import type { Store } from '../../session/store.ts'
+import type { MovableStore, MovePair } from './movable.ts'
 
 /** The key under which the mark is counted. */
 export const COPY_MARK = 'copied sessions'
@@ -18,14 +19,59 @@ const MARKED_FOR = 401 * 86_400
  */
 const OLDEST = 20 * 3600
 
-/** Marks a store that gets copies. @throws {ConfigurationError} where it has old ones */
-export async function markCopies(to: Store, now: number | null): Promise<void> {
-  const { count, endsIn } = await to.readAttempts(COPY_MARK, now)
-  if (count === 0) await to.countAttempt(COPY_MARK, 1, MARKED_FOR, now)
-  else if (MARKED_FOR - endsIn > OLDEST)
+/** How many records are read at once. */
+const BATCH = 500
+
+/**
+ * Marks the store that gets copies.
+ *
+ * @param isContinued whether a run goes on that was broken off
+ * @throws {ConfigurationError} where it has old copies, or sessions that are not copies; for a run
+ *   that goes on where it has none
+ */
+export async function markCopies(
+  { from, to }: MovePair,
+  isContinued: boolean,
+  now: number | null,
+): Promise<void> {
+  const age = await readAge(to, now)
+  if (age !== null && age > OLDEST)
     throw new ConfigurationError(
       'Expected `to` to have no copies, or copies of today: those of sessions that have ended since would stay live. Empty it first',
     )
+  if (age !== null) return
+  if (isContinued)
+    throw new ConfigurationError(
+      'Expected `to` to have what was copied up to `place`, and it has no copies: copy from the beginning',
+    )
+  // Copied back on the same day: what has ended in the copies since is still kept there.
+  const ageOfSource = await readAge(from, now)
+  if (ageOfSource === null || ageOfSource > OLDEST) await refuseSessions(to, now)
+  await to.countAttempt(COPY_MARK, 1, MARKED_FOR, now)
+}
+
+/** How old the first copy in a store is, in seconds; null where it has none. */
+async function readAge(store: Store, now: number | null): Promise<number | null> {
+  const { count, endsIn } = await store.readAttempts(COPY_MARK, now)
+  return count === 0 ? null : MARKED_FOR - endsIn
+}
+
+/** @throws {ConfigurationError} for a store with live sessions */
+async function refuseSessions(store: MovableStore, now: number | null): Promise<void> {
+  const moment = now ?? (await store.now())
+  let place: string | null = null
+  do {
+    const page = await store.transfer.read(place, BATCH)
+    const isUsed = page.records.some(
+      (record) =>
+        record.kind === 'session' && record.row.revokedAt === null && record.row.idleExpiresAt > moment,
+    )
+    if (isUsed)
+      throw new ConfigurationError(
+        'Expected no one to use `to` yet, and it has sessions that are no copies: empty it first',
+      )
+    place = page.place
+  } while (place !== null)
 }
 
 /** @throws {ConfigurationError} for a store with copies */

@@ -85,9 +85,10 @@ export class CopyRun {
     const { from, to } = this.#pair
     signal?.throwIfAborted()
     if (move) await refuseCopies(to, now())
-    else await markCopies(to, now())
-    this.#begunAt = now() ?? (await from.now())
-    if (place !== LOG_PLACE) await this.#copyAllRecords(place)
+    else await markCopies(this.#pair, place !== null, now())
+    const earlier = readPlace(place)
+    this.#begunAt = earlier?.begunAt ?? now() ?? (await from.now())
+    if (earlier?.at !== LOG_PLACE) await this.#copyAllRecords(earlier?.at ?? null)
     await this.#copyLog()
     if (move && this.#changed === 0) await forgetMark(from, now())
     return { ...this.#counts, changed: this.#changed }
@@ -208,8 +209,18 @@ export class CopyRun {
   }
 
   #report(place: string | null): void {
-    this.#settings.onProgress?.({ ...this.#counts, place })
+    const told = place === null ? null : `${this.#begunAt} ${place}`
+    this.#settings.onProgress?.({ ...this.#counts, place: told })
   }
+}
+
+/**
+ * When the first run began, and where it was in the old store. So a run that goes on counts as
+ * changed what has changed since the first one began.
+ */
+function readPlace(place: string | null): { readonly begunAt: number; readonly at: string } | null {
+  const [, begunAt, at = ''] = /^(\d+(?:\.\d+)?) (.+)$/s.exec(place ?? '') ?? []
+  return begunAt === undefined ? null : { begunAt: Number(begunAt), at }
 }
 
 /** Whether a session was revoked, and not moved. */

@@ -20,7 +20,10 @@ export interface CopyOptions {
   readonly move?: boolean
   /** How many records are read and written at once, from 1 to 1000. Default 200. */
   readonly batch?: number
-  /** Where to go on: `place` of the last progress of a run that was broken off. */
+  /**
+   * Where to go on: `place` of the last progress of a run that was broken off. What was copied
+   * until then is not read again, so nothing may have changed there since.
+   */
   readonly place?: string | null
   /** Breaks it off after the batch that is being written; it rejects with the signal's reason. */
   readonly signal?: AbortSignal
@@ -48,8 +51,8 @@ const OPTION_KEYS = keysOf<CopyOptions>({
  * may use the new store yet: its sessions are ahead then, and the copy stops.
  *
  * @throws {ConfigurationError} for options of the wrong kind; where the new store has copies that
- *   are older, or is in use; without `move` where the old one has sessions that moved; with `move`
- *   where the new one has copies
+ *   are older, or sessions that are no copies; without `move` where the old one has sessions that
+ *   moved, and for a `place` where the new one has no copies; with `move` where it has some
  * @throws the stores' errors: run it again, with the `place` of the last progress or without
  *
  * @example
