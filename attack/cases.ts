@@ -131,10 +131,20 @@ const HEAVY: readonly string[] = [
   'key_file',
   'static',
   'types',
-  'logs',
 ]
 
+/** The most repetitions of a quick case. */
+const FEW = 100
+
 /** Whether a case is quick and depends on the adapter. */
-export function isLight({ needs, category }: AttackCase): boolean {
-  return category !== 'dos' && !needs.some((need) => HEAVY.includes(need.split(':')[0] ?? ''))
+export function isLight({ needs, category, steps }: AttackCase): boolean {
+  if (category === 'dos' || needs.some((need) => HEAVY.includes(need.split(':')[0] ?? ''))) return false
+  return !steps.some(
+    (step) => isObject(step) && isObject(step['repeat']) && Number(step['repeat']['n']) > FEW,
+  )
+}
+
+/** Whether a case checks the output of all other cases, and so must be the last of each run. */
+export function isLast({ steps }: AttackCase): boolean {
+  return steps.some((step) => isObject(step) && step['run'] === 'entire suite')
 }

@@ -43,9 +43,36 @@ export function toLines(
   ]
 }
 
+/** How many cases ended in which way. */
+export type Counts = Readonly<Record<CaseResult['outcome'], number>>
+
+/** Counts results. */
+export function countResults(results: readonly CaseResult[]): Counts {
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  for (const { outcome } of results) counts[outcome] += 1
+  return counts
+}
+
+/** The sum of counts. */
+export function addCounts(all: readonly Counts[]): Counts {
+  const sum = { passed: 0, failed: 0, skipped: 0 }
+  for (const counts of all) {
+    sum.passed += counts.passed
+    sum.failed += counts.failed
+    sum.skipped += counts.skipped
+  }
+  return sum
+}
+
 /** The last line. */
-export function toSummary(results: readonly CaseResult[]): string {
-  const count = (outcome: CaseResult['outcome']) =>
-    results.filter((result) => result.outcome === outcome).length
-  return `${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`
+export function toSummary({ passed, failed, skipped }: Counts): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`
+}
+
+/** What a last line says; undefined for another line. */
+export function fromSummary(line: string): Counts | undefined {
+  const [, ...numbers] = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line) ?? []
+  if (numbers.length === 0) return undefined
+  const [passed = 0, failed = 0, skipped = 0] = numbers.map(Number)
+  return { passed, failed, skipped }
 }

@@ -1,14 +1,16 @@
 /**
  * `npm run attack -- [FILE] [--verbose] [--adapter NAME] [--store NAME]`: runs attack cases against
  * the library, over HTTP. FILE is a file of cases or a folder of such files, by default
- * `attack/cases`. `--adapter all` runs all cases on the first adapter and the quick ones on the
- * others. The exit code is 1 if a case fails, and 2 if the arguments are wrong, there are no cases
- * or they cannot be read.
+ * `attack/cases`. `--adapter all` runs the quick cases on every adapter, each in a process of its
+ * own, and after them the others on the first one. The exit code is 1 if a case fails, and 2 if the
+ * arguments are wrong, there are no cases or they cannot be read.
  */
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type AttackCase, isLight, readCases } from './cases.ts'
-import { type CaseResult, toLines, toSummary } from './report.ts'
+import { type AttackCase, isLast, isLight, readCases } from './cases.ts'
+import { runInProcesses } from './lanes.ts'
+import { addCounts, type Counts, countResults, toLines, toSummary } from './report.ts'
 import { HOME } from './root.ts'
 import { runCases } from './runner.ts'
 import type { ServerKind } from './servers.ts'
@@ -21,6 +23,10 @@ const CASES = 'cases'
 const FIRST = 'fetch'
 const ALL = 'all'
 
+/** The cases of a run: the quick ones, the others, or both. */
+const KINDS = ['quick', 'slow', 'both'] as const
+type Kind = (typeof KINDS)[number]
+
 /** The stores for cases that name none. */
 const STORES: readonly string[] = ['memory', 'redis', 'postgres', 'mysql', 'sqlite']
 
@@ -31,8 +37,10 @@ const HELP = `Usage: npm run attack -- [FILE] [options]
 Runs attack cases over HTTP. FILE is a file of cases or a folder of such files, by default
 attack/cases; attack/cases/README.md describes their form.
 
-  --adapter NAME  ${NAMES.join(', ')}, or ${ALL}: all cases on
-                  ${FIRST} and the quick ones on the others; by default ${FIRST}
+  --adapter NAME  ${NAMES.join(', ')}, or ${ALL}: the quick
+                  cases on each, and the others on ${FIRST}; by default ${FIRST}
+  --cases KIND    ${KINDS.join(', ')}; quick are those that depend on the adapter;
+                  by default both
   --store NAME    the store of cases that name none: ${STORES.join(', ')};
                   by default memory
   -v, --verbose   also prints each combination, and the sentences that were not checked
@@ -56,6 +64,7 @@ function readArguments() {
       verbose: { type: 'boolean', short: 'v' },
       help: { type: 'boolean', short: 'h' },
       adapter: { type: 'string' },
+      cases: { type: 'string' },
       store: { type: 'string' },
     } as const
     return parseArgs({ options, allowPositionals: true })
@@ -73,31 +82,66 @@ function load(file: string): AttackCase[] {
   }
 }
 
+/** The cases of a kind. */
+const CHOOSE: Readonly<Record<Kind, (attack: AttackCase) => boolean>> = {
+  quick: isLight,
+  slow: (attack) => !isLight(attack) || isLast(attack),
+  both: () => true,
+}
+
+/** What to attack, how, and with which cases. */
+interface Plan {
+  readonly cases: readonly AttackCase[]
+  readonly adapter: string
+  readonly store: string
+  readonly verbose: boolean
+}
+
+async function runHere({ cases, adapter, store, verbose }: Plan): Promise<Counts> {
+  const results = await runCases(cases, {
+    adapter,
+    ...(store !== 'memory' && { store: store as ServerKind }),
+    onResult(result) {
+      for (const line of toLines(result, verbose)) say(line)
+    },
+  })
+  return countResults(results)
+}
+
+/** The quick cases on each adapter, as many at once as there are cores; then, alone, the others. */
+async function runOnAll(plan: Plan, file: string): Promise<Counts> {
+  const { verbose, store } = plan
+  const more = verbose ? ['--verbose'] : []
+  const lanes = NAMES.map((name) => ({
+    title: `adapter ${name}`,
+    args: [file, '--cases', 'quick', '--adapter', name, '--store', store, ...more],
+  }))
+  const counts = await runInProcesses(lanes, availableParallelism(), say)
+  say(`\n== adapter ${FIRST}: the other cases`)
+  return addCounts([...counts, await runHere({ ...plan, adapter: FIRST })])
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = readArguments()
   if (values.help) return say(HELP)
-  const { verbose = false, adapter = FIRST, store = 'memory' } = values
+  const { verbose = false, adapter = FIRST, store = 'memory', cases: kind = 'both' } = values
   if (positionals.length > 1) fail('expected one FILE')
   if (adapter !== ALL && !Object.hasOwn(ADAPTERS, adapter))
     fail(`unknown adapter '${adapter}': expected ${NAMES.join(', ')} or ${ALL}`)
   if (!STORES.includes(store)) fail(`unknown store '${store}': expected one of ${STORES.join(', ')}`)
+  if (!Object.hasOwn(CHOOSE, kind)) fail(`unknown cases '${kind}': expected one of ${KINDS.join(', ')}`)
   // The applications under attack have their own secrets.
   delete process.env['TOKENWRIGHT_SECRET']
 
-  const cases = load(positionals[0] ?? join(HOME, CASES))
-  const results: CaseResult[] = []
-  for (const name of adapter === ALL ? NAMES : [adapter]) {
-    if (adapter === ALL) say(`\n== adapter ${name}`)
-    const chosen = adapter === ALL && name !== FIRST ? cases.filter(isLight) : cases
-    const options = { adapter: name, ...(store !== 'memory' && { store: store as ServerKind }) }
-    const onResult = (result: CaseResult): void => {
-      for (const line of toLines(result, verbose)) say(line)
-    }
-    results.push(...(await runCases(chosen, { ...options, onResult })))
-  }
+  const file = positionals[0] ?? join(HOME, CASES)
+  const all = load(file)
+  const isAll = adapter === ALL
+  const cases = all.filter(CHOOSE[isAll ? 'slow' : (kind as Kind)])
+  const plan = { cases, adapter, store, verbose }
+  const counts = await (isAll ? runOnAll(plan, file) : runHere(plan))
   say('')
-  say(toSummary(results))
-  if (results.some(({ outcome }) => outcome === 'failed')) process.exitCode = 1
+  say(toSummary(counts))
+  if (counts.failed > 0) process.exitCode = 1
 }
 
 // Without a listener a signal ends the process before it can stop the servers that it started.

@@ -5,7 +5,7 @@
 import { Attacker, type Suite } from './attacker.ts'
 import { reasonToSkip } from './capabilities.ts'
 import { type Capture, startCapture } from './capture.ts'
-import { type AttackCase, isObject } from './cases.ts'
+import { type AttackCase, isLast } from './cases.ts'
 import { createEnvironment } from './environments.ts'
 import { isSignable } from './keys.ts'
 import type { CaseResult } from './report.ts'
@@ -109,11 +109,6 @@ function expand({ steps }: AttackCase): readonly Variant[] | string {
 function toSkipped(attack: AttackCase, reason: string): CaseResult {
   const reasons = [`not runnable: ${reason}`]
   return { attack, outcome: 'skipped', reasons, details: [], notes: [], unchecked: [] }
-}
-
-/** Whether a case checks the output of all other cases, and so must be the last. */
-function isLast(attack: AttackCase): boolean {
-  return attack.steps.some((step) => isObject(step) && step['run'] === 'entire suite')
 }
 
 /** What all cases of a run share. */

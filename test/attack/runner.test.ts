@@ -7,7 +7,8 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { Attacker } from '../../attack/attacker.ts'
 import { type AttackCase, type Json, readCases } from '../../attack/cases.ts'
 import { createEnvironment } from '../../attack/environments.ts'
-import { toLines, toSummary } from '../../attack/report.ts'
+import { runInProcesses } from '../../attack/lanes.ts'
+import { addCounts, countResults, fromSummary, toLines, toSummary } from '../../attack/report.ts'
 import { runCases } from '../../attack/runner.ts'
 import { Servers } from '../../attack/servers.ts'
 import { perform } from '../../attack/steps.ts'
@@ -246,9 +247,15 @@ describe('runCases', () => {
 
   it('counts', async () => {
     const passed = await run([LOGIN], { status: [200] })
-    expect(toSummary([passed, passed, { ...passed, outcome: 'skipped' }])).toBe(
-      '2 passed, 0 failed, 1 skipped',
-    )
+    const counts = countResults([passed, passed, { ...passed, outcome: 'skipped' }])
+    expect(toSummary(counts)).toBe('2 passed, 0 failed, 1 skipped')
+    expect(fromSummary('2 passed, 0 failed, 1 skipped')).toEqual(counts)
+    expect(fromSummary('failed   T-1  2 passed, 0 failed, 1 skipped')).toBeUndefined()
+    expect(addCounts([counts, countResults([{ ...passed, outcome: 'failed' }])])).toEqual({
+      passed: 2,
+      failed: 1,
+      skipped: 1,
+    })
     expect(toLines({ ...passed, outcome: 'skipped', reasons: ['later'] }, true)).toEqual([
       'skipped  T-1  test -- later',
     ])
@@ -321,7 +328,32 @@ describe('npm run attack', { timeout: 60_000 }, () => {
     expect(store.stderr).toBe(
       "attack: unknown store 'toString': expected one of memory, redis, postgres, mysql, sqlite\n",
     )
+    expect(attack('--cases', 'slow ones').stderr).toBe(
+      "attack: unknown cases 'slow ones': expected one of quick, slow, both\n",
+    )
     expect(attack('--door', 'fetch')).toMatchObject({ status: 2, stdout: '' })
+  })
+
+  it('attacks each adapter with the quick cases, and the first with the others, and adds them up', () => {
+    const slow = { ...raw(401), id: 'T-2', category: 'dos' }
+    const { stdout, status } = attack(toFile('all.json', [raw(401), slow]), '--adapter', 'all')
+    for (const name of Object.keys(ADAPTERS))
+      expect(stdout).toMatch(new RegExp(`== adapter ${name}: \\d+ s\n`))
+    expect(stdout.match(/^passed {3}T-1/gm)).toHaveLength(Object.keys(ADAPTERS).length)
+    expect(stdout.match(/^passed {3}T-2/gm)).toHaveLength(1)
+    const summary = `${Object.keys(ADAPTERS).length + 1} passed, 0 failed, 0 skipped`
+    expect(stdout.match(/^.* passed, .*$/gm)).toEqual([summary])
+    expect(status).toBe(0)
+  })
+
+  it('counts a process that ends without its numbers as failed, and says what it printed', async () => {
+    const lines: string[] = []
+    const lane = { title: 'adapter x', args: [join(folder, 'absent.json')] }
+    const counts = await runInProcesses([lane], 2, (text) => void lines.push(text))
+    expect(counts).toEqual([{ passed: 0, failed: 1, skipped: 0 }])
+    expect(lines.join('\n')).toMatch(
+      /== adapter x.*\nattack: .*absent\.json.*\nfailed {3}adapter x: its process ended with 2$/s,
+    )
   })
 
   it('prints its help, with the names', () => {
