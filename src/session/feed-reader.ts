@@ -164,9 +164,12 @@ export class FeedReader {
   /** Reads the log to its end. */
   async #poll(): Promise<void> {
     const begunAt = monotonic()
+    let next = this.#readPage(this.#cursor)
     for (let more = true; more; ) {
       const from = this.#cursor
-      const page = await this.#client.readLog(from, PAGE_SIZE)
+      const page = await next
+      // The store looks for the next page while this one is taken in.
+      if (page.more && this.#isRunning) next = this.#readPage(page.cursor)
       if (page.restarted === true) this.#all = new Set()
       for (const entry of page.entries) {
         this.#all?.add(toEntryId(entry))
@@ -181,6 +184,13 @@ export class FeedReader {
       this.#listener.onRead({ begunAt, now: page.now, all: this.#all })
       this.#all = null
     }
+  }
+
+  /** Asks for a page. That it failed is seen by who takes it in, if anyone does. */
+  #readPage(cursor: string | null): Promise<LogReading> {
+    const reading = this.#client.readLog(cursor, PAGE_SIZE)
+    reading.catch(() => undefined)
+    return reading
   }
 
   #finish(triedAt: number, failure: Failure | undefined): void {

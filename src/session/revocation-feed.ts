@@ -107,7 +107,7 @@ export class RevocationFeed {
         this.#pageListener?.(page, from)
       },
       onRevoked: (entry) => {
-        this.#confirmed.delete(toEntryId(entry))
+        if (this.#confirmed.size > 0) this.#confirmed.delete(toEntryId(entry))
         this.#take(entry)
       },
       onStale: () => {
