@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 /**
- * The `tokenwright` command: secrets and keys, and the tables of the SQL store. The standard output
- * has the result and nothing else, so that it can be piped. An error is one line on the standard
- * error output, with exit status 1. A database is named by its URL, best in `DATABASE_URL`, and its
- * password is never printed.
+ * The `tokenwright` command: secrets and keys, the tables of the SQL store, and the copy from one
+ * store to another. The standard output has the result and nothing else, so that it can be piped.
+ * An error is one line on the standard error output, with exit status 1. A database is named by its
+ * URL, best in the environment, and its password is never printed.
  */
 import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
-import { type CommandTable, type Flags, UsageError } from './cli/command.ts'
+import { type CommandTable, type Flags, InterruptedError, UsageError } from './cli/command.ts'
+import { redact } from './cli/redact.ts'
+import { checkKnownKeys } from './internal/configuration-error.ts'
 
 const USAGE = `tokenwright <command>
 
@@ -22,13 +24,24 @@ const USAGE = `tokenwright <command>
   migrate [database]        brings the tables of the SQL store up; default: the database in DATABASE_URL
                             postgres://user:password@host/name, mysql://..., or sqlite:path/to/file.db
   sql <dialect>             prints what \`migrate\` carries out, for other tools: postgres, mysql or sqlite
+  copy                      copies sessions, revocations and counted attempts from the store of --from
+                            into that of --to, while the application stands still; the tables exist
 
   --alg <algorithm>         of a new key; default that of the key that signs, or ES256
   --announce <duration>     at least 10m; default 1h
   --retire <duration>       at least refresh.expiresIn; default 21d
   --force                   rotates at once: users whose instance does not know the key are signed out
   --prefix <prefix>         what the tables' names begin with; default tokenwright_
+  --from <url>, --to <url>  a database as above, redis://... or rediss://...; env:NAME takes the URL
+                            from the variable NAME, where other users of the machine do not see it
+  --from-prefix <prefix>    what the tables' names in --from begin with, or the keys of a Redis: tw
+  --to-prefix <prefix>      the same in --to
+  --resume                  goes on where a copy of the two stores was broken off
+  --json                    prints the result of a copy as one JSON object
   --version                 the version of this package
+
+Exit status: 0 done; 1 failed, with the reason in one line; 3 copied, but sessions changed meanwhile;
+130 or 143 broken off by SIGINT or SIGTERM.
 `
 
 /** The commands about keys. */
@@ -41,6 +54,11 @@ async function loadTables(): Promise<CommandTable> {
   return (await import('./cli/table-commands.ts')).TABLE_COMMANDS
 }
 
+/** The command that copies. */
+async function loadCopy(): Promise<CommandTable> {
+  return (await import('./cli/copy-command.ts')).COPY_COMMANDS
+}
+
 /** Where each command is. Only what is called is loaded. */
 const MODULES: Readonly<Record<string, () => Promise<CommandTable>>> = {
   secret: loadKeys,
@@ -51,12 +69,37 @@ const MODULES: Readonly<Record<string, () => Promise<CommandTable>>> = {
   jwks: loadKeys,
   migrate: loadTables,
   sql: loadTables,
+  copy: loadCopy,
 }
 
-/** What went wrong, in one line and without the password of any URL. */
+/** What each option takes. */
+const OPTIONS = {
+  prefix: { type: 'string' },
+  alg: { type: 'string' },
+  announce: { type: 'string' },
+  retire: { type: 'string' },
+  force: { type: 'boolean' },
+  from: { type: 'string' },
+  to: { type: 'string' },
+  'from-prefix': { type: 'string' },
+  'to-prefix': { type: 'string' },
+  resume: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const satisfies Record<keyof Flags, { type: 'string' | 'boolean' }>
+
+/** What every command takes. */
+const ALWAYS = {
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const
+
+const SETTINGS = { allowPositionals: true, options: { ...OPTIONS, ...ALWAYS } } as const
+
+/** What went wrong, in one line and without a password. */
 function toLine(error: unknown): string {
   const { message = '', code = '' } = Object(error) as { message?: string; code?: string }
-  return (message || code || String(error)).replace(/\s+/g, ' ').replace(/:\/\/[^@/]*@/g, '://***@')
+  const line = (message || code || String(error)).replace(/\s+/g, ' ')
+  return redact(line, [...process.argv, process.env['DATABASE_URL'] ?? ''])
 }
 
 /** The version of this package, in `package.json` two folders above the built command. */
@@ -66,32 +109,21 @@ function readVersion(): string {
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      prefix: { type: 'string' },
-      alg: { type: 'string' },
-      announce: { type: 'string' },
-      retire: { type: 'string' },
-      force: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-      version: { type: 'boolean', short: 'v' },
-    },
-  })
-  const { version, help, ...flags } = values
+  const { values: given, positionals } = parseArgs({ ...SETTINGS, strict: false })
   const words = positionals[0] === 'keys' ? 2 : 1
   const name = positionals.slice(0, words).join(' ')
   const [argument, ...rest] = positionals.slice(words)
-  if (version) console.log(readVersion())
-  else if (help || name === '') console.log(USAGE)
-  else {
-    const command = Object.hasOwn(MODULES, name) ? (await MODULES[name]?.())?.[name] : undefined
-    if (command === undefined)
-      throw new UsageError(`Expected a command: ${Object.keys(MODULES).join(', ')}; see tokenwright --help`)
-    if (rest.length > 0 || (argument !== undefined && command.argument === null))
-      throw new UsageError(`Expected \`${name}\` with ${toWanted(command.argument)}`)
-    console.log(await command.run(argument, flags as Flags))
-  }
+  const command = Object.hasOwn(MODULES, name) ? (await MODULES[name]?.())?.[name] : undefined
+  const known = command === undefined ? Object.keys(OPTIONS) : command.options
+  checkKnownKeys('', given, [...known, ...Object.keys(ALWAYS)])
+  const { version, help, ...flags } = parseArgs(SETTINGS).values
+  if (version) return console.log(readVersion())
+  if (help || name === '') return console.log(USAGE)
+  if (command === undefined)
+    throw new UsageError(`Expected a command: ${Object.keys(MODULES).join(', ')}; see tokenwright --help`)
+  if (rest.length > 0 || (argument !== undefined && command.argument === null))
+    throw new UsageError(`Expected \`${name}\` with ${toWanted(command.argument)}`)
+  console.log(await command.run(argument, flags))
 }
 
 function toWanted(argument: string | null): string {
@@ -102,5 +134,5 @@ try {
   await main()
 } catch (error) {
   console.error(toLine(error))
-  process.exitCode = 1
+  process.exitCode = error instanceof InterruptedError ? error.exitCode : 1
 }

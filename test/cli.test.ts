@@ -1,6 +1,16 @@
 /** The `tokenwright` command, run as its users run it. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -37,8 +47,20 @@ describe('tokenwright', () => {
     }
     for (const flag of ['--version', '-v']) expect(run([flag]).stdout).toBe(version)
     const unknown = run(['--prefx', 'x'])
-    expect(unknown.status).toBe(1)
-    expect(unknown.stderr.split('\n')).toHaveLength(1)
+    expect([unknown.status, unknown.stdout]).toEqual([1, ''])
+    expect(unknown.stderr).toMatch(/^Unknown option `prefx`; did you mean `prefix`\? Known: .+$/)
+  })
+
+  it('refuses an option that the command does not take', () => {
+    for (const args of [
+      ['secret', '--force'],
+      ['migrate', '--alg', 'ES256'],
+      ['sql', 'sqlite', '--json'],
+    ]) {
+      const { status, stdout, stderr } = run(args)
+      expect([status, stdout]).toEqual([1, ''])
+      expect(stderr).toMatch(/^Unknown option `(force|alg|json)`/)
+    }
   })
 
   it('makes a secret that is good for every HMAC, and another one each time', () => {
@@ -142,10 +164,16 @@ describe.each([
 
 describe('the tables on sqlite', () => {
   const own = process.getBuiltinModule?.('node:sqlite') !== undefined
-  const url = `sqlite:${join(folder, 'a.db')}`
 
-  it('are made by Node from 22.13 on; before, it says so', () => {
-    const { status, stdout, stderr } = run(['migrate', url])
+  it('are made by Node from 22.13 on; before, by a package, or it says so', () => {
+    expect(run(['migrate', `sqlite:${join(folder, 'a.db')}`])).toMatchObject({
+      status: 0,
+      stdout: MIGRATIONS,
+    })
+    const cwd = join(folder, 'bare')
+    mkdirSync(join(cwd, 'node_modules'), { recursive: true })
+    symlinkSync(join(ROOT, 'node_modules/kysely'), join(cwd, 'node_modules/kysely'))
+    const { status, stdout, stderr } = run(['migrate', 'sqlite:b.db'], { cwd })
     if (own) expect([status, stdout]).toEqual([0, MIGRATIONS])
     else expect([status, stderr]).toEqual([1, expect.stringMatching(/^Expected Node 22\.13 or later/)])
   })

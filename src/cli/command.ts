@@ -1,13 +1,26 @@
-/** What the modules of the command share: how a command is called, its flags, wrong calls. */
-import type { SqlSettings } from '../stores/sql.ts'
+/** What the modules of the command share: how a command is called, its options, wrong calls. */
 
 /** Something that the user got wrong, told in one line. */
 export class UsageError extends Error {}
+
+/** A command that a signal broke off. */
+export class InterruptedError extends Error {
+  /** 128 and the number of the signal, as shells have it. */
+  readonly exitCode: number
+
+  /** @param signal the signal */
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(`Interrupted by ${signal}`)
+    this.exitCode = signal === 'SIGINT' ? 130 : 143
+  }
+}
 
 /** One command. */
 export interface Command {
   /** What its argument is called; null for none. */
   readonly argument: string | null
+  /** The options that it takes. */
+  readonly options: readonly (keyof Flags)[]
   /** Returns what is to be printed. */
   readonly run: (argument: string | undefined, flags: Flags) => unknown
 }
@@ -15,8 +28,10 @@ export interface Command {
 /** The commands of a module, by their names. */
 export type CommandTable = Readonly<Record<string, Command>>
 
-/** The flags of all commands. */
-export interface Flags extends SqlSettings {
+/** The options of all commands, as they are given. */
+export interface Flags {
+  /** What the names of tables begin with. */
+  readonly prefix?: string
   /** The algorithm of a new key. */
   readonly alg?: string
   /** How long before it signs a key is announced, such as `1h`. */
@@ -25,4 +40,16 @@ export interface Flags extends SqlSettings {
   readonly retire?: string
   /** Rotates at once. */
   readonly force?: boolean
+  /** The URL of the store that has the sessions. */
+  readonly from?: string
+  /** The URL of the store that gets them. */
+  readonly to?: string
+  /** What the names of tables or keys begin with in the one. */
+  readonly 'from-prefix'?: string
+  /** And in the other. */
+  readonly 'to-prefix'?: string
+  /** Goes on where an earlier run was broken off. */
+  readonly resume?: boolean
+  /** Prints the result as JSON. */
+  readonly json?: boolean
 }

@@ -16,18 +16,20 @@ const SECRET_BYTES = 64
 
 /** `secret`, `key`, `keys ...` and `jwks`. */
 export const KEY_COMMANDS: CommandTable = {
-  secret: { argument: null, run: () => randomBytes(SECRET_BYTES).toString('base64url') },
+  secret: { argument: null, options: [], run: () => randomBytes(SECRET_BYTES).toString('base64url') },
   key: {
     argument: 'algorithm',
+    options: [],
     run(algorithm) {
       if (algorithm === undefined)
         throw new UsageError('Expected an algorithm, such as: tokenwright key ES256')
       return JSON.stringify(generateKey(algorithm as AlgorithmName))
     },
   },
-  'keys rotate': { argument: 'file', run: rotate },
+  'keys rotate': { argument: 'file', options: ['alg', 'announce', 'retire', 'force'], run: rotate },
   'keys list': {
     argument: 'file',
+    options: [],
     async run(path) {
       const now = Date.now() / 1000
       return listKeys(await readKeySet(path, now), now)
@@ -35,12 +37,13 @@ export const KEY_COMMANDS: CommandTable = {
   },
   'keys jwks': {
     argument: 'file',
+    options: [],
     async run(path) {
       const now = Date.now() / 1000
       return JSON.stringify(buildRing(importKeySet(await readKeySet(path, now), now)).jwks)
     },
   },
-  jwks: { argument: 'file', run: toJwks },
+  jwks: { argument: 'file', options: [], run: toJwks },
 }
 
 /** The public half of a private key. */

@@ -76,7 +76,7 @@ const ALSO: Partial<Record<Layer, readonly string[]>> = {
     'src/session/rotation.ts',
     'src/session/transfer.ts',
   ],
-  cli: ['src/stores/sql.ts'],
+  cli: ['src/stores/sql.ts', 'src/stores/redis.ts', 'src/stores/move.ts'],
 }
 
 /** Files that the entry points of a folder share, and nobody else imports. */

@@ -1,0 +1,148 @@
+/** Stores by their URLs: those of databases, and of Redis. */
+import { existsSync, realpathSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { describeFailure } from '../internal/failure.ts'
+import type { Store } from '../session/store.ts'
+import { redisStore } from '../stores/redis.ts'
+import { sqlStore } from '../stores/sql.ts'
+import { UsageError } from './command.ts'
+import { openDatabase, toPath } from './databases.ts'
+import { redact } from './redact.ts'
+import { openRedis } from './redis-client.ts'
+
+/** Which store an option names. */
+export interface StoreAddress {
+  /** The option, such as `--from`. */
+  readonly option: string
+  /** Its URL, with the password. */
+  readonly url: string
+  /** What its tables or keys begin with; undefined for the default. */
+  readonly prefix: string | undefined
+  /** The URL without user, password and parameters, to be printed. */
+  readonly shown: string
+  /** The same text for two addresses of one store, as far as they show it; without a secret. */
+  readonly identity: string
+}
+
+/** An opened store. */
+export interface OpenedStore {
+  /** The store. */
+  readonly store: Store
+  /** What its engine warns of. */
+  readonly warnings: readonly string[]
+  /** Ends its connections. */
+  close(): Promise<void>
+}
+
+/** A kind of store, by its scheme. */
+interface Kind {
+  readonly name: string
+  readonly port: string
+  readonly prefix: string
+}
+
+const POSTGRES: Kind = { name: 'postgres', port: '5432', prefix: 'tokenwright_' }
+const MYSQL: Kind = { name: 'mysql', port: '3306', prefix: 'tokenwright_' }
+const REDIS: Kind = { name: 'redis', port: '6379', prefix: 'tw' }
+const SQLITE: Kind = { name: 'sqlite', port: '', prefix: 'tokenwright_' }
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  postgres: POSTGRES,
+  postgresql: POSTGRES,
+  mysql: MYSQL,
+  mariadb: MYSQL,
+  sqlite: SQLITE,
+  redis: REDIS,
+  rediss: REDIS,
+}
+
+/** How long a call of a store may take: a copy writes much at once. */
+const DEADLINE = '30s'
+
+/**
+ * Reads an option that names a store: a URL, or `env:` and the name of a variable that has one.
+ *
+ * @param option its name, such as `--from`
+ * @throws {UsageError} without a part of the value, which may be a password
+ */
+export function readStoreAddress(
+  option: string,
+  value: string | undefined,
+  prefix: string | undefined,
+): StoreAddress {
+  const url = value?.startsWith('env:') ? process.env[value.slice('env:'.length)] : value
+  const [scheme = ''] = url?.split(':', 1) ?? []
+  const kind = Object.hasOwn(KINDS, scheme) ? KINDS[scheme] : undefined
+  const wanted = `Expected ${option} with postgres://..., mysql://..., sqlite:path, redis://... or rediss://...`
+  if (url === undefined || kind === undefined)
+    throw new UsageError(value?.startsWith('env:') ? `${wanted} in the variable that it names` : wanted)
+  const begin = prefix ?? kind.prefix
+  if (kind === SQLITE) {
+    const path = resolve(toPath(url))
+    if (!existsSync(path))
+      throw new UsageError(
+        `Expected ${option} to name a file that is there: \`tokenwright migrate sqlite:...\` makes one with the tables`,
+      )
+    const identity = JSON.stringify([kind.name, realpathSync(path), begin])
+    return { option, url, prefix, shown: `sqlite:${toPath(url)}`, identity }
+  }
+  const { host, path, schema } = readUrl(option, url, kind)
+  const shown = `${kind.name}://${host}${path}`
+  return { option, url, prefix, shown, identity: JSON.stringify([shown, schema, begin]) }
+}
+
+function readUrl(option: string, text: string, kind: Kind): Record<'host' | 'path' | 'schema', string> {
+  const url = URL.canParse(text) ? new URL(text) : null
+  // What follows a bare slash of a password would pass for the path.
+  if (url === null || url.pathname.includes('@'))
+    throw new UsageError(
+      `Expected ${option} to be a URL: encode special characters of the password, such as %2F for /`,
+    )
+  const { hostname, port, pathname, searchParams } = url
+  const name = /^(?:localhost|\[::1\]|)$/.test(hostname) ? '127.0.0.1' : hostname
+  const isFirst = kind === REDIS && /^\/?$/.test(pathname)
+  return {
+    host: `${name}:${port || kind.port}`,
+    path: isFirst ? '/0' : pathname,
+    // PostgreSQL: in which schema the tables are.
+    schema: `${searchParams.get('options') ?? ''} ${searchParams.get('host') ?? ''}`,
+  }
+}
+
+/**
+ * Opens a store and asks it whether it can be used.
+ *
+ * @throws {UsageError} with the option, what is wrong and what to do, without the password
+ */
+export async function openStore(address: StoreAddress): Promise<OpenedStore> {
+  const { option, url } = address
+  let opened: Omit<OpenedStore, 'warnings'> | undefined
+  try {
+    opened = await open(address)
+    return { ...opened, warnings: await opened.store.inspect() }
+  } catch (error) {
+    await opened?.close().catch(() => undefined)
+    const line = error instanceof UsageError ? error.message : describeFailure(error)
+    throw new UsageError(`${option}: ${redact(line, [url])}`)
+  }
+}
+
+async function open({ url, prefix }: StoreAddress): Promise<Omit<OpenedStore, 'warnings'>> {
+  const settings = prefix === undefined ? {} : { prefix }
+  const db = await openDatabase(url, DEADLINE)
+  if (db !== null) {
+    try {
+      return { store: sqlStore(db, { ...settings, deadline: DEADLINE }), close: () => db.destroy() }
+    } catch (error) {
+      await db.destroy()
+      throw error
+    }
+  }
+  const { client, close } = await openRedis(url)
+  try {
+    return { store: redisStore(client, settings), close: async () => close() }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
