@@ -1,23 +1,24 @@
 /** The queries of the contract: one statement each, the same in all dialects. They take no lock. */
 import {
-  type LogEntry,
   type LogPage,
   MOST_LISTED,
   type RevocationQuery,
   type RevocationStore,
   type SessionStore,
 } from '../../session/store.ts'
-import type { Database, Result } from './database.ts'
+import type { Database } from './database.ts'
+import { createLogRows, type LogRows, toEntry } from './log-rows.ts'
 import { COLUMNS, readColumns, toRow } from './mapping.ts'
-import { fromColumnTime, toColumnTime, toKey, toOptionalTime, toOwnerValues, unescapeText } from './values.ts'
+import { fromColumnTime, toColumnTime, toKey, toOptionalTime, toOwnerValues } from './values.ts'
 
 /** The methods of the contract that read. */
 export type Queries = Pick<SessionStore, 'now' | 'get' | 'list' | 'isRevoked'> &
   Pick<RevocationStore, 'readLog'>
 
 /** Compiles the queries. */
-export function createQueries({ compile, run }: Database): Queries {
+export function createQueries({ dialect, compile, run }: Database): Queries {
   const texts = createTexts(compile)
+  const readLogRows = createLogRows({ dialect, compile, run })
 
   /**
    * The entries from a position on, without gaps. Numbers are assigned under a lock that is held
@@ -26,34 +27,31 @@ export function createQueries({ compile, run }: Database): Queries {
    * statement sees all entries before those already seen, so after a gap the page is read again, up
    * to the last entry seen. Where old entries were pruned, a new follower costs one more statement.
    */
-  async function readWithoutGaps(from: Place, many: number): Promise<Result['rows']> {
-    const values = { now: null, id: from.id, many }
-    const { rows } = await run(texts.readLog, values)
-    const ids = rows.filter(({ id }) => id !== null && Number(id) > from.id).map(({ id }) => Number(id))
-    if (ids.every((id, index) => id === from.id + 1 + index)) return rows
+  async function readWithoutGaps(from: Place, many: number): Promise<LogRows> {
+    const page = await readLogRows(from.id, many)
+    const ids = page.rows.map(([id]) => id).filter((id) => id > from.id)
+    if (ids.every((id, index) => id === from.id + 1 + index)) return page
     const last = ids.at(-1) ?? from.id
-    const again = await run(texts.readLog, values)
-    return again.rows.filter(({ id }) => id === null || Number(id) <= last)
+    const again = await readLogRows(from.id, many)
+    return { ...again, rows: again.rows.filter(([id]) => id <= last) }
   }
 
   /** A page from a position on; null if that position is no longer in this log. */
   async function readFrom(from: Place, limit: number): Promise<LogPage | null> {
     // One more for the entry that the cursor names, one to see whether there is more.
-    const rows = await readWithoutGaps(from, limit + 2)
-    const last = Number(rows[0]?.['last'])
-    const found = rows.filter((row) => row['id'] !== null)
-    const proof = found.find((row) => Number(row['id']) === from.id)
-    const lost = from.id > last || (proof !== undefined && Number(proof['revoked_at']) !== from.at)
+    const { moment, last, rows } = await readWithoutGaps(from, limit + 2)
+    const proof = rows.find(([id]) => id === from.id)
+    const lost = from.id > last || (proof !== undefined && proof[4] !== from.at)
     if (lost) return null
-    const fresh = found.filter((row) => row !== proof)
+    const fresh = proof === undefined ? rows : rows.filter((row) => row !== proof)
     const page = fresh.slice(0, limit)
     const end = page.at(-1)
-    const place = end ? { id: Number(end['id']), at: Number(end['revoked_at']) } : from
+    const place = end ? { id: end[0], at: end[4] } : from
     return {
       entries: page.map(toEntry),
       cursor: `${place.id}.${place.at}`,
       more: fresh.length > page.length,
-      now: fromColumnTime(rows[0]?.['moment']),
+      now: fromColumnTime(moment),
     }
   }
 
@@ -87,7 +85,7 @@ export function createQueries({ compile, run }: Database): Queries {
       const page = place === null ? null : await readFrom(place, limit)
       if (page !== null) return page
       const first = await readFrom(BEGINNING, limit)
-      if (first === null) throw new Error('The counter of the log is missing')
+      if (first === null) throw new Error('The log has no beginning')
       return { ...first, restarted: true }
     },
   }
@@ -114,16 +112,6 @@ function createTexts(compile: Database['compile']) {
          and (sub_key = :owner_key or sub_key = :earlier_key and realm is null)) then 1
        else 0 end as revoked`,
     ),
-    // The last entry that was read is read again, to prove that it is the same log. The counter
-    // shows whether the log is shorter.
-    readLog: compile(
-      `select m.moment, m.last, l.id, l.kind, l.entry_key, l.realm, l.revoked_at, l.until_at
-       from (select {now} as moment, n as last from {counters} where name = 'log') m
-       left join (
-         select id, kind, entry_key, realm, revoked_at, until_at from {log} where id >= :id order by id limit :many
-       ) l on 1 = 1
-       order by l.id`,
-    ),
   }
 }
 
@@ -147,15 +135,4 @@ const BEGINNING: Place = { id: 0, at: 0 }
 function toPlace(cursor: string): Place | null {
   const [, id, at] = /^(\d{1,15})\.(\d{1,15})$/.exec(cursor) ?? []
   return id === undefined ? null : { id: Number(id), at: Number(at) }
-}
-
-function toEntry(row: Readonly<Record<string, unknown>>): LogEntry {
-  const realm = row['realm'] ?? null
-  return {
-    kind: row['kind'] as LogEntry['kind'],
-    key: unescapeText(row['entry_key']),
-    ...(realm === null ? {} : { realm: JSON.parse(String(realm)) as string | null }),
-    at: fromColumnTime(row['revoked_at']),
-    until: fromColumnTime(row['until_at']),
-  }
 }

@@ -73,7 +73,8 @@ export function escapeText(text: string): string {
 
 /** Reverses `escapeText`. */
 export function unescapeText(escaped: unknown): string {
-  return JSON.parse(`"${String(escaped)}"`)
+  const text = String(escaped)
+  return text.includes('\\') ? JSON.parse(`"${text}"`) : text
 }
 
 /** As `escapeText`, and null for null. */

@@ -1,0 +1,96 @@
+/**
+ * Reads rows of the log. A process that starts reads all of them, so where the database can it puts
+ * a page into one JSON text: drivers take longer to make a million rows than to read them.
+ */
+import type { LogEntry } from '../../session/store.ts'
+import type { Database, Result } from './database.ts'
+import type { SqlDialect } from './statement.ts'
+import { fromColumnTime, unescapeText } from './values.ts'
+
+/** A row of the log, as its columns have it. */
+export type LogRow = readonly [
+  id: number,
+  kind: LogEntry['kind'],
+  key: string,
+  realm: string | null,
+  revokedAt: number,
+  until: number,
+]
+
+/** Rows of the log, and what was true when they were read. */
+export interface LogRows {
+  /** The database's time, as a column has it. */
+  readonly moment: unknown
+  /** The number of the last entry. */
+  readonly last: number
+  /** In the order of their numbers. */
+  readonly rows: readonly LogRow[]
+}
+
+const PARTS = 'id, kind, entry_key, realm, revoked_at, until_at'
+const PAGE = `(select ${PARTS} from {log} where id >= :id order by id limit :many) as l`
+
+/** MariaDB cuts a long JSON text off without an error, so MySQL's dialect has rows. */
+const ENTRIES: Readonly<Record<SqlDialect, string | null>> = {
+  postgres: `select cast(json_agg(json_build_array(${PARTS}) order by id) as text) from ${PAGE}`,
+  mysql: null,
+  sqlite: `select json_group_array(json_array(${PARTS})) from ${PAGE}`,
+}
+
+/**
+ * Makes the function that reads so many rows from a number on. The last entry that was read is read
+ * again, to prove that it is the same log. The counter shows whether the log is shorter.
+ *
+ * @throws {Error} from the function where the counter of the log is missing
+ */
+export function createLogRows({
+  dialect,
+  compile,
+  run,
+}: Pick<Database, 'dialect' | 'compile' | 'run'>): (id: number, many: number) => Promise<LogRows> {
+  const inOne = ENTRIES[dialect]
+  const text = compile(
+    inOne === null
+      ? `select m.moment, m.last, l.*
+         from (select {now} as moment, n as last from {counters} where name = 'log') m
+         left join ${PAGE} on 1 = 1
+         order by l.id`
+      : `select {now} as moment, n as last, (${inOne}) as entries from {counters} where name = 'log'`,
+  )
+  const toRows = inOne === null ? readRows : readEntries
+  return async (id, many) => {
+    const { rows } = await run(text, { now: null, id, many })
+    const [first] = rows
+    if (first === undefined) throw new Error('The counter of the log is missing')
+    return { moment: first['moment'], last: Number(first['last']), rows: toRows(rows) }
+  }
+}
+
+function readEntries([row]: Result['rows']): LogRow[] {
+  const text = row?.['entries'] ?? null
+  return text === null ? [] : JSON.parse(String(text))
+}
+
+function readRows(rows: Result['rows']): LogRow[] {
+  return rows
+    .filter(({ id }) => id !== null)
+    .map(({ id, kind, entry_key, realm, revoked_at, until_at }) => [
+      Number(id),
+      kind as LogEntry['kind'],
+      String(entry_key),
+      realm === null ? null : String(realm),
+      Number(revoked_at),
+      Number(until_at),
+    ])
+}
+
+/** The entry of a row. */
+export function toEntry([, kind, key, realm, at, until]: LogRow): LogEntry {
+  return {
+    kind,
+    key: unescapeText(key),
+    ...(realm !== null && { realm: JSON.parse(realm) as string | null }),
+    at: fromColumnTime(at),
+    until: fromColumnTime(until),
+  }
+}
