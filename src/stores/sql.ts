@@ -32,6 +32,7 @@ export type { SqlSettings } from './sql/database.ts'
 export type { DeadlineOptions } from './sql/deadline.ts'
 export type { SqlBatchStatement, SqlExecutor, SqlRun } from './sql/executor.ts'
 export {
+  type MigrateSqlOptions,
   migrateSql,
   type SqlMigration,
   type SqlMigrationProvider,

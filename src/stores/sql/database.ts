@@ -75,12 +75,13 @@ const SETTING_NAMES = ['dialect', 'prefix', 'schema'] as const satisfies readonl
 /**
  * Checks an object of settings. The migrations may be given the store's.
  *
+ * @param others the names of further options
  * @throws {ConfigurationError} for anything but an object, and for an unknown name
  */
-export function checkSettings(settings: unknown): void {
+export function checkSettings(settings: unknown, others: readonly string[] = []): void {
   if (!isOptions(settings))
     throw new ConfigurationError(expected('options', 'an object of options', settings))
-  checkKnownKeys('', settings, [...SETTING_NAMES, 'deadline'])
+  checkKnownKeys('', settings, [...SETTING_NAMES, 'deadline', ...others])
 }
 
 /**

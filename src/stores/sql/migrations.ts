@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
+import { type Duration, toSeconds } from '../../internal/duration.ts'
 import { createDatabase } from './create-database.ts'
 import {
   checkSettings,
@@ -15,8 +16,8 @@ import {
   toSchema,
 } from './database.ts'
 import type { SqlExecutor } from './executor.ts'
-import { retry } from './retry.ts'
-import { isDuplicate, isMissing, readVersion, SCHEMA_STEPS } from './schema.ts'
+import { type Attempt, attemptUntil, toLockLimit, withLockLimit } from './migration-locks.ts'
+import { isDuplicate, isMissing, readVersion, SCHEMA_STEPS, type SchemaStep } from './schema.ts'
 import { createCompiler, MARK, type SqlDialect, type Statement } from './statement.ts'
 
 /** A migration for Kysely's Migrator. */
@@ -33,9 +34,17 @@ export interface SqlMigrationProvider {
   getMigrations(): Promise<Record<string, SqlMigration>>
 }
 
-/** How long to wait for another process that migrates, in seconds. */
-const LOCK_DEADLINE = 30
-/** The pause between two attempts to take the lock, in seconds. */
+/** The options of `migrateSql`. */
+export interface MigrateSqlOptions extends SqlSettings {
+  /**
+   * How long to wait in all: for another process that migrates, and for a transaction that uses the
+   * tables. Default `'30s'`; between 0.1 seconds and an hour. One statement waits for at most 1.7
+   * seconds, since the calls of the application wait behind it, and is tried again.
+   */
+  readonly wait?: Duration
+}
+
+/** The pause between two attempts to be the process that migrates, in seconds. */
 const PAUSE = 0.05
 
 async function runAll(run: Run, statements: readonly Statement[]): Promise<void> {
@@ -45,6 +54,16 @@ async function runAll(run: Run, statements: readonly Statement[]): Promise<void>
       if (!isDuplicate(error)) throw error
     })
   }
+}
+
+/** How long a step waits for the tables in Kysely's Migrator, whose transaction has one try. */
+const STEP_WAIT = 2
+
+/** Runs one step for Kysely's Migrator, which has a lock of its own. */
+function runStep(database: Database, toStatements: SchemaStep['up']): Promise<void> {
+  return attemptUntil(database, STEP_WAIT, () =>
+    withLockLimit(database, true, (run) => runAll(run, toStatements(database))),
+  )
 }
 
 /**
@@ -65,14 +84,8 @@ export function sqlMigrations(settings: SqlSettings = {}): SqlMigrationProvider 
   const migrations = SCHEMA_STEPS.map(({ name, up, down }): [string, SqlMigration] => [
     name,
     {
-      async up(db) {
-        const database = createDatabase(db, settings)
-        await runAll(database.run, up(database))
-      },
-      async down(db) {
-        const database = createDatabase(db, settings)
-        await runAll(database.run, down(database))
-      },
+      up: (db) => runStep(createDatabase(db, settings), up),
+      down: (db) => runStep(createDatabase(db, settings), down),
     },
   ])
   return { getMigrations: async () => Object.fromEntries(migrations) }
@@ -103,7 +116,7 @@ export function sqlStatements(
     dialect: toKnownDialect(dialect),
     prefix,
     schema,
-    deadline: LOCK_DEADLINE,
+    deadline: 0,
   })
   return SCHEMA_STEPS.flatMap(({ up }) => up({ compile, dialect, prefix })).map(({ sql }) => sql)
 }
@@ -115,16 +128,15 @@ const LOCKS = {
     drop: null,
   },
   mysql: {
-    take: "select get_lock(sha1(concat(database(), '.{log}')), 0) as taken",
-    drop: "select release_lock(sha1(concat(database(), '.{log}')))",
+    take: "select get_lock(sha1(concat(coalesce(database(), ''), '.{log}')), 0) as taken",
+    drop: "select release_lock(sha1(concat(coalesce(database(), ''), '.{log}')))",
   },
 } as const
 
-async function waitFor(run: Run, take: Statement): Promise<void> {
-  const end = performance.now() + LOCK_DEADLINE * 1000
+async function waitForTurn(run: Run, take: Statement, { end, wait }: Attempt): Promise<void> {
   while (Number((await run(take)).rows[0]?.['taken']) !== 1) {
     if (performance.now() > end)
-      throw new Error(`Another process has been migrating for ${LOCK_DEADLINE} seconds`)
+      throw new Error(`Another process has been migrating for ${wait} seconds: wait for it, or end it`)
     await sleep(PAUSE * (0.5 + Math.random()) * 1000)
   }
 }
@@ -133,8 +145,7 @@ async function runMissing(database: Database, run: Run): Promise<string[]> {
   // The version is in the counters' table, which the first statement of the first step creates.
   const [first] = SCHEMA_STEPS[0]?.up(database) ?? []
   if (first !== undefined) await run(first)
-  const version = await readVersion(database, run)
-  const missing = SCHEMA_STEPS.filter((step) => step.version > version)
+  const missing = toMissing(await readVersion(database, run))
   for (const step of missing) await runAll(run, step.up(database))
   return missing.map(({ name }) => name)
 }
@@ -143,51 +154,59 @@ async function runMissing(database: Database, run: Run): Promise<string[]> {
  * Without transactions. On PostgreSQL one block does everything under the lock. SQLite runs one
  * statement after the other: each does nothing where another process was first.
  */
-async function migrateByStatements(database: Database): Promise<string[]> {
+async function migrateByStatements(database: Database, { isLong }: Attempt): Promise<string[]> {
   const { dialect, compile, run } = database
   if (dialect === 'sqlite') return runMissing(database, run)
-  const lock = `perform pg_advisory_xact_lock(hashtext('${compile('{log}').sql.slice(MARK.length)}'))`
-  const version = await readVersion(database, run).catch((error: unknown) => {
-    if (isMissing(error)) return 0
-    throw error
-  })
-  const missing = SCHEMA_STEPS.filter((step) => step.version > version)
+  const lock = `pg_advisory_xact_lock(hashtext('${compile('{log}').sql.slice(MARK.length)}'))`
+  const missing = toMissing(await findVersion(database))
   const statements = missing.flatMap((step) => step.up(database)).map(({ sql }) => sql)
-  if (missing.length > 0)
-    await run({ sql: `${MARK}do $do$ begin ${[lock, ...statements].join('; ')}; end $do$`, names: [] })
+  const body = [`perform ${toLockLimit(isLong)}`, `perform ${lock}`, ...statements].join('; ')
+  if (missing.length > 0) await run({ sql: `${MARK}do $do$ begin ${body}; end $do$`, names: [] })
   return missing.map(({ name }) => name)
 }
 
-async function migrate(database: Database): Promise<string[]> {
+async function migrate(database: Database, attempt: Attempt): Promise<string[]> {
   const { dialect, compile } = database
-  if (!database.isInteractive) return migrateByStatements(database)
-  if (dialect === 'sqlite') return database.transact((run) => runMissing(database, run))
-  const take = compile(LOCKS[dialect].take)
-  if (dialect === 'postgres') {
-    return database.transact(async (run) => {
-      await waitFor(run, take)
-      return runMissing(database, run)
-    })
-  }
-  // MySQL commits with every change of the schema, so the lock belongs to the connection.
-  return database.connect(async (run) => {
-    await waitFor(run, take)
+  // A read that fails would end a transaction of the caller on PostgreSQL.
+  if (!database.isTransaction && toMissing(await findVersion(database)).length === 0) return []
+  if (!database.isInteractive) return migrateByStatements(database, attempt)
+  return withLockLimit(database, attempt.isLong, async (run) => {
+    if (dialect === 'sqlite') return runMissing(database, run)
+    const { take, drop } = LOCKS[dialect]
+    await waitForTurn(run, compile(take), attempt)
     try {
       return await runMissing(database, run)
     } finally {
-      await run(compile(LOCKS.mysql.drop))
+      // The lock of MySQL belongs to the connection, which may be broken by now.
+      if (drop !== null) await run(compile(drop)).catch(() => undefined)
     }
   })
 }
 
+/** The version of the tables; 0 for none. */
+async function findVersion(database: Database): Promise<number> {
+  return readVersion(database, database.run).catch((error: unknown) => {
+    if (isMissing(error)) return 0
+    throw error
+  })
+}
+
+function toMissing(version: number): readonly SchemaStep[] {
+  return SCHEMA_STEPS.filter((step) => step.version > version)
+}
+
 /**
  * Migrates the schema to the version of this library, through Kysely or the application's own
- * functions. Does nothing if it already has that version.
- * Several processes may start at once: the others wait up to 30 seconds for the one that migrates.
+ * functions. Does nothing if it already has that version, or a later one.
+ * Several processes may start at once: the others wait for the one that migrates. The application
+ * goes on meanwhile, also an earlier version of it: no statement rewrites a table, and none waits
+ * long for one that is in use.
  *
- * @param settings the same `prefix`, `schema` and `dialect` as the store's
+ * @param options the same `prefix`, `schema` and `dialect` as the store's, and how long to `wait`
  * @returns the names of the migrations that ran
- * @throws {ConfigurationError} for an unknown dialect
+ * @throws {ConfigurationError} for an unknown dialect or option
+ * @throws {Error} where a transaction used the tables, or another process migrated, for all of
+ *   `wait`: in one line, what it waited for and what to do
  *
  * @example
  * ```ts
@@ -201,8 +220,10 @@ async function migrate(database: Database): Promise<string[]> {
  */
 export async function migrateSql<DB>(
   db: Kysely<DB> | SqlExecutor,
-  settings: SqlSettings = {},
+  options: MigrateSqlOptions = {},
 ): Promise<readonly string[]> {
-  const database = createDatabase(db, settings)
-  return retry(() => migrate(database), LOCK_DEADLINE)
+  checkSettings(options, ['wait'])
+  const wait = toSeconds('wait', options.wait ?? '30s', { min: 0.1, max: 3600 })
+  const database = createDatabase(db, options)
+  return attemptUntil(database, wait, (attempt) => migrate(database, attempt))
 }
