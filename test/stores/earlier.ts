@@ -78,7 +78,11 @@ export function createEarlierSql(db: Db): EarlierStore {
     await ask(run, text, { kind, hash: toKey(key), key: escapeText(key), at, until })
   }
   const find = async (run: Run, sid: string): Promise<Record<string, unknown> | undefined> =>
-    (await ask(run, 'select * from {sessions} where sid_key = :sid_key {lock}', { sid_key: toKey(sid) }))[0]
+    (
+      await ask(run, `select ${COLUMNS.join(', ')} from {sessions} where sid_key = :sid_key {lock}`, {
+        sid_key: toKey(sid),
+      })
+    )[0]
   const revoke = async (run: Run, sid: string, reason: RevokeReason, [at, ttl]: [number, number]) => {
     const values = { sid_key: toKey(sid), at, reason }
     await ask(

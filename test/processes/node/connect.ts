@@ -42,7 +42,10 @@ type Spec<K extends StoreSpec['kind']> = Extract<StoreSpec, { kind: K }>
 type Query = (...args: unknown[]) => unknown
 
 /** Kysely with any tables. */
-type Db = Kysely<Record<string, Record<string, unknown>>>
+export type Db = Kysely<Record<string, Record<string, unknown>>>
+
+/** Where a database with SQL is. */
+export type SqlSpec = Spec<'sqlite' | 'postgres' | 'mysql'>
 
 /** Puts the tap around a method that answers a promise, or takes a callback for its last argument. */
 function tapMethod(target: object, name: 'query' | 'call', tap: Tap): void {
@@ -106,9 +109,10 @@ function toSqlite({ name }: Spec<'sqlite'>, tap: Tap): Dialect {
   })
 }
 
-function fromDialect(dialect: Dialect): Connected {
-  const db: Db = new Kysely({ dialect })
-  return { store: sqlStore(db), close: () => db.destroy() }
+/** The dialect with its pool. */
+export function toDialect(spec: SqlSpec, tap: Tap = NO_TAP, size = 5): Dialect {
+  if (spec.kind === 'postgres') return toPostgres(spec, size, tap)
+  return spec.kind === 'mysql' ? toMysql(spec, size, tap) : toSqlite(spec, tap)
 }
 
 function toRedis({ port }: Spec<'redis'>, tap: Tap): Connected {
@@ -125,7 +129,6 @@ const NO_TAP: Tap = { before: () => undefined, after: () => undefined }
 export function connect(spec: StoreSpec, tap: Tap = NO_TAP, size = 5): Connected {
   if (spec.kind === 'memory') return { store: memoryStore(), close: async () => undefined }
   if (spec.kind === 'redis') return toRedis(spec, tap)
-  if (spec.kind === 'postgres') return fromDialect(toPostgres(spec, size, tap))
-  if (spec.kind === 'mysql') return fromDialect(toMysql(spec, size, tap))
-  return fromDialect(toSqlite(spec, tap))
+  const db: Db = new Kysely({ dialect: toDialect(spec, tap, size) })
+  return { store: sqlStore(db), close: () => db.destroy() }
 }
