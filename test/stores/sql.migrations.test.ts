@@ -2,7 +2,7 @@
 import { type Migration, type MigrationProvider, Migrator } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { migrateSql, sqlMigrations, sqlStore } from '../../src/stores/sql.ts'
-import { HAS, openDatabase, type TestDatabase, toDraft, together } from './sql-databases.ts'
+import { HAS, openDatabase, type TestDatabase, toCall, toDraft, together } from './sql-databases.ts'
 import { startWorkers } from './sql-workers.ts'
 
 /** The migrations, in their order. */
@@ -71,6 +71,29 @@ describe.each(['postgres', 'mysql', 'sqlite'] as const)('the schema on %s', (dia
       }
       expect((await migrator.migrateDown()).error).toBeUndefined()
       await expect(store.inspect()).rejects.toThrow(/found none/)
+    })
+
+    it('of a later version serves this one, which starts again after a roll-back', async () => {
+      await migrateSql(test.db)
+      // Later versions add: columns with defaults, and tables.
+      for (const table of ['sessions', 'subjects', 'log', 'attempts', 'counters'])
+        await test.sql(`alter table tokenwright_${table} add column later bigint not null default 7`)
+      await test.sql('create table tokenwright_later (id bigint not null primary key)')
+      await test.sql("update tokenwright_counters set n = 4 where name = 'schema'")
+      expect(await migrateSql(test.open(1))).toEqual([])
+      const store = sqlStore(test.open(1))
+      expect(await store.inspect()).not.toContainEqual(expect.stringMatching(/version/))
+      const draft = toDraft()
+      await store.start(draft, null)
+      expect((await store.rotate(toCall(draft.sid, 0))).word).toBe('rotated')
+      expect(await store.update({ sid: draft.sid, label: 'Phone', now: null })).toMatchObject({
+        label: 'Phone',
+      })
+      const call = { logTtl: 900, now: null, except: null, cutOff: 900 }
+      expect(await store.endAll(draft, 'subject_revoked', call)).toBe(1)
+      expect((await store.readLog(null, 100)).entries).toHaveLength(2)
+      await store.countAttempt('a', 5, 60, null)
+      await store.prune(null)
     })
 
     it('is reported as older if it is older', async () => {

@@ -9,7 +9,7 @@ import { isTransient } from './retry.ts'
 import type { SqlDialect } from './statement.ts'
 
 /** One attempt of a migration. */
-export interface Attempt {
+export interface LockAttempt {
   /** When the last attempt has to begin, in milliseconds of `performance.now()`. */
   readonly end: number
   /** How long all attempts may take together, in seconds. */
@@ -25,7 +25,7 @@ export interface Attempt {
  */
 const LOCK_WAIT = { postgres: 300, mysql: 1 } as const
 
-/** Every third attempt is a long one: PostgreSQL stops an autovacuum after `deadlock_timeout` only. */
+/** Every third attempt is long: PostgreSQL stops an autovacuum after `deadlock_timeout` only. */
 const LONG_EVERY = 3
 
 /** The first pause and the longest, in seconds; each is a random part of it, from half to all. */
@@ -44,7 +44,7 @@ const PAUSES: Readonly<Record<SqlDialect, readonly [first: number, longest: numb
 export async function attemptUntil<T>(
   database: Database,
   wait: number,
-  step: (attempt: Attempt) => Promise<T>,
+  step: (attempt: LockAttempt) => Promise<T>,
 ): Promise<T> {
   const end = performance.now() + wait * 1000
   const [first, longest] = PAUSES[database.dialect]

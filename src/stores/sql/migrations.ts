@@ -16,7 +16,7 @@ import {
   toSchema,
 } from './database.ts'
 import type { SqlExecutor } from './executor.ts'
-import { type Attempt, attemptUntil, toLockLimit, withLockLimit } from './migration-locks.ts'
+import { type LockAttempt, attemptUntil, toLockLimit, withLockLimit } from './migration-locks.ts'
 import { isDuplicate, isMissing, readVersion, SCHEMA_STEPS, type SchemaStep } from './schema.ts'
 import { createCompiler, MARK, type SqlDialect, type Statement } from './statement.ts'
 
@@ -93,7 +93,8 @@ export function sqlMigrations(settings: SqlSettings = {}): SqlMigrationProvider 
 
 /**
  * The statements of all migrations as texts, for tools that take SQL. On MySQL (not MariaDB) and
- * SQLite a second run of `alter table ... add column` fails and changes nothing.
+ * SQLite a second run of `alter table ... add column` fails and changes nothing. Bound the waits
+ * for locks of the session that runs them: on PostgreSQL by `set lock_timeout = '300ms'`.
  *
  * @param settings the same `prefix` and `schema` as the store's
  * @throws {ConfigurationError} for an unknown dialect or an invalid name
@@ -133,7 +134,7 @@ const LOCKS = {
   },
 } as const
 
-async function waitForTurn(run: Run, take: Statement, { end, wait }: Attempt): Promise<void> {
+async function waitForTurn(run: Run, take: Statement, { end, wait }: LockAttempt): Promise<void> {
   while (Number((await run(take)).rows[0]?.['taken']) !== 1) {
     if (performance.now() > end)
       throw new Error(`Another process has been migrating for ${wait} seconds: wait for it, or end it`)
@@ -154,7 +155,7 @@ async function runMissing(database: Database, run: Run): Promise<string[]> {
  * Without transactions. On PostgreSQL one block does everything under the lock. SQLite runs one
  * statement after the other: each does nothing where another process was first.
  */
-async function migrateByStatements(database: Database, { isLong }: Attempt): Promise<string[]> {
+async function migrateByStatements(database: Database, { isLong }: LockAttempt): Promise<string[]> {
   const { dialect, compile, run } = database
   if (dialect === 'sqlite') return runMissing(database, run)
   const lock = `pg_advisory_xact_lock(hashtext('${compile('{log}').sql.slice(MARK.length)}'))`
@@ -165,7 +166,7 @@ async function migrateByStatements(database: Database, { isLong }: Attempt): Pro
   return missing.map(({ name }) => name)
 }
 
-async function migrate(database: Database, attempt: Attempt): Promise<string[]> {
+async function migrate(database: Database, attempt: LockAttempt): Promise<string[]> {
   const { dialect, compile } = database
   // A read that fails would end a transaction of the caller on PostgreSQL.
   if (!database.isTransaction && toMissing(await findVersion(database)).length === 0) return []
