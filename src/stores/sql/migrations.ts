@@ -16,7 +16,7 @@ import {
   toSchema,
 } from './database.ts'
 import type { SqlExecutor } from './executor.ts'
-import { type LockAttempt, attemptUntil, toLockLimit, withLockLimit } from './migration-locks.ts'
+import { attemptUntil, type LockAttempt, toLockLimit, withLockLimit } from './migration-locks.ts'
 import { isDuplicate, isMissing, readVersion, SCHEMA_STEPS, type SchemaStep } from './schema.ts'
 import { createCompiler, MARK, type SqlDialect, type Statement } from './statement.ts'
 
