@@ -119,10 +119,11 @@ function readFile(file: string): AttackCase[] {
   return list.map(toCase)
 }
 
-/** Needs of what the adapter does not change: servers, processes, files, long measurements. */
+/** Needs of what the adapter does not change: servers, processes, browsers, files, measurements. */
 const HEAVY: readonly string[] = [
   'fault',
   'multi_process',
+  'browser_client',
   'store_control',
   'proxy',
   'redis',
