@@ -32,6 +32,9 @@ const USAGE = `tokenwright <command>
   --retire <duration>       at least refresh.expiresIn; default 21d
   --force                   rotates at once: users whose instance does not know the key are signed out
   --prefix <prefix>         what the tables' names begin with; default tokenwright_
+  --schema <schema>         the tables' schema, on MySQL the database; it exists
+  --plan                    prints what \`migrate\` would carry out, and changes nothing
+  --wait <duration>         how long \`migrate\` waits for tables in use; default 30s
   --from <url>, --to <url>  a database as above, redis://... or rediss://...; env:NAME takes the URL
                             from the variable NAME, where other users of the machine do not see it
   --from-prefix <prefix>    what the tables' names in --from begin with, or the keys of a Redis: tw
@@ -75,6 +78,9 @@ const MODULES: Readonly<Record<string, () => Promise<CommandTable>>> = {
 /** What each option takes. */
 const OPTIONS = {
   prefix: { type: 'string' },
+  schema: { type: 'string' },
+  wait: { type: 'string' },
+  plan: { type: 'boolean' },
   alg: { type: 'string' },
   announce: { type: 'string' },
   retire: { type: 'string' },

@@ -32,6 +32,12 @@ export type CommandTable = Readonly<Record<string, Command>>
 export interface Flags {
   /** What the names of tables begin with. */
   readonly prefix?: string
+  /** The tables' schema, on MySQL the database. */
+  readonly schema?: string
+  /** How long a migration waits for locks in all, such as `5m`. */
+  readonly wait?: string
+  /** Prints what a migration would carry out, and changes nothing. */
+  readonly plan?: boolean
   /** The algorithm of a new key. */
   readonly alg?: string
   /** How long before it signs a key is announced, such as `1h`. */

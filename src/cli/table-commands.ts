@@ -1,5 +1,13 @@
 /** The commands about the tables of the SQL store. */
-import { migrateSql, type SqlDialect, type SqlSettings, sqlStatements } from '../stores/sql.ts'
+import type { Duration } from '../internal/duration.ts'
+import {
+  migrateSql,
+  type PlannedSqlMigration,
+  planSql,
+  type SqlDialect,
+  type SqlSettings,
+  sqlStatements,
+} from '../stores/sql.ts'
 import { type CommandTable, type Flags, UsageError } from './command.ts'
 import { openDatabase } from './databases.ts'
 
@@ -7,12 +15,12 @@ import { openDatabase } from './databases.ts'
 export const TABLE_COMMANDS: CommandTable = {
   migrate: {
     argument: 'database',
-    options: ['prefix'],
-    run: (url, flags) => migrate(url ?? process.env['DATABASE_URL'] ?? '', toSettings(flags)),
+    options: ['prefix', 'schema', 'wait', 'plan'],
+    run: (url, flags) => migrate(url ?? process.env['DATABASE_URL'] ?? '', flags),
   },
   sql: {
     argument: 'dialect',
-    options: ['prefix'],
+    options: ['prefix', 'schema'],
     run(dialect, flags) {
       if (dialect === undefined) throw new UsageError('Expected a dialect: postgres, mysql or sqlite')
       return sqlStatements(dialect as SqlDialect, toSettings(flags))
@@ -22,21 +30,32 @@ export const TABLE_COMMANDS: CommandTable = {
   },
 }
 
-function toSettings({ prefix }: Flags): SqlSettings {
-  return prefix === undefined ? {} : { prefix }
+function toSettings({ prefix, schema }: Flags): SqlSettings {
+  return { ...(prefix === undefined ? {} : { prefix }), ...(schema === undefined ? {} : { schema }) }
 }
 
-/** Brings the tables up and says what was done. */
-async function migrate(url: string, settings: SqlSettings): Promise<string> {
+/** Brings the tables up and says what was done, or what would be. */
+async function migrate(url: string, flags: Flags): Promise<string> {
   const db = await openDatabase(url)
   if (db === null)
     throw new UsageError(
       'Expected a database: postgres://..., mysql://... or sqlite:path, as argument or in DATABASE_URL',
     )
+  const settings = toSettings(flags)
   try {
-    const names = await migrateSql(db, settings)
+    if (flags.plan) return describePlan(await planSql(db, settings))
+    const wait = flags.wait === undefined ? {} : { wait: flags.wait as Duration }
+    const names = await migrateSql(db, { ...settings, ...wait })
     return names.length === 0 ? 'The tables are up to date' : names.join('\n')
   } finally {
     await db.destroy()
   }
+}
+
+/** SQL with each migration's name as a comment before its statements. */
+function describePlan(plan: readonly PlannedSqlMigration[]): string {
+  if (plan.length === 0) return '-- nothing to do'
+  return plan
+    .flatMap(({ name, statements }) => [`-- ${name}`, ...statements.map((statement) => `${statement};`)])
+    .join('\n')
 }

@@ -34,6 +34,8 @@ export type { SqlBatchStatement, SqlExecutor, SqlRun } from './sql/executor.ts'
 export {
   type MigrateSqlOptions,
   migrateSql,
+  type PlannedSqlMigration,
+  planSql,
   type SqlMigration,
   type SqlMigrationProvider,
   sqlMigrations,

@@ -228,3 +228,39 @@ export async function migrateSql<DB>(
   const database = createDatabase(db, options)
   return attemptUntil(database, wait, (attempt) => migrate(database, attempt))
 }
+
+/** A migration that the tables lack. */
+export interface PlannedSqlMigration {
+  /** Its name. */
+  readonly name: string
+  /** Its statements, in their order. */
+  readonly statements: readonly string[]
+}
+
+/**
+ * What `migrateSql` would carry out now. Only reads. Not for a transaction: without tables the read
+ * fails, which ends a transaction on PostgreSQL.
+ *
+ * @param settings the same `prefix`, `schema` and `dialect` as the store's
+ * @returns the migrations in their order; none for tables that are up to date
+ * @throws {ConfigurationError} for an unknown dialect or option
+ *
+ * @example
+ * ```ts
+ * import { Kysely, PostgresDialect } from 'kysely'
+ * import { Pool } from 'pg'
+ * import { planSql } from 'tokenwright/stores/sql'
+ *
+ * const db = new Kysely({ dialect: new PostgresDialect({ pool: new Pool() }) })
+ * for (const { name, statements } of await planSql(db)) console.log(name, statements)
+ * ```
+ */
+export async function planSql<DB>(
+  db: Kysely<DB> | SqlExecutor,
+  settings: SqlSettings = {},
+): Promise<readonly PlannedSqlMigration[]> {
+  checkSettings(settings)
+  const database = createDatabase(db, settings)
+  const missing = toMissing(await findVersion(database))
+  return missing.map(({ name, up }) => ({ name, statements: up(database).map(({ sql }) => sql) }))
+}
