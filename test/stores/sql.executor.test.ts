@@ -80,6 +80,42 @@ describe('functions in place of Kysely', () => {
     database.close()
   })
 
+  it('finish a migration of statements alone, wherever an earlier one stopped', async () => {
+    const describeTables = (database: ReturnType<typeof openSqlite>['database']) =>
+      database.prepare('select sql from sqlite_master order by name').all()
+    const batch = async () => undefined
+    const whole = openSqlite()
+    let statements = 0
+    await migrateSql({
+      dialect: 'sqlite',
+      batch,
+      run(sql, parameters) {
+        statements += 1
+        return whole.run(sql, parameters)
+      },
+    })
+    expect(statements).toBeGreaterThan(20)
+    for (let stop = 1; stop <= statements; stop++) {
+      const { database, run } = openSqlite()
+      let count = 0
+      const stopped = migrateSql({
+        dialect: 'sqlite',
+        batch,
+        run(sql, parameters) {
+          count += 1
+          if (count === stop) throw new Error('stopped')
+          return run(sql, parameters)
+        },
+      })
+      await expect(stopped).rejects.toThrow('stopped')
+      await migrateSql({ dialect: 'sqlite', batch, run })
+      expect(describeTables(database), `stopped at ${stop}`).toEqual(describeTables(whole.database))
+      await sqlStore({ dialect: 'sqlite', run }).inspect()
+      database.close()
+    }
+    whole.database.close()
+  })
+
   it('do a step again whose rows changed before its batch', async () => {
     const { database, run } = openSqlite()
     await migrateSql({ dialect: 'sqlite', run })

@@ -2,8 +2,18 @@
 import { Kysely, MysqlDialect } from 'kysely'
 import { createPool } from 'mysql2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { toLockLimit } from '../../src/stores/sql/migration-locks.ts'
 import { migrateSql, sqlMigrations, sqlStore } from '../../src/stores/sql.ts'
-import { type Db, HAS, MYSQL, openDatabase, type TestDatabase, toCall, toDraft } from './sql-databases.ts'
+import {
+  type Db,
+  HAS,
+  MYSQL,
+  openDatabase,
+  type TestDatabase,
+  toCall,
+  toDraft,
+  toRaw,
+} from './sql-databases.ts'
 
 describe.skipIf(!HAS.postgres)('a schema that the instance names', () => {
   let database: TestDatabase
@@ -88,19 +98,30 @@ describe.skipIf(!HAS.postgres)('the tables in a transaction of the caller', () =
     const database = await openDatabase('postgres', false)
     try {
       const bounds = await database.db.transaction().execute(async (transaction) => {
-        const ask = async (text: string) => {
-          const query = { kind: 'RawNode', sqlFragments: [text], parameters: [] } as const
-          const raw = { sql: text, parameters: [], query, queryId: { queryId: 'test' } }
-          return (await transaction.executeQuery<Record<string, unknown>>(raw)).rows
-        }
-        await ask("set local lock_timeout = '7s'")
+        await transaction.executeQuery(toRaw("set local lock_timeout = '7s'"))
         expect(await migrateSql(transaction)).toHaveLength(3)
-        return ask('show lock_timeout')
+        return (await transaction.executeQuery(toRaw('show lock_timeout'))).rows
       })
       expect(bounds).toEqual([{ lock_timeout: '7s' }])
       expect(await migrateSql(database.db)).toEqual([])
     } finally {
       await database.close()
     }
+  })
+
+  // PostgreSQL stops an autovacuum when another session has waited for so long.
+  it.each([
+    ['800ms', '1s'],
+    ['1s', '1200ms'],
+    ['10s', '300ms'],
+  ])('wait past a deadlock_timeout of %s for %s, where calls can wait so long', async (given, wanted) => {
+    const database = await openDatabase('postgres', false)
+    const bounds = await database.db.transaction().execute(async (transaction) => {
+      await transaction.executeQuery(toRaw(`set local deadlock_timeout = '${given}'`))
+      await transaction.executeQuery(toRaw(`select ${toLockLimit(true)}`))
+      return (await transaction.executeQuery(toRaw('show lock_timeout'))).rows
+    })
+    await database.close()
+    expect(bounds).toEqual([{ lock_timeout: wanted }])
   })
 })
