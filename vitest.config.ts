@@ -43,7 +43,7 @@ const TIMED = [
 const WAITING = [
   'test/client/browser.*.test.ts',
   'test/invariants/troubles.test.ts',
-  'test/processes/{limit,migrations,stored-keys}.test.ts',
+  'test/processes/{limit,migrations,moves,stored-keys}.test.ts',
   'test/server/{account*,api-page,config,database,looks,page,pages,secret,throttle,users,ways-in}.test.ts',
 ]
 

@@ -9,6 +9,7 @@ import { createPool } from 'mysql2'
 import { Pool } from 'pg'
 import type { Store } from '../../../src/session/store.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
+import { moveStore } from '../../../src/stores/move.ts'
 import { redisStore } from '../../../src/stores/redis.ts'
 import { sqlStore, withDeadlines } from '../../../src/stores/sql.ts'
 
@@ -25,6 +26,12 @@ export type StoreSpec =
       readonly database: string
     }
   | { readonly kind: 'mysql'; readonly name: string; readonly port: number }
+  | {
+      readonly kind: 'moving'
+      readonly from: StoreSpec
+      readonly to: StoreSpec
+      readonly phase: 'prepare' | 'move'
+    }
 
 /** Sees every statement before it is sent and after it was answered. */
 export interface Tap {
@@ -123,12 +130,21 @@ function toRedis({ port }: Spec<'redis'>, tap: Tap): Connected {
   return { store: redisStore(client), close: async () => client.disconnect() }
 }
 
+function toMoving({ from, to, phase }: Spec<'moving'>, tap: Tap, size: number): Connected {
+  const [one, other] = [connect(from, tap, size), connect(to, tap, size)]
+  return {
+    store: moveStore({ from: one.store, to: other.store, phase }),
+    close: async () => void (await Promise.all([one.close(), other.close()])),
+  }
+}
+
 const NO_TAP: Tap = { before: () => undefined, after: () => undefined }
 
 /** Connects to a store. */
 export function connect(spec: StoreSpec, tap: Tap = NO_TAP, size = 5): Connected {
   if (spec.kind === 'memory') return { store: memoryStore(), close: async () => undefined }
   if (spec.kind === 'redis') return toRedis(spec, tap)
+  if (spec.kind === 'moving') return toMoving(spec, tap, size)
   const db: Db = new Kysely({ dialect: toDialect(spec, tap, size) })
   return { store: sqlStore(db), close: () => db.destroy() }
 }
