@@ -8,7 +8,7 @@ import { ConfigurationError, checkKnownKeys, expected, isOptions } from '../inte
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { Store } from '../session/store.ts'
 import { createAttemptScripts } from './redis/attempts.ts'
-import { createSend, type RedisClient, sendsByOneConnection } from './redis/client.ts'
+import { createSender, type RedisClient, sendsTogether } from './redis/client.ts'
 import { inspect } from './redis/inspect.ts'
 import { createKeys } from './redis/keys.ts'
 import { createLists } from './redis/lists.ts'
@@ -45,9 +45,8 @@ export interface RedisStoreOptions {
   readonly deadline?: Duration
   /**
    * How many replicas must have a revocation before it counts as stored, from 0 to 10; Redis then
-   * waits for up to a second (`WAIT`). Without them the call fails, though it may have been stored.
-   * For a single connection, also one through Sentinel: not for a cluster, a pool or a function.
-   * Default 0.
+   * waits for up to a second (`WAIT`), which holds up other commands of that connection. Without
+   * them the call fails, though it may have been stored. Not for a function. Default 0.
    */
   readonly replicas?: number
 }
@@ -85,13 +84,13 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   const { prefix = 'tw', deadline: life = '5s', replicas: confirmations = 0 } = options
   const keys = createKeys(prefix)
   const deadline = toSeconds('deadline', life, DEADLINE_BOUNDS)
-  const send = createSend(client, deadline)
-  const run = createRunner(send)
+  const sender = createSender(client, deadline)
+  const run = createRunner(sender)
   const replicas = readReplicas(confirmations, client)
-  const runConfirmed = replicas === 0 ? run : createConfirmedRunner(send, run, replicas)
+  const runConfirmed = replicas === 0 ? run : createConfirmedRunner(sender, replicas)
   return Object.freeze({
     name: 'redis',
-    inspect: () => inspect(run, keys, replicas),
+    inspect: () => inspect(run, keys, { replicas, client }),
     ...createSessions(run, keys),
     ...createLists(run, keys),
     ...createUpdates(run, keys),
@@ -105,9 +104,9 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
 function readReplicas(value: unknown, client: RedisClient): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 10)
     throw new ConfigurationError(expected('replicas', 'a whole number from 0 to 10', value))
-  if (value > 0 && !sendsByOneConnection(client))
+  if (value > 0 && !sendsTogether(client))
     throw new ConfigurationError(
-      'Expected a client of one connection beside `replicas`: a cluster, a pool or a function may ask another connection',
+      'Expected a client that sends several commands over one connection beside `replicas`: ioredis or node-redis, and no function',
     )
   return value
 }

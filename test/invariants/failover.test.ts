@@ -2,14 +2,12 @@
  * S27: a failover to a replica that was behind loses what was acknowledged last. Every process that
  * knows of a revocation stores it again; what it cannot know, it tells.
  */
-import { Redis } from 'ioredis'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
-import { redisStore } from '../../src/stores/redis.ts'
 import { connect } from '../processes/node/connect.ts'
 import { HAS_REDIS, waitFor } from '../stores/redis-server.ts'
 import { createApplication, newUser } from './application.ts'
-import { type Replicated, replicatePostgres, replicateRedis } from './replicas.ts'
+import { type Replicated, replicateMariadb, replicatePostgres, replicateRedis } from './replicas.ts'
 import { HAS_OWN } from './servers.ts'
 import { report } from './size.ts'
 
@@ -38,6 +36,7 @@ async function open(replicate: () => Promise<Replicated>) {
 const LOSSY = [
   ['redis', HAS_REDIS, replicateRedis],
   ['postgres, asynchronous', HAS_OWN.postgres, () => replicatePostgres(false)],
+  ['mysql, asynchronous', HAS_OWN.mysql, () => replicateMariadb(false)],
 ] as const
 
 describe.each(LOSSY)('S27: %s that fails over to a replica that was behind', (name, isHere, replicate) => {
@@ -102,44 +101,30 @@ describe.each(LOSSY)('S27: %s that fails over to a replica that was behind', (na
   )
 })
 
-describe.skipIf(!HAS_REDIS)('S27: redis with the option `replicas`', () => {
-  it('acknowledges no revocation that its replica has not confirmed', { timeout: 30_000 }, async () => {
-    const replicated = await replicateRedis()
-    onTestFinished(() => replicated.close())
-    const client = new Redis(Number(Object(replicated.primary).port))
-    onTestFinished(() => client.disconnect())
-    const store = redisStore(client, { replicas: 1 })
-    expect(await store.inspect()).toEqual([])
-    const app = createApplication(store, { ownClock: false })
-    const [kept, other] = [await app.login(), await app.login()]
-    expect(await app.auth.sessions.end(app.sidOf(kept.refresh_token))).toBe(true)
-    await replicated.promote()
-    await expect(app.auth.sessions.end(app.sidOf(other.refresh_token))).rejects.toMatchObject({
-      code: 'store_unavailable',
-    })
-  })
+const CONFIRMING = [
+  ['postgres', HAS_OWN.postgres, () => replicatePostgres(true)],
+  ['mysql', HAS_OWN.mysql, () => replicateMariadb(true)],
+] as const
 
-  it('refuses it for clients of several connections', () => {
-    const cluster = { call: () => undefined, nodes: () => [] }
-    expect(() => redisStore(cluster, { replicas: 1 })).toThrow(/one connection/)
-    expect(() => redisStore({ call: () => undefined }, { replicas: 0.5 })).toThrow(/whole number/)
-  })
-})
-
-describe.skipIf(!HAS_OWN.postgres)('S27: postgres whose commits wait for the replica', () => {
-  it('acknowledges no revocation that a failover would lose', { timeout: 60_000 }, async () => {
-    const { replicated, store, replica, move } = await open(() => replicatePostgres(true))
-    const app = createApplication(store, { ownClock: false })
-    const [kept, other] = [await app.login(), await app.login()]
-    await app.auth.sessions.end(app.sidOf(kept.refresh_token))
-    await replicated.promote()
-    await expect(app.auth.sessions.end(app.sidOf(other.refresh_token))).rejects.toMatchObject({
-      code: 'store_unavailable',
-    })
-    await replicated.kill()
-    move()
-    expect((await replica.get(app.sidOf(kept.refresh_token)))?.revokedAt).not.toBeNull()
-    const fresh = createApplication(store, { ownClock: false })
-    expect(await fresh.judge(kept.access_token)).toBe('token_revoked')
-  })
+describe.each(CONFIRMING)('S27: %s whose commits wait for the replica', (_, isHere, replicate) => {
+  it.skipIf(!isHere)(
+    'acknowledges no revocation that a failover would lose',
+    { timeout: 60_000 },
+    async () => {
+      const { replicated, store, replica, move } = await open(replicate)
+      expect(await store.inspect()).toEqual([])
+      const app = createApplication(store, { ownClock: false })
+      const [kept, other] = [await app.login(), await app.login()]
+      await app.auth.sessions.end(app.sidOf(kept.refresh_token))
+      await replicated.promote()
+      await expect(app.auth.sessions.end(app.sidOf(other.refresh_token))).rejects.toMatchObject({
+        code: 'store_unavailable',
+      })
+      await replicated.kill()
+      move()
+      expect((await replica.get(app.sidOf(kept.refresh_token)))?.revokedAt).not.toBeNull()
+      const fresh = createApplication(store, { ownClock: false })
+      expect(await fresh.judge(kept.access_token)).toBe('token_revoked')
+    },
+  )
 })

@@ -3,6 +3,8 @@ import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { createPool } from 'mysql2'
+import type { Pool as AsyncPool } from 'mysql2/promise'
 import { Pool } from 'pg'
 import type { StoreSpec } from '../processes/node/connect.ts'
 import { freePort, reapWithUs, startRedis, waitFor } from '../stores/redis-server.ts'
@@ -21,7 +23,11 @@ export interface Replicated {
 
 /** Redis, whose replication is asynchronous. */
 export async function replicateRedis(): Promise<Replicated> {
-  const [primary, replica] = await Promise.all([startRedis('--appendonly', 'yes'), startRedis()])
+  const [primary, replica] = await Promise.all([
+    // By default it waits five seconds for more replicas.
+    startRedis('--appendonly', 'yes', '--repl-diskless-sync-delay', '0'),
+    startRedis(),
+  ])
   const admin = new Redis(replica.port)
   await admin.replicaof('127.0.0.1', primary.port)
   await waitFor(async () => /master_link_status:up/.test(await admin.info('replication')))
@@ -84,6 +90,56 @@ export async function replicatePostgres(isSynchronous: boolean): Promise<Replica
       child.kill('SIGQUIT')
       await ended
       await primary.close()
+    },
+  }
+}
+
+/** A user who may write only where a server takes writes, unlike `root`. */
+export const MYSQL_USER = 'application'
+
+/** MariaDB with a replica. @param isSemiSynchronous whether each commit waits for it, for an hour at most */
+export async function replicateMariadb(isSemiSynchronous: boolean): Promise<Replicated> {
+  const [primary, replica] = await Promise.all([
+    startOwn('mysql', '--log-bin', '--server-id=1'),
+    startOwn('mysql', '--server-id=2'),
+  ])
+  const admins = [primary, replica].map(({ port }) =>
+    createPool({ host: '127.0.0.1', port, user: 'root', connectionLimit: 1 }).promise(),
+  ) as [AsyncPool, AsyncPool]
+  const [above, below] = admins
+  const read = async (pool: AsyncPool, text: string): Promise<Record<string, unknown>> => {
+    const [rows] = await pool.query(text)
+    return (rows as Record<string, unknown>[])[0] ?? {}
+  }
+  if (isSemiSynchronous) {
+    await above.query(
+      'set global rpl_semi_sync_master_timeout = 3600000, global rpl_semi_sync_master_enabled = 1',
+    )
+    await below.query('set global rpl_semi_sync_slave_enabled = 1')
+  }
+  // Both have made the same tables. The replica goes on from there.
+  const { position } = await read(above, 'select @@global.gtid_binlog_pos as position')
+  await below.query('set global gtid_slave_pos = ?, global read_only = 1', [position])
+  await below.query(
+    "change master to master_host = '127.0.0.1', master_port = ?, master_user = 'root', master_use_gtid = slave_pos",
+    [primary.port],
+  )
+  await below.query('start slave')
+  await waitFor(async () => (await read(below, 'show slave status'))['Slave_IO_Running'] === 'Yes')
+  await above.query(`create user ${MYSQL_USER}`)
+  await above.query(`grant all on sessions.* to ${MYSQL_USER}`)
+  return {
+    primary: primary.toSpec(primary.port),
+    replica: replica.toSpec(replica.port),
+    async promote() {
+      await below.query('stop slave')
+      await below.query('reset slave all')
+      await below.query('set global read_only = 0')
+    },
+    kill: () => primary.kill(),
+    async close() {
+      await Promise.all(admins.map((pool) => pool.end().catch(() => undefined)))
+      await Promise.all([primary.close(), replica.close()])
     },
   }
 }

@@ -42,7 +42,7 @@ export const POSTGRES: string | null = (() => {
 })()
 
 /** Where MariaDB's programs are; null for nowhere. */
-const MARIADB: readonly [string, string] | null =
+export const MARIADB: readonly [string, string] | null =
   existsSync('/usr/sbin/mariadbd') && existsSync('/usr/bin/mariadb-install-db')
     ? ['/usr/sbin/mariadbd', '/usr/bin/mariadb-install-db']
     : null
@@ -203,7 +203,7 @@ async function startPostgres(): Promise<OwnServer> {
   return server
 }
 
-async function startMariadb(): Promise<OwnServer> {
+async function startMariadb(...more: string[]): Promise<OwnServer> {
   const user = toUser('mysql')
   const folder = makeFolder(user)
   const port = await freePort()
@@ -238,6 +238,7 @@ async function startMariadb(): Promise<OwnServer> {
       `--pid-file=${join(folder, 'pid')}`,
       '--bind-address=127.0.0.1',
       '--skip-name-resolve',
+      ...more,
     ],
     toSpec: (reached) => ({ kind: 'mysql', name: 'sessions', port: reached }),
     ready: () => insist(() => ask('select 1')),
@@ -264,8 +265,8 @@ async function startOwnRedis(): Promise<OwnServer> {
   }
 }
 
-/** Starts a server with an empty store in it. */
-export function startOwn(kind: 'redis' | 'postgres' | 'mysql'): Promise<OwnServer> {
+/** Starts a server with an empty store in it. @param more further options of MariaDB */
+export function startOwn(kind: 'redis' | 'postgres' | 'mysql', ...more: string[]): Promise<OwnServer> {
   if (kind === 'redis') return startOwnRedis()
-  return kind === 'postgres' ? startPostgres() : startMariadb()
+  return kind === 'postgres' ? startPostgres() : startMariadb(...more)
 }

@@ -6,7 +6,7 @@
 import type { Redis } from 'ioredis'
 import type { NewSession, RevokeReason } from '../../src/session/session-row.ts'
 import type { EndAllCall, RevocationQuery, RotateCall } from '../../src/session/store.ts'
-import { createSend } from '../../src/stores/redis/client.ts'
+import { createSender } from '../../src/stores/redis/client.ts'
 import { createKeys, spell } from '../../src/stores/redis/keys.ts'
 import { toAuthentication, toLogin } from '../../src/stores/redis/mapping.ts'
 import {
@@ -307,7 +307,7 @@ return { cut and (not issued or issued <= tonumber(cut)) and 1 or 0 }
 /** Redis, with the keys of that version: a subject's index and cut-off were those of all realms. */
 export function createEarlierRedis(client: Redis): EarlierStore {
   const keys = createKeys('tw')
-  const run = createRunner(createSend(client, 5))
+  const run = createRunner(createSender(client, 5))
   const index = (sub: string): string => keys.index({ sub, realm: null })
   const cutOff = (sub: string): string => keys.cutOff({ sub, realm: null })
   return {

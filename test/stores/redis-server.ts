@@ -107,11 +107,11 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-/** Waits until something holds; at most ten seconds. */
-export async function waitFor(holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000
+/** Waits until something holds; by default at most ten seconds. */
+export async function waitFor(holds: () => Promise<boolean>, seconds = 10): Promise<void> {
+  const end = Date.now() + seconds * 1000
   while (!(await holds())) {
-    if (Date.now() > end) throw new Error('waited for ten seconds in vain')
+    if (Date.now() > end) throw new Error(`waited for ${seconds} seconds in vain`)
     await pause(10)
   }
 }

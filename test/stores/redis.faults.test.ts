@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
+import { createRunner, createScript } from '../../src/stores/redis/script.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { HAS_REDIS, type RedisServer, startRedis, toCall, toDraft, waitFor } from './redis-server.ts'
 
@@ -193,5 +194,25 @@ describe.skipIf(!HAS_REDIS)('a server that refuses', () => {
       call: async () => ['redis_version:10.0.1\naof_enabled:1\nmaxmemory_policy:noeviction'],
     })
     expect(await young.inspect()).toEqual([])
+  })
+})
+
+describe('a script that a server does not know', () => {
+  it.each([
+    'NOSCRIPT No matching script. Please use EVAL.',
+    // ioredis, sent around a cluster whose master is being replaced.
+    'Too many Cluster redirections. Last error: ReplyError: NOSCRIPT No matching script. Please use EVAL.',
+  ])('is sent as a text (%s)', async (message) => {
+    const sent: string[] = []
+    const run = createRunner({
+      async send(_key, [command = '']) {
+        sent.push(command)
+        if (command === 'EVALSHA') throw new Error(message)
+        return ['1']
+      },
+    })
+    const script = createScript({ keys: 'log', args: '', body: "return { '1' }" })
+    expect(await run(script, { keys: ['log'], args: [], now: null })).toEqual(['1'])
+    expect(sent).toEqual(['EVALSHA', 'EVAL'])
   })
 })

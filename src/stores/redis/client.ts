@@ -1,17 +1,21 @@
 /**
  * The user's client: ioredis (`Redis`, `Cluster`) or node-redis (client, pool, cluster, sentinel),
- * told apart by shape and never imported; or a function that sends a command. `createSend` turns
- * each into one function that sends a command, as strings, to the node that owns a key. `script.ts`
+ * told apart by shape and never imported; or a function that sends a command. `createSender` turns
+ * each into functions that send commands, as strings, to the node that owns a key. `script.ts`
  * reads the replies.
  */
 import { ConfigurationError, expected, isCallable } from '../../internal/configuration-error.ts'
 import {
   type IoredisConnection,
+  isMute,
   type NodeRedisConnection,
-  ReplyTimeout,
+  type RedisConnection,
   replaceConnection,
   replaceDead,
-} from './reply-timeout.ts'
+  untilOpen,
+  watchGreetings,
+} from './replace.ts'
+import { Occasionally, ReplyTimeout } from './reply-timeout.ts'
 
 /** An ioredis client, version 5 or 6: `new Redis()` or `new Cluster()`. */
 export interface IoredisClient {
@@ -56,19 +60,40 @@ export type RedisClient =
   | NodeRedisSentinel
   | RedisFunction
 
-/** Sends a command to the node that owns `key`; rejects with what the client rejects with. */
-export type Send = (key: string, args: readonly string[]) => Promise<unknown>
+/** Sends to the node that owns a key; rejects with what the client rejects with. */
+export interface Sender {
+  /** Sends a command. */
+  send(key: string, args: readonly string[]): Promise<unknown>
+  /** Sends commands in one piece, over one connection. Rejects where one of them fails. */
+  sendTogether(key: string, commands: readonly (readonly string[])[]): Promise<readonly unknown[]>
+}
+
+/** Several commands that are sent in one piece. */
+interface IoredisPipeline {
+  exec(): Promise<readonly (readonly [error: Error | null, reply: unknown])[] | null>
+}
+interface NodeRedisPipeline {
+  addCommand(...args: readonly unknown[]): NodeRedisPipeline
+  execAsPipeline(): Promise<readonly unknown[]>
+}
 
 /** The other members that a client may have. */
 type AnyClient = IoredisClient &
-  IoredisConnection &
-  NodeRedisConnection & {
+  RedisConnection & {
+    /** Several commands of ioredis. */
+    pipeline?(commands: readonly (readonly string[])[]): IoredisPipeline
+    /** Several commands of node-redis. */
+    multi?(): NodeRedisPipeline
     /** The connections of an ioredis cluster. */
     nodes?(role: 'master'): readonly Node[]
+    /** An ioredis cluster asks its nodes for the slots. */
+    refreshSlotsCache?(): unknown
     /** The nodes of a node-redis cluster. */
     readonly masters?: readonly { readonly client?: Node | Promise<Node> }[]
     /** Lends a client of a node-redis pool. */
     execute?(work: (client: NodeRedisClient & NodeRedisConnection) => unknown): Promise<unknown>
+    /** The master, as a node-redis sentinel knows it. */
+    getMasterNode?(): { readonly host: string; readonly port: number } | undefined
     /** Sends by node-redis, with the arguments that its kind takes before the command. */
     sendCommand(...args: readonly unknown[]): Promise<unknown>
   }
@@ -77,50 +102,138 @@ type AnyClient = IoredisClient &
 type Node = IoredisConnection & NodeRedisConnection & { ping(): Promise<unknown> }
 
 /**
+ * After how long without a reply a cluster is asked whether another node has the keys now, in
+ * seconds.
+ */
+const LEARN = 1
+
+/**
  * Recognizes the client. The order matters: ioredis has a `sendCommand` of another shape.
  *
  * @param seconds how long a connection may give no reply before it is replaced
  * @throws {ConfigurationError} for any other value
  */
-export function createSend(given: RedisClient, seconds: number): Send {
-  if (isCallable(given)) {
-    const send = given as RedisFunction
-    return async (_key, args) => send([...args])
-  }
+export function createSender(given: RedisClient, seconds: number): Sender {
+  if (isCallable(given)) return ofFunction(given as RedisFunction)
   // `slots` of a node-redis cluster is a getter that may be empty before it is connected.
   const has = (name: string): boolean => typeof given === 'object' && given !== null && name in given
   const client = given as AnyClient
-  if (has('call')) {
-    const timeout = new ReplyTimeout(seconds, () =>
-      has('nodes') ? replaceDead(client.nodes?.('master') ?? []) : replaceConnection(client),
-    )
-    return (_key, [command = '', ...args]) => timeout.watch(() => client.call(command, ...args))
-  }
+  if (has('call')) return has('nodes') ? ofIoredisCluster(client, seconds) : ofIoredis(client, seconds)
   if (!has('sendCommand'))
     throw new ConfigurationError(expected('client', 'an ioredis or node-redis client, or a function', given))
   listen(client)
-  if (has('masters') || has('slots')) {
-    const timeout = new ReplyTimeout(seconds, async () => {
-      const clients = (client.masters ?? []).map(({ client: node }) => node)
-      await replaceDead((await Promise.all(clients)).filter((node) => node !== undefined))
-    })
-    return (key, args) => timeout.watch(() => client.sendCommand(key, false, [...args]))
+  if (has('masters') || has('slots')) return ofNodeRedisCluster(client, seconds)
+  if (has('getSentinelNode')) return ofNodeRedisSentinel(client, seconds)
+  if (has('execute')) return ofNodeRedisPool(client, seconds)
+  return ofNodeRedis(client, seconds)
+}
+
+/** Whether a client can send commands in one piece. */
+export function sendsTogether(client: RedisClient): boolean {
+  return typeof client !== 'function' && ('pipeline' in client || 'multi' in client)
+}
+
+function ofFunction(send: RedisFunction): Sender {
+  return {
+    send: async (_key, args) => send([...args]),
+    sendTogether: () => Promise.reject(new ConfigurationError('A function sends one command at a time')),
   }
-  if (has('getSentinelNode')) return createSentinelSend(client, seconds)
-  if (has('execute')) return createPoolSend(client, seconds)
-  const timeout = new ReplyTimeout(seconds, () => replaceConnection(client))
-  return (_key, args) => timeout.watch(() => client.sendCommand([...args]))
+}
+
+function ofIoredis(client: AnyClient, seconds: number): Sender {
+  const replace = (): unknown => replaceConnection(client)
+  const timeout = new ReplyTimeout(seconds, replace)
+  const demoted = new Occasionally(seconds, replace)
+  const watch = <T>(work: () => T | Promise<T>): Promise<T> =>
+    leaveDemoted(demoted, () => timeout.watch(work))
+  return {
+    send: (_key, [command = '', ...args]) => watch(() => client.call(command, ...args)),
+    sendTogether: (_key, commands) => watch(() => execute(client, commands)),
+  }
+}
+
+/** Sends a pipeline of ioredis, which is sent again as a whole or not at all. */
+async function execute(
+  client: AnyClient,
+  commands: readonly (readonly string[])[],
+): Promise<readonly unknown[]> {
+  const named = commands.map(([command = '', ...args]) => [command.toLowerCase(), ...args])
+  const results = (await client.pipeline?.(named).exec()) ?? []
+  return results.map(([error, reply]) => {
+    if (error !== null) throw error
+    return reply
+  })
+}
+
+/**
+ * Commands of a cluster wait in vain for a node that hangs, also when another one has its slots.
+ */
+function ofIoredisCluster(client: AnyClient, seconds: number): Sender {
+  const learn = new ReplyTimeout(LEARN, () => client.refreshSlotsCache?.())
+  const timeout = new ReplyTimeout(seconds, () => replaceDead(client.nodes?.('master') ?? []))
+  const watch = <T>(work: () => T | Promise<T>): Promise<T> => learn.watch(() => timeout.watch(work))
+  const send: Sender['send'] = (_key, [command = '', ...args]) => watch(() => client.call(command, ...args))
+  return { send, sendTogether: followMoves(send, (_key, commands) => watch(() => execute(client, commands))) }
+}
+
+function ofNodeRedisCluster(client: AnyClient, seconds: number): Sender {
+  /**
+   * A node that does not own a key says who does, and the client then reads the slots. It asks
+   * nodes in turn where no key is named for it.
+   */
+  const learn = (key: string): unknown => client.sendCommand(undefined, false, ['PTTL', key])
+  let lastKey = ''
+  const learning = new ReplyTimeout(LEARN, () => learn(lastKey))
+  const failed = new Occasionally(LEARN, () => learn(lastKey))
+  const timeout = new ReplyTimeout(seconds, async () => {
+    const clients = (client.masters ?? []).map(({ client: node }) => node)
+    const known = clients.filter((node) => node !== undefined && !('then' in node)) as Node[]
+    await replaceDead(known)
+  })
+  async function watch<T>(key: string, work: () => Promise<T>): Promise<T> {
+    lastKey = key
+    try {
+      return await learning.watch(() => timeout.watch(work))
+    } catch (error) {
+      if (!isReply(error) || /^CLUSTERDOWN/.test(toMessage(error))) failed.act()
+      throw error
+    }
+  }
+  const send: Sender['send'] = (key, args) => watch(key, () => client.sendCommand(key, false, [...args]))
+  const together: Sender['sendTogether'] = (key, commands) =>
+    watch(key, () => pipe(client, commands, [key, false]))
+  return { send, sendTogether: followMoves(send, together) }
+}
+
+/** A pipeline does not follow its keys to another node by itself. A command by itself does. */
+function followMoves(send: Sender['send'], together: Sender['sendTogether']): Sender['sendTogether'] {
+  return async (key, commands) => {
+    try {
+      return await together(key, commands)
+    } catch (error) {
+      if (!/^(?:MOVED|ASK) /.test(toMessage(error))) throw error
+      await send(key, ['PTTL', key])
+      return together(key, commands)
+    }
+  }
 }
 
 /**
  * A node-redis sentinel shows none of its connections, so all are replaced together. Until they are
- * back, commands wait for them.
+ * back, commands wait for them. Where the master takes connections and says nothing, the sentinels
+ * find a new one, and a new connection to the old one would never end.
  */
-function createSentinelSend(client: AnyClient, seconds: number): Send {
+function ofNodeRedisSentinel(client: AnyClient, seconds: number): Sender {
   let opening: Promise<unknown> | undefined
   let isClosed = false
 
+  async function close(): Promise<void> {
+    isClosed = true
+    await client.destroy?.()
+  }
+
   async function open(): Promise<void> {
+    if (!isClosed) await close()
     await client.connect?.()
     isClosed = false
   }
@@ -133,16 +246,14 @@ function createSentinelSend(client: AnyClient, seconds: number): Send {
   }
 
   async function replace(): Promise<void> {
-    if (client.isReady !== true || client.destroy === undefined) return
-    isClosed = true
-    await client.destroy()
-    await reopen()
+    if (client.isReady !== true || opening !== undefined) return
+    if (!(await isMute(client.getMasterNode?.() ?? {}))) await reopen()
   }
 
-  async function send(args: readonly string[]): Promise<unknown> {
+  async function watch<T>(work: () => Promise<T>): Promise<T> {
     if (isClosed) await reopen()
     try {
-      return await client.sendCommand(false, [...args])
+      return await work()
     } catch (cause) {
       // node-redis looks for the connection of a command that is gone.
       throw Object(cause).name === 'TypeError' ? new Error('The connection was replaced', { cause }) : cause
@@ -150,24 +261,70 @@ function createSentinelSend(client: AnyClient, seconds: number): Send {
   }
 
   const timeout = new ReplyTimeout(seconds, replace)
-  return (_key, args) => timeout.watch(() => send(args))
-}
-
-/** Whether all commands of a client go through one connection, in their order. */
-export function sendsByOneConnection(client: RedisClient): boolean {
-  const several = ['nodes', 'slots', 'masters', 'execute', 'getSentinelNode']
-  return typeof client !== 'function' && !several.some((name) => name in client)
+  return {
+    send: (_key, args) => timeout.watch(() => watch(() => client.sendCommand(false, [...args]))),
+    sendTogether: (_key, commands) => timeout.watch(() => watch(() => pipe(client, commands, [false]))),
+  }
 }
 
 /** Watches each connection of a node-redis pool by itself. */
-function createPoolSend(pool: AnyClient, seconds: number): Send {
-  const timeouts = new WeakMap<object, ReplyTimeout>()
-  return async (_key, args) =>
-    pool.execute?.((client) => {
-      const timeout = timeouts.get(client) ?? new ReplyTimeout(seconds, () => replaceConnection(client))
-      timeouts.set(client, timeout)
-      return timeout.watch(() => client.sendCommand([...args]))
-    })
+function ofNodeRedisPool(pool: AnyClient, seconds: number): Sender {
+  const senders = new WeakMap<object, Sender>()
+  const toSender = (client: NodeRedisClient & NodeRedisConnection): Sender => {
+    const sender = senders.get(client) ?? ofNodeRedis(client as AnyClient, seconds)
+    senders.set(client, sender)
+    return sender
+  }
+  return {
+    send: async (key, args) => pool.execute?.((client) => toSender(client).send(key, args)),
+    sendTogether: async (key, commands) =>
+      (await pool.execute?.((client) => toSender(client).sendTogether(key, commands))) as readonly unknown[],
+  }
+}
+
+function ofNodeRedis(client: AnyClient, seconds: number): Sender {
+  watchGreetings(client)
+  const replace = (): unknown => replaceConnection(client)
+  const timeout = new ReplyTimeout(seconds, replace)
+  const demoted = new Occasionally(seconds, replace)
+  async function watch<T>(work: () => Promise<T>): Promise<T> {
+    await untilOpen(client)
+    return leaveDemoted(demoted, () => timeout.watch(work))
+  }
+  return {
+    send: (_key, args) => watch(() => client.sendCommand([...args])),
+    sendTogether: (_key, commands) => watch(() => pipe(client, commands, [])),
+  }
+}
+
+/** Sends a pipeline of node-redis, which is sent as a whole or not at all. */
+async function pipe(
+  client: AnyClient,
+  commands: readonly (readonly string[])[],
+  before: readonly unknown[],
+): Promise<readonly unknown[]> {
+  const pipeline = client.multi?.()
+  for (const command of commands) pipeline?.addCommand(...before, [...command])
+  return (await pipeline?.execAsPipeline()) ?? []
+}
+
+/** Replaces a connection to a former master: what leads to the master now may be another server. */
+async function leaveDemoted<T>(demoted: Occasionally, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (/^READONLY /.test(toMessage(error))) demoted.act()
+    throw error
+  }
+}
+
+/** Whether an error is a reply of the server: its first word is a code. */
+function isReply(error: unknown): boolean {
+  return /^[A-Z]{3,} /.test(toMessage(error))
+}
+
+function toMessage(error: unknown): string {
+  return String((error as Error | null)?.message)
 }
 
 /**

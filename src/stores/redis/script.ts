@@ -5,7 +5,7 @@
  * strings and integers, which both clients return alike in RESP2 and RESP3.
  */
 import { createHash } from 'node:crypto'
-import type { Send } from './client.ts'
+import type { Sender } from './client.ts'
 
 /** A compiled script. */
 export interface Script {
@@ -85,31 +85,49 @@ export function createScript({ keys, args, body }: ScriptSource): Script {
 }
 
 /** Runs scripts by their digest, or by their text where the server does not know them yet. */
-export function createRunner(send: Send): Runner {
-  return async (script, { keys, args, now }) => {
-    const moment = now === null ? '' : String(toRedisTime(now))
-    const rest = [String(keys.length), ...keys, moment, ...args.map(toText)]
-    const reply = await send(keys[0], ['EVALSHA', script.sha, ...rest]).catch((error: unknown) => {
+export function createRunner({ send }: Pick<Sender, 'send'>): Runner {
+  return async (script, call) => {
+    const [key] = call.keys
+    const rest = toArguments(call)
+    const reply = await send(key, ['EVALSHA', script.sha, ...rest]).catch((error: unknown) => {
       // After a restart, SCRIPT FLUSH, or on a node that has not seen the script. Nothing has run.
-      if (!String((error as Error | null)?.message).startsWith('NOSCRIPT')) throw error
-      return send(keys[0], ['EVAL', script.text, ...rest])
+      // A cluster's client that was sent around for long quotes the reply.
+      if (!/\bNOSCRIPT /.test(String((error as Error | null)?.message))) throw error
+      return send(key, ['EVAL', script.text, ...rest])
     })
-    if (!Array.isArray(reply)) throw new Error('Expected an array from a script in Redis')
-    return reply
+    return toReply(reply)
   }
+}
+
+function toArguments({ keys, args, now }: ScriptCall): string[] {
+  const moment = now === null ? '' : String(toRedisTime(now))
+  return [String(keys.length), ...keys, moment, ...args.map(toText)]
+}
+
+function toReply(reply: unknown): readonly unknown[] {
+  if (!Array.isArray(reply)) throw new Error('Expected an array from a script in Redis')
+  return reply
 }
 
 /** How long Redis waits for its replicas, in milliseconds. */
 const REPLICA_WAIT = 1000
 
 /**
- * Runs scripts, and then waits until so many replicas have what was written through the connection.
+ * Runs scripts, and then waits until so many replicas have what was written. Both in one piece: on
+ * a connection that was made in between, perhaps to the server after a failover, the wait would say
+ * nothing of it.
  */
-export function createConfirmedRunner(send: Send, run: Runner, replicas: number): Runner {
+export function createConfirmedRunner(
+  { sendTogether }: Pick<Sender, 'sendTogether'>,
+  replicas: number,
+): Runner {
   return async (script, call) => {
-    const reply = await run(script, call)
-    const confirmed = Number(await send(call.keys[0], ['WAIT', String(replicas), String(REPLICA_WAIT)]))
-    if (confirmed >= replicas) return reply
+    const [reply, waited] = await sendTogether(call.keys[0], [
+      ['EVAL', script.text, ...toArguments(call)],
+      ['WAIT', String(replicas), String(REPLICA_WAIT)],
+    ])
+    const confirmed = Number(waited)
+    if (confirmed >= replicas) return toReply(reply)
     throw new Error(`${confirmed} of ${replicas} replicas have confirmed the revocation, which Redis has`)
   }
 }

@@ -11,11 +11,13 @@ export function createAttemptStatements({
   compile,
   run,
 }: Database): Pick<SessionStore, 'readAttempts' | 'forgetAttempts'> {
-  const read = compile('select n, until_at, {now} as moment from {attempts} where attempt_key = :attempt_key')
+  const read = compile(
+    '{causal} select n, until_at, {now} as moment from {attempts} where attempt_key = :attempt_key',
+  )
   // A window that ends at 0 has ended by every clock. MySQL assigns from left to right: `n` is
   // last.
   const forget = compile(
-    `update {attempts} set until_at = case when n <= :many then 0 else until_at end,
+    `{causal} update {attempts} set until_at = case when n <= :many then 0 else until_at end,
      n = case when n <= :many then 0 else n - :many end
      where attempt_key = :attempt_key`,
   )

@@ -7,6 +7,7 @@
  */
 import type { Kysely } from 'kysely'
 import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
+import { withCausality } from './causal.ts'
 import {
   checkShape,
   type Database,
@@ -38,7 +39,8 @@ export function createDatabase<DB>(
     checkExecutor(given, dialect)
     const schema = toSchema(settings.schema)
     const compile = createCompiler({ dialect, prefix, schema, deadline })
-    return { dialect, prefix, schema, compile, ...connectExecutor(given, dialect, compile) }
+    const connected = connectExecutor(given, dialect, compile)
+    return { dialect, prefix, schema, compile, ...connected, run: withCausality(connected.run) }
   }
   if (typeof given?.withoutPlugins !== 'function')
     throw new ConfigurationError(
@@ -52,7 +54,7 @@ export function createDatabase<DB>(
   const settled = { countsChanges: true, batch: null, isInteractive: true, isTransaction }
   const database = { dialect, prefix, schema, compile, ...settled }
   if (isTransaction) {
-    const run = createRun(db, dialect)
+    const run = withCausality(createRun(db, dialect))
     return { ...database, run, connect: (step) => step(run), transact: (step) => step(run) }
   }
   const connect: Database['connect'] = (step) =>
@@ -120,7 +122,7 @@ function createRun<DB>(db: Kysely<DB>, dialect: SqlDialect): Run {
 /** Read committed, because repeatable read also locks the gap of a session that does not exist. */
 function createServer<DB>(db: Kysely<DB>, dialect: SqlDialect): Pick<Database, 'run' | 'transact'> {
   return {
-    run: createRun(db, dialect),
+    run: withCausality(createRun(db, dialect)),
     transact: (step) =>
       db
         .transaction()

@@ -18,12 +18,12 @@ export function createEdits({ compile, dialect, run }: Database): Pick<SessionSt
   const [text, number] = isPostgres ? ['::text', '::int'] : ['', '']
   const keep = (column: string): string => `${column} = coalesce(:${column}${text}, ${column})`
   const update = compile(
-    `${isPostgres ? '' : '{limits}'} update {sessions}
+    `${isPostgres ? '' : '{causal}'} update {sessions}
      set ${['scopes', 'data', 'metadata'].map(keep).join(', ')},
        label = case when :labels${number} = 1 then :label${text} else label end
      ${isPostgres ? 'from {limits}' : ''} where ${LIVE}`,
   )
-  const find = compile(`select ${COLUMNS.join(', ')} from {sessions} where ${LIVE}`)
+  const find = compile(`{causal} select ${COLUMNS.join(', ')} from {sessions} where ${LIVE}`)
   return {
     async update(call) {
       const values = toValues(call)

@@ -11,14 +11,75 @@ interface Concern {
   readonly warning: string
 }
 
-/** The query that reads the settings, and the concerns, by dialect. */
-const CONCERNS: Readonly<
-  Record<SqlDialect, { readonly ask: string; readonly concerns: readonly Concern[] }>
-> = {
+/** How long MySQL may wait for its replicas before it goes on without, in milliseconds. */
+const LONG_WAIT = 3_600_000
+
+/** What MySQL and MariaDB may lose with their replicas, and with the other nodes of Galera. */
+const MYSQL_REPLICATION: readonly Concern[] = [
+  {
+    applies: (settings) => countReplicas(settings) > 0 && !isSemiSynchronous(settings) && !isGalera(settings),
+    warning:
+      'MySQL replicates asynchronously: a failover may lose the last logins and revocations; use semi-synchronous replication or Galera',
+  },
+  {
+    applies: (settings) => isSemiSynchronous(settings) && readReplicaWait(settings) < LONG_WAIT,
+    warning:
+      'MySQL replicates semi-synchronously, but goes on without its replicas after rpl_semi_sync_master_timeout (rpl_semi_sync_source_timeout): a failover may then lose the last logins and revocations',
+  },
+  {
+    applies: (settings) =>
+      isGalera(settings) &&
+      /pc\.ignore_(sb|quorum) = (true|yes|on|1)/i.test(String(settings['wsrep_provider_options'])),
+    warning:
+      'Galera runs with pc.ignore_sb or pc.ignore_quorum: nodes that are cut off from the others go on taking logins and revocations, which are lost when they come back',
+  },
+  {
+    applies: (settings) => isGalera(settings) && settings['wsrep_dirty_reads'] === 'ON',
+    warning:
+      'Galera runs with wsrep_dirty_reads: a node that is cut off from the others does not know of their revocations, and goes on reading',
+  },
+  {
+    // MariaDB is asked to wait by each statement (`causal.ts`).
+    applies: (settings) =>
+      isGalera(settings) &&
+      !/mariadb/i.test(String(settings['version'])) &&
+      Number(settings['wsrep_sync_wait']) < 7,
+    warning:
+      'Galera runs with wsrep_sync_wait below 7: a node shows the sessions and revocations from before what another node has acknowledged; set 7, or let all connections use one node',
+  },
+]
+
+function countReplicas(settings: Settings): number {
+  return Number(settings['slaves_connected'] ?? settings['rpl_semi_sync_source_clients'] ?? 0)
+}
+
+function isSemiSynchronous(settings: Settings): boolean {
+  return [settings['rpl_semi_sync_master_status'], settings['rpl_semi_sync_source_status']].includes('ON')
+}
+
+function readReplicaWait(settings: Settings): number {
+  return Number(settings['rpl_semi_sync_source_timeout'] ?? settings['rpl_semi_sync_master_timeout'])
+}
+
+function isGalera(settings: Settings): boolean {
+  return settings['wsrep_on'] === 'ON'
+}
+
+/** What is asked of a server, and what is worth a warning. */
+interface Inspection {
+  /** The query that reads the settings. */
+  readonly ask: string
+  /** Statements whose rows are a name and a value each. */
+  readonly show: readonly string[]
+  readonly concerns: readonly Concern[]
+}
+
+const INSPECTIONS: Readonly<Record<SqlDialect, Inspection>> = {
   postgres: {
     ask: `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commits,
       pg_is_in_recovery() as standby, current_setting('synchronous_standby_names') as standbys,
       (select count(*) from pg_stat_replication) as replicas`,
+    show: [],
     concerns: [
       {
         applies: ({ fsync }) => fsync === 'off',
@@ -38,12 +99,24 @@ const CONCERNS: Readonly<
         warning:
           'PostgreSQL replicates asynchronously: a failover may lose the last logins and revocations; set synchronous_standby_names',
       },
+      {
+        applies: ({ standbys, commits }) => standbys !== '' && commits === 'local',
+        warning:
+          'PostgreSQL runs with synchronous_commit local: commits do not wait for the synchronous standby, and a failover may lose the last logins and revocations',
+      },
     ],
   },
   mysql: {
     ask: `select @@global.read_only as readonly, @@sql_mode as mode, @@innodb_flush_log_at_trx_commit as flush, @@binlog_format as binlog,
-      now(6) as begun, sleep(0.002) as slept, sysdate(6) <= now(6) as frozen`,
+      now(6) as begun, sleep(0.002) as slept, sysdate(6) <= now(6) as frozen, version() as version`,
+    show: [
+      `show global status where variable_name in ('Slaves_connected', 'Rpl_semi_sync_master_status',
+        'Rpl_semi_sync_source_status', 'Rpl_semi_sync_source_clients')`,
+      `show global variables where variable_name in ('wsrep_on', 'wsrep_sync_wait', 'wsrep_dirty_reads',
+        'wsrep_provider_options', 'rpl_semi_sync_master_timeout', 'rpl_semi_sync_source_timeout')`,
+    ],
     concerns: [
+      ...MYSQL_REPLICATION,
       {
         applies: ({ readonly }) => Number(readonly) !== 0,
         warning:
@@ -79,6 +152,7 @@ const CONCERNS: Readonly<
     ask: `select (select synchronous from pragma_synchronous) as sync, (select timeout from pragma_busy_timeout) as timeout,
       (select journal_mode from pragma_journal_mode) as journal,
       (select file from pragma_database_list where name = 'main') as file`,
+    show: [],
     concerns: [
       {
         applies: ({ sync, file }) => Number(sync) === 0 && isFile(file),
@@ -111,8 +185,14 @@ function isFile(file: unknown): boolean {
 export async function inspectDatabase(database: Database, run: Run): Promise<readonly string[]> {
   const version = await readVersion(database, run)
   if (version < SCHEMA_VERSION) throw createSchemaError(database.prefix, `version ${version}`)
-  const { ask, concerns } = CONCERNS[database.dialect]
-  const [settings = {}] = await askSettings(database, run, ask)
+  const { ask, show, concerns } = INSPECTIONS[database.dialect]
+  const [asked = {}] = await askSettings(database, run, ask)
+  const shown: [string, unknown][] = []
+  for (const text of show) {
+    const { rows } = await run(database.compile(text))
+    for (const { Variable_name: name, Value: value } of rows) shown.push([String(name).toLowerCase(), value])
+  }
+  const settings = { ...asked, ...Object.fromEntries(shown) }
   return concerns.filter(({ applies }) => applies(settings)).map(({ warning }) => warning)
 }
 

@@ -10,6 +10,7 @@
  */
 import type { RevokeReason, SessionOwner, SessionRow } from '../../session/session-row.ts'
 import type { LogEntry } from '../../session/store.ts'
+import { createSureTransact, type MissingListener } from './causal.ts'
 import type { BatchedStatement, Database, Run } from './database.ts'
 import { CHANGING_COLUMNS, COLUMNS, readColumns, type SessionColumns, toRow } from './mapping.ts'
 import type { Statement, Value, Values } from './statement.ts'
@@ -72,15 +73,27 @@ export type Transact = <T>(step: (rows: LockedRows) => Promise<T>) => Promise<T>
 export function createTransact(database: Database): Transact {
   const texts = createTexts(database)
   const { run, batch } = database
-  if (batch === null)
-    return (step) => database.transact((inner) => step(new LockedRows({ run: inner, texts, batch: null })))
+  if (batch === null) {
+    return createSureTransact(database, (step, onMissing) =>
+      database.transact((inner) => step(new LockedRows({ run: inner, texts, batch: null, onMissing }))),
+    )
+  }
   return async (step) => {
     const collected: Batch = { guards: [], writes: [] }
-    const result = await step(new LockedRows({ run, texts, batch: collected }))
+    const result = await step(new LockedRows({ run, texts, batch: collected, onMissing: null }))
     const { guards, writes } = collected
     if (writes.length > 0) await batch([...guards, ...writes])
     return result
   }
+}
+
+/** What the rows of a step need. */
+interface LockedRowsOptions {
+  readonly run: Run
+  readonly texts: Texts
+  readonly batch: Batch | null
+  /** Is told of a session that is not there; null to accept that. */
+  readonly onMissing: MissingListener | null
 }
 
 /** Reads, locks and writes rows in one transaction. */
@@ -88,12 +101,14 @@ export class LockedRows {
   readonly #run: Run
   readonly #texts: Texts
   readonly #batch: Batch | null
+  readonly #onMissing: MissingListener | null
 
   /** @internal */
-  constructor({ run, texts, batch }: { run: Run; texts: Texts; batch: Batch | null }) {
+  constructor({ run, texts, batch, onMissing }: LockedRowsOptions) {
     this.#run = run
     this.#texts = texts
     this.#batch = batch
+    this.#onMissing = onMissing
   }
 
   /** The time, in milliseconds. */
@@ -107,6 +122,7 @@ export class LockedRows {
     const values = { sid_key: toKey(sid), now: toOptionalTime(now) }
     const [found] = (await this.#run(this.#texts.find, values)).rows
     if (found === undefined) {
+      this.#onMissing?.(values.sid_key)
       this.#guard('isNoSession', values)
       return { columns: null, moment: await this.readMoment(now) }
     }

@@ -51,11 +51,11 @@ export function createLogRows({
   const inOne = ENTRIES[dialect]
   const text = compile(
     inOne === null
-      ? `select m.moment, m.last, l.*
+      ? `{causal} select m.moment, m.last, l.*
          from (select {now} as moment, n as last from {counters} where name = 'log') m
          left join ${PAGE} on 1 = 1
          order by l.id`
-      : `select {now} as moment, n as last, (${inOne}) as entries from {counters} where name = 'log'`,
+      : `{causal} select {now} as moment, n as last, (${inOne}) as entries from {counters} where name = 'log'`,
   )
   const toRows = inOne === null ? readRows : readEntries
   return async (id, many) => {

@@ -116,7 +116,7 @@ function createTexts({ compile }: Database) {
       `{limits} update {sessions} set ${SEEN}, ${USED} where sid_key = :sid_key and ${LIVE_IN_TIME}`,
     ),
     find: compile(
-      `select m.moment, ${COLUMNS.join(', ')}
+      `{causal} select m.moment, ${COLUMNS.join(', ')}
        from (select {now} as moment) as m left join {sessions} as s on s.sid_key = :sid_key`,
     ),
     // The clock for `n` is never ahead of the later one for `until_at`: at worst one attempt too
@@ -129,7 +129,7 @@ function createTexts({ compile }: Database) {
          until_at = case when until_at <= {now} then {now} + :window else until_at end`,
     ),
     findAttempt: compile(
-      'select n, until_at, {now} as moment from {attempts} where attempt_key = :attempt_key',
+      '{causal} select n, until_at, {now} as moment from {attempts} where attempt_key = :attempt_key',
     ),
   }
 }

@@ -3,6 +3,8 @@
  * deadline, a connection that hung is closed, and no `error` event of the driver ends the process.
  */
 import { DeadlineError, type DeadlineOptions, Generations, type Loose, readDeadline } from './deadline.ts'
+import { isCutOff, isReadOnly } from './driver-error.ts'
+import { MARK } from './statement.ts'
 
 /** The used part of a pooled connection of `mysql2` (callbacks, not `mysql2/promise`). */
 export interface MysqlConnectionLike {
@@ -96,7 +98,13 @@ function wrap(
       if (callback === undefined) return connection.query(sql, parameters)
       if (broken !== undefined) return callback(broken, undefined)
       const hung = new DeadlineError('The connection hung before')
-      const done = callOnce(callback, deadline, {
+      const finish: Callback<unknown> = (error, result) => {
+        const isOurs = sql.startsWith(MARK)
+        if (isCutOff(error) || (isOurs && isReadOnly(error))) broken ??= error as Error
+        if (isOurs && isReadOnly(error)) generations.fail(connection)
+        callback(error, result)
+      }
+      const done = callOnce(finish, deadline, {
         what: 'A query',
         onDeadline() {
           generations.fail(connection)

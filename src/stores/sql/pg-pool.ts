@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { readFlag } from '../../internal/read-options.ts'
 import { type DeadlineOptions, Generations, type Loose, readDeadline, within } from './deadline.ts'
-import { isDriverError, STATEMENT_NAME_CODES } from './driver-error.ts'
+import { isDriverError, isReadOnly, STATEMENT_NAME_CODES } from './driver-error.ts'
 import { MARK } from './statement.ts'
 
 /** The used part of a client of `pg`. */
@@ -101,7 +101,8 @@ function wrap(
     try {
       return await within(call, state.deadline, 'A query')
     } catch (error) {
-      if (error instanceof Error && error.name === 'DeadlineError') onError(error)
+      const isRefused = text.startsWith(MARK) && isReadOnly(error)
+      if (error instanceof Error && (error.name === 'DeadlineError' || isRefused)) onError(error)
       // Behind a pooler the names of other clients' connections are in the way. The store tries
       // again, since nothing has run.
       if (isNamed && isDriverError(error, ({ code }) => STATEMENT_NAME_CODES.includes(String(code))))

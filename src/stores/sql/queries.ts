@@ -1,4 +1,7 @@
-/** The queries of the contract: one statement each, the same in all dialects. They take no lock. */
+/**
+ * The queries of the contract: one statement each, the same in all dialects. They take no lock, and
+ * see all that was committed before.
+ */
 import {
   type LogPage,
   MOST_LISTED,
@@ -97,17 +100,17 @@ const TOKEN_REVOKED = "exists (select 1 from {log} where key_hash = :jti_key and
 function createTexts(compile: Database['compile']) {
   return {
     now: compile('select {now} as moment'),
-    get: compile(`select ${COLUMNS.join(', ')} from {sessions} where sid_key = :sid_key`),
+    get: compile(`{causal} select ${COLUMNS.join(', ')} from {sessions} where sid_key = :sid_key`),
     list: compile(
-      `select ${COLUMNS.join(', ')} from {sessions} where sub_key = :sub_key and {in_realm} and ${LIVE}
+      `{causal} select ${COLUMNS.join(', ')} from {sessions} where sub_key = :sub_key and {in_realm} and ${LIVE}
        order by created_at desc, sid_key limit ${MOST_LISTED}`,
     ),
     isSessionRevoked: compile(
-      `select case when ${TOKEN_REVOKED} then 1
+      `{causal} select case when ${TOKEN_REVOKED} then 1
        when exists (select 1 from {sessions} where sid_key = :sid_key and ${LIVE}) then 0 else 1 end as revoked`,
     ),
     isTokenRevoked: compile(
-      `select case when ${TOKEN_REVOKED} then 1
+      `{causal} select case when ${TOKEN_REVOKED} then 1
        when exists (select 1 from {subjects} where cut_off_at >= :iat
          and (sub_key = :owner_key or sub_key = :earlier_key and realm is null)) then 1
        else 0 end as revoked`,

@@ -4,11 +4,20 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigurationError, expected, isCallable } from '../../internal/configuration-error.ts'
-import { type DriverError, isDriverError, STATEMENT_NAME_CODES } from './driver-error.ts'
+import { StaleReadError } from './causal.ts'
+import {
+  type DriverError,
+  isCutOff,
+  isDriverError,
+  isReadOnly,
+  STATEMENT_NAME_CODES,
+} from './driver-error.ts'
 
 /**
  * Serialization failure, deadlock, lock not available; a statement's name behind a pooler, after
- * which it is sent without (`pg-pool.ts`); Galera: a node outside of the primary component.
+ * which it is sent without (`pg-pool.ts`). Galera reports a conflict with another node as a
+ * deadlock, at any statement and at the commit: then nothing is written. A commit that fails
+ * because the node has lost the others (1180) may be carried out by them.
  */
 const TRANSIENT: ReadonlySet<unknown> = new Set([
   '40001',
@@ -26,6 +35,9 @@ const BUSY: ReadonlySet<number> = new Set([5, 6])
 /** A batch found that a row had changed since it was read (`locked-rows.ts`). */
 const CHANGED = /UNIQUE constraint failed: \S*counters\.name/
 
+/** How often a step is tried on servers that refuse to do it: each time on another connection. */
+const MOST_REFUSALS = 5
+
 /** The longest pause before another try, in seconds; each pause is a random part of its bound. */
 const LONGEST_PAUSE = 0.05
 const FIRST_PAUSE = 0.004
@@ -35,7 +47,13 @@ export class CommittedError extends Error {}
 
 /** Whether a failure means that nothing was written and that a retry may help. */
 export function isTransient(error: unknown): boolean {
-  return !(error instanceof CommittedError) && isDriverError(error, isTransientItself)
+  if (error instanceof CommittedError) return false
+  return error instanceof StaleReadError || isRefusal(error) || isDriverError(error, isTransientItself)
+}
+
+/** Whether a server is up and refuses, while another one may not. */
+function isRefusal(error: unknown): boolean {
+  return isReadOnly(error) || isCutOff(error)
 }
 
 function isTransientItself({ code, errcode, errno, message }: DriverError): boolean {
@@ -61,11 +79,14 @@ export async function retry<T>(step: () => Promise<T>, deadline: number): Promis
   if (!(Number.isFinite(deadline) && deadline >= 0))
     throw new ConfigurationError(expected('deadline', 'a number of seconds', deadline))
   const end = performance.now() + deadline * 1000
+  let refusals = 0
   for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
     try {
       return await step()
     } catch (error) {
       const wait = pause * Math.random() * 1000
+      if (isRefusal(error)) refusals += 1
+      if (refusals >= MOST_REFUSALS) throw error
       if (!isTransient(error) || performance.now() + wait >= end) throw error
       await sleep(wait)
     }

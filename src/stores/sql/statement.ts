@@ -1,8 +1,10 @@
 /**
  * SQL templates and their compiler. A template is written once and compiled for one dialect:
  * `:name` is a parameter, `{sessions}` a table, `{now}` the time of the step (the parameter `now`,
- * else the database's clock), `{lock}` a row lock, `{limits}` a bound on lock waits, `{schema}` the
- * schema with its dot, `{in_realm}` that a row is in the realm of the parameter `realm`.
+ * else the database's clock), `{lock}` a row lock, `{limits}` a bound on lock waits, `{causal}` the
+ * same, and that a statement outside of a transaction sees all that was committed before it,
+ * `{schema}` the schema with its dot, `{in_realm}` that a row is in the realm of the parameter
+ * `realm`.
  */
 
 /** The supported dialects; MariaDB is `'mysql'`. */
@@ -60,6 +62,20 @@ const LIMITS: Readonly<Record<SqlDialect, (deadline: number) => string>> = {
 }
 
 /**
+ * On Galera a node applies the commits of other nodes a moment after they were acknowledged: it
+ * shows the rows before them, unless a statement asks to wait. Elsewhere it means nothing. MariaDB
+ * without Galera's code does not know the variable (`causal.ts`); MySQL reads a comment, and has to
+ * be configured (`inspect.ts`).
+ */
+export const CAUSALITY = ', wsrep_sync_wait = 7'
+
+const CAUSAL: Readonly<Record<SqlDialect, (deadline: number) => string>> = {
+  ...LIMITS,
+  postgres: () => '',
+  mysql: (deadline) => LIMITS.mysql(deadline).replace(' for */', `${CAUSALITY} for */`),
+}
+
+/**
  * Compares the column `realm`, null for null. MySQL's collations ignore blanks at the end; binary
  * does not.
  */
@@ -90,6 +106,7 @@ export function createCompiler({ dialect, prefix, schema, deadline }: CompilerOp
     ['schema', qualifier],
     ['now', NOW[dialect]],
     ['limits', LIMITS[dialect](deadline)],
+    ['causal', CAUSAL[dialect](deadline)],
     ['lock', dialect === 'sqlite' ? '' : 'for update'],
     ['in_realm', IN_REALM[dialect]],
   ])
