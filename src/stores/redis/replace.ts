@@ -36,15 +36,19 @@ const PROBE = 1
 /** How long node-redis needs to give up a connection attempt that is ended, in seconds. */
 const FAREWELL = 0.05
 
-/** Replaces a connection. Not while the client makes one anyway. */
+/**
+ * Replaces a connection. One that is being made has until the next call: on a busy machine each
+ * attempt would be ended before it succeeds.
+ */
 export async function replaceConnection(connection: RedisConnection): Promise<void> {
   if (WAITING.includes(connection.status)) {
+    if (connection.status !== 'ready' && !isKnown(connection, connection.stream)) return
     connection.stream?.destroy(new Error('Redis gave no reply in time: the connection is replaced'))
     return
   }
   if (connection.destroy === undefined) return
   const greetedAt = greetings.get(connection) ?? null
-  const isUnheard = greetedAt !== null && performance.now() - greetedAt > PROBE * 1000
+  const isUnheard = connection.isReady !== true && greetedAt !== null && isKnown(connection, greetedAt)
   if (connection.isReady !== true && !isUnheard) return
   watchGreetings(connection)
   connection.destroy()
@@ -54,6 +58,16 @@ export async function replaceConnection(connection: RedisConnection): Promise<vo
     await farewell
   }
   await connection.connect?.()
+}
+
+/** The attempt that was under way when a connection was to be replaced. */
+const attempts = new WeakMap<object, unknown>()
+
+/** Whether an attempt was under way the last time too. */
+function isKnown(connection: object, attempt: unknown): boolean {
+  const isSame = attempts.get(connection) === attempt
+  attempts.set(connection, attempt)
+  return isSame
 }
 
 /** The last moments of attempts that were ended. */
