@@ -42,7 +42,7 @@ const TIMED = [
  */
 const WAITING = [
   'test/client/browser.*.test.ts',
-  'test/invariants/troubles.test.ts',
+  'test/invariants/{failover,galera,promotions.*,troubles}.test.ts',
   'test/processes/{limit,migrations,moves,stored-keys}.test.ts',
   'test/server/{account*,api-page,config,database,looks,page,pages,secret,throttle,users,ways-in}.test.ts',
 ]

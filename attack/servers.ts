@@ -92,7 +92,7 @@ const RECIPES: Readonly<Record<Exclude<ServerKind, 'sqlite'>, Recipe>> = {
       const install = find('mariadb-install-db')
       if (install === undefined) throw new Absent('no mariadb-install-db program here')
       const flags = ['--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve']
-      run(install, '--no-defaults', `--datadir=${join(folder, 'data')}`, ...flags)
+      run(install, '--no-defaults', `--datadir=${join(folder, 'data')}`, `--tmpdir=${folder}`, ...flags)
     },
     args: (folder, port) => [
       '--no-defaults',

@@ -1,5 +1,4 @@
 /** An application in this process over an opened store: the library's source, a clock to move, its routes, what it was told. */
-import { onTestFinished } from 'vitest'
 import {
   type AuthOptions,
   createAuth,
@@ -9,6 +8,7 @@ import {
 } from '../../src/index.ts'
 import { authRoutes } from '../../src/routes.ts'
 import type { Store } from '../../src/session/store.ts'
+import { onFinished } from '../at-once.ts'
 
 /** The secret of all applications of these tests. */
 export const SECRET = 'Nq5uT2yVb8LkD4wZ7cRm1xGe9SfH3pJa6oQiK0vB'
@@ -76,7 +76,7 @@ export function createApplication(store: Store, { sessions, ownClock = true, ...
     ...options,
     sessions: { store, overlap: 30, ...sessions },
   })
-  onTestFinished(() => auth.close())
+  onFinished(() => auth.close())
   const handle = authRoutes(auth, {
     verifyCredentials: ({ username, password }) => {
       if (password === 'again') return { subject: username, amr: ['otp'], acr: 'high' }

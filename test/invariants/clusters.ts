@@ -1,6 +1,7 @@
 /**
- * A cluster of three masters, of which the one that owns a slot has a replica. That master can be killed, stopped, or cut off from all
- * other nodes, together with those clients that are on its side.
+ * A cluster of three masters, of which the one that owns a slot has a replica. That master can be
+ * killed, stopped, or cut off from all other nodes, together with those clients that are on its
+ * side.
  */
 import { Cluster, Redis } from 'ioredis'
 import { createCluster } from 'redis'
@@ -8,7 +9,7 @@ import { type RedisServer, startRedis, waitFor } from '../stores/redis-server.ts
 import { type Gate, type Group, openGate } from './gate.ts'
 
 /** After how many milliseconds without a sign a node is taken for gone. */
-const NODE_TIMEOUT = 1000
+const NODE_TIMEOUT = 2000
 
 /** The address from which the primary calls the others, so that they can be cut off from it. */
 const PRIMARY = '127.0.0.2'
@@ -35,7 +36,10 @@ async function startNode(): Promise<Node> {
   return { server, admin, data, bus }
 }
 
-/** Joins them: the first three as masters, the first of which has the slots of most names; the last one as its replica. */
+/**
+ * Joins them: the first three as masters, the first of which has the slots of most names; the last
+ * one as its replica.
+ */
 async function join(nodes: readonly Node[]): Promise<void> {
   const [primary, , , replica] = nodes.map(({ admin }) => admin)
   await primary?.config('SET', 'bind-source-addr', PRIMARY)

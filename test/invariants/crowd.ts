@@ -1,8 +1,9 @@
 /**
- * Clients that sign in, refresh and sign out while a store fails under them, and what became of each: what was acknowledged must hold
- * afterwards, and nobody is signed out.
+ * Clients that sign in, refresh and sign out while a store fails under them, and what became of
+ * each: what was acknowledged must hold afterwards, and nobody is signed out.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { waitFor } from '../stores/redis-server.ts'
 import type { Application } from './application.ts'
 
 /** What the clients saw. */
@@ -19,8 +20,11 @@ export interface Seen {
 export interface Crowd {
   /** Lets the calls that are under way come to their end. */
   stop(): Promise<Seen>
-  /** Resolves when calls succeed again: so many one after the other, all begun after this was called. */
-  recovered(): Promise<void>
+  /**
+   * Resolves when calls succeed again: so many one after the other, all begun after this was called.
+   * Rejects when that has not come after so many seconds.
+   */
+  recovered(seconds?: number): Promise<void>
   /** The last refresh token of each client that has not signed out. */
   readonly signedIn: () => readonly string[]
   /** An access token of each client whose end of session was acknowledged. */
@@ -113,9 +117,9 @@ export async function startCrowd(app: Application, size: number): Promise<Crowd>
       await Promise.all(lives)
       return { codes, gap, failedAt }
     },
-    async recovered() {
+    async recovered(seconds = 30) {
       const since = performance.now()
-      while (good.filter(({ begunAt }) => begunAt >= since).length < IN_A_ROW) await pause(20)
+      await waitFor(async () => good.filter(({ begunAt }) => begunAt >= since).length >= IN_A_ROW, seconds)
     },
     signedIn: () => select('in').map(({ refresh }) => refresh),
     signedOut: () => select('out').map(({ access }) => access),

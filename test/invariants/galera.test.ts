@@ -1,6 +1,7 @@
 /**
- * MariaDB Galera with writers on all three nodes: a node that is behind, conflicts at the commit, a node that is killed, one that is cut
- * off from the others. No acknowledged write is lost, none is carried out twice, and no user is signed out.
+ * MariaDB Galera with writers on all three nodes: a node that is behind, conflicts at the commit, a
+ * node that is killed, one that is cut off from the others. No acknowledged write is lost, none is
+ * carried out twice, and no user is signed out.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Kysely, MysqlDialect } from 'kysely'
@@ -70,7 +71,7 @@ describe.skipIf(!HAS_GALERA)('Galera', () => {
     const [a, b, c] = galera.nodes
     stores = [open(a.port), open(b.port), open(c.port)]
     spread = open(balancer.port)
-  }, 60_000)
+  }, 90_000)
   afterAll(async () => {
     await Promise.all(closing.map((close) => close().catch(() => undefined)))
     await balancer?.close()
@@ -202,7 +203,7 @@ describe.skipIf(!HAS_GALERA)('Galera', () => {
       const [row] = await first.ask("show global status like 'wsrep_cluster_size'")
       return row?.['Value'] === '2'
     }
-    await waitFor(isGone, 20)
+    await waitFor(isGone, 40)
     await until?.()
     await crowd.recovered()
     await pause(500)
@@ -216,10 +217,10 @@ describe.skipIf(!HAS_GALERA)('Galera', () => {
     await fail(
       'one of three cut off',
       () => node.cut(),
-      () => waitFor(isOut),
+      () => waitFor(isOut, 20),
     )
     await node.heal()
-  }, 60_000)
+  }, 120_000)
 
   it('S27: loses nothing to a node that is killed', async () => {
     const [, node] = galera.nodes
@@ -229,8 +230,8 @@ describe.skipIf(!HAS_GALERA)('Galera', () => {
           () => true,
           () => false,
         ),
-      20,
+      40,
     )
     await fail('one of three killed', (killed) => killed.kill())
-  }, 60_000)
+  }, 120_000)
 })

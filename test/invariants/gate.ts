@@ -1,6 +1,7 @@
 /**
- * A gate between processes of this machine: all goes through, until it is shut. Then what is sent is taken and never arrives, as
- * where a network has lost its way; also on connections that are made meanwhile.
+ * A gate between processes of this machine: all goes through, until it is shut. Then what is sent
+ * is taken and never arrives, as where a network has lost its way; also on connections that are
+ * made meanwhile.
  */
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type Server, type Socket } from 'node:net'

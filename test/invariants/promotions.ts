@@ -1,23 +1,32 @@
 /**
- * What must hold when a replica takes the place of its primary by itself, under sentinels and in a cluster: with a primary that is
- * killed, one that hangs, and one that is cut off and goes on taking writes.
+ * What must hold when a replica takes the place of its primary by itself, under sentinels and in a
+ * cluster: with a primary that is killed, one that hangs, and one that is cut off and goes on
+ * taking writes. All at the same time, each on servers of its own: they wait most of the time.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import type { TokenPair } from '../../src/index.ts'
 import { redisStore } from '../../src/stores/redis.ts'
-import { HAS_REDIS, waitFor } from '../stores/redis-server.ts'
+import { atOnce, onFinished } from '../at-once.ts'
+import { HAS_REDIS, insist, waitFor } from '../stores/redis-server.ts'
 import { type Application, createApplication, newUser } from './application.ts'
 import { type Crowd, type Seen, startCrowd } from './crowd.ts'
 import type { ClientKind, Group } from './gate.ts'
 import { report } from './size.ts'
 
+/** For one test; milliseconds. */
+const LIMIT = { timeout: 90_000 }
+
 const KINDS: readonly ClientKind[] = ['ioredis', 'node-redis']
 
-/** Before a new primary is there, as with the usual settings: sentinels wait for 30 s, and a store for 5 s. */
+/**
+ * Before a new primary is there, as with the usual settings: sentinels wait for 30 s, and a store
+ * for 5 s.
+ */
 const DEADLINE = '1s'
 
-/** After how long everything works again; seconds. */
-const HEALED_IN = 5
+/** After how long everything works again at the latest, on a slow machine; seconds. */
+const HEALED_IN = 20
 
 /** An application, what it was told, and its store. */
 interface Site {
@@ -32,13 +41,13 @@ export function describePromotions(name: string, start: () => Promise<Group>): v
   describe.skipIf(!HAS_REDIS)(name, () => {
     async function open(): Promise<Group> {
       const group = await start()
-      onTestFinished(() => group.close())
+      onFinished(() => group.close())
       return group
     }
 
     async function openSite(group: Group, kind: ClientKind, side: 'primary' | 'others'): Promise<Site> {
       const { client, close } = await group.connect(kind, side)
-      onTestFinished(async () => void (await close()))
+      onFinished(close)
       const [lost, unknown]: [Site['lost'], Site['unknown']] = [[], []]
       const on = {
         lost: (event: Site['lost'][number]) => lost.push(event),
@@ -49,11 +58,14 @@ export function describePromotions(name: string, start: () => Promise<Group>): v
         on,
         sessions: { overlap: 1 },
       })
-      await app.auth.ready()
+      await insist(() => app.auth.ready())
       return { name: `${kind}, with the ${side}`, app, lost, unknown }
     }
 
-    /** What was acknowledged holds, as far as a process that has just started can tell; what does not is told. */
+    /**
+     * What was acknowledged holds, as far as a process that has just started can tell; what does not
+     * is told.
+     */
     async function expectKept(group: Group, site: Site, crowd: Crowd, codes: Seen['codes']): Promise<string> {
       const { app, lost, unknown } = site
       // Each of these is a login that the replica had not received.
@@ -69,29 +81,28 @@ export function describePromotions(name: string, start: () => Promise<Group>): v
         (await fresh.app.judge(token)) === 'token_revoked'
       await waitFor(async () => (await Promise.all(crowd.signedOut().map(isRevoked))).every(Boolean))
       for (const token of crowd.signedIn())
-        expect((await app.refresh(token)).code).toBe(gone.has(app.sidOf(token)) ? 'session_revoked' : 'ok')
+        expect(await refreshInTime(app, token)).toBe(gone.has(app.sidOf(token)) ? 'session_revoked' : 'ok')
       expect(app.events['reused'] ?? 0).toBe(0)
       const restored = lost.reduce((sum, event) => sum + event.restored, 0)
       return `${gone.size} logins lost, ${restored} revocations stored again`
     }
 
-    it.each([
+    const FAILURES = [
       ['is killed', (group: Group) => group.primary.kill()],
       ['hangs', async (group: Group) => void process.kill(group.primary.pid, 'SIGSTOP')],
-    ])(
-      'S27: a primary that %s is left',
-      async (what, how) => {
+    ] as const
+    it.concurrent.for(FAILURES)('S27: a primary that %s is left', LIMIT, ([what, how], context) =>
+      atOnce(async () => {
         const group = await open()
         const sites = await Promise.all(KINDS.map((kind) => openSite(group, kind, 'others')))
-        const crowds = await Promise.all(sites.map(({ app }) => startCrowd(app, 8)))
-        onTestFinished(async () => void (await Promise.all(crowds.map((crowd) => crowd.stop()))))
+        const crowds = await Promise.all(sites.map(({ app }) => startCrowd(app, 6)))
+        onFinished(async () => void (await Promise.all(crowds.map((crowd) => crowd.stop()))))
         await Promise.all(crowds.map((crowd) => crowd.recovered()))
         const begun = performance.now()
         await how(group)
-        await waitFor(() => group.hasMoved())
+        await waitFor(() => group.hasMoved(), 30)
         const movedAt = performance.now()
-        await Promise.all(crowds.map((crowd) => crowd.recovered()))
-        expect((performance.now() - movedAt) / 1000).toBeLessThan(HEALED_IN)
+        await Promise.all(crowds.map((crowd) => crowd.recovered(HEALED_IN)))
         for (const [i, site] of sites.entries()) {
           const crowd = crowds[i] ?? expect.fail()
           const { codes, failedAt } = await crowd.stop()
@@ -103,11 +114,10 @@ export function describePromotions(name: string, start: () => Promise<Group>): v
             `${what}: moved after ${times[0]} s, last failure after ${times[1]} s, ${JSON.stringify(codes)}, ${kept}`,
           )
         }
-      },
-      60_000,
+      })(context),
     )
 
-    it('S27: a primary that is cut off takes writes, and what is known of them is stored again', async () => {
+    const cutOff = async (): Promise<void> => {
       const group = await open()
       const near = await Promise.all(KINDS.map((kind) => openSite(group, kind, 'primary')))
       const far = await Promise.all(KINDS.map((kind) => openSite(group, kind, 'others')))
@@ -117,9 +127,9 @@ export function describePromotions(name: string, start: () => Promise<Group>): v
       // Those on its side do not notice at once, or not at all.
       const late = await Promise.all(near.map(({ app }) => app.login()))
       await Promise.all(near.map(({ app }, i) => cases[i]?.revoke(app)))
-      await waitFor(() => group.hasMoved())
+      await waitFor(() => group.hasMoved(), 30)
       const movedAt = performance.now()
-      await waitFor(() => areOk(far.map(async ({ app }) => app.judge((await app.login()).access_token))))
+      await waitFor(() => areOk(far.map(async ({ app }) => app.judge((await app.login()).access_token))), 20)
       const servedAt = performance.now()
       let alive: readonly string[] = []
       await waitFor(async () => {
@@ -129,7 +139,7 @@ export function describePromotions(name: string, start: () => Promise<Group>): v
       group.heal()
       const healedAt = performance.now()
       const sites = [...near, ...far]
-      await waitFor(() => areRevoked(sites, cases), 15)
+      await waitFor(() => areRevoked(sites, cases), 20)
       const restoredAt = performance.now()
       const fresh = await openSite(group, 'ioredis', 'others')
       expect(await areRevoked([fresh], cases)).toBe(true)
@@ -142,7 +152,7 @@ export function describePromotions(name: string, start: () => Promise<Group>): v
           expect(['ok', 'store_unavailable', 'session_revoked']).toContain(code)
           return code === 'session_revoked'
         }
-        await waitFor(isGone, 15)
+        await waitFor(isGone, 20)
         expect(unknown.map(({ sid }) => sid)).toContain(app.sidOf(token))
       }
       const leftAt = performance.now()
@@ -159,7 +169,12 @@ export function describePromotions(name: string, start: () => Promise<Group>): v
         `cut off: moved after ${moved} s, served after ${served} s, ${alive.filter((code) => code === 'ok').length} alive again, all revoked ${told} s and the old primary left ${left} s after the way was open, ${restored.join(' and ')} stored again`,
       )
       expect(Math.max(...restored)).toBeGreaterThan(0)
-    }, 60_000)
+    }
+    it.concurrent(
+      'S27: a primary that is cut off takes writes, and what is known of them is stored again',
+      LIMIT,
+      atOnce(cutOff),
+    )
   })
 }
 
@@ -171,7 +186,8 @@ interface Case {
 
 async function prepare({ app }: Site): Promise<Case> {
   const bob = newUser()
-  const pairs = [await app.login(), await app.login(), await app.login(bob)]
+  const login = (user?: string): Promise<TokenPair> => insist(() => app.login(user))
+  const pairs = [await login(), await login(), await login(bob)]
   const loose = await app.auth.createAccessToken(bob)
   const single = await app.auth.verifyToken(pairs[1]?.access_token ?? '')
   await pause(100)
@@ -183,6 +199,15 @@ async function prepare({ app }: Site): Promise<Case> {
       await auth.revokeSubject(bob)
     },
   }
+}
+
+/** Refreshes; what a slow machine breaks off is done again. */
+async function refreshInTime(app: Application, token: string): Promise<string> {
+  return insist(async () => {
+    const { code } = await app.refresh(token)
+    if (code === 'store_unavailable') throw new Error(code)
+    return code
+  })
 }
 
 async function judgeAll(site: Site | undefined, tokens: readonly string[]): Promise<string[]> {

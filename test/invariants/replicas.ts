@@ -1,6 +1,6 @@
 /** A primary with a replica, of the tests' own: the replica is promoted, and the primary is killed. */
-import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { createPool } from 'mysql2'
@@ -8,7 +8,7 @@ import type { Pool as AsyncPool } from 'mysql2/promise'
 import { Pool } from 'pg'
 import type { StoreSpec } from '../processes/node/connect.ts'
 import { freePort, reapWithUs, startRedis, waitFor } from '../stores/redis-server.ts'
-import { makeFolder, POSTGRES, startOwn, toUser } from './servers.ts'
+import { makeFolder, POSTGRES, run, startOwn, toUser } from './servers.ts'
 
 /** A primary and its replica. */
 export interface Replicated {
@@ -52,11 +52,8 @@ export async function replicatePostgres(isSynchronous: boolean): Promise<Replica
   const data = join(folder, 'data')
   mkdirSync(join(folder, 'socket'), { mode: 0o777 })
   const source = ['-h', '127.0.0.1', '-p', String(primary.port), '-U', 'root']
-  execFileSync(join(bin, 'pg_basebackup'), ['-D', data, '-R', '-c', 'fast', ...source], {
-    ...user,
-    cwd: folder,
-    stdio: 'ignore',
-  })
+  const options = ['-D', data, '-R', '-c', 'fast', '--no-sync', ...source]
+  await run(join(bin, 'pg_basebackup'), options, { ...user, cwd: folder })
   const port = await freePort()
   const args = ['-D', data, '-p', String(port), '-k', folder, '-h', '127.0.0.1']
   const child = spawn(join(bin, 'postgres'), args, { ...user, stdio: 'ignore' })
@@ -87,8 +84,11 @@ export async function replicatePostgres(isSynchronous: boolean): Promise<Replica
     kill: () => primary.kill(),
     async close() {
       const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGQUIT')
-      await ended
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGQUIT')
+        await ended
+      }
+      rmSync(folder, { recursive: true, force: true })
       await primary.close()
     },
   }
@@ -97,7 +97,11 @@ export async function replicatePostgres(isSynchronous: boolean): Promise<Replica
 /** A user who may write only where a server takes writes, unlike `root`. */
 export const MYSQL_USER = 'application'
 
-/** MariaDB with a replica. @param isSemiSynchronous whether each commit waits for it, for an hour at most */
+/**
+ * MariaDB with a replica.
+ *
+ * @param isSemiSynchronous whether each commit waits for it, for an hour at most
+ */
 export async function replicateMariadb(isSemiSynchronous: boolean): Promise<Replicated> {
   const [primary, replica] = await Promise.all([
     startOwn('mysql', '--log-bin', '--server-id=1'),
@@ -132,6 +136,12 @@ export async function replicateMariadb(isSemiSynchronous: boolean): Promise<Repl
     primary: primary.toSpec(primary.port),
     replica: replica.toSpec(replica.port),
     async promote() {
+      await below.query('stop slave io_thread')
+      // What has come and is not applied yet would go with the rest.
+      await waitFor(async () => {
+        const state = await read(below, 'show slave status')
+        return state['Read_Master_Log_Pos'] === state['Exec_Master_Log_Pos']
+      })
       await below.query('stop slave')
       await below.query('reset slave all')
       await below.query('set global read_only = 0')

@@ -1,6 +1,7 @@
 /**
- * A Redis with a replica under three sentinels, which promote the replica when the primary is gone. The primary can be killed, stopped,
- * or cut off from replica and sentinels, together with those clients that are on its side.
+ * A Redis with a replica under three sentinels, which promote the replica when the primary is gone.
+ * The primary can be killed, stopped, or cut off from replica and sentinels, together with those
+ * clients that are on its side.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,7 +13,7 @@ import { freePort, type RedisServer, reapWithUs, startRedis, waitFor } from '../
 import { type Gate, type Group, openGate } from './gate.ts'
 
 /** After how many milliseconds without a reply a sentinel takes the primary for gone. */
-const DOWN_AFTER = 1000
+const DOWN_AFTER = 2000
 
 interface Sentinel {
   readonly port: number

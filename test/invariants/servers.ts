@@ -2,18 +2,19 @@
  * Database servers of the tests' own, on free ports and in folders of their own, which may be stopped, killed and started again. Where a
  * program is missing, the tests skip and say so.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect as openSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { Kysely, MysqlDialect, PostgresDialect } from 'kysely'
 import { createPool } from 'mysql2'
 import { Pool } from 'pg'
 import { migrateSql } from '../../src/stores/sql.ts'
 import type { StoreSpec } from '../processes/node/connect.ts'
-import { freePort, HAS_REDIS, reapWithUs, startRedis } from '../stores/redis-server.ts'
+import { freePort, HAS_REDIS, insist, reapWithUs, startRedis } from '../stores/redis-server.ts'
 
 /** A server. */
 export interface OwnServer {
@@ -56,6 +57,9 @@ export const HAS_OWN: Readonly<Record<'redis' | 'postgres' | 'mysql', boolean>> 
 for (const [name, here] of Object.entries(HAS_OWN)) {
   if (!here) console.error(`\n!!! no ${name} program on this machine: its outages are NOT TESTED\n`)
 }
+
+/** Runs a program to its end; others go on meanwhile. Rejects where it fails. */
+export const run = promisify(execFile)
 
 /** Servers refuse to run as root. */
 export function toUser(name: string): { readonly uid?: number; readonly gid?: number } {
@@ -150,19 +154,6 @@ async function launch({ user, folder, port, command, toSpec, ready }: Program): 
   }
 }
 
-/** Tries until it succeeds; at most 30 s. */
-async function insist(work: () => Promise<unknown>): Promise<void> {
-  for (const end = Date.now() + 30_000; ; ) {
-    try {
-      await work()
-      return
-    } catch (error) {
-      if (Date.now() > end) throw error
-      await pause(50)
-    }
-  }
-}
-
 export function makeFolder(user: Program['user']): string {
   const folder = mkdtempSync(join(tmpdir(), 'tokenwright-own-'))
   if (user.uid !== undefined && user.gid !== undefined) chownSync(folder, user.uid, user.gid)
@@ -176,7 +167,7 @@ async function startPostgres(): Promise<OwnServer> {
   const bin = POSTGRES ?? ''
   const data = join(folder, 'data')
   const init = ['-D', data, '-A', 'trust', '-U', 'root', '--no-sync', '--no-locale', '-E', 'UTF8']
-  execFileSync(join(bin, 'initdb'), init, { ...user, cwd: folder, stdio: 'ignore' })
+  await run(join(bin, 'initdb'), init, { ...user, cwd: folder })
   const address = { host: '127.0.0.1', port, user: 'root', database: 'postgres' }
   const server = await launch({
     user,
@@ -203,24 +194,32 @@ async function startPostgres(): Promise<OwnServer> {
   return server
 }
 
+/**
+ * Makes the system tables of MariaDB in the folder `data` of a folder. A server that starts clears
+ * its folder for temporary tables: in a shared one, those of others too.
+ */
+export async function installMariadb(folder: string): Promise<void> {
+  const [, install] = MARIADB ?? ['', '']
+  const options = [`--datadir=${join(folder, 'data')}`, `--tmpdir=${folder}`]
+  await run(install, ['--no-defaults', ...options, '--auth-root-authentication-method=normal'], {
+    ...toUser('mysql'),
+    cwd: folder,
+  })
+}
+
 async function startMariadb(...more: string[]): Promise<OwnServer> {
   const user = toUser('mysql')
   const folder = makeFolder(user)
   const port = await freePort()
-  const [program, install] = MARIADB ?? ['', '']
+  const [program] = MARIADB ?? ['']
   const data = join(folder, 'data')
-  // A server that starts clears its folder for temporary tables: in a shared one, those of others too.
   const quick = [
     '--no-defaults',
     `--datadir=${data}`,
     `--tmpdir=${folder}`,
     '--innodb-flush-log-at-trx-commit=1',
   ]
-  execFileSync(install, ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal'], {
-    ...user,
-    cwd: folder,
-    stdio: 'ignore',
-  })
+  await installMariadb(folder)
   const address = { host: '127.0.0.1', port, user: 'root' }
   const ask = async (text: string): Promise<void> => {
     const pool = createPool({ ...address, connectionLimit: 1 }).promise()

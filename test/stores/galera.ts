@@ -1,12 +1,12 @@
 /**
- * MariaDB Galera: three nodes of the tests' own that commit together. Each can be killed, frozen, or cut off from the others. Where its
- * parts are missing, the tests skip and say so.
+ * MariaDB Galera: three nodes of the tests' own that commit together. Each can be killed and
+ * started again, or cut off from the others. Where its parts are missing, the tests skip and say so.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createPool, type Pool } from 'mysql2/promise'
-import { MARIADB, makeFolder, toUser } from '../invariants/servers.ts'
+import { installMariadb, MARIADB, makeFolder, run, toUser } from '../invariants/servers.ts'
 import { freePort, reapWithUs, waitFor } from './redis-server.ts'
 
 /** Galera's library. */
@@ -35,7 +35,7 @@ export interface Galera {
   close(): Promise<void>
 }
 
-/** How fast nodes find out that one is gone, once they have come together: in a third of the usual time. */
+/** How fast nodes find out that one is gone, once they have come together: in a third of the usual. */
 const PATIENCE = [
   'evs.keepalive_period=PT0.3S',
   'evs.suspect_timeout=PT1.7S',
@@ -48,12 +48,15 @@ interface Plan {
   readonly port: number
   /** What the nodes speak to each other by. */
   readonly group: number
+  /** What takes changes that were missed, and all there is where too many were. */
+  readonly transfers: readonly [number, number]
 }
 
-function toArguments({ folder, port, group }: Plan, plans: readonly Plan[]): string[] {
+function toArguments({ folder, port, group, transfers }: Plan, plans: readonly Plan[]): string[] {
   const provider = [
     ...['evs.join_retrans_period=PT0.3S', 'gcache.size=8M', `base_port=${group}`],
     `gmcast.listen_addr=tcp://127.0.0.1:${group}`,
+    `ist.recv_addr=127.0.0.1:${transfers[0]}`,
   ]
   return [
     '--no-defaults',
@@ -67,6 +70,7 @@ function toArguments({ folder, port, group }: Plan, plans: readonly Plan[]): str
     ...['--wsrep-on=ON', `--wsrep-provider=${PROVIDER}`, '--wsrep-cluster-name=tokenwright'],
     `--wsrep-cluster-address=gcomm://${plans.map((plan) => `127.0.0.1:${plan.group}`).join(',')}`,
     ...[`--wsrep-node-address=127.0.0.1:${group}`, '--wsrep-sst-method=rsync'],
+    `--wsrep-sst-receive-address=127.0.0.1:${transfers[1]}`,
     `--wsrep-provider-options=${provider.join(';')}`,
   ]
 }
@@ -102,15 +106,9 @@ function ended(child: ChildProcess): Promise<void> {
 
 /** Makes the first node alone, so that its position in the log is in its files, and stops it. */
 async function makeFirst(plan: Plan, pool: Pool): Promise<void> {
-  const [, install] = MARIADB ?? ['', '']
-  const data = join(plan.folder, 'data')
-  execFileSync(install, ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal'], {
-    ...toUser('mysql'),
-    cwd: plan.folder,
-    stdio: 'ignore',
-  })
+  await installMariadb(plan.folder)
   const child = launch(plan, [plan], '--wsrep-new-cluster')
-  await waitFor(() => isReady(pool), 30)
+  await waitFor(() => isReady(pool), 60)
   child.kill('SIGTERM')
   await ended(child)
 }
@@ -126,8 +124,8 @@ export async function startGalera(): Promise<Galera> {
   const plans: Plan[] = []
   for (let i = 0; i < 3; i++) {
     const folder = makeFolder(user)
-    // The port above that of the group is for transfers.
-    plans.push({ folder, port: await freePort(), group: await freePort() })
+    const [port, group] = [await freePort(), await freePort()]
+    plans.push({ folder, port, group, transfers: [await freePort(), await freePort()] })
   }
   const pools = plans.map(({ port }) =>
     createPool({ host: '127.0.0.1', port, user: 'root', connectionLimit: 1 }),
@@ -135,18 +133,16 @@ export async function startGalera(): Promise<Galera> {
   const [first] = plans as [Plan]
   await makeFirst(first, pools[0] as Pool)
   const source = join(first.folder, 'data')
-  for (const [i, plan] of plans.entries()) {
-    if (i > 0) execFileSync('cp', ['-a', source, plan.folder])
-  }
+  await Promise.all(plans.slice(1).map(({ folder }) => run('cp', ['-a', source, folder])))
   for (const [i, plan] of plans.entries()) {
     rememberGroup(plan.folder, i + 1)
     const state = join(plan.folder, 'data', 'grastate.dat')
     writeFileSync(state, readFileSync(state, 'utf8').replace(/safe_to_bootstrap.*/, 'safe_to_bootstrap: 0'))
     if (user.uid !== undefined)
-      execFileSync('chown', ['-R', `${user.uid}:${user.gid}`, join(plan.folder, 'data')])
+      await run('chown', ['-R', `${user.uid}:${user.gid}`, join(plan.folder, 'data')])
   }
   const children = plans.map((plan) => launch(plan, plans))
-  await waitFor(async () => (await Promise.all(pools.map(isReady))).every(Boolean), 30)
+  await waitFor(async () => (await Promise.all(pools.map(isReady))).every(Boolean), 60)
   for (const pool of pools) await pool.query('set global wsrep_provider_options = ?', [PATIENCE.join(';')])
   const nodes = plans.map(({ port }, i): GaleraNode => {
     const [pool, child] = [pools[i] as Pool, children[i] as ChildProcess]

@@ -3,6 +3,7 @@
  * Without a `redis-server` program the tests that need one are skipped, loudly.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -35,17 +36,27 @@ export interface RedisServer {
   close(): Promise<void>
 }
 
-/** A port that was free a moment ago. A cluster's bus takes the port 10000 above, which must exist. */
+const given = new Set<number>()
+
+/**
+ * A port that is free, and so is the one 10000 above, which a cluster's bus takes. It lies below
+ * those that a system gives to connections, any of which could take it before the server does.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const server = createServer()
-    const port = await new Promise<number>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
-    })
-    await new Promise((resolve) => server.close(resolve))
-    if (port < 55_000) return port
+    const port = randomInt(11_000, 22_000)
+    if (given.has(port) || !(await isFree(port)) || !(await isFree(port + 10_000))) continue
+    given.add(port)
+    return port
   }
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 /** Starts a server that answers. */
@@ -116,9 +127,21 @@ export async function waitFor(holds: () => Promise<boolean>, seconds = 10): Prom
   }
 }
 
+/** Does something until it succeeds; by default for at most thirty seconds. */
+export async function insist<T>(work: () => Promise<T>, seconds = 30): Promise<T> {
+  for (const end = Date.now() + seconds * 1000; ; ) {
+    try {
+      return await work()
+    } catch (error) {
+      if (Date.now() > end) throw error
+      await pause(50)
+    }
+  }
+}
+
 /** A cluster of three masters that all know each other. */
 export async function startCluster(): Promise<{ servers: readonly RedisServer[]; close(): Promise<void> }> {
-  const flags = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000']
+  const flags = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '15000']
   const servers = await Promise.all([1, 2, 3].map(() => startRedis(...flags)))
   const clients = servers.map(({ port }) => new Redis({ port }))
   const bounds = [0, 5461, 10_923, 16_384]

@@ -1,10 +1,14 @@
-/** The store suite over both clients on a primary that sentinels watch. What they do in a failover is in test/invariants. */
+/**
+ * The store suite over both clients on a primary that sentinels watch. What they do in a failover
+ * is in test/invariants. The scripts are those of one Redis, which has all cases at all moments.
+ */
 import { storeSuite } from 'tokenwright-store-suite'
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import type { ClientKind, Connected, Group } from '../invariants/gate.ts'
 import { startWatched } from '../invariants/sentinels.ts'
+import { BRIEF } from './brief.ts'
 import { HAS_REDIS } from './redis-server.ts'
 
 const KINDS: readonly ClientKind[] = ['ioredis', 'node-redis']
@@ -25,6 +29,6 @@ describe.skipIf(!HAS_REDIS)('a primary under three sentinels', () => {
   })
 
   describe.each(KINDS.map((kind, i) => [kind, i] as const))('%s', (_, i) => {
-    storeSuite(async () => ({ store: stores[i] as Store }), { describe, it })
+    storeSuite(async () => ({ store: stores[i] as Store }), BRIEF)
   })
 })
