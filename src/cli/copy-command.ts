@@ -1,4 +1,5 @@
 /** The command that copies all that a store keeps into another store. */
+import { ConfigurationError } from '../internal/configuration-error.ts'
 import { describeFailure } from '../internal/failure.ts'
 import { type CopyProgress, type CopyResult, copyStore } from '../stores/move.ts'
 import { type CommandTable, type Flags, InterruptedError, UsageError } from './command.ts'
@@ -43,7 +44,7 @@ async function copy(flags: Flags): Promise<string> {
       const result = { from: from.shown, to: to.shown, ...sum, seconds }
       return flags.json === true ? JSON.stringify(result) : toWords(result)
     } catch (error) {
-      throw toClean(error, [from, to], place)
+      throw toClean(error, [from, to], place, earlier !== null)
     } finally {
       await target.close()
     }
@@ -62,6 +63,7 @@ interface Work {
 
 /** Copies until the end, a failure or a signal. A second signal ends the process at once. */
 async function run({ source, target, place, earlier }: Work): Promise<CopyResult> {
+  if (earlier !== null) place.note(earlier)
   const line = new ProgressLine(process.stderr)
   const controller = new AbortController()
   const stop = (signal: 'SIGINT' | 'SIGTERM') => () => controller.abort(new InterruptedError(signal))
@@ -124,13 +126,21 @@ function toWords(report: Report): string {
 }
 
 /** What ended a copy, in one line without a password, and how to go on. */
-function toClean(error: unknown, addresses: readonly StoreAddress[], place: CopyPlace): Error {
-  const urls = addresses.map(({ url }) => url)
+function toClean(
+  error: unknown,
+  addresses: readonly StoreAddress[],
+  place: CopyPlace,
+  isResumed: boolean,
+): Error {
   if (error instanceof InterruptedError) {
     error.message += `: ${place.advice}`
     return error
   }
-  return new UsageError(`${redact(describeFailure(error), urls)}; ${place.advice}`)
+  const urls = addresses.map(({ url }) => url)
+  const line = redact(describeFailure(error), urls)
+  // A store that refuses a copy refuses it again.
+  const again = isResumed ? '; without --resume it starts at the beginning' : ''
+  return new UsageError(error instanceof ConfigurationError ? `${line}${again}` : `${line}; ${place.advice}`)
 }
 
 function tell(text: string): void {
