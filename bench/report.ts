@@ -1,7 +1,7 @@
 /** Prints the results as Markdown tables, for README.md. */
 import { cpus } from 'node:os'
 import type { FollowersResult } from './followers/run.ts'
-import type { GrowthResult } from './growth.ts'
+import type { GrowthResult } from './growth/run.ts'
 import { type Result, ROUNDS } from './measure.ts'
 import type { EntrySize } from './memory.ts'
 import type { RotationResult } from './rotation.ts'

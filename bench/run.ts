@@ -5,7 +5,7 @@
  * it refuses.
  */
 import { measureFollowers } from './followers/run.ts'
-import { measureGrowth } from './growth.ts'
+import { measureGrowth } from './growth/run.ts'
 import { createAttacks } from './hostile.ts'
 import { createIssuerRaces } from './issuers.ts'
 import { type Contestant, type Race, runRace } from './measure.ts'
