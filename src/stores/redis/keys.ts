@@ -46,7 +46,7 @@ export function spellOwner({ realm, sub }: SessionOwner): string {
 
 /** Reverses `spell`. */
 export function unspell(text: string): string {
-  return JSON.parse(`"${text}"`)
+  return text.includes('\\') ? JSON.parse(`"${text}"`) : text
 }
 
 /** The owner under which version 0.1 kept a subject of every realm. */
