@@ -49,7 +49,7 @@ async function startServer(): Promise<{ port: number; stop(): void }> {
   return { port, stop: () => void server.kill('SIGKILL') }
 }
 
-/** Redis, in a server of its own. Rejects with `ENOENT` where there is none. */
+/** Redis, in a server of its own. Rejects with `ENOENT` where it is not installed. */
 export async function openRedis(): Promise<Grown> {
   const server = await startServer()
   const client = new Redis({ port: server.port, host: '127.0.0.1', retryStrategy: () => 50 })

@@ -151,10 +151,10 @@ async function open(engine: Engine, analyze: string): Promise<Grown> {
   }
 }
 
-/** PostgreSQL on this machine. Rejects with `ECONNREFUSED` where there is none. */
+/** PostgreSQL on this machine. Rejects with `ECONNREFUSED` where it does not run. */
 export const openPostgres = (): Promise<Grown> => open(toPostgres(), 'analyze')
 
-/** MySQL or MariaDB on this machine. Rejects with `ECONNREFUSED` where there is none. */
+/** MySQL or MariaDB on this machine. Rejects with `ECONNREFUSED` where it does not run. */
 export const openMariadb = (): Promise<Grown> => open(toMariadb(), 'analyze table')
 
 /** A file of SQLite. */
