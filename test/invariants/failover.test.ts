@@ -109,30 +109,52 @@ describe.concurrent.each(LOSSY)(
   },
 )
 
+/** Settings with which a commit does not wait for the replica, what is said of them, and back. */
+const UNSAFE = {
+  postgres: {
+    set: ['alter system set synchronous_commit = local', 'select pg_reload_conf()'],
+    warning: 'synchronous_commit local',
+    reset: ['alter system reset synchronous_commit', 'select pg_reload_conf()'],
+  },
+  mysql: {
+    set: ['set global rpl_semi_sync_master_timeout = 10000'],
+    warning: 'goes on without its replicas',
+    reset: ['set global rpl_semi_sync_master_timeout = 3600000'],
+  },
+} as const
+
 const CONFIRMING = [
-  ['postgres', HAS_OWN.postgres, () => replicatePostgres(true)],
-  ['mysql', HAS_OWN.mysql, () => replicateMariadb(true)],
+  ['postgres', HAS_OWN.postgres, () => replicatePostgres(true), UNSAFE.postgres],
+  ['mysql', HAS_OWN.mysql, () => replicateMariadb(true), UNSAFE.mysql],
 ] as const
 
-describe.concurrent.each(CONFIRMING)('S27: %s whose commits wait for the replica', (_, isHere, replicate) => {
-  it.skipIf(!isHere)(
-    'acknowledges no revocation that a failover would lose',
-    { timeout: 90_000 },
-    atOnce(async () => {
-      const { replicated, store, replica, move } = await open(replicate)
-      expect(await store.inspect()).toEqual([])
-      const app = createApplication(store, { ownClock: false })
-      const [kept, other] = [await app.login(), await app.login()]
-      await app.auth.sessions.end(app.sidOf(kept.refresh_token))
-      await replicated.promote()
-      await expect(app.auth.sessions.end(app.sidOf(other.refresh_token))).rejects.toMatchObject({
-        code: 'store_unavailable',
-      })
-      await replicated.kill()
-      move()
-      expect((await replica.get(app.sidOf(kept.refresh_token)))?.revokedAt).not.toBeNull()
-      const fresh = createApplication(store, { ownClock: false })
-      expect(await fresh.judge(kept.access_token)).toBe('token_revoked')
-    }),
-  )
-})
+describe.concurrent.each(CONFIRMING)(
+  'S27: %s whose commits wait for the replica',
+  (_, isHere, replicate, unsafe) => {
+    it.skipIf(!isHere)(
+      'acknowledges no revocation that a failover would lose',
+      { timeout: 90_000 },
+      atOnce(async () => {
+        const { replicated, store, replica, move } = await open(replicate)
+        expect(await store.inspect()).toEqual([])
+        expect(await replica.inspect()).toContainEqual(expect.stringContaining('can be read'))
+        for (const text of unsafe.set) await replicated.ask(text)
+        await eventually(async () => (await store.inspect()).join().includes(unsafe.warning))
+        for (const text of unsafe.reset) await replicated.ask(text)
+        await eventually(async () => (await store.inspect()).length === 0)
+        const app = createApplication(store, { ownClock: false })
+        const [kept, other] = [await app.login(), await app.login()]
+        await app.auth.sessions.end(app.sidOf(kept.refresh_token))
+        await replicated.promote()
+        await expect(app.auth.sessions.end(app.sidOf(other.refresh_token))).rejects.toMatchObject({
+          code: 'store_unavailable',
+        })
+        await replicated.kill()
+        move()
+        expect((await replica.get(app.sidOf(kept.refresh_token)))?.revokedAt).not.toBeNull()
+        const fresh = createApplication(store, { ownClock: false })
+        expect(await fresh.judge(kept.access_token)).toBe('token_revoked')
+      }),
+    )
+  },
+)

@@ -187,6 +187,11 @@ describe.skipIf(!HAS_GALERA)('Galera', () => {
     expect([app.events['reused'] ?? 0, app.events['shadowed'] ?? 0]).toEqual([0, 0])
   }
 
+  async function hasNodes({ ask }: GaleraNode, count: number): Promise<boolean> {
+    const [row] = await ask("show global status like 'wsrep_cluster_size'")
+    return row?.['Value'] === String(count)
+  }
+
   async function fail(
     name: string,
     how: (node: GaleraNode) => Promise<void>,
@@ -199,11 +204,7 @@ describe.skipIf(!HAS_GALERA)('Galera', () => {
     const begun = performance.now()
     const [first, failing] = galera.nodes
     await how(failing)
-    const isGone = async (): Promise<boolean> => {
-      const [row] = await first.ask("show global status like 'wsrep_cluster_size'")
-      return row?.['Value'] === '2'
-    }
-    await waitFor(isGone, 40)
+    await waitFor(() => hasNodes(first, 2), 40)
     await until?.()
     await crowd.recovered()
     await pause(500)
@@ -234,4 +235,45 @@ describe.skipIf(!HAS_GALERA)('Galera', () => {
     )
     await fail('one of three killed', (killed) => killed.kill())
   }, 120_000)
+
+  it('S27: loses nothing to a killed node that comes back, which then serves', async () => {
+    const [first, node] = galera.nodes
+    const app = createApplication(spread, { ownClock: false, sessions: { overlap: 1 } })
+    const crowd = await startCrowd(app, 20)
+    onTestFinished(() => void crowd.stop())
+    await crowd.recovered()
+    const begun = performance.now()
+    await node.restart()
+    const back = (performance.now() - begun) / 1000
+    await waitFor(() => hasNodes(first, 3), 40)
+    await crowd.recovered()
+    await expectKept(app, crowd, `a killed one comes back after ${back.toFixed(1)} s`, begun)
+    // By itself too. Connections from before its end are left.
+    const there = createApplication(stores[1], { ownClock: false })
+    await waitFor(() => stores[1].now().then(Boolean, () => false))
+    const judged = await Promise.all(crowd.signedOut().map((token) => there.judge(token)))
+    expect(tally(judged)).toEqual({ token_revoked: judged.length })
+    const { access_token, refresh_token } = await there.login()
+    expect(await app.judge(access_token)).toBe('ok')
+    expect((await there.refresh(refresh_token)).code).toBe('ok')
+    await app.auth.sessions.end(app.sidOf(refresh_token))
+    expect(await there.judge(access_token)).toBe('token_revoked')
+  }, 120_000)
+
+  it('says what the nodes are not configured for', async () => {
+    const [node] = galera.nodes
+    const inspect = () => stores[0].inspect()
+    expect(await inspect()).toEqual([])
+    onTestFinished(async () => {
+      await node.ask('set global wsrep_dirty_reads = 0')
+      await node.ask("set global wsrep_provider_options = 'pc.ignore_sb=false'")
+    })
+    await node.ask('set global wsrep_dirty_reads = 1')
+    expect(await inspect()).toEqual([expect.stringContaining('wsrep_dirty_reads')])
+    await node.ask("set global wsrep_provider_options = 'pc.ignore_sb=true'")
+    expect(await inspect()).toEqual([
+      expect.stringContaining('pc.ignore_sb'),
+      expect.stringContaining('wsrep_dirty_reads'),
+    ])
+  })
 })

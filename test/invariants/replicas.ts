@@ -14,6 +14,8 @@ import { makeFolder, POSTGRES, run, startOwn, toUser } from './servers.ts'
 export interface Replicated {
   readonly primary: StoreSpec
   readonly replica: StoreSpec
+  /** Asks the primary by SQL, as its owner. */
+  ask(text: string): Promise<unknown>
   /** Makes the replica a primary of its own. What the old one writes from now on, it does not have. */
   promote(): Promise<void>
   /** Kills the old primary. */
@@ -34,6 +36,7 @@ export async function replicateRedis(): Promise<Replicated> {
   return {
     primary: { kind: 'redis', port: primary.port },
     replica: { kind: 'redis', port: replica.port },
+    ask: () => Promise.reject(new Error('Redis takes no SQL')),
     promote: async () => void (await admin.replicaof('NO', 'ONE')),
     kill: () => primary.kill(),
     async close() {
@@ -80,6 +83,7 @@ export async function replicatePostgres(isSynchronous: boolean): Promise<Replica
   return {
     primary: primary.toSpec(primary.port),
     replica: primary.toSpec(port),
+    ask: (text) => ask(primary.port, text),
     promote: async () => void (await ask(port, 'select pg_promote()')),
     kill: () => primary.kill(),
     async close() {
@@ -135,6 +139,7 @@ export async function replicateMariadb(isSemiSynchronous: boolean): Promise<Repl
   return {
     primary: primary.toSpec(primary.port),
     replica: replica.toSpec(replica.port),
+    ask: (text) => above.query(text),
     async promote() {
       await below.query('stop slave io_thread')
       // What has come and is not applied yet would go with the rest.

@@ -23,6 +23,8 @@ export interface GaleraNode {
   ask(text: string): Promise<Record<string, unknown>[]>
   /** Ends it by SIGKILL. */
   kill(): Promise<void>
+  /** Starts it again, and waits until it has caught up and takes statements. */
+  restart(): Promise<void>
   /** Cuts it off from the other nodes. Clients reach it as before. */
   cut(): Promise<void>
   /** Joins it again. */
@@ -113,6 +115,15 @@ async function makeFirst(plan: Plan, pool: Pool): Promise<void> {
   await ended(child)
 }
 
+/** How far a node has come that was killed, as its own log says: its service asks that too. */
+async function findPosition(plan: Plan, plans: readonly Plan[]): Promise<string> {
+  const args = [...toArguments(plan, plans), '--wsrep-recover']
+  const { stderr } = await run(MARIADB?.[0] ?? '', args, { ...toUser('mysql'), cwd: plan.folder })
+  const [, position] = /Recovered position:\s*(\S+)/.exec(stderr) ?? []
+  if (position === undefined) throw new Error('The node knows no position')
+  return position
+}
+
 async function isReady(pool: Pool): Promise<boolean> {
   const [rows] = await pool.query("show global status like 'wsrep_ready'").catch(() => [[]])
   return Object((rows as unknown[])[0]).Value === 'ON'
@@ -145,7 +156,7 @@ export async function startGalera(): Promise<Galera> {
   await waitFor(async () => (await Promise.all(pools.map(isReady))).every(Boolean), 60)
   for (const pool of pools) await pool.query('set global wsrep_provider_options = ?', [PATIENCE.join(';')])
   const nodes = plans.map(({ port }, i): GaleraNode => {
-    const [pool, child] = [pools[i] as Pool, children[i] as ChildProcess]
+    const [plan, pool] = [plans[i] as Plan, pools[i] as Pool]
     const ask = async (text: string) => (await pool.query(text))[0] as Record<string, unknown>[]
     const isolate = async (value: 0 | 1) =>
       void (await ask(`set global wsrep_provider_options='gmcast.isolate=${value}'`))
@@ -153,8 +164,14 @@ export async function startGalera(): Promise<Galera> {
       port,
       ask,
       async kill() {
+        const child = children[i] as ChildProcess
         child.kill('SIGKILL')
         await ended(child)
+      },
+      async restart() {
+        children[i] = launch(plan, plans, `--wsrep-start-position=${await findPosition(plan, plans)}`)
+        await waitFor(() => isReady(pool), 60)
+        await ask(`set global wsrep_provider_options='${PATIENCE.join(';')}'`)
       },
       cut: () => isolate(1),
       heal: () => isolate(0),
