@@ -18,9 +18,9 @@ const NODES = 4
 const CLIENTS = 8
 const IDLE = 10
 /** How many rounds each client goes through between two replacements. */
-const ROUNDS = 3
+const ROUNDS = 2
 /** How long a client waits between two rounds, in milliseconds. */
-const PAUSE = 40
+const PAUSE = 60
 
 const WAYS = ['api', 'http'] as const
 const KINDS = ['sqlite', 'postgres', 'redis'] as const
