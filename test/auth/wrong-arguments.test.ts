@@ -301,7 +301,7 @@ const CALLS: Readonly<Record<string, readonly [Call, accepted?: string]>> = {
 }
 
 const EXECUTOR = { dialect: 'sqlite', run: async () => [] } as const
-const REDIS = { status: 'ready', call: async () => null, options: {} } as never
+const REDIS = { status: 'ready', call: async () => null, pipeline: () => undefined, options: {} } as never
 
 const socket = () =>
   ({ readyState: 1, on: () => undefined, close: () => undefined, send: () => undefined }) as never
