@@ -9,6 +9,7 @@ import type {
   EndAllCall,
   RevocationQuery,
   RevocationStore,
+  RevokeCall,
   SessionStore,
   Store,
 } from '../../session/store.ts'
@@ -21,6 +22,9 @@ type Attempts = Pick<SessionStore, 'countAttempt' | 'readAttempts' | 'forgetAtte
 
 /** The names of those methods. */
 export type BothMethods = keyof Attempts | keyof RevocationStore | 'isRevoked' | 'inspect'
+
+/** How many sessions are ended at once. */
+const AT_ONCE = 16
 
 /** An `iat` to which no cut-off applies. */
 const NEVER_CUT = Number.MAX_SAFE_INTEGER / 1e6
@@ -98,7 +102,7 @@ function createRevocations(state: MovingStore): RevocationStore {
   return {
     async end(sid, reason, call) {
       await state.check(call.now)
-      return state.atPlace({ sid, now: call.now }, (store) => store.end(sid, reason, call), Boolean)
+      return endOne(state, sid, { reason, call })
     },
 
     async endAll(owner, reason, call) {
@@ -108,9 +112,17 @@ function createRevocations(state: MovingStore): RevocationStore {
         return (await endAllIn(state, from, ending)) + (await endAllIn(state, to, ending))
       }
       const ended = await endBoth(call.cutOff)
-      const onTheirWay = await handOver.endReleased(owner, { ...call, reason }, first)
+      const { count, arrived } = await handOver.endReleased(owner, { ...call, reason }, first)
       // What has arrived between the two.
-      return ended + onTheirWay + (await endBoth(null))
+      let rest = await endBoth(null)
+      // And what has moved on since, from the store that was asked last to the one before.
+      for (let place = 0; place < arrived.length; place += AT_ONCE) {
+        const some = arrived.slice(place, place + AT_ONCE)
+        rest += (await Promise.all(some.map((sid) => endOne(state, sid, { reason, call })))).filter(
+          Boolean,
+        ).length
+      }
+      return ended + count + rest
     },
 
     async revokeToken(jti, until, now) {
@@ -126,6 +138,16 @@ function createRevocations(state: MovingStore): RevocationStore {
       return (await from.prune(now)) + (await to.prune(now))
     },
   }
+}
+
+/** Ends a session in the store that has it. */
+function endOne(
+  state: MovingStore,
+  sid: string,
+  { reason, call }: { readonly reason: RevokeReason; readonly call: RevokeCall },
+): Promise<boolean> {
+  const { logTtl, now } = call
+  return state.atPlace({ sid, now }, (store) => store.end(sid, reason, { logTtl, now }), Boolean)
 }
 
 interface Ending {

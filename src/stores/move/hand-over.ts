@@ -75,25 +75,33 @@ export class HandOver {
    * would arrive, and stays there.
    *
    * @param log the store whose log tells of it
-   * @returns how many
+   * @returns how many, and the identifiers of those that have arrived before
    */
-  async endReleased(owner: SessionOwner, ending: OwnerEnding, log: MovableStore): Promise<number> {
+  async endReleased(
+    owner: SessionOwner,
+    ending: OwnerEnding,
+    log: MovableStore,
+  ): Promise<{ readonly count: number; readonly arrived: readonly string[] }> {
     const { from, to } = this.#pair
     const { reason, except, logTtl, now } = ending
     const lists = await Promise.all([from, to].map((store) => store.transfer.findReleased(owner, now)))
+    const arrived: string[] = []
     let count = 0
     for (const [place, rows] of lists.entries()) {
       const [source, target] = place === 0 ? [from, to] : [to, from]
       for (const row of rows.filter(({ sid }) => sid !== except)) {
         const ended = { ...row, revokedAt: now ?? (await source.now()), revokeReason: reason }
-        if ((await this.#write(target, [ended], { replaces: 'released', now })) > 0) continue
+        if ((await this.#write(target, [ended], { replaces: 'released', now })) > 0) {
+          arrived.push(row.sid)
+          continue
+        }
         const at = now ?? (await log.now())
         const entry = { kind: 'sid', key: row.sid, at, until: at + logTtl } as const
         await log.transfer.write([{ kind: 'entry', entry }], { replaces: 'none', now })
         count += 1
       }
     }
-    return count
+    return { count, arrived }
   }
 
   #other(store: MovableStore): MovableStore {
