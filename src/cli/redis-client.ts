@@ -11,6 +11,22 @@ export interface OpenedRedis {
   close(): void
 }
 
+/** The used part of node-redis, by its shape: the reference server does not have it. */
+interface NodeRedisModule {
+  createClient(options: {
+    readonly url: string
+    readonly socket: {
+      readonly connectTimeout: number
+      readonly reconnectStrategy: (retries: number) => number | false
+    }
+  }): {
+    sendCommand(args: string[]): Promise<unknown>
+    on(event: 'error', listener: (error: Error) => void): unknown
+    connect(): Promise<unknown>
+    destroy(): void
+  }
+}
+
 /** How long a connection may take, in milliseconds. */
 const CONNECT_TIMEOUT = 5000
 
@@ -56,7 +72,7 @@ async function openIoredis(url: string): Promise<OpenedRedis> {
 }
 
 async function openNodeRedis(url: string): Promise<OpenedRedis> {
-  const { createClient } = await loadPackage<typeof import('redis')>('redis')
+  const { createClient } = await loadPackage<NodeRedisModule>('redis')
   let isOpen = false
   const client = createClient({
     url,
