@@ -38,8 +38,11 @@ const OPENERS: {
 /** How long to wait at the start while another process locks the file, in seconds. */
 const LOCK_TIMEOUT = 10
 
-/** PostgreSQL's error codes when another process creates the same table at the same moment. */
-const CREATED_CONCURRENTLY: readonly string[] = ['23505', '42P07']
+/**
+ * PostgreSQL's error codes when another process creates the same table, index or row type at the
+ * same moment.
+ */
+const CREATED_CONCURRENTLY: readonly string[] = ['23505', '42P07', '42710']
 
 /**
  * Opens the database and creates the tables that do not exist.

@@ -25,7 +25,9 @@ async function open(dialect: (typeof DIALECTS)[number]) {
     mysql: { kind: 'mysql', url: `mysql://root@127.0.0.1:3306/${prepared.path}`, shown: '' },
   }
   // Several servers start at once.
-  const [database, ...others] = await Promise.all([1, 2, 3].map(() => openDatabase(locations[dialect])))
+  const [database, ...others] = await Promise.all(
+    Array.from({ length: 8 }, () => openDatabase(locations[dialect])),
+  )
   onTestFinished(() => Promise.all([database, ...others].map((one) => one?.destroy())).then(() => undefined))
   return database as NonNullable<typeof database>
 }
