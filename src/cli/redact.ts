@@ -13,9 +13,13 @@ export function redact(text: string, urls: readonly string[]): string {
   const secrets = urls.flatMap(readPasswords).filter((secret) => secret.length >= SHORTEST)
   // The longest first: one may be a part of another.
   const sorted = secrets.sort((a, b) => b.length - a.length)
-  return sorted
-    .reduce((rest, secret) => rest.replaceAll(secret, '***'), text)
-    .replace(/:\/\/\S*@/g, '://***@')
+  return sorted.reduce((rest, secret) => rest.replaceAll(secret, '***'), text).replace(/\S+/g, hideUser)
+}
+
+/** A word without the user of the URL in it. */
+function hideUser(word: string): string {
+  const [scheme, user] = [word.indexOf('://'), word.lastIndexOf('@')]
+  return scheme === -1 || user < scheme ? word : `${word.slice(0, scheme)}://***${word.slice(user)}`
 }
 
 function readPasswords(url: string): string[] {
