@@ -72,10 +72,10 @@ export class HandOver {
 
   /**
    * Ends what is on its way of an owner's sessions: a session that has ended is written where it
-   * would arrive, and stays there.
+   * would arrive and where it came from, and stays there.
    *
    * @param log the store whose log tells of it
-   * @returns how many, and the identifiers of those that have arrived before
+   * @returns how many, and the identifiers of those that may have arrived before
    */
   async endReleased(
     owner: SessionOwner,
@@ -91,10 +91,14 @@ export class HandOver {
       const [source, target] = place === 0 ? [from, to] : [to, from]
       for (const row of rows.filter(({ sid }) => sid !== except)) {
         const ended = { ...row, revokedAt: now ?? (await source.now()), revokeReason: reason }
-        if ((await this.#write(target, [ended], { replaces: 'released', now })) > 0) {
-          arrived.push(row.sid)
-          continue
-        }
+        const isEnded = (await this.#write(target, [ended], { replaces: 'released', now })) === 0
+        // It may be on its way back: then it must not arrive in the source either.
+        const isGone =
+          isEnded &&
+          (await source.transfer.write([{ kind: 'session', row: ended }], { replaces: 'released', now })) ===
+            0
+        if (!isGone) arrived.push(row.sid)
+        if (!isEnded) continue
         const at = now ?? (await log.now())
         const entry = { kind: 'sid', key: row.sid, at, until: at + logTtl } as const
         await log.transfer.write([{ kind: 'entry', entry }], { replaces: 'none', now })
