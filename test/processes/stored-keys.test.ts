@@ -63,6 +63,27 @@ async function openRedis(): Promise<Place> {
   }
 }
 
+const MANY = 20
+
+/** Stored keys that so many have read before one of them goes on. */
+function readTogether(stored: StoredKeys, count: number): StoredKeys {
+  let reading = 0
+  let open = (): void => undefined
+  const all = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return {
+    ...stored,
+    async read() {
+      const text = await stored.read()
+      reading += 1
+      if (reading === count) open()
+      await all
+      return text
+    },
+  }
+}
+
 const PLACES = [
   ['PostgreSQL', HAS.postgres, openPostgres],
   ['Redis', HAS_REDIS, openRedis],
@@ -77,7 +98,8 @@ describe.each(PLACES)('keys in %s', (_, isHere, open) => {
     const stored = place.connect()
     try {
       const rotateAll = async (options: Parameters<typeof rotateStored>[1]) => {
-        const done = await Promise.all(Array.from({ length: 20 }, () => rotateStored(stored, options)))
+        const keys = readTogether(stored, MANY)
+        const done = await Promise.all(Array.from({ length: MANY }, () => rotateStored(keys, options)))
         return done.filter(Boolean).length
       }
       const plan = { announce: '1h', retire: '20d' } as const
