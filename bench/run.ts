@@ -1,8 +1,8 @@
 /**
  * `npm run bench [-- <filter>]`: runs the races whose title contains the filter, such as `HS256`,
- * `cached` or `refuse`; `memory`, `revocation`, `rotation`, `followers` and `growth [rows]` run the
- * other measurements. Before a race, each contestant must accept what it verifies and refuse what
- * it refuses.
+ * `cached` or `refuse`; `memory`, `revocation`, `rotation`, `followers` and
+ * `growth [rows] [store]` run the other measurements. Before a race, each contestant must accept
+ * what it verifies and refuse what it refuses.
  */
 import { measureFollowers } from './followers/run.ts'
 import { measureGrowth } from './growth/run.ts'
@@ -176,4 +176,4 @@ if (wanted('revocation')) {
 }
 if (wanted('rotation')) printRotation(await measureRotation())
 if (wanted('followers')) printFollowers(await measureFollowers())
-if (wanted('growth')) printGrowth(await measureGrowth(Number(process.argv[3] ?? 100_000)))
+if (wanted('growth')) printGrowth(await measureGrowth(Number(process.argv[3] ?? 100_000), process.argv[4]))

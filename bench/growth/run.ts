@@ -1,7 +1,7 @@
 /**
- * How cost grows with what is stored: `npm run bench -- growth [rows]` fills each store that runs
- * here with so many sessions of others (default 100,000) and a million log entries. Then it
- * measures what users and a new process wait for.
+ * How cost grows with what is stored: `npm run bench -- growth [rows] [store]` fills each store
+ * that runs here with so many sessions of others (default 100,000) and a million log entries. Then
+ * it measures what users and a new process wait for.
  */
 import { randomBytes } from 'node:crypto'
 import { type Auth, createAuth, type TokenPair } from 'tokenwright'
@@ -92,10 +92,11 @@ async function measure(name: string, grown: Grown, rows: number): Promise<Growth
   return { name, rows, bytes, refresh, list, endAll, prune, ready, entries, scans }
 }
 
-/** Measures each store that runs here. */
-export async function measureGrowth(rows: number): Promise<readonly GrowthResult[]> {
+/** Measures each store that runs here, or one of them. */
+export async function measureGrowth(rows: number, only?: string): Promise<readonly GrowthResult[]> {
   const results: GrowthResult[] = []
   for (const [name, open] of Object.entries(ENGINES)) {
+    if (only !== undefined && only !== name) continue
     let grown: Grown | undefined
     try {
       grown = await open()
