@@ -168,8 +168,11 @@ export class FeedReader {
     for (let more = true; more; ) {
       const from = this.#cursor
       const page = await next
-      // The store looks for the next page while this one is taken in.
-      if (page.more && this.#isRunning) next = this.#readPage(page.cursor)
+      if (page.more && this.#isRunning) {
+        // The store looks for the next page while this one is taken in: so that has to be sent.
+        next = this.#readPage(page.cursor)
+        await nextTurn()
+      }
       if (page.restarted === true) this.#all = new Set()
       for (const entry of page.entries) {
         this.#all?.add(toEntryId(entry))
@@ -220,6 +223,14 @@ export class FeedReader {
     awaited.delete(this)
     for (const waiter of this.#waiting.splice(0)) finish(waiter)
   }
+}
+
+/** Resolves when what was begun before is on its way. A timer would take a millisecond. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve)
+    else setTimeout(resolve, 0)
+  })
 }
 
 /** A reading that failed, whatever it was that was thrown. */
