@@ -57,7 +57,7 @@ export function printRotation(results: readonly RotationResult[]): void {
 /** Prints how cost grows with what is stored. */
 export function printGrowth(results: readonly GrowthResult[]): void {
   console.log(
-    '\n| store | sessions | bytes each | refresh, ms: median, p99 | list of 10 | end of 10 | prune, a step | entries of the log | ready, s | whole tables read |',
+    '\n| store | sessions | bytes each | refresh, ms: median, p99 | list of 10 | end of 10 | a pruning | entries of the log | ready, s | sequential scans |',
   )
   console.log('|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|')
   const pair = ([median, p99]: readonly [number, number]) => `${median.toFixed(2)}, ${p99.toFixed(2)}`

@@ -15,7 +15,7 @@ export interface Grown {
   addSessions(first: FirstSession, count: number): Promise<number>
   /** Copies the one entry of the log so often, for other sessions. */
   addEntries(count: number): Promise<void>
-  /** How often tables were read as a whole so far. */
+  /** How many sequential scans of the tables began so far; null where the engine does not say. */
   scans(): Promise<number | null>
   /** Removes what was stored. */
   close(): Promise<void>

@@ -19,7 +19,7 @@ interface Engine {
   readonly key: string
   /** The bytes of the table of sessions. */
   size(db: Db, table: string): Promise<number>
-  /** How often tables were read as a whole so far. */
+  /** How many sequential scans of the tables began so far. */
   scans(db: Db, prefix: string): Promise<number | null>
   close?(): void
 }
