@@ -21,8 +21,7 @@ const BREAKS = Math.max(2, Math.round(SECONDS / 20))
 const BROKEN_FOR = 1
 /** Memory is looked at only when a process has lived so long, in seconds: young ones grow. */
 const GROWN_UP = 240
-/** V8 takes memory in steps and keeps it for minutes; a leak goes on. */
-const MOST_GROWTH = 1.75
+const MOST_GROWTH = 1.25
 
 /** The memory that a process keeps, in MiB. */
 function memoryOf({ child }: Node): number {
