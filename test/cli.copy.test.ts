@@ -1,9 +1,7 @@
 /** `tokenwright copy`, run as its users run it: between all kinds of stores, broken off, and refused. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ProgressLine } from '../src/cli/progress-line.ts'
@@ -14,11 +12,10 @@ import type { Store } from '../src/session/store.ts'
 import type { StoreRecord } from '../src/session/transfer.ts'
 import { redisStore } from '../src/stores/redis.ts'
 import { type SqlDialect, sqlStore } from '../src/stores/sql.ts'
+import { type Ended, ROOT, type Run, start as startCommand } from './cli/run.ts'
 import { HAS_REDIS, type RedisServer, startRedis, waitFor } from './stores/redis-server.ts'
 import { HAS, openDatabase, type TestDatabase, toCall, toDraft } from './stores/sql-databases.ts'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const PROGRAM = join(ROOT, 'dist/src/cli.js')
 const HAS_ALL = HAS.postgres && HAS.mysql && HAS_REDIS
 
 const folders: string[] = []
@@ -38,35 +35,8 @@ function createProject(packages: readonly string[]): string {
 
 const ALL = ['kysely', 'pg', 'mysql2', 'ioredis', '@photostructure/sqlite']
 
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-interface Run {
-  readonly child: ChildProcess
-  readonly ended: Promise<Ended>
-}
-
-function start(args: readonly string[], cwd: string, env: Record<string, string> = {}): Run {
-  const child = spawn(process.execPath, ['--no-warnings', PROGRAM, 'copy', ...args], {
-    cwd,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const text = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name]?.setEncoding('utf8').on('data', (part: string) => {
-      text[name] += part
-    })
-  const ended = new Promise<Ended>((resolve) =>
-    child.once('close', (code) =>
-      resolve({ code, stdout: text.stdout.trimEnd(), stderr: text.stderr.trimEnd() }),
-    ),
-  )
-  return { child, ended }
-}
+const start = (args: readonly string[], cwd: string, env: Record<string, string> = {}): Run =>
+  startCommand(['copy', ...args], { cwd, env })
 
 const copy = (args: readonly string[], cwd: string, env?: Record<string, string>): Promise<Ended> =>
   start(args, cwd, env).ended

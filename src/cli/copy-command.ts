@@ -7,14 +7,11 @@ import { CopyPlace } from './copy-place.ts'
 import { ProgressLine } from './progress-line.ts'
 import { redact } from './redact.ts'
 import { type OpenedStore, openStore, readStoreAddress, type StoreAddress } from './stores.ts'
+import { runUntilSignal } from './until-signal.ts'
 
 /** `copy`. */
 export const COPY_COMMANDS: CommandTable = {
-  copy: {
-    argument: null,
-    options: ['from', 'to', 'from-prefix', 'to-prefix', 'resume', 'json'],
-    run: (_argument, flags) => copy(flags),
-  },
+  copy: (_argument, flags) => copy(flags),
 }
 
 /** The exit status of a copy of sessions of which some changed meanwhile. */
@@ -61,24 +58,22 @@ interface Work {
   readonly earlier: CopyProgress | null
 }
 
-/** Copies until the end, a failure or a signal. A second signal ends the process at once. */
+/** Copies until the end, a failure or a signal. */
 async function run({ source, target, place, earlier }: Work): Promise<CopyResult> {
   if (earlier !== null) place.note(earlier)
   const line = new ProgressLine(process.stderr)
-  const controller = new AbortController()
-  const stop = (signal: 'SIGINT' | 'SIGTERM') => () => controller.abort(new InterruptedError(signal))
-  const signals = { SIGINT: stop('SIGINT'), SIGTERM: stop('SIGTERM') }
-  for (const [name, listener] of Object.entries(signals)) process.once(name, listener)
   try {
-    const result = await copyStore(source.store, target.store, {
-      place: earlier?.place ?? null,
-      signal: controller.signal,
-      onProgress(progress) {
-        const sum = { ...add(progress, earlier), place: progress.place }
-        place.note(sum)
-        line.show(listCounts(sum))
-      },
-    })
+    const result = await runUntilSignal((signal) =>
+      copyStore(source.store, target.store, {
+        place: earlier?.place ?? null,
+        signal,
+        onProgress(progress) {
+          const sum = { ...add(progress, earlier), place: progress.place }
+          place.note(sum)
+          line.show(listCounts(sum))
+        },
+      }),
+    )
     place.forget()
     return result
   } catch (error) {
@@ -86,7 +81,6 @@ async function run({ source, target, place, earlier }: Work): Promise<CopyResult
     throw error
   } finally {
     line.clear()
-    for (const [name, listener] of Object.entries(signals)) process.removeListener(name, listener)
   }
 }
 

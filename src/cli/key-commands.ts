@@ -6,7 +6,13 @@ import type { AlgorithmName } from '../token/algorithms.ts'
 import { importKeySet, type Key } from '../token/import-keys.ts'
 import { readKeyFile, writeKeyFile } from '../token/key-file.ts'
 import { createKeyRing, generateKey } from '../token/key-ring.ts'
-import { describeKeySet, parseKeySet, type StoredKeySet, toIso } from '../token/key-rotation.ts'
+import {
+  describeKeySet,
+  type KeyStatus,
+  parseKeySet,
+  type StoredKeySet,
+  toIso,
+} from '../token/key-rotation.ts'
 import { buildRing } from '../token/ring.ts'
 import { rotateKeys } from '../token/rotate-keys.ts'
 import { type CommandTable, type Flags, UsageError } from './command.ts'
@@ -16,34 +22,22 @@ const SECRET_BYTES = 64
 
 /** `secret`, `key`, `keys ...` and `jwks`. */
 export const KEY_COMMANDS: CommandTable = {
-  secret: { argument: null, options: [], run: () => randomBytes(SECRET_BYTES).toString('base64url') },
-  key: {
-    argument: 'algorithm',
-    options: [],
-    run(algorithm) {
-      if (algorithm === undefined)
-        throw new UsageError('Expected an algorithm, such as: tokenwright key ES256')
-      return JSON.stringify(generateKey(algorithm as AlgorithmName))
-    },
+  secret: () => randomBytes(SECRET_BYTES).toString('base64url'),
+  key(algorithm) {
+    if (algorithm === undefined) throw new UsageError('Expected an algorithm, such as: tokenwright key ES256')
+    return JSON.stringify(generateKey(algorithm as AlgorithmName))
   },
-  'keys rotate': { argument: 'file', options: ['alg', 'announce', 'retire', 'force'], run: rotate },
-  'keys list': {
-    argument: 'file',
-    options: [],
-    async run(path) {
-      const now = Date.now() / 1000
-      return listKeys(await readKeySet(path, now), now)
-    },
+  'keys rotate': rotate,
+  async 'keys list'(path, { json }) {
+    const now = Date.now() / 1000
+    const set = await readKeySet(path, now)
+    return json ? JSON.stringify(describeKeySet(set, now).map(toPlainStatus)) : listKeys(set, now)
   },
-  'keys jwks': {
-    argument: 'file',
-    options: [],
-    async run(path) {
-      const now = Date.now() / 1000
-      return JSON.stringify(buildRing(importKeySet(await readKeySet(path, now), now)).jwks)
-    },
+  async 'keys jwks'(path) {
+    const now = Date.now() / 1000
+    return JSON.stringify(buildRing(importKeySet(await readKeySet(path, now), now)).jwks)
   },
-  jwks: { argument: 'file', options: [], run: toJwks },
+  jwks: toJwks,
 }
 
 /** The public half of a private key. */
@@ -94,4 +88,15 @@ function listKeys(set: StoredKeySet, now: number): string {
     return `${kid} ${alg} ${step}${from}${until}`
   })
   return lines.join('\n')
+}
+
+/** Times as texts; null for none. */
+function toPlainStatus({ kid, alg, step, signsFrom, notAfter }: KeyStatus): object {
+  return {
+    kid,
+    alg,
+    step,
+    signsFrom: signsFrom === 0 ? null : toIso(signsFrom),
+    notAfter: Number.isFinite(notAfter) ? toIso(notAfter) : null,
+  }
 }

@@ -5,7 +5,7 @@ import { describeFailure } from '../internal/failure.ts'
 import type { Store } from '../session/store.ts'
 import { redisStore } from '../stores/redis.ts'
 import { sqlStore } from '../stores/sql.ts'
-import { UsageError } from './command.ts'
+import { type Flags, InterruptedError, UsageError } from './command.ts'
 import { openDatabase, toPath } from './databases.ts'
 import { redact } from './redact.ts'
 import { openRedis } from './redis-client.ts'
@@ -106,6 +106,39 @@ function readUrl(option: string, text: string, kind: Kind): Record<'host' | 'pat
     path: isFirst ? '/0' : pathname,
     // PostgreSQL: in which schema the tables are.
     schema: `${searchParams.get('options') ?? ''} ${searchParams.get('host') ?? ''}`,
+  }
+}
+
+/** The options of a command that works on one store. */
+export type StoreFlags = Pick<Flags, 'store' | 'prefix'>
+
+/**
+ * Reads `--store`. Without it the variables say which store, as in the reference server.
+ *
+ * @throws {UsageError} as `readStoreAddress`
+ */
+export function readStoreFlags({ store, prefix }: StoreFlags): StoreAddress {
+  const variable = process.env['REDIS_URL'] ? 'REDIS_URL' : 'DATABASE_URL'
+  if (store !== undefined || process.env[variable])
+    return readStoreAddress('--store', store ?? `env:${variable}`, prefix)
+  throw new UsageError('Expected --store with the URL of a store, or one in REDIS_URL or DATABASE_URL')
+}
+
+/**
+ * Opens the store of `--store` for some work, and closes it.
+ *
+ * @throws {UsageError} for a failure of the store, in one line without the password
+ */
+export async function withStore<T>(flags: StoreFlags, work: (store: Store) => Promise<T>): Promise<T> {
+  const address = readStoreFlags(flags)
+  const { store, close } = await openStore(address)
+  try {
+    return await work(store)
+  } catch (error) {
+    if (error instanceof UsageError || error instanceof InterruptedError) throw error
+    throw new UsageError(`${address.shown}: ${redact(describeFailure(error), [address.url])}`)
+  } finally {
+    await close()
   }
 }
 

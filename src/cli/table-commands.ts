@@ -13,20 +13,12 @@ import { openDatabase } from './databases.ts'
 
 /** `migrate` and `sql`. */
 export const TABLE_COMMANDS: CommandTable = {
-  migrate: {
-    argument: 'database',
-    options: ['prefix', 'schema', 'wait', 'plan'],
-    run: (url, flags) => migrate(url ?? process.env['DATABASE_URL'] ?? '', flags),
-  },
-  sql: {
-    argument: 'dialect',
-    options: ['prefix', 'schema'],
-    run(dialect, flags) {
-      if (dialect === undefined) throw new UsageError('Expected a dialect: postgres, mysql or sqlite')
-      return sqlStatements(dialect as SqlDialect, toSettings(flags))
-        .map((statement) => `${statement};`)
-        .join('\n')
-    },
+  migrate: (url, flags) => migrate(url ?? process.env['DATABASE_URL'] ?? '', flags),
+  sql(dialect, flags) {
+    if (dialect === undefined) throw new UsageError('Expected a dialect: postgres, mysql or sqlite')
+    return sqlStatements(dialect as SqlDialect, toSettings(flags))
+      .map((statement) => `${statement};`)
+      .join('\n')
   },
 }
 

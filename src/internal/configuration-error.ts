@@ -138,7 +138,7 @@ export function refuseUndefined(at: string, options: object, names: readonly str
 const IDENTIFIER = /^[a-z_$][\w$-]{0,27}$/i
 
 /** The known name with the fewest edits, if it is close enough to be the one that was meant. */
-function nearest(key: string, known: readonly string[]): string | undefined {
+export function nearest(key: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((name) => ({ name, distance: editDistance(key.toLowerCase().slice(0, 64), name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)
