@@ -14,6 +14,7 @@ export { createAuth } from './auth/create-auth.ts'
 export { createRealms, type RealmAuth, type RealmOptions, type Realms } from './auth/create-realms.ts'
 export { createTenants, type Tenants, type TenantsOptions } from './auth/create-tenants.ts'
 export type { AuthEvents, SessionNotice } from './auth/events.ts'
+export type { AuthHealth, HealthProblem } from './auth/health.ts'
 export type { HalfOptions, PairOptions } from './auth/issue-tokens.ts'
 export {
   describeErrors,

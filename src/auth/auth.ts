@@ -18,6 +18,7 @@ import type { OneTimeTokens } from '../token/one-time-token.ts'
 import type { Jwks } from '../token/ring.ts'
 import type { Claims, TokenPayload } from '../token/token-payload.ts'
 import type { AuthRequests, RequestInternals } from './authenticator.ts'
+import type { AuthHealth } from './health.ts'
 import type { PairOptions } from './issue-tokens.ts'
 import type { AuthOneTime } from './one-time.ts'
 import type { OpenApi } from './openapi.ts'
@@ -120,6 +121,13 @@ export interface AuthRevocation<C> {
    *   `issuer_unavailable`, whose cause names the issuer
    */
   ready(): Promise<void>
+  /**
+   * What works and what does not, and why: for health checks. It writes one attempt to the store
+   * and goes through the steps of a refresh, within 2 seconds; calls at the same time share one
+   * check, and its result is kept for a second, so that whoever asks often loads nothing. It does
+   * not throw for an outage. What it returns holds no secret and no address of a store.
+   */
+  health(): Promise<AuthHealth>
   /** How much this process knows of each of `issuers`, for health checks. */
   issuers(): readonly IssuerState[]
   /** How much this process knows of what is revoked; null without a store and without a source. */

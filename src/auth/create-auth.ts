@@ -30,6 +30,7 @@ import { TokenIssuer } from './issue-tokens.ts'
 import { checkSubject, loadSubject } from './load-subject.ts'
 import { createOneTime } from './one-time.ts'
 import { createOpenApi } from './openapi.ts'
+import { createOperations } from './operations.ts'
 import type { AuthOptions } from './options.ts'
 import { RefusalReporter } from './refusal-reporter.ts'
 import { createPrepareRequirement } from './requirement.ts'
@@ -75,7 +76,7 @@ export function connectAuth<I, C extends I, U>(
 ): Auth<C, U, I> {
   const { clock, http, lifetimes, freshness, ring } = settings
   const parts = connect(settings, explain)
-  const { hasStore, issuer, prepare, pipeline, revocation, requests, sessionApi, followers } = parts
+  const { hasStore, issuer, prepare, pipeline, requests, sessionApi, followers } = parts
   const toLines = toCookieLines(settings)
   const keys = createKeyInternals(settings)
 
@@ -99,16 +100,7 @@ export function connectAuth<I, C extends I, U>(
     oneTime: parts.oneTime,
     revoke: sessionApi.revoke,
     revokeSubject: sessionApi.revokeSubject,
-    async ready() {
-      await keys.loadKeys()
-      await Promise.all([revocation.ready(), parts.issuers?.ready()])
-    },
-    issuers: () => parts.issuers?.states() ?? [],
-    state: revocation.state,
-    async close() {
-      followers.close()
-      revocation.close()
-    },
+    ...createOperations(settings, keys, parts),
     ...createWatchApi(pipeline, prepare, { followers, tickets: parts.tickets, origin: settings }),
     ...createCookieApi(settings),
     async loadSubject(payload) {
@@ -222,16 +214,16 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
   })
   const attempts = backend?.attempts ?? null
   const oneTimeTokens = new OneTimeTokens(settings)
-  const oneTime = createOneTime({ tokens: oneTimeTokens, attempts, leeway, now: clock })
   return {
     ...can,
     kept: { hasSessions: hasStore, revocations: backend?.publisher ?? null },
     attempts,
     oneTimeTokens,
-    oneTime,
+    oneTime: createOneTime({ tokens: oneTimeTokens, attempts, leeway, now: clock }),
     refusals,
     issuer,
     issuers,
+    probe: backend?.probe ?? null,
     revocation,
     sessionApi,
     tickets,

@@ -9,7 +9,12 @@ import { emit, hasListener } from '../internal/listeners.ts'
 import { isDefect } from '../internal/outage.ts'
 import { createWarnOnce } from '../internal/warn.ts'
 import type { ReachListener, RevocationListener } from '../session/feed-reader.ts'
-import type { FeedState, RevocationFeed, RevocationSettings } from '../session/revocation-feed.ts'
+import type {
+  FeedState,
+  FeedTrouble,
+  RevocationFeed,
+  RevocationSettings,
+} from '../session/revocation-feed.ts'
 import type { SessionBackend } from '../session/session-backend.ts'
 import { TICKET_TTL } from '../token/ticket.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -49,6 +54,8 @@ export interface RevocationCheck<C> {
   ready(): Promise<void>
   /** How much this process knows; null without a store. */
   state(): FeedState | null
+  /** What is wrong with it; null without a store. */
+  trouble(): FeedTrouble | null
   /** Stops following the store's log. */
   close(): void
 }
@@ -145,13 +152,14 @@ function createSourceCheck(feed: RevocationFeed, settings: RevocationSettings): 
 function createFeedCheck(
   feed: RevocationFeed,
   { whenStale, maxStale }: RevocationSettings,
-): Pick<RevocationCheck<never>, 'listen' | 'isLongLived' | 'maxOutage' | 'ready' | 'state'> {
+): Pick<RevocationCheck<never>, 'listen' | 'isLongLived' | 'maxOutage' | 'ready' | 'state' | 'trouble'> {
   return {
     listen: (listener) => feed.listen(listener),
     isLongLived: (payload) => feed.isLongLived(payload),
     maxOutage: whenStale === 'allow' ? Number.POSITIVE_INFINITY : maxStale,
     ready: () => feed.ready(),
     state: () => feed.state(),
+    trouble: () => feed.trouble(),
   }
 }
 
@@ -173,5 +181,6 @@ const WITHOUT_STORE: RevocationCheck<never> = {
   maxOutage: MAX_OUTAGE,
   ready: async () => undefined,
   state: () => null,
+  trouble: () => null,
   close: () => undefined,
 }

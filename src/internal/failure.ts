@@ -120,6 +120,14 @@ const MESSAGES: readonly (readonly [start: string, code: string])[] = [
   ['timeout exceeded when trying to connect', 'POOL_TIMEOUT'],
   ['Connection terminated due to connection timeout', 'ETIMEDOUT'],
   ['Connection terminated unexpectedly', 'ECONNRESET'],
+  ['attempt to write a readonly database', 'SQLITE_READONLY'],
+  ['database or disk is full', 'SQLITE_FULL'],
+  ['database is locked', 'SQLITE_BUSY'],
+  ['database table is locked', 'SQLITE_LOCKED'],
+  ['disk I/O error', 'SQLITE_IOERR'],
+  ['database disk image is malformed', 'SQLITE_CORRUPT'],
+  ['unable to open database file', 'SQLITE_CANTOPEN'],
+  ['file is not a database', 'SQLITE_NOTADB'],
 ]
 
 const EXPLANATIONS: ReadonlyMap<string, FailureExplanation> = new Map(
@@ -174,7 +182,8 @@ function lookUp(error: unknown): FailureExplanation | undefined {
     readonly message?: unknown
   }
   if (typeof errcode === 'number') return EXPLANATIONS.get(SQLITE_CODES[errcode & 0xff] ?? '')
-  if (typeof code === 'string') {
+  // Drivers with the interface of node:sqlite have the result code in `errcode`, but not always.
+  if (typeof code === 'string' && code !== 'ERR_SQLITE_ERROR') {
     // SQLite's extended codes begin with the primary one.
     const [sqlite] = /^SQLITE_[A-Z]+/.exec(code) ?? []
     return EXPLANATIONS.get(sqlite ?? code)

@@ -17,10 +17,14 @@ export interface CallBounds {
 }
 
 /**
- * Which call goes before which: the reading of the log takes no place and never waits, revocations
- * go before all others. Pruning takes no place either, and has ten times as long.
+ * Which call goes before which: the reading of the log takes no place and never waits, as does the
+ * probe of a health check; revocations go before all others. Pruning takes no place either, and has
+ * ten times as long.
  */
-export type CallPriority = 'log' | 'revocation' | 'ordinary' | 'prune'
+export type CallPriority = 'log' | 'probe' | 'revocation' | 'ordinary' | 'prune'
+
+/** Calls that take no place, of each at most one at a time. */
+const WITHOUT_PLACE: ReadonlySet<CallPriority> = new Set(['log', 'probe', 'prune'])
 
 /** How many deadlines a pruning has: no user waits for it, and it may take some seconds. */
 const PRUNE_PATIENCE = 10
@@ -76,7 +80,7 @@ export class BoundedCalls {
           })
       }
       // In Workers a request that is given up would never give its place back.
-      const takesPlace = priority !== 'log' && priority !== 'prune' && OUTLIVES_REQUESTS
+      const takesPlace = !WITHOUT_PLACE.has(priority) && OUTLIVES_REQUESTS
       if (!takesPlace) return begin(() => undefined)
       const waits = this.#queue.enter({ isUrgent: priority === 'revocation', onPlace: begin })
       if (waits !== null) {

@@ -65,6 +65,16 @@ export interface FeedState {
   readonly calls: CallLoad
 }
 
+/** What is wrong with what a process knows. */
+export interface FeedTrouble {
+  /** Whether requests are refused, as the log was out of reach for too long. */
+  readonly isRefusing: boolean
+  /** What the last reading failed with; undefined where it did not. */
+  readonly failure: unknown
+  /** Seconds since the log was found to be another one; null where it never was. */
+  readonly restartedFor: number | null
+}
+
 /** The revocations of one application, as one process knows them. */
 export class RevocationFeed {
   readonly #client: LogClient
@@ -79,6 +89,8 @@ export class RevocationFeed {
   /** The longest life of a token that the log covers, in seconds. */
   #covers: number
   readonly #restorer: RevocationRestorer | null
+  /** When the log was last found to be another one, in seconds of the monotonic clock. */
+  #restartedAt: number | null = null
   /** What came in while what is known is compared with a log that went back; null otherwise. */
   #later: Set<string> | null = null
   /** What this process has revoked and not read in the log yet. */
@@ -104,6 +116,7 @@ export class RevocationFeed {
     this.#reader = new FeedReader(client, this.#list, {
       onPage: (page, from) => {
         this.#covers = page.covers ?? settings.accessTtl
+        if (page.restarted === true && from !== null) this.#restartedAt = monotonic()
         this.#pageListener?.(page, from)
       },
       onRevoked: (entry) => {
@@ -249,6 +262,16 @@ export class RevocationFeed {
       entries: size,
       overflows: this.#list.isIncomplete(),
       calls: this.#client.load(),
+    }
+  }
+
+  /** What is wrong, for health checks. */
+  trouble(): FeedTrouble {
+    const at = this.#restartedAt
+    return {
+      isRefusing: this.#follows() && this.#reader.isCaughtUp() && this.#isStale(),
+      failure: this.#reader.failure,
+      restartedFor: at === null ? null : monotonic() - at,
     }
   }
 

@@ -15,11 +15,14 @@ import { type LostRevocations, RevocationRestorer } from './revocation-restorer.
 import { type SessionEvent, SessionRevoker } from './session-revoker.ts'
 import { Sessions } from './sessions.ts'
 import { StoreClient } from './store-client.ts'
+import { StoreProbe } from './store-probe.ts'
 
 /** The parts that work on one store. */
 export interface SessionBackend<C> {
   /** Calls the store. */
   readonly storeClient: StoreClient
+  /** Says whether the store works. */
+  readonly probe: StoreProbe
   /** Knows what is revoked. */
   readonly revocations: RevocationFeed
   /** Passes the log on to services without the store. */
@@ -66,6 +69,7 @@ export function createSessionBackend<C>(
   { issue, clock, ownClock, checkSubject, emit, emitLost, newDevice }: BackendContext<C>,
 ): SessionBackend<C> {
   const storeClient = new StoreClient(store, { deadline: CALL_DEADLINE, inFlight: concurrency }, ownClock)
+  const probe = new StoreProbe(storeClient, store.name)
   const restorer = new RevocationRestorer(storeClient, settings, emitLost)
   const revocations = new RevocationFeed(storeClient, revocation, store.knows?.bind(store), restorer)
   const bounds = { deadline: CALL_DEADLINE, inFlight: FOLLOWERS_AT_ONCE }
@@ -76,5 +80,5 @@ export function createSessionBackend<C>(
   const sessions = new Sessions({ ...shared, issue, checkSubject, revoker, pruner, newDevice })
   const takesBack = typeof store.forgetAttempts === 'function'
   const attempts = takesBack ? new AttemptCounter(storeClient) : null
-  return { storeClient, revocations, publisher, pruner, revoker, attempts, settings, sessions }
+  return { storeClient, probe, revocations, publisher, pruner, revoker, attempts, settings, sessions }
 }

@@ -15,6 +15,11 @@ describe('explainFailure', () => {
     ['of pg', failure({ code: '53300' }), '53300'],
     ['of mysql2', failure({ code: 'ER_CON_COUNT_ERROR', errno: 1040 }), 'ER_CON_COUNT_ERROR'],
     ['of node:sqlite', failure({ code: 'ERR_SQLITE_ERROR', errcode: 1032 }), 'SQLITE_READONLY'],
+    [
+      'of node:sqlite, without a result code',
+      failure({ code: 'ERR_SQLITE_ERROR' }, 'attempt to write a readonly database'),
+      'SQLITE_READONLY',
+    ],
     ['of better-sqlite3', failure({ code: 'SQLITE_READONLY_DBMOVED' }), 'SQLITE_READONLY'],
     ['of ioredis', failure({ name: 'ReplyError' }, "READONLY You can't write"), 'READONLY'],
     ['of node-redis', failure({}, "OOM command not allowed when used memory > 'maxmemory'."), 'OOM'],

@@ -16,7 +16,7 @@ import { createPool } from 'mysql2'
 import { Pool } from 'pg'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createAuth } from '../../src/index.ts'
+import { type Auth, type AuthHealth, createAuth } from '../../src/index.ts'
 import { authRoutes } from '../../src/routes.ts'
 import type { Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
@@ -44,6 +44,8 @@ interface Trouble {
   readonly line: RegExp
   /** The status of what needs the store. Default 503; 500 for what was set up wrong. */
   readonly status?: number
+  /** The health check may see nothing: the little that it writes still fits, or its connection is there. */
+  readonly spares?: true
   /** Fills what is not full yet: called again and again until a login is refused. */
   more?(): unknown
 }
@@ -124,6 +126,7 @@ async function goThrough(connect: () => Opened, trouble: Trouble): Promise<void>
     }).catch((error) => {
       throw new Error(`${error.message}; the log: ${lines.join('\n')}`)
     })
+    if (!trouble.spares) await expectUnwell(app.auth, trouble)
     // One line, and no value of a statement in it.
     expect(lines.filter((line) => /\n|alice/.test(line))).toEqual([])
   } finally {
@@ -131,6 +134,21 @@ async function goThrough(connect: () => Opened, trouble: Trouble): Promise<void>
   }
   await until('well again', async () => (await app.login()).status === 200)
   expect((await app.refresh(token)).status).toBe(200)
+}
+
+/** The health check says what the log says: a probe writes, so it meets what a login meets. */
+async function expectUnwell(auth: Auth, { line }: Trouble): Promise<void> {
+  let health: AuthHealth | undefined
+  await until('unhealthy', async () => {
+    health = await auth.health()
+    return !health.ok
+  })
+  const [problem] = health?.problems ?? []
+  expect(problem).toMatchObject({ part: 'store', severity: 'error' })
+  const { code, reason, advice } = problem ?? {}
+  const missing = /^(?:its tables are missing .*:|Expected the tables .*:) migrate them/
+  expect(`${reason} (${code}): ${advice}`).toMatch(line === TABLES ? missing : line)
+  expect(health?.store).toMatchObject({ ok: false, roundTrip: null, clockOffset: null })
 }
 
 /** Starts an application while its server is down. */
@@ -237,6 +255,7 @@ describe.skipIf(!HAS_OWN.postgres)(`postgres${HAS_OWN.postgres ? '' : ': NO SERV
               () => undefined,
             ),
           end: () => tell('drop table ballast'),
+          spares: true,
           line: /no space left \(53100\): make space where it keeps its files/,
         })
         await tell('alter table tokenwright_sessions set tablespace pg_default')
@@ -332,6 +351,7 @@ describe.skipIf(!HAS_OWN.mysql)(`mysql${HAS_OWN.mysql ? '' : ': NO SERVER, NOT T
           others?.end(() => undefined)
           await tell('set global max_connections = 151')
         },
+        spares: true,
         line: /it has no connection left \(ER_CON_COUNT_ERROR\): make the pools/,
       },
     ],
@@ -464,6 +484,7 @@ describe('sqlite', () => {
       {
         begin: () => database.exec('pragma max_page_count = 1'),
         end: () => database.exec('pragma max_page_count = 1000000'),
+        spares: true,
         line: /no space left \(SQLITE_FULL\): make space/,
       },
     ],
