@@ -19,15 +19,28 @@ called in: Kysely with \`pg\`, \`mysql2\` or SQLite, and \`ioredis\` or \`redis\
 - A store that is being moved is two stores: call \`sessions end\` and \`end-all\` for each of them.
 `
 
+const FINDINGS = `## What doctor finds
+
+A problem is wrong in any deployment, and makes the exit status 3. A warning may be meant. It cannot
+see what only the application has, such as the timeouts of its own clients.
+
+| name | result | what to do |
+| --- | --- | --- |
+`
+
 /**
  * Returns the text of the page.
  *
  * @param {readonly string[]} names the commands
  * @param {{ formatOverview(group: string): string, formatCommand(name: string): string }} help
+ * @param {Readonly<Record<string, readonly [string, string]>>} checks what `doctor` finds
  */
-export function toCommandPage(names, { formatOverview, formatCommand }) {
+export function toCommandPage(names, { formatOverview, formatCommand }, checks) {
   const sections = names.map((name) => `## ${name}\n\n${toBlock(formatCommand(name))}`)
-  return `${[OPENING, toBlock(formatOverview('')), ...sections].join('\n')}`
+  const rows = Object.entries(checks).map(
+    ([id, [result, advice]]) => `| \`${id}\` | ${result} | ${advice} |\n`,
+  )
+  return `${[OPENING, toBlock(formatOverview('')), ...sections, FINDINGS].join('\n')}${rows.join('')}`
 }
 
 function toBlock(text) {
@@ -37,9 +50,10 @@ function toBlock(text) {
 /** Reads the tables of the build, and writes the page. */
 async function main() {
   const { COMMANDS } = await import('../dist/src/cli/command-list.js')
+  const { CHECKS } = await import('../dist/src/cli/doctor/checks.js')
   const help = await import('../dist/src/cli/help.js')
   const page = fileURLToPath(new URL('../docs/reference/command.md', import.meta.url))
-  writeFileSync(page, toCommandPage(Object.keys(COMMANDS), help))
+  writeFileSync(page, toCommandPage(Object.keys(COMMANDS), help, CHECKS))
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main()

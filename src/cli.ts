@@ -24,9 +24,9 @@ const SETTINGS = {
   allowPositionals: true,
   options: {
     ...Object.fromEntries(
-      Object.entries(OPTIONS).map(([name, { value }]) => [
+      Object.entries(OPTIONS).map(([name, { value, isRepeated = false }]) => [
         name,
-        { type: value === null ? ('boolean' as const) : ('string' as const) },
+        { type: value === null ? ('boolean' as const) : ('string' as const), multiple: isRepeated },
       ]),
     ),
     ...ALWAYS,

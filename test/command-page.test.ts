@@ -3,19 +3,20 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { COMMANDS } from '../src/cli/command-list.ts'
+import { CHECKS } from '../src/cli/doctor/checks.ts'
 import * as help from '../src/cli/help.ts'
 import { OPTIONS } from '../src/cli/option-table.ts'
 import { ROOT } from './architecture/source.ts'
 import { run } from './cli/run.ts'
 
-type ToPage = (names: readonly string[], from: typeof help) => string
+type ToPage = (names: readonly string[], from: typeof help, checks: typeof CHECKS) => string
 
 const { toCommandPage }: { toCommandPage: ToPage } = await import(join(ROOT, 'scripts/command-page.mjs'))
 
 describe('docs/reference/command.md', () => {
   it('is what `npm run docs:command` writes', () => {
     const page = readFileSync(join(ROOT, 'docs/reference/command.md'), 'utf8')
-    expect(page, 'run `npm run docs:command`').toBe(toCommandPage(Object.keys(COMMANDS), help))
+    expect(page, 'run `npm run docs:command`').toBe(toCommandPage(Object.keys(COMMANDS), help, CHECKS))
   })
 })
 

@@ -28,11 +28,24 @@ const loadSessions = async (): Promise<CommandTable> =>
   (await import('./session-commands.ts')).SESSION_COMMANDS
 const loadLog = async (): Promise<CommandTable> => (await import('./log-commands.ts')).LOG_COMMANDS
 
+const loadDoctor = async (): Promise<CommandTable> => (await import('./doctor-command.ts')).DOCTOR_COMMANDS
+
 /** Every command, by its name. */
 export const COMMANDS: Readonly<Record<string, CommandRow>> = {
+  doctor: {
+    argument: null,
+    options: ['store', 'prefix', 'schema', 'url', 'keys', 'json'],
+    summary: 'looks for what is wrong with a deployment: variables, keys, store, responses',
+    details: [
+      'It looks at what it is given, and at TOKENWRIGHT_SECRET, TOKENWRIGHT_KEYS, REDIS_URL, DATABASE_URL and NODE_ENV. One attempt of no one is counted in the store and taken back; nothing else is written, and no one is logged in.',
+    ],
+    examples: ['doctor --store env:DATABASE_URL --url https://app.example.com', 'doctor --json'],
+    statuses: { 3: 'a problem was found; for warnings alone it is 0' },
+    load: loadDoctor,
+  },
   'sessions list': {
     argument: 'subject',
-    options: ['store', 'prefix', 'realm', 'json'],
+    options: ['store', 'prefix', 'schema', 'realm', 'json'],
     summary: 'the live sessions of a subject, newest login first',
     details: ['At most 1000. All times are exact here, and those that users see are not.'],
     examples: ['sessions list user-42 --store env:DATABASE_URL'],
@@ -40,7 +53,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   },
   'sessions end': {
     argument: 'session',
-    options: ['store', 'prefix', 'access-lifetime', 'json'],
+    options: ['store', 'prefix', 'schema', 'access-lifetime', 'json'],
     summary: 'ends one session; running processes know within a second',
     details: [
       'The argument is the sid that `sessions list` shows. A session that the store does not have is refused from now on, too.',
@@ -50,7 +63,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   },
   'sessions end-all': {
     argument: 'subject',
-    options: ['store', 'prefix', 'realm', 'access-lifetime', 'yes', 'json'],
+    options: ['store', 'prefix', 'schema', 'realm', 'access-lifetime', 'yes', 'json'],
     summary: 'ends all that a subject holds: sessions, other tokens, logins on their way',
     details: ['As `auth.revokeSubject`. On a terminal it asks first.'],
     examples: ['sessions end-all user-42 --realm admin --yes'],
@@ -58,7 +71,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   },
   'revocations tail': {
     argument: null,
-    options: ['store', 'prefix', 'since', 'once', 'json'],
+    options: ['store', 'prefix', 'schema', 'since', 'once', 'json'],
     summary: 'prints what is revoked, one line each, and follows the log',
     details: ['SIGINT ends it.'],
     examples: ['revocations tail --since 1h', 'revocations tail --once --json'],
@@ -66,7 +79,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   },
   prune: {
     argument: null,
-    options: ['store', 'prefix', 'json'],
+    options: ['store', 'prefix', 'schema', 'json'],
     summary: 'deletes what has ended from a store, until little is left',
     details: [
       'Applications do so by themselves unless `sessions.prune` is false. What is broken off by a signal is kept.',

@@ -31,12 +31,18 @@ type TextFlag =
   | 'realm'
   | 'access-lifetime'
   | 'since'
+  | 'keys'
 
 /** The options without a value. */
 type Switch = 'plan' | 'force' | 'resume' | 'json' | 'yes' | 'once'
 
+/** The options with a value that may be given more than once. */
+type Repeated = 'url'
+
 /** The options of all commands, as they are given. */
-export type Flags = Readonly<Partial<Record<TextFlag, string> & Record<Switch, boolean>>>
+export type Flags = Readonly<
+  Partial<Record<TextFlag, string> & Record<Switch, boolean> & Record<Repeated, readonly string[]>>
+>
 
 /**
  * Runs a command.

@@ -7,6 +7,8 @@ export interface OptionRow {
   readonly value: string | null
   /** What it does, and its default. */
   readonly text: string
+  /** Whether it may be given more than once. Default false. */
+  readonly isRepeated?: true
 }
 
 /** How a store is named. */
@@ -44,6 +46,12 @@ export const OPTIONS: Readonly<Record<keyof Flags, OptionRow>> = {
   },
   'to-prefix': { value: 'prefix', text: 'the same in --to' },
   resume: { value: null, text: 'goes on where a copy of the two stores was broken off' },
+  url: {
+    value: 'url',
+    text: 'the address of the deployment for its users, with the base path unless it is /auth; given again for single nodes, whose keys and clocks are compared',
+    isRepeated: true,
+  },
+  keys: { value: 'file', text: 'a key file; default that of TOKENWRIGHT_KEYS' },
   realm: { value: 'realm', text: 'the realm of the subject; default none' },
   'access-lifetime': {
     value: 'duration',

@@ -18,6 +18,8 @@ export interface StoreAddress {
   readonly url: string
   /** What its tables or keys begin with; undefined for the default. */
   readonly prefix: string | undefined
+  /** The tables' schema; undefined for the connection's own. */
+  readonly schema: string | undefined
   /** The URL without user, password and parameters, to be printed. */
   readonly shown: string
   /** The same text for two addresses of one store, as far as they show it; without a secret. */
@@ -69,6 +71,7 @@ export function readStoreAddress(
   option: string,
   value: string | undefined,
   prefix: string | undefined,
+  schema?: string,
 ): StoreAddress {
   const url = value?.startsWith('env:') ? process.env[value.slice('env:'.length)] : value
   const [scheme = ''] = url?.split(':', 1) ?? []
@@ -84,14 +87,14 @@ export function readStoreAddress(
         `Expected ${option} to name a file that is there: \`tokenwright migrate sqlite:...\` makes one with the tables`,
       )
     const identity = JSON.stringify([kind.name, realpathSync(path), begin])
-    return { option, url, prefix, shown: `sqlite:${toPath(url)}`, identity }
+    return { option, url, prefix, schema, shown: `sqlite:${toPath(url)}`, identity }
   }
-  const { host, path, schema } = readUrl(option, url, kind)
+  const { host, path, place } = readUrl(option, url, kind)
   const shown = `${kind.name}://${host}${path}`
-  return { option, url, prefix, shown, identity: JSON.stringify([shown, schema, begin]) }
+  return { option, url, prefix, schema, shown, identity: JSON.stringify([shown, place, begin]) }
 }
 
-function readUrl(option: string, text: string, kind: Kind): Record<'host' | 'path' | 'schema', string> {
+function readUrl(option: string, text: string, kind: Kind): Record<'host' | 'path' | 'place', string> {
   const url = URL.canParse(text) ? new URL(text) : null
   // What follows a bare slash of a password would pass for the path.
   if (url === null || url.pathname.includes('@'))
@@ -105,22 +108,22 @@ function readUrl(option: string, text: string, kind: Kind): Record<'host' | 'pat
     host: `${name}:${port || kind.port}`,
     path: isFirst ? '/0' : pathname,
     // PostgreSQL: in which schema the tables are.
-    schema: `${searchParams.get('options') ?? ''} ${searchParams.get('host') ?? ''}`,
+    place: `${searchParams.get('options') ?? ''} ${searchParams.get('host') ?? ''}`,
   }
 }
 
 /** The options of a command that works on one store. */
-export type StoreFlags = Pick<Flags, 'store' | 'prefix'>
+export type StoreFlags = Pick<Flags, 'store' | 'prefix' | 'schema'>
 
 /**
  * Reads `--store`. Without it the variables say which store, as in the reference server.
  *
  * @throws {UsageError} as `readStoreAddress`
  */
-export function readStoreFlags({ store, prefix }: StoreFlags): StoreAddress {
+export function readStoreFlags({ store, prefix, schema }: StoreFlags): StoreAddress {
   const variable = process.env['REDIS_URL'] ? 'REDIS_URL' : 'DATABASE_URL'
   if (store !== undefined || process.env[variable])
-    return readStoreAddress('--store', store ?? `env:${variable}`, prefix)
+    return readStoreAddress('--store', store ?? `env:${variable}`, prefix, schema)
   throw new UsageError('Expected --store with the URL of a store, or one in REDIS_URL or DATABASE_URL')
 }
 
@@ -151,7 +154,7 @@ export async function openStore(address: StoreAddress): Promise<OpenedStore> {
   const { option, url } = address
   let opened: Omit<OpenedStore, 'warnings'> | undefined
   try {
-    opened = await open(address)
+    opened = await openUnasked(address)
     return { ...opened, warnings: await opened.store.inspect() }
   } catch (error) {
     await opened?.close().catch(() => undefined)
@@ -160,12 +163,18 @@ export async function openStore(address: StoreAddress): Promise<OpenedStore> {
   }
 }
 
-async function open({ url, prefix }: StoreAddress): Promise<Omit<OpenedStore, 'warnings'>> {
+/** Opens a store and asks it nothing. @throws what the driver throws, with what the URL has */
+export async function openUnasked({
+  url,
+  prefix,
+  schema,
+}: StoreAddress): Promise<Omit<OpenedStore, 'warnings'>> {
   const settings = prefix === undefined ? {} : { prefix }
   const db = await openDatabase(url, DEADLINE)
   if (db !== null) {
     try {
-      return { store: sqlStore(db, { ...settings, deadline: DEADLINE }), close: () => db.destroy() }
+      const place = schema === undefined ? {} : { schema }
+      return { store: sqlStore(db, { ...settings, ...place, deadline: DEADLINE }), close: () => db.destroy() }
     } catch (error) {
       await db.destroy()
       throw error

@@ -166,7 +166,7 @@ const SESSION_KEYS = keysOf<SessionOptions>({
 })
 
 /** The methods of a store; one that lacks a method is refused at start. */
-const STORE_METHODS = keysOf<Omit<Store, 'name' | 'knows' | 'transfer'>>({
+const STORE_METHODS = keysOf<Omit<Store, 'name' | 'knows' | 'transfer' | 'diagnose'>>({
   now: true,
   start: true,
   rotate: true,

@@ -293,12 +293,27 @@ export interface EndAllCall extends RevokeCall {
   readonly cutOff: number | null
 }
 
+/** What may be wrong with a store. */
+export interface StoreWarning {
+  /** Its kind, such as `store-read-only`, by which programs tell warnings apart. */
+  readonly code: string
+  /** What it is, what it may cost and what to do, in one sentence. */
+  readonly warning: string
+}
+
 /** A store: both contracts. Closing the connection is the user's. */
 export interface Store extends SessionStore, RevocationStore {
   /** A short name for messages, such as `'postgres'`. */
   readonly name: string
   /** Warnings at start, such as of a Redis that writes nothing to disk. */
   inspect(): Promise<readonly string[]>
+  /**
+   * As `inspect`, with a code each, and what an operator looks for: missing tables and privileges,
+   * a pooler, a log or a backlog that has grown. It writes nothing, may take a second and two
+   * connections, and rejects only where the store cannot be asked. Left out by stores that know no
+   * more than `inspect`.
+   */
+  diagnose?(): Promise<readonly StoreWarning[]>
   /** How its records go to another store, and come from one; left out where they cannot. */
   readonly transfer?: StoreTransfer
 }

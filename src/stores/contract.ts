@@ -35,6 +35,7 @@ export type {
   StepUp,
   StepUpCall,
   Store,
+  StoreWarning,
   UpdateCall,
 } from '../session/store.ts'
 export { KEPT_AFTER_END, MOST_LISTED } from '../session/store.ts'

@@ -9,7 +9,7 @@ import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { Store } from '../session/store.ts'
 import { createAttemptScripts } from './redis/attempts.ts'
 import { createSender, type RedisClient, sendsTogether } from './redis/client.ts'
-import { inspect } from './redis/inspect.ts'
+import { diagnose, inspect } from './redis/inspect.ts'
 import { createKeys } from './redis/keys.ts'
 import { createLists } from './redis/lists.ts'
 import { createLog } from './redis/log.ts'
@@ -91,6 +91,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   return Object.freeze({
     name: 'redis',
     inspect: () => inspect(run, keys, { replicas, client }),
+    diagnose: () => diagnose(run, keys, { replicas, client }),
     ...createSessions(run, keys),
     ...createLists(run, keys),
     ...createUpdates(run, keys),

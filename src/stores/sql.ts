@@ -14,6 +14,7 @@ import { createAttemptStatements } from './sql/attempts.ts'
 import { type Commands, createSqliteCommands } from './sql/commands.ts'
 import { createDatabase } from './sql/create-database.ts'
 import { checkSettings, type Database, type SqlSettings } from './sql/database.ts'
+import { diagnoseDatabase } from './sql/diagnose.ts'
 import { createEdits } from './sql/edits.ts'
 import type { SqlExecutor } from './sql/executor.ts'
 import { inspectDatabase } from './sql/inspect.ts'
@@ -130,6 +131,7 @@ export function sqlStore<DB>(db: Kysely<DB> | SqlExecutor, options: SqlStoreOpti
   return {
     name: dialect,
     inspect: () => step(() => inspectDatabase(database, run)),
+    diagnose: () => diagnoseDatabase(database),
     now: () => step(() => queries.now()),
     start: (session, now) => step(() => commands.start(session, now)),
     startLimited: (session, limit, now) =>

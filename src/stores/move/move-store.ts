@@ -67,7 +67,7 @@ export function moveStore(options: MoveOptions): Store {
 }
 
 /** The methods about one session. */
-type SessionMethods = Omit<Store, 'name' | 'transfer' | 'knows' | BothMethods>
+type SessionMethods = Omit<Store, 'name' | 'transfer' | 'knows' | 'diagnose' | BothMethods>
 
 function createSessions(state: MovingStore): SessionMethods {
   const { first, second, handOver, isMoving } = state

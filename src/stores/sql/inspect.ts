@@ -1,4 +1,5 @@
 /** Warnings about settings with which a server loses or changes data, or hangs. */
+import type { StoreWarning } from '../../session/store.ts'
 import type { Database, Run } from './database.ts'
 import { createSchemaError, readVersion, SCHEMA_VERSION } from './schema.ts'
 import type { SqlDialect } from './statement.ts'
@@ -6,9 +7,8 @@ import type { SqlDialect } from './statement.ts'
 type Settings = Readonly<Record<string, unknown>>
 
 /** A setting that is worth a warning. */
-interface Concern {
+interface Concern extends StoreWarning {
   readonly applies: (settings: Settings) => boolean
-  readonly warning: string
 }
 
 /** How long MySQL may wait for its replicas before it goes on without, in milliseconds. */
@@ -18,11 +18,13 @@ const LONG_WAIT = 3_600_000
 const MYSQL_REPLICATION: readonly Concern[] = [
   {
     applies: (settings) => countReplicas(settings) > 0 && !isSemiSynchronous(settings) && !isGalera(settings),
+    code: 'replication-async',
     warning:
       'MySQL replicates asynchronously: a failover may lose the last logins and revocations; use semi-synchronous replication or Galera',
   },
   {
     applies: (settings) => isSemiSynchronous(settings) && readReplicaWait(settings) < LONG_WAIT,
+    code: 'replication-degrades',
     warning:
       'MySQL replicates semi-synchronously, but goes on without its replicas after rpl_semi_sync_master_timeout (rpl_semi_sync_source_timeout): a failover may then lose the last logins and revocations',
   },
@@ -30,11 +32,13 @@ const MYSQL_REPLICATION: readonly Concern[] = [
     applies: (settings) =>
       isGalera(settings) &&
       /pc\.ignore_(sb|quorum) = (true|yes|on|1)/i.test(String(settings['wsrep_provider_options'])),
+    code: 'galera-split',
     warning:
       'Galera runs with pc.ignore_sb or pc.ignore_quorum: nodes that are cut off from the others go on taking logins and revocations, which are lost when they come back',
   },
   {
     applies: (settings) => isGalera(settings) && settings['wsrep_dirty_reads'] === 'ON',
+    code: 'galera-dirty-reads',
     warning:
       'Galera runs with wsrep_dirty_reads: a node that is cut off from the others does not know of their revocations, and goes on reading',
   },
@@ -44,6 +48,7 @@ const MYSQL_REPLICATION: readonly Concern[] = [
       isGalera(settings) &&
       !/mariadb/i.test(String(settings['version'])) &&
       Number(settings['wsrep_sync_wait']) < 7,
+    code: 'galera-old-reads',
     warning:
       'Galera runs with wsrep_sync_wait below 7: a node shows the sessions and revocations from before what another node has acknowledged; set 7, or let all connections use one node',
   },
@@ -83,24 +88,29 @@ const INSPECTIONS: Readonly<Record<SqlDialect, Inspection>> = {
     concerns: [
       {
         applies: ({ fsync }) => fsync === 'off',
+        code: 'postgres-fsync',
         warning: 'PostgreSQL runs with fsync off: a crash of the machine may lose revocations, or everything',
       },
       {
         applies: ({ commits }) => commits === 'off',
+        code: 'postgres-synchronous-commit',
         warning:
           'PostgreSQL runs with synchronous_commit off: a crash may lose revocations that were acknowledged',
       },
       {
         applies: ({ standby }) => standby === true,
+        code: 'store-read-only',
         warning: 'PostgreSQL is a standby: it can be read, but no session can be started or refreshed',
       },
       {
         applies: ({ standbys, replicas }) => Number(replicas) > 0 && standbys === '',
+        code: 'replication-async',
         warning:
           'PostgreSQL replicates asynchronously: a failover may lose the last logins and revocations; set synchronous_standby_names',
       },
       {
         applies: ({ standbys, commits }) => standbys !== '' && commits === 'local',
+        code: 'replication-local',
         warning:
           'PostgreSQL runs with synchronous_commit local: commits do not wait for the synchronous standby, and a failover may lose the last logins and revocations',
       },
@@ -119,30 +129,36 @@ const INSPECTIONS: Readonly<Record<SqlDialect, Inspection>> = {
       ...MYSQL_REPLICATION,
       {
         applies: ({ readonly }) => Number(readonly) !== 0,
+        code: 'store-read-only',
         warning:
           'MySQL is read_only: it can be read, but no session can be started or refreshed by ordinary users',
       },
       {
         applies: ({ mode }) => !/STRICT_(TRANS|ALL)_TABLES/.test(String(mode)),
+        code: 'mysql-not-strict',
         warning: 'MySQL runs with a sql_mode that is not strict: it silently cuts values that do not fit',
       },
       {
         applies: ({ mode }) => /NO_BACKSLASH_ESCAPES/.test(String(mode)),
+        code: 'mysql-backslashes',
         warning:
           'MySQL runs with NO_BACKSLASH_ESCAPES: mysql2 escapes values with backslashes, which it ignores',
       },
       {
         applies: ({ flush }) => Number(flush) !== 1,
+        code: 'mysql-flush',
         warning:
           'MySQL runs with innodb_flush_log_at_trx_commit other than 1: a crash may lose revocations that were acknowledged',
       },
       {
         applies: ({ binlog }) => binlog === 'STATEMENT',
+        code: 'mysql-binlog',
         warning:
           'MySQL runs with binlog_format STATEMENT: replicas would read their own clocks; use ROW or MIXED',
       },
       {
         applies: ({ frozen }) => Number(frozen) === 1,
+        code: 'mysql-frozen-clock',
         warning:
           'MySQL runs with sysdate-is-now: after a wait for a lock its clock is as old as the wait is long',
       },
@@ -156,15 +172,18 @@ const INSPECTIONS: Readonly<Record<SqlDialect, Inspection>> = {
     concerns: [
       {
         applies: ({ sync, file }) => Number(sync) === 0 && isFile(file),
+        code: 'sqlite-synchronous',
         warning:
           'SQLite runs with synchronous off: a crash of the machine may lose revocations, or everything',
       },
       {
         applies: ({ journal, file }) => /^(off|memory)$/i.test(String(journal)) && isFile(file),
+        code: 'sqlite-journal',
         warning: 'SQLite keeps its journal in memory: a crash of the process may leave the file unreadable',
       },
       {
         applies: ({ timeout }) => Number(timeout) >= 2000,
+        code: 'sqlite-busy-timeout',
         warning:
           'SQLite runs with a busy timeout of 2 seconds or more: while it waits, it blocks the whole process',
       },
@@ -185,6 +204,11 @@ function isFile(file: unknown): boolean {
 export async function inspectDatabase(database: Database, run: Run): Promise<readonly string[]> {
   const version = await readVersion(database, run)
   if (version < SCHEMA_VERSION) throw createSchemaError(database.prefix, `version ${version}`)
+  return (await findConcerns(database, run)).map(({ warning }) => warning)
+}
+
+/** Which of the server's settings are worth a warning. */
+export async function findConcerns(database: Database, run: Run): Promise<readonly StoreWarning[]> {
   const { ask, show, concerns } = INSPECTIONS[database.dialect]
   const [asked = {}] = await askSettings(database, run, ask)
   const shown: [string, unknown][] = []
@@ -193,7 +217,7 @@ export async function inspectDatabase(database: Database, run: Run): Promise<rea
     for (const { Variable_name: name, Value: value } of rows) shown.push([String(name).toLowerCase(), value])
   }
   const settings = { ...asked, ...Object.fromEntries(shown) }
-  return concerns.filter(({ applies }) => applies(settings)).map(({ warning }) => warning)
+  return concerns.flatMap(({ applies, code, warning }) => (applies(settings) ? [{ code, warning }] : []))
 }
 
 /** Hosted SQLite, such as D1, forbids pragmas: nothing is known of its settings then. */

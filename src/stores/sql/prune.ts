@@ -22,8 +22,16 @@ const READ_AT_ONCE = 2000
 /** The moment before which a session must have ended. */
 const LONG_AGO = `{now} - ${toColumnTime(KEPT_AFTER_END)}`
 
+/** Rows of a table, by a condition on them. */
+interface Deletion {
+  readonly table: string
+  readonly key: string
+  readonly when: string
+  readonly counted: boolean
+}
+
 /** What is deleted. `counted` is false for rows that are only locks. */
-const DELETIONS = [
+export const DELETIONS: readonly Deletion[] = [
   { table: 'attempts', key: 'attempt_key', when: 'until_at <= {now}', counted: true },
   { table: 'log', key: 'id', when: 'until_at <= {now}', counted: true },
   {
@@ -34,12 +42,9 @@ const DELETIONS = [
   },
   { table: 'subjects', key: 'sub_key', when: 'until_at <= {now} and cut_off_at is null', counted: false },
   { table: 'sessions', key: 'sid_key', when: `absolute_expires_at <= ${LONG_AGO}`, counted: true },
-] as const
+]
 
-function compileBatch(
-  { compile, dialect }: Database,
-  { table, key, when }: (typeof DELETIONS)[number],
-): Statement {
+function compileBatch({ compile, dialect }: Database, { table, key, when }: Deletion): Statement {
   if (dialect === 'mysql') return compile(`delete from {${table}} where ${when} limit ${BATCH}`)
   // A locked row is in use: leave it to the next prune.
   const skip = dialect === 'postgres' ? 'for update skip locked' : ''
