@@ -3,11 +3,11 @@
  * that are killed, frozen and healed on the way; a process dies and another takes its place.
  * `npm run soak -- 30m` says for how long in all; in `npm test` it is some seconds.
  */
-import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { HAS_OWN, type OwnServer, startOwn } from '../invariants/servers.ts'
 import { report, summarize } from '../invariants/size.ts'
+import type { Memory } from '../processes/node/messages.ts'
 import { type Node, startNode } from '../processes/nodes.ts'
 import { type Tally, visit } from './visitors.ts'
 
@@ -23,11 +23,8 @@ const BROKEN_FOR = 1
 const GROWN_UP = 240
 const MOST_GROWTH = 1.25
 
-/** The memory that a process keeps, in MiB. */
-function memoryOf({ child }: Node): number {
-  const [, kilobytes = '0'] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? []
-  return Number(kilobytes) / 1024
-}
+/** What processes keep, in words: `12/98` are 12 MiB of objects and 98 MiB of pages. */
+const toWords = ({ kept, resident }: Memory): string => `${kept.toFixed(0)}/${resident.toFixed(0)}`
 
 /** Breaks a server or a process, in turns, and heals it. Says what it did. */
 async function breakSomething(turn: number, server: OwnServer, nodes: Node[]): Promise<string> {
@@ -73,28 +70,33 @@ describe.each(KINDS)('%s', (kind) => {
         const living = Array.from({ length: VISITORS }, (_, i) =>
           visit(`visitor-${i}`, { nodes, tally, goesOn }),
         )
-        const young = new Map<Node, number>()
+        const young = new Map<Node, Memory>()
         const sample = setTimeout(() => {
-          for (const node of nodes) young.set(node, memoryOf(node))
+          for (const node of nodes)
+            void node.ask('memory').then(
+              (memory) => young.set(node, memory),
+              () => undefined,
+            )
         }, GROWN_UP * 500)
         const broken: string[] = []
         for (let turn = 0; turn < BREAKS; turn++) {
           await pause((SECONDS / (BREAKS + 1) - BROKEN_FOR) * 1000)
           broken.push(await breakSomething(turn, server, nodes))
-          const memory = nodes.map((node) => memoryOf(node).toFixed(0)).join(', ')
-          report('soak', kind, `${broken.at(-1)}; ${toLines(tally)}; memory in MiB: ${memory}`)
+          report('soak', kind, `${broken.at(-1)}; ${toLines(tally)}`)
         }
         await Promise.all(living)
         clearTimeout(sample)
         for (const node of nodes) uncaught.push(...(await node.ask('seen')).uncaught)
-        const memory = nodes.map(
-          (node) => `${young.get(node)?.toFixed(0) ?? '-'} > ${memoryOf(node).toFixed(0)}`,
-        )
+        const memories = await Promise.all(nodes.map((node) => node.ask('memory')))
+        const words = memories.map((memory, i) => {
+          const before = young.get(nodes[i] as Node)
+          return `${before ? toWords(before) : '-'} > ${toWords(memory)}`
+        })
         report('soak', kind, `${SECONDS.toFixed(0)} s, ${broken.join(', ')}; ${toLines(tally)}`)
         report(
           'soak',
           kind,
-          `${summarize(tally.times.map((time) => time / 1000))}; memory in MiB: ${memory.join(', ')}`,
+          `${summarize(tally.times.map((time) => time / 1000))}; memory kept/resident in MiB: ${words.join(', ')}`,
         )
         expect(uncaught).toEqual([])
         expect(tally.lost).toEqual([])
@@ -103,7 +105,11 @@ describe.each(KINDS)('%s', (kind) => {
         if (SECONDS > 2 * GROWN_UP) {
           const old = [...young].filter(([node]) => nodes.includes(node))
           expect(old.length).toBeGreaterThan(1)
-          for (const [node, before] of old) expect(memoryOf(node)).toBeLessThan(before * MOST_GROWTH)
+          for (const [node, before] of old) {
+            const after = memories[nodes.indexOf(node)] as Memory
+            expect(after.kept).toBeLessThan(before.kept * MOST_GROWTH)
+            expect(after.resident).toBeLessThan(before.resident * MOST_GROWTH)
+          }
         }
       } finally {
         for (const node of nodes) await node.kill()

@@ -4,6 +4,8 @@
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { toNodeHandler } from '../../../src/adapters/node.ts'
 import { createAuth, createKeyRing, isAuthError } from '../../../src/index.ts'
 import { authRoutes } from '../../../src/routes.ts'
@@ -214,6 +216,14 @@ const commands: { [K in keyof Commands]: (...args: Parameters<Commands[K]>) => u
   crashAt: fuse.set,
   seen: () => ({ events, uncaught }),
   heldUp,
+  memory() {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    // What the first pass has finalized, the second takes away.
+    for (let pass = 0; pass < 2; pass++) collect()
+    const { heapUsed, external, rss } = process.memoryUsage()
+    return { kept: (heapUsed + external) / 2 ** 20, resident: rss / 2 ** 20 }
+  },
 }
 
 const answer = (message: Answer): void => void process.send?.(message)

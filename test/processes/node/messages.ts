@@ -72,6 +72,16 @@ export interface Commands {
   seen(): Seen
   /** The longest that this process was held up since it was asked last, in seconds. */
   heldUp(): number
+  /** Collects garbage and says what is left. */
+  memory(): Memory
+}
+
+/** What a process keeps, right after its garbage was collected; in MiB. */
+export interface Memory {
+  /** Objects and buffers. */
+  readonly kept: number
+  /** Pages of the process that are in memory. */
+  readonly resident: number
 }
 
 /** A question. */
