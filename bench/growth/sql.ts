@@ -54,7 +54,8 @@ function toMariadb(): Engine {
   return {
     dialect: new MysqlDialect({ pool: withDeadlines(pool, { deadline: '10m' }) }),
     numbers: (count) => `(select seq as i from seq_1_to_${count}) as s`,
-    key: 'sha2(concat(rand(), s.i), 256)',
+    // Not of `rand()`: two connections can give the same numbers.
+    key: 'sha2(concat(uuid(), s.i), 256)',
     async size(db, table) {
       await sql.raw(`analyze table ${table}`).execute(db)
       const text = `select data_length + index_length as n from information_schema.tables where table_name = '${table}'`
