@@ -1,10 +1,10 @@
 /**
- * Reads rows of the log. A process that starts reads all of them, so where the database can it puts
- * a page into one JSON text: drivers take longer to make a million rows than to read them.
+ * Reads rows of the log. A process that starts reads all of them, so the database puts a page into
+ * one JSON text: drivers take longer to make a million rows than to read them.
  */
 import type { LogEntry } from '../../session/store.ts'
 import type { Database, Result } from './database.ts'
-import type { SqlDialect } from './statement.ts'
+import type { SqlDialect, Statement } from './statement.ts'
 import { fromColumnTime, unescapeText } from './values.ts'
 
 /** A row of the log, as its columns have it. */
@@ -30,10 +30,12 @@ export interface LogRows {
 const PARTS = 'id, kind, entry_key, realm, revoked_at, until_at'
 const PAGE = `(select ${PARTS} from {log} where id >= :id order by id limit :many) as l`
 
-/** MariaDB cuts a long JSON text off without an error, so MySQL's dialect has rows. */
-const ENTRIES: Readonly<Record<SqlDialect, string | null>> = {
+/** How many rows follow: MariaDB cuts a long text off without an error. MySQL does not sort in it. */
+const COUNTED = `concat(count(*), ' ', coalesce(json_arrayagg(json_array(${PARTS})), '[]'))`
+
+const ENTRIES: Readonly<Record<SqlDialect, string>> = {
   postgres: `select cast(json_agg(json_build_array(${PARTS}) order by id) as text) from ${PAGE}`,
-  mysql: null,
+  mysql: `select cast(${COUNTED} as char) from ${PAGE}`,
   sqlite: `select json_group_array(json_array(${PARTS})) from ${PAGE}`,
 }
 
@@ -48,27 +50,51 @@ export function createLogRows({
   compile,
   run,
 }: Pick<Database, 'dialect' | 'compile' | 'run'>): (id: number, many: number) => Promise<LogRows> {
-  const inOne = ENTRIES[dialect]
-  const text = compile(
-    inOne === null
-      ? `{causal} select m.moment, m.last, l.*
-         from (select {now} as moment, n as last from {counters} where name = 'log') m
-         left join ${PAGE} on 1 = 1
-         order by l.id`
-      : `{causal} select {now} as moment, n as last, (${inOne}) as entries from {counters} where name = 'log'`,
+  const inOne = compile(
+    `{causal} select {now} as moment, n as last, (${ENTRIES[dialect]}) as entries
+     from {counters} where name = 'log'`,
   )
-  const toRows = inOne === null ? readRows : readEntries
+  const rowByRow = compile(
+    `{causal} select m.moment, m.last, l.*
+     from (select {now} as moment, n as last from {counters} where name = 'log') m
+     left join ${PAGE} on 1 = 1
+     order by l.id`,
+  )
+  let isCutOff = false
   return async (id, many) => {
-    const { rows } = await run(text, { now: null, id, many })
-    const [first] = rows
-    if (first === undefined) throw new Error('The counter of the log is missing')
-    return { moment: first['moment'], last: Number(first['last']), rows: toRows(rows) }
+    const read = async (text: Statement) => (await run(text, { now: null, id, many })).rows
+    if (!isCutOff) {
+      const found = await read(inOne)
+      const rows = toRows(found[0]?.['entries'] ?? null, dialect)
+      if (rows !== null) return toPage(found, rows)
+      isCutOff = true
+    }
+    const found = await read(rowByRow)
+    return toPage(found, readRows(found))
   }
 }
 
-function readEntries([row]: Result['rows']): LogRow[] {
-  const text = row?.['entries'] ?? null
-  return text === null ? [] : JSON.parse(String(text))
+function toPage([first]: Result['rows'], rows: readonly LogRow[]): LogRows {
+  if (first === undefined) throw new Error('The counter of the log is missing')
+  return { moment: first['moment'], last: Number(first['last']), rows }
+}
+
+/** The rows of a text; null where it was cut off. */
+function toRows(entries: unknown, dialect: SqlDialect): readonly LogRow[] | null {
+  if (entries === null) return []
+  const text = String(entries)
+  return dialect === 'mysql' ? readCounted(text) : JSON.parse(text)
+}
+
+function readCounted(text: string): readonly LogRow[] | null {
+  const space = text.indexOf(' ')
+  try {
+    const rows: LogRow[] = JSON.parse(text.slice(space))
+    if (rows.length === Number(text.slice(0, space))) return rows.sort(([one], [other]) => one - other)
+  } catch {
+    // It has no end: it was cut off.
+  }
+  return null
 }
 
 function readRows(rows: Result['rows']): LogRow[] {
