@@ -30,7 +30,7 @@ export interface LogRows {
 const PARTS = 'id, kind, entry_key, realm, revoked_at, until_at'
 const PAGE = `(select ${PARTS} from {log} where id >= :id order by id limit :many) as l`
 
-/** With a count before: MariaDB cuts a long text off without an error. MySQL does not sort in it. */
+/** With a count: MariaDB cuts a long text off without an error. MySQL does not sort in it. */
 const COUNTED = `concat(count(*), ' ', coalesce(json_arrayagg(json_array(${PARTS})), '[]'))`
 
 const ENTRIES: Readonly<Record<SqlDialect, string>> = {
