@@ -13,7 +13,7 @@ export type {
 export { createAuth } from './auth/create-auth.ts'
 export { createRealms, type RealmAuth, type RealmOptions, type Realms } from './auth/create-realms.ts'
 export { createTenants, type Tenants, type TenantsOptions } from './auth/create-tenants.ts'
-export type { AuthEvents, SessionNotice } from './auth/events.ts'
+export type { AuthEvents, SessionEnd, SessionNotice } from './auth/events.ts'
 export type { AuthHealth, HealthProblem } from './auth/health.ts'
 export type { HalfOptions, PairOptions } from './auth/issue-tokens.ts'
 export {
@@ -36,6 +36,7 @@ export type {
   LimitOptions,
   TokenToIssue,
 } from './auth/options.ts'
+export type { AuthenticateFacts } from './auth/request-authenticator.ts'
 export type { RenewOptions, Requirement } from './auth/requirement.ts'
 export type { AuthSessions, StartOptions } from './auth/session-api.ts'
 export type { IssueOptions, RefreshIssueOptions } from './auth/token-claims.ts'
@@ -76,6 +77,7 @@ export type { SessionInfo } from './session/session-info.ts'
 export type { SessionOwner, SessionRow } from './session/session-row.ts'
 export type { Proof } from './session/sessions.ts'
 export type { Store } from './session/store.ts'
+export type { StoreCallFacts } from './session/store-client.ts'
 export type { AlgorithmName } from './token/algorithms.ts'
 export type { KeyEvents, LoadedKeys, ReloadOptions } from './token/changing-ring.ts'
 export type { Key, KeySet, RemoteSigner, RingKeys, SigningKey } from './token/import-keys.ts'

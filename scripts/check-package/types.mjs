@@ -38,6 +38,7 @@ const PLAIN = [
   '/node',
   '/forward-auth',
   '/mcp',
+  '/otel',
   '/stores/memory',
   '/stores/contract',
   '/stores/move',

@@ -8,6 +8,7 @@ import type { ResponseData } from '../http/error-response.ts'
 import type { ProtectedResource } from '../http/protected-resource.ts'
 import type { RequestPort } from '../http/request-port.ts'
 import type { HttpSettings } from '../http/resolve-http-options.ts'
+import type { Observer } from '../internal/diagnostics.ts'
 import type { IssuerState } from '../issuers/options.ts'
 import type { AttemptCounter } from '../session/attempt-counter.ts'
 import type { FeedState } from '../session/revocation-feed.ts'
@@ -217,6 +218,10 @@ export interface AuthInternals<C> {
   loadKeys(): Promise<void>
   /** For how long the published keys stay as they are, in seconds; Infinity for no end. */
   keysLast(): number
+  /** The `kid` of the key that signs, null for none, and of every key that verifies now. */
+  keyIds(): { readonly signing: string | null; readonly verifying: readonly string[] }
+  /** Shows an observer all operations and events, until the function is called that it returns. */
+  observe(observer: Observer): () => void
   /** Whether this application verified a payload, and not another one. */
   hasVerified(payload: unknown): boolean
   /** Whether a token was issued by this application: of any type, expired or not. */

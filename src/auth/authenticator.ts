@@ -3,22 +3,18 @@
  * prepare for their routes. Most tokens in the header take a shorter path here, without a promise:
  * only authenticators return values that may be promises.
  */
-import { AuthError, isAuthError } from '../errors.ts'
-import type { CookieSettings } from '../http/cookie-options.ts'
-import { isOneWord } from '../http/extract-token.ts'
-import { deleteAfterRefusal } from '../http/repeated-cookies.ts'
+import { AuthError } from '../errors.ts'
 import { type RequestPort, requirePort, toRequestPort } from '../http/request-port.ts'
-import type { ExtractedToken, HandshakeLocation, HeaderRow, Location } from '../http/token-sources.ts'
+import type { ExtractedToken, HandshakeLocation, Location } from '../http/token-sources.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
 import { ConfigurationError, expected, isCallable, isOptions } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import { readUnverified, type UnverifiedPayload } from '../token/jws.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { TokenType } from '../token/token-type.ts'
-import type { Verifier } from '../token/verify.ts'
-import type { AuthenticatedRequest, Pipeline } from './authenticate.ts'
-import type { RefusalReporter } from './refusal-reporter.ts'
-import type { PreparedRequirement, PrepareRequirement, Requirement } from './requirement.ts'
+import type { AuthenticatedRequest } from './authenticate.ts'
+import { RequestAuthenticator, type RequestDependencies } from './request-authenticator.ts'
+import type { Requirement } from './requirement.ts'
 
 /** The payload type of a requirement: null is possible only where it says `optional: true`. */
 export type PayloadFor<R, C> = R extends { readonly optional: true }
@@ -137,24 +133,6 @@ export interface RequestInternals<C> {
   extract(request: RequestPort, requirement: Requirement): Promise<ExtractedToken | null>
 }
 
-/** The dependencies of `createRequestApi`. */
-export interface RequestDependencies<C> {
-  /** The path of every request that is not decided at once. */
-  readonly pipeline: Pipeline<C>
-  /** Verifies tokens that need nothing asynchronous. */
-  readonly verifier: Verifier<C>
-  /** Whether the application has a blocklist, which must be asked each time. */
-  readonly hasBlocklist: boolean
-  /** Prepares requirements. */
-  readonly prepare: PrepareRequirement
-  /** The header of the token. */
-  readonly header: HeaderRow
-  /** The cookies of tokens. */
-  readonly cookies: CookieSettings
-  /** Reports refused requests. */
-  readonly refusals: RefusalReporter
-}
-
 /** Creates the entry points of one application. */
 export function createRequestApi<C>(deps: RequestDependencies<C>): {
   readonly api: AuthRequests<C>
@@ -168,7 +146,7 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
       const { allowance, rest } = splitAllowance(requirement)
       const prepared = prepare(rest)
       if (allowance !== undefined) return pipeline.verifyExpired(token, prepared, allowance)
-      return requests.verifyAtOnce(token, 0, prepared) ?? (await pipeline.verifyToken(token, prepared))
+      return requests.verifyAtOnce(token, 0, prepared) ?? (await requests.verifyToken(token, prepared))
     },
     decodeUnverified(token) {
       const read = readUnverified(token)
@@ -247,72 +225,4 @@ function splitAllowance(options: VerifyOptions | undefined): {
     return { rest: options }
   const { allowExpired, ...rest } = options as VerifyOptions
   return { allowance: toSeconds('allowExpired', allowExpired as Duration, ALLOWANCE_BOUNDS), rest }
-}
-
-/** Authenticates requests, at once or by the pipeline, and reports refusals. */
-class RequestAuthenticator<C> {
-  readonly #deps: RequestDependencies<C>
-
-  constructor(deps: RequestDependencies<C>) {
-    this.#deps = deps
-  }
-
-  /**
-   * The path of a token in the header, without a promise. Nothing is parsed for a token that is
-   * cached: a value that equals the text of a verified token in every character is that token.
-   *
-   * @returns undefined for any request that needs more, which takes the pipeline
-   */
-  authenticateAtOnce(request: RequestPort, requirement: PreparedRequirement): TokenPayload<C> | undefined {
-    if (!requirement.isHeaderOnly) return undefined
-    const { header } = this.#deps
-    const value = request.header(header.name)
-    if (typeof value !== 'string' || !value.startsWith(header.prefix)) return undefined
-    try {
-      return this.verifyAtOnce(value, header.prefix.length, requirement)
-    } catch (error) {
-      return this.report(error, request)
-    }
-  }
-
-  /**
-   * Verifies a token where nothing asynchronous is needed. A cached one is looked up, and what may
-   * have changed since is checked.
-   *
-   * @param start where the token begins in the text
-   * @returns undefined with a schema for the custom claims, and for a token whose revocation must
-   *   be asked elsewhere
-   */
-  verifyAtOnce(text: string, start: number, requirement: PreparedRequirement): TokenPayload<C> | undefined {
-    const { verifier, pipeline, hasBlocklist } = this.#deps
-    if (hasBlocklist || requirement.check !== null || typeof text !== 'string') return undefined
-    const raw = { text, start }
-    const payload =
-      verifier.lookup(raw, requirement) ??
-      (isOneWord(text, start) ? verifier.verifyAtOnce(raw, requirement) : undefined)
-    if (payload === undefined || !pipeline.isKnownGood(payload, requirement)) return undefined
-    return pipeline.authorize(payload, requirement)
-  }
-
-  /** Authenticates a request by the pipeline. */
-  authenticate(
-    request: RequestPort,
-    requirement: PreparedRequirement,
-  ): Promise<AuthenticatedRequest<C> | null> {
-    return this.#deps.pipeline
-      .authenticate(request, requirement)
-      .catch((error: unknown) => this.report(error, request))
-  }
-
-  /** Reports a refusal, and throws it on. */
-  report(error: unknown, request: RequestPort): never {
-    if (!isAuthError(error)) {
-      this.#deps.refusals.reportFailure(error, request)
-      throw error
-    }
-    this.#deps.refusals.report(error, request)
-    const lines = deleteAfterRefusal(error, request, this.#deps.cookies)
-    if (lines.length > 0) request.setCookies?.(lines)
-    throw error
-  }
 }

@@ -10,9 +10,8 @@ import { createErrorResponse } from '../http/error-response.ts'
 import { warnOfSharedCookies } from '../http/shared-cookies.ts'
 import { isPromise } from '../internal/awaitable.ts'
 import { expected, isOptions } from '../internal/configuration-error.ts'
-import { emit, hasListener } from '../internal/listeners.ts'
+import { Diagnostics, type Observer } from '../internal/diagnostics.ts'
 import { followSource } from '../remote/resolve-source.ts'
-import { createSessionBackend, type SessionBackend } from '../session/session-backend.ts'
 import { readDetails } from '../session/session-details.ts'
 import { type IssuedToken, toTokenPair } from '../token/issued-token.ts'
 import { readUnverified } from '../token/jws.ts'
@@ -25,6 +24,7 @@ import { Verifier, type VerifySettings } from '../token/verify.ts'
 import type { Auth, AuthInternals } from './auth.ts'
 import { Pipeline } from './authenticate.ts'
 import { createRequestApi } from './authenticator.ts'
+import { connectBackend } from './connect-backend.ts'
 import { connectIssuers, type OwnVerifySettings } from './connect-issuers.ts'
 import { TokenIssuer } from './issue-tokens.ts'
 import { checkSubject, loadSubject } from './load-subject.ts'
@@ -35,7 +35,7 @@ import type { AuthOptions } from './options.ts'
 import { RefusalReporter } from './refusal-reporter.ts'
 import { createPrepareRequirement } from './requirement.ts'
 import { resolveOptions, type Settings } from './resolve-options.ts'
-import { createRevocationCheck } from './revocation-check.ts'
+import { createRevocationCheck, type RevocationCheck } from './revocation-check.ts'
 import { createSessionApi } from './session-api.ts'
 import { createWatchApi, TokenFollowers } from './watch.ts'
 
@@ -146,8 +146,12 @@ export function connectAuth<I, C extends I, U>(
 function createKeyInternals<C, U>({
   ring,
   clock,
-}: Settings<C, U>): Pick<AuthInternals<C>, 'loadKeys' | 'keysLast'> {
+}: Settings<C, U>): Pick<AuthInternals<C>, 'loadKeys' | 'keysLast' | 'keyIds'> {
   return {
+    keyIds: () => ({
+      signing: ring.signer?.kid ?? null,
+      verifying: ring.keys.filter(({ notAfter }) => notAfter >= clock()).map(({ kid }) => kid),
+    }),
     loadKeys: async () => ring.changes?.current(clock()),
     keysLast: () => findNextRetirement(ring, clock()) - clock(),
   }
@@ -158,7 +162,8 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
   warnOfSharedCookies(settings.http, settings.ring.signer?.kid)
   const { clock, http, leeway, isRevoked, freshness, on, realm } = settings
   const issuer = new TokenIssuer<C>(settings)
-  const backend = connectBackend(settings, issuer)
+  const diagnostics = new Diagnostics(on)
+  const backend = connectBackend(settings, issuer, diagnostics)
   const hasStore = backend !== null
   const remote = followSource(settings.source, settings.clock)
   const revocation = createRevocationCheck(backend, remote, settings)
@@ -175,13 +180,7 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
   const pipeline = new Pipeline<C>({
     verifier,
     header: settings.http.sources.header,
-    redeemTicket:
-      tickets &&
-      (async (ticket) => {
-        const { jti, payload } = await tickets.verify(ticket)
-        await revocation.spendTicket(jti)
-        return payload
-      }),
+    redeemTicket: tickets && prepareRedeem(tickets, revocation),
     revocation,
     isRevoked,
     async renew(payload, until) {
@@ -204,6 +203,7 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
     header: http.sources.header,
     cookies: http.cookies,
     refusals,
+    operation: diagnostics.operation('tokenwright:authenticate'),
   })
   const followers = new TokenFollowers<C>({
     clock,
@@ -216,7 +216,11 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
   const oneTimeTokens = new OneTimeTokens(settings)
   return {
     ...can,
-    kept: { hasSessions: hasStore, revocations: backend?.publisher ?? null },
+    kept: {
+      hasSessions: hasStore,
+      revocations: backend?.publisher ?? null,
+      observe: (observer: Observer) => diagnostics.observe(observer),
+    },
     attempts,
     oneTimeTokens,
     oneTime: createOneTime({ tokens: oneTimeTokens, attempts, leeway, now: clock }),
@@ -235,28 +239,18 @@ function connect<C, U>(settings: Settings<C, U>, explain: VerifySettings<C>['exp
   }
 }
 
+/** Takes a ticket in place of a token, once. */
+function prepareRedeem<C>(tickets: Tickets<C>, revocation: RevocationCheck<C>) {
+  return async (ticket: string): Promise<TokenPayload<C>> => {
+    const { jti, payload } = await tickets.verify(ticket)
+    await revocation.spendTicket(jti)
+    return payload
+  }
+}
+
 /** Whether the ring signs, or may do so once its keys are loaded. */
 function isSigning<C, U>({ ring }: Settings<C, U>): boolean {
   return ring.signer !== null || ring.changes !== null
-}
-
-function connectBackend<C, U>(settings: Settings<C, U>, issuer: TokenIssuer<C>): SessionBackend<C> | null {
-  const { store, clock, ownClock, on } = settings
-  return (
-    store &&
-    createSessionBackend(store, {
-      issue: (claims) => issuer.issue(claims),
-      clock,
-      ownClock,
-      checkSubject: (payload) => checkSubject(payload, settings),
-      emit: ({ kind, sid, sub }) => emit(on, kind, { sid, sub }),
-      emitLost: (lost) => emit(on, 'lost', lost),
-      newDevice: {
-        hasListener: () => hasListener(on, 'newDevice'),
-        emit: (event) => emit(on, 'newDevice', event),
-      },
-    })
-  )
 }
 
 function toVerifySettings<C, U>(settings: Settings<C, U>, hasRows: boolean): OwnVerifySettings<C> {

@@ -5,6 +5,7 @@
 import type { ErrorCode } from '../errors.ts'
 import { keysOf } from '../internal/read-options.ts'
 import type { NewDevice } from '../session/new-device.ts'
+import type { RevokeReason } from '../session/session-row.ts'
 import type { TokenType } from '../token/token-type.ts'
 
 /** The session of an event. */
@@ -13,6 +14,16 @@ export interface SessionNotice {
   readonly sid: string | null
   /** Its subject. */
   readonly sub: string
+}
+
+/** The end of a session, and why it came. */
+export interface SessionEnd extends SessionNotice {
+  /**
+   * `ended` by the user or by the application; `subject_revoked` with everything of its subject;
+   * `rights_withdrawn` where `sessions.rights` returned null; `limit` for a newer login. One that
+   * ended because of a copied token is told of by `reused` or `shadowed` instead.
+   */
+  readonly reason: RevokeReason
 }
 
 /** Every event, by name. */
@@ -95,7 +106,7 @@ export interface AuthEvents {
   /** A user authenticated again. */
   readonly steppedUp: SessionNotice
   /** One session ended, or all of a subject. */
-  readonly ended: SessionNotice
+  readonly ended: SessionEnd
   /**
    * A token names a session that the store does not have: it ended more than a day ago, or the
    * store has lost it. Many at once mean that it lost data.

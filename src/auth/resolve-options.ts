@@ -218,7 +218,8 @@ export function resolveOptions<I, C extends I, U>(options: AuthOptions<I, C, U>)
     }),
     isRevoked: readFunction('isRevoked', options.isRevoked),
     subject: readFunction('subject', options.subject),
-    on,
+    // A copy, as observers know each application by it.
+    on: { ...on },
   })
 }
 

@@ -99,7 +99,7 @@ export function createRevocationCheck<C, U>(
     async spendTicket(jti) {
       // One attempt in a window that outlasts the ticket: the store counts it in one atomic step.
       const window = TICKET_TTL + 2 * leeway + SPENT_MARGIN
-      const attempt = await storeClient.call((calls) =>
+      const attempt = await storeClient.call('countAttempt', (calls) =>
         calls.countAttempt(`ticket ${jti}`, 1, window, storeClient.now()),
       )
       if (!attempt.allowed) throw new AuthError('token_revoked')

@@ -173,23 +173,25 @@ export function createSessionApi<C>(deps: SessionApiDependencies<C>): SessionApi
     async get(sid) {
       const { storeClient, settings } = requireBackend()
       requireName('sid', sid)
-      const row = await storeClient.call((store) => store.get(sid))
+      const row = await storeClient.call('get', (store) => store.get(sid))
       return row === null || row.realm !== settings.realm ? null : toSessionInfo(row, settings)
     },
     async list(subject) {
       const { storeClient, settings } = requireBackend()
       const owner = { sub: requireName('subject', subject), realm: settings.realm }
-      const rows = await storeClient.call((store) => store.list(owner, storeClient.now()))
+      const rows = await storeClient.call('list', (store) => store.list(owner, storeClient.now()))
       return rows.map((row) => toSessionInfo(row, settings))
     },
     async update(sid, options) {
       const { storeClient, settings } = requireBackend()
       requireName('sid', sid)
       checkUpdate(options)
-      const row = await storeClient.call((store) => store.get(sid))
+      const row = await storeClient.call('get', (store) => store.get(sid))
       if (row === null || row.realm !== settings.realm) return null
       const changes = { ...(await toGrants(deps, row, options)), ...readDetails(options), sid }
-      const changed = await storeClient.call((store) => store.update({ ...changes, now: storeClient.now() }))
+      const changed = await storeClient.call('update', (store) =>
+        store.update({ ...changes, now: storeClient.now() }),
+      )
       return changed && toSessionInfo(changed, settings)
     },
     end: async (sid) => requireBackend().revoker.end(requireName('sid', sid)),

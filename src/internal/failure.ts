@@ -28,6 +28,11 @@ const ROWS: readonly Row[] = [
     'no connection of the pool became free in time',
     'make the pool larger, and give back each connection that is taken from it',
   ],
+  [
+    'TOO_MANY_CALLS',
+    'too many calls of it wait for a place',
+    'look at how long its calls take; where it could take more at once, raise `sessions.concurrency`',
+  ],
   ['ECONNREFUSED', 'no server listens there', 'start it, or correct the address that its client was given'],
   ['ENOTFOUND EAI_AGAIN', 'the host is unknown', 'correct the address that its client was given'],
   [

@@ -10,9 +10,34 @@ export type Listener<E> = (event: E) => unknown
 /** Listeners by the name of their event. */
 export type Listeners<Events extends object> = { readonly [K in keyof Events]?: Listener<Events[K]> }
 
+/** Is told of every event of one application. */
+export interface EventObserver {
+  /** Is told of one event. It may throw, as listeners may. */
+  event(name: string, event: object): void
+}
+
+/** Where listeners keep the observers of their application: a property, as events are frequent. */
+const OBSERVERS = Symbol('observers')
+
+/** The listeners of one application, with its observers. */
+interface Observed {
+  [OBSERVERS]?: readonly EventObserver[]
+}
+
 /**
- * Passes an event to its listener, if there is one, and to the subscribers of the channel
- * `tokenwright:<name>` of `node:diagnostics_channel`, where the runtime has that module.
+ * Lets the observers of an application know of its events, too.
+ *
+ * @param listeners those of one application, and of no other
+ */
+export function observeEvents(listeners: object, observers: readonly EventObserver[]): void {
+  const observed: Observed = listeners
+  observed[OBSERVERS] = observers
+}
+
+/**
+ * Passes an event to its listener, if there is one, to the observers of the application, and to the
+ * subscribers of the channel `tokenwright:<name>` of `node:diagnostics_channel`, where the runtime
+ * has that module.
  */
 export function emit<Events extends object, K extends keyof Events & string>(
   listeners: Listeners<Events>,
@@ -23,6 +48,9 @@ export function emit<Events extends object, K extends keyof Events & string>(
   if (channel?.hasSubscribers) ignoreErrors(() => channel.publish(event))
   const listener = listeners[name]
   if (listener !== undefined) ignoreErrors(() => listener(event))
+  const observers = (listeners as Observed)[OBSERVERS]
+  if (observers === undefined || observers.length === 0) return
+  for (const observer of observers) ignoreErrors(() => observer.event(name, event as object))
 }
 
 /** Whether an event has a listener or a subscriber now. */

@@ -18,18 +18,18 @@ export class AttemptCounter {
   /** Counts one more attempt of a key, in a window of so many seconds from its first attempt. */
   count(key: string, limit: number, window: number): Promise<Attempt> {
     const client = this.#client
-    return client.call((store) => store.countAttempt(key, limit, window, client.now()))
+    return client.call('countAttempt', (store) => store.countAttempt(key, limit, window, client.now()))
   }
 
   /** What is counted of a key. */
   read(key: string): Promise<CountedAttempts> {
     const client = this.#client
-    return client.call((store) => store.readAttempts(key, client.now()))
+    return client.call('readAttempts', (store) => store.readAttempts(key, client.now()))
   }
 
   /** Takes back attempts of a key, all of them for null. */
   forget(key: string, count: number | null): Promise<void> {
     const client = this.#client
-    return client.call((store) => store.forgetAttempts(key, count, client.now()))
+    return client.call('forgetAttempts', (store) => store.forgetAttempts(key, count, client.now()))
   }
 }

@@ -26,6 +26,9 @@ export type CallPriority = 'log' | 'probe' | 'revocation' | 'ordinary' | 'prune'
 /** Calls that take no place, of each at most one at a time. */
 const WITHOUT_PLACE: ReadonlySet<CallPriority> = new Set(['log', 'probe', 'prune'])
 
+/** The code of the failure of a call that was not made, because too many waited already. */
+export const CROWDED = 'TOO_MANY_CALLS'
+
 /** How many deadlines a pruning has: no user waits for it, and it may take some seconds. */
 const PRUNE_PATIENCE = 10
 
@@ -88,9 +91,8 @@ export class BoundedCalls {
         return
       }
       clearTimeout(late)
-      reject(
-        toUnavailable(new Error(`More than ${inFlight} calls of ${this.#callee} at once, and too many wait`)),
-      )
+      const full = new Error(`More than ${inFlight} calls of ${this.#callee} at once, and too many wait`)
+      reject(toUnavailable(Object.assign(full, { code: CROWDED })))
     })
   }
 }

@@ -41,7 +41,7 @@ export function watchForNewDevice(
 ): AfterStart {
   if (userAgent === null || !listener.hasListener()) return () => undefined
   const listed = storeClient
-    .call((store) => store.list({ realm, sub }, storeClient.now()))
+    .call('list', (store) => store.list({ realm, sub }, storeClient.now()))
     .catch((): null => null)
   return (row, ended) => {
     void listed.then((others) => {

@@ -77,7 +77,9 @@ export class Pruner {
 
   async #isMyTurn(): Promise<boolean> {
     const client = this.#client
-    const turn = await client.call((store) => store.countAttempt(TURN_KEY, 1, this.#interval, client.now()))
+    const turn = await client.call('countAttempt', (store) =>
+      store.countAttempt(TURN_KEY, 1, this.#interval, client.now()),
+    )
     return turn.allowed
   }
 
@@ -86,7 +88,7 @@ export class Pruner {
     const end = monotonic() + Math.max(LONGEST_AT_LEAST, this.#interval * LONGEST_SHARE)
     for (let count = FEW; count >= FEW && this.#isRunning && monotonic() < end; ) {
       const begun = monotonic()
-      count = await this.#client.call((store) => store.prune(this.#client.now()), 'prune')
+      count = await this.#client.call('prune', (store) => store.prune(this.#client.now()), 'prune')
       await new Promise((resolve) => setTimeout(resolve, (monotonic() - begun) * 1000).unref?.())
     }
   }

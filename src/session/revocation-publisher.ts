@@ -210,7 +210,7 @@ export class RevocationPublisher {
   async #readPage(cursor: string | null): Promise<PublishedPage> {
     const end = this.#end()
     const asOf = monotonic()
-    const page = await this.#client.call((store) => store.readLog(cursor, PAGE_SIZE))
+    const page = await this.#client.call('readLog', (store) => store.readLog(cursor, PAGE_SIZE))
     // Whoever has read to the end of the log knows all that this process knew before.
     if (!page.more) this.#learn(page.cursor, end)
     this.#now = page.now

@@ -72,9 +72,9 @@ export class RevocationRestorer {
   async #write({ kind, key, at, until }: LogEntry, now: number): Promise<void> {
     const client = this.#client
     const call = { logTtl: until - now, now: client.now() }
-    if (kind === 'sid') await client.call((store) => store.end(key, 'ended', call), 'revocation')
+    if (kind === 'sid') await client.call('end', (store) => store.end(key, 'ended', call), 'revocation')
     else if (kind === 'jti') {
-      await client.call((store) => store.revokeToken(key, until, client.now()), 'revocation')
+      await client.call('revokeToken', (store) => store.revokeToken(key, until, client.now()), 'revocation')
     } else await this.#cutOff(key, at, call.logTtl)
   }
 
@@ -83,10 +83,14 @@ export class RevocationRestorer {
     const { realm, cutOffTtl } = this.#settings
     const owner = { sub, realm }
     const call = { logTtl, now: at, except: null, cutOff: cutOffTtl }
-    await this.#client.call(async (store) => {
-      const rows = await store.list(owner, null)
-      if (rows.every(({ createdAt }) => createdAt <= at)) await store.endAll(owner, 'subject_revoked', call)
-    }, 'revocation')
+    await this.#client.call(
+      'endAll',
+      async (store) => {
+        const rows = await store.list(owner, null)
+        if (rows.every(({ createdAt }) => createdAt <= at)) await store.endAll(owner, 'subject_revoked', call)
+      },
+      'revocation',
+    )
   }
 }
 

@@ -2,6 +2,7 @@
  * The parts of this folder that work on one store, connected: calls, revocations, sessions and
  * their ends.
  */
+import type { Operation } from '../internal/diagnostics.ts'
 import type { Clock } from '../internal/duration.ts'
 import type { IssueToken } from '../token/issued-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -14,7 +15,7 @@ import { RevocationPublisher } from './revocation-publisher.ts'
 import { type LostRevocations, RevocationRestorer } from './revocation-restorer.ts'
 import { type SessionEvent, SessionRevoker } from './session-revoker.ts'
 import { Sessions } from './sessions.ts'
-import { StoreClient } from './store-client.ts'
+import { type StoreCallFacts, StoreClient } from './store-client.ts'
 import { StoreProbe } from './store-probe.ts'
 
 /** The parts that work on one store. */
@@ -49,6 +50,8 @@ export interface BackendContext<C> {
   readonly ownClock: Clock | null
   /** Refuses a user who is gone. @throws {AuthError} `subject_unknown`, `store_unavailable` */
   readonly checkSubject: (payload: TokenPayload<C>) => Promise<void>
+  /** Shows the calls of the store to who watches. */
+  readonly storeCalls: Operation<StoreCallFacts>
   /** Notifies the application's listeners. */
   readonly emit: (event: SessionEvent) => void
   /** Notifies them of new devices. */
@@ -66,14 +69,15 @@ const FOLLOWERS_AT_ONCE = 4
 /** Connects the parts of one application. It calls nothing: the first use does. */
 export function createSessionBackend<C>(
   { store, sessions: settings, revocation, concurrency, prune }: StoreSettings<C>,
-  { issue, clock, ownClock, checkSubject, emit, emitLost, newDevice }: BackendContext<C>,
+  { issue, clock, ownClock, checkSubject, emit, emitLost, newDevice, storeCalls }: BackendContext<C>,
 ): SessionBackend<C> {
-  const storeClient = new StoreClient(store, { deadline: CALL_DEADLINE, inFlight: concurrency }, ownClock)
+  const createClient = (inFlight: number): StoreClient =>
+    new StoreClient(store, { deadline: CALL_DEADLINE, inFlight }, ownClock, storeCalls)
+  const storeClient = createClient(concurrency)
   const probe = new StoreProbe(storeClient, store.name)
   const restorer = new RevocationRestorer(storeClient, settings, emitLost)
   const revocations = new RevocationFeed(storeClient, revocation, store.knows?.bind(store), restorer)
-  const bounds = { deadline: CALL_DEADLINE, inFlight: FOLLOWERS_AT_ONCE }
-  const publisher = new RevocationPublisher(revocations, new StoreClient(store, bounds, ownClock), settings)
+  const publisher = new RevocationPublisher(revocations, createClient(FOLLOWERS_AT_ONCE), settings)
   const pruner = new Pruner(storeClient, prune)
   const shared = { storeClient, revocations, settings, clock, emit }
   const revoker = new SessionRevoker(shared)

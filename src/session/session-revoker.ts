@@ -10,24 +10,29 @@ import type { RevocationFeed } from './revocation-feed.ts'
 import type { RevokeReason } from './session-row.ts'
 import type { StoreClient } from './store-client.ts'
 
-/** What happened to a session, for the application's listeners. */
-export interface SessionEvent {
-  /** What happened. */
-  readonly kind:
-    | 'started'
-    | 'refreshed'
-    | 'replayed'
-    | 'healed'
-    | 'reused'
-    | 'shadowed'
-    | 'steppedUp'
-    | 'ended'
-    | 'unknown'
+/** Which session an event is about. */
+interface SessionNotice {
   /** The session; null where several ended at once. */
   readonly sid: string | null
   /** The subject. */
   readonly sub: string
 }
+
+/** What happened to a session beside its end. */
+export type SessionEventKind =
+  | 'started'
+  | 'refreshed'
+  | 'replayed'
+  | 'healed'
+  | 'reused'
+  | 'shadowed'
+  | 'steppedUp'
+  | 'unknown'
+
+/** What happened to a session, for the application's listeners. */
+export type SessionEvent =
+  | ({ readonly kind: SessionEventKind } & SessionNotice)
+  | ({ readonly kind: 'ended'; readonly reason: RevokeReason } & SessionNotice)
 
 /** What revoking builds on. */
 export interface RevokerDependencies {
@@ -61,14 +66,18 @@ export class SessionRevoker {
   async end(sid: string, reason: RevokeReason = 'ended'): Promise<boolean> {
     const { storeClient, settings, emit } = this.#deps
     const call = { logTtl: settings.logTtl, now: storeClient.now() }
-    const { row, ended } = await storeClient.call(async (store) => {
-      const found = await store.get(sid)
-      if (found !== null && found.realm !== settings.realm) return { row: found, ended: null }
-      return { row: found, ended: await store.end(sid, reason, call) }
-    }, 'revocation')
+    const { row, ended } = await storeClient.call(
+      'end',
+      async (store) => {
+        const found = await store.get(sid)
+        if (found !== null && found.realm !== settings.realm) return { row: found, ended: null }
+        return { row: found, ended: await store.end(sid, reason, call) }
+      },
+      'revocation',
+    )
     if (ended === null) return false
     this.note('sid', sid, ended)
-    if (ended && row !== null) emit({ kind: 'ended', sid, sub: row.sub })
+    if (ended && row !== null) emit({ kind: 'ended', sid, sub: row.sub, reason })
     return ended
   }
 
@@ -92,11 +101,12 @@ export class SessionRevoker {
     const cutOff = everything ? settings.cutOffTtl : null
     const call = { logTtl: settings.logTtl, except, cutOff, now: storeClient.now() }
     const count = await storeClient.call(
+      'endAll',
       (store) => store.endAll({ sub, realm: settings.realm }, reason, call),
       'revocation',
     )
     await revocations.catchUp()
-    emit({ kind: 'ended', sid: null, sub })
+    emit({ kind: 'ended', sid: null, sub, reason })
     return count
   }
 
@@ -115,7 +125,11 @@ export class SessionRevoker {
     }
     if (jti === undefined) throw new TypeError('Expected the token to have a `jti`: nothing else names it')
     const { storeClient } = this.#deps
-    await storeClient.call((store) => store.revokeToken(jti, exp + leeway, storeClient.now()), 'revocation')
+    await storeClient.call(
+      'revokeToken',
+      (store) => store.revokeToken(jti, exp + leeway, storeClient.now()),
+      'revocation',
+    )
     this.note('jti', jti, true)
   }
 

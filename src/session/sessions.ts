@@ -19,7 +19,7 @@ import type { RevocationFeed } from './revocation-feed.ts'
 import { decideRotation } from './rotation.ts'
 import { type ClientNotes, cutNotes } from './session-details.ts'
 import { toCoarseStep } from './session-info.ts'
-import type { RevokerDependencies, SessionEvent, SessionRevoker } from './session-revoker.ts'
+import type { RevokerDependencies, SessionEventKind, SessionRevoker } from './session-revoker.ts'
 import type { SessionRow } from './session-row.ts'
 import type { RotationWord } from './store.ts'
 
@@ -77,7 +77,7 @@ const REFUSALS: Readonly<Partial<Record<RotationWord, ErrorCode>>> = {
 }
 
 /** The event of each word that gives tokens. */
-const EVENTS: Readonly<Partial<Record<RotationWord, SessionEvent['kind']>>> = {
+const EVENTS: Readonly<Partial<Record<RotationWord, SessionEventKind>>> = {
   kept: 'refreshed',
   rotated: 'refreshed',
   replayed: 'replayed',
@@ -107,15 +107,16 @@ export class Sessions<C> {
     const session = toNewSession(login, settings)
     const { limit } = settings
     const afterStart = watchForNewDevice(this.#deps.newDevice, storeClient, session)
-    const { word, row, ended } = await storeClient.callTimed(async (store, { now, toStoreTime }) => {
+    const { word, row, ended } = await storeClient.callTimed('start', async (store, { now, toStoreTime }) => {
       const started = { ...session, provedAt: toStoreTime(login.provedAt ?? clock()) }
       if (limit !== null) return store.startLimited(started, limit, now)
-      return { word: 'revoked', row: await store.start(started, now), ended: [] } as const
+      const only = await store.start(started, now)
+      return { word: only === null ? 'revoked' : 'started', row: only, ended: [] } as const
     })
     if (row === null) throw new AuthError(word === 'full' ? 'session_limit_reached' : 'session_revoked')
     for (const other of ended) {
       this.#deps.revoker.note('sid', other.sid, true)
-      this.#emit('ended', other)
+      this.#deps.emit({ kind: 'ended', sid: other.sid, sub: other.sub, reason: 'limit' })
     }
     this.#emit('started', row)
     afterStart(row, ended)
@@ -144,7 +145,7 @@ export class Sessions<C> {
     const rights = await this.currentRights(payload)
     const { overlap, idle, rotation, logTtl } = settings
     const seen = client && { ...cutNotes(client), stretch: toCoarseStep(settings.accessTtl) }
-    const { word, row } = await storeClient.callTimed((store, { now, notAfter }) =>
+    const { word, row } = await storeClient.callTimed('rotate', (store, { now, notAfter }) =>
       store.rotate({ sid, gen, overlap, idle, rotation, logTtl, seen, now, notAfter }),
     )
     const refusal = REFUSALS[word]
@@ -170,9 +171,9 @@ export class Sessions<C> {
     const { storeClient, settings } = this.#deps
     const { sid, gen } = toTokenGeneration(payload)
     this.#throwIfEnded(payload)
-    const word = await storeClient.callTimed(async (store, { now, toStoreTime }) => {
+    const { word } = await storeClient.callTimed('get', async (store, { now, toStoreTime }) => {
       const row = await store.get(sid)
-      return decideRotation(row, gen, now ?? toStoreTime(Date.now() / 1000), settings)
+      return { word: decideRotation(row, gen, now ?? toStoreTime(Date.now() / 1000), settings) }
     })
     if (word === 'reused') await this.refresh(payload)
     if (REFUSALS[word] !== undefined) this.#throwRefused(word, null, payload)
@@ -202,7 +203,7 @@ export class Sessions<C> {
     const rights = await this.currentRights(payload)
     const { amr = payload.amr, acr = payload.acr } = proof
     const auth_time = Math.floor(clock())
-    const { word, row } = await storeClient.callTimed((store, { now, notAfter }) =>
+    const { word, row } = await storeClient.callTimed('stepUp', (store, { now, notAfter }) =>
       store.stepUp({ sid, authTime: auth_time, acr: acr ?? null, amr: amr ?? null, now, notAfter }),
     )
     if (word !== 'live' || row === null)
@@ -248,7 +249,7 @@ export class Sessions<C> {
   async #verifyLimited(key: string, verify: () => Promise<Proof | null>): Promise<Proof | null> {
     const { storeClient } = this.#deps
     const { attempts, window } = STEP_UP_LIMIT
-    const { allowed, retryAfter } = await storeClient.call((store) =>
+    const { allowed, retryAfter } = await storeClient.call('countAttempt', (store) =>
       store.countAttempt(key, attempts, window, storeClient.now()),
     )
     if (!allowed) throw new AuthError('rate_limited', { detail: { retryAfter } })
@@ -257,7 +258,7 @@ export class Sessions<C> {
     // What cannot be taken back makes the next attempts fewer; it is no reason to refuse this one.
     if (proof !== null)
       await storeClient
-        .call((store) => store.forgetAttempts(key, 1, storeClient.now()))
+        .call('forgetAttempts', (store) => store.forgetAttempts(key, 1, storeClient.now()))
         .catch(() => undefined)
     return proof
   }
@@ -285,7 +286,7 @@ export class Sessions<C> {
     return { iat, exp: iat + seconds }
   }
 
-  #emit(kind: SessionEvent['kind'], { sid, sub }: SessionRow): void {
+  #emit(kind: SessionEventKind, { sid, sub }: SessionRow): void {
     this.#deps.emit({ kind, sid, sub })
   }
 }

@@ -4,8 +4,10 @@
  * the moment after which a write is of no use are ours. A store that is down, hung or crowded is
  * `store_unavailable`; it never says anything about a token.
  */
+import { isAuthError } from '../errors.ts'
+import type { Operation, OperationFacts } from '../internal/diagnostics.ts'
 import { type Clock, readEpochSeconds } from '../internal/duration.ts'
-import { BoundedCalls, type CallBounds, type CallPriority } from './bounded-calls.ts'
+import { BoundedCalls, type CallBounds, type CallPriority, CROWDED } from './bounded-calls.ts'
 import type { CallLoad } from './call-queue.ts'
 import { CLOCK_TOLERANCE, ClockWatch, monotonic } from './clocks.ts'
 import { type LogClient, type LogReading, POLL_INTERVAL, sleep } from './log-client.ts'
@@ -33,6 +35,27 @@ interface ClockOffset {
 /** How long the best measurement of the store's clock is trusted, in seconds. */
 const OFFSET_TTL = 60
 
+/** The steps of a store: the methods that are called within bounds, and what health checks do. */
+export type StoreStep = Exclude<keyof Store, 'name' | 'inspect' | 'transfer' | 'knows'> | 'probe'
+
+/** One call of the store: the message of the tracing channel `tokenwright:store`. */
+export interface StoreCallFacts extends OperationFacts {
+  /** The name of the store, such as `'postgres'`. */
+  readonly store: string
+  /** The step: the name of the store's method, or `probe` for a health check. */
+  readonly step: StoreStep
+  /**
+   * What became of it: `crowded` where too many calls waited already, `timeout` where the deadline
+   * passed; null until it has ended.
+   */
+  outcome: 'ok' | 'timeout' | 'crowded' | 'failed' | null
+  /**
+   * The word that the store returned, such as `'rotated'`, and `'shadowed'` in place of `'reused'`
+   * where that was why; null for steps without one.
+   */
+  word: string | null
+}
+
 /** Calls one store, within bounds. */
 export class StoreClient implements LogClient {
   /** A store is asked about one token as easily as its log is read. */
@@ -42,11 +65,21 @@ export class StoreClient implements LogClient {
   readonly #clock: Clock | null
   readonly #calls: BoundedCalls
   readonly #watch = new ClockWatch()
+  readonly #operation: Operation<StoreCallFacts> | null
   #offset: ClockOffset | null = null
 
-  /** @param clock the application's own clock; null for the store's */
-  constructor(store: Store, bounds: CallBounds, clock: Clock | null) {
+  /**
+   * @param clock the application's own clock; null for the store's
+   * @param operation shows the calls to who watches
+   */
+  constructor(
+    store: Store,
+    bounds: CallBounds,
+    clock: Clock | null,
+    operation: Operation<StoreCallFacts> | null = null,
+  ) {
     this.#store = store
+    this.#operation = operation
     this.#deadline = bounds.deadline
     this.#clock = clock
     this.#calls = new BoundedCalls('the store', bounds)
@@ -65,18 +98,32 @@ export class StoreClient implements LogClient {
   /**
    * Calls the store. A call that waits for a place longer than its deadline is not made.
    *
+   * @param step the step that `work` is about
    * @throws {AuthError} `store_unavailable` when the call fails or takes too long, or when too many
    *   calls wait already
    * @throws a defect of the store or of its configuration as it is
    */
-  call<T>(work: (store: Store) => Promise<T>, priority: CallPriority = 'ordinary'): Promise<T> {
-    return this.#calls.run(() => work(this.#store), priority)
+  call<T>(
+    step: StoreStep,
+    work: (store: Store) => Promise<T>,
+    priority: CallPriority = 'ordinary',
+  ): Promise<T> {
+    const run = (): Promise<T> => this.#calls.run(() => work(this.#store), priority)
+    if (this.#operation?.isWatched !== true) return run()
+    const facts: StoreCallFacts = {
+      store: this.#store.name,
+      step,
+      outcome: null,
+      word: null,
+      duration: null,
+    }
+    return this.#operation.run(facts, () => watchCall(facts, run))
   }
 
   /** Reads the log, and learns the store's time. */
   async readLog(cursor: string | null, limit: number): Promise<LogReading> {
     const askedAt = monotonic()
-    const page = await this.call((store) => store.readLog(cursor, limit), 'log')
+    const page = await this.call('readLog', (store) => store.readLog(cursor, limit), 'log')
     this.learn(page.now, askedAt)
     return { ...page, completeAt: askedAt }
   }
@@ -91,7 +138,7 @@ export class StoreClient implements LogClient {
 
   /** Asks the store about one token. */
   isRevoked(query: RevocationQuery): Promise<boolean> {
-    return this.call((store) => store.isRevoked(query))
+    return this.call('isRevoked', (store) => store.isRevoked(query))
   }
 
   /** A store is its owner's to close. */
@@ -100,17 +147,17 @@ export class StoreClient implements LogClient {
   /**
    * Calls the store with the moment of the call. Learns the store's time first where it is unknown.
    */
-  async callTimed<T>(work: (store: Store, moment: Moment) => Promise<T>): Promise<T> {
+  async callTimed<T>(step: StoreStep, work: (store: Store, moment: Moment) => Promise<T>): Promise<T> {
     const moment = await this.#toMoment()
     const sentAt = monotonic()
-    const result = await this.call((store) => work(store, moment))
+    const result = await this.call(step, (store) => work(store, moment))
     const { word, now } = Object(result) as { word?: unknown; now?: unknown }
     if (typeof now !== 'number' || moment.notAfter === null) return result
     this.learn(now, sentAt)
     if (word !== 'late') return result
     // In time and yet late: a clock was stepped, or this machine slept. Nothing was written.
     const again = await this.#toMoment()
-    return this.call((store) => work(store, again))
+    return this.call(step, (store) => work(store, again))
   }
 
   /**
@@ -157,7 +204,9 @@ export class StoreClient implements LogClient {
     this.#checkClocks()
     if (this.#offset !== null && monotonic() - this.#offset.learnedAt <= OFFSET_TTL) return this.#offset.value
     const sentAt = monotonic()
-    const storeNow = await this.call(async (store) => readEpochSeconds('store.now()', await store.now()))
+    const storeNow = await this.call('now', async (store) =>
+      readEpochSeconds('store.now()', await store.now()),
+    )
     this.learn(storeNow, sentAt)
     return this.#offset?.value ?? storeNow - monotonic()
   }
@@ -167,4 +216,32 @@ export class StoreClient implements LogClient {
 function contradicts(known: ClockOffset, { value, roundTrip }: Omit<ClockOffset, 'learnedAt'>): boolean {
   const isAhead = value > known.value + known.roundTrip + CLOCK_TOLERANCE
   return isAhead || value + roundTrip < known.value - CLOCK_TOLERANCE
+}
+
+/** Makes a call, and writes down what became of it. */
+async function watchCall<T>(facts: StoreCallFacts, run: () => Promise<T>): Promise<T> {
+  try {
+    const result = await run()
+    facts.outcome = 'ok'
+    facts.word = toWord(result)
+    return result
+  } catch (error) {
+    facts.outcome = toFailure(error)
+    throw error
+  }
+}
+
+function toWord(result: unknown): string | null {
+  const { word, row } = Object(result) as {
+    readonly word?: unknown
+    readonly row?: { readonly revokeReason?: unknown } | null
+  }
+  if (word === 'reused' && row?.revokeReason === 'shadowed') return 'shadowed'
+  return typeof word === 'string' ? word : null
+}
+
+function toFailure(error: unknown): StoreCallFacts['outcome'] {
+  const { code } = Object(isAuthError(error) ? error.cause : error) as { readonly code?: unknown }
+  if (code === CROWDED) return 'crowded'
+  return code === 'ETIMEDOUT' ? 'timeout' : 'failed'
 }

@@ -71,12 +71,16 @@ export class StoreProbe {
     const key = this.#key
     const now = client.now()
     const writtenAt = readClocks()
-    const { count } = await client.call((store) => store.countAttempt(key, LIMIT, WINDOW, now), 'probe')
+    const { count } = await client.call(
+      'probe',
+      (store) => store.countAttempt(key, LIMIT, WINDOW, now),
+      'probe',
+    )
     const askedAt = monotonic()
     this.#compare(count, writtenAt)
     const call = { sid: key, gen: 0, notAfter: null, now, logTtl: WINDOW, seen: null } as const
     const rules = { overlap: 0, idle: WINDOW, rotation: true } as const
-    const found = await client.call((store) => store.rotate({ ...call, ...rules }), 'probe')
+    const found = await client.call('probe', (store) => store.rotate({ ...call, ...rules }), 'probe')
     const between = (monotonic() - askedAt) / 2
     return {
       roundTrip: askedAt - writtenAt.monotonic,

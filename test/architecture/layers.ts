@@ -6,7 +6,7 @@ import { builtinModules } from 'node:module'
 import { at, type Import, resolveImport, type Source } from './source.ts'
 
 type Layer = 'errors' | 'internal' | 'token' | 'session' | 'http' | 'issuers' | 'remote' | 'auth' | EntryPoint
-type EntryPoint = 'index' | 'stores' | 'adapters' | 'routes' | 'client' | 'react' | 'testing' | 'cli'
+type EntryPoint = 'index' | 'stores' | 'adapters' | 'routes' | 'client' | 'react' | 'otel' | 'testing' | 'cli'
 
 const BOTTOM: Layer[] = ['errors', 'internal']
 const UP_TO_TOKEN: Layer[] = [...BOTTOM, 'token']
@@ -37,6 +37,7 @@ const MAY_IMPORT: Record<Layer, { values: readonly Layer[]; types: readonly Laye
   client: { values: [], types: UP_TO_AUTH },
   // The one entry point that knows another, by its types: a provider of the client.
   react: { values: [], types: ['client'] },
+  otel: { values: REQUESTS, types: UP_TO_AUTH },
   testing: { values: UP_TO_AUTH, types: UP_TO_AUTH },
   cli: { values: UP_TO_AUTH, types: UP_TO_AUTH },
 }
@@ -58,8 +59,10 @@ export const AUTH_ORDER: readonly string[] = [
   'health',
   'session-api',
   'load-subject',
+  'connect-backend',
   'one-time',
   'authenticate',
+  'request-authenticator',
   'authenticator',
   'watch',
   'openapi',
@@ -103,6 +106,7 @@ const ENTRY_POINTS: readonly Layer[] = [
   'routes',
   'client',
   'react',
+  'otel',
   'testing',
   'cli',
 ]
@@ -114,7 +118,7 @@ export function layerOf(path: string): Layer | undefined {
   const isFolder = [...UP_TO_HTTP, 'auth', 'stores', 'adapters'].some(
     (one) => one === name && one !== 'errors',
   )
-  const hasFolder = ['testing', 'routes', 'client', 'cli'].includes(name)
+  const hasFolder = ['otel', 'testing', 'routes', 'client', 'cli'].includes(name)
   return Object.hasOwn(MAY_IMPORT, name) && (rest.length > 0 === isFolder || hasFolder)
     ? (name as Layer)
     : undefined
@@ -167,7 +171,7 @@ function orderRefusal(path: string, target: string): string | undefined {
 
 /** Whether a file lies in the folder of the entry point that imports it, or of the same entry point: `stores/sql/a.ts` for `stores/sql.ts`. */
 function isBehind(path: string, target: string): boolean {
-  const folder = /^src\/(?:(?:stores|adapters)\/[^/]+|testing|routes|client|cli)(?=\/)/.exec(target)?.[0]
+  const folder = /^src\/(?:(?:stores|adapters)\/[^/]+|otel|testing|routes|client|cli)(?=\/)/.exec(target)?.[0]
   return folder !== undefined && (path === `${folder}.ts` || path.startsWith(`${folder}/`))
 }
 

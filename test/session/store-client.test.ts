@@ -21,7 +21,8 @@ function setUp(changes: Partial<Store> = {}) {
   return new StoreClient(store, BOUNDS, null)
 }
 
-const momentOf = (client: StoreClient): Promise<Moment> => client.callTimed(async (_, moment) => moment)
+const momentOf = (client: StoreClient): Promise<Moment> =>
+  client.callTimed('now', async (_, moment) => moment)
 
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW * 1000 })
@@ -32,7 +33,7 @@ afterEach(() => {
 
 describe('a call', () => {
   it('passes what the store returns', async () => {
-    expect(await setUp().call(async () => 1)).toBe(1)
+    expect(await setUp().call('now', async () => 1)).toBe(1)
   })
 
   it.each([
@@ -45,12 +46,12 @@ describe('a call', () => {
     ],
   ])('turns %s into store_unavailable', async (_, work) => {
     const cause = expect.objectContaining({ message: 'down' })
-    await expect(setUp().call(work)).rejects.toMatchObject({ ...UNAVAILABLE, cause })
+    await expect(setUp().call('now', work)).rejects.toMatchObject({ ...UNAVAILABLE, cause })
     expect(vi.getTimerCount()).toBe(0)
   })
 
   it('fails at the deadline', async () => {
-    const failed = expect(setUp().call(never)).rejects.toMatchObject(UNAVAILABLE)
+    const failed = expect(setUp().call('now', never)).rejects.toMatchObject(UNAVAILABLE)
     await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 1000)
     await failed
   })
@@ -59,9 +60,9 @@ describe('a call', () => {
     const client = setUp()
     const ends: (() => void)[] = []
     for (let i = 0; i < BOUNDS.inFlight; i++)
-      void client.call(() => new Promise<void>((end) => ends.push(end)))
+      void client.call('now', () => new Promise<void>((end) => ends.push(end)))
     let isDone = false
-    const waiting = client.call(async () => 1).finally(() => (isDone = true))
+    const waiting = client.call('now', async () => 1).finally(() => (isDone = true))
     await vi.advanceTimersByTimeAsync(1000)
     expect([isDone, client.load()]).toEqual([false, { inFlight: BOUNDS.inFlight, waiting: 1 }])
     ends[0]?.()
@@ -72,8 +73,8 @@ describe('a call', () => {
   it('that waits longer than its deadline is not made', async () => {
     const client = setUp()
     const made = vi.fn(async () => 1)
-    for (let i = 0; i < BOUNDS.inFlight; i++) client.call(never).catch(() => undefined)
-    const failed = expect(client.call(made)).rejects.toMatchObject(UNAVAILABLE)
+    for (let i = 0; i < BOUNDS.inFlight; i++) client.call('now', never).catch(() => undefined)
+    const failed = expect(client.call('now', made)).rejects.toMatchObject(UNAVAILABLE)
     await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 1000)
     await failed
     await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 1000)
@@ -83,10 +84,10 @@ describe('a call', () => {
 
   it('fails at once when sixteen wait for each place', async () => {
     const client = setUp()
-    for (let i = 0; i < BOUNDS.inFlight * 17; i++) client.call(never).catch(() => undefined)
-    await expect(client.call(async () => 1)).rejects.toMatchObject(UNAVAILABLE)
-    expect(await client.call(async () => 1, 'revocation')).toBe(1)
-    expect(await client.call(async () => 1, 'log')).toBe(1)
+    for (let i = 0; i < BOUNDS.inFlight * 17; i++) client.call('now', never).catch(() => undefined)
+    await expect(client.call('now', async () => 1)).rejects.toMatchObject(UNAVAILABLE)
+    expect(await client.call('now', async () => 1, 'revocation')).toBe(1)
+    expect(await client.call('now', async () => 1, 'log')).toBe(1)
   })
 
   it('that revokes goes before what waits', async () => {
@@ -94,10 +95,14 @@ describe('a call', () => {
     const order: string[] = []
     const ends: (() => void)[] = []
     const call = (name: string, priority: 'revocation' | 'ordinary') =>
-      client.call(() => {
-        order.push(name)
-        return new Promise<void>((end) => ends.push(end))
-      }, priority)
+      client.call(
+        'now',
+        () => {
+          order.push(name)
+          return new Promise<void>((end) => ends.push(end))
+        },
+        priority,
+      )
     const all = Array.from({ length: BOUNDS.inFlight + 1 }, () => call('other', 'ordinary'))
     all.push(...Array.from({ length: 17 }, () => call('revocation', 'revocation')))
     await vi.advanceTimersByTimeAsync(0)
@@ -113,10 +118,10 @@ describe('a call', () => {
 
   it('that never ends keeps its place past the deadline, and gives it back after twice the deadline', async () => {
     const client = setUp()
-    for (let i = 0; i < BOUNDS.inFlight; i++) client.call(never).catch(() => undefined)
+    for (let i = 0; i < BOUNDS.inFlight; i++) client.call('now', never).catch(() => undefined)
     await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 2000 - 1)
     let isDone = false
-    const waiting = client.call(async () => 1).finally(() => (isDone = true))
+    const waiting = client.call('now', async () => 1).finally(() => (isDone = true))
     await vi.advanceTimersByTimeAsync(0)
     expect(isDone).toBe(false)
     await vi.advanceTimersByTimeAsync(1)
@@ -126,7 +131,7 @@ describe('a call', () => {
   it('that ends after twice the deadline gives its place back once', async () => {
     const client = setUp()
     let finish: (() => void) | undefined
-    client.call(() => new Promise<void>((resolve) => (finish = resolve))).catch(() => undefined)
+    client.call('now', () => new Promise<void>((resolve) => (finish = resolve))).catch(() => undefined)
     await vi.advanceTimersByTimeAsync(BOUNDS.deadline * 2000)
     finish?.()
     await vi.advanceTimersByTimeAsync(0)
@@ -216,7 +221,7 @@ describe("the store's clock", () => {
   it('is learned from each call that tells it (S23)', async () => {
     const client = setUp()
     await momentOf(client)
-    await client.callTimed(async () => ({ word: 'kept', now: NOW + 3 }))
+    await client.callTimed('now', async () => ({ word: 'kept', now: NOW + 3 }))
     expect(await offsetOf(client)).toBe(3)
   })
 
