@@ -117,7 +117,10 @@ export class Metrics {
 function toZeros(): readonly Count[] {
   const codes = keysOf<Record<ErrorCode, true>>(ERRORS as unknown as Record<ErrorCode, true>)
   return [
-    ...(['failed', 'started', 'steppedUp', 'unknown', 'outages'] as const).map((name): Count => [name, 0]),
+    ...(['failed', 'started', 'steppedUp', 'newDevice', 'unknown', 'outages'] as const).map(
+      (name): Count => [name, 0],
+    ),
+    ...[true, false].map((cached): Count => ['authenticated', 0, toAuthentication('verified', cached)]),
     ...REASONS.map((reason): Count => ['ended', 0, toEnd(reason)]),
     ...WORDS.map((word): Count => ['refreshed', 0, toResult(word)]),
     ...codes.map((code): Count => ['refused', 0, toRefusal(code, false)]),
