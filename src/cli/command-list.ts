@@ -30,6 +30,8 @@ const loadLog = async (): Promise<CommandTable> => (await import('./log-commands
 
 const loadDoctor = async (): Promise<CommandTable> => (await import('./doctor-command.ts')).DOCTOR_COMMANDS
 
+const loadToken = async (): Promise<CommandTable> => (await import('./token-command.ts')).TOKEN_COMMANDS
+
 /** Every command, by its name. */
 export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   doctor: {
@@ -68,6 +70,21 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     details: ['As `auth.revokeSubject`. On a terminal it asks first.'],
     examples: ['sessions end-all user-42 --realm admin --yes'],
     load: loadSessions,
+  },
+  'token inspect': {
+    argument: 'token',
+    isOptional: true,
+    options: ['keys', 'secret', 'jwks', 'issuer', 'audience', 'realm', 'store', 'prefix', 'schema', 'json'],
+    summary: 'what a token says, and what guards would say to it and why; default: the standard input',
+    details: [
+      'It prints neither the token nor its signature. A token on the command line is seen by other users of the machine. Without --store no revocation is checked.',
+    ],
+    examples: [
+      'token inspect --keys keys.json < token.txt',
+      'token inspect --jwks https://id.example.com/.well-known/jwks.json',
+    ],
+    statuses: { 3: 'the guard of its type refuses it' },
+    load: loadToken,
   },
   'revocations tail': {
     argument: null,

@@ -32,12 +32,15 @@ type TextFlag =
   | 'access-lifetime'
   | 'since'
   | 'keys'
+  | 'secret'
+  | 'jwks'
+  | 'issuer'
 
 /** The options without a value. */
 type Switch = 'plan' | 'force' | 'resume' | 'json' | 'yes' | 'once'
 
 /** The options with a value that may be given more than once. */
-type Repeated = 'url'
+type Repeated = 'url' | 'audience'
 
 /** The options of all commands, as they are given. */
 export type Flags = Readonly<

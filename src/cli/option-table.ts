@@ -52,7 +52,11 @@ export const OPTIONS: Readonly<Record<keyof Flags, OptionRow>> = {
     isRepeated: true,
   },
   keys: { value: 'file', text: 'a key file; default that of TOKENWRIGHT_KEYS' },
-  realm: { value: 'realm', text: 'the realm of the subject; default none' },
+  secret: { value: 'env:NAME', text: 'the variable that has the secret; default TOKENWRIGHT_SECRET' },
+  jwks: { value: 'url', text: 'where the issuer has its public keys' },
+  issuer: { value: 'name', text: 'the `issuer` of the application; default none' },
+  audience: { value: 'name', text: 'an `audience` of the application; default none', isRepeated: true },
+  realm: { value: 'realm', text: 'the realm of the subject or token; default none' },
   'access-lifetime': {
     value: 'duration',
     text: 'how long processes remember what is ended, at least access.expiresIn; default 1d',
