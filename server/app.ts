@@ -1,7 +1,7 @@
 /**
- * The routes: those of the library under /auth, those of the account, the demo API, health, and the
- * pages. Each demo route is one line that names what it requires of a token. This file does not
- * deal with processes or sockets.
+ * The routes: those of the library under /auth, those of the account, the demo API, probes, health,
+ * and the pages. Each demo route is one line that names what it requires of a token. This file does
+ * not deal with processes or sockets.
  */
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
@@ -13,6 +13,7 @@ import { createErrorHandler, respondUnrouted } from './error-responses.ts'
 import type { Health } from './health.ts'
 import { describeApi } from './openapi.ts'
 import { loadPages, type Page } from './pages.ts'
+import { addProbes, type ReadinessDependencies } from './probes.ts'
 import { createProofs } from './proofs.ts'
 import type { Users } from './users.ts'
 
@@ -23,7 +24,9 @@ const ACCEPTS_GZIP = /(?:^|,)\s*gzip\s*(?:;\s*q=(?:1|0?\.\d*[1-9])\S*\s*)?(?:,|$
 const DEMO_BASE = '/demo'
 
 /** What the routes use. */
-export interface AppDependencies extends Omit<AccountDependencies, 'users' | 'proofs'> {
+export interface AppDependencies
+  extends Omit<AccountDependencies, 'users' | 'proofs'>,
+    Partial<Pick<ReadinessDependencies, 'stage'>> {
   readonly auth: Auth
   /** The same with short lifetimes, for the page. Without it the page uses the routes of `auth`. */
   readonly demo?: Auth | undefined
@@ -38,7 +41,7 @@ export interface AppDependencies extends Omit<AccountDependencies, 'users' | 'pr
  * @throws {ConfigurationError} when a page's file is missing
  */
 export function createApp(dependencies: AppDependencies): Hono {
-  const { auth, demo, health } = dependencies
+  const { auth, demo, health, stage = () => 'running' } = dependencies
   const app = new Hono()
   app.onError(createErrorHandler(auth))
   app.notFound((context) => respondUnrouted(app, context))
@@ -55,6 +58,7 @@ export function createApp(dependencies: AppDependencies): Hono {
     addRoutes(fast, demo, dependencies, DEMO_BASE)
     app.route(DEMO_BASE, fast)
   }
+  addProbes(app, { stage, health })
   app.get('/healthz', async (context) => {
     const { ok, body } = await health()
     return context.json(body, ok ? 200 : 503, { 'Cache-Control': 'no-store' })

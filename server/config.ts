@@ -47,6 +47,13 @@ export interface ServerConfig {
    * single use.
    */
   readonly overlap: number
+  /** How long the database and the store are waited for at the start, in seconds. 0: not at all. */
+  readonly wait: number
+  /**
+   * How long requests are still served after SIGTERM, in seconds, while `/readyz` says 503.
+   * Undefined: 5 in production, else 0.
+   */
+  readonly drain: number | undefined
   /** Whether `NODE_ENV` is `production`. If so, no demo users are created. */
   readonly production: boolean
 }
@@ -62,6 +69,8 @@ interface Setting<T> {
 const LONGEST = 30 * 86_400
 /** The longest overlap that the library accepts, in seconds. */
 const LONGEST_OVERLAP = 300
+/** The longest pause at the start and at the end, in seconds. */
+const LONGEST_PAUSE = 600
 
 /** The one table of settings. */
 const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> } = {
@@ -88,6 +97,16 @@ const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> }
     variable: 'TOKENWRIGHT_OVERLAP',
     fallback: '30s',
     read: readDuration('TOKENWRIGHT_OVERLAP', { min: 0, max: LONGEST_OVERLAP }),
+  },
+  wait: {
+    variable: 'TOKENWRIGHT_WAIT',
+    fallback: '0s',
+    read: readDuration('TOKENWRIGHT_WAIT', { min: 0, max: LONGEST_PAUSE }),
+  },
+  drain: {
+    variable: 'TOKENWRIGHT_DRAIN',
+    read: (text) =>
+      text ? readDuration('TOKENWRIGHT_DRAIN', { min: 0, max: LONGEST_PAUSE })(text) : undefined,
   },
   production: { variable: 'NODE_ENV', read: (text) => text === 'production' },
 }

@@ -52,12 +52,18 @@ const CREATED_CONCURRENTLY: readonly string[] = ['23505', '42P07', '42710']
  */
 export async function openDatabase(location: DatabaseLocation): Promise<Kysely<Tables>> {
   const { open, types } = OPENERS[location.kind] as Opener<DatabaseLocation>
+  let database: Kysely<Tables> | undefined
   try {
-    const database = new Kysely<Tables>({ dialect: await open(location) })
-    await retryTransient(() => createTables(database, types), LOCK_TIMEOUT)
-    return database
+    const opened = new Kysely<Tables>({ dialect: await open(location) })
+    database = opened
+    await retryTransient(() => createTables(opened, types), LOCK_TIMEOUT)
+    return opened
   } catch (error) {
-    throw new ConfigurationError(`the database ${showLocation(location)} cannot be used: ${reasonOf(error)}`)
+    await database?.destroy().catch(() => undefined)
+    throw new ConfigurationError(
+      `the database ${showLocation(location)} cannot be used: ${reasonOf(error)}`,
+      { cause: error },
+    )
   }
 }
 

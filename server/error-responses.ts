@@ -15,6 +15,7 @@ export const HTTP_ERRORS = {
   404: { message: 'Not found', error_type: 'NotFoundError', code: 'not_found' },
   405: { message: 'Method not allowed', error_type: 'MethodNotAllowedError', code: 'method_not_allowed' },
   500: { message: 'Internal server error', error_type: 'InternalServerError', code: 'internal_error' },
+  503: { message: 'The server is starting', error_type: 'ServiceUnavailableError', code: 'starting' },
 } as const
 
 /** Responds to the errors that routes throw. */

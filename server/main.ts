@@ -2,8 +2,10 @@
  * The process of the reference server. It reads the configuration, opens the databases, gets the
  * secret, builds the app and listens. Run it with `npm start`.
  *
- * A bad setting or an unreachable database prints one line on standard error and exits with 1.
- * SIGTERM and SIGINT let running requests finish, close everything and exit with 0.
+ * The port is open from the beginning, and responds with 503 until everything is. A bad setting or
+ * an unreachable database prints one line on standard error and exits with 1. SIGTERM and SIGINT
+ * let running requests finish, close everything and exit with 0; after SIGTERM requests are served
+ * for a while, so that load balancers learn of it first.
  */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -19,27 +21,33 @@ import { type Drained, prepareDrain } from './drain.ts'
 import { createHealth } from './health.ts'
 import { createPasskeys } from './passkeys.ts'
 import { createPasswords } from './passwords.ts'
+import { createStartingApp, type Stage } from './probes.ts'
 import { createRunQuery } from './queries.ts'
 import { reasonOf } from './reason.ts'
 import { createSecondFactors } from './second-factor.ts'
 import { type LoadedKeys, loadKeys } from './secret.ts'
 import { openStore, pruneRegularly, watchStore } from './store.ts'
 import { createUsers, type Users } from './users.ts'
+import { openInTime, StoppedError } from './wait.ts'
 
 /** How long running requests may take after a signal, in milliseconds. */
 const DRAIN_DEADLINE = 10_000
 /** How long closing the database may take after that, in milliseconds. */
 const CLOSE_DEADLINE = 2000
 
+/** How long requests are served after SIGTERM in production, in seconds. */
+const PRODUCTION_DRAIN = 5
+
 /** The handlers are set before the start, so that an early signal does not kill the process. */
-const stopped = waitForSignal('SIGTERM', 'SIGINT')
+const signals = waitForSignals('SIGTERM', 'SIGINT')
 
 try {
   const stop = await start(readConfig(process.env, process.cwd()))
-  await stopped
+  await signals.first
   if ((await stop()) === 'cut off') console.error('Requests still open after 10 seconds were cut off.')
   process.exit(0)
 } catch (error) {
+  if (error instanceof StoppedError) process.exit(0)
   if (!(error instanceof ConfigurationError)) throw error
   console.error(`Tokenwright cannot start: ${error.message.replace(/\s+/g, ' ')}`)
   process.exit(1)
@@ -47,9 +55,16 @@ try {
 
 /** Starts everything in order. Returns the function that stops it. */
 async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
+  let fetchApp = createStartingApp().fetch
+  let stage: Stage = 'starting'
+  const server = createAdaptorServer({ fetch: (request, env) => fetchApp(request, env) }) as Server
+  const drain = prepareDrain(server)
+  await listen(server, config)
+
   const audit = createAudit()
-  const database = await openDatabase(config.database)
-  const sessions = await openStore(config, database)
+  const patience = { seconds: config.wait, stopped: signals.first }
+  const database = await openInTime(() => openDatabase(config.database), patience)
+  const sessions = await openInTime(() => openStore(config, database), patience)
   const store = watchStore(sessions.store, (cause) => audit.failed('sessions', cause))
   const keys = await loadKeys(config, process.cwd())
   const run = createRunQuery((cause) => audit.failed('users', cause))
@@ -60,13 +75,7 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
   const demo = config.production
     ? undefined
     : createServerAuth(shortenLifetimes(config), { keys, store, users, audit })
-  const health = createHealth({
-    auth,
-    users,
-    store,
-    config,
-    demo: !config.production && demoUsers.length > 0,
-  })
+  const health = createHealth({ auth, users, config, demo: !config.production && demoUsers.length > 0 })
   const app = createApp({
     auth,
     demo,
@@ -76,18 +85,21 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     siteOf: ({ url }) => ({ origin: config.origin ?? new URL(url).origin }),
     audit,
     health,
+    stage: () => stage,
   })
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server
-  const drain = prepareDrain(server)
   // From here on, a revocation check reads local memory. An earlier request asks the store.
   await Promise.all([auth.ready(), demo?.ready()])
-  await listen(server, config)
+  fetchApp = app.fetch
+  stage = 'running'
   for (const warning of sessions.warnings) console.error(`Warning: ${warning}`)
   announce(server.address() as AddressInfo, { config, demoUsers, secretOrigin: keys.origin })
   const pruning = pruneRegularly(store)
 
   return async () => {
-    const outcome = await drain(DRAIN_DEADLINE)
+    stage = 'stopping'
+    drain.sendAway()
+    await pauseBeforeClosing(config)
+    const outcome = await drain.finish(DRAIN_DEADLINE)
     clearInterval(pruning)
     await Promise.all([auth.close(), demo?.close()])
     sessions.close()
@@ -149,9 +161,31 @@ async function listen(server: Server, { host, port }: ServerConfig): Promise<voi
   }
 }
 
-function waitForSignal(...signals: NodeJS.Signals[]): Promise<void> {
-  // `on`, not `once`: under npm, Ctrl-C reaches the server twice. The second must not kill it.
-  return new Promise((resolve) => {
-    for (const signal of signals) process.on(signal, () => resolve())
+/** Requests are served meanwhile. Whoever presses Ctrl-C, or signals twice, waits for nothing. */
+async function pauseBeforeClosing({ drain, production }: ServerConfig): Promise<void> {
+  const seconds = drain ?? (production ? PRODUCTION_DRAIN : 0)
+  if ((await signals.first) === 'SIGTERM') await Promise.race([sleep(seconds * 1000), signals.second])
+}
+
+/** Resolves to the first signal, and with the second. */
+function waitForSignals(...names: NodeJS.Signals[]): {
+  readonly first: Promise<NodeJS.Signals>
+  readonly second: Promise<void>
+} {
+  const received: NodeJS.Signals[] = []
+  let onFirst: (name: NodeJS.Signals) => void
+  let onSecond: () => void
+  const first = new Promise<NodeJS.Signals>((resolve) => {
+    onFirst = resolve
   })
+  const second = new Promise<void>((resolve) => {
+    onSecond = resolve
+  })
+  // `on`, not `once`: under npm, Ctrl-C reaches the server twice. The second must not kill it.
+  for (const name of names)
+    process.on(name, () => {
+      if (received.push(name) === 1) onFirst(name)
+      else onSecond()
+    })
+  return { first, second }
 }

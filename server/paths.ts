@@ -201,8 +201,29 @@ function file(id: string, summary: string, type: string): Json {
   return { get: operation({ id, tag: 'Server', summary, security: SECURITY.none, responses }) }
 }
 
-/** Health, API description and pages. */
+/** Probes, health, API description and pages. */
 export const SERVER: Json = {
+  '/livez': {
+    get: operation({
+      id: 'alive',
+      tag: 'Server',
+      summary: 'Whether the process runs. It looks at no database.',
+      security: SECURITY.none,
+      responses: { 200: jsonResponse('It runs', 'Alive') },
+    }),
+  },
+  '/readyz': {
+    get: operation({
+      id: 'ready',
+      tag: 'Server',
+      summary: 'Whether the process should get requests now, and what is wrong.',
+      security: SECURITY.none,
+      responses: {
+        200: jsonResponse('It should', 'Ready'),
+        503: jsonResponse('It starts, it stops, or something does not work', 'Ready'),
+      },
+    }),
+  },
   '/healthz': {
     get: operation({
       id: 'health',

@@ -48,6 +48,17 @@ const PASSWORD = text(`The password, at most ${PASSWORD_MAX_BYTES} bytes of UTF-
   examples: ['test'],
 })
 
+/** What is wrong with the server. */
+const PROBLEMS: Json = {
+  type: 'array',
+  items: object({
+    part: text('What it is about', { enum: ['store', 'feed', 'keys', 'issuers', 'users'] }),
+    severity: text('An error makes requests fail, a warning does not', { enum: ['error', 'warning'] }),
+    code: text('For programs', { examples: ['READONLY'] }),
+    reason: text('For people', { examples: ['it is a read-only replica'] }),
+  }),
+}
+
 const CHOICES = { delivery: DELIVERY, remember: REMEMBER }
 const CODE = text('A code of the authenticator application, or a recovery code', { examples: ['123456'] })
 const CONTINUATION = text('The `continuation` of the response with `proof_required`')
@@ -170,8 +181,14 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
     last_ip: orNull(text('The IP address of the first refresh of the hour in which it was last used')),
     last_user_agent: orNull(text('The user agent of that refresh')),
   }),
+  Alive: object({ status: { type: 'string', const: 'ok' } }),
+  Ready: object({
+    status: { type: 'string', enum: ['ok', 'starting', 'stopping', 'unavailable'] },
+    problems: PROBLEMS,
+  }),
   Health: object({
     status: { type: 'string', enum: ['ok', 'unavailable'] },
+    problems: PROBLEMS,
     access: seconds('Lifetime of an access token'),
     freshness: seconds('How long a token stays fresh after a login or step-up'),
     overlap: seconds('How long the previous refresh token still works after a rotation'),
@@ -179,7 +196,7 @@ export const SCHEMAS: Readonly<Record<string, Json>> = {
     users: text('The state of the user database', { enum: ['ok', 'unavailable'] }),
     store: object({
       kind: text('What keeps the sessions', { examples: ['sqlite', 'postgres', 'mysql', 'redis'] }),
-      ok: { type: 'boolean', description: 'Whether it responds' },
+      ok: { type: 'boolean', description: 'Whether it takes writes' },
       caughtUp: { type: 'boolean', description: 'Whether this process knows all revocations' },
       age: orNull({ type: 'number', description: 'How old that knowledge is, in seconds' }),
       entries: { type: 'integer', description: 'How many revocations this process remembers' },

@@ -41,7 +41,7 @@ export async function openStore<DB>(
     return { ...open, warnings: await open.store.inspect() }
   } catch (error) {
     const place = showLocation(redis ?? database)
-    throw new ConfigurationError(`sessions cannot be kept in ${place}: ${reasonOf(error)}`)
+    throw new ConfigurationError(`sessions cannot be kept in ${place}: ${reasonOf(error)}`, { cause: error })
   }
 }
 

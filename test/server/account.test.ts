@@ -49,7 +49,7 @@ async function start() {
     secondFactors: createSecondFactors({ database, run, now }),
     siteOf: () => ({ origin: 'https://app.example' }),
     audit: { changed: (sub, what) => void changes.push(`${sub}: ${what}`) },
-    health: createHealth({ auth, users, store, config, demo: false }),
+    health: createHealth({ auth, users, config, demo: false }),
   })
   const send = async (what: string, { token, body, headers }: Sent = {}) => {
     const [method = '', path = ''] = what.split(' ')

@@ -31,6 +31,8 @@ describe('readConfig', () => {
       accessTtl: 900,
       freshnessWindow: 900,
       overlap: 30,
+      wait: 0,
+      drain: undefined,
       production: false,
     })
     expect(Object.isFrozen(config)).toBe(true)
@@ -44,6 +46,8 @@ describe('readConfig', () => {
       TOKENWRIGHT_ACCESS: '10s',
       TOKENWRIGHT_FRESHNESS: '2m',
       TOKENWRIGHT_OVERLAP: '0s',
+      TOKENWRIGHT_WAIT: '30s',
+      TOKENWRIGHT_DRAIN: '10s',
       REDIS_URL: 'rediss://app:hunter2@cache.example:6380/3',
       NODE_ENV: 'production',
     }
@@ -54,6 +58,8 @@ describe('readConfig', () => {
       accessTtl: 10,
       freshnessWindow: 120,
       overlap: 0,
+      wait: 30,
+      drain: 10,
       redis: {
         kind: 'redis',
         url: 'rediss://app:hunter2@cache.example:6380/3',
@@ -72,6 +78,8 @@ describe('readConfig', () => {
       TOKENWRIGHT_ACCESS: '',
       TOKENWRIGHT_FRESHNESS: '',
       TOKENWRIGHT_OVERLAP: '',
+      TOKENWRIGHT_WAIT: '',
+      TOKENWRIGHT_DRAIN: '',
       REDIS_URL: '',
       NODE_ENV: '',
     }
@@ -110,7 +118,7 @@ describe('readConfig', () => {
     ['TOKENWRIGHT_X', ''],
   ])('refuses %s, which resembles none of its prefix', (name, guess) => {
     const known =
-      'TOKENWRIGHT_ORIGIN, TOKENWRIGHT_SECRET, TOKENWRIGHT_SECRET_OTHER, TOKENWRIGHT_KEYS, TOKENWRIGHT_ACCESS, TOKENWRIGHT_FRESHNESS, TOKENWRIGHT_OVERLAP'
+      'TOKENWRIGHT_ORIGIN, TOKENWRIGHT_SECRET, TOKENWRIGHT_SECRET_OTHER, TOKENWRIGHT_KEYS, TOKENWRIGHT_ACCESS, TOKENWRIGHT_FRESHNESS, TOKENWRIGHT_OVERLAP, TOKENWRIGHT_WAIT, TOKENWRIGHT_DRAIN'
     for (const value of ['', 'hunter2hunter2'])
       expect(complaint({ [name]: value })).toBe(`${name} is not a setting;${guess} Known: ${known}`)
   })

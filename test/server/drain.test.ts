@@ -31,9 +31,24 @@ const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 describe('prepareDrain', () => {
   it('ends at once when no request runs', async () => {
     const { drain } = await listen((_, response) => response.end('ok'))
-    const [outcome, took] = await timed(drain(5000))
+    const [outcome, took] = await timed(drain.finish(5000))
     expect(outcome).toBe('finished')
     expect(took).toBeLessThan(500)
+  })
+
+  it('serves on after it has sent clients away, and closes each connection then', async () => {
+    const { drain, open } = await listen((_, response) => response.end('ok'))
+    const socket = await open()
+    socket.write(GET)
+    expect(String((await once(socket, 'data'))[0])).not.toMatch(/connection: close/i)
+    drain.sendAway()
+    socket.write(GET)
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close/i)
+    await once(socket, 'close')
+    const other = await open()
+    other.write(GET)
+    expect(String((await once(other, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close/i)
+    expect(await drain.finish(5000)).toBe('finished')
   })
 
   it('lets a running request finish and takes no new connection', async () => {
@@ -45,7 +60,7 @@ describe('prepareDrain', () => {
     socket.write(GET)
     await once(server, 'request')
     const { port } = server.address() as AddressInfo
-    const drained = drain(5000)
+    const drained = drain.finish(5000)
     const refused = connect(port, '127.0.0.1')
     expect(await once(refused, 'error').then(([error]) => error)).toMatchObject({ code: 'ECONNREFUSED' })
     running?.end('done')
@@ -63,7 +78,7 @@ describe('prepareDrain', () => {
     await once(kept, 'data')
     await open()
     await open()
-    const [outcome, took] = await timed(drain(5000))
+    const [outcome, took] = await timed(drain.finish(5000))
     expect(outcome).toBe('finished')
     expect(took).toBeLessThan(500)
   })
@@ -73,7 +88,7 @@ describe('prepareDrain', () => {
     const socket = await open()
     socket.write(GET)
     await once(server, 'request')
-    const [outcome, took] = await timed(drain(300))
+    const [outcome, took] = await timed(drain.finish(300))
     expect(outcome).toBe('cut off')
     expect(took).toBeGreaterThan(280)
     expect(took).toBeLessThan(1000)

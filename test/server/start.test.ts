@@ -101,7 +101,6 @@ describe('a first start', () => {
     const server = await startServer({ NODE_ENV: 'production' }, cwd)
     expect(server.stdout()).toContain('Demo users: none in production')
     expect(await login(server.url)).toMatchObject({ code: 'credentials_invalid' })
-    await server.stop()
   })
 
   it('takes a key file in place of a secret, and publishes its keys', async () => {
@@ -175,7 +174,7 @@ describe('a restart', () => {
 
   it('in production does not create the demo users either', async () => {
     const cwd = temporaryFolder()
-    await (await startServer({ NODE_ENV: 'production' }, cwd)).stop()
+    await (await startServer({ NODE_ENV: 'production' }, cwd)).stop('SIGINT')
     const server = await startServer({ NODE_ENV: 'production' }, cwd)
     expect(await login(server.url)).toMatchObject({ code: 'credentials_invalid' })
   })
