@@ -107,9 +107,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   migrate: {
     argument: 'database',
     isOptional: true,
-    options: ['prefix', 'schema', 'wait', 'plan'],
+    options: ['prefix', 'schema', 'wait', 'plan', 'json'],
     summary: 'brings the tables of the SQL store up; default: the database in DATABASE_URL',
-    details: ['The database is postgres://user:password@host/name, mysql://... or sqlite:path/to/file.db.'],
+    details: [
+      'The database is postgres://user:password@host/name, mysql://... or sqlite:path/to/file.db. After a signal the same call goes on: no step is done twice.',
+    ],
     examples: ['migrate --plan', 'migrate sqlite:sessions.db'],
     load: loadTables,
   },

@@ -9,7 +9,7 @@ import { resolveSessions, type SessionSettings } from '../session/resolve-sessio
 import type { SessionOwner, SessionRow } from '../session/session-row.ts'
 import { MOST_LISTED, type Store } from '../session/store.ts'
 import { toIso } from '../token/key-rotation.ts'
-import { type CommandTable, type Flags, UsageError } from './command.ts'
+import { type CommandTable, type Flags, InterruptedError, UsageError } from './command.ts'
 import { withStore } from './stores.ts'
 import { createPaint, formatTable, toPrintable } from './terminal.ts'
 
@@ -27,7 +27,7 @@ async function list(subject: string | undefined, flags: Flags): Promise<string> 
   const owner = readOwner(subject, flags)
   const rows = await withStore(flags, (store) => store.list(owner, null))
   if (flags.json) return JSON.stringify(rows.map(toPlainSession))
-  if (rows.length === 0) return `No live session of ${describeOwner(owner)}`
+  if (rows.length === 0) return `No live session of ${describeOwner(owner)}${hintAtRealms(owner)}`
   if (rows.length === MOST_LISTED) process.stderr.write(`These are the newest ${MOST_LISTED}\n`)
   const heading = ['session', 'started', 'last used', 'ends unused', 'ends', 'address', 'device']
   return formatTable(heading, rows.map(toCells), createPaint(process.stdout))
@@ -84,17 +84,28 @@ async function endAll(subject: string | undefined, flags: Flags): Promise<string
     return store.endAll(owner, 'subject_revoked', { logTtl, cutOff: cutOffTtl, except: null, now: null })
   })
   if (flags.json) return JSON.stringify({ subject: owner.sub, realm: owner.realm, ended: count })
-  return `Ended ${count} ${count === 1 ? 'session' : 'sessions'} of ${describeOwner(owner)}; tokens from before are refused`
+  const sessions = count === 1 ? '1 session' : `${count} sessions`
+  const hint = count === 0 ? hintAtRealms(owner) : ''
+  return `Ended ${sessions} of ${describeOwner(owner)}${hint}; tokens from before are refused`
 }
 
 /** Asks on a terminal. @throws {UsageError} unless the reply is yes */
 async function confirm(store: Store, owner: SessionOwner, { yes, json }: Flags): Promise<void> {
   if (yes || json || !process.stdin.isTTY || !process.stderr.isTTY) return
   const { length } = await store.list(owner, null)
-  const lines = createInterface({ input: process.stdin, output: process.stderr })
   const asked = `End ${length} live sessions and all tokens of ${describeOwner(owner)}? [y/N] `
-  const reply = await lines.question(asked).finally(() => lines.close())
-  if (!/^y(es)?$/i.test(reply.trim())) throw new UsageError('Nothing was ended')
+  if (!/^y(es)?$/i.test((await askUser(asked)).trim())) throw new UsageError('Nothing was ended')
+}
+
+/** Asks for a line. The end of the input is an empty one. @throws {InterruptedError} */
+function askUser(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  const reply = new Promise<string>((resolve, reject) => {
+    lines.once('SIGINT', () => reject(new InterruptedError('SIGINT')))
+    lines.once('close', () => resolve(''))
+    lines.question(question).then(resolve, reject)
+  })
+  return reply.finally(() => lines.close())
 }
 
 /** For how long what is ended is remembered: for longer than any token of an application lives. */
@@ -110,6 +121,11 @@ function resolveRules(store: Store, { 'access-lifetime': given = '1d' }: Flags):
 function readOwner(subject: string | undefined, { realm }: Flags): SessionOwner {
   if (!subject) throw new UsageError('Expected a subject, such as: tokenwright sessions list user-42')
   return { sub: subject, realm: realm ?? null }
+}
+
+/** A subject without a realm is not that of any realm. */
+function hintAtRealms({ realm }: SessionOwner): string {
+  return realm === null ? ' (one of a realm needs --realm)' : ''
 }
 
 function describeOwner({ sub, realm }: SessionOwner): string {

@@ -10,6 +10,7 @@ import {
 } from '../stores/sql.ts'
 import { type CommandTable, type Flags, UsageError } from './command.ts'
 import { openDatabase } from './databases.ts'
+import { showElapsed } from './progress-line.ts'
 
 /** `migrate` and `sql`. */
 export const TABLE_COMMANDS: CommandTable = {
@@ -35,9 +36,15 @@ async function migrate(url: string, flags: Flags): Promise<string> {
     )
   const settings = toSettings(flags)
   try {
-    if (flags.plan) return describePlan(await planSql(db, settings))
+    if (flags.plan) {
+      const plan = await planSql(db, settings)
+      return flags.json ? JSON.stringify(plan) : describePlan(plan)
+    }
     const wait = flags.wait === undefined ? {} : { wait: flags.wait as Duration }
-    const names = await migrateSql(db, { ...settings, ...wait })
+    const names = await showElapsed('Migrating', process.stderr, () =>
+      migrateSql(db, { ...settings, ...wait }),
+    )
+    if (flags.json) return JSON.stringify(names)
     return names.length === 0 ? 'The tables are up to date' : names.join('\n')
   } finally {
     await db.destroy()

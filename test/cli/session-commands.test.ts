@@ -59,7 +59,11 @@ describeGrounds(
       // A login whose password was checked before is dead, too.
       expect((await node.ask('login', 'ada', 60)).code).toBe('session_revoked')
       const none = await run(['sessions', 'list', 'ada', '--store', url])
-      expect(none).toEqual({ code: 0, stdout: 'No live session of ada', stderr: '' })
+      expect(none).toEqual({
+        code: 0,
+        stdout: 'No live session of ada (one of a realm needs --realm)',
+        stderr: '',
+      })
     })
 
     it('follows the log until a signal', async () => {
