@@ -3,7 +3,6 @@
  * and the pages. Each demo route is one line that names what it requires of a token. This file does
  * not deal with processes or sockets.
  */
-import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import type { Auth } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
@@ -15,6 +14,7 @@ import { describeApi } from './openapi.ts'
 import { loadPages, type Page } from './pages.ts'
 import { addProbes, type ReadinessDependencies } from './probes.ts'
 import { createProofs } from './proofs.ts'
+import { addressOf, trackRequests } from './request-context.ts'
 import type { Users } from './users.ts'
 
 /** Whether a client takes gzip: named, and not with the weight 0 (RFC 9110 section 12.5.3). */
@@ -45,6 +45,7 @@ export function createApp(dependencies: AppDependencies): Hono {
   const app = new Hono()
   app.onError(createErrorHandler(auth))
   app.notFound((context) => respondUnrouted(app, context))
+  app.use(trackRequests())
   app.use(async (context, next) => {
     await next()
     context.header('X-Content-Type-Options', 'nosniff')
@@ -79,12 +80,6 @@ function addRoutes(app: Hono, auth: Auth, dependencies: AppDependencies, base = 
   if (base === '') app.all('/.well-known/jwks.json', handleAuth)
   addAccountRoutes(app, auth, { ...dependencies, proofs })
   addDemo(app, auth)
-}
-
-/** The client's address, for the list of sessions. Undefined if the request has no socket. */
-function addressOf({ env }: Context): string | undefined {
-  const { incoming }: Partial<HttpBindings> = env ?? {}
-  return incoming?.socket.remoteAddress
 }
 
 /** The demo API: one route per kind of requirement. */

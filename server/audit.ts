@@ -1,13 +1,15 @@
 /**
  * The audit log: session events and refusals on standard output, failures on standard error, one
- * line each.
+ * line each: JSON for machines, or text for a person at a terminal.
  *
- * No line contains a token, a key or a password. The only text from a request is a user's name,
- * which is quoted if it could be read as something else. Refusals and failures can come in floods,
- * so each cause gets at most one line a second.
+ * No line contains a token, a key or a password. Text of a request is escaped to ASCII, so that it
+ * can add no line and nothing that a terminal obeys. Refusals and failures can come in floods, so
+ * each cause gets at most one line a second; only a wrong password always has its own, as it says
+ * which account was tried from where.
  */
-import { type AuthEvents, explainFailure, type Listeners } from 'tokenwright'
+import { type AuthEvents, ERRORS, explainFailure, type Listeners } from 'tokenwright'
 import { codeOf } from './reason.ts'
+import type { RequestFacts } from './request-context.ts'
 
 /** The audit log of one server. */
 export interface Audit {
@@ -19,97 +21,143 @@ export interface Audit {
   failed(part: string, cause: unknown): void
 }
 
-/** Where the lines go, and a monotonic clock in seconds. */
+/** How a line is written. */
+export type AuditFormat = 'json' | 'text'
+
+/** Where the lines go, and what they are made with. */
 export interface AuditOptions {
+  /** Default `'text'`. */
+  readonly format?: AuditFormat
   readonly write?: (line: string) => void
   readonly complain?: (line: string) => void
+  /** A monotonic clock in seconds. */
   readonly now?: () => number
+  /** The time of a line. */
+  readonly date?: () => Date
+  /** What is known of the request that is being served. */
+  readonly request?: () => RequestFacts | undefined
 }
 
+/** How much a line matters: `warn` for what an operator should count, `error` for what fails. */
+type Level = 'info' | 'warn' | 'error'
+
+/** What a line says; null is left out. */
+type Facts = Readonly<Record<string, string | number | null>>
+
 /** The session events that are recorded. */
-const SESSION_EVENTS = [
-  'started',
-  'refreshed',
-  'replayed',
-  'reused',
-  'healed',
-  'steppedUp',
-  'ended',
-  'unknown',
-] as const
+const SESSION_EVENTS = {
+  started: 'info',
+  refreshed: 'info',
+  replayed: 'info',
+  reused: 'warn',
+  shadowed: 'warn',
+  healed: 'warn',
+  steppedUp: 'info',
+  unknown: 'warn',
+} as const satisfies Partial<Record<keyof AuthEvents, Level>>
 
 /** Creates the audit log. */
-export function createAudit({
-  write = console.log,
-  complain = console.error,
-  now = () => performance.now() / 1000,
-}: AuditOptions = {}): Audit {
+export function createAudit(options: AuditOptions = {}): Audit {
+  const { now = () => performance.now() / 1000 } = options
   const limit = createLimit(now)
-  const record = (event: string, facts: Readonly<Record<string, string | null>>) =>
-    write(toLine(event, facts))
-  const recordSessions = SESSION_EVENTS.map((event) => [
+  const record = createRecord(options)
+  const sessionEvents = Object.entries(SESSION_EVENTS).map(([event, level]) => [
     event,
-    ({ sid, sub }: AuthEvents['started']) => record(event, { sid, sub }),
+    ({ sid, sub }: AuthEvents['started']) => record(level, event, { sid, sub }),
   ])
   return {
     on: {
-      ...Object.fromEntries(recordSessions),
-      lost({ lost, restored }) {
-        record('lost', { revocations: String(lost), restored: String(restored) })
-      },
-      storeDown({ cause }) {
-        complain(toLine('storeDown', toCause(cause)))
-      },
-      storeUp() {
-        record('storeUp', {})
-      },
-      refused({ code, method, cause }) {
-        const held = limit(`refused ${code}`)
+      ...Object.fromEntries(sessionEvents),
+      ended: ({ sid, sub, reason }) => record('info', 'ended', { sid, sub, why: reason }),
+      lost: ({ lost, restored }) => record('warn', 'lost', { revocations: lost, restored }),
+      storeDown: ({ cause }) => record('error', 'storeDown', toCause(cause)),
+      storeUp: () => record('info', 'storeUp', {}),
+      refused({ code, method, route, address, network, account, sub, userAgent, cause }) {
+        const held = code === 'credentials_invalid' ? 0 : limit(`refused ${code}`)
         if (held === null) return
-        record('refused', {
-          code,
-          method,
-          ...toCause(cause),
-          more: count(held),
-        })
+        const where = { method, route: route.slice(0, LONGEST), address, network, agent: userAgent }
+        const facts = { code, ...where, account, sub, ...toCause(cause), more: toCount(held) }
+        record(levelOf(code, account), 'refused', facts)
+      },
+      failed({ error, method, route }) {
+        const held = limit(`failed ${codeOf(error)}`)
+        const facts = { method, route: route.slice(0, LONGEST), ...toDefect(error) }
+        if (held !== null) record('error', 'failed', { ...facts, more: toCount(held) })
       },
     },
-    changed: (sub, what) => record('changed', { sub, what }),
+    changed: (sub, what) => record('info', 'changed', { sub, what }),
     failed(part, cause) {
-      const code = codeOf(cause)
-      const held = limit(`${part} ${code}`)
-      if (held !== null) complain(toLine('failed', { part, ...toCause(cause), more: count(held) }))
+      const held = limit(`${part} ${codeOf(cause)}`)
+      if (held !== null) record('error', 'failed', { part, ...toCause(cause), more: toCount(held) })
     },
   }
 }
 
+/** The longest path that is written, in characters. */
+const LONGEST = 256
+
+/** Creates what writes a line. Whoever looks at a terminal knows the time. */
+function createRecord({
+  format = 'text',
+  write = console.log,
+  complain = console.error,
+  date = () => new Date(),
+  request = () => undefined,
+}: AuditOptions): (level: Level, event: string, facts: Facts) => void {
+  return (level, event, facts) => {
+    const known = request()
+    const output = level === 'error' ? complain : write
+    if (format === 'text') return output(toText(event, { ...facts, request: known?.request ?? null }))
+    const whole = { time: date().toISOString(), level, event, ...known, ...withoutNull(facts) }
+    output(toAscii(JSON.stringify(withoutNull(whole))))
+  }
+}
+
+/** An outage is an error, and the trial of a password is worth counting. */
+function levelOf(code: AuthEvents['refused']['code'], account: string | null): Level {
+  if (ERRORS[code].status >= 500) return 'error'
+  return account === null ? 'info' : 'warn'
+}
+
 /** What a failure was; for databases and Redis also in words, and what to do. */
-function toCause(cause: unknown): Readonly<Record<string, string | null>> {
-  if (cause === undefined) return { cause: null }
+function toCause(cause: unknown): Facts {
+  if (cause === undefined) return {}
   const known = explainFailure(cause)
   return { cause: codeOf(cause), reason: known?.reason ?? null, advice: known?.advice ?? null }
 }
 
+/** A defect. Only a `ConfigurationError` has a message that quotes no request. */
+function toDefect(error: unknown): Facts {
+  const isOwn = error instanceof Error && error.name === 'ConfigurationError'
+  return { cause: codeOf(error), reason: isOwn ? error.message : null }
+}
+
 /** `audit <event> name=value ...`, without the facts that are null. */
-function toLine(event: string, facts: Readonly<Record<string, string | null>>): string {
-  const words = Object.entries(facts).flatMap(([name, value]) =>
-    value === null ? [] : [`${name}=${quote(value)}`],
-  )
+function toText(event: string, facts: Facts): string {
+  const words = Object.entries(withoutNull(facts)).map(([name, value]) => `${name}=${quote(String(value))}`)
   return ['audit', event, ...words].join(' ')
 }
 
-/** A value as it is, or as ASCII-only JSON if it could be read as more than one value. */
+function withoutNull(facts: Facts): Facts {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== null))
+}
+
+/** A value as it is, or as JSON if it could be read as more than one value. */
 function quote(value: string): string {
-  if (/^[\w.:@+-]+$/.test(value)) return value
-  return JSON.stringify(value).replace(
+  return /^[\w.:@+/-]+$/.test(value) ? value : toAscii(JSON.stringify(value))
+}
+
+/** JSON in which nothing but printable ASCII is left as it is. */
+function toAscii(json: string): string {
+  return json.replace(
     /[^\x20-\x7e]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }
 
 /** How many similar lines were suppressed; null for none. */
-function count(held: number): string | null {
-  return held === 0 ? null : String(held)
+function toCount(held: number): number | null {
+  return held === 0 ? null : held
 }
 
 /**

@@ -17,6 +17,7 @@ import {
   readDatabase,
   readRedis,
 } from './address.ts'
+import type { AuditFormat } from './audit.ts'
 
 /** All settings of the server. */
 export interface ServerConfig {
@@ -54,6 +55,8 @@ export interface ServerConfig {
    * Undefined: 5 in production, else 0.
    */
   readonly drain: number | undefined
+  /** The form of the audit log. Undefined: text on a terminal, else JSON. */
+  readonly log: AuditFormat | undefined
   /** Whether `NODE_ENV` is `production`. If so, no demo users are created. */
   readonly production: boolean
 }
@@ -108,6 +111,7 @@ const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> }
     read: (text) =>
       text ? readDuration('TOKENWRIGHT_DRAIN', { min: 0, max: LONGEST_PAUSE })(text) : undefined,
   },
+  log: { variable: 'TOKENWRIGHT_LOG', read: readLog },
   production: { variable: 'NODE_ENV', read: (text) => text === 'production' },
 }
 
@@ -164,6 +168,12 @@ function readOrigin(text = ''): string | undefined {
   throw new ConfigurationError(
     `TOKENWRIGHT_ORIGIN must be an origin such as https://app.example.com, got ${quote(text)}`,
   )
+}
+
+function readLog(text = ''): AuditFormat | undefined {
+  if (text === '') return undefined
+  if (text === 'json' || text === 'text') return text
+  throw new ConfigurationError(`TOKENWRIGHT_LOG must be json or text, got ${quote(text)}`)
 }
 
 function readSecret(variable: string): (text?: string) => string | undefined {

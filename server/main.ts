@@ -24,6 +24,7 @@ import { createPasswords } from './passwords.ts'
 import { createStartingApp, type Stage } from './probes.ts'
 import { createRunQuery } from './queries.ts'
 import { reasonOf } from './reason.ts'
+import { currentRequest } from './request-context.ts'
 import { createSecondFactors } from './second-factor.ts'
 import { type LoadedKeys, loadKeys } from './secret.ts'
 import { openStore, pruneRegularly, watchStore } from './store.ts'
@@ -61,7 +62,8 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
   const drain = prepareDrain(server)
   await listen(server, config)
 
-  const audit = createAudit()
+  const { log = process.stdout.isTTY ? 'text' : 'json' } = config
+  const audit = createAudit({ format: log, request: currentRequest })
   const patience = { seconds: config.wait, stopped: signals.first }
   const database = await openInTime(() => openDatabase(config.database), patience)
   const sessions = await openInTime(() => openStore(config, database), patience)

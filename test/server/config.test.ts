@@ -33,6 +33,7 @@ describe('readConfig', () => {
       overlap: 30,
       wait: 0,
       drain: undefined,
+      log: undefined,
       production: false,
     })
     expect(Object.isFrozen(config)).toBe(true)
@@ -48,6 +49,7 @@ describe('readConfig', () => {
       TOKENWRIGHT_OVERLAP: '0s',
       TOKENWRIGHT_WAIT: '30s',
       TOKENWRIGHT_DRAIN: '10s',
+      TOKENWRIGHT_LOG: 'text',
       REDIS_URL: 'rediss://app:hunter2@cache.example:6380/3',
       NODE_ENV: 'production',
     }
@@ -60,6 +62,7 @@ describe('readConfig', () => {
       overlap: 0,
       wait: 30,
       drain: 10,
+      log: 'text',
       redis: {
         kind: 'redis',
         url: 'rediss://app:hunter2@cache.example:6380/3',
@@ -118,7 +121,7 @@ describe('readConfig', () => {
     ['TOKENWRIGHT_X', ''],
   ])('refuses %s, which resembles none of its prefix', (name, guess) => {
     const known =
-      'TOKENWRIGHT_ORIGIN, TOKENWRIGHT_SECRET, TOKENWRIGHT_SECRET_OTHER, TOKENWRIGHT_KEYS, TOKENWRIGHT_ACCESS, TOKENWRIGHT_FRESHNESS, TOKENWRIGHT_OVERLAP, TOKENWRIGHT_WAIT, TOKENWRIGHT_DRAIN'
+      'TOKENWRIGHT_ORIGIN, TOKENWRIGHT_SECRET, TOKENWRIGHT_SECRET_OTHER, TOKENWRIGHT_KEYS, TOKENWRIGHT_ACCESS, TOKENWRIGHT_FRESHNESS, TOKENWRIGHT_OVERLAP, TOKENWRIGHT_WAIT, TOKENWRIGHT_DRAIN, TOKENWRIGHT_LOG'
     for (const value of ['', 'hunter2hunter2'])
       expect(complaint({ [name]: value })).toBe(`${name} is not a setting;${guess} Known: ${known}`)
   })

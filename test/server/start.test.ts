@@ -33,6 +33,7 @@ describe('a bad setting', () => {
     [{ TOKENWRIGHT_ACCESS: '15' }, /TOKENWRIGHT_ACCESS must be a duration/],
     [{ TOKENWRIGHT_FRESHNESS: '1s' }, /TOKENWRIGHT_FRESHNESS must be a duration/],
     [{ TOKENWRIGHT_OVERLAP: '10m' }, /TOKENWRIGHT_OVERLAP must be a duration/],
+    [{ TOKENWRIGHT_LOG: 'xml' }, /TOKENWRIGHT_LOG must be json or text/],
     [{ DATABASE_URL: 'postgres://user:hunter2@db' }, /DATABASE_URL must be postgres:/],
     [{ REDIS_URL: 'http://user:hunter2@x' }, /REDIS_URL must be redis:/],
     [{ DATABASE_URL: 'sqlite:/proc/nowhere/x.db' }, /the database .* its folder does not exist/],

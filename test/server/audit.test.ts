@@ -1,0 +1,185 @@
+/** The audit log: its lines as JSON and as text, alone and of a running server. */
+
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAudit } from '../../server/audit.ts'
+import { createAuth, isAuthError } from '../../src/index.ts'
+import { HAS_REDIS, type RedisServer, startRedis, waitFor } from '../stores/redis-server.ts'
+import { startServer } from './process.ts'
+
+function setUp(format: 'json' | 'text') {
+  const lines: string[] = []
+  const failures: string[] = []
+  let now = 0
+  const audit = createAudit({
+    format,
+    write: (line) => lines.push(line),
+    complain: (line) => failures.push(line),
+    now: () => now,
+    date: () => new Date(1_700_000_000_000),
+    request: () => ({
+      request: 'r-1',
+      method: 'POST',
+      route: '/auth/login',
+      address: '192.0.2.7',
+      agent: 'curl/8',
+    }),
+  })
+  const auth = createAuth({ secret: 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu', on: audit.on })
+  const pass = (seconds: number): void => {
+    now += seconds
+  }
+  const refuse = (headers: Record<string, string> = {}): Promise<unknown> =>
+    auth.authenticate(new Request('http://localhost/x?token=secret', { headers })).catch((error: unknown) => {
+      if (!isAuthError(error)) throw error
+    })
+  return { audit, lines, failures, pass, refuse, auth }
+}
+
+describe('a line of JSON', () => {
+  it('has the time, the level, the event, its facts and the request', () => {
+    const { audit, lines } = setUp('json')
+    audit.on.ended?.({ sid: 's-1', sub: 'alice', reason: 'limit' })
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      {
+        time: '2023-11-14T22:13:20.000Z',
+        level: 'info',
+        event: 'ended',
+        request: 'r-1',
+        method: 'POST',
+        route: '/auth/login',
+        address: '192.0.2.7',
+        agent: 'curl/8',
+        sid: 's-1',
+        sub: 'alice',
+        why: 'limit',
+      },
+    ])
+  })
+
+  it('says what an outage is and what to do, as an error', () => {
+    const { audit, failures } = setUp('json')
+    audit.failed('sessions', Object.assign(new Error('hunter2'), { code: 'READONLY' }))
+    expect(JSON.parse(failures[0] ?? '')).toMatchObject({
+      level: 'error',
+      part: 'sessions',
+      cause: 'READONLY',
+      reason: 'it is a read-only replica',
+      advice: 'give the store a client of the primary',
+    })
+    expect(failures.join()).not.toContain('hunter2')
+  })
+
+  it('cannot be added to, and takes no control character', () => {
+    const { audit, lines } = setUp('json')
+    const sub = 'eve"}\n{"event":"ended"}\r\u001b[31m\u2028\u0085\u202e'
+    audit.on.started?.({ sid: 's', sub })
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(/^[\x20-\x7e]+$/)
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ event: 'started', sub })
+  })
+
+  it('holds no query, which may be a token', async () => {
+    const { lines, refuse } = setUp('json')
+    await refuse({ 'user-agent': 'x'.repeat(10_000) })
+    const line = JSON.parse(lines[0] ?? '')
+    expect(line).toMatchObject({ event: 'refused', code: 'token_missing', route: '/x', level: 'info' })
+    expect(line.agent).toHaveLength(256)
+  })
+})
+
+describe('floods', () => {
+  it('of refusals are one line a second, which counts the others', async () => {
+    const { lines, refuse, pass } = setUp('json')
+    for (let i = 0; i < 5; i++) await refuse()
+    pass(1)
+    await refuse()
+    expect(lines.map((line) => JSON.parse(line).more)).toEqual([undefined, 4])
+  })
+
+  it('of wrong passwords are a line each', () => {
+    const { audit, lines } = setUp('json')
+    const event = { code: 'credentials_invalid', method: 'POST', route: '/auth/login', time: 0 } as const
+    const where = { address: '192.0.2.7', network: '192.0.2.7', userAgent: null, sub: null, cause: undefined }
+    for (const account of ['a', 'b', 'c']) audit.on.refused?.({ ...event, ...where, account })
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { account: 'a', level: 'warn' },
+      { account: 'b', level: 'warn' },
+      { account: 'c', level: 'warn' },
+    ])
+  })
+})
+
+describe('a line of text', () => {
+  it('is short, and quotes what could be read as something else', () => {
+    const { audit, lines } = setUp('text')
+    audit.on.started?.({ sid: 's-1', sub: 'eve\naudit ended' })
+    expect(lines).toEqual(['audit started sid=s-1 sub="eve\\naudit ended" request=r-1'])
+  })
+})
+
+describe.skipIf(!HAS_REDIS)('the log of a running server', () => {
+  let redis: RedisServer
+  beforeAll(async () => {
+    redis = await startRedis()
+  })
+  afterAll(() => redis.close())
+
+  it('tells of logins, wrong passwords, ends, a wiped and a read-only store', {
+    timeout: 60_000,
+  }, async () => {
+    const server = await startServer({
+      REDIS_URL: `redis://127.0.0.1:${redis.port}`,
+      TOKENWRIGHT_LOG: 'json',
+    })
+    const lines = (): Record<string, unknown>[] =>
+      [...server.stdout().split('\n'), ...server.stderr().split('\n')]
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line))
+    const find = (facts: Record<string, unknown>): boolean =>
+      lines().some((line) => Object.entries(facts).every(([name, value]) => line[name] === value))
+    const post = (path: string, body: object, headers: Record<string, string> = {}): Promise<Response> =>
+      fetch(`${server.url}/auth/${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'user-agent': 'probe/1', ...headers },
+        body: JSON.stringify(body),
+      })
+    const login = async (id?: string): Promise<{ access_token: string; refresh_token: string }> => {
+      const response = await post(
+        'login',
+        { username: 'test', password: 'test' },
+        id ? { 'x-request-id': id } : {},
+      )
+      if (id !== undefined) expect(response.headers.get('x-request-id')).toBe(id)
+      return (await response.json()) as { access_token: string; refresh_token: string }
+    }
+    const first = await login('from-the-proxy')
+    await waitFor(async () =>
+      find({ event: 'started', sub: 'test', request: 'from-the-proxy', agent: 'probe/1' }),
+    )
+    const wrong = await post('login', { username: 'test', password: 'hunter2' }, { 'x-request-id': 'a b' })
+    const request = wrong.headers.get('x-request-id')
+    expect(request).toMatch(/^[\da-f-]{36}$/)
+    await waitFor(async () => find({ event: 'refused', code: 'credentials_invalid', request, level: 'warn' }))
+    await fetch(`${server.url}/auth/logout`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${first.access_token}` },
+    })
+    await waitFor(async () => find({ event: 'ended', why: 'ended', sub: 'test', route: '/auth/logout' }))
+    const second = await login()
+    const client = new Redis({ port: redis.port })
+    await client.flushall()
+    await post('refresh', { refresh_token: second.refresh_token })
+    await waitFor(async () => find({ event: 'unknown', sub: 'test', level: 'warn', route: '/auth/refresh' }))
+    await client.replicaof('127.0.0.1', 1)
+    await post('login', { username: 'test', password: 'test' })
+    client.disconnect()
+    await waitFor(async () =>
+      find({ event: 'refused', code: 'store_unavailable', cause: 'READONLY', level: 'error' }),
+    )
+    const text = server.stdout() + server.stderr()
+    for (const secret of ['hunter2', second.refresh_token, first.access_token])
+      expect(text).not.toContain(secret)
+    await server.stop()
+  })
+})
