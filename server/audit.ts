@@ -68,7 +68,7 @@ export function createAudit(options: AuditOptions = {}): Audit {
   return {
     on: {
       ...Object.fromEntries(sessionEvents),
-      ended: ({ sid, sub, reason }) => record('info', 'ended', { sid, sub, why: reason }),
+      ended: ({ sid, sub, reason, count }) => record('info', 'ended', { sid, sub, why: reason, count }),
       lost: ({ lost, restored }) => record('warn', 'lost', { revocations: lost, restored }),
       storeDown: ({ cause }) => record('error', 'storeDown', toCause(cause)),
       storeUp: () => record('info', 'storeUp', {}),

@@ -24,6 +24,8 @@ export interface SessionEnd extends SessionNotice {
    * ended because of a copied token is told of by `reused` or `shadowed` instead.
    */
   readonly reason: RevokeReason
+  /** How many ended: 1 where `sid` names it, maybe 0 where it is null. */
+  readonly count: number
 }
 
 /** Every event, by name. */

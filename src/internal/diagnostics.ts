@@ -62,7 +62,7 @@ export class Operation<Facts extends OperationFacts> {
 
   /** Whether anyone watches now. Ask before the facts are put together. */
   get isWatched(): boolean {
-    return this.#observers.length > 0 || this.#channel?.hasSubscribers === true
+    return this.#observers.length > 0 || (this.#channel !== null && hasSubscribers(this.#channel))
   }
 
   /** Runs an operation before the eyes of all who watch. */
@@ -75,7 +75,7 @@ export class Operation<Facts extends OperationFacts> {
         facts.duration = monotonic() - startedAt
       }
     }
-    if (this.#channel?.hasSubscribers) run = traceOn(this.#channel, facts, run)
+    if (this.#channel !== null && hasSubscribers(this.#channel)) run = traceOn(this.#channel, facts, run)
     for (const observer of this.#observers) {
       const inner = run
       run = () => observer.around(this.#name, facts, inner)
@@ -84,10 +84,18 @@ export class Operation<Facts extends OperationFacts> {
   }
 }
 
+/** The channels that a tracing channel is made of. */
+const PHASES = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const
+
 /** The members of a tracing channel that are used here. */
-interface TracingChannel {
-  readonly hasSubscribers: boolean
+interface TracingChannel extends Record<(typeof PHASES)[number], { readonly hasSubscribers: boolean }> {
+  readonly hasSubscribers?: boolean
   tracePromise(run: () => Promise<void>, message: object): unknown
+}
+
+/** A tracing channel of Bun 1.4 does not say it of itself. */
+function hasSubscribers(channel: TracingChannel): boolean {
+  return channel.hasSubscribers ?? PHASES.some((phase) => channel[phase].hasSubscribers)
 }
 
 /** Publishes an operation. Its result is kept back: it may hold a token. */

@@ -23,7 +23,7 @@ const EVENTS: { readonly [K in keyof AuthEvents]?: (event: AuthEvents[K]) => rea
   refused: ({ code, account }) => [['refused', ONE, toRefusal(code, account !== null)]],
   failed: () => [['failed', ONE]],
   started: () => [['started', ONE]],
-  ended: ({ reason }) => [['ended', ONE, toEnd(reason)]],
+  ended: ({ reason, count }) => [['ended', count, toEnd(reason)]],
   reused: () => [['ended', ONE, toEnd('refresh_reused')]],
   shadowed: () => [['ended', ONE, toEnd('shadowed')]],
   steppedUp: () => [['steppedUp', ONE]],

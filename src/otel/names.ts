@@ -53,11 +53,7 @@ export const COUNTERS: Readonly<Record<CounterName, Row>> = {
     'Refresh tokens that came, by what the store said of them',
   ],
   started: ['tokenwright.sessions.started', '{session}', 'Sessions that logins started'],
-  ended: [
-    'tokenwright.sessions.ended',
-    '{session}',
-    'Ends of sessions, by their reason; all of a subject at once count as one',
-  ],
+  ended: ['tokenwright.sessions.ended', '{session}', 'Sessions that were ended, by the reason'],
   steppedUp: ['tokenwright.sessions.stepped_up', '{session}', 'Users who authenticated again'],
   unknown: [
     'tokenwright.sessions.unknown',

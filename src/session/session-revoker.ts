@@ -32,7 +32,7 @@ export type SessionEventKind =
 /** What happened to a session, for the application's listeners. */
 export type SessionEvent =
   | ({ readonly kind: SessionEventKind } & SessionNotice)
-  | ({ readonly kind: 'ended'; readonly reason: RevokeReason } & SessionNotice)
+  | ({ readonly kind: 'ended'; readonly reason: RevokeReason; readonly count: number } & SessionNotice)
 
 /** What revoking builds on. */
 export interface RevokerDependencies {
@@ -77,7 +77,7 @@ export class SessionRevoker {
     )
     if (ended === null) return false
     this.note('sid', sid, ended)
-    if (ended && row !== null) emit({ kind: 'ended', sid, sub: row.sub, reason })
+    if (ended && row !== null) emit({ kind: 'ended', sid, sub: row.sub, reason, count: 1 })
     return ended
   }
 
@@ -106,7 +106,7 @@ export class SessionRevoker {
       'revocation',
     )
     await revocations.catchUp()
-    emit({ kind: 'ended', sid: null, sub, reason })
+    emit({ kind: 'ended', sid: null, sub, reason, count })
     return count
   }
 

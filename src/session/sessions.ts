@@ -116,7 +116,7 @@ export class Sessions<C> {
     if (row === null) throw new AuthError(word === 'full' ? 'session_limit_reached' : 'session_revoked')
     for (const other of ended) {
       this.#deps.revoker.note('sid', other.sid, true)
-      this.#deps.emit({ kind: 'ended', sid: other.sid, sub: other.sub, reason: 'limit' })
+      this.#deps.emit({ kind: 'ended', sid: other.sid, sub: other.sub, reason: 'limit', count: 1 })
     }
     this.#emit('started', row)
     afterStart(row, ended)

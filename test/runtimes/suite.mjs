@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { AuthError, createAuth, createKeyRing, generateKey, isAuthError } from 'tokenwright'
 import { createAuthClient } from 'tokenwright/client'
 import { guards } from 'tokenwright/fetch'
+import { instrument } from 'tokenwright/otel'
 import { authRoutes } from 'tokenwright/routes'
 import { memoryStore } from 'tokenwright/stores/memory'
 import { breakSignature, codeOf } from './checks.mjs'
@@ -56,6 +57,15 @@ const login = async (delivery = 'body') => {
   return { response, ...(await response.json()) }
 }
 
+/** What OpenTelemetry's meter has, as far as it is used: names what is counted. */
+function createMeter(counted) {
+  return {
+    createCounter: (name) => ({ add: (value) => value > 0 && counted.push(name) }),
+    createHistogram: (name) => ({ record: () => counted.push(name) }),
+    createObservableGauge: () => ({ addCallback: () => undefined, removeCallback: () => undefined }),
+  }
+}
+
 async function signsAndVerifies(alg) {
   const auth = createAuth({ keys: createKeyRing({ signing: generateKey(alg) }) })
   const token = await auth.createAccessToken('alice', { fresh: true, scopes: ['a'] })
@@ -70,6 +80,31 @@ async function signsAndVerifies(alg) {
 /** Every test, by what it says. */
 export const TESTS = {
   ...Object.fromEntries(ALGORITHMS.map((alg) => [`${alg} signs and verifies`, () => signsAndVerifies(alg)])),
+  async 'is watched by OpenTelemetry'() {
+    const counted = []
+    const stop = instrument(stateful, { meter: createMeter(counted) })
+    const { access_token } = await login()
+    await ask('GET', '/protected', bearer(access_token))
+    stop()
+    for (const name of ['tokens.issued', 'sessions.started', 'authentications', 'store.call.duration'])
+      assert(counted.includes(`tokenwright.${name}`), name)
+  },
+  async 'is watched on tracing channels'() {
+    const { tracingChannel } = globalThis.process.getBuiltinModule('node:diagnostics_channel')
+    const messages = []
+    const subscribers = { asyncEnd: ({ outcome, cached }) => messages.push({ outcome, cached }) }
+    const channel = tracingChannel('tokenwright:authenticate')
+    const { access_token } = await login()
+    channel.subscribe(subscribers)
+    await ask('GET', '/protected', bearer(access_token))
+    await ask('GET', '/protected', bearer(access_token))
+    channel.unsubscribe(subscribers)
+    await ask('GET', '/protected', bearer(access_token))
+    assert.deepEqual(messages, [
+      { outcome: 'verified', cached: false },
+      { outcome: 'verified', cached: true },
+    ])
+  },
   async 'HS256, HS384, HS512 sign and verify'() {
     for (const [alg, length] of [
       ['HS256', 32],

@@ -39,7 +39,7 @@ function setUp(format: 'json' | 'text') {
 describe('a line of JSON', () => {
   it('has the time, the level, the event, its facts and the request', () => {
     const { audit, lines } = setUp('json')
-    audit.on.ended?.({ sid: 's-1', sub: 'alice', reason: 'limit' })
+    audit.on.ended?.({ sid: 's-1', sub: 'alice', reason: 'limit', count: 1 })
     expect(lines.map((line) => JSON.parse(line))).toEqual([
       {
         time: '2023-11-14T22:13:20.000Z',
@@ -53,6 +53,7 @@ describe('a line of JSON', () => {
         sid: 's-1',
         sub: 'alice',
         why: 'limit',
+        count: 1,
       },
     ])
   })
