@@ -2,7 +2,7 @@
 import type { CommandTable, Flags } from './command.ts'
 import { type Finding, toSkipped, type Verdict } from './doctor/checks.ts'
 import { checkDeployment, isPublic, readDeployment } from './doctor/deployment.ts'
-import { checkEnvironment, checkKeyFile } from './doctor/environment.ts'
+import { checkEnvironment, checkKeyFile, readSecretRing } from './doctor/environment.ts'
 import { checkStore } from './doctor/store-checks.ts'
 import { readStoreFlags } from './stores.ts'
 import { createPaint, type Style, toPrintable } from './terminal.ts'
@@ -18,13 +18,12 @@ async function doctor(flags: Flags): Promise<string> {
   const urls = (flags.url ?? []).map(readDeployment)
   const names = flags.store !== undefined || Boolean(env['REDIS_URL'] || env['DATABASE_URL'])
   const address = names ? readStoreFlags(flags) : null
-  const { findings: ofKeys, jwks } = await checkKeyFile(flags.keys ?? env['TOKENWRIGHT_KEYS'])
-  const ownKids = jwks?.keys.map(({ kid }) => String(kid)) ?? null
+  const { findings: ofKeys, ring } = await checkKeyFile(flags.keys ?? env['TOKENWRIGHT_KEYS'])
   const findings = [
     ...(await checkEnvironment(env, urls.some(isPublic))),
     ...ofKeys,
     ...(address === null ? [toSkipped('store-unreachable', 'no --store')] : await checkStore(address)),
-    ...(await checkDeployment(urls, ownKids)),
+    ...(await checkDeployment(urls, ring ?? readSecretRing(env))),
   ]
   if (findings.some(({ result }) => result === 'problem')) process.exitCode = FOUND
   const counts = count(findings)

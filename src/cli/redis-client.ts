@@ -24,10 +24,11 @@ interface NodeRedisModule {
     on(event: 'error', listener: (error: Error) => void): unknown
     connect(): Promise<unknown>
     destroy(): void
+    readonly isOpen: boolean
   }
 }
 
-/** How long a connection may take, in milliseconds. */
+/** How long a connection may take, in milliseconds, until the server responds to commands. */
 const CONNECT_TIMEOUT = 5000
 
 /** How often a broken connection is made again before a command fails, and the longest pause. */
@@ -38,22 +39,36 @@ const LONGEST_PAUSE = 1000
  * Connects to a Redis.
  *
  * @param url such as `redis://user:password@host:6379/0`, or `rediss://...` for TLS
+ * @param timeout how long that may take, in milliseconds
  * @throws {UsageError} where neither package is installed
  * @throws what the client says of a server that is not there
  */
-export async function openRedis(url: string): Promise<OpenedRedis> {
-  if (findPackage('ioredis') !== null) return openIoredis(url)
-  if (findPackage('redis') !== null) return openNodeRedis(url)
+export async function openRedis(url: string, timeout: number = CONNECT_TIMEOUT): Promise<OpenedRedis> {
+  if (findPackage('ioredis') !== null) return openIoredis(url, timeout)
+  if (findPackage('redis') !== null) return openNodeRedis(url, timeout)
   throw new UsageError('Expected the package ioredis or redis in this project: npm install ioredis')
 }
 
 const toPause = (retries: number): number => Math.min(100 * retries, LONGEST_PAUSE)
 
-async function openIoredis(url: string): Promise<OpenedRedis> {
+/**
+ * Waits for a connection. The clients bound how long a socket takes to open, and not how long a
+ * server may keep silent then.
+ */
+async function waitForConnection(connecting: Promise<unknown>, timeout: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    const error = Object.assign(new Error('No response to the first command'), { code: 'ETIMEDOUT' })
+    timer = setTimeout(() => reject(error), timeout)
+  })
+  await Promise.race([connecting, late]).finally(() => clearTimeout(timer))
+}
+
+async function openIoredis(url: string, timeout: number): Promise<OpenedRedis> {
   const { Redis } = await loadPackage<typeof import('ioredis')>('ioredis')
   const client = new Redis(url, {
     lazyConnect: true,
-    connectTimeout: CONNECT_TIMEOUT,
+    connectTimeout: timeout,
     maxRetriesPerRequest: MOST_RETRIES,
     retryStrategy: toPause,
   })
@@ -62,7 +77,7 @@ async function openIoredis(url: string): Promise<OpenedRedis> {
     last = error
   })
   try {
-    await client.connect()
+    await waitForConnection(client.connect(), timeout)
   } catch (error) {
     client.disconnect()
     // The call says that the connection is closed, and the event why.
@@ -71,19 +86,25 @@ async function openIoredis(url: string): Promise<OpenedRedis> {
   return { client, close: () => client.disconnect() }
 }
 
-async function openNodeRedis(url: string): Promise<OpenedRedis> {
+async function openNodeRedis(url: string, timeout: number): Promise<OpenedRedis> {
   const { createClient } = await loadPackage<NodeRedisModule>('redis')
   let isOpen = false
   const client = createClient({
     url,
     socket: {
-      connectTimeout: CONNECT_TIMEOUT,
+      connectTimeout: timeout,
       // With false the call rejects with what broke the connection; an error would be wrapped.
       reconnectStrategy: (retries) => isOpen && retries < MOST_RETRIES && toPause(retries + 1),
     },
   })
   client.on('error', () => undefined)
-  await client.connect()
+  try {
+    await waitForConnection(client.connect(), timeout)
+  } catch (error) {
+    // One that never opened cannot be closed.
+    if (client.isOpen) client.destroy()
+    throw error
+  }
   isOpen = true
   return { client, close: () => client.destroy() }
 }

@@ -1,6 +1,7 @@
 /** Stores by their URLs: those of databases, and of Redis. */
 import { existsSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Duration } from '../internal/duration.ts'
 import { describeFailure } from '../internal/failure.ts'
 import type { Store } from '../session/store.ts'
 import { redisStore } from '../stores/redis.ts'
@@ -164,17 +165,16 @@ export async function openStore(address: StoreAddress): Promise<OpenedStore> {
 }
 
 /** Opens a store and asks it nothing. @throws what the driver throws, with what the URL has */
-export async function openUnasked({
-  url,
-  prefix,
-  schema,
-}: StoreAddress): Promise<Omit<OpenedStore, 'warnings'>> {
+export async function openUnasked(
+  { url, prefix, schema }: StoreAddress,
+  deadline: Duration = DEADLINE,
+): Promise<Omit<OpenedStore, 'warnings'>> {
   const settings = prefix === undefined ? {} : { prefix }
-  const db = await openDatabase(url, DEADLINE)
+  const db = await openDatabase(url, deadline)
   if (db !== null) {
     try {
       const place = schema === undefined ? {} : { schema }
-      return { store: sqlStore(db, { ...settings, ...place, deadline: DEADLINE }), close: () => db.destroy() }
+      return { store: sqlStore(db, { ...settings, ...place, deadline }), close: () => db.destroy() }
     } catch (error) {
       await db.destroy()
       throw error

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createPlainServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createSocketServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
@@ -18,6 +18,7 @@ import { CHECKS, type Finding } from '../../src/cli/doctor/checks.ts'
 import { checkDeployment, readDeployment } from '../../src/cli/doctor/deployment.ts'
 import { checkEnvironment, checkKeyFile } from '../../src/cli/doctor/environment.ts'
 import { checkStore } from '../../src/cli/doctor/store-checks.ts'
+import { openRedis } from '../../src/cli/redis-client.ts'
 import { readStoreAddress } from '../../src/cli/stores.ts'
 import { authRoutes } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -358,7 +359,22 @@ describe('of a deployment', () => {
   it('finds nodes, and a key file, with other keys', async () => {
     expect(await ofDeployment(toRoutes(), toRoutes())).toEqual(['jwks-differs'])
     const url = readDeployment(`http://127.0.0.1:${await serve(toRoutes())}`)
-    expect(listIds(await checkDeployment([url], ['another']))).toEqual(['jwks-differs'])
+    const ring = createKeyRing({ signing: generateKey('ES256') })
+    expect(listIds(await checkDeployment([url], ring))).toEqual(['keys-elsewhere', 'jwks-differs'])
+  })
+
+  it('finds nodes with another secret, which no key set shows', async () => {
+    const toRing = (key: string) => createKeyRing({ signing: { alg: 'HS256', key } })
+    const [own, other] = [toRing(SECRET), toRing([...SECRET].reverse().join(''))]
+    const ports = await Promise.all([own, other].map((keys) => serve(toRoutes({ keys }))))
+    const [first, second] = ports.map((port) => readDeployment(`http://127.0.0.1:${port}`)) as [URL, URL]
+    expect(listIds(await checkDeployment([first], own))).toEqual([])
+    const findings = await checkDeployment([first, second], own)
+    expect(listIds(findings)).toEqual(['keys-elsewhere'])
+    expect(findings.find(({ id, result }) => id === 'keys-elsewhere' && result === 'problem')?.what).toBe(
+      `${second.origin} does not know the key that is configured here`,
+    )
+    expect(findings).toContainEqual(expect.objectContaining({ id: 'jwks-differs', result: 'skipped' }))
   })
 
   it('finds what is not there, and what is not https', async () => {
@@ -391,7 +407,8 @@ describe('tokenwright doctor', () => {
     const tls = certify('127.0.0.1')
     let routes = toRoutes()
     const port = await serve((request) => routes(request), { tls })
-    const sounds = withHsts(toRoutes({ origin: `https://localhost:${port}` }))
+    const keys = createKeyRing({ signing: { alg: 'HS256', key: SECRET } })
+    const sounds = withHsts(toRoutes({ keys, origin: `https://localhost:${port}` }))
     routes = sounds
     const database = await openDatabase('sqlite')
     const env = { NODE_EXTRA_CA_CERTS: cert, TOKENWRIGHT_SECRET: SECRET, STORE: `sqlite:${database.path}` }
@@ -439,4 +456,12 @@ describe('tokenwright doctor', () => {
       stderr: expect.stringMatching(/^Expected --url with the address/),
     })
   })
+})
+
+it('gives up a server that takes connections and says nothing', async () => {
+  const silent = createSocketServer(() => undefined)
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const { port } = silent.address() as AddressInfo
+  await expect(openRedis(`redis://127.0.0.1:${port}`, 300)).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+  silent.close()
 })

@@ -88,6 +88,10 @@ export const CHECKS: Readonly<Record<string, Row>> = {
     'let nothing between change Cache-Control: a cache could sign in strangers',
   ],
   'jwks-differs': ['problem', 'give all nodes the same keys, by one key file or a function that loads them'],
+  'keys-elsewhere': [
+    'problem',
+    'give all nodes the secret or the key file that is used here, or call doctor where they are used',
+  ],
   'node-clock': ['problem', 'let all machines follow one clock (NTP)'],
 }
 

@@ -3,15 +3,12 @@
  * and nothing changes. The first URL is that of the users; others may be single nodes.
  */
 import { isLoopback } from '../../internal/loopback.ts'
+import type { KeyRing } from '../../token/ring.ts'
 import { UsageError } from '../command.ts'
 import { type Finding, toFinding, toSkipped, toSound } from './checks.ts'
 import { checkCookieLines } from './cookies.ts'
-
-/** How long a request may take, in milliseconds. */
-const LONGEST = 5000
-
-/** Where the routes are below an origin, unless the URL says it. */
-const BASE_PATH = '/auth'
+import { checkNodes } from './nodes.ts'
+import { readResponse, sendRequest, toBasePath, toNetworkReason } from './requests.ts'
 
 /** Another origin, which no deployment expects. */
 const STRANGER = 'https://doctor.invalid'
@@ -28,11 +25,8 @@ export function isPublic({ hostname }: URL): boolean {
   return !isLoopback(hostname)
 }
 
-/** Looks at a deployment. @param ownKids the names of the keys in its key file; null for no file */
-export async function checkDeployment(
-  urls: readonly URL[],
-  ownKids: readonly string[] | null,
-): Promise<Finding[]> {
+/** Looks at a deployment. @param ring the keys that are configured here; null for none */
+export async function checkDeployment(urls: readonly URL[], ring: KeyRing | null): Promise<Finding[]> {
   const [url] = urls
   if (url === undefined) return [toSkipped('url-unreachable', 'no --url of a deployment')]
   const findings: Finding[] = []
@@ -41,32 +35,15 @@ export async function checkDeployment(
   try {
     findings.push(...(await checkRoutes(url)), ...(await checkTransport(url)))
   } catch (error) {
-    findings.push(toFinding('url-unreachable', `${url.origin}: ${toReason(error)}`))
+    findings.push(toFinding('url-unreachable', `${url.origin}: ${toNetworkReason(error)}`))
   }
-  return [...findings, ...(await checkNodes(urls, ownKids))]
-}
-
-/** Sends a request as a browser would from a page of an origin. */
-function send(
-  url: URL,
-  path: string,
-  method: string,
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  const signal = AbortSignal.timeout(LONGEST)
-  return fetch(new URL(path, url), { method, headers, redirect: 'manual', signal })
-}
-
-/** Why a request failed. The reason is in the cause. */
-function toReason(error: unknown): string {
-  const { cause, message } = error as { cause?: { code?: string; message?: string }; message: string }
-  return cause?.code || cause?.message || message
+  return [...findings, ...(await checkNodes(urls, ring))]
 }
 
 async function checkRoutes(url: URL): Promise<Finding[]> {
-  const base = url.pathname === '/' ? BASE_PATH : url.pathname.replace(/\/$/, '')
-  const own = await send(url, `${base}/logout`, 'POST', { origin: url.origin })
-  const { error_type: type } = Object(await own.json().catch(() => ({}))) as { error_type?: unknown }
+  const base = toBasePath(url)
+  const own = await sendRequest(url, `${base}/logout`, 'POST', { origin: url.origin })
+  const { error_type: type } = await readResponse(own)
   if (own.status !== 204 && type === undefined)
     return [toFinding('routes-missing', `${url.origin}${base} has no routes of this package`)]
   const findings: Finding[] = []
@@ -79,7 +56,7 @@ async function checkRoutes(url: URL): Promise<Finding[]> {
       ),
     )
   else findings.push(toSound('proxy-headers', 'It knows its own origin'))
-  const strange = await send(url, `${base}/logout`, 'POST', { origin: STRANGER })
+  const strange = await sendRequest(url, `${base}/logout`, 'POST', { origin: STRANGER })
   findings.push(
     strange.status === 403
       ? toSound('origin-unchecked', 'A request of another site is refused')
@@ -91,7 +68,7 @@ async function checkRoutes(url: URL): Promise<Finding[]> {
 }
 
 async function checkCors(url: URL, base: string): Promise<Finding> {
-  const { headers } = await send(url, `${base}/session`, 'GET', { origin: STRANGER })
+  const { headers } = await sendRequest(url, `${base}/session`, 'GET', { origin: STRANGER })
   const allowed = headers.get('access-control-allow-origin')
   const isOpen = allowed === STRANGER || (allowed === '*' && headers.has('access-control-allow-credentials'))
   return isOpen
@@ -109,58 +86,18 @@ function checkCaching(headers: Headers): Finding {
 /** Whether http leads to https, and browsers remember it. */
 async function checkTransport(url: URL): Promise<Finding[]> {
   if (url.protocol !== 'https:') return []
-  const { headers } = await send(url, '/', 'GET')
+  const { headers } = await sendRequest(url, '/', 'GET')
   const findings = [
     headers.has('strict-transport-security')
       ? toSound('hsts-missing', 'Browsers remember that it is https')
       : toFinding('hsts-missing', 'It sends no Strict-Transport-Security'),
   ]
   if (url.port !== '') return [...findings, toSkipped('http-open', 'on a port of its own')]
-  const plain = await send(new URL(`http://${url.host}`), '/', 'GET').catch(() => null)
+  const plain = await sendRequest(new URL(`http://${url.host}`), '/', 'GET').catch(() => null)
   const target = plain?.headers.get('location') ?? ''
   const isOpen = plain !== null && !target.startsWith('https:')
   const finding = isOpen
     ? toFinding('http-open', `http://${url.host} responds, and does not lead to https`)
     : toSound('http-open', 'http leads to https, or nowhere')
   return [...findings, finding]
-}
-
-/** By how many seconds the clock of a node may differ. `Date` has whole ones. */
-const CLOCK_DIFFERENCE = 6
-
-/** Compares the key sets and clocks of the nodes. */
-async function checkNodes(urls: readonly URL[], ownKids: readonly string[] | null): Promise<Finding[]> {
-  const sets = new Map<string, string>()
-  const findings: Finding[] = []
-  if (ownKids !== null) sets.set('the key file', toKids(ownKids))
-  for (const url of urls) {
-    try {
-      const response = await send(url, '/.well-known/jwks.json', 'GET')
-      const { keys } = Object(await response.json().catch(() => ({}))) as {
-        keys?: readonly { kid?: unknown }[]
-      }
-      if (Array.isArray(keys)) sets.set(url.origin, toKids(keys.map(({ kid }) => String(kid))))
-      const apart = Date.parse(response.headers.get('date') ?? '') / 1000 - Date.now() / 1000
-      if (Math.abs(apart) > CLOCK_DIFFERENCE)
-        findings.push(
-          toFinding('node-clock', `The clock of ${url.origin} is ${apart.toFixed(0)} s from this one`),
-        )
-    } catch (error) {
-      // The first one was told of.
-      if (url !== urls[0]) findings.push(toFinding('url-unreachable', `${url.origin}: ${toReason(error)}`))
-    }
-  }
-  if (sets.size < 2) return [...findings, toSkipped('jwks-differs', 'fewer than two key sets to compare')]
-  const isSame = new Set(sets.values()).size === 1
-  const told = [...sets].map(([name, kids]) => `${name}: ${kids || 'no public key'}`).join('; ')
-  return [
-    ...findings,
-    isSame
-      ? toSound('jwks-differs', `${sets.size} key sets are the same`)
-      : toFinding('jwks-differs', `The key sets differ: ${told}`),
-  ]
-}
-
-function toKids(kids: readonly string[]): string {
-  return [...kids].sort().join(', ')
 }

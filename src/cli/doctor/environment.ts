@@ -4,7 +4,7 @@ import { importKeySet } from '../../token/import-keys.ts'
 import { readKeyFile } from '../../token/key-file.ts'
 import { createKeyRing } from '../../token/key-ring.ts'
 import { describeKeySet, type KeyStatus, parseKeySet, toIso } from '../../token/key-rotation.ts'
-import { buildRing, type Jwks } from '../../token/ring.ts'
+import { buildRing, type KeyRing } from '../../token/ring.ts'
 import { type Finding, toFinding, toSkipped, toSound } from './checks.ts'
 
 /** The variables with a secret. */
@@ -52,6 +52,16 @@ async function checkSecret(variable: string, secret: string): Promise<Finding> {
     : toFinding('secret-words', words)
 }
 
+/** The secret of the variables as keys; null for none, and for a weak one. */
+export function readSecretRing({ TOKENWRIGHT_SECRET: secret }: Environment): KeyRing | null {
+  if (!secret) return null
+  try {
+    return createKeyRing({ signing: { alg: 'HS256', key: secret } })
+  } catch {
+    return null
+  }
+}
+
 /** The messages name the option; the operator has set a variable. How to make one is the advice. */
 function toOwnWords(message: string, variable: string): string {
   return message.replace(/`signing[^`]*`/, variable).replace(/; make one with: .*$/, '')
@@ -63,14 +73,14 @@ const SOON = 7 * 86_400
 /** What was found in a key file. */
 export interface KeyFindings {
   readonly findings: readonly Finding[]
-  /** Its public keys; null where it cannot be read. */
-  readonly jwks: Jwks | null
+  /** Its keys; null where it cannot be read. */
+  readonly ring: KeyRing | null
 }
 
 /** Looks at a key file. */
 export async function checkKeyFile(path: string | undefined): Promise<KeyFindings> {
   if (!path)
-    return { findings: [toSkipped('keys-invalid', 'neither --keys nor TOKENWRIGHT_KEYS')], jwks: null }
+    return { findings: [toSkipped('keys-invalid', 'neither --keys nor TOKENWRIGHT_KEYS')], ring: null }
   const now = Date.now() / 1000
   try {
     const set = parseKeySet(await readKeyFile(path), now)
@@ -82,9 +92,9 @@ export async function checkKeyFile(path: string | undefined): Promise<KeyFinding
       findings.push(toFinding('keys-readable', 'Other users of this machine can read or write the key file'))
     if (findings.length === 0)
       findings.push(toSound('keys-invalid', `${statuses.length} keys, of which one signs`))
-    return { findings, jwks: buildRing(importKeySet(set, now)).jwks }
+    return { findings, ring: buildRing(importKeySet(set, now)) }
   } catch (error) {
-    return { findings: [toFinding('keys-invalid', (error as Error).message)], jwks: null }
+    return { findings: [toFinding('keys-invalid', (error as Error).message)], ring: null }
   }
 }
 

@@ -7,13 +7,16 @@ import { redact } from '../redact.ts'
 import { openUnasked, type StoreAddress } from '../stores.ts'
 import { type Finding, toFinding, toSound } from './checks.ts'
 
+/** How long a call may take. */
+const DEADLINE = '10s'
+
 /** Looks at a store. */
 export async function checkStore(address: StoreAddress): Promise<Finding[]> {
   const clean = (error: unknown): string =>
     redact(error instanceof UsageError ? error.message : describeFailure(error), [address.url])
   let opened: Awaited<ReturnType<typeof openUnasked>> | undefined
   try {
-    opened = await openUnasked(address)
+    opened = await openUnasked(address, DEADLINE)
     const { store } = opened
     await store.now()
     return await examine(store, clean)
