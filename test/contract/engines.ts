@@ -37,13 +37,18 @@ for (const [name, here] of Object.entries({ 'test/engines': HAS_ENGINES, pgbounc
   if (!here) console.error(`\n!!! no ${name} on this machine: its tests are SKIPPED\n`)
 }
 
+/** A store, and a way past it. */
+export interface OpenEngine extends OpenStore {
+  readonly sql: (text: string) => Promise<unknown>
+}
+
 async function open(
   executor: SqlExecutor,
   close: () => Promise<unknown>,
   options: SqlStoreOptions = {},
-): Promise<OpenStore> {
+): Promise<OpenEngine> {
   await migrateSql(executor)
-  return { store: sqlStore(executor, options), close }
+  return { store: sqlStore(executor, options), close, sql: async (text) => executor.run(text, []) }
 }
 
 /** `pg` without Kysely. */
@@ -137,7 +142,7 @@ interface PgliteModule {
 }
 
 /** PostgreSQL in this process. */
-async function openPglite(): Promise<OpenStore> {
+export async function openPglite(): Promise<OpenEngine> {
   const { PGlite } = require('@electric-sql/pglite') as PgliteModule
   const database = new PGlite()
   const executor: SqlExecutor = {
@@ -167,7 +172,7 @@ interface LibsqlModule {
 }
 
 /** libsql, as Turso has it, by batches: a step is two round trips. */
-async function openLibsql(): Promise<OpenStore> {
+export async function openLibsql(): Promise<OpenEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'tw-libsql-'))
   const { createClient } = require('@libsql/client') as LibsqlModule
   const client = createClient({ url: `file:${join(folder, 'test.db')}` })
@@ -202,7 +207,7 @@ interface MiniflareModule {
 }
 
 /** Cloudflare D1, as its own runtime has it. */
-async function openD1(): Promise<OpenStore> {
+export async function openD1(): Promise<OpenEngine> {
   const { Miniflare } = require('miniflare') as MiniflareModule
   const runtime = new Miniflare({
     modules: true,

@@ -80,6 +80,7 @@ export async function startGrouped(): Promise<Group> {
   return {
     primary: primary.server,
     replica: replica.server,
+    root: primary.data.port,
     async connect(kind, side) {
       const map = maps[side]
       const roots = Object.values(map)

@@ -80,6 +80,8 @@ export interface Connected {
 export interface Group {
   readonly primary: RedisServer
   readonly replica: RedisServer
+  /** The port of one that knows all: a node or a sentinel. */
+  readonly root: number
   /** A client that finds the primary: on its side where that is cut off, or on that of all others. */
   connect(kind: ClientKind, side: 'primary' | 'others'): Promise<Connected>
   /** Cuts the primary off, together with the clients on its side. */

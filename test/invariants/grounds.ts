@@ -1,37 +1,17 @@
 /**
- * The five stores, each opened for one test file with a schema, a file or a server of its own, and described so that other processes
- * can open it too. A store whose server is missing is skipped, and says so.
+ * The five stores, or others by name, each opened for one test file with a schema, a file or a server
+ * of its own, and described so that other processes can open it too. A store whose server is missing
+ * is skipped, and says so.
  */
 
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe } from 'vitest'
-import type { Store } from '../../src/session/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { connect, type StoreSpec, type Tap } from '../processes/node/connect.ts'
+import { connect, type Tap } from '../processes/node/connect.ts'
 import { HAS_REDIS, startRedis } from '../stores/redis-server.ts'
 import { HAS, openDatabase } from '../stores/sql-databases.ts'
-
-/** An opened store. */
-export interface Ground {
-  readonly spec: StoreSpec
-  readonly store: Store
-  /** Sets a session back, as a restored backup does. Its time of rotation too. */
-  setBack(sid: string, generations: number): Promise<void>
-  /** Makes a session's last rotation and step-up older by so many seconds, where the store's clock rules. */
-  age(sid: string, seconds: number): Promise<void>
-  /** Loses the log of revocations, as a backup does that was made before; Redis loses all. */
-  loseLog(): Promise<void>
-  /** Deletes the entries of the log, as pruning does when they have ended. */
-  pruneLog(): Promise<void>
-  close(): Promise<void>
-}
-
-/** A store that can be opened. */
-export interface Openable {
-  readonly name: StoreSpec['kind']
-  readonly reason: string | null
-  open(tap?: Tap): Promise<Ground>
-}
+import { type Ground, NO_SERVER, type Openable, toRedisGround, toSqlGround } from './ground.ts'
+import { GROUP_GROUNDS } from './group-grounds.ts'
 
 /** A memory store cannot lose what it has: it is replaced by one that never had it. */
 async function openMemory(): Promise<Ground> {
@@ -69,27 +49,18 @@ async function openRedis(tap?: Tap): Promise<Ground> {
   const spec = { kind: 'redis', port: server.port } as const
   const { store, close } = connect(spec, tap)
   const admin = new Redis(server.port)
-  return {
-    spec,
-    store,
-    async setBack(sid, generations) {
-      await admin.hincrby(`{tw}:s:${sid}`, 'gen', -generations)
-      await admin.hincrby(`{tw}:s:${sid}`, 'rot', -generations * 1000)
-    },
-    async age(sid, seconds) {
-      for (const field of ['rot', 'used']) await admin.hincrby(`{tw}:s:${sid}`, field, -seconds * 1000)
-    },
+  return toRedisGround({
+    ...{ spec, store, admin },
     async loseLog() {
       await server.kill()
       await server.restart()
     },
-    pruneLog: async () => void (await admin.del('{tw}:log')),
     async close() {
       await close()
       admin.disconnect()
       await server.close()
     },
-  }
+  })
 }
 
 async function openSql(kind: 'sqlite' | 'postgres' | 'mysql', tap?: Tap): Promise<Ground> {
@@ -102,38 +73,18 @@ async function openSql(kind: 'sqlite' | 'postgres' | 'mysql', tap?: Tap): Promis
   } as const
   const spec = specs[kind]
   const { store, close } = connect(spec, tap)
-  return {
-    spec,
-    store,
-    async setBack(sid, generations) {
-      await database.sql(
-        `update tokenwright_sessions set gen = gen - ${generations},
-         rotated_at = rotated_at - ${generations * 1000} where sid = '${sid}'`,
-      )
-    },
-    async age(sid, seconds) {
-      await database.sql(
-        `update tokenwright_sessions set rotated_at = rotated_at - ${seconds * 1000},
-         last_used_at = last_used_at - ${seconds * 1000} where sid = '${sid}'`,
-      )
-    },
-    async loseLog() {
-      await database.sql('delete from tokenwright_log')
-      await database.sql("update tokenwright_counters set n = 0 where name = 'log'")
-    },
-    pruneLog: async () => void (await database.sql('delete from tokenwright_log')),
+  return toSqlGround({
+    ...{ spec, store },
+    sql: (text) => database.sql(text),
     async close() {
       await close()
       await database.close()
     },
-  }
+  })
 }
 
-const NO_SERVER = 'NO SERVER, NOT TESTED'
-
-/** All stores. */
-export const GROUNDS: readonly Openable[] = [
-  { name: 'memory', reason: null, open: openMemory },
+const SINGLE: readonly Openable[] = [
+  { name: 'memory', isLocal: true, reason: null, open: openMemory },
   ...(['sqlite', 'postgres', 'mysql'] as const).map((name) => ({
     name,
     reason: HAS[name] ? null : NO_SERVER,
@@ -142,8 +93,14 @@ export const GROUNDS: readonly Openable[] = [
   { name: 'redis', reason: HAS_REDIS ? null : NO_SERVER, open: openRedis },
 ]
 
+/** Stores of several servers that are asked for by name. */
+const named = process.env['TOKENWRIGHT_TEST_STORES']?.split(',')
+
+/** All stores; or those that `npm run invariants` names. */
+export const GROUNDS: readonly Openable[] = named?.map((name) => GROUP_GROUNDS[name] as Openable) ?? SINGLE
+
 /** The stores that several processes can share. */
-export const SHARED: readonly Openable[] = GROUNDS.filter(({ name }) => name !== 'memory')
+export const SHARED: readonly Openable[] = GROUNDS.filter(({ isLocal }) => !isLocal)
 
 /** The entries of the log for one key. */
 export async function findEntries({ store }: Ground, key: string): Promise<string[]> {

@@ -84,6 +84,7 @@ export async function startWatched(): Promise<Group> {
   return {
     primary,
     replica,
+    root: sentinels[0]?.port ?? 0,
     async connect(kind, side) {
       const asked = (side === 'primary' ? ways : sentinels).map(({ port }) => ({ host: '127.0.0.1', port }))
       const map = side === 'primary' ? direct : {}

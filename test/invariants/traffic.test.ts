@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { createApplication } from './application.ts'
-import { GROUNDS, type Ground } from './grounds.ts'
+import type { Ground } from './ground.ts'
+import { GROUNDS } from './grounds.ts'
 import { report, size } from './size.ts'
 
 /** Statements of a refresh that rotates, of one that keeps, and of one that is answered again. */

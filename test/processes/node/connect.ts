@@ -3,7 +3,7 @@
  * Every statement passes a tap, where it can be counted, or be the last thing that a process does.
  */
 import { DatabaseSync } from '@photostructure/sqlite'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { type Dialect, Kysely, MysqlDialect, PostgresDialect, SqliteDialect } from 'kysely'
 import { createPool } from 'mysql2'
 import { Pool } from 'pg'
@@ -17,15 +17,28 @@ import { sqlStore, withDeadlines } from '../../../src/stores/sql.ts'
 export type StoreSpec =
   | { readonly kind: 'memory' }
   | { readonly kind: 'sqlite'; readonly name: string }
-  | { readonly kind: 'redis'; readonly port: number }
+  | {
+      readonly kind: 'redis'
+      readonly port: number
+      /** What listens at the port, if it is no single Redis: a node of a cluster, or a sentinel. */
+      readonly through?: 'cluster' | 'sentinels'
+    }
   | {
       readonly kind: 'postgres'
       readonly name: string
       readonly port: number
       readonly user: string
       readonly database: string
+      /** Whether a pooler stands before it: each transaction may have another connection. */
+      readonly isPooled?: boolean
     }
-  | { readonly kind: 'mysql'; readonly name: string; readonly port: number }
+  | {
+      readonly kind: 'mysql'
+      readonly name: string
+      readonly port: number
+      /** Of a Galera: all of its nodes, of which each process uses one. */
+      readonly ports?: readonly number[]
+    }
   | {
       readonly kind: 'moving'
       readonly from: StoreSpec
@@ -71,22 +84,22 @@ function tapMethod(target: object, name: 'query' | 'call', tap: Tap): void {
     }
     const answered = send(...args)
     if (!(answered instanceof Promise)) return answered
-    return answered.then((result: unknown) => {
-      tap.after(text)
-      return result
-    })
+    // An error is an answer too: behind a pooler, a statement by name is first refused.
+    return answered.finally(() => tap.after(text))
   }
 }
 
-function toPostgres({ name, port, user, database }: Spec<'postgres'>, size: number, tap: Tap): Dialect {
+function toPostgres(spec: Spec<'postgres'>, size: number, tap: Tap): Dialect {
+  const { name, port, user, database, isPooled } = spec
   const address = { host: '127.0.0.1', port, user, database, max: size }
-  const pool = new Pool({ ...address, options: `-c search_path=${name}` })
+  const pool = new Pool({ ...address, ...(!isPooled && { options: `-c search_path=${name}` }) })
   pool.on('connect', (client) => tapMethod(client, 'query', tap))
   return new PostgresDialect({ pool: withDeadlines(pool) })
 }
 
-function toMysql({ name, port }: Spec<'mysql'>, size: number, tap: Tap): Dialect {
-  const address = { host: '127.0.0.1', port, user: 'root', database: name, connectionLimit: size }
+function toMysql({ name, port, ports }: Spec<'mysql'>, size: number, tap: Tap): Dialect {
+  const own = ports?.[process.pid % ports.length] ?? port
+  const address = { host: '127.0.0.1', port: own, user: 'root', database: name, connectionLimit: size }
   const pool = createPool(address)
   pool.on('connection', (connection) => tapMethod(connection, 'query', tap))
   return new MysqlDialect({ pool: withDeadlines(pool) })
@@ -122,8 +135,15 @@ export function toDialect(spec: SqlSpec, tap: Tap = NO_TAP, size = 5): Dialect {
   return spec.kind === 'mysql' ? toMysql(spec, size, tap) : toSqlite(spec, tap)
 }
 
-function toRedis({ port }: Spec<'redis'>, tap: Tap): Connected {
-  const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 })
+function openRedis({ port, through }: Spec<'redis'>): Redis | Cluster {
+  const address = { host: '127.0.0.1', port }
+  if (through === 'cluster') return new Cluster([address])
+  if (through === 'sentinels') return new Redis({ sentinels: [address], name: 'main' })
+  return new Redis({ ...address, retryStrategy: () => 50 })
+}
+
+function toRedis(spec: Spec<'redis'>, tap: Tap): Connected {
+  const client = openRedis(spec)
   // ioredis says through this event what the calls say anyway.
   client.on('error', () => undefined)
   tapMethod(client, 'call', tap)
@@ -145,6 +165,12 @@ export function connect(spec: StoreSpec, tap: Tap = NO_TAP, size = 5): Connected
   if (spec.kind === 'memory') return { store: memoryStore(), close: async () => undefined }
   if (spec.kind === 'redis') return toRedis(spec, tap)
   if (spec.kind === 'moving') return toMoving(spec, tap, size)
-  const db: Db = new Kysely({ dialect: toDialect(spec, tap, size) })
-  return { store: sqlStore(db), close: () => db.destroy() }
+  const db = connectSql(spec, tap, size)
+  const settings = spec.kind === 'postgres' && spec.isPooled ? { schema: spec.name } : {}
+  return { store: sqlStore(db, settings), close: () => db.destroy() }
+}
+
+/** Connects to a database. */
+export function connectSql(spec: SqlSpec, tap: Tap = NO_TAP, size = 5): Db {
+  return new Kysely({ dialect: toDialect(spec, tap, size) })
 }
