@@ -1,7 +1,7 @@
 /**
- * The refreshes per second of each store whose server runs here, as a share of the store's simplest
- * atomic write with the same driver in the same run: `HSET` on Redis, and `UPDATE` of one row by
- * its key on SQL. It skips servers that are not running, with a message.
+ * The refreshes per second of each store whose server runs here, as a share of what one writes by
+ * hand with the same driver in the same run (`by-hand.ts`), and beside the simplest atomic write. It
+ * skips servers that are not running, with a message.
  */
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
@@ -12,6 +12,7 @@ import type { RotateCall, Store } from 'tokenwright/stores/contract'
 import { memoryStore } from 'tokenwright/stores/memory'
 import { redisStore } from 'tokenwright/stores/redis'
 import { migrateSql, sqlStore, withDeadlines } from 'tokenwright/stores/sql'
+import { prepareRedis, prepareSql } from './by-hand.ts'
 
 /** A store to measure. */
 interface Candidate {
@@ -19,6 +20,8 @@ interface Candidate {
   readonly store: Store
   /** The simplest atomic write with the same driver. */
   readonly write: () => Promise<unknown>
+  /** A rotation by hand, of the lane's session; resolves to whether its generation advanced. */
+  readonly rotateByHand: (lane: number, gen: number) => Promise<boolean>
   readonly close: () => Promise<unknown>
 }
 
@@ -28,6 +31,8 @@ export interface RotationResult {
   readonly name: string
   /** The simplest atomic writes per second. */
   readonly writes: number
+  /** Rotations by hand per second. */
+  readonly byHand: number
   /** Refreshes per second, each of which advances the generation. */
   readonly rotations: number
 }
@@ -46,12 +51,14 @@ async function openSql(name: string, dialect: Dialect): Promise<Candidate> {
   await migrateSql(db, { prefix })
   await sql`create table ${table} (sid varchar(64) primary key, used_at bigint)`.execute(db)
   for (let i = 0; i < LANES; i++) await sql`insert into ${table} values (${String(i)}, 0)`.execute(db)
+  const rotateByHand = await prepareSql(db, { dialect: name, table: `${prefix}byhand`, lanes: LANES })
   let turn = 0
   return {
     name,
     store: sqlStore(db, { prefix }),
     write: () =>
       sql`update ${table} set used_at = ${Date.now()} where sid = ${String(turn++ % LANES)}`.execute(db),
+    rotateByHand,
     async close() {
       const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
       const ours = tables.filter((one) => one.name.startsWith(prefix))
@@ -76,6 +83,7 @@ async function openRedis(): Promise<Candidate> {
     name: 'redis',
     store: redisStore(client, { prefix }),
     write: () => client.hset(`${prefix}${turn++ % LANES}`, 'used', Date.now()),
+    rotateByHand: await prepareRedis(client, `${prefix}byhand`, LANES),
     close: () => client.quit(),
   }
 }
@@ -83,7 +91,13 @@ async function openRedis(): Promise<Candidate> {
 async function openMemory(): Promise<Candidate> {
   const rows = new Map<string, number>()
   const write = async (): Promise<void> => void rows.set('a', Date.now())
-  return { name: 'memory', store: memoryStore(), write, close: async () => undefined }
+  const gens = new Map<number, number>()
+  const rotateByHand = async (lane: number, gen: number): Promise<boolean> => {
+    const isNewest = (gens.get(lane) ?? 0) === gen
+    if (isNewest) gens.set(lane, gen + 1)
+    return isNewest
+  }
+  return { name: 'memory', store: memoryStore(), write, rotateByHand, close: async () => undefined }
 }
 
 /** All candidates. One whose server is not running fails to open. */
@@ -167,16 +181,25 @@ export async function measureRotation(): Promise<readonly RotationResult[]> {
       continue
     }
     const rotate = await startLanes(candidate.store)
-    const rounds = { writes: [] as number[], rotations: [] as number[] }
+    const gens = Array.from({ length: LANES }, () => 0)
+    const rotateByHand = async (lane: number) => {
+      const gen = gens[lane] ?? 0
+      gens[lane] = gen + 1
+      if (!(await candidate.rotateByHand(lane, gen))) throw new Error('expected a rotation by hand')
+    }
+    const rounds = { writes: [] as number[], byHand: [] as number[], rotations: [] as number[] }
     for (let i = 0; i <= ROUNDS; i++) {
       const writes = await rate(candidate.write)
+      const byHand = await rate(rotateByHand)
       const rotations = await rate(rotate)
       if (i === 0) continue
+      rounds.byHand.push(byHand)
       rounds.writes.push(writes)
       rounds.rotations.push(rotations)
     }
     await candidate.close()
-    results.push({ name, writes: median(rounds.writes), rotations: median(rounds.rotations) })
+    const [writes, byHand, rotations] = [rounds.writes, rounds.byHand, rounds.rotations].map(median)
+    results.push({ name, writes: writes ?? 0, byHand: byHand ?? 0, rotations: rotations ?? 0 })
   }
   return results
 }

@@ -2,9 +2,9 @@
 // behind a pooler, or of other engines; without a name, on all, one by one.
 import { spawnSync } from 'node:child_process'
 
-const TOGETHER = ['races', 'families', 'clocks', 'moved-clocks', 'responses', 'shadowed', 'traffic']
+const TOGETHER = ['races', 'families', 'clocks', 'moved-clocks', 'responses', 'shadowed']
 /** Those with processes that share the store. */
-const SHARED = [...TOGETHER, 'feed', 'restarts', 'cuts']
+const SHARED = [...TOGETHER, 'feed', 'restarts', 'cuts', 'traffic']
 const PROCESSES = ['test/processes/sessions.test.ts', 'test/processes/limit.test.ts']
 const toFiles = (names) => names.map((name) => `test/invariants/${name}.test.ts`)
 const FILES = {
