@@ -1,7 +1,7 @@
 /**
  * The refreshes per second of each store whose server runs here, as a share of what one writes by
- * hand with the same driver in the same run (`by-hand.ts`), and beside the simplest atomic write. It
- * skips servers that are not running, with a message.
+ * hand with the same driver in the same run (`by-hand.ts`), and beside the simplest atomic write.
+ * It skips servers that are not running, with a message.
  */
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
@@ -51,7 +51,7 @@ async function openSql(name: string, dialect: Dialect): Promise<Candidate> {
   await migrateSql(db, { prefix })
   await sql`create table ${table} (sid varchar(64) primary key, used_at bigint)`.execute(db)
   for (let i = 0; i < LANES; i++) await sql`insert into ${table} values (${String(i)}, 0)`.execute(db)
-  const rotateByHand = await prepareSql(db, { dialect: name, table: `${prefix}byhand`, lanes: LANES })
+  const rotateByHand = await prepareSql(db, { dialect: name, table: `${prefix}own`, lanes: LANES })
   let turn = 0
   return {
     name,
@@ -83,7 +83,7 @@ async function openRedis(): Promise<Candidate> {
     name: 'redis',
     store: redisStore(client, { prefix }),
     write: () => client.hset(`${prefix}${turn++ % LANES}`, 'used', Date.now()),
-    rotateByHand: await prepareRedis(client, `${prefix}byhand`, LANES),
+    rotateByHand: await prepareRedis(client, `${prefix}own`, LANES),
     close: () => client.quit(),
   }
 }

@@ -1,5 +1,5 @@
-// npm run invariants -- cluster galera: runs the invariants of sessions on stores of several servers,
-// behind a pooler, or of other engines; without a name, on all, one by one.
+// npm run invariants -- cluster galera: runs the invariants of sessions on stores of several
+// servers, behind a pooler, or of other engines; without a name, on all, one by one.
 import { spawnSync } from 'node:child_process'
 
 const TOGETHER = ['races', 'families', 'clocks', 'moved-clocks', 'responses', 'shadowed']
