@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type AttackCase, isLast, isLight, readCases } from './cases.ts'
 import { runInProcesses } from './lanes.ts'
+import { Progress } from './progress.ts'
 import { addCounts, type Counts, countResults, toLines, toSummary } from './report.ts'
 import { HOME } from './root.ts'
 import { runCases } from './runner.ts'
@@ -46,8 +47,8 @@ attack/cases; attack/cases/README.md describes their form.
   -v, --verbose   also prints each combination, and the sentences that were not checked
   -h, --help      prints this text
 
-ATTACK_LONG=1 runs the long forms of trials. The exit code is 1 if a case fails, and 2 if the
-arguments are wrong, there are no cases or they cannot be read.`
+ATTACK_LONG=1 runs the long forms of trials. The exit code is 1 if a case fails, 2 if the arguments
+are wrong, there are no cases or they cannot be read, and 130 or 143 after SIGINT or SIGTERM.`
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`)
@@ -97,12 +98,19 @@ interface Plan {
   readonly verbose: boolean
 }
 
+/** The cases of this process; null where others run them. */
+let progress: Progress | null = null
+
 async function runHere({ cases, adapter, store, verbose }: Plan): Promise<Counts> {
+  const counted = new Progress(cases.length)
+  progress = counted
   const results = await runCases(cases, {
     adapter,
     ...(store !== 'memory' && { store: store as ServerKind }),
     onResult(result) {
-      for (const line of toLines(result, verbose)) say(line)
+      counted.note(() => {
+        for (const line of toLines(result, verbose)) say(line)
+      })
     },
   })
   return countResults(results)
@@ -144,6 +152,13 @@ async function main(): Promise<void> {
   if (counts.failed > 0) process.exitCode = 1
 }
 
+/** Ends after a signal. What was found until then is printed. */
+function breakOff(code: number): never {
+  progress?.breakOff()
+  process.exit(code)
+}
+
 // Without a listener a signal ends the process before it can stop the servers that it started.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(2))
+process.once('SIGINT', () => breakOff(130))
+process.once('SIGTERM', () => breakOff(143))
 await main()

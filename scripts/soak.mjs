@@ -11,4 +11,6 @@ if (count === undefined || Number(count) === 0) {
 const env = { ...process.env, TOKENWRIGHT_SOAK: String(Number(count) * UNITS[unit]) }
 const args = ['vitest', 'run', 'test/soak', '--disable-console-intercept']
 const child = spawn('npx', args, { env, stdio: 'inherit' })
+// It prints what it has found so far, and ends.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
 child.once('exit', (code) => process.exit(code ?? 1))

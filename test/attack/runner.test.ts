@@ -1,5 +1,5 @@
 /** The runner on small cases of its own: that it passes what holds, fails what does not, and says what it cannot do. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import { Attacker } from '../../attack/attacker.ts'
 import { type AttackCase, type Json, readCases } from '../../attack/cases.ts'
 import { createEnvironment } from '../../attack/environments.ts'
 import { runInProcesses } from '../../attack/lanes.ts'
+import { Progress } from '../../attack/progress.ts'
 import { addCounts, countResults, fromSummary, toLines, toSummary } from '../../attack/report.ts'
 import { runCases } from '../../attack/runner.ts'
 import { Servers } from '../../attack/servers.ts'
@@ -306,6 +307,35 @@ describe('npm run attack', { timeout: 60_000 }, () => {
     const { stdout, status } = attack(toFile('bad.json', [raw(401), raw(200)]))
     expect(stdout).toContain('1 passed, 1 failed, 0 skipped')
     expect(status).toBe(1)
+  })
+
+  it('says how far it came when a signal breaks it off', async () => {
+    const cases = Array.from({ length: 3000 }, (_, i) => ({ ...raw(401), id: `T-${i + 1}` }))
+    const file = toFile('long.json', cases)
+    const child = spawn(process.execPath, ['attack/dist/run.js', file], {
+      cwd: new URL('../..', import.meta.url),
+    })
+    let told = ''
+    child.stderr.setEncoding('utf8').on('data', (part: string) => {
+      told += part
+    })
+    child.stdout.once('data', () => child.kill('SIGINT'))
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(130)
+    expect(told).toMatch(/^attack: broken off after [1-9]\d* of 3000 cases\n$/)
+  })
+
+  it('counts on a terminal, on a line that goes before others', () => {
+    const shown: string[] = []
+    const progress = new Progress(2, { isTTY: true, write: (text) => shown.push(text) })
+    progress.note(() => shown.push('one\n'))
+    progress.note(() => shown.push('two\n'))
+    expect(shown.map((text) => text.replace('\u001b[K', '<clear>'))).toEqual([
+      '\r<clear>',
+      'one\n',
+      '\r1 of 2 cases',
+      '\r<clear>',
+      'two\n',
+    ])
   })
 
   it('exits 2 where there are no cases to read', () => {

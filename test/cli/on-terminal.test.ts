@@ -56,7 +56,6 @@ describe.skipIf(!HAS_SCRIPT)('on a terminal', { timeout: 60_000 }, () => {
     const question = 'End 1 live sessions and all tokens of ada? [y/N]'
     for (const [keys, status] of [
       ['n\r', 1],
-      ['\r', 1],
       ['\u0004', 1],
       ['\u0003', 130],
     ] as const) {

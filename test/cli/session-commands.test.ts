@@ -106,7 +106,6 @@ describeGrounds(
       const { code, stdout } = await run(['prune', '--store', url, '--json'])
       expect(code).toBe(0)
       expect(JSON.parse(stdout).deleted).toBeGreaterThanOrEqual(30)
-      expect((await run(['prune', '--store', url])).stdout).toMatch(/^Deleted 0 records in [\d.]+ s$/)
     })
   },
 )
@@ -117,7 +116,7 @@ describe('a call that cannot be carried out', () => {
     [['sessions', 'end'], /^Expected a session/],
     [['sessions', 'list', 'ada'], /^Expected --store with the URL of a store, or one in REDIS_URL or/],
     [
-      ['sessions', 'end-all', 'ada', '--store', 'redis://a:hunter2@127.0.0.1:1'],
+      ['sessions', 'end-all', 'ada', '--store', 'postgres://a:hunter2@127.0.0.1:1/x'],
       /^--store: no server listens/,
     ],
     [

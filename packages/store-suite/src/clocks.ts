@@ -121,5 +121,9 @@ export const CLOCKS: Cases = {
   'comes with a name and with warnings': async (store) => {
     ok(store.name.length > 0)
     for (const warning of await store.inspect()) strictEqual(typeof warning, 'string')
+    for (const { code, warning } of (await store.diagnose?.()) ?? []) {
+      ok(/^[a-z][a-z-]*$/.test(code))
+      strictEqual(typeof warning, 'string')
+    }
   },
 }
