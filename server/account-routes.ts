@@ -6,8 +6,8 @@
  * longer than a token is fresh, and what finishes it is known only to who began it.
  */
 import type { Hono } from 'hono'
-import { type Auth, AuthError } from 'tokenwright'
-import { guards } from 'tokenwright/hono'
+import { type Auth, AuthError, type Claims } from 'tokenwright'
+import type { HonoGuards } from 'tokenwright/hono'
 import { readBody } from 'tokenwright/routes'
 import { encode } from 'uqr'
 import type { Audit } from './audit.ts'
@@ -18,8 +18,12 @@ import type { Proofs } from './proofs.ts'
 import type { SecondFactors } from './second-factor.ts'
 import type { Users } from './users.ts'
 
+/** The guards of an application. */
+export type Guards = HonoGuards<Claims, unknown>
+
 /** What the routes use. */
 export interface AccountDependencies {
+  readonly guard: Guards
   readonly users: Pick<Users, 'changePassword'>
   readonly passkeys: Passkeys
   readonly secondFactors: SecondFactors
@@ -35,10 +39,9 @@ export const LABEL_MAX = 60
 
 /** Adds the routes. */
 export function addAccountRoutes(app: Hono, auth: Auth, dependencies: AccountDependencies): void {
-  addPasskeyRoutes(app, auth, dependencies)
-  addSecondFactorRoutes(app, auth, dependencies)
-  const guard = guards(auth)
-  const { users, passkeys, secondFactors, proofs, audit } = dependencies
+  addPasskeyRoutes(app, dependencies)
+  addSecondFactorRoutes(app, dependencies)
+  const { guard, users, passkeys, secondFactors, proofs, audit } = dependencies
 
   app.get('/account', guard.access(), async (context) => {
     const { sub } = context.var.auth
@@ -75,9 +78,7 @@ export function addAccountRoutes(app: Hono, auth: Auth, dependencies: AccountDep
   })
 }
 
-function addPasskeyRoutes(app: Hono, auth: Auth, dependencies: AccountDependencies): void {
-  const guard = guards(auth)
-  const { passkeys, siteOf, audit } = dependencies
+function addPasskeyRoutes(app: Hono, { guard, passkeys, siteOf, audit }: AccountDependencies): void {
   app.post('/passkeys/challenge', async (context) =>
     context.json(await passkeys.begin(siteOf(context.req.raw)), 200, NO_STORE),
   )
@@ -101,8 +102,7 @@ function addPasskeyRoutes(app: Hono, auth: Auth, dependencies: AccountDependenci
   })
 }
 
-function addSecondFactorRoutes(app: Hono, auth: Auth, { secondFactors, audit }: AccountDependencies): void {
-  const guard = guards(auth)
+function addSecondFactorRoutes(app: Hono, { guard, secondFactors, audit }: AccountDependencies): void {
   app.post('/account/second-factor/setup', guard.fresh(), async (context) => {
     const { secret, uri } = await secondFactors.begin(context.var.auth.sub)
     return context.json({ secret, uri, qr: toRows(uri) }, 200, NO_STORE)

@@ -4,10 +4,10 @@
  * not deal with processes or sockets.
  */
 import { type Context, Hono } from 'hono'
-import type { Auth } from 'tokenwright'
+import type { Auth, RequestInfo } from 'tokenwright'
 import { guards } from 'tokenwright/hono'
 import { authRoutes } from 'tokenwright/routes'
-import { type AccountDependencies, addAccountRoutes } from './account-routes.ts'
+import { type AccountDependencies, addAccountRoutes, type Guards } from './account-routes.ts'
 import { createErrorHandler, respondUnrouted } from './error-responses.ts'
 import type { Health } from './health.ts'
 import { describeApi } from './openapi.ts'
@@ -15,6 +15,7 @@ import { loadPages, type Page } from './pages.ts'
 import { addProbes, type ReadinessDependencies } from './probes.ts'
 import { createProofs } from './proofs.ts'
 import { addressOf, trackRequests } from './request-context.ts'
+import { type TrustedProxies, toClientAddress } from './trusted-proxies.ts'
 import type { Users } from './users.ts'
 
 /** Whether a client takes gzip: named, and not with the weight 0 (RFC 9110 section 12.5.3). */
@@ -25,12 +26,14 @@ const DEMO_BASE = '/demo'
 
 /** What the routes use. */
 export interface AppDependencies
-  extends Omit<AccountDependencies, 'users' | 'proofs'>,
+  extends Omit<AccountDependencies, 'users' | 'proofs' | 'guard'>,
     Partial<Pick<ReadinessDependencies, 'stage'>> {
   readonly auth: Auth
   /** The same with short lifetimes, for the page. Without it the page uses the routes of `auth`. */
   readonly demo?: Auth | undefined
   readonly users: Users
+  /** Which proxies say the address of a client. Default: none. */
+  readonly trustedProxies?: TrustedProxies | undefined
   /** Checks the state of the server. */
   readonly health: () => Promise<Health>
 }
@@ -41,11 +44,11 @@ export interface AppDependencies
  * @throws {ConfigurationError} when a page's file is missing
  */
 export function createApp(dependencies: AppDependencies): Hono {
-  const { auth, demo, health, stage = () => 'running' } = dependencies
+  const { auth, demo, health, stage = () => 'running', trustedProxies } = dependencies
   const app = new Hono()
   app.onError(createErrorHandler(auth))
   app.notFound((context) => respondUnrouted(app, context))
-  app.use(trackRequests())
+  app.use(trackRequests(prepareAddress(trustedProxies)))
   app.use(async (context, next) => {
     await next()
     context.header('X-Content-Type-Options', 'nosniff')
@@ -74,17 +77,31 @@ function addRoutes(app: Hono, auth: Auth, dependencies: AppDependencies, base = 
   const proofs = createProofs(dependencies)
   const { verifyCredentials, verifyStepUp } = proofs
   const basePath = `${base}/auth`
-  const respondAuth = authRoutes(auth, { verifyCredentials, verifyStepUp, delivery: 'body', basePath })
-  const handleAuth = (context: Context) => respondAuth(context.req.raw, { address: addressOf(context) })
+  const { trustedProxies } = dependencies
+  const address = prepareAddress(trustedProxies)
+  const respondAuth = authRoutes(auth, {
+    verifyCredentials,
+    verifyStepUp,
+    delivery: 'body',
+    basePath,
+    // Without it the library warns of a proxy whose clients would all have one address.
+    ...(trustedProxies !== undefined && { address: (_: Request, info?: RequestInfo) => info?.address }),
+  })
+  const handleAuth = (context: Context) => respondAuth(context.req.raw, { address: address(context) })
   app.all('/auth/*', handleAuth)
   if (base === '') app.all('/.well-known/jwks.json', handleAuth)
-  addAccountRoutes(app, auth, { ...dependencies, proofs })
-  addDemo(app, auth)
+  const guard = guards(auth, { address })
+  addAccountRoutes(app, auth, { ...dependencies, proofs, guard })
+  addDemo(app, auth, guard)
+}
+
+/** The address of a client, as far as proxies are trusted. */
+function prepareAddress(trusted: TrustedProxies | undefined): (context: Context) => string | undefined {
+  return (context) => toClientAddress(addressOf(context), context.req.header('x-forwarded-for'), trusted)
 }
 
 /** The demo API: one route per kind of requirement. */
-function addDemo(app: Hono, auth: Auth): void {
-  const guard = guards(auth)
+function addDemo(app: Hono, auth: Auth, guard: Guards): void {
   // A cookie hides the token from scripts. This shows what it says, without the signature.
   app.get('/token', guard.access(), async (context) => {
     const found = await auth.findToken(context.req.raw)

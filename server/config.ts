@@ -8,7 +8,13 @@
  */
 
 import { resolve } from 'node:path'
-import { ConfigurationError, createKeyRing } from 'tokenwright'
+import {
+  ConfigurationError,
+  createKeyRing,
+  type Environment,
+  type EnvironmentOptions,
+  optionsFromEnvironment,
+} from 'tokenwright'
 import {
   type DatabaseLocation,
   DEFAULT_DATABASE_URL,
@@ -18,9 +24,20 @@ import {
   readRedis,
 } from './address.ts'
 import type { AuditFormat } from './audit.ts'
+import { readTrust, type TrustedProxies } from './trusted-proxies.ts'
 
 /** All settings of the server. */
-export interface ServerConfig {
+export interface ServerConfig extends OwnSettings {
+  /** The options of `createAuth` that the environment sets, without keys and secrets. */
+  readonly options: Omit<EnvironmentOptions, 'secret' | 'keys'>
+  /** Undefined: generated at the first start and kept in a file beside the database. */
+  readonly secret: string | undefined
+  /** A secret that only verifies: the next one, or the one before. Undefined for none. */
+  readonly otherSecret: string | undefined
+}
+
+/** What the server reads itself. */
+interface OwnSettings {
   /** 0 lets the operating system choose. */
   readonly port: number
   readonly host: string
@@ -33,12 +50,10 @@ export interface ServerConfig {
    * Undefined: where the request says.
    */
   readonly origin: string | undefined
-  /** Undefined: generated at the first start and kept in a file beside the database. */
-  readonly secret: string | undefined
+  /** Which proxies say the address of a client. Undefined: none, and it is the connection's. */
+  readonly trustedProxies: TrustedProxies | undefined
   /** The key file that `tokenwright keys` writes, in place of a secret. Undefined: a secret. */
   readonly keyFile: string | undefined
-  /** A secret that only verifies: the next one, or the one before. Undefined for none. */
-  readonly otherSecret: string | undefined
   /** Lifetime of an access token, in seconds. */
   readonly accessTtl: number
   /** How long a token stays fresh after its login, in seconds. */
@@ -76,30 +91,29 @@ const LONGEST_OVERLAP = 300
 const LONGEST_PAUSE = 600
 
 /** The one table of settings. */
-const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> } = {
+const SETTINGS: { readonly [K in keyof OwnSettings]: Setting<OwnSettings[K]> } = {
   port: { variable: 'PORT', fallback: '8000', read: readPort },
   host: { variable: 'HOST', fallback: '127.0.0.1', read: (text = '') => text },
   database: { variable: 'DATABASE_URL', fallback: DEFAULT_DATABASE_URL, read: readDatabase },
   redis: { variable: 'REDIS_URL', read: readRedis },
   origin: { variable: 'TOKENWRIGHT_ORIGIN', read: readOrigin },
-  secret: { variable: 'TOKENWRIGHT_SECRET', read: readSecret('TOKENWRIGHT_SECRET') },
-  otherSecret: { variable: 'TOKENWRIGHT_SECRET_OTHER', read: readOtherSecret },
+  trustedProxies: { variable: 'TOKENWRIGHT_TRUST_PROXY', read: readTrust },
   keyFile: { variable: 'TOKENWRIGHT_KEYS', read: (text, cwd) => (text ? resolve(cwd, text) : undefined) },
   accessTtl: {
-    variable: 'TOKENWRIGHT_ACCESS',
+    variable: 'TOKENWRIGHT_ACCESS_EXPIRES_IN',
     fallback: '15m',
-    read: readDuration('TOKENWRIGHT_ACCESS', { min: 1, max: LONGEST }),
+    read: readDuration('TOKENWRIGHT_ACCESS_EXPIRES_IN', { min: 1, max: LONGEST }),
   },
   freshnessWindow: {
-    variable: 'TOKENWRIGHT_FRESHNESS',
+    variable: 'TOKENWRIGHT_FRESHNESS_WINDOW',
     fallback: '15m',
     // Under 5 seconds, a client would step up in a loop. `createAuth` refuses it too.
-    read: readDuration('TOKENWRIGHT_FRESHNESS', { min: 5, max: LONGEST }),
+    read: readDuration('TOKENWRIGHT_FRESHNESS_WINDOW', { min: 5, max: LONGEST }),
   },
   overlap: {
-    variable: 'TOKENWRIGHT_OVERLAP',
+    variable: 'TOKENWRIGHT_SESSIONS_OVERLAP',
     fallback: '30s',
-    read: readDuration('TOKENWRIGHT_OVERLAP', { min: 0, max: LONGEST_OVERLAP }),
+    read: readDuration('TOKENWRIGHT_SESSIONS_OVERLAP', { min: 0, max: LONGEST_OVERLAP }),
   },
   wait: {
     variable: 'TOKENWRIGHT_WAIT',
@@ -122,37 +136,44 @@ const SETTINGS: { readonly [K in keyof ServerConfig]: Setting<ServerConfig[K]> }
  * @throws {ConfigurationError} with one line for the first bad value, and for an unknown variable
  *   whose name begins like ours
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>, cwd: string): ServerConfig {
-  refuseMisspelled(env)
+export function readConfig(env: Environment, cwd: string): ServerConfig {
   const entries = Object.entries(SETTINGS).map(([name, { variable, fallback, read }]) => {
     const text = env[variable]
     const given = text === '' && fallback !== undefined ? undefined : text
     return [name, read(given ?? fallback, cwd)]
   })
-  return Object.freeze(Object.fromEntries(entries))
+  return Object.freeze({ ...Object.fromEntries(entries), ...readOptions(env) })
 }
-
-/** How much of a variable's name has to be right for a guess what was meant. */
-const PREFIX = 'TOKENWRIGHT_XXX'.length
-
-const NAMESPACE = 'TOKENWRIGHT_'.length
 
 /** The variables of the tests and scripts of this repository, which start servers. */
 const OF_OTHERS = /^TOKENWRIGHT_(?:TEST_\w+|PROVE|NODE\w*|VECTORS\w*)$/
 
-function refuseMisspelled(env: Readonly<Record<string, string | undefined>>): void {
-  const variables = Object.values(SETTINGS).map(({ variable }) => variable)
-  const known = variables.filter((variable) => variable.startsWith('TOKENWRIGHT_'))
-  const others = variables.filter((variable) => !known.includes(variable))
-  for (const name of Object.keys(env)) {
-    if (!name.startsWith('TOKENWRIGHT_') || known.includes(name) || OF_OTHERS.test(name)) continue
-    const near =
-      known.find((variable) => name.startsWith(variable.slice(0, PREFIX))) ??
-      others.find((variable) => name.length > NAMESPACE + 2 && variable.startsWith(name.slice(NAMESPACE)))
-    const guess = near === undefined ? '' : ` did you mean ${near}?`
-    throw new ConfigurationError(`${name} is not a setting;${guess} Known: ${known.join(', ')}`)
+/** The options of the library, and the secrets, which are checked as variables. */
+function readOptions(env: Environment): Pick<ServerConfig, 'options' | 'secret' | 'otherSecret'> {
+  const own = Object.values(SETTINGS).map(({ variable }) => variable)
+  const rest = Object.entries(env).filter(([name]) => !own.includes(name) && !OF_OTHERS.test(name))
+  refuseWithPrefix(
+    rest.map(([name]) => name),
+    own,
+  )
+  const { secret: given, keys: _, ...options } = optionsFromEnvironment(Object.fromEntries(rest), own)
+  const [secret, otherSecret] = [given].flat() as (string | undefined)[]
+  checkSecret('TOKENWRIGHT_SECRET', secret)
+  checkSecret('TOKENWRIGHT_SECRET_OTHER', otherSecret)
+  return { options, secret, otherSecret }
+}
+
+/** Refuses `TOKENWRIGHT_PORT`, where `PORT` is meant. */
+function refuseWithPrefix(names: readonly string[], own: readonly string[]): void {
+  const plain = own.filter((variable) => !variable.startsWith(NAMESPACE))
+  for (const name of names) {
+    const word = name.startsWith(NAMESPACE) ? name.slice(NAMESPACE.length) : ''
+    const near = plain.find((variable) => word.length > 2 && variable.startsWith(word))
+    if (near !== undefined) throw new ConfigurationError(`${name} is not a setting; did you mean ${near}?`)
   }
 }
+
+const NAMESPACE = 'TOKENWRIGHT_'
 
 function readPort(text = ''): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
@@ -176,25 +197,18 @@ function readLog(text = ''): AuditFormat | undefined {
   throw new ConfigurationError(`TOKENWRIGHT_LOG must be json or text, got ${quote(text)}`)
 }
 
-function readSecret(variable: string): (text?: string) => string | undefined {
-  return (text) => {
-    if (text === undefined) return undefined
-    try {
-      createKeyRing({ signing: { alg: 'HS256', key: text } })
-      return text
-    } catch (error) {
-      if (!(error instanceof ConfigurationError)) throw error
-      // The library's message names its own option. The operator has set this variable.
-      throw new ConfigurationError(error.message.replace(/`signing[^`]*`/, `\`${variable}\``))
-    }
+function checkSecret(variable: string, text: string | undefined): void {
+  if (text === undefined) return
+  try {
+    createKeyRing({ signing: { alg: 'HS256', key: text } })
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    // The library's message names its own option. The operator has set this variable.
+    throw new ConfigurationError(error.message.replace(/`signing[^`]*`/, `\`${variable}\``))
   }
 }
 
-function readOtherSecret(text?: string): string | undefined {
-  return text ? readSecret('TOKENWRIGHT_SECRET_OTHER')(text) : undefined
-}
-
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
 
 /** Reads a duration such as `10s`, `15m`, `2h` or `1d`. `min` and `max` are in seconds. */
 function readDuration(
@@ -202,7 +216,7 @@ function readDuration(
   { min, max }: { min: number; max: number },
 ): (text?: string) => number {
   return (text = '') => {
-    const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? []
+    const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? []
     const seconds = Number(number) * (SECONDS[unit] ?? Number.NaN)
     if (seconds >= min && seconds <= max) return seconds
     const longest = max < 86_400 ? `${max / 60}m` : `${max / 86_400}d`

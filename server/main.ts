@@ -88,6 +88,7 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     audit,
     health,
     stage: () => stage,
+    trustedProxies: config.trustedProxies,
   })
   // From here on, a revocation check reads local memory. An earlier request asks the store.
   await Promise.all([auth.ready(), demo?.ready()])
@@ -129,7 +130,7 @@ function shortenLifetimes(config: ServerConfig): ServerConfig {
 
 /** Creates the token authentication of this server. */
 function createServerAuth(
-  { origin, accessTtl, freshnessWindow, overlap }: ServerConfig,
+  { options, origin, accessTtl, freshnessWindow, overlap }: ServerConfig,
   dependencies: {
     readonly keys: LoadedKeys
     readonly store: Store
@@ -139,12 +140,13 @@ function createServerAuth(
 ): Auth {
   const { keys, store, users, audit } = dependencies
   return createAuth({
+    locations: ['header', 'cookie'],
+    ...options,
     ...keys.options,
+    ...(origin !== undefined && { origin }),
     access: { expiresIn: accessTtl },
     freshness: { window: freshnessWindow },
-    locations: ['header', 'cookie'],
-    ...(origin !== undefined && { csrf: { origins: [origin] } }),
-    sessions: { store, overlap, rights: (subject) => users.rightsOf(subject) },
+    sessions: { ...options.sessions, store, overlap, rights: (subject) => users.rightsOf(subject) },
     on: audit.on,
   })
 }

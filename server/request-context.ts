@@ -32,8 +32,8 @@ export function currentRequest(): RequestFacts | undefined {
   return requests.getStore()
 }
 
-/** Serves each request with its facts. */
-export function trackRequests(): MiddlewareHandler {
+/** Serves each request with its facts. @param findAddress says the address of the client */
+export function trackRequests(findAddress: (context: Context) => string | undefined): MiddlewareHandler {
   return async (context, next) => {
     const { req } = context
     const given = req.header('x-request-id') ?? ''
@@ -42,7 +42,7 @@ export function trackRequests(): MiddlewareHandler {
       request,
       method: req.method,
       route: req.path.slice(0, LONGEST),
-      address: addressOf(context) ?? null,
+      address: findAddress(context) ?? null,
       agent: req.header('user-agent')?.slice(0, LONGEST) ?? null,
     }
     await requests.run(facts, next)
@@ -50,7 +50,7 @@ export function trackRequests(): MiddlewareHandler {
   }
 }
 
-/** The client's address, for the list of sessions. Undefined if the request has no socket. */
+/** The address of the connection. Undefined if the request has no socket. */
 export function addressOf({ env }: Context): string | undefined {
   const { incoming }: Partial<HttpBindings> = env ?? {}
   return incoming?.socket.remoteAddress

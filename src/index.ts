@@ -13,6 +13,12 @@ export type {
 export { createAuth } from './auth/create-auth.ts'
 export { createRealms, type RealmAuth, type RealmOptions, type Realms } from './auth/create-realms.ts'
 export { createTenants, type Tenants, type TenantsOptions } from './auth/create-tenants.ts'
+export { type Environment, type EnvironmentOptions, optionsFromEnvironment } from './auth/environment.ts'
+export {
+  ENVIRONMENT_VARIABLES,
+  type EnvironmentVariable,
+  type VariableKind,
+} from './auth/environment-table.ts'
 export type { AuthEvents, SessionEnd, SessionNotice } from './auth/events.ts'
 export type { AuthHealth, HealthProblem } from './auth/health.ts'
 export type { HalfOptions, PairOptions } from './auth/issue-tokens.ts'

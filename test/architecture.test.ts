@@ -93,6 +93,7 @@ describe('prose', () => {
 const VALUES: readonly string[] = [
   'AuthError',
   'ConfigurationError',
+  'ENVIRONMENT_VARIABLES',
   'ERRORS',
   'createAuth',
   'createKeyRing',
@@ -102,6 +103,7 @@ const VALUES: readonly string[] = [
   'explainFailure',
   'generateKey',
   'isAuthError',
+  'optionsFromEnvironment',
   'remoteFeed',
   'rotateKeys',
 ]
@@ -134,6 +136,10 @@ const TYPES: readonly string[] = [
   'CsrfOptions',
   'Duration',
   'DurationUnit',
+  'Environment',
+  'EnvironmentOptions',
+  'EnvironmentVariable',
+  'VariableKind',
   'ErrorCode',
   'ErrorDetail',
   'ErrorDetails',

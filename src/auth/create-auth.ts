@@ -26,6 +26,7 @@ import { Pipeline } from './authenticate.ts'
 import { createRequestApi } from './authenticator.ts'
 import { connectBackend } from './connect-backend.ts'
 import { connectIssuers, type OwnVerifySettings } from './connect-issuers.ts'
+import { withVariableNames } from './environment.ts'
 import { TokenIssuer } from './issue-tokens.ts'
 import { checkSubject, loadSubject } from './load-subject.ts'
 import { createOneTime } from './one-time.ts'
@@ -62,7 +63,7 @@ export type { Auth } from './auth.ts'
 export function createAuth<I = Claims, C extends I = I, U = unknown>(
   options: AuthOptions<I, C, U> = {},
 ): Auth<C, U, I> {
-  return connectAuth(resolveOptions(options))
+  return connectAuth(withVariableNames(options, () => resolveOptions(options)))
 }
 
 /**

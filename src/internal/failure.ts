@@ -125,6 +125,7 @@ const MESSAGES: readonly (readonly [start: string, code: string])[] = [
   ['timeout exceeded when trying to connect', 'POOL_TIMEOUT'],
   ['Connection terminated due to connection timeout', 'ETIMEDOUT'],
   ['Connection terminated unexpectedly', 'ECONNRESET'],
+  ['Connection is closed.', 'ECONNRESET'],
   ['attempt to write a readonly database', 'SQLITE_READONLY'],
   ['database or disk is full', 'SQLITE_FULL'],
   ['database is locked', 'SQLITE_BUSY'],

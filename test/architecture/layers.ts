@@ -47,6 +47,8 @@ export const AUTH_ORDER: readonly string[] = [
   'events',
   'options',
   'option-synonyms',
+  'environment-table',
+  'environment',
   'resolve-keys',
   'resolve-token-rules',
   'resolve-options',

@@ -168,7 +168,7 @@ const USUAL: readonly RegExp[] = [
   /\bFoundToken\b|\bNot Found\b|\b(?:(?:to|set)N|n)otFound(?:Handler)?\b|\b(?:Subject)?NotFoundError\b/g,
   // Python's, and the cookie option of that name.
   /\bis None\b/g,
-  /\bcarry(?=\??:)|(?:\bcookies|_DEFAULTS)\.carry\b/g,
+  /\bcarry(?=\??:)|(?:\bcookies|_DEFAULTS)\.carry\b|\bTOKENWRIGHT_COOKIES_CARRY\b/g,
   // Sentences that case files say, also those of others: the attack runner finds its checks by them.
   /answer < 50 ms, no PBKDF2|the other guards answer 503|DELETE answered 404|429 carries Retry-After/g,
   // Redis calls it so.

@@ -37,7 +37,7 @@ const SHORT = ['--cycles', '10', '--thieves', '0', '--speed', '15'] as const
 
 describe('on the reference server', () => {
   it('loses no session, with the token in the body', async () => {
-    const { url } = await startServer({ TOKENWRIGHT_OVERLAP: '2s' })
+    const { url } = await startServer({ TOKENWRIGHT_SESSIONS_OVERLAP: '2s' })
     const body = JSON.stringify({ ...LOGIN, delivery: 'body' })
     const { code, stdout, stderr } = await run(`${url}/auth/refresh`, '--body', body, ...SHORT)
     expect(stderr).toBe('')
@@ -47,7 +47,7 @@ describe('on the reference server', () => {
   }, 90_000)
 
   it('loses no session, with cookies and their CSRF header, and finds thieves', async () => {
-    const { url } = await startServer({ TOKENWRIGHT_OVERLAP: '1s' })
+    const { url } = await startServer({ TOKENWRIGHT_SESSIONS_OVERLAP: '1s' })
     const { code, stdout, stderr } = await run(
       ...[`${url}/auth/refresh`, '--login-body', JSON.stringify({ ...LOGIN, delivery: 'cookie' })],
       ...['--refresh-by', 'cookie', '--echo', '__Host-csrf_token=X-CSRF-Token', '--header', `Origin: ${url}`],

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { readConfig } from '../../server/config.ts'
 import { ConfigurationError } from '../../src/index.ts'
 
@@ -25,6 +28,8 @@ describe('readConfig', () => {
       database: { kind: 'sqlite', path: '/srv/.data/tokenwright.db', createFolder: true },
       redis: undefined,
       origin: undefined,
+      trustedProxies: undefined,
+      options: expect.toSatisfy((options) => Object.keys(options).length === 0),
       secret: undefined,
       otherSecret: undefined,
       keyFile: undefined,
@@ -44,9 +49,9 @@ describe('readConfig', () => {
     const env = {
       PORT: '0',
       HOST: '::1',
-      TOKENWRIGHT_ACCESS: '10s',
-      TOKENWRIGHT_FRESHNESS: '2m',
-      TOKENWRIGHT_OVERLAP: '0s',
+      TOKENWRIGHT_ACCESS_EXPIRES_IN: '10s',
+      TOKENWRIGHT_FRESHNESS_WINDOW: '2m',
+      TOKENWRIGHT_SESSIONS_OVERLAP: '0s',
       TOKENWRIGHT_WAIT: '30s',
       TOKENWRIGHT_DRAIN: '10s',
       TOKENWRIGHT_LOG: 'text',
@@ -78,9 +83,9 @@ describe('readConfig', () => {
       PORT: '',
       HOST: '',
       DATABASE_URL: '',
-      TOKENWRIGHT_ACCESS: '',
-      TOKENWRIGHT_FRESHNESS: '',
-      TOKENWRIGHT_OVERLAP: '',
+      TOKENWRIGHT_ACCESS_EXPIRES_IN: '',
+      TOKENWRIGHT_FRESHNESS_WINDOW: '',
+      TOKENWRIGHT_SESSIONS_OVERLAP: '',
       TOKENWRIGHT_WAIT: '',
       TOKENWRIGHT_DRAIN: '',
       REDIS_URL: '',
@@ -102,9 +107,10 @@ describe('readConfig', () => {
   })
 
   it.each([
-    ['TOKENWRIGHT_ACCES', 'TOKENWRIGHT_ACCESS'],
-    ['TOKENWRIGHT_ACCESS_TTL', 'TOKENWRIGHT_ACCESS'],
-    ['TOKENWRIGHT_FRESHNES', 'TOKENWRIGHT_FRESHNESS'],
+    ['TOKENWRIGHT_ACCES', 'TOKENWRIGHT_ACCESS_EXPIRES_IN'],
+    ['TOKENWRIGHT_TRUST_PROXIES', 'TOKENWRIGHT_TRUST_PROXY'],
+    ['TOKENWRIGHT_ACCESS_TTL', 'TOKENWRIGHT_ACCESS_EXPIRES_IN'],
+    ['TOKENWRIGHT_FRESHNES', 'TOKENWRIGHT_FRESHNESS_WINDOW'],
     ['TOKENWRIGHT_SECRET_KEY', 'TOKENWRIGHT_SECRET'],
   ])('refuses %s, which would be ignored', (name, near) => {
     const read = (): unknown => readConfig({ [name]: 'hunter2hunter2' }, '/srv')
@@ -116,14 +122,26 @@ describe('readConfig', () => {
     ['TOKENWRIGHT_DATABASE', ' did you mean DATABASE_URL?'],
     ['TOKENWRIGHT_PORT', ' did you mean PORT?'],
     ['TOKENWRIGHT_REDIS_URL', ' did you mean REDIS_URL?'],
-    ['TOKENWRIGHT_SESSIONS', ''],
-    ['TOKENWRIGHT_', ''],
-    ['TOKENWRIGHT_X', ''],
+    ['TOKENWRIGHT_', ' docs/reference/environment.md lists all'],
+    ['TOKENWRIGHT_X', ' docs/reference/environment.md lists all'],
   ])('refuses %s, which resembles none of its prefix', (name, guess) => {
-    const known =
-      'TOKENWRIGHT_ORIGIN, TOKENWRIGHT_SECRET, TOKENWRIGHT_SECRET_OTHER, TOKENWRIGHT_KEYS, TOKENWRIGHT_ACCESS, TOKENWRIGHT_FRESHNESS, TOKENWRIGHT_OVERLAP, TOKENWRIGHT_WAIT, TOKENWRIGHT_DRAIN, TOKENWRIGHT_LOG'
     for (const value of ['', 'hunter2hunter2'])
-      expect(complaint({ [name]: value })).toBe(`${name} is not a setting;${guess} Known: ${known}`)
+      expect(complaint({ [name]: value })).toBe(`${name} is not a setting;${guess}`)
+  })
+
+  it('takes the options of the library, and secrets from files', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tokenwright-config-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    writeFileSync(join(folder, 'secret'), `${SECRET}\n`)
+    const config = readConfig(
+      {
+        TOKENWRIGHT_SECRET_FILE: join(folder, 'secret'),
+        TOKENWRIGHT_SESSIONS_IDLE: '2d',
+        TOKENWRIGHT_LEEWAY: '3s',
+      },
+      '/srv',
+    )
+    expect(config).toMatchObject({ secret: SECRET, options: { leeway: '3s', sessions: { idle: '2d' } } })
   })
 
   it('leaves variables of others alone', () => {
@@ -141,7 +159,7 @@ describe('readConfig', () => {
   it.each(['900', '15', 'm', '1y', '-5m', '0s', '1h 5m', '31d', 'NaN', 'Infinitys'])(
     'refuses the duration %j',
     (text) => {
-      for (const variable of ['TOKENWRIGHT_ACCESS', 'TOKENWRIGHT_FRESHNESS']) {
+      for (const variable of ['TOKENWRIGHT_ACCESS_EXPIRES_IN', 'TOKENWRIGHT_FRESHNESS_WINDOW']) {
         expect(complaint({ [variable]: text })).toMatch(
           new RegExp(`^${variable} must be a duration from .s to 30d such as`),
         )
@@ -150,15 +168,16 @@ describe('readConfig', () => {
   )
 
   it('refuses a freshness under 5 seconds, which would step up in a loop', () => {
-    expect(complaint({ TOKENWRIGHT_FRESHNESS: '4s' })).toContain('from 5s to 30d')
-    expect(readConfig({ TOKENWRIGHT_FRESHNESS: '5s' }, '/srv').freshnessWindow).toBe(5)
+    expect(complaint({ TOKENWRIGHT_FRESHNESS_WINDOW: '4s' })).toContain('from 5s to 30d')
+    expect(readConfig({ TOKENWRIGHT_FRESHNESS_WINDOW: '5s' }, '/srv').freshnessWindow).toBe(5)
   })
 
   it.each(['', 'short-but-known', SECRET.slice(1)])(
     'refuses the short secret %j and does not show it',
     (secret) => {
       const message = complaint({ TOKENWRIGHT_SECRET: secret })
-      expect(message).toContain('`TOKENWRIGHT_SECRET` to be at least 32 bytes')
+      const expected = secret ? '`TOKENWRIGHT_SECRET` to be at least 32 bytes' : 'TOKENWRIGHT_SECRET is empty'
+      expect(message).toContain(expected)
       if (secret) expect(message).not.toContain(secret)
     },
   )
@@ -217,8 +236,8 @@ describe('readConfig', () => {
   })
 
   it.each(['-1s', '301s', '6m', '30', 'x'])('refuses the overlap %j', (text) => {
-    expect(complaint({ TOKENWRIGHT_OVERLAP: text })).toContain(
-      'TOKENWRIGHT_OVERLAP must be a duration from 0s to 5m',
+    expect(complaint({ TOKENWRIGHT_SESSIONS_OVERLAP: text })).toContain(
+      'TOKENWRIGHT_SESSIONS_OVERLAP must be a duration from 0s to 5m',
     )
   })
 

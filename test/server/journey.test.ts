@@ -183,7 +183,10 @@ describe('the demo API', () => {
   })
 
   it('lets freshness and access tokens expire as configured', async () => {
-    const server = await startServer({ TOKENWRIGHT_ACCESS: '7s', TOKENWRIGHT_FRESHNESS: '5s' })
+    const server = await startServer({
+      TOKENWRIGHT_ACCESS_EXPIRES_IN: '7s',
+      TOKENWRIGHT_FRESHNESS_WINDOW: '5s',
+    })
     expect((await call(server, 'GET', '/healthz')).body).toMatchObject({ access: 7, freshness: 5 })
     const { body } = await login(server, 'test', 'test')
     expect(body['expires_in']).toBe(7)

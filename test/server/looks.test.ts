@@ -15,7 +15,7 @@ const SIZES = [
   [1280, 800],
 ] as const
 /** So that a test can watch a token end. */
-const SHORT = { TOKENWRIGHT_ACCESS: '6s', TOKENWRIGHT_FRESHNESS: '5s' }
+const SHORT = { TOKENWRIGHT_ACCESS_EXPIRES_IN: '6s', TOKENWRIGHT_FRESHNESS_WINDOW: '5s' }
 
 /** The texts of the steps that are wider than their place, and where the steps are. */
 interface Steps {

@@ -8,7 +8,7 @@ import { startServer } from './process.ts'
 
 const REFRESH = 'POST /demo/auth/refresh'
 /** Lifetimes of the page for tests that wait for an end, in the place of 15 s. */
-const SHORT = { TOKENWRIGHT_ACCESS: '6s' }
+const SHORT = { TOKENWRIGHT_ACCESS_EXPIRES_IN: '6s' }
 
 describe.runIf(CHROMIUM !== undefined)('the page', () => {
   const open = useBrowser()

@@ -305,7 +305,11 @@ describe('POST /change-password', () => {
 
 describe('GET /healthz', () => {
   it('has the settings, and no version', async () => {
-    const settings = { TOKENWRIGHT_ACCESS: '10s', TOKENWRIGHT_FRESHNESS: '2m', TOKENWRIGHT_OVERLAP: '3s' }
+    const settings = {
+      TOKENWRIGHT_ACCESS_EXPIRES_IN: '10s',
+      TOKENWRIGHT_FRESHNESS_WINDOW: '2m',
+      TOKENWRIGHT_SESSIONS_OVERLAP: '3s',
+    }
     const server = await startServer(settings)
     const response = await fetch(`${server.url}/healthz`)
     expect(response.status).toBe(200)

@@ -30,9 +30,9 @@ describe('a bad setting', () => {
   it.each([
     [{ PORT: 'abc' }, /PORT must be a whole number/],
     [{ TOKENWRIGHT_SECRET: 'much-too-short' }, /`TOKENWRIGHT_SECRET` to be at least 32 bytes/],
-    [{ TOKENWRIGHT_ACCESS: '15' }, /TOKENWRIGHT_ACCESS must be a duration/],
-    [{ TOKENWRIGHT_FRESHNESS: '1s' }, /TOKENWRIGHT_FRESHNESS must be a duration/],
-    [{ TOKENWRIGHT_OVERLAP: '10m' }, /TOKENWRIGHT_OVERLAP must be a duration/],
+    [{ TOKENWRIGHT_ACCESS_EXPIRES_IN: '15' }, /TOKENWRIGHT_ACCESS_EXPIRES_IN must be a duration/],
+    [{ TOKENWRIGHT_FRESHNESS_WINDOW: '1s' }, /TOKENWRIGHT_FRESHNESS_WINDOW must be a duration/],
+    [{ TOKENWRIGHT_SESSIONS_OVERLAP: '10m' }, /TOKENWRIGHT_SESSIONS_OVERLAP must be a duration/],
     [{ TOKENWRIGHT_LOG: 'xml' }, /TOKENWRIGHT_LOG must be json or text/],
     [{ DATABASE_URL: 'postgres://user:hunter2@db' }, /DATABASE_URL must be postgres:/],
     [{ REDIS_URL: 'http://user:hunter2@x' }, /REDIS_URL must be redis:/],
