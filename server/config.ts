@@ -70,6 +70,8 @@ interface OwnSettings {
    * Undefined: 5 in production, else 0.
    */
   readonly drain: number | undefined
+  /** Where `GET /metrics` is, for Prometheus. Undefined: nowhere. */
+  readonly metricsPort: number | undefined
   /** The form of the audit log. Undefined: text on a terminal, else JSON. */
   readonly log: AuditFormat | undefined
   /** Whether `NODE_ENV` is `production`. If so, no demo users are created. */
@@ -92,7 +94,7 @@ const LONGEST_PAUSE = 600
 
 /** The one table of settings. */
 const SETTINGS: { readonly [K in keyof OwnSettings]: Setting<OwnSettings[K]> } = {
-  port: { variable: 'PORT', fallback: '8000', read: readPort },
+  port: { variable: 'PORT', fallback: '8000', read: readPort('PORT') },
   host: { variable: 'HOST', fallback: '127.0.0.1', read: (text = '') => text },
   database: { variable: 'DATABASE_URL', fallback: DEFAULT_DATABASE_URL, read: readDatabase },
   redis: { variable: 'REDIS_URL', read: readRedis },
@@ -124,6 +126,10 @@ const SETTINGS: { readonly [K in keyof OwnSettings]: Setting<OwnSettings[K]> } =
     variable: 'TOKENWRIGHT_DRAIN',
     read: (text) =>
       text ? readDuration('TOKENWRIGHT_DRAIN', { min: 0, max: LONGEST_PAUSE })(text) : undefined,
+  },
+  metricsPort: {
+    variable: 'METRICS_PORT',
+    read: (text) => (text ? readPort('METRICS_PORT')(text) : undefined),
   },
   log: { variable: 'TOKENWRIGHT_LOG', read: readLog },
   production: { variable: 'NODE_ENV', read: (text) => text === 'production' },
@@ -175,9 +181,11 @@ function refuseWithPrefix(names: readonly string[], own: readonly string[]): voi
 
 const NAMESPACE = 'TOKENWRIGHT_'
 
-function readPort(text = ''): number {
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
-  throw new ConfigurationError(`PORT must be a whole number from 0 to 65535, got ${quote(text)}`)
+function readPort(variable: string): (text?: string) => number {
+  return (text = '') => {
+    if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
+    throw new ConfigurationError(`${variable} must be a whole number from 0 to 65535, got ${quote(text)}`)
+  }
 }
 
 /** Browsers offer passkeys on HTTPS, and on this machine. */

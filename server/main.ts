@@ -19,6 +19,7 @@ import { readConfig, type ServerConfig } from './config.ts'
 import { openDatabase } from './database.ts'
 import { type Drained, prepareDrain } from './drain.ts'
 import { createHealth } from './health.ts'
+import { createMetricsServer } from './metrics.ts'
 import { createPasskeys } from './passkeys.ts'
 import { createPasswords } from './passwords.ts'
 import { createStartingApp, type Stage } from './probes.ts'
@@ -90,6 +91,7 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     stage: () => stage,
     trustedProxies: config.trustedProxies,
   })
+  const closeMetrics = await serveMetrics(config, auth, demo)
   // From here on, a revocation check reads local memory. An earlier request asks the store.
   await Promise.all([auth.ready(), demo?.ready()])
   fetchApp = app.fetch
@@ -104,11 +106,27 @@ async function start(config: ServerConfig): Promise<() => Promise<Drained>> {
     await pauseBeforeClosing(config)
     const outcome = await drain.finish(DRAIN_DEADLINE)
     clearInterval(pruning)
+    closeMetrics()
     await Promise.all([auth.close(), demo?.close()])
     sessions.close()
     // A database that hangs must not keep the process alive.
     await Promise.race([database.destroy(), sleep(CLOSE_DEADLINE)])
     return outcome
+  }
+}
+
+/** Serves the metrics where that is asked for. Returns what ends it. */
+async function serveMetrics(
+  { host, metricsPort: port }: ServerConfig,
+  auth: Auth,
+  demo: Auth | undefined,
+): Promise<() => void> {
+  if (port === undefined) return () => undefined
+  const server = createMetricsServer(auth, demo)
+  await listen(server, { host, port })
+  return () => {
+    server.close()
+    server.closeAllConnections()
   }
 }
 
@@ -152,7 +170,7 @@ function createServerAuth(
 }
 
 /** Waits until the server listens. @throws {ConfigurationError} when host or port is unusable */
-async function listen(server: Server, { host, port }: ServerConfig): Promise<void> {
+async function listen(server: Server, { host, port }: Pick<ServerConfig, 'host' | 'port'>): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)

@@ -1,11 +1,8 @@
-/** The audit log: its lines as JSON and as text, alone and of a running server. */
+/** The lines of the audit log, as JSON and as text. */
 
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createAudit } from '../../server/audit.ts'
 import { createAuth, isAuthError } from '../../src/index.ts'
-import { HAS_REDIS, type RedisServer, startRedis, waitFor } from '../stores/redis-server.ts'
-import { startServer } from './process.ts'
 
 function setUp(format: 'json' | 'text') {
   const lines: string[] = []
@@ -116,71 +113,5 @@ describe('a line of text', () => {
     const { audit, lines } = setUp('text')
     audit.on.started?.({ sid: 's-1', sub: 'eve\naudit ended' })
     expect(lines).toEqual(['audit started sid=s-1 sub="eve\\naudit ended" request=r-1'])
-  })
-})
-
-describe.skipIf(!HAS_REDIS)('the log of a running server', () => {
-  let redis: RedisServer
-  beforeAll(async () => {
-    redis = await startRedis()
-  })
-  afterAll(() => redis.close())
-
-  it('tells of logins, wrong passwords, ends, a wiped and a read-only store', {
-    timeout: 60_000,
-  }, async () => {
-    const server = await startServer({
-      REDIS_URL: `redis://127.0.0.1:${redis.port}`,
-      TOKENWRIGHT_LOG: 'json',
-    })
-    const lines = (): Record<string, unknown>[] =>
-      [...server.stdout().split('\n'), ...server.stderr().split('\n')]
-        .filter((line) => line.startsWith('{'))
-        .map((line) => JSON.parse(line))
-    const find = (facts: Record<string, unknown>): boolean =>
-      lines().some((line) => Object.entries(facts).every(([name, value]) => line[name] === value))
-    const post = (path: string, body: object, headers: Record<string, string> = {}): Promise<Response> =>
-      fetch(`${server.url}/auth/${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'user-agent': 'probe/1', ...headers },
-        body: JSON.stringify(body),
-      })
-    const login = async (id?: string): Promise<{ access_token: string; refresh_token: string }> => {
-      const response = await post(
-        'login',
-        { username: 'test', password: 'test' },
-        id ? { 'x-request-id': id } : {},
-      )
-      if (id !== undefined) expect(response.headers.get('x-request-id')).toBe(id)
-      return (await response.json()) as { access_token: string; refresh_token: string }
-    }
-    const first = await login('from-the-proxy')
-    await waitFor(async () =>
-      find({ event: 'started', sub: 'test', request: 'from-the-proxy', agent: 'probe/1' }),
-    )
-    const wrong = await post('login', { username: 'test', password: 'hunter2' }, { 'x-request-id': 'a b' })
-    const request = wrong.headers.get('x-request-id')
-    expect(request).toMatch(/^[\da-f-]{36}$/)
-    await waitFor(async () => find({ event: 'refused', code: 'credentials_invalid', request, level: 'warn' }))
-    await fetch(`${server.url}/auth/logout`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${first.access_token}` },
-    })
-    await waitFor(async () => find({ event: 'ended', why: 'ended', sub: 'test', route: '/auth/logout' }))
-    const second = await login()
-    const client = new Redis({ port: redis.port })
-    await client.flushall()
-    await post('refresh', { refresh_token: second.refresh_token })
-    await waitFor(async () => find({ event: 'unknown', sub: 'test', level: 'warn', route: '/auth/refresh' }))
-    await client.replicaof('127.0.0.1', 1)
-    await post('login', { username: 'test', password: 'test' })
-    client.disconnect()
-    await waitFor(async () =>
-      find({ event: 'refused', code: 'store_unavailable', cause: 'READONLY', level: 'error' }),
-    )
-    const text = server.stdout() + server.stderr()
-    for (const secret of ['hunter2', second.refresh_token, first.access_token])
-      expect(text).not.toContain(secret)
-    await server.stop()
   })
 })

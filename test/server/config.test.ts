@@ -38,6 +38,7 @@ describe('readConfig', () => {
       overlap: 30,
       wait: 0,
       drain: undefined,
+      metricsPort: undefined,
       log: undefined,
       production: false,
     })
@@ -54,6 +55,7 @@ describe('readConfig', () => {
       TOKENWRIGHT_SESSIONS_OVERLAP: '0s',
       TOKENWRIGHT_WAIT: '30s',
       TOKENWRIGHT_DRAIN: '10s',
+      METRICS_PORT: '9464',
       TOKENWRIGHT_LOG: 'text',
       REDIS_URL: 'rediss://app:hunter2@cache.example:6380/3',
       NODE_ENV: 'production',
@@ -67,6 +69,7 @@ describe('readConfig', () => {
       overlap: 0,
       wait: 30,
       drain: 10,
+      metricsPort: 9464,
       log: 'text',
       redis: {
         kind: 'redis',
