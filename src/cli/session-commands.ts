@@ -90,8 +90,8 @@ async function endAll(subject: string | undefined, flags: Flags): Promise<string
 }
 
 /** Asks on a terminal. @throws {UsageError} unless the reply is yes */
-async function confirm(store: Store, owner: SessionOwner, { yes, json }: Flags): Promise<void> {
-  if (yes || json || !process.stdin.isTTY || !process.stderr.isTTY) return
+async function confirm(store: Store, owner: SessionOwner, { yes }: Flags): Promise<void> {
+  if (yes || !process.stdin.isTTY || !process.stderr.isTTY) return
   const { length } = await store.list(owner, null)
   const asked = `End ${length} live sessions and all tokens of ${describeOwner(owner)}? [y/N] `
   if (!/^y(es)?$/i.test((await askUser(asked)).trim())) throw new UsageError('Nothing was ended')

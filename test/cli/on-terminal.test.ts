@@ -64,8 +64,8 @@ describe.skipIf(!HAS_SCRIPT)('on a terminal', { timeout: 60_000 }, () => {
       expect(shown).toContain(status === 1 ? 'Nothing was ended' : 'Interrupted by SIGINT')
     }
     expect(await database.store.list(owner, null)).toHaveLength(1)
-    const { code, shown } = await runOnTerminal(call, {}, [question, 'y\r'])
-    expect([code, shown]).toEqual([0, expect.stringContaining('Ended 1 session of ada')])
+    const { code, shown } = await runOnTerminal(`${call} --json`, {}, [question, 'y\r'])
+    expect([code, shown]).toEqual([0, expect.stringContaining('{"subject":"ada","realm":null,"ended":1}')])
     expect(await database.store.list(owner, null)).toHaveLength(0)
     expect((await runOnTerminal(`${call} --yes`)).shown).not.toContain('[y/N]')
   })

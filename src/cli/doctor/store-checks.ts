@@ -84,7 +84,7 @@ async function checkClock(store: Store): Promise<Finding[]> {
   return [
     isFar
       ? toFinding('store-clock', `Its clock is ${off}`)
-      : toSound('store-clock', "Its clock is that of this machine's"),
+      : toSound('store-clock', "Its clock agrees with this machine's"),
     trip > SLOW
       ? toFinding('store-slow', `A round trip takes ${milliseconds}`)
       : toSound('store-slow', `A round trip takes ${milliseconds}`),
