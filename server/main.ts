@@ -19,7 +19,6 @@ import { readConfig, type ServerConfig } from './config.ts'
 import { openDatabase } from './database.ts'
 import { type Drained, prepareDrain } from './drain.ts'
 import { createHealth } from './health.ts'
-import { createMetricsServer } from './metrics.ts'
 import { createPasskeys } from './passkeys.ts'
 import { createPasswords } from './passwords.ts'
 import { createStartingApp, type Stage } from './probes.ts'
@@ -122,6 +121,7 @@ async function serveMetrics(
   demo: Auth | undefined,
 ): Promise<() => void> {
   if (port === undefined) return () => undefined
+  const { createMetricsServer } = await import('./metrics.ts')
   const server = createMetricsServer(auth, demo)
   await listen(server, { host, port })
   return () => {

@@ -51,7 +51,7 @@ const OPTION_NAMES = keysOf<InstrumentOptions>({ meter: true, tracer: true, attr
  * measurement and no span contains a token, a key, a password, a subject or a session. A meter or a
  * tracer that throws neither delays nor fails a request.
  *
- * @param auth of `createAuth`, or one of realms or tenants
+ * @param auth of `createAuth`, or one of realms
  * @returns stops it
  * @throws {ConfigurationError} for options of the wrong shape, and without a meter and a tracer
  *
@@ -81,7 +81,7 @@ export function instrument<C, U>(auth: Auth<C, U>, options: InstrumentOptions): 
     },
     around(channel, facts, run) {
       const isStore = channel === 'tokenwright:store'
-      const running = toOperation(isStore, spans, facts, run)
+      const running = runInSpan(isStore, spans, facts, run)
       const count = (): void => {
         if (isStore) metrics?.storeCalled(facts as StoreCallFacts)
         else metrics?.authenticated(facts as AuthenticateFacts)
@@ -99,7 +99,7 @@ export function instrument<C, U>(auth: Auth<C, U>, options: InstrumentOptions): 
   }
 }
 
-function toOperation<T>(
+function runInSpan<T>(
   isStore: boolean,
   spans: Spans | null,
   facts: OperationFacts,

@@ -115,7 +115,7 @@ export class Metrics {
 
 /** Every series that is worth an alert, at 0. */
 function toZeros(): readonly Count[] {
-  const codes = keysOf<Record<ErrorCode, true>>(ERRORS as unknown as Record<ErrorCode, true>)
+  const codes = Object.keys(ERRORS) as ErrorCode[]
   return [
     ...(['failed', 'started', 'steppedUp', 'newDevice', 'unknown', 'outages'] as const).map(
       (name): Count => [name, 0],
