@@ -22,9 +22,6 @@ import type { Group } from './gate.ts'
 import { type Ground, NO_SERVER, type Openable, toRedisGround, toSqlGround } from './ground.ts'
 import { startWatched } from './sentinels.ts'
 
-/** How many tables a store has. */
-const TABLES = 5
-
 type RedisSpec = Extract<StoreSpec, { kind: 'redis' }>
 
 /** Loses all: each master forgets it, and tells its replicas. */
@@ -67,10 +64,12 @@ async function openGalera(tap?: Tap): Promise<Ground> {
   const spec = { kind: 'mysql', name: 'sessions', port: first.port, ports } as const
   const db = connectSql({ kind: 'mysql', name: 'sessions', port: first.port })
   await migrateSql(db)
-  // Other nodes have tables when they have come to them.
-  const count = "select count(*) as n from information_schema.tables where table_schema = 'sessions'"
-  const isThere = async (node: GaleraNode) => Number((await node.ask(count))[0]?.['n']) === TABLES
-  await waitFor(async () => (await Promise.all(galera.nodes.map(isThere))).every(Boolean))
+  // The other nodes have the tables when they have come to them.
+  const findVersion = (node: GaleraNode) =>
+    node.ask("select n from sessions.tokenwright_counters where name = 'schema'").catch(() => [])
+  const [wanted] = await findVersion(first)
+  const isReady = async (node: GaleraNode) => (await findVersion(node))[0]?.['n'] === wanted?.['n']
+  await waitFor(async () => (await Promise.all(galera.nodes.map(isReady))).every(Boolean))
   const { store, close } = connect(spec, tap)
   return toSqlGround({
     ...{ spec, store },
