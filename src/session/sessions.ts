@@ -4,7 +4,7 @@
  * and errors.
  */
 import { AuthError, type ErrorCode } from '../errors.ts'
-import { expected, isOptions, isRecord } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isOptions, isRecord } from '../internal/configuration-error.ts'
 import { toOutage } from '../internal/outage.ts'
 import { isClaim } from '../token/claims.ts'
 import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
@@ -234,12 +234,12 @@ export class Sessions<C> {
     let current: unknown
     try {
       current = await rights(payload)
-      // A forgotten `return` must not leave a user the rights of the login.
-      if (!isRecord(current) && current !== null)
-        throw new TypeError(expected('sessions.rights', RIGHTS, current))
     } catch (cause) {
       throw toOutage(cause)
     }
+    // A forgotten `return` must not leave a user the rights of the login.
+    if (!isRecord(current) && current !== null)
+      throw new ConfigurationError(expected('sessions.rights', RIGHTS, current))
     if (current !== null) return current as unknown as Rights<unknown>
     if (payload.sid !== undefined) await this.#deps.revoker.end(payload.sid, 'rights_withdrawn')
     throw new AuthError('session_revoked')

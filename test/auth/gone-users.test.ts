@@ -111,7 +111,7 @@ describe('sessions', () => {
         sessions: { store: memoryStore(), rights: () => rights as null },
       })
       const { refresh_token } = await auth.sessions.start('alice', { scopes: ['read'] })
-      expect(await post('refresh', { refresh_token })).toEqual([503, 'store_unavailable'])
+      expect(await post('refresh', { refresh_token })).toEqual([500, 'configuration_invalid'])
       rights = { scopes: ['read'] }
       expect(await post('refresh', { refresh_token })).toEqual([200, undefined])
     },
