@@ -39,7 +39,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     options: ['store', 'prefix', 'schema', 'url', 'keys', 'json'],
     summary: 'looks for what is wrong with a deployment: variables, keys, store, responses',
     details: [
-      'It looks at what it is given, and at TOKENWRIGHT_SECRET, TOKENWRIGHT_KEYS, REDIS_URL, DATABASE_URL and NODE_ENV. In the store one attempt is counted and taken back. Nodes are sent a token that has expired, if a key is configured here. Nothing else is written, and no one is logged in.',
+      'It looks at what it is given, and at the variables TOKENWRIGHT_*, REDIS_URL, DATABASE_URL and NODE_ENV. In the store one attempt is counted and taken back. Nodes are sent a token that has expired, if a key is configured here. Nothing else is written, and no one is logged in.',
     ],
     examples: ['doctor --store env:DATABASE_URL --url https://app.example.com', 'doctor --json'],
     statuses: { 3: 'a problem was found; for warnings alone it is 0' },

@@ -52,7 +52,10 @@ export const OPTIONS: Readonly<Record<keyof Flags, OptionRow>> = {
     isRepeated: true,
   },
   keys: { value: 'file', text: 'a key file; default that of TOKENWRIGHT_KEYS' },
-  secret: { value: 'env:NAME', text: 'the variable that has the secret; default TOKENWRIGHT_SECRET' },
+  secret: {
+    value: 'env:NAME',
+    text: 'the variable that has the secret; default TOKENWRIGHT_SECRET, or the file of TOKENWRIGHT_SECRET_FILE',
+  },
   jwks: { value: 'url', text: 'where the issuer has its public keys' },
   issuer: { value: 'name', text: 'the `issuer` of the application; default none' },
   audience: { value: 'name', text: 'an `audience` of the application; default none', isRepeated: true },

@@ -13,6 +13,7 @@ import { createKeyRing } from '../token/key-ring.ts'
 import { parseKeySet } from '../token/key-rotation.ts'
 import { buildRing, type KeyRing } from '../token/ring.ts'
 import { type CommandTable, type Flags, UsageError } from './command.ts'
+import { readSecrets } from './secrets.ts'
 import { withStore } from './stores.ts'
 import { createPaint, toPrintable } from './terminal.ts'
 import { describeToken, toPlainToken, toRelative } from './token-words.ts'
@@ -73,15 +74,15 @@ function readToken(argument: string | undefined): string {
 
 /** The keys that are given; null for none. */
 async function readRing({ keys, secret, jwks }: Flags): Promise<KeyRing | null> {
-  const { TOKENWRIGHT_KEYS, TOKENWRIGHT_SECRET, TOKENWRIGHT_SECRET_OTHER } = process.env
   if (jwks !== undefined) return createKeyRing({ verifying: await fetchKeys(jwks) })
   if (secret !== undefined) return createSecretRing([readSecret(secret)])
-  const file = keys ?? TOKENWRIGHT_KEYS
+  const file = keys ?? process.env['TOKENWRIGHT_KEYS']
   if (file) {
     const now = Date.now() / 1000
     return buildRing(importKeySet(parseKeySet(await readKeyFile(file), now), now))
   }
-  const secrets = [TOKENWRIGHT_SECRET, TOKENWRIGHT_SECRET_OTHER].flatMap((one) => one || [])
+  const secrets = readSecrets(process.env)
+  if (secrets instanceof Error) throw secrets
   return secrets.length === 0 ? null : createSecretRing(secrets)
 }
 

@@ -221,6 +221,18 @@ describe('of variables and key files', () => {
       listIds(await checkEnvironment({ TOKENWRIGHT_SECRET: SECRET, NODE_ENV: 'production' }, true)),
     ).toEqual([])
     expect(process.listeners('warning')).toEqual(printers)
+    const secretFile = join(folder, 'secret')
+    writeFileSync(secretFile, `${SECRET}\n`)
+    // The last one is the reference server's own.
+    const env = {
+      TOKENWRIGHT_SECRET_FILE: secretFile,
+      TOKENWRIGHT_LEEWAY: '9s',
+      TOKENWRIGHT_TRUST_PROXY: '1',
+    }
+    expect((await checkEnvironment(env, false)).map(({ id, result }) => [id, result])).toEqual([
+      ['secret-weak', 'ok'],
+      ['variables-invalid', 'ok'],
+    ])
     const file = join(folder, 'sound.json')
     writeFileSync(file, rotateKeys(null, { alg: 'ES256' }), { mode: 0o600 })
     expect(listIds((await checkKeyFile(file)).findings)).toEqual([])
@@ -231,6 +243,9 @@ describe('of variables and key files', () => {
     ['secret-weak', { TOKENWRIGHT_SECRET: SECRET, TOKENWRIGHT_SECRET_OTHER: 'short' }],
     ['secret-words', { TOKENWRIGHT_SECRET: 'the-harbor-lantern-drifts-over-nine-marble-rivers' }],
     ['node-env', { TOKENWRIGHT_SECRET: SECRET, NODE_ENV: 'development' }],
+    ['variables-invalid', { TOKENWRIGHT_SECRET: SECRET, TOKENWRIGHT_LEWAY: '5s' }],
+    ['variables-invalid', { TOKENWRIGHT_SECRET: SECRET, TOKENWRIGHT_LEEWAY: '5 years' }],
+    ['variables-invalid', { TOKENWRIGHT_SECRET_FILE: '/nowhere/secret' }],
     ['variable-unused', { TOKENWRIGHT_SECRET: SECRET, TOKENWRIGHT_KEYS: 'keys.json' }],
   ])('finds %s', async (id, env) => {
     const findings = await checkEnvironment(env, true)

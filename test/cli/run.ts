@@ -31,7 +31,9 @@ export interface RunOptions {
 
 /** Starts a command. */
 export function start(args: readonly string[], { cwd = ROOT, env = {}, input }: RunOptions = {}): Run {
-  const { DATABASE_URL: _, REDIS_URL: __, ...own } = process.env
+  const own = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(?:TOKENWRIGHT_|DATABASE_URL$|REDIS_URL$)/.test(name)),
+  )
   const child = spawn(process.execPath, ['--no-warnings', PROGRAM, ...args], {
     cwd,
     env: { ...own, ...env },

@@ -22,6 +22,10 @@ type Row = readonly [result: 'warning' | 'problem', advice: string]
 export const CHECKS: Readonly<Record<string, Row>> = {
   'secret-weak': ['problem', 'make another one with `tokenwright secret`: who guesses it signs in as anyone'],
   'secret-words': ['warning', 'make one with `tokenwright secret`'],
+  'variables-invalid': [
+    'warning',
+    'see docs/reference/environment.md: an application that reads them does not start',
+  ],
   'variable-unused': ['warning', 'give the secret or the key file, and not both'],
   'node-env': ['warning', 'set NODE_ENV=production where users are served'],
   'keys-invalid': ['problem', 'mend the file, or make one with `tokenwright keys rotate`'],

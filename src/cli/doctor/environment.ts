@@ -1,28 +1,27 @@
 /** What the variables and the key file of a deployment say: nothing is asked over the network. */
 import { stat } from 'node:fs/promises'
+import { createAuth } from '../../auth/create-auth.ts'
+import { type Environment, optionsFromEnvironment, withVariableNames } from '../../auth/environment.ts'
+import { ENVIRONMENT_VARIABLES, PREFIX } from '../../auth/environment-table.ts'
+import { nearest } from '../../internal/configuration-error.ts'
 import { importKeySet } from '../../token/import-keys.ts'
 import { readKeyFile } from '../../token/key-file.ts'
-import { createKeyRing } from '../../token/key-ring.ts'
+import { createKeyRing, generateKey } from '../../token/key-ring.ts'
 import { describeKeySet, type KeyStatus, parseKeySet, toIso } from '../../token/key-rotation.ts'
 import { buildRing, type KeyRing } from '../../token/ring.ts'
+import { readSecrets, SECRETS } from '../secrets.ts'
 import { type Finding, toFinding, toSkipped, toSound } from './checks.ts'
-
-/** The variables with a secret. */
-const SECRETS = ['TOKENWRIGHT_SECRET', 'TOKENWRIGHT_SECRET_OTHER']
-
-/** The variables of the environment. */
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** Looks at the variables. @param isPublic whether a deployment for users is looked at */
 export async function checkEnvironment(env: Environment, isPublic: boolean): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const variable of SECRETS) {
-    const secret = env[variable]
-    if (secret) findings.push(await checkSecret(variable, secret))
-  }
+  const secrets = readSecrets(env)
+  if (secrets instanceof Error) return [toFinding('variables-invalid', secrets.message)]
+  for (const [i, secret] of secrets.entries()) findings.push(await checkSecret(SECRETS[i] ?? '', secret))
   if (findings.length === 0) findings.push(toSkipped('secret-weak', 'TOKENWRIGHT_SECRET is not set here'))
   if (env['TOKENWRIGHT_SECRET'] && env['TOKENWRIGHT_KEYS'])
     findings.push(toFinding('variable-unused', 'TOKENWRIGHT_SECRET is set beside TOKENWRIGHT_KEYS'))
+  findings.push(...checkOptions(env))
   const mode = env['NODE_ENV']
   if (isPublic && mode !== undefined && mode !== 'production')
     findings.push(toFinding('node-env', `NODE_ENV is not production here, for a deployment on the network`))
@@ -52,11 +51,39 @@ async function checkSecret(variable: string, secret: string): Promise<Finding> {
     : toFinding('secret-words', words)
 }
 
-/** The secret of the variables as keys; null for none, and for a weak one. */
-export function readSecretRing({ TOKENWRIGHT_SECRET: secret }: Environment): KeyRing | null {
-  if (!secret) return null
+/** Whether an application that reads its options from the environment would start. */
+function checkOptions(env: Environment): Finding[] {
+  const isSet = ([name]: readonly [string, unknown]): boolean =>
+    name.startsWith(PREFIX) && !/^TOKENWRIGHT_(?:SECRET|KEYS)/.test(name)
+  const given = Object.entries(env).filter(isSet)
+  if (given.length === 0) return []
   try {
-    return createKeyRing({ signing: { alg: 'HS256', key: secret } })
+    // The store, and what needs one, is the application's.
+    const others = given.flatMap(([name]) => (isOfApplication(name) ? [name] : []))
+    const read = optionsFromEnvironment(Object.fromEntries(given), others)
+    const { sessions: _, revocation: __, ...options } = read
+    const keys = createKeyRing({ signing: generateKey('HS256') })
+    withVariableNames(options, () => createAuth({ ...options, keys }))
+    return [toSound('variables-invalid', `${given.length} variables with options can be read`)]
+  } catch (error) {
+    return [toFinding('variables-invalid', (error as Error).message)]
+  }
+}
+
+/** Whether a name is unlike every variable with an option: an application may have its own. */
+function isOfApplication(name: string): boolean {
+  const suffixes = ENVIRONMENT_VARIABLES.map((one) => one.name.slice(PREFIX.length))
+  const suffix = name.slice(PREFIX.length).replace(/_FILE$/, '')
+  return !suffixes.includes(suffix) && nearest(suffix, suffixes) === undefined
+}
+
+/** The secret of the variables as keys; null for none, and for a weak one. */
+export function readSecretRing(env: Environment): KeyRing | null {
+  const secrets = readSecrets(env)
+  const [key] = secrets instanceof Error ? [] : secrets
+  if (key === undefined) return null
+  try {
+    return createKeyRing({ signing: { alg: 'HS256', key } })
   } catch {
     return null
   }
