@@ -62,7 +62,7 @@ export const OPTIONS: Readonly<Record<keyof Flags, OptionRow>> = {
   realm: { value: 'realm', text: 'the realm of the subject or token; default none' },
   'access-lifetime': {
     value: 'duration',
-    text: 'how long processes remember what is ended, at least access.expiresIn; default 1d',
+    text: 'how long processes remember what is ended, at least access.expiresIn; default 30d',
   },
   yes: { value: null, text: 'asks no question; without a terminal none is asked' },
   since: { value: 'duration', text: 'how far back to begin; default 10m' },

@@ -109,7 +109,7 @@ function askUser(question: string): Promise<string> {
 }
 
 /** For how long what is ended is remembered: for longer than any token of an application lives. */
-function resolveRules(store: Store, { 'access-lifetime': given = '1d' }: Flags): SessionSettings<unknown> {
+function resolveRules(store: Store, { 'access-lifetime': given = '30d' }: Flags): SessionSettings<unknown> {
   const accessTtl = toSeconds('--access-lifetime', given as Duration, LIVES)
   const leeway = toSeconds('leeway', DEFAULTS.leeway, LIVES)
   const context = { accessTtl, leeway, maxLifetime: LIVES.max, realm: undefined }
