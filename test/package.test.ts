@@ -13,7 +13,7 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8'))
 const ALLOWED: readonly RegExp[] = [
   /^dist\/(src|cjs)\/.+\.(js|d\.ts)$/,
   /^dist\/cjs\/package\.json$/,
-  /^docs\/.+\.(md|json|yaml|svg)$/,
+  /^docs\/.+\.(md|json|ya?ml|svg)$/,
   /^examples\/(shared\/)?[\w-]+\.ts$/,
   /^examples\/[\w.-]+\.conf$/,
   /^bench\/[\w-]+\.md$/,

@@ -92,7 +92,7 @@ export function withVariableNames<T>(options: object, check: () => T): T {
   try {
     return check()
   } catch (error) {
-    const set = (options as { readonly [SET_BY]?: readonly EnvironmentVariable[] })[SET_BY]
+    const set = (Object(options) as { readonly [SET_BY]?: readonly EnvironmentVariable[] })[SET_BY]
     if (!(error instanceof ConfigurationError) || set === undefined) throw error
     const [, option = ''] = /`([\w.]+)/.exec(error.message) ?? []
     const variable = set.find((one) => one.option === option)
