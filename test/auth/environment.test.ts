@@ -111,6 +111,9 @@ describe('optionsFromEnvironment', () => {
     expect(read({ TOKENWRIGHT_SECRET_FILE: join(folder, 'secret') })).toEqual({
       secret: SECRET,
     })
+    // Only one: what else stands there may be a part of it.
+    writeFileSync(join(folder, 'spaced'), ` ${SECRET} \n\r\n`)
+    expect(read({ TOKENWRIGHT_SECRET_FILE: join(folder, 'spaced') })).toEqual({ secret: ` ${SECRET} \n` })
     const { sessions: _, ...options } = optionsFromEnvironment({ TOKENWRIGHT_KEYS: join(folder, 'keys') })
     const auth = createAuth(options)
     expect((await auth.health()).keys.signing).toEqual({ kid: 'first', alg: 'ES256' })
