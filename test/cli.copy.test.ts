@@ -132,6 +132,24 @@ describe.skipIf(!HAS_ALL)('tokenwright copy', { timeout: 60_000 }, () => {
     })
   })
 
+  it('copies from one schema to another', async () => {
+    await withDatabases(['postgres', 'postgres'], async (from, to) => {
+      const sids = await startMany(from.store, 5)
+      const url = 'postgres://root@127.0.0.1:5432/test'
+      const args = ['--from', url, '--from-schema', from.path, '--to', url]
+      const { code, stderr } = await copy([...args, '--to-schema', to.path], project)
+      expect([code, stderr]).toEqual([0, ''])
+      expect(await readSids(to.store)).toEqual([...sids].sort())
+      const same = await copy([...args, '--to-schema', from.path], project)
+      expect([same.code, same.stderr]).toEqual([1, 'Expected --from and --to to be two stores'])
+      const none = await copy(
+        [...args, '--to', `redis://127.0.0.1:${redis.port}`, '--to-schema', 'a'],
+        project,
+      )
+      expect([none.code, none.stderr]).toEqual([1, 'Expected no schema for --to: redis has none'])
+    })
+  })
+
   /** Holds a copy up in its third batch of five; it has written its place before. */
   async function holdUp(
     work: (held: {

@@ -125,7 +125,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   },
   copy: {
     argument: null,
-    options: ['from', 'to', 'from-prefix', 'to-prefix', 'resume', 'json'],
+    options: ['from', 'to', 'from-prefix', 'to-prefix', 'from-schema', 'to-schema', 'resume', 'json'],
     summary: 'copies all of a store into another one, while the application stands still',
     details: [
       'Sessions, revocations and counted attempts; the tables exist. After a signal the same call with --resume goes on.',

@@ -20,8 +20,8 @@ const CHANGED = 3
 type Counts = Omit<CopyProgress, 'place'>
 
 async function copy(flags: Flags): Promise<string> {
-  const from = readStoreAddress('--from', flags.from, flags['from-prefix'])
-  const to = readStoreAddress('--to', flags.to, flags['to-prefix'])
+  const from = readStoreAddress('--from', flags.from, flags['from-prefix'], flags['from-schema'])
+  const to = readStoreAddress('--to', flags.to, flags['to-prefix'], flags['to-schema'])
   if (from.identity === to.identity) throw new UsageError('Expected --from and --to to be two stores')
   const place = new CopyPlace(from, to)
   const earlier = flags.resume === true ? place.read() : null

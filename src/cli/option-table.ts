@@ -45,6 +45,8 @@ export const OPTIONS: Readonly<Record<keyof Flags, OptionRow>> = {
     text: "what the tables' names in --from begin with, or the keys of a Redis",
   },
   'to-prefix': { value: 'prefix', text: 'the same in --to' },
+  'from-schema': { value: 'schema', text: 'the schema of the tables in --from, on MySQL their database' },
+  'to-schema': { value: 'schema', text: 'the same in --to' },
   resume: { value: null, text: 'goes on where a copy of the two stores was broken off' },
   url: {
     value: 'url',

@@ -81,6 +81,8 @@ export function readStoreAddress(
   if (url === undefined || kind === undefined)
     throw new UsageError(value?.startsWith('env:') ? `${wanted} in the variable that it names` : wanted)
   const begin = prefix ?? kind.prefix
+  if (schema !== undefined && (kind === REDIS || kind === SQLITE))
+    throw new UsageError(`Expected no schema for ${option}: ${kind.name} has none`)
   if (kind === SQLITE) {
     const path = resolve(toPath(url))
     if (!existsSync(path))
@@ -92,7 +94,7 @@ export function readStoreAddress(
   }
   const { host, path, place } = readUrl(option, url, kind)
   const shown = `${kind.name}://${host}${path}`
-  return { option, url, prefix, schema, shown, identity: JSON.stringify([shown, place, begin]) }
+  return { option, url, prefix, schema, shown, identity: JSON.stringify([shown, schema ?? place, begin]) }
 }
 
 function readUrl(option: string, text: string, kind: Kind): Record<'host' | 'path' | 'place', string> {
