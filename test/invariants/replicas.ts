@@ -20,6 +20,8 @@ export interface Replicated {
   promote(): Promise<void>
   /** Kills the old primary. */
   kill(): Promise<void>
+  /** Freezes the old primary: it takes what is sent, and says nothing any more. */
+  hang(): Promise<void>
   close(): Promise<void>
 }
 
@@ -39,6 +41,7 @@ export async function replicateRedis(): Promise<Replicated> {
     ask: () => Promise.reject(new Error('Redis takes no SQL')),
     promote: async () => void (await admin.replicaof('NO', 'ONE')),
     kill: () => primary.kill(),
+    hang: async () => void process.kill(primary.pid, 'SIGSTOP'),
     async close() {
       admin.disconnect()
       await Promise.all([primary.close(), replica.close()])
@@ -86,6 +89,7 @@ export async function replicatePostgres(isSynchronous: boolean): Promise<Replica
     ask: (text) => ask(primary.port, text),
     promote: async () => void (await ask(port, 'select pg_promote()')),
     kill: () => primary.kill(),
+    hang: async () => primary.freeze(),
     async close() {
       const ended = new Promise((resolve) => child.once('exit', resolve))
       if (child.exitCode === null && child.signalCode === null) {
@@ -152,6 +156,7 @@ export async function replicateMariadb(isSemiSynchronous: boolean): Promise<Repl
       await below.query('set global read_only = 0')
     },
     kill: () => primary.kill(),
+    hang: async () => primary.freeze(),
     async close() {
       await Promise.all(admins.map((pool) => pool.end().catch(() => undefined)))
       await Promise.all([primary.close(), replica.close()])
