@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { checkInstalls } from './check-package/installs.mjs'
 import { checkJest } from './check-package/jest.mjs'
 import { check, count, prepareProject, ROOT, run, tally, write } from './check-package/project.mjs'
+import { checkStart } from './check-package/start.mjs'
 import { checkTypes } from './check-package/types.mjs'
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
@@ -130,7 +131,7 @@ storeSuite(async () => ({ store: memoryStore() }), { describe, it })`,
 
 /** Checks that run at the same time: the first installs, the second compiles. */
 const GROUPS = [
-  ['use', 'packages', 'installs'],
+  ['use', 'packages', 'installs', 'start'],
   ['types', 'jest'],
 ]
 
@@ -146,7 +147,7 @@ async function runGroup(names) {
   tally.failed += Number(failed ?? 1)
 }
 
-function runChecks() {
+async function runChecks() {
   const tarball = pack('.')
   if (wants('use')) {
     check('publint --strict', folder, [bin('publint'), 'run', tarball, '--strict'])
@@ -155,13 +156,14 @@ function runChecks() {
   }
   if (wants('packages')) checkPackages(tarball)
   if (wants('installs')) checkInstalls(folder, tarball)
+  if (wants('start')) await checkStart(folder, tarball)
   if (wants('types')) checkTypes(tarball, entryPoints)
   if (wants('jest')) checkJest(tarball)
 }
 
 try {
   if (wanted.length === 0) await Promise.all(GROUPS.map(runGroup))
-  else runChecks()
+  else await runChecks()
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
