@@ -1,5 +1,6 @@
 /** Prints the results as Markdown tables, for README.md. */
 import { cpus } from 'node:os'
+import type { CoresResult } from './cores.ts'
 import type { FollowersResult } from './followers/run.ts'
 import type { GrowthResult } from './growth/run.ts'
 import { type Result, ROUNDS } from './measure.ts'
@@ -54,6 +55,15 @@ export function printRotation(results: readonly RotationResult[]): void {
       `| ${name} | ${Math.round(writes)} | ${Math.round(byHand)} | ${Math.round(rotations)} | ${(rotations / byHand).toFixed(2)} |`,
     )
   }
+}
+
+/** Prints how many tokens several processes verify. */
+export function printCores(results: readonly CoresResult[]): void {
+  const [{ rate: one } = { rate: Number.NaN }] = results
+  console.log('\n| processes | tokens verified per second | times as many as one |')
+  console.log('|---:|---:|---:|')
+  for (const { processes, rate } of results)
+    console.log(`| ${processes} | ${Math.round(rate)} | ${(rate / one).toFixed(2)} |`)
 }
 
 /** Prints how cost grows with what is stored. */

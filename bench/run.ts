@@ -1,9 +1,11 @@
 /**
  * `npm run bench [-- <filter>]`: runs the races whose title contains the filter, such as `HS256`,
- * `cached` or `refuse`; `memory`, `revocation`, `rotation`, `followers` and
+ * `cached`, `refuse` or `grows`; `memory`, `revocation`, `rotation`, `followers`, `cores` and
  * `growth [rows] [store]` run the other measurements. Before a race, each contestant must accept
  * what it verifies and refuse what it refuses.
  */
+import { measureCores } from './cores.ts'
+import { createGrowthRaces } from './dimensions.ts'
 import { measureFollowers } from './followers/run.ts'
 import { measureGrowth } from './growth/run.ts'
 import { createAttacks } from './hostile.ts'
@@ -21,6 +23,7 @@ import {
   verifyHmacOfOneHeader,
 } from './raw.ts'
 import {
+  printCores,
   printEntry,
   printFollowers,
   printGrowth,
@@ -160,6 +163,7 @@ const races = [
   ...PAIR_NAMES.flatMap(createPairRaces),
   ...createRefusalRaces(),
   ...(await createIssuerRaces()),
+  ...(await createGrowthRaces()),
 ].filter((race) => wanted(race.title))
 
 printMachine()
@@ -176,4 +180,5 @@ if (wanted('revocation')) {
 }
 if (wanted('rotation')) printRotation(await measureRotation())
 if (wanted('followers')) printFollowers(await measureFollowers())
+if (wanted('cores')) printCores(await measureCores())
 if (wanted('growth')) printGrowth(await measureGrowth(Number(process.argv[3] ?? 100_000), process.argv[4]))
