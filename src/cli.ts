@@ -70,7 +70,7 @@ function toUnknown(name: string): string {
   const names = Object.keys(COMMANDS)
   if (GROUPS.has(name))
     return `Expected a command: ${names.filter((known) => known.startsWith(`${name} `)).join(', ')}`
-  const near = nearest(name, names)
+  const near = nearest(name, [...names, ...GROUPS])
   const hint = near === undefined ? '' : `; did you mean \`${near}\`?`
   return `Expected a command, got \`${toPrintable(name.slice(0, 40))}\`${hint} See tokenwright --help`
 }

@@ -124,6 +124,7 @@ describe('a call that cannot be carried out', () => {
       /^Expected --store to name a file that is there/,
     ],
     [['sessions', 'lits', 'ada'], /^Expected a command, got `sessions lits`; did you mean `sessions list`\?/],
+    [['sesions', 'list', 'ada'], /^Expected a command, got `sesions`; did you mean `sessions`\?/],
     [['prune', '--access-lifetime', '1h'], /^Unknown option `access-lifetime`/],
     [
       ['revocations', 'tail', '--since', '1y', '--store', 'redis://127.0.0.1:1'],
