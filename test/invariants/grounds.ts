@@ -97,7 +97,13 @@ const SINGLE: readonly Openable[] = [
 const named = process.env['TOKENWRIGHT_TEST_STORES']?.split(',')
 
 /** All stores; or those that `npm run invariants` names. */
-export const GROUNDS: readonly Openable[] = named?.map((name) => GROUP_GROUNDS[name] as Openable) ?? SINGLE
+export const GROUNDS: readonly Openable[] = named?.map(toGround) ?? SINGLE
+
+function toGround(name: string): Openable {
+  const ground = GROUP_GROUNDS[name]
+  if (ground !== undefined) return ground
+  throw new Error(`Expected stores of ${Object.keys(GROUP_GROUNDS).join(', ')}, got ${name}`)
+}
 
 /** The stores that several processes can share. */
 export const SHARED: readonly Openable[] = GROUNDS.filter(({ isLocal }) => !isLocal)

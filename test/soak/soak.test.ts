@@ -75,6 +75,7 @@ describe.each(KINDS)('%s', (kind) => {
           for (const node of nodes)
             void node.ask('memory').then(
               (memory) => young.set(node, memory),
+              // It was killed meanwhile: another one is judged.
               () => undefined,
             )
         }, GROWN_UP * 500)
