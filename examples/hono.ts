@@ -15,11 +15,10 @@ const auth = createAuth({ secret: secretOfThisRun(), sessions: { store: memorySt
 const guard = guards(auth)
 const app = new Hono()
 
-// On Node, pass the address as `{ address: getConnInfo(c).remote.address }`. The shared code of the
-// examples does not provide it.
-const routes = authRoutes(auth, { verifyCredentials, address: () => '127.0.0.1' })
-app.all('/auth/*', (c) => routes(c.req.raw))
-app.get('/.well-known/jwks.json', (c) => routes(c.req.raw))
+// The environment says the address of the client, for the limits of attempts.
+const routes = authRoutes(auth, { verifyCredentials })
+app.all('/auth/*', (c) => routes(c.req.raw, c.env))
+app.get('/.well-known/jwks.json', (c) => routes(c.req.raw, c.env))
 
 app.get('/protected', guard.access(), (c) => c.json({ message: 'You have access', sub: c.var.auth.sub }))
 

@@ -67,7 +67,7 @@ app.get('/link', (c) =>
 </script>`),
 )
 
-app.all('/auth/*', (c) => routes(c.req.raw))
+app.all('/auth/*', (c) => routes(c.req.raw, c.env))
 app.get('/protected', guard.access(), (c) => c.json({ sub: c.var.auth.sub, amr: c.var.auth.amr }))
 
 serve(app.fetch)

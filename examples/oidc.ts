@@ -141,7 +141,7 @@ app.post('/delete-account', guard.fresh(), (c) => c.json({ message: 'It was an e
 
 // Refresh, logout and the session. No one logs in here with credentials.
 const routes = authRoutes(auth, { verifyCredentials: () => null })
-app.all('/auth/*', (c) => routes(c.req.raw))
+app.all('/auth/*', (c) => routes(c.req.raw, c.env))
 serveClientModule(app)
 
 app.get('/page', (c) =>

@@ -125,7 +125,7 @@ app.post('/passkeys', guard.fresh(), async (c) => {
   return c.json({ message: 'Passkey added' }, 200, NO_STORE)
 })
 
-app.all('/auth/*', (c) => routes(c.req.raw))
+app.all('/auth/*', (c) => routes(c.req.raw, c.env))
 app.post('/delete-account', guard.fresh(), (c) => c.json({ message: 'It was an example: nothing is gone' }))
 
 serveClientModule(app)

@@ -57,11 +57,11 @@ const auth = createAuth({
 })
 await auth.ready()
 const guard = guards(auth)
-const routes = authRoutes(auth, { verifyCredentials, delivery: 'body', address: () => '127.0.0.1' })
+const routes = authRoutes(auth, { verifyCredentials, delivery: 'body' })
 
 const app = new Hono()
 app.get('/me', guard.access(), (c) => c.json({ sub: c.var.auth.sub }))
-app.all('*', (c) => routes(c.req.raw))
+app.all('*', (c) => routes(c.req.raw, c.env))
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   process.once(signal, () => {

@@ -71,7 +71,7 @@ const routes = authRoutes(auth, {
   },
 })
 
-app.all('/auth/*', (c) => routes(c.req.raw))
+app.all('/auth/*', (c) => routes(c.req.raw, c.env))
 app.get('/protected', guard.access(), (c) => c.json({ sub: c.var.auth.sub, amr: c.var.auth.amr }))
 app.post('/change-password', guard.fresh(), (c) => c.json({ message: 'Password changed' }))
 

@@ -6,9 +6,9 @@
  */
 import type { Auth } from './auth/auth.ts'
 import { isAuthError } from './errors.ts'
+import { toRequestInfo } from './http/client-address.ts'
 import { checkOrigin, isUnsafe } from './http/csrf.ts'
 import { deleteAfterRefusal } from './http/repeated-cookies.ts'
-import type { RequestInfo } from './http/request-port.ts'
 import { readPath } from './http/request-target.ts'
 import { requireRequest } from './http/require-request.ts'
 import {
@@ -72,9 +72,11 @@ export interface AuthHandler {
   /**
    * Responds to a request.
    *
-   * @param info what the platform knows of it, such as its address
+   * @param info what the platform gives beside it, for the address of the client: `c.env` of Hono
+   *   on Node, Bun and Deno; the second argument of a handler of `toNodeHandler`, `Bun.serve` or
+   *   `Deno.serve`; or a `RequestInfo`. Anything else says nothing
    */
-  (request: Request, info?: RequestInfo): Promise<Response>
+  (request: Request, info?: unknown): Promise<Response>
   /** The limits of attempts at passwords. */
   readonly throttle: {
     /**
@@ -152,7 +154,7 @@ export function authRoutes<C, U, I, B = Credentials>(
   const checksOrigin = csrf.checksOrigin || csrf.checksToken
   const cors = resolveCors(options.cors, csrf)
 
-  async function respond(request: Request, info: RequestInfo | undefined): Promise<Response> {
+  async function respond(request: Request, info: unknown): Promise<Response> {
     const path = readPath(request.url)
     const found = path === null ? null : findRoute(table, path)
     if (found === null) {
@@ -164,7 +166,8 @@ export function authRoutes<C, U, I, B = Credentials>(
     if (route === undefined && cors !== null && request.method === 'OPTIONS')
       return cors.preflight(request, Object.keys(methods))
     if (route === undefined) return toNotAllowed(Object.keys(methods), problems)
-    const context = createRouteContext(request, name, () => deps.address(request, info), info)
+    const known = toRequestInfo(request, info)
+    const context = createRouteContext(request, name, () => deps.address(request, known), known)
     try {
       if (checksOrigin && isUnsafe(request.method)) checkOrigin(context.port, csrf)
       return appendCookies(await route(deps, context), context.deletions)
@@ -185,13 +188,13 @@ export function authRoutes<C, U, I, B = Credentials>(
     throw error
   }
 
-  function handle(request: Request, info?: RequestInfo): Promise<Response> {
+  function handle(request: Request, info?: unknown): Promise<Response> {
     // At once: Express 4 ignores promises, and its client would wait forever.
     requireRequest(request)
     return respondWithCors(request, info)
   }
 
-  async function respondWithCors(request: Request, info?: RequestInfo): Promise<Response> {
+  async function respondWithCors(request: Request, info: unknown): Promise<Response> {
     const response = await respond(request, info)
     return cors === null || request.method === 'OPTIONS' ? response : cors.expose(request, response)
   }

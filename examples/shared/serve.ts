@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { RequestInfo } from 'tokenwright'
 import { toNodeHandler } from 'tokenwright/node'
 import type { UpgradeListener } from 'tokenwright/ws'
 
@@ -18,14 +19,15 @@ export function secretOfThisRun(): string {
 }
 
 /**
- * Serves a fetch handler, such as that of a Hono app, and WebSockets if there is an `upgrade`
- * listener. On SIGTERM or SIGINT, lets running requests finish and exits with 0.
+ * Serves a fetch handler, such as that of a Hono app, which gets the address of the client as its
+ * environment, and WebSockets if there is an `upgrade` listener. On SIGTERM or SIGINT, lets running
+ * requests finish and exits with 0.
  */
 export function serve(
-  fetch: (request: Request) => Response | Promise<Response>,
+  fetch: (request: Request, info: RequestInfo) => Response | Promise<Response>,
   upgrade?: UpgradeListener,
 ): void {
-  const server = createServer(toNodeHandler((request) => fetch(request)))
+  const server = createServer(toNodeHandler((request, info) => fetch(request, info)))
   if (upgrade !== undefined) server.on('upgrade', upgrade)
   listen(server)
 }

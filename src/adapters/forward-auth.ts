@@ -8,7 +8,8 @@ import type { Auth } from '../auth/auth.ts'
 import type { AuthContext } from '../auth/authenticator.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { isAuthError } from '../errors.ts'
-import type { RequestInfo, RequestPort } from '../http/request-port.ts'
+import { toRequestInfo } from '../http/client-address.ts'
+import type { RequestPort } from '../http/request-port.ts'
 import { requireRequest } from '../http/require-request.ts'
 import type { Awaitable } from '../internal/awaitable.ts'
 import {
@@ -60,8 +61,13 @@ export interface ForwardAuthOptions {
   readonly preflights?: boolean
 }
 
-/** Responds to the requests of a proxy. @param info the address of the connection */
-export type ForwardAuthHandler = (request: Request, info?: RequestInfo) => Promise<Response>
+/**
+ * Responds to the requests of a proxy.
+ *
+ * @param info what the platform gives beside the request, for the address of the connection, as
+ *   the handler of `authRoutes` takes it
+ */
+export type ForwardAuthHandler = (request: Request, info?: unknown) => Promise<Response>
 
 const OPTION_NAMES = keysOf<ForwardAuthOptions>({
   proxy: true,
@@ -123,8 +129,8 @@ export function forwardAuth<C, U, I>(auth: Auth<C, U, I>, options: ForwardAuthOp
   const takesCookies = sources.locations.has('cookie')
   const warn = createWarnOnce()
 
-  async function handle(request: Request, info: RequestInfo | undefined): Promise<Response> {
-    if (!trusts(request, info)) {
+  async function handle(request: Request, info: unknown): Promise<Response> {
+    if (!trusts(request, toRequestInfo(request, info))) {
       warn('TOKENWRIGHT_FORWARD_AUTH_TRUSTED', UNTRUSTED)
       return toForbidden('proxy_untrusted', row, problems)
     }

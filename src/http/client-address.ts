@@ -3,6 +3,7 @@
  * events and limits: nothing is decided by it alone.
  */
 import { createWarnOnce } from '../internal/warn.ts'
+import type { RequestInfo } from './request-port.ts'
 
 /** What platforms know of a request, each in its own form. */
 interface PlatformInfo {
@@ -28,6 +29,22 @@ export function toPlatformAddress(request: Request, info: unknown): string | und
   const { address, incoming, remoteAddr } = info as PlatformInfo
   const known = address ?? incoming?.socket?.remoteAddress ?? remoteAddr?.hostname
   return toText(known) ?? toText(askBun(request, info))
+}
+
+/**
+ * What a platform gives beside a request, in one form; undefined where it gives nothing.
+ *
+ * @param info as of `toPlatformAddress`
+ */
+export function toRequestInfo(request: Request, info: unknown): RequestInfo | undefined {
+  if (typeof info !== 'object' || info === null) return undefined
+  const { signal } = info as { readonly signal?: unknown }
+  return { address: toPlatformAddress(request, info), signal: toSignal(signal) }
+}
+
+/** Other platforms may have something else under the same name. */
+export function toSignal(value: unknown): AbortSignal | undefined {
+  return value instanceof AbortSignal ? value : undefined
 }
 
 function askBun(request: Request, info: PlatformInfo): unknown {

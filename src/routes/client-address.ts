@@ -2,13 +2,15 @@
  * The address of a client, as the application or the platform says it.
  */
 
-import { toPlatformAddress } from '../http/client-address.ts'
 import type { RequestInfo } from '../http/request-port.ts'
 import { ConfigurationError, expected } from '../internal/configuration-error.ts'
 import { createWarnOnce } from '../internal/warn.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
 
-/** Says the address of a client; undefined or null, as of a missing header, where it is unknown. */
+/**
+ * Says the address of a client; undefined or null, as of a missing header, where it is unknown.
+ * `info` has that of the connection, whatever the form in which the platform said it.
+ */
 export type ClientAddress = (
   request: Request,
   info: RequestInfo | undefined,
@@ -45,7 +47,7 @@ export function createClientAddress(
   return async (request, info) => {
     const found =
       address === undefined
-        ? toPlatformAddress(request, info)
+        ? info?.address
         : await withDeadline('address', DEADLINE, () => address(request, info))
     if (found === undefined || found === null) {
       warn(

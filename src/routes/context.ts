@@ -7,7 +7,7 @@ import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { Requirement } from '../auth/requirement.ts'
 import { AuthError, isAuthError, type OtherErrorCode } from '../errors.ts'
 import { BODY_LIMIT, readBody } from '../http/body.ts'
-import { toPlatformAddress } from '../http/client-address.ts'
+import { toSignal } from '../http/client-address.ts'
 import { createOtherResponse } from '../http/error-response.ts'
 import type { ProblemSettings } from '../http/problem-details.ts'
 import { deleteRepeated } from '../http/repeated-cookies.ts'
@@ -128,18 +128,13 @@ export function createRouteContext(
     parsed ??= readBody(request, BODY_LIMIT)
     return parsed
   }
-  const port = { ...toRequestPort(request), body, address: toPlatformAddress(request, info) }
-  const signal = (): AbortSignal => toSignal(info?.signal) ?? toSignal(request.signal) ?? NEVER
+  const port = { ...toRequestPort(request), body, address: info?.address }
+  const signal = (): AbortSignal => info?.signal ?? toSignal(request.signal) ?? NEVER
   return { request, address, body, port, signal, facts: {}, deletions: [], name }
 }
 
 /** The signal of a platform that tells nothing. */
 const NEVER = new AbortController().signal
-
-/** Other platforms may have something else under the same name. */
-function toSignal(value: unknown): AbortSignal | undefined {
-  return value instanceof AbortSignal ? value : undefined
-}
 
 /** Authenticates the request. @throws {AuthError} as `auth.authenticate` */
 export async function authenticateRequest<C>(

@@ -38,9 +38,9 @@ export interface AuthRoutesOptions<C, I = C, B = Credentials> {
    */
   readonly usernameOf?: UsernameOf<C>
   /**
-   * The client's address, for limits by address and for the list of sessions. Default: what
-   * `toNodeHandler` says; behind a proxy, read its header here. Undefined: no limit by address,
-   * with one warning. 5 s at most.
+   * The client's address, for limits by address and for the list of sessions. Default: that of the
+   * connection, as `toNodeHandler` or the second argument of the handler says it; behind a proxy,
+   * read its header here. Undefined: no limit by address, with one warning. 5 s at most.
    */
   readonly address?: ClientAddress
   /**

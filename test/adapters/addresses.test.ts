@@ -133,8 +133,16 @@ describe('the address of a client', () => {
       info === undefined || !('requestIP' in Object(info))
         ? info
         : { requestIP: () => ({ address: expected }) }
-    await handle(login, own as never)
+    await handle(login.clone(), own)
     expect(seen).toEqual([expected ?? undefined])
+    const told: unknown[] = []
+    const asking = authRoutes(auth, {
+      throttle: false,
+      verifyCredentials: () => null,
+      address: (_request, known) => void told.push(known?.address),
+    })
+    await asking(login, own)
+    expect(told).toEqual([expected ?? undefined])
   })
 
   it('that cannot be told costs the event its address, and no response', async () => {

@@ -8,6 +8,8 @@ import { guards as honoGuards } from '../../src/adapters/hono.ts'
 import { guards as nextGuards } from '../../src/adapters/next.ts'
 import type { TokenOf } from '../../src/auth/auth.ts'
 import { createAuth } from '../../src/auth/create-auth.ts'
+import type { RequestInfo } from '../../src/index.ts'
+import { authRoutes } from '../../src/routes.ts'
 
 const auth = createAuth({
   secret: 'x',
@@ -53,6 +55,20 @@ describe('hono', () => {
       expectTypeOf(c.var.subject).toEqualTypeOf<{ name: string }>()
       return c.text(c.var.subject.name + c.var.auth.sub)
     })
+  })
+
+  it('the environment goes to the routes, whatever its type', () => {
+    const routes = authRoutes(auth, {
+      verifyCredentials: () => null,
+      address: (_request, info) => {
+        expectTypeOf(info).toEqualTypeOf<RequestInfo | undefined>()
+        return info?.address
+      },
+    })
+    app.all('/auth/*', (c) => routes(c.req.raw, c.env))
+    new Hono<{ Bindings: { KV: object } }>().all('/auth/*', (c) => routes(c.req.raw, c.env))
+    // @ts-expect-error the first argument is a request
+    app.all('/auth/*', (c) => routes(c.env))
   })
 
   it('neither is there on a route without a guard', () => {

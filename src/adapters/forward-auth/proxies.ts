@@ -3,7 +3,6 @@
  * the responses that reach the client. And which addresses are such a proxy.
  */
 import { BlockList, isIP } from 'node:net'
-import { toPlatformAddress } from '../../http/client-address.ts'
 import type { RequestInfo } from '../../http/request-port.ts'
 import { ConfigurationError, expected, isCallable } from '../../internal/configuration-error.ts'
 
@@ -69,8 +68,8 @@ export function readTrusted(trusted: unknown): TrustProxy {
         expected(`trusted[${index}]`, "an address or a network such as '10.0.0.0/8'", entry),
       )
   }
-  return (request, info) => {
-    const address = toPlatformAddress(request, info)
+  return (_request, info) => {
+    const address = info?.address
     const family = isIP(address ?? '')
     return address !== undefined && family !== 0 && list.check(address, toFamily(family))
   }
