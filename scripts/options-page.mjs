@@ -184,9 +184,14 @@ function toTypeCell(declarations, type, groups) {
   const parts = plain(type).split(' | ')
   const others = parts.filter((part) => group === undefined || !part.includes(group)).join(' | ')
   const names = groups.find((section) => section.group === group)?.names
-  const link = names === undefined ? 'options' : `[options](#${names.join('-').toLowerCase()})`
+  const link = names === undefined ? 'options' : `[options](#${toAnchor(names)})`
   const code = others === '' ? [] : [`\`${expand(declarations, others)}\``]
   return [...code, ...(group === undefined ? [] : [link])].join(' or ')
+}
+
+/** The anchor of the section's heading: forges leave out brackets. */
+function toAnchor(names) {
+  return names.join('-').toLowerCase().replaceAll('[]', '')
 }
 
 /** The names of the members of an event. */

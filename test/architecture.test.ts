@@ -77,7 +77,8 @@ describe('the library', () => {
 describe('prose', () => {
   const files = [...trackedFiles()]
   const isProse = ({ path }: TextFile): boolean =>
-    /^(src|server|packages|attack|bench|examples|scripts|docs)\/|^[A-Z]+\.md$/.test(path)
+    /^(src|server|packages|attack|bench|examples|scripts|site|docs)\/|^[A-Z]+\.md$/.test(path) &&
+    !path.endsWith('package-lock.json')
   const titles = files.filter(({ path }) => /^test\/.*\.ts$/.test(path)).map(titlesOf)
 
   it('is wrapped at 100 columns', () => expectClean(checkWidths(files.filter(isProse))))
