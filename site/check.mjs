@@ -5,8 +5,10 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { brokenLinks, foreignLoads, readBuilt } from './check/built-pages.mjs'
+import { missingExports } from './check/exports.mjs'
 import { check, conclude } from './check/report.mjs'
 import { navigationOf } from './pages/navigation.mjs'
+import { entryPoints, referenceAddressOf } from './pages/reference.mjs'
 import { addressOf, markdownPages } from './pages/repository.mjs'
 
 const HERE = new URL('.', import.meta.url).pathname
@@ -34,6 +36,11 @@ if (existsSync(DIST)) {
       (path) => path !== 'docs/README.md' && paths.filter((one) => one === path).length !== 1,
     )
   })
+  await check('every export of every entry point is in the reference', () =>
+    missingExports(entryPoints(), (name) =>
+      pages.find(({ address }) => address === referenceAddressOf(name)),
+    ),
+  )
   await check('every link leads to a page, every anchor to a heading', () => brokenLinks(pages, files))
   await check('no page loads anything from another host', () => pages.flatMap(foreignLoads))
 }

@@ -5,10 +5,20 @@
 import { defineConfig } from 'vitepress'
 import { toSlug } from '../pages/links.mjs'
 import { navigationOf } from '../pages/navigation.mjs'
+import { entryPoints, referenceAddressOf } from '../pages/reference.mjs'
 import { markdownPages } from '../pages/repository.mjs'
+import { search } from './search.mjs'
 
 const kinds = navigationOf(markdownPages())
 const toLink = ({ text, link }) => ({ text, link })
+
+/** Made from the sources, so no list names it. */
+const entryPointGroup = {
+  text: 'Entry points',
+  link: '/reference/api/',
+  collapsed: true,
+  items: entryPoints().map(({ name }) => ({ text: name, link: referenceAddressOf(name) })),
+}
 
 export default defineConfig({
   title: 'Tokenwright',
@@ -30,14 +40,9 @@ export default defineConfig({
     sidebar: kinds.map(({ kind, items }) => ({
       text: kind,
       collapsed: !['Start', 'Guides'].includes(kind),
-      items: items.map(toLink),
+      items: kind === 'Reference' ? [...items.map(toLink), entryPointGroup] : items.map(toLink),
     })),
     outline: [2, 3],
-    search: {
-      provider: 'local',
-      options: {
-        _render: (source, env, md) => (env.frontmatter?.search === false ? '' : md.render(source, env)),
-      },
-    },
+    search,
   },
 })
