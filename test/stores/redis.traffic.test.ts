@@ -1,7 +1,8 @@
 /** What goes over the wire and what stays in Redis: round trips, declared keys, expiry, the size of the log. */
+import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { HAS_REDIS, type RedisServer, startRedis, toCall, toDraft, together } from './redis-server.ts'
@@ -78,6 +79,20 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     watcher.disconnect()
     expect(touched.length).toBeGreaterThan(20)
     for (const key of touched) expect(key).toMatch(/^\{tw\}:/)
+  })
+
+  it('sends the commands of one turn in one piece', async () => {
+    await store.now()
+    const { stream } = client as unknown as { stream: Socket }
+    const cork = vi.spyOn(stream, 'cork')
+    const calls = [store.now(), store.now(), store.now()]
+    expect(cork).toHaveBeenCalledTimes(1)
+    expect(stream.writableCorked).toBe(1)
+    await Promise.all(calls)
+    expect(stream.writableCorked).toBe(0)
+    await store.now()
+    expect(cork).toHaveBeenCalledTimes(2)
+    cork.mockRestore()
   })
 
   it('lets every record expire, at the time of the contract', async () => {
@@ -191,6 +206,9 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
 
   it('rejects a reply that it does not understand, and passes failures on', async () => {
     await expect(redisStore({ call: async () => 'OK' }).now()).rejects.toThrow(/Expected an array/)
+    const refresh = (reply: unknown) => redisStore({ call: async () => reply }).rotate(toCall('sid', 0))
+    await expect(refresh([])).rejects.toThrow(/Expected a text/)
+    await expect(refresh('OK')).rejects.toThrow(/Expected a word and a time/)
     const failure = new Error('READONLY You can’t write against a read only replica.')
     await expect(redisStore({ call: () => Promise.reject(failure) }).now()).rejects.toBe(failure)
     await expect(

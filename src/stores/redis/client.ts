@@ -16,6 +16,7 @@ import {
   watchGreetings,
 } from './replace.ts'
 import { Occasionally, ReplyTimeout } from './reply-timeout.ts'
+import { writeTogether } from './write-together.ts'
 
 /** An ioredis client, version 5 or 6: `new Redis()` or `new Cluster()`. */
 export interface IoredisClient {
@@ -147,7 +148,10 @@ function ofIoredis(client: AnyClient, seconds: number): Sender {
   const watch = <T>(work: () => T | Promise<T>): Promise<T> =>
     leaveDemoted(demoted, () => timeout.watch(work))
   return {
-    send: (_key, [command = '', ...args]) => watch(() => client.call(command, ...args)),
+    async send(_key, args) {
+      writeTogether(client)
+      return watch(() => client.call(...(args as [string, ...string[]])))
+    },
     sendTogether: (_key, commands) => watch(() => execute(client, commands)),
   }
 }

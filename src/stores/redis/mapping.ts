@@ -9,39 +9,46 @@ import { type Keys, toShared } from './keys.ts'
 import { fromRedisTime } from './script.ts'
 
 /**
- * The fields in the order in which scripts return them and `readRow` reads them. Rows of version
- * 0.1 have no `late`, `before` and `realm`; only sessions with a time of their own have `span`,
- * and only those that were seen since their login `ip` and `agent`.
+ * The fields that a refresh reads. Rows of version 0.1 have no `late` and `before`; only sessions
+ * with a time of their own have `span`, and only those that were seen since their login `ip` and
+ * `agent`.
  */
-const FIELDS = [
+export const REFRESHED_FIELDS = [
   'gen',
   'rot',
   'used',
   'idle',
   'abs',
   'rev',
-  'why',
   'made',
   'auth',
   'login',
-  'sub',
   'late',
   'before',
-  'realm',
   'span',
   'ip',
   'agent',
 ] as const
+
+/**
+ * The fields in the order in which scripts return them and `readRow` reads them. Rows of version
+ * 0.1 have no `realm`.
+ */
+const FIELDS = [...REFRESHED_FIELDS, 'why', 'sub', 'realm'] as const
 
 /** Where a script returns what an update changes. */
 export const LOGIN_PLACE: number = FIELDS.indexOf('login')
 
 const NAMES = FIELDS.map((name) => `'${name}'`).join(', ')
 
-/** Lua that reads and changes rows. */
-export const ROW: string = `
-local FIELDS = { ${NAMES} }
+/** Lua that names the places of the fields. */
+export const PLACES: string = `
 local ${FIELDS.map((name) => name.toUpperCase()).join(', ')} = ${FIELDS.map((_, index) => index + 1).join(', ')}
+`
+
+/** Lua that reads and changes rows. */
+export const ROW: string = `${PLACES}
+local FIELDS = { ${NAMES} }
 -- The values of a row, by the numbers above; all of them false where there is no row.
 local function read(key) return redis.call('HMGET', key, ${NAMES}) end
 local function hasEnded(r) return now >= tonumber(r[IDLE]) or now >= tonumber(r[ABS]) end
@@ -125,7 +132,8 @@ export function toAuthentication({ authTime, acr, amr }: Authentication): string
 }
 
 /**
- * Reads a row that a script returns; null without one. Naming each member is faster than a spread.
+ * Reads a row that a script returns; null without one. A field that is not there may be empty.
+ * Naming each member is faster than a spread.
  */
 export function readRow(reply: unknown): SessionRow | null {
   const [
@@ -135,24 +143,22 @@ export function readRow(reply: unknown): SessionRow | null {
     idle,
     abs,
     rev,
-    why,
     made,
     authentication,
     login,
-    ,
     late,
     before,
-    ,
     span,
     lastIp,
     agent,
+    why,
   ] = reply as readonly unknown[]
-  if (gen === null || gen === undefined) return null
+  if (isAbsent(gen)) return null
   const { sid, sub, realm, scopes, data, metadata, label, brief, ip, userAgent } = JSON.parse(
     String(login),
   ) as StoredLogin
   const { authTime, acr, amr } = JSON.parse(String(authentication)) as Authentication
-  const reason = String(why)
+  const reason = isAbsent(why) ? '' : String(why)
   return {
     sid,
     sub,
@@ -173,7 +179,7 @@ export function readRow(reply: unknown): SessionRow | null {
     idleExpiresAt: fromRedisTime(idle),
     absoluteExpiresAt: fromRedisTime(abs),
     brief: brief ?? false,
-    idleFor: span === null || span === undefined ? null : fromRedisTime(span),
+    idleFor: isAbsent(span) ? null : fromRedisTime(span),
     revokedAt: reason === '' ? null : fromRedisTime(rev),
     revokeReason: reason === '' ? null : (reason as RevokeReason),
     ip,
@@ -185,5 +191,9 @@ export function readRow(reply: unknown): SessionRow | null {
 
 /** A field with a text as JSON; null without one. */
 function toSeen(field: unknown): string | null {
-  return field === null || field === undefined ? null : (JSON.parse(String(field)) as string)
+  return isAbsent(field) ? null : (JSON.parse(String(field)) as string)
+}
+
+function isAbsent(field: unknown): boolean {
+  return field === null || field === undefined || field === ''
 }

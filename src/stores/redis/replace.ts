@@ -9,7 +9,7 @@ export interface IoredisConnection {
   /** Where it stands: `'ready'` while commands are sent, `'end'` where it is closed for good. */
   readonly status?: unknown
   /** The socket. */
-  readonly stream?: { destroy(error: Error): unknown }
+  readonly stream?: { destroy(error: Error): unknown; cork?(): void; uncork?(): void }
 }
 
 /** One node-redis connection. */

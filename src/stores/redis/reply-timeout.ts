@@ -10,6 +10,9 @@ export class ReplyTimeout {
   readonly #seconds: number
   readonly #act: () => unknown
   #due = 0
+  /** When a reply came last, or when one became due while none was. */
+  #repliedAt = 0
+  /** One for many replies: a timer for each would cost as much as sending a command. */
   #timer: ReturnType<typeof setTimeout> | undefined
 
   /**
@@ -27,23 +30,33 @@ export class ReplyTimeout {
    */
   async watch<T>(send: () => T | Promise<T>): Promise<T> {
     this.#due += 1
-    if (this.#due === 1) this.#start()
+    if (this.#due === 1) {
+      this.#repliedAt = performance.now()
+      if (this.#timer === undefined) this.#wait(this.#seconds * 1000)
+    }
     try {
       return await send()
     } finally {
       this.#due -= 1
-      clearTimeout(this.#timer)
-      if (this.#due > 0) this.#start()
+      this.#repliedAt = performance.now()
     }
   }
 
-  #start(): void {
-    this.#timer = setTimeout(() => {
-      // What is sent again must be watched again.
-      this.#start()
-      attempt(this.#act)
-    }, this.#seconds * 1000)
+  #wait(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.#look(), milliseconds)
     this.#timer.unref?.()
+  }
+
+  #look(): void {
+    this.#timer = undefined
+    if (this.#due === 0) return
+    const left = this.#repliedAt + this.#seconds * 1000 - performance.now()
+    if (left <= 0) {
+      this.#repliedAt = performance.now()
+      attempt(this.#act)
+    }
+    // What is sent again must be watched again.
+    this.#wait(left > 0 ? left : this.#seconds * 1000)
   }
 }
 

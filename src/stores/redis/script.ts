@@ -2,7 +2,7 @@
  * Lua scripts: each is one atomic step in Redis, and one round trip. A script reads everything
  * before it writes anything, so that a refusal (memory full, a slot that moves) leaves nothing half
  * done. Redis counts in whole milliseconds, the contract in seconds. A script returns an array of
- * strings and integers, which both clients return alike in RESP2 and RESP3.
+ * strings and integers, or one text, which both clients return alike in RESP2 and RESP3.
  */
 import { createHash } from 'node:crypto'
 import type { Sender } from './client.ts'
@@ -13,6 +13,8 @@ export interface Script {
   readonly text: string
   /** Its SHA-1 in hexadecimal, by which Redis knows it. */
   readonly sha: string
+  /** Whether it returns one text in place of an array. */
+  readonly isText: boolean
 }
 
 /** The source of a script. */
@@ -23,6 +25,8 @@ export interface ScriptSource {
   readonly args: string
   /** The Lua code. */
   readonly body: string
+  /** Whether it returns one text in place of an array; default false. */
+  readonly isText?: boolean
 }
 
 /** An argument of a script. */
@@ -38,7 +42,7 @@ export interface ScriptCall {
   readonly now: number | null
 }
 
-/** Runs a script; rejects with the client's error. */
+/** Runs a script. Resolves to its array, or to its text in one; rejects with the client's error. */
 export type Runner = (script: Script, call: ScriptCall) => Promise<readonly unknown[]>
 
 const PREAMBLE = `
@@ -71,7 +75,7 @@ end
 `
 
 /** Compiles a script: declares its keys and arguments. */
-export function createScript({ keys, args, body }: ScriptSource): Script {
+export function createScript({ keys, args, body, isText = false }: ScriptSource): Script {
   const named = keys.split(' ').map((name, index) => `local ${name} = KEYS[${index + 1}]\n`)
   // The first argument is always the time of the step.
   const given = args.split(' ').map((name, index) => {
@@ -81,7 +85,7 @@ export function createScript({ keys, args, body }: ScriptSource): Script {
       : `local ${name} = ${value}\n`
   })
   const text = [...named, ...(args === '' ? [] : given), PREAMBLE, body].join('')
-  return { text, sha: createHash('sha1').update(text).digest('hex') }
+  return { text, sha: createHash('sha1').update(text).digest('hex'), isText }
 }
 
 /** Runs scripts by their digest, or by their text where the server does not know them yet. */
@@ -89,13 +93,14 @@ export function createRunner({ send }: Pick<Sender, 'send'>): Runner {
   return async (script, call) => {
     const [key] = call.keys
     const rest = toArguments(call)
-    const reply = await send(key, ['EVALSHA', script.sha, ...rest]).catch((error: unknown) => {
+    try {
+      return toReply(script, await send(key, ['EVALSHA', script.sha, ...rest]))
+    } catch (error) {
       // After a restart, SCRIPT FLUSH, or on a node that has not seen the script. Nothing has run.
       // A cluster's client that was sent around for long quotes the reply.
       if (!/\bNOSCRIPT /.test(String((error as Error | null)?.message))) throw error
-      return send(key, ['EVAL', script.text, ...rest])
-    })
-    return toReply(reply)
+      return toReply(script, await send(key, ['EVAL', script.text, ...rest]))
+    }
   }
 }
 
@@ -104,9 +109,10 @@ function toArguments({ keys, args, now }: ScriptCall): string[] {
   return [String(keys.length), ...keys, moment, ...args.map(toText)]
 }
 
-function toReply(reply: unknown): readonly unknown[] {
-  if (!Array.isArray(reply)) throw new Error('Expected an array from a script in Redis')
-  return reply
+function toReply({ isText }: Script, reply: unknown): readonly unknown[] {
+  if (isText && (typeof reply === 'string' || reply instanceof Uint8Array)) return [reply]
+  if (!isText && Array.isArray(reply)) return reply
+  throw new Error(`Expected ${isText ? 'a text' : 'an array'} from a script in Redis`)
 }
 
 /** How long Redis waits for its replicas, in milliseconds. */
@@ -127,7 +133,7 @@ export function createConfirmedRunner(
       ['WAIT', String(replicas), String(REPLICA_WAIT)],
     ])
     const confirmed = Number(waited)
-    if (confirmed >= replicas) return toReply(reply)
+    if (confirmed >= replicas) return toReply(script, reply)
     throw new Error(`${confirmed} of ${replicas} replicas have confirmed the revocation, which Redis has`)
   }
 }

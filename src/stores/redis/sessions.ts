@@ -1,17 +1,6 @@
-/**
- * Sessions: one script for each step. `ROTATE` repeats `decideRotation` of `session/rotation.ts` in
- * Lua; the tests compare the two over thousands of random cases.
- */
-import { KEPT_OVERLAPS, LATE_PARTS, SHADOWED_OVERLAPS } from '../../session/rotation.ts'
+/** Sessions: one script for each step. That of a refresh is in `rotate.ts`. */
 import type { NewSession } from '../../session/session-row.ts'
-import type {
-  LimitedStart,
-  RotationWord,
-  SessionLimit,
-  SessionStore,
-  Sighting,
-  StepUp,
-} from '../../session/store.ts'
+import type { LimitedStart, SessionLimit, SessionStore, StepUp } from '../../session/store.ts'
 import { type Keys, spell, spellOwner, toShared } from './keys.ts'
 import { APPEND } from './log.ts'
 import {
@@ -24,15 +13,8 @@ import {
   toLogin,
   toRealmJson,
 } from './mapping.ts'
-import {
-  type Argument,
-  createScript,
-  EXPIRY,
-  fromRedisTime,
-  type Runner,
-  toRedisTime,
-  toRedisTimeOrNull,
-} from './script.ts'
+import { createRotate } from './rotate.ts'
+import { createScript, EXPIRY, fromRedisTime, type Runner, toRedisTime, toRedisTimeOrNull } from './script.ts'
 
 const NOW = createScript({ keys: 'log', args: '', body: 'return { now }' })
 
@@ -89,73 +71,6 @@ return { 'started', r, ended }
 `,
 })
 
-const ROTATE = createScript({
-  keys: 'row log due',
-  args: 'sid #sent #overlap #idle rotation #notafter #logttl ip agent #stretch',
-  body: `${EXPIRY}${ROW}${APPEND}
-local r = read(row)
-local gen = tonumber(r[GEN] or nil)
-
--- As session/rotation.ts: how late the predecessor is in this generation, now included.
-local function toLate()
-  local late, age = tonumber(r[LATE] or 0), math.max(0, now - tonumber(r[ROT]))
-  return age * ${LATE_PARTS} > overlap and math.max(late, math.min(age, overlap)) or late
-end
-
-local function decide()
-  if not gen then return 'unknown' end
-  if r[REV] ~= '' then return 'revoked' end
-  if hasEnded(r) then return 'expired' end
-  if rotation == '0' then return 'kept' end
-  if sent > gen then return 'healed' end
-  local age, used = math.max(0, now - tonumber(r[ROT])), tonumber(r[USED])
-  local steppedUp = used > tonumber(r[ROT]) and now - used < overlap
-  if sent == gen then
-    return (steppedUp or gen > 0 and age < ${KEPT_OVERLAPS} * overlap) and 'kept' or 'rotated'
-  end
-  if sent < gen - 1 or overlap == 0 then return 'reused' end
-  local total = tonumber(r[BEFORE] or 0) + toLate()
-  return total < ${SHADOWED_OVERLAPS} * overlap and 'replayed' or 'reused'
-end
-
-local word = decide()
-local moves = word == 'kept' and rotation == '0'
-local advances = word == 'rotated' or word == 'healed'
--- The caller has given up: a client that has gone on since must not be taken for a thief.
-if (moves or advances or word == 'reused') and notafter and now > notafter then return { 'late', now, r } end
-
-if advances or moves then
-  local rotated = tonumber(r[ROT])
-  local ends = math.min(now + tonumber(r[SPAN] or idle), tonumber(r[ABS]))
-  if advances then
-    local late, before = tonumber(r[LATE] or 0), tonumber(r[BEFORE] or 0)
-    before = late > 0 and before + late or math.max(0, before - overlap)
-    change(row, r, {
-      [GEN] = sent + 1, [ROT] = now, [USED] = now, [IDLE] = ends, [LATE] = 0, [BEFORE] = before,
-    })
-  else
-    change(row, r, { [USED] = now, [IDLE] = ends })
-  end
-  if stretch and math.floor(now / stretch) > math.floor(rotated / stretch) then
-    if ip ~= '' then change(row, r, { [IP] = ip }) end
-    if agent ~= '' then change(row, r, { [AGENT] = agent }) end
-  end
-  prolong(row, ends + DAY)
-elseif word == 'replayed' and not (notafter and now > notafter) then
-  local late = toLate()
-  if late ~= tonumber(r[LATE] or 0) then change(row, r, { [LATE] = late }) end
-elseif word == 'reused' then
-  local shadowed = sent == gen - 1 and overlap > 0
-  change(row, r, { [REV] = now, [WHY] = shadowed and 'shadowed' or 'refresh_reused' })
-  redis.call('ZREM', stem(row, sid) .. 'u:' .. r[SUB], sid)
-  shorten(row, now + math.max(DAY, logttl))
-  trim(1)
-  append('sid', sid, now, now + logttl)
-end
-return { word, now, r }
-`,
-})
-
 const STEP_UP = createScript({
   keys: 'row',
   args: 'auth #notafter',
@@ -187,7 +102,7 @@ export function createSessions(
   run: Runner,
   keys: Keys,
 ): Omit<SessionStore, 'get' | 'list' | 'update' | 'countAttempt' | 'readAttempts' | 'forgetAttempts'> {
-  const { log, due } = keys
+  const { log } = keys
   const startWithin = createStart(run, keys)
 
   return {
@@ -200,23 +115,7 @@ export function createSessions(
 
     startLimited: startWithin,
 
-    async rotate({ sid, gen, overlap, idle, rotation, notAfter, logTtl, seen, now }) {
-      const [word, moment, row] = await run(ROTATE, {
-        keys: [keys.row(sid), log, due],
-        args: [
-          spell(sid),
-          gen,
-          toRedisTime(overlap),
-          toRedisTime(idle),
-          rotation,
-          toRedisTimeOrNull(notAfter),
-          toRedisTime(logTtl),
-          ...toSeenArguments(seen),
-        ],
-        now,
-      })
-      return { word: String(word) as RotationWord, row: readRow(row), now: fromRedisTime(moment) }
-    },
+    rotate: createRotate(run, keys),
 
     async stepUp(call) {
       const args = [toAuthentication(call), toRedisTimeOrNull(call.notAfter)]
@@ -235,11 +134,6 @@ export function createSessions(
       return Number(revoked) === 1
     },
   }
-}
-
-function toSeenArguments(seen: Sighting | null): readonly Argument[] {
-  const { ip, userAgent, stretch } = seen ?? {}
-  return [toJsonOrNull(ip), toJsonOrNull(userAgent), toRedisTimeOrNull(stretch ?? null)]
 }
 
 /** Starts a session, within a limit or without. */
@@ -280,9 +174,4 @@ function createStart(run: Runner, keys: Keys) {
       ended: (ended as readonly unknown[]).map(readRow).filter((other) => other !== null),
     }
   }
-}
-
-/** A text as a field keeps it; null for none. */
-function toJsonOrNull(text: string | null | undefined): string | null {
-  return text === null || text === undefined ? null : JSON.stringify(text)
 }
