@@ -1,6 +1,6 @@
 /** What a token says, in words. Its signature and its CSRF value are not told. */
 import { isRecord } from '../internal/configuration-error.ts'
-import { isReservedClaim } from '../token/claims.ts'
+import { isReservedClaim } from '../token/claim-shapes.ts'
 import type { UnverifiedPayload } from '../token/jws.ts'
 import { toIso } from '../token/key-rotation.ts'
 import { toPrintable } from './terminal.ts'

@@ -6,7 +6,7 @@
 import { describeType } from '../internal/configuration-error.ts'
 import { LATEST_MOMENT } from '../internal/duration.ts'
 import { deepFreeze } from '../internal/json.ts'
-import { isClaim, isReservedClaim, isWithinPayloadBounds } from '../token/claims.ts'
+import { isClaim, isReservedClaim, isWithinPayloadBounds } from '../token/claim-shapes.ts'
 import { findOtherUse, isBoundToKey } from '../token/other-use.ts'
 import { isScope, splitScopes } from '../token/scopes.ts'
 import type { Claims } from '../token/token-payload.ts'

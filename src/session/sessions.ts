@@ -6,7 +6,7 @@
 import { AuthError, type ErrorCode } from '../errors.ts'
 import { ConfigurationError, expected, isOptions, isRecord } from '../internal/configuration-error.ts'
 import { toOutage } from '../internal/outage.ts'
-import { isClaim } from '../token/claims.ts'
+import { isClaim } from '../token/claim-shapes.ts'
 import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'

@@ -8,7 +8,8 @@ import { AuthError, toReason } from '../errors.ts'
 import { decodeText, equalInConstantTime, randomId } from '../internal/bytes.ts'
 import type { Clock } from '../internal/duration.ts'
 import { parseObject } from '../internal/json.ts'
-import { decideTimes, isClaim } from './claims.ts'
+import { isClaim } from './claim-shapes.ts'
+import { decideTimes } from './claims.ts'
 import {
   type JwsLimits,
   prepareSignJws,
