@@ -10,10 +10,14 @@ import { countMembers, deepFreeze } from '../internal/json.ts'
 import {
   CLAIMS,
   type ClaimName,
+  countRegistered,
+  findMisshapen,
   isText,
   isTextList,
   isWithinPayloadBounds,
   PAYLOAD_BOUNDS,
+  pickRegistered,
+  type RegisteredClaims,
   toMemberBudget,
 } from './claim-shapes.ts'
 import { findOtherUse, isBoundToKey } from './other-use.ts'
@@ -84,11 +88,12 @@ export function readClaims(
     if (!isWithinPayloadBounds(claims)) return toMalformed(BOUNDS_REASON)
     ignoreMisfits(claims, rules)
   }
-  const data = readCustomClaims(claims, rules)
+  const registered = pickRegistered(claims)
+  const data = readCustomClaims(claims, registered, rules)
   if (typeof data === 'string') return toMalformed(data)
-  const failure = decideIssuerAndAudience(claims, rules)
+  const failure = decideIssuerAndAudience(registered, rules)
   if (failure !== undefined) return failure
-  const members = claims as unknown as Partial<PayloadMembers>
+  const members = registered as Partial<PayloadMembers>
   const type = members.type ?? 'access'
   if (header.type === null) {
     if (!rules.interop || !header.untyped) return toMalformed('The `typ` of the header is of no token here')
@@ -110,7 +115,7 @@ export function readClaims(
       fresh: isTyped ? toFresh(members.fresh) : members.fresh === true,
       // AuthX writes an empty value where CSRF protection is off.
       csrf: members.csrf || undefined,
-      scopes: members.scopes ?? toScopes(claims, type),
+      scopes: members.scopes ?? toScopes(registered, type),
       sid: members.sid ?? undefined,
       auth_time: members.auth_time ?? undefined,
       amr: members.amr ?? undefined,
@@ -123,7 +128,7 @@ export function readClaims(
     },
     rules.origin ?? rules,
     type === 'refresh' && isRefreshAudience(members.aud, rules)
-      ? (claims['access_aud'] as string)
+      ? (registered.access_aud as string)
       : members.aud,
   )
 }
@@ -153,43 +158,76 @@ function ignoreMisfits(claims: Record<string, unknown>, { realm }: ClaimRules): 
 
 /**
  * Checks the bounds of the payload and the shape of every registered claim, and collects the custom
- * ones, in one walk. Null counts as absent in another library's token.
+ * ones. Null counts as absent in another library's token.
  *
  * @returns the custom claims, deeply frozen; in words what is wrong when a claim is missing or of
  *   another shape
  */
-function readCustomClaims(claims: Claims, rules: ClaimRules): Claims | string {
+function readCustomClaims(claims: Claims, registered: RegisteredClaims, rules: ClaimRules): Claims | string {
+  const { sub, jti, iat, exp, type } = registered
+  const isWhole =
+    sub != null && exp != null && (rules.interop || (jti != null && iat != null && type != null))
+  if (!isWhole) return tellMissing(registered, rules)
+  const misshapen = findMisshapen(registered, rules.interop)
+  if (misshapen !== undefined) return tellMisshapen(misshapen, registered)
+
   const names = Object.keys(claims)
-  let left = toMemberBudget(claims) - names.length
-  if (left < 0) return BOUNDS_REASON
-  const required = rules.interop ? REQUIRED_OF_OTHERS : REQUIRED
-  for (const name of required) {
-    if (claims[name] === undefined) return `The claim \`${name}\` is missing`
-  }
-  let data: Record<string, unknown> | undefined
-  for (const name of names) {
-    const value = claims[name]
-    if (typeof value === 'object' && value !== null) {
-      left = countMembers(value, LEVELS - 1, left)
-      if (left < 0) return BOUNDS_REASON
-    }
-    const isValid = CLAIMS.get(name)
-    if (isValid === undefined) {
+  let left = takeLists(registered, toMemberBudget(claims) - names.length)
+  let data = NO_DATA
+  if (names.length !== countRegistered(registered)) {
+    const custom: Record<string, unknown> = {}
+    for (const name of names) {
+      if (CLAIMS.has(name)) continue
       if (name === '__proto__') return BOUNDS_REASON
-      data ??= {}
-      data[name] = value
-    } else if (
-      !isValid(value) &&
-      (value !== null || !rules.interop || required.includes(name as ClaimName))
-    ) {
-      return `The claim \`${name}\` has another form, got ${describeType(value)}`
+      left = takeAny(claims[name], left)
+      if (left < 0) return BOUNDS_REASON
+      custom[name] = claims[name]
     }
-    if (typeof value === 'object') deepFreeze(value)
+    data = Object.freeze(custom)
   }
-  const { iat, exp } = claims as { iat?: number; exp: number }
-  if (exp > LATEST_MOMENT) return 'The claim `exp` looks like milliseconds'
-  if (rules.interop || exp - (iat ?? 0) <= rules.maxLifetime) return Object.freeze(data ?? NO_DATA)
+  if (left < 0) return BOUNDS_REASON
+  if ((exp as number) > LATEST_MOMENT) return 'The claim `exp` looks like milliseconds'
+  if (rules.interop || (exp as number) - ((iat as number | undefined) ?? 0) <= rules.maxLifetime) return data
   return `The token lives longer than \`limits.lifetime\`, ${rules.maxLifetime} seconds`
+}
+
+/** Why claims are refused of which a required one is missing, or null. */
+function tellMissing(claims: RegisteredClaims, { interop }: ClaimRules): string {
+  const name = (interop ? REQUIRED_OF_OTHERS : REQUIRED).find((name) => claims[name] == null) ?? 'sub'
+  return claims[name] === null ? tellMisshapen(name, claims) : `The claim \`${name}\` is missing`
+}
+
+function tellMisshapen(name: ClaimName, claims: RegisteredClaims): string {
+  return `The claim \`${name}\` has another form, got ${describeType(claims[name])}`
+}
+
+/**
+ * What is left of a budget of members after the lists among the registered claims, whose shapes are
+ * right. The lists get frozen.
+ */
+function takeLists(claims: RegisteredClaims, budget: number): number {
+  let left = takeList(claims.scopes, budget)
+  left = takeList(claims.amr, left)
+  left = takeList(claims.scope, left)
+  left = takeList(claims.access_scopes, left)
+  left = takeList(claims.access_aud, left)
+  // These have no shape yet.
+  left = takeAny(claims.aud, left)
+  left = takeAny(claims.iss, left)
+  return takeAny(claims.fresh, left)
+}
+
+/** The same for one value, which is no list or a list of texts. */
+function takeList(value: unknown, budget: number): number {
+  return Array.isArray(value) ? budget - Object.freeze(value).length : budget
+}
+
+/** The same for any value; what is within the budget gets deeply frozen. */
+function takeAny(value: unknown, budget: number): number {
+  if (typeof value !== 'object' || value === null) return budget
+  const left = countMembers(value, LEVELS - 1, budget)
+  if (left >= 0) deepFreeze(value)
+  return left
 }
 
 /** The custom claims of a token that has none. */
@@ -202,14 +240,17 @@ const NO_SCOPES: readonly string[] = Object.freeze([])
  * Checks who issued a token and for whom (RFC 7519 sections 4.1.1 and 4.1.3): exact strings, no
  * patterns. A token with an audience is refused where none is configured.
  */
-function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ClaimFailure | undefined {
-  const { iss, aud } = claims as { iss?: unknown; aud?: unknown }
+function decideIssuerAndAudience(
+  { iss, aud, type }: RegisteredClaims,
+  rules: ClaimRules,
+): ClaimFailure | undefined {
   if (rules.issuer === undefined ? iss !== undefined && !isText(iss) : iss !== rules.issuer)
     return { code: 'issuer_invalid', reason: expected('iss', rules.issuer ?? 'a text', iss) }
   const isForAll = rules.audience.length === 0
   if (aud === undefined)
     return isForAll ? undefined : { code: 'audience_invalid', reason: 'The claim `aud` is missing' }
-  if (claims['type'] === 'refresh' && isRefreshAudience(aud, rules)) return undefined
+  if (typeof aud === 'string' && rules.audience.includes(aud)) return undefined
+  if (type === 'refresh' && isRefreshAudience(aud, rules)) return undefined
   const names: unknown = typeof aud === 'string' ? [aud] : aud
   if (isTextList(names) && names.some((name) => rules.audience.includes(name))) return undefined
   const reason = isForAll ? 'The token has an `aud`, and `audience` is not set' : 'No `aud` is in `audience`'
@@ -220,7 +261,7 @@ function decideIssuerAndAudience(claims: Claims, rules: ClaimRules): ClaimFailur
  * The scopes of a token without the claim `scopes`: those of `scope`, in one text (RFC 8693 section
  * 4.2) or a list, or those that a session's refresh token keeps for access tokens.
  */
-function toScopes({ scope, access_scopes: kept }: Claims, type: TokenType): readonly string[] {
+function toScopes({ scope, access_scopes: kept }: RegisteredClaims, type: TokenType): readonly string[] {
   const value = scope ?? (type === 'refresh' ? kept : undefined)
   if (typeof value === 'string') return Object.freeze(splitScopes(value))
   return Array.isArray(value) ? value : NO_SCOPES

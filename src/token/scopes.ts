@@ -46,6 +46,12 @@ export function isScope(value: unknown): value is string {
   return true
 }
 
+/** Whether each item of a list is a scope. */
+export function areScopes(items: readonly unknown[]): items is readonly string[] {
+  for (let i = 0; i < items.length; i++) if (!isScope(items[i])) return false
+  return true
+}
+
 /**
  * Whether a value is scopes in one text, with blanks between them (RFC 6749 section 3.3). Empty for
  * none; further blanks are passed over.

@@ -8,7 +8,7 @@ import { type Awaitable, isPromise } from '../internal/awaitable.ts'
 import { expected, isOptions, isRecord } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { findJsonMisfit } from '../internal/json.ts'
-import { isClaim, isReservedClaim, isWithinPayloadBounds, PAYLOAD_BOUNDS } from './claim-shapes.ts'
+import { isReservedClaim, isWithinPayloadBounds, PAYLOAD_BOUNDS, SHAPES } from './claim-shapes.ts'
 import { prepareSignJws } from './jws.ts'
 import type { KeyRing } from './ring.ts'
 import { MAX_SCOPES } from './scopes.ts'
@@ -215,7 +215,7 @@ function toScopesName({ type, gen }: TokenClaims): 'scopes' | 'access_scopes' {
  */
 export function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
   const { sub, iat, exp, nbf, scopes, data, aud, amr, acr, headers } = claims
-  if (!isClaim('sub', sub))
+  if (!SHAPES.sub(sub))
     throw new TypeError(
       expected('subject', 'a non-empty string without U+0000', typeof sub === 'string' ? '' : sub),
     )
@@ -232,18 +232,18 @@ export function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void
     throw new TypeError('Expected `notBefore` to lie before the end of the token')
   if (Array.isArray(scopes) && scopes.length > MAX_SCOPES)
     throw new TypeError(`Expected \`scopes\` to be at most ${MAX_SCOPES} names, got ${scopes.length}`)
-  if (scopes !== undefined && !isClaim('scopes', scopes)) {
+  if (scopes !== undefined && !SHAPES.scopes(scopes)) {
     throw new TypeError(
       "Expected `scopes` to be a list of names such as 'users:read', without blanks (RFC 6749 section 3.3)",
     )
   }
   checkMethods({ amr, acr })
-  if (claims.login_name !== undefined && !isClaim('login_name', claims.login_name))
+  if (claims.login_name !== undefined && !SHAPES.login_name(claims.login_name))
     throw new TypeError('Expected `loginName` to be a non-empty string without U+0000')
-  if (claims.client_id !== undefined && !isClaim('client_id', claims.client_id))
+  if (claims.client_id !== undefined && !SHAPES.client_id(claims.client_id))
     throw new TypeError('Expected `clientId` to be a non-empty string without U+0000')
   const names: readonly unknown[] = aud === undefined ? [] : Array.isArray(aud) ? aud : [aud]
-  if (aud !== undefined && (names.length === 0 || !names.every((name) => isClaim('sub', name)))) {
+  if (aud !== undefined && (names.length === 0 || !names.every((name) => SHAPES.sub(name)))) {
     throw new TypeError('Expected `audience` to be a non-empty string or a list of them')
   }
   if (data !== undefined) checkData(data)
@@ -252,10 +252,9 @@ export function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void
 
 /** Checks how the user authenticated. @throws {TypeError} for what no claim can be */
 export function checkMethods({ amr, acr }: { readonly amr?: unknown; readonly acr?: unknown }): void {
-  if (amr !== undefined && !isClaim('amr', amr))
+  if (amr !== undefined && !SHAPES.amr(amr))
     throw new TypeError("Expected `amr` to be a list of method names such as 'pwd'")
-  if (acr !== undefined && !isClaim('acr', acr))
-    throw new TypeError('Expected `acr` to be a non-empty string')
+  if (acr !== undefined && !SHAPES.acr(acr)) throw new TypeError('Expected `acr` to be a non-empty string')
 }
 
 /** The deepest custom data: one level less than the payload that contains it. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { CLAIMS } from '../../src/token/claim-shapes.ts'
 import { claimsOf, codeOf, forge, NOW, setUp } from './forge.ts'
 
 const nested = (depth: number): unknown => (depth === 1 ? {} : { x: nested(depth - 1) })
@@ -138,6 +139,50 @@ describe('the claims of a token signed by us', () => {
       forge(claimsOf({ constructor: 'x', hasOwnProperty: 1, toString: null })),
     )
     expect(payload.data).toEqual({ constructor: 'x', hasOwnProperty: 1, toString: null })
+  })
+})
+
+describe('every registered claim', () => {
+  const names = [...CLAIMS.keys()]
+
+  it.each(names.filter((name) => !['iss', 'aud', 'fresh'].includes(name)))(
+    '%s is refused in another form, also beside custom claims',
+    async (name) => {
+      const { auth } = setUp()
+      const wrong = { [name]: { is: 'wrong' } }
+      expect(await codeOf(() => auth.verifyToken(forge(claimsOf(wrong))))).toBe('token_malformed')
+      expect(await codeOf(() => auth.verifyToken(forge(claimsOf({ ...wrong, role: 'x' }))))).toBe(
+        'token_malformed',
+      )
+    },
+  )
+
+  it.each(['aud', 'amr', 'access_aud'])('%s counts towards the bound of members', async (name) => {
+    const { auth } = setUp({ audience: 'n0' })
+    const list = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i}`)
+    const claims = claimsOf({ aud: 'n0' })
+    const free = 256 - Object.keys({ ...claims, [name]: 0 }).length
+    expect(await codeOf(() => auth.verifyToken(forge({ ...claims, [name]: list(free) })))).toBe('accepted')
+    expect(await codeOf(() => auth.verifyToken(forge({ ...claims, [name]: list(free + 1) })))).toBe(
+      'token_malformed',
+    )
+  })
+
+  it('is no custom claim, and a custom claim beside all of them is one', async () => {
+    const { auth } = setUp({ interop: true, issuer: 'https://a', audience: 'b', realm: 'r' })
+    const texts = Object.fromEntries(names.map((name) => [name, 'r']))
+    const times = { iat: NOW, exp: NOW + 900, nbf: NOW, auth_time: NOW, gen: 1, fresh: true, remember: false }
+    const lists = {
+      scopes: ['r'],
+      access_scopes: ['r'],
+      amr: ['r'],
+      type: 'access',
+      iss: 'https://a',
+      aud: 'b',
+    }
+    const claims = { ...texts, ...times, ...lists }
+    expect((await auth.verifyToken(forge(claims))).data).toEqual({})
+    expect((await auth.verifyToken(forge({ ...claims, role: 'x' }))).data).toEqual({ role: 'x' })
   })
 })
 
