@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const PACKAGES = ['.', 'packages/store-suite', 'packages/refresh-races']
+const PACKAGES = ['.', 'packages/store-suite', 'packages/refresh-races', 'packages/create-tokenwright']
 const { values } = parseArgs({ options: { home: { type: 'string' } } })
 
 const read = (folder) => JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))

@@ -14,6 +14,7 @@ const OUTPUTS = {
   'dist/cjs': 'src',
   'packages/store-suite/dist': 'packages/store-suite/src',
   'packages/refresh-races/dist': 'packages/refresh-races/src',
+  'packages/create-tokenwright/dist': 'packages/create-tokenwright/src',
   'server/dist': 'server',
   'examples/dist': 'examples',
   'attack/dist': 'attack',
