@@ -36,6 +36,7 @@ export function stagePages() {
   const wanted = new Set()
   for (const path of pages) writePage(addressOf(path), rewriteLinks(path, read(path), pages, wanted))
   for (const path of wanted) showFile(path, wanted)
+  cpSync(join(ROOT, 'server/web/mark.svg'), join(STAGED, 'public/mark.svg'))
   return pages
 }
 
