@@ -1,7 +1,8 @@
 // User projects for check-package: folders with a package.json and its dependencies, which are kept
 // between runs under a name that changes with the dependencies. It also counts the checks.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -29,6 +30,17 @@ export function run(cwd, command, args, env = {}) {
   const options = { cwd, encoding: 'utf8', timeout: LIMIT, env: { ...process.env, NO_COLOR: '1', ...env } }
   const { status, stdout, stderr, error } = spawnSync(command, args, options)
   return { isRight: status === 0, output: `${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}` }
+}
+
+/** The same, beside others. */
+export async function runAside(cwd, command, args, env = {}) {
+  const options = { cwd, timeout: LIMIT, env: { ...process.env, NO_COLOR: '1', ...env } }
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => (output += text))
+  const [status] = await once(child, 'close')
+  return { isRight: status === 0, output }
 }
 
 /** Runs a program to its end, and counts it. */

@@ -1,73 +1,155 @@
-// Checks docs/start.md as a reader would use it: in an empty folder for each section, it runs the
-// commands, starts the program and sends the requests. Only the name of the package is replaced, by
-// that of the packed file.
+// Checks the pages of docs/start/ as a reader would use them: in an empty folder for each, it runs
+// the commands, writes the files, starts the program and sends the requests, each of which must get
+// the response that stands below it. Only the name of the package is replaced, by that of the
+// packed file, and the port.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { basename, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { count, ROOT, run, write } from './project.mjs'
+import { count, ROOT, runAside, write } from './project.mjs'
 
 /** How long a program may take to listen, in milliseconds. */
-const START = 20_000
+const START = 180_000
+/** How many pages are tried at the same time: an installation waits more than it works. */
+const AT_ONCE = 3
+/** The pages that take the longest, which begin first. */
+const SLOW = ['nextjs', 'nest', 'workers']
+/** The runtimes that `npm ci --prefix test/runtimes` installs, by the pages that need them. */
+const RUNTIMES = { bun: 'bun/bin', deno: 'deno' }
+/** What a reader's installation does beside installing. */
+const FLAGS = '--ignore-scripts --no-audit --no-fund --prefer-offline'
 
-/** The sections with a program: the commands to install, the program, to start it, to use it. */
-function readSections() {
-  const page = readFileSync(join(ROOT, 'docs/start.md'), 'utf8')
-  return page.split(/^## /m).flatMap((section) => {
-    const blocks = [...section.matchAll(/^```(?:sh|ts)\n([\s\S]*?)^```/gm)].map(([, code]) => code)
-    const [install, program, start, requests] = blocks
-    const title = section.slice(0, section.indexOf('\n'))
-    return requests === undefined ? [] : [{ title, install, program, start, requests }]
-  })
-}
-
-/** Runs a command of the page. */
-function shell(cwd, text, env = {}) {
-  return run(cwd, 'bash', ['-ec', text], env)
-}
-
-export async function checkStart(folder, tarball) {
-  const sections = readSections()
-  count('docs/start.md has its sections', sections.length === 5, sections.map(({ title }) => title).join())
-  for (const { title, install, program, start, requests } of sections) {
-    const home = join(folder, `start-${title.replaceAll(' ', '-')}`)
-    mkdirSync(home)
-    const flags = '--ignore-scripts --no-audit --no-fund --prefer-offline'
-    const installed = shell(home, install.replace('install tokenwright', `install ${flags} ${tarball}`))
-    if (!count(`${title}: installs`, installed.isRight, installed.output)) continue
-    write(home, { 'server.mjs': program })
-    await checkProgram(home, { title, start, requests })
+/** A page: its files by name, and its three blocks of commands. */
+function readPage(name) {
+  const text = readFileSync(join(ROOT, 'docs/start', name), 'utf8')
+  const files = [...text.matchAll(/^`([^`\n]+)`:\n\n```\w+[^\n]*\n([\s\S]*?)^```/gm)]
+  const commands = [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, code]) => code)
+  return {
+    name: basename(name, '.md'),
+    files: Object.fromEntries(files.map(([, path, code]) => [path, code])),
+    commands,
   }
 }
 
-async function checkProgram(home, { title, start, requests }) {
-  const child = spawn('bash', ['-ec', start], { cwd: home, detached: true })
+export async function checkStart(folder, tarball) {
+  const pages = readdirSync(join(ROOT, 'docs/start')).map(readPage)
+  const odd = pages.filter(({ files, commands }) => Object.keys(files).length === 0 || commands.length !== 3)
+  count(
+    'pages of docs/start have files and three blocks of commands',
+    odd.length === 0,
+    odd.map(({ name }) => name).join(),
+  )
+  const isSlow = ({ name }) => SLOW.includes(name)
+  const waiting = [...pages.filter(isSlow), ...pages.filter((page) => !isSlow(page))].filter(
+    (page) => !odd.includes(page),
+  )
+  const work = async () => {
+    for (let page = waiting.shift(); page !== undefined; page = waiting.shift())
+      await checkPage(join(folder, `start-${page.name}`), page, tarball)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+}
+
+async function checkPage(home, { name, files, commands }, tarball) {
+  mkdirSync(home)
+  const port = await freePort()
+  const place = (text) => text.replaceAll('3000', port)
+  const [install, start, requests] = commands.map(place)
+  const runtime = readRuntime(name)
+  if (runtime === null)
+    return count(
+      `${name}: its runtime is there`,
+      false,
+      'It is installed by `npm ci --prefix test/runtimes`.',
+    )
+  const environment = { ...runtime, NEXT_TELEMETRY_DISABLED: '1', WRANGLER_SEND_METRICS: 'false' }
+  const installed = await shell(home, toOurs(install, tarball), environment)
+  if (!count(`${name}: installs`, installed.isRight, installed.output)) return
+  write(home, Object.fromEntries(Object.entries(files).map(([path, code]) => [path, place(code)])))
+  const child = spawn('bash', ['-ec', start], {
+    cwd: home,
+    detached: true,
+    env: { ...process.env, ...environment },
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += bytes))
   try {
-    const [login, me] = requests.trim().split('\n')
-    const pair = await tryUntil(() => JSON.parse(shell(home, login).output))
-    count(`${title}: logs in`, typeof pair?.access_token === 'string', output)
-    const { output: body } = shell(home, me, { ACCESS_TOKEN: pair?.access_token ?? '' })
-    count(`${title}: opens the protected route`, body === '{"sub":"user-1"}', body + output)
-    const { output: refused } = shell(home, `${me} -o /dev/null -w '%{http_code}'`, { ACCESS_TOKEN: 'x' })
-    count(`${title}: refuses another token`, refused === '401', refused + output)
+    const isUp = await listens(port, child)
+    if (!count(`${name}: starts`, isUp, output)) return
+    const problem = await sendAll(home, requests)
+    count(`${name}: responds as the page says`, problem === undefined, `${problem}\n${output}`)
   } finally {
-    const ended = once(child, 'exit')
-    process.kill(-child.pid, 'SIGKILL')
+    const ended = child.exitCode === null ? once(child, 'exit') : null
+    try {
+      process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // It has ended.
+    }
     await ended
   }
 }
 
-/** Tries until it works or the time is over. */
-async function tryUntil(work) {
-  for (const end = Date.now() + START; Date.now() < end; await pause(100)) {
+/** The commands that install, with the packed file in place of the package. */
+function toOurs(install, tarball) {
+  return install
+    .replace('npm install tokenwright', `npm install ${tarball}`)
+    .replaceAll('npm install', `npm install ${FLAGS}`)
+    .replace('bun add tokenwright', `bun add ${tarball}`)
+}
+
+/** The path on which the runtime of a page is found; null if it is missing. */
+function readRuntime(name) {
+  const place = RUNTIMES[name]
+  if (place === undefined) return {}
+  const folder = join(ROOT, 'test/runtimes/node_modules', place)
+  return existsSync(folder) ? { PATH: `${folder}:${process.env.PATH}` } : null
+}
+
+/** Runs commands of the page. */
+function shell(cwd, text, env = {}) {
+  return runAside(cwd, 'bash', ['-ec', text], env)
+}
+
+/**
+ * Sends the requests in turn, each with the tokens of the responses before it.
+ *
+ * @returns what is wrong, or undefined
+ */
+async function sendAll(home, requests) {
+  const tokens = {}
+  const pairs = [...requests.matchAll(/^(curl .*)\n# (.*)$/gm)]
+  if (pairs.length < 6) return `only ${pairs.length} requests`
+  for (const [, command, expected] of pairs) {
+    const { output } = await shell(home, command, tokens)
+    const parts = expected.split('...').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    if (!new RegExp(`^${parts.join('.*')}$`).test(output))
+      return `${command}\n${output}\nand not\n${expected}`
+    const response = JSON.parse(output)
+    for (const member of ['access_token', 'refresh_token', 'csrf_token'])
+      if (member in response) tokens[member.toUpperCase()] = response[member]
+  }
+  return undefined
+}
+
+async function freePort() {
+  const probe = createServer().listen(0)
+  await once(probe, 'listening')
+  const { port } = probe.address()
+  probe.close()
+  return String(port)
+}
+
+/** Waits until something responds at the port, or the program ends, or the time is over. */
+async function listens(port, child) {
+  for (const end = Date.now() + START; Date.now() < end && child.exitCode === null; await pause(100)) {
     try {
-      return work()
+      await fetch(`http://localhost:${port}/auth/`, { signal: AbortSignal.timeout(20_000) })
+      return true
     } catch {
       // It does not listen yet.
     }
   }
-  return null
+  return false
 }

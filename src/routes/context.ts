@@ -129,12 +129,9 @@ export function createRouteContext(
     return parsed
   }
   const port = { ...toRequestPort(request), body, address: info?.address }
-  const signal = (): AbortSignal => info?.signal ?? toSignal(request.signal) ?? NEVER
+  const signal = (): AbortSignal => info?.signal ?? toSignal(request.signal) ?? new AbortController().signal
   return { request, address, body, port, signal, facts: {}, deletions: [], name }
 }
-
-/** The signal of a platform that tells nothing. */
-const NEVER = new AbortController().signal
 
 /** Authenticates the request. @throws {AuthError} as `auth.authenticate` */
 export async function authenticateRequest<C>(
