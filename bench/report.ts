@@ -6,6 +6,8 @@ import type { GrowthResult } from './growth/run.ts'
 import { type Result, ROUNDS } from './measure.ts'
 import type { EntrySize } from './memory.ts'
 import type { RotationResult } from './rotation.ts'
+import type { RuntimeResult } from './runtimes.ts'
+import type { StartUpResult } from './start-up.ts'
 
 /** Prints the machine, the date and the head of the table. */
 export function printMachine(): void {
@@ -64,6 +66,23 @@ export function printCores(results: readonly CoresResult[]): void {
   console.log('|---:|---:|---:|')
   for (const { processes, rate } of results)
     console.log(`| ${processes} | ${Math.round(rate)} | ${(rate / one).toFixed(2)} |`)
+}
+
+/** Prints how long imports take. */
+export function printStartUp(results: readonly StartUpResult[]): void {
+  console.log('\n| import | ms |')
+  console.log('|---|---:|')
+  for (const { name, took } of results) console.log(`| ${name} | ${took.toFixed(1)} |`)
+}
+
+/** Prints our share of plain code on each runtime: one column for each. */
+export function printRuntimes(results: readonly RuntimeResult[]): void {
+  console.log(`\n| work | ${results.map(({ runtime }) => runtime).join(' | ')} |`)
+  console.log(`|---|${'---:|'.repeat(results.length)}`)
+  for (const [i, { title }] of (results[0]?.works ?? []).entries()) {
+    const ratios = results.map(({ works }) => works[i]?.results[1]?.ratio.toFixed(2) ?? '')
+    console.log(`| ${title} | ${ratios.join(' | ')} |`)
+  }
 }
 
 /** Prints how cost grows with what is stored. */

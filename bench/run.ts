@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- <filter>]`: runs the races whose title contains the filter, such as `HS256`,
- * `cached`, `refuse` or `grows`; `memory`, `revocation`, `rotation`, `followers`, `cores` and
- * `growth [rows] [store]` run the other measurements. Before a race, each contestant must accept
+ * `cached`, `refuse` or `grows`; `memory`, `revocation`, `rotation`, `followers`, `cores`,
+ * `start-up`, `runtimes` and `growth [rows] [store]` run the other measurements. Before a race, each contestant must accept
  * what it verifies and refuse what it refuses.
  */
 import { measureCores } from './cores.ts'
@@ -21,9 +21,13 @@ import {
   printRace,
   printRevocation,
   printRotation,
+  printRuntimes,
+  printStartUp,
 } from './report.ts'
 import { createRevocationRace } from './revocation.ts'
 import { measureRotation } from './rotation.ts'
+import { measureRuntimes } from './runtimes.ts'
+import { measureStartUp } from './start-up.ts'
 
 /** Lets each contestant do the work once, so that none is timed while it fails. */
 async function check({ contestants, draw }: Race): Promise<void> {
@@ -54,4 +58,6 @@ if (wanted('revocation')) {
 if (wanted('rotation')) printRotation(await measureRotation())
 if (wanted('followers')) printFollowers(await measureFollowers())
 if (wanted('cores')) printCores(await measureCores())
+if (wanted('start-up')) printStartUp(await measureStartUp())
+if (wanted('runtimes')) printRuntimes(await measureRuntimes())
 if (wanted('growth')) printGrowth(await measureGrowth(Number(process.argv[3] ?? 100_000), process.argv[4]))
