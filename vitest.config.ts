@@ -14,7 +14,7 @@ function sourceAliases(): { find: RegExp; replacement: string }[] {
     return entryPoints.flatMap(([name, target]) => {
       const output = typeof target.default === 'object' ? target.default.default : target.default
       if (!output) return []
-      const source = folder + output.replace(/^\.\/dist\/(src\/)?/, 'src/').replace(/\.js$/, '.ts')
+      const source = folder + output.replace(/^\.\/dist\/(esm\/)?/, 'src/').replace(/\.js$/, '.ts')
       return {
         find: new RegExp(`^${name.replace('.', manifest.name).replaceAll('/', '\\/')}$`),
         replacement: new URL(source, import.meta.url).pathname,

@@ -88,10 +88,10 @@ function time(expression: Expression): Promise<number> {
   }).finally(() => worker.terminate())
 }
 
-/** Runs each expression of `dist/src` on hostile texts. */
+/** Runs each expression of `dist/esm` on hostile texts. */
 export async function scanExpressions(_body: JsonObject, attacker: Attacker): Promise<void> {
-  const folder = join(LIBRARY, 'dist', 'src')
-  if (!existsSync(folder)) throw new Unsupported('the package is not built: there is no dist/src')
+  const folder = join(LIBRARY, 'dist', 'esm')
+  if (!existsSync(folder)) throw new Unsupported('the package is not built: there is no dist/esm')
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.js'),
   )

@@ -47,7 +47,7 @@ async function openTabs(context: BrowserContext, url: string, count: number): Pr
   await context.route(`${url}/tab/**`, (route) => {
     const { pathname } = new URL(route.request().url())
     if (pathname === '/tab/') return route.fulfill({ contentType: 'text/html', body: PAGE })
-    const file = join(LIBRARY, 'dist/src', pathname.replace('/tab/', ''))
+    const file = join(LIBRARY, 'dist/esm', pathname.replace('/tab/', ''))
     return route.fulfill({ contentType: 'text/javascript', body: readFileSync(file, 'utf8') })
   })
   const pages: Page[] = []

@@ -1,8 +1,8 @@
 /**
  * `npm run bench [-- <filter>]`: runs the races whose title contains the filter, such as `HS256`,
  * `cached`, `refuse` or `grows`; `memory`, `revocation`, `rotation`, `followers`, `cores`,
- * `start-up`, `runtimes` and `growth [rows] [store]` run the other measurements. Before a race, each contestant must accept
- * what it verifies and refuse what it refuses.
+ * `start-up`, `runtimes` and `growth [rows] [store]` run the other measurements. Before a race,
+ * each contestant must accept what it verifies and refuse what it refuses.
  */
 import { measureCores } from './cores.ts'
 import { createGrowthRaces } from './dimensions.ts'

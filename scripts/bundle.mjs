@@ -1,7 +1,11 @@
-// Runs after the compiler: makes one file each of what browsers load, so that a page without a
-// bundler fetches one script and not twenty.
-// - dist/src/client.js: `tokenwright/client`, not minified, but for the names below.
+// Runs after the compiler:
+// - dist/esm: the entry points as they are published. Each is one file, with what it shares with
+//   others in chunks: Node imports a few files in a third of the time of a hundred and fifty. They
+//   are not minified.
+// - dist/esm/client.js: `tokenwright/client` for browsers, in which some names are short.
 // - server/dist/assets: the scripts of the reference server's pages.
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -60,7 +64,44 @@ const PAGES = ['start', 'api-page'].map((name) => ({
   minify: true,
 }))
 
+const ESM = 'dist/esm'
+
+/** The sources of what package.json exports and of the command, the client's aside. */
+function readEntryPoints() {
+  const { exports, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const targets = [...Object.values(exports), ...Object.values(bin)].map(
+    (entry) => entry.default?.default ?? entry,
+  )
+  return targets
+    .filter((target) => target.startsWith(`./${ESM}/`) && target !== `./${ESM}/client.js`)
+    .map((target) => target.replace(`./${ESM}/`, 'src/').replace(/\.js$/, '.ts'))
+}
+
+/** Options of the entry points. */
+const LIBRARY = {
+  ...SHARED,
+  entryPoints: readEntryPoints(),
+  platform: 'node',
+  packages: 'external',
+  splitting: true,
+  outbase: 'src',
+  outdir: ESM,
+  chunkNames: 'chunks/[name]-[hash]',
+  metafile: true,
+}
+
+/** Deletes what an earlier build has left, once the new files are there. */
+function deleteOthers(written) {
+  const folder = join(root, ESM)
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isFile() && !written.includes(relative(root, path))) rmSync(path)
+  }
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await build({ ...CLIENT, outfile: 'dist/src/client.js' })
+  const { metafile } = await build(LIBRARY)
+  await build({ ...CLIENT, outfile: `${ESM}/client.js` })
+  deleteOthers([...Object.keys(metafile.outputs), `${ESM}/client.js`])
   for (const page of PAGES) await build(page)
 }

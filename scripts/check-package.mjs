@@ -74,7 +74,7 @@ function checkUse(tarball) {
   check('import and require() give one copy', user, [node, '--no-warnings', 'both.mjs'])
   check('the CommonJS files load', user, [node, 'copies.cjs'])
   check('no import of what is not exported', user, [node, 'deep.mjs'])
-  check('the command', user, [node, 'node_modules/tokenwright/dist/src/cli.js', 'secret'])
+  check('the command', user, [node, 'node_modules/tokenwright/dist/esm/cli.js', 'secret'])
   checkLinks(join(user, 'node_modules/tokenwright'))
   checkDeclarations(join(user, 'node_modules/tokenwright'))
 }

@@ -32,8 +32,8 @@ const changed = Math.max(...settings.map((file) => statSync(file).mtimeMs))
 for (const [output, sources] of Object.entries(OUTPUTS)) {
   const dist = join(root, output)
   for (const path of existsSync(dist) ? readdirSync(dist, { recursive: true, encoding: 'utf8' }) : []) {
-    // dist/cjs has its own row.
-    if (output === 'dist' && path.startsWith('cjs')) continue
+    // dist/cjs has its own row, and bundle.mjs cleans dist/esm.
+    if (output === 'dist' && /^(?:cjs|esm)/.test(path)) continue
     const file = join(dist, path)
     const made = /^(.+?)(\.d\.ts|\.js)$/.exec(path)
     const isOrphan = made && !existsSync(join(root, sources, `${made[1]}.ts`))

@@ -180,10 +180,8 @@ describe('the rules themselves', () => {
 
   it('entry points: a missing entry, a stray entry and a wrong file', () => {
     const entry = (name: string): object => {
-      const [esm, cjs] = ['src', 'cjs'].map((folder) => ({
-        types: `./dist/${folder}/${name}.d.ts`,
-        default: `./dist/${folder}/${name}.js`,
-      }))
+      const esm = { types: `./dist/src/${name}.d.ts`, default: `./dist/esm/${name}.js` }
+      const cjs = { types: `./dist/cjs/${name}.d.ts`, default: `./dist/cjs/${name}.js` }
       return { 'module-sync': esm, require: cjs, default: esm }
     }
     const [main, store] = [entry('index'), entry('stores/sql')]
@@ -303,8 +301,8 @@ describe('the rules themselves', () => {
     ]
     expect(checkExportedOnce(files)).toEqual(['src/a.ts:1 exports read, and so does src/b.ts'])
     const manifest = {
-      exports: { '.': { default: './dist/src/index.js' } },
-      bin: { tokenwright: './dist/src/cli.js' },
+      exports: { '.': { default: './dist/esm/index.js' } },
+      bin: { tokenwright: './dist/esm/cli.js' },
     }
     expect(
       checkRoot(['src/index.ts', 'src/cli.ts', 'src/errors.ts', 'src/x.ts', 'src/http/y.ts'], manifest),

@@ -22,7 +22,7 @@ import { HAS, openDatabase } from './stores/sql-databases.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
-const PROGRAM = join(ROOT, 'dist/src/cli.js')
+const PROGRAM = join(ROOT, 'dist/esm/cli.js')
 const folder = mkdtempSync(join(tmpdir(), 'tokenwright-cli-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 

@@ -11,7 +11,9 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8'))
 
 /** What may be in the package beside its papers. */
 const ALLOWED: readonly RegExp[] = [
-  /^dist\/(src|cjs)\/.+\.(js|d\.ts)$/,
+  /^dist\/esm\/.+\.js$/,
+  /^dist\/src\/.+\.d\.ts$/,
+  /^dist\/cjs\/.+\.(js|d\.ts)$/,
   /^dist\/cjs\/package\.json$/,
   /^docs\/.+\.(md|json|ya?ml|svg)$/,
   /^examples\/(shared\/)?[\w-]+\.ts$/,
@@ -58,8 +60,9 @@ describe('the package', () => {
 
   it('holds nothing whose source is gone', () => {
     const sources = files
-      .filter((path) => path.startsWith('dist/') && path.endsWith('.js'))
-      .map((path) => path.replace(/^dist\/(cjs|src)\//, 'src/').replace(/\.js$/, '.ts'))
+      .filter((path) => path.startsWith('dist/') && /\.(?:js|d\.ts)$/.test(path))
+      .filter((path) => !path.startsWith('dist/esm/chunks/'))
+      .map((path) => path.replace(/^dist\/(cjs|esm|src)\//, 'src/').replace(/(?:\.d\.ts|\.js)$/, '.ts'))
     const exists = (path: string): boolean => {
       try {
         readFileSync(new URL(path, ROOT))

@@ -18,7 +18,7 @@ export function entryPoints() {
     .filter(([, target]) => typeof target === 'object')
     .map(([name, { default: target }]) => ({
       name: name.replace('.', manifest.name),
-      file: target.default.replace('./dist/', '').replace(/\.js$/, '.ts'),
+      file: target.types.replace('./dist/', '').replace(/\.d\.ts$/, '.ts'),
     }))
 }
 

@@ -29,7 +29,9 @@ export function checkRoot(
   const targets = JSON.stringify([exports, bin])
   return paths
     .filter((path) => /^src\/[^/]+\.tsx?$/.test(path) && path !== 'src/errors.ts')
-    .filter((path) => !targets.includes(`"./dist/${path.replace(/\.tsx?$/, '.js')}"`))
+    .filter(
+      (path) => !targets.includes(`"./dist/esm/${path.replace(/^src\//, '').replace(/\.tsx?$/, '.js')}"`),
+    )
     .map((path) => `${path}:1 lies at the root of src/ and is no entry point`)
 }
 

@@ -222,9 +222,9 @@ export function checkEntryPoints(
   const entryPoints = new Map(entryPointsOf(paths).map((path) => [exportOf(path), path]))
   const problems: string[] = []
   for (const [name, path] of entryPoints) {
-    const file = path.replace(/^src\//, './dist/src/').replace(/\.ts$/, '')
-    const esm = { types: `${file}.d.ts`, default: `${file}.js` }
-    const cjs = JSON.parse(JSON.stringify(esm).replaceAll('./dist/src/', './dist/cjs/'))
+    const file = path.replace(/^src\//, '').replace(/\.ts$/, '')
+    const esm = { types: `./dist/src/${file}.d.ts`, default: `./dist/esm/${file}.js` }
+    const cjs = { types: `./dist/cjs/${file}.d.ts`, default: `./dist/cjs/${file}.js` }
     // Node takes the ES module for `import` and for `require`: there is one copy of the library in a process.
     const wanted = JSON.stringify({ 'module-sync': esm, require: cjs, default: esm })
     const found = JSON.stringify(exports[name])

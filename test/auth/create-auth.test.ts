@@ -284,7 +284,7 @@ describe('createAuth draws no randomness, starts no timer, reads no clock', () =
     console.log(JSON.stringify({ atStart, whenIssuing: [...new Set(touched)].filter((n) => n !== 'nextTick') }))
   `
   it('at start; issuing a token draws an identifier and reads the clock, as it must', () => {
-    const door = (path: string): string => new URL(`../../dist/src/${path}`, import.meta.url).href
+    const door = (path: string): string => new URL(`../../dist/esm/${path}`, import.meta.url).href
     const script = SCRIPT.replace('SRC', door('index.js'))
       .replace('FETCH', door('adapters/fetch.js'))
       .replaceAll('SECRET', SECRET)

@@ -207,7 +207,7 @@ describe('two `createAuth` with cookies of one name', () => {
   /** Warnings of a program of its own: they come once a process. */
   function warningsOf(...applications: readonly string[]): string {
     const code = `
-      import { createAuth } from './dist/src/index.js'
+      import { createAuth } from './dist/esm/index.js'
       const [A, B] = ${JSON.stringify([SECRET, OTHER])}
       const locations = ['cookie']
       ${applications.map((options) => `createAuth(${options})`).join('\n')}`

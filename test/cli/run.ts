@@ -6,7 +6,7 @@ import type { StoreSpec } from '../processes/node/connect.ts'
 export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The built command. */
-export const PROGRAM: string = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url))
+export const PROGRAM: string = fileURLToPath(new URL('../../dist/esm/cli.js', import.meta.url))
 
 /** How a command ended. */
 export interface Ended {

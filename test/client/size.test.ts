@@ -9,7 +9,7 @@ import { expect, it } from 'vitest'
 import { CLIENT, PRIVATE } from '../../scripts/bundle.mjs'
 
 const SOURCE = new URL('../../src/', import.meta.url)
-const DIST = new URL('../../dist/src/', import.meta.url).pathname
+const DIST = new URL('../../dist/esm/', import.meta.url).pathname
 
 /** The size of what a page imports, in bytes. */
 async function measure(code: string): Promise<number> {

@@ -27,7 +27,7 @@ describe('the store suite', () => {
     writeFileSync(
       file,
       `import { describe, it } from 'node:test'
-      import { memoryStore } from ${JSON.stringify(built('dist/src/stores/memory.js'))}
+      import { memoryStore } from ${JSON.stringify(built('dist/esm/stores/memory.js'))}
       import { storeSuite } from ${JSON.stringify(built('packages/store-suite/dist/index.js'))}
       storeSuite(async () => ({ store: memoryStore() }), { describe, it })`,
     )

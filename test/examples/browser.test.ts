@@ -39,7 +39,7 @@ describe.skipIf(CHROMIUM === undefined)('the examples in Chromium', () => {
     const { page } = opened
     await page.route(`${url}/`, (route) => route.fulfill({ contentType: 'text/html', body: PAGE }))
     await page.route(`${url}/modules/**`, (route) => {
-      const path = join(ROOT, 'dist/src', new URL(route.request().url()).pathname.replace('/modules/', ''))
+      const path = join(ROOT, 'dist/esm', new URL(route.request().url()).pathname.replace('/modules/', ''))
       return route.fulfill({ contentType: 'text/javascript', body: readFileSync(path, 'utf8') })
     })
     await page.goto(`${url}/`)

@@ -32,7 +32,7 @@ function createTerminal(env: Readonly<Record<string, string>>) {
   mkdirSync(bin)
   // The command takes the drivers of the project that it is run in.
   symlinkSync(join(ROOT, 'node_modules'), join(cwd, 'node_modules'))
-  const cli = join(ROOT, 'dist/src/cli.js')
+  const cli = join(ROOT, 'dist/esm/cli.js')
   writeFileSync(join(bin, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${cli}' "$@"\n`, {
     mode: 0o755,
   })

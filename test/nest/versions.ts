@@ -48,7 +48,7 @@ export function installBesideEleven(): string {
   const folder = mkdtempSync(join(process.env['TOKENWRIGHT_TEST_FOLDER'] ?? tmpdir(), 'nest-'))
   const home = join(folder, 'node_modules/tokenwright')
   mkdirSync(home, { recursive: true })
-  cpSync(join(ROOT, 'dist/src'), join(home, 'dist/src'), { recursive: true })
+  cpSync(join(ROOT, 'dist/esm'), join(home, 'dist/esm'), { recursive: true })
   cpSync(join(ROOT, 'package.json'), join(home, 'package.json'))
   symlinkSync(ELEVEN, join(folder, 'node_modules/@nestjs'))
   const { dependencies = {} } = createRequire(import.meta.url)('../../package.json')
@@ -61,7 +61,7 @@ export function installBesideEleven(): string {
 async function loadEleven(): Promise<Nest> {
   const require = createRequire(join(ELEVEN, 'core/package.json'))
   const home = installBesideEleven()
-  const load = (path: string): Promise<unknown> => import(pathToFileURL(join(home, 'dist/src', path)).href)
+  const load = (path: string): Promise<unknown> => import(pathToFileURL(join(home, 'dist/esm', path)).href)
   return {
     version: 11,
     common: require('@nestjs/common'),

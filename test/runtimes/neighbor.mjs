@@ -3,10 +3,10 @@
 // run, on Node, so that a runtime is seen with what it did not make itself.
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { createServer } from 'node:http'
-import { toNodeHandler } from '../../dist/src/adapters/node.js'
-import { createAuth, createKeyRing, generateKey } from '../../dist/src/index.js'
-import { authRoutes } from '../../dist/src/routes.js'
-import { memoryStore } from '../../dist/src/stores/memory.js'
+import { toNodeHandler } from '../../dist/esm/adapters/node.js'
+import { createAuth, createKeyRing, generateKey } from '../../dist/esm/index.js'
+import { authRoutes } from '../../dist/esm/routes.js'
+import { memoryStore } from '../../dist/esm/stores/memory.js'
 
 export const CLIENT = { id: 'orders', secret: 's3cret: +%' }
 

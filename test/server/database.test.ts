@@ -60,7 +60,7 @@ describe('openDatabase', () => {
     const rounds = 30
     const script = `
       const { openDatabase } = await import(process.argv[1])
-      const sql = process.argv[1].replace('server/dist/database', 'dist/src/stores/sql')
+      const sql = process.argv[1].replace('server/dist/database', 'dist/esm/stores/sql')
       const { retryTransient } = await import(sql)
       for (let round = 0; round < ${rounds}; round++) {
         while (Date.now() < ${Date.now() + 2500} + 40 * round);

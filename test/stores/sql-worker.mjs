@@ -4,7 +4,7 @@
  */
 import { DatabaseSync } from '@photostructure/sqlite'
 import { Kysely, SqliteDialect } from 'kysely'
-import { migrateSql, sqlStore } from '../../dist/src/stores/sql.js'
+import { migrateSql, sqlStore } from '../../dist/esm/stores/sql.js'
 
 const database = new DatabaseSync(process.argv[2], { timeout: 0 })
 const db = new Kysely({

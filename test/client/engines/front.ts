@@ -98,7 +98,7 @@ export async function startFront(target: string, isSecure: boolean, pages: Pages
 /** The page, or a module of the built client. */
 function serve(response: ServerResponse, path: string, page: string | undefined): void {
   const isScript = path.endsWith('.js')
-  const file = join(ROOT, 'dist/src', path.replace('/tab/', ''))
+  const file = join(ROOT, 'dist/esm', path.replace('/tab/', ''))
   response
     .writeHead(200, { 'Content-Type': isScript ? 'text/javascript' : 'text/html' })
     .end(page ?? readFileSync(file))
