@@ -51,6 +51,8 @@ function findProblems() {
     )
     const version =
       manifest.version === main.version ? [] : [`version ${manifest.version} is not ${main.version}`]
+    const peer = manifest.peerDependencies?.[main.name] ?? `^${main.version}`
+    if (peer !== `^${main.version}`) version.push(`peer ${main.name} ${peer} is not ^${main.version}`)
     return [...odd.map((name) => `"${name}" is missing or names another home`), ...version].map(
       (problem) => `${join(folder, 'package.json')}: ${problem}`,
     )

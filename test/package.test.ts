@@ -21,25 +21,41 @@ const ALLOWED: readonly RegExp[] = [
   /^bench\/[\w-]+\.md$/,
   /^packages\/[\w-]+\/README\.md$/,
   /^attack\/cases\/README\.md$/,
-  /^(CONTRIBUTING|SECURITY)\.md$/,
+  /^(CONTRIBUTING|GOVERNANCE|SECURITY)\.md$/,
   /^src\/auth\/authenticate\.ts$/,
 ]
 
-function packedFiles(): string[] {
-  const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+const OTHERS = ['store-suite', 'refresh-races', 'create-tokenwright'].map((name) => `./packages/${name}`)
+
+/** The files of each package: the library, and then those of OTHERS. */
+function packedFiles(): string[][] {
+  const output = execFileSync('npm', ['pack', '.', ...OTHERS, '--dry-run', '--json', '--ignore-scripts'], {
     cwd: ROOT,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   const report = JSON.parse(output)
   // npm 11 answers with a list, later ones with an object by package name.
-  const [packed] = Object.values<{ files: { path: string }[] }>(report)
-  return packed?.files.map((file) => file.path) ?? []
+  const packed = Object.values<{ files: { path: string }[] }>(report)
+  return packed.map(({ files }) => files.map((file) => file.path))
 }
 
-describe('the package', () => {
-  const files = packedFiles()
+const [files = [], ...others] = packedFiles()
 
+describe('the other packages', () => {
+  it.each(OTHERS.map((name, index) => [name, others[index] ?? []] as const))(
+    '%s holds its program and its papers, nothing else',
+    (_name, paths) => {
+      const papers = ['LICENSE', 'README.md', 'package.json']
+      expect(papers.filter((path) => !paths.includes(path))).toEqual([])
+      const program = paths.filter((path) => !papers.includes(path))
+      expect(program.length).toBeGreaterThan(0)
+      expect(program.filter((path) => !/^dist\/.+\.(js|d\.ts)$/.test(path))).toEqual([])
+    },
+  )
+})
+
+describe('the package', () => {
   it('holds the built library and its papers, nothing else', () => {
     const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']
     const strays = files.filter((path) => !papers.includes(path) && !ALLOWED.some((form) => form.test(path)))

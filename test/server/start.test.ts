@@ -7,6 +7,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { generateKey } from '../../src/index.ts'
 import { type Ended, ROOT, runServer, startServer, temporaryFolder } from './process.ts'
 
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+
 const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
 
 function expectOneLine({ code, stdout, stderr }: Ended, expected: RegExp | string): void {
@@ -76,7 +78,7 @@ describe('a first start', () => {
     const server = await startServer({}, cwd)
     const path = join(cwd, '.data/tokenwright.db')
     expect(server.stdout().split('\n')).toEqual([
-      `Tokenwright 0.1.0 listens on ${server.url} (API: /docs)`,
+      `Tokenwright ${version} listens on ${server.url} (API: /docs)`,
       'Demo users: test / test, admin / admin',
       `Database:   ${path}`,
       'Sessions:   in the database',
