@@ -1,8 +1,9 @@
 /**
  * Entry point `tokenwright/stores/sql`: sessions in PostgreSQL, MySQL, MariaDB or SQLite, through
  * the application's own Kysely instance, which the application also closes. A refresh costs one
- * round trip on PostgreSQL and two on MySQL and MariaDB. Rows and log are as durable as the
- * database makes them; `inspect()` warns if that is less than one would expect.
+ * round trip on PostgreSQL and two on MySQL and MariaDB; reuse, and what races it, cost more. Rows
+ * and log are as durable as the database makes them; `inspect()` warns if that is less than one
+ * would expect.
  *
  * The store bounds its waits for locks and its retries. It cannot bound a server that hangs: give
  * Kysely the pool through `withDeadlines`, which closes a connection that hangs.

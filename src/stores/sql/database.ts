@@ -122,9 +122,10 @@ const DIALECTS: readonly string[] = ['postgres', 'mysql', 'sqlite'] satisfies Sq
 /** Refuses rows as arrays, or as an object for each table. No column of ours is an object. */
 export function checkShape(row: Record<string, unknown> | undefined): void {
   if (row === undefined) return
-  const isNested = Array.isArray(row) || Object.values(row).some(isPlainObject)
+  let isFlat = !Array.isArray(row)
   // With `nestTables: '_'`, a column of no table is named so.
-  if (!isNested && !Object.keys(row).some((name) => name.startsWith('_'))) return
+  for (const name in row) isFlat &&= !isPlainObject(row[name]) && !name.startsWith('_')
+  if (isFlat) return
   throw new ConfigurationError(
     'Expected the driver to return rows as flat objects: leave out `rowsAsArray` and `nestTables` (mysql2), `rowMode` (pg)',
   )

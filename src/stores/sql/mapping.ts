@@ -6,10 +6,10 @@
  * and to 'Álice'. Texts are stored as the content of a JSON string in ASCII, so that no character
  * set loses a character: PostgreSQL refuses U+0000, SQLite cuts there, MySQL may refuse an emoji.
  */
-import { decideRotation, isWriting, type RotationRecord } from '../../session/rotation.ts'
+import { decideRotation, isWriting, type RotationRecord, toLate } from '../../session/rotation.ts'
 import type { NewSession, RevokeReason, SessionRow } from '../../session/session-row.ts'
-import type { RotateCall, RotationWord, Sighting } from '../../session/store.ts'
-import type { Values } from './statement.ts'
+import type { RotateCall, Rotation, RotationWord, Sighting } from '../../session/store.ts'
+import type { Value, Values } from './statement.ts'
 import {
   escapeText,
   fromColumnTime,
@@ -226,15 +226,21 @@ export function readColumns(row: Readonly<Record<string, unknown>>): SessionColu
   const columns: Record<string, unknown> = {}
   for (const name of COLUMNS) {
     const value = row[name] ?? null
-    columns[name] = value !== null && isInteger(name) ? Number(value) : value
+    columns[name] = value !== null && INTEGERS.has(name) ? Number(value) : value
   }
   return columns as SessionColumns
 }
 
-const NUMBERS: ReadonlySet<string> = new Set(['gen', 'late', 'late_before', 'brief', 'idle_for'])
+const NUMBERS: readonly string[] = ['gen', 'late', 'late_before', 'brief', 'idle_for']
 
-function isInteger(name: string): boolean {
-  return NUMBERS.has(name) || name.endsWith('_at')
+const INTEGERS: ReadonlySet<string> = new Set([...NUMBERS, ...COLUMNS.filter((name) => name.endsWith('_at'))])
+
+/** Columns from their values in the order of `COLUMNS`; null without a session. */
+export function toSessionColumns(values: readonly Value[]): SessionColumns | null {
+  if (values[0] === null) return null
+  const columns: Record<string, Value | undefined> = {}
+  for (let place = 0; place < COLUMNS.length; place++) columns[COLUMNS[place] as string] = values[place]
+  return columns as SessionColumns
 }
 
 /** The row of the contract from its columns. */
@@ -286,6 +292,23 @@ export function decideOnColumns(
   const word = decideRotation(columns && toRecord(columns), call.gen, moment, policy)
   const late = call.notAfter !== null && moment > toColumnTime(call.notAfter)
   return late && isWriting(word, policy) ? 'late' : word
+}
+
+/**
+ * The rotation of a row that was read without a lock; null where something is to be written, which
+ * must be decided under the lock.
+ */
+export function decideReadOnly(
+  columns: SessionColumns | null,
+  call: RotateCall,
+  moment: number,
+): Rotation | null {
+  const word = decideOnColumns(columns, call, moment)
+  const now = fromColumnTime(moment)
+  if (columns === null) return { word, row: null, now }
+  const isLater =
+    word === 'replayed' && toLate(toRecord(columns), moment, toColumnPolicy(call)) !== columns.late
+  return isWriting(word, call) || isLater ? null : { word, row: toRow(columns), now }
 }
 
 /** The policy of a call with lengths in milliseconds. */

@@ -4,21 +4,12 @@
  * statement, so everything else is a transaction. If the conditional update found nothing, the row
  * that is read after it decides.
  */
-import { isWriting, KEPT_OVERLAPS, toLate } from '../../session/rotation.ts'
+import { KEPT_OVERLAPS } from '../../session/rotation.ts'
 import type { Attempt, RotateCall, Rotation } from '../../session/store.ts'
 import { toUnreleased } from '../../session/transfer.ts'
 import { type Commands, createTransactions, toAttempt } from './commands.ts'
 import type { Database, Result, Run } from './database.ts'
-import {
-  COLUMNS,
-  decideOnColumns,
-  readColumns,
-  type SessionColumns,
-  toColumnPolicy,
-  toRecord,
-  toRow,
-  toSeenColumns,
-} from './mapping.ts'
+import { COLUMNS, decideReadOnly, readColumns, type SessionColumns, toRow, toSeenColumns } from './mapping.ts'
 import { CommittedError, retry } from './retry.ts'
 import type { Statement, Values } from './statement.ts'
 import { fromColumnTime, toColumnTime, toKey, toOptionalTime } from './values.ts'
@@ -56,12 +47,8 @@ export function createMysqlCommands(database: Database): Commands {
       const moment = Number(found['moment'])
       const columns = (found['sid_key'] ?? null) === null ? null : readColumns(found)
       if (changed && columns !== null) return toChanged(columns, call, moment)
-      const word = decideOnColumns(columns, call, moment)
-      // Reused, healed, late predecessors, or a generation that was kept a moment ago: all rare,
-      // and decided under the row's lock.
-      if (isWriting(word, call) || (columns !== null && isLater(columns, word, call, moment)))
-        return transactions.rotate(call)
-      return { word, row: columns && toRow(columns), now: fromColumnTime(moment) }
+      // Reused, healed, late predecessors, or a generation that was kept a moment ago: all rare.
+      return decideReadOnly(columns, call, moment) ?? transactions.rotate(call)
     },
 
     async countAttempt(key, limit, window, now) {
@@ -158,9 +145,4 @@ function toChanged(columns: SessionColumns, call: RotateCall, moment: number): R
   return call.rotation
     ? { word: 'rotated', row: { ...row, gen: call.gen + 1 }, now }
     : { word: 'kept', row, now }
-}
-
-/** Whether a predecessor was sent later than the row says. */
-function isLater(columns: SessionColumns, word: string, call: RotateCall, moment: number): boolean {
-  return word === 'replayed' && toLate(toRecord(columns), moment, toColumnPolicy(call)) !== columns.late
 }

@@ -1,11 +1,21 @@
-/** PostgreSQL: one statement for each step; the statements are in `postgres-statements.ts`. */
+/**
+ * PostgreSQL: one statement for each step, but two for a rare refresh; the statements are in
+ * `postgres-statements.ts`.
+ */
 import type { NewSession } from '../../session/session-row.ts'
-import type { LimitedStart, RotateCall, RotationWord, StepUp } from '../../session/store.ts'
+import type { LimitedStart, RotateCall, Rotation, RotationWord, StepUp } from '../../session/store.ts'
 import { type Commands, toAttempt } from './commands.ts'
 import type { Database, Result } from './database.ts'
-import { readColumns, toNewColumns, toRow, toSeenColumns } from './mapping.ts'
-import { createPostgresTexts } from './postgres-statements.ts'
-import type { Values } from './statement.ts'
+import {
+  decideReadOnly,
+  readColumns,
+  toNewColumns,
+  toRow,
+  toSeenColumns,
+  toSessionColumns,
+} from './mapping.ts'
+import { createPostgresTexts, type PostgresTexts } from './postgres-statements.ts'
+import type { Value, Values } from './statement.ts'
 import {
   escapeText,
   fromColumnTime,
@@ -42,9 +52,7 @@ export function createPostgresCommands(database: Database): Commands {
       throw new Error('Sessions of this subject start faster than they can be counted')
     },
 
-    async rotate(call) {
-      return toStep<RotationWord>((await run(texts.rotate, toRotateValues(call))).rows[0])
-    },
+    rotate: (call) => rotate(database, texts, call),
 
     async stepUp(call) {
       const values = {
@@ -136,6 +144,31 @@ function toRotateValues(call: RotateCall): Values {
     log_ttl: toColumnTime(call.logTtl),
     now: toOptionalTime(call.now),
   }
+}
+
+async function rotate(
+  { isTransaction, run }: Database,
+  texts: PostgresTexts,
+  call: RotateCall,
+): Promise<Rotation> {
+  const values = toRotateValues(call)
+  // Inside the caller's transaction a plain read may miss the change of another transaction.
+  if (call.rotation && !isTransaction) {
+    const rotation = toUsual((await run(texts.advance, values)).rows[0], call)
+    if (rotation !== null) return rotation
+  }
+  return toStep<RotationWord>((await run(texts.rotate, values)).rows[0])
+}
+
+/**
+ * Reads what `advance` returns. Null where there is something else to write, which is rare, or
+ * where another call has changed the row meanwhile.
+ */
+function toUsual(row: Result['rows'][number] | undefined, call: RotateCall): Rotation | null {
+  const [advanced, moment, ...values] = JSON.parse(String(row?.['found'])) as [number, number, ...Value[]]
+  const columns = toSessionColumns(values)
+  if (columns === null || advanced === 0) return decideReadOnly(columns, call, moment)
+  return { word: 'rotated', row: toRow(columns), now: fromColumnTime(moment) }
 }
 
 /** Reads the row that a step returns; without a session it has only the time. */

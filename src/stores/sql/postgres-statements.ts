@@ -1,6 +1,6 @@
 /**
- * The statements of PostgreSQL. Every step is one statement and one round trip, so that no client
- * can hang while it holds a lock. Each statement first locks the row, then reads the clock in an
+ * The statements of PostgreSQL. What a step does is one statement, so that no client can hang while
+ * it holds a lock. Each statement first locks the row, then reads the clock in an
  * outer select (in the same select it would show the time before the wait), and updates the counter
  * of the log last. `ROTATE` repeats `decideRotation` of `session/rotation.ts` in SQL; the store
  * suite compares them.
@@ -9,6 +9,7 @@
 import { KEPT_OVERLAPS, LATE_PARTS, SHADOWED_OVERLAPS } from '../../session/rotation.ts'
 import type { Database } from './database.ts'
 import { CHANGING_COLUMNS, COLUMNS, FIXED_COLUMNS } from './mapping.ts'
+import { ADVANCE } from './postgres-advance.ts'
 import type { Statement } from './statement.ts'
 
 /** The statements. */
@@ -20,7 +21,9 @@ export interface PostgresTexts {
    * session started meanwhile that it cannot see: repeat it.
    */
   readonly startLimited: Statement
-  /** Returns one row; its `word` is null for `unknown`. */
+  /** Does the usual refresh; see `postgres-advance.ts`. */
+  readonly advance: Statement
+  /** Does every refresh. Returns one row; its `word` is null for `unknown`. */
   readonly rotate: Statement
   /** Returns one row; its `word` is null for `unknown`. */
   readonly stepUp: Statement
@@ -332,6 +335,7 @@ export function createPostgresTexts({ compile }: Database): PostgresTexts {
   return {
     start: compile(START),
     startLimited: compile(START_LIMITED),
+    advance: compile(ADVANCE),
     rotate: compile(ROTATE),
     stepUp: compile(STEP_UP),
     countAttempt: compile(COUNT_ATTEMPT),
