@@ -21,6 +21,8 @@ not switch the check off.
 
 A \`Duration\` is \`'15m'\`, \`{ minutes: 15 }\` or a number of seconds. A numeric string without a
 unit is refused.
+
+## Options of \`createAuth\`
 `
 
 const REQUIREMENTS = `## Requirements

@@ -40,6 +40,32 @@ export function foreignLoads({ address, html }) {
   return [...loads].map(([, src, href]) => `${address} loads ${src ?? href}`)
 }
 
+/** The grounds of code in the two themes, as the style sheets of the theme say. */
+const GROUNDS = { light: '#f6f6f7', dark: '#161618' }
+
+/** The colors of code that are too weak on their ground (WCAG 2.2, 1.4.3). */
+export function codeContrast(pages) {
+  const used = pages.flatMap(({ html }) => [...html.matchAll(/--shiki-(light|dark):(#[0-9A-Fa-f]{6})/g)])
+  const colors = new Map(used.map(([text, theme, color]) => [text, [theme, color]]))
+  if (colors.size === 0) return ['expected colors of code, found none']
+  return [...colors.values()]
+    .filter(([theme, color]) => contrast(color, GROUNDS[theme]) < 4.5)
+    .map(([theme, color]) => `${color} is too weak in ${theme}`)
+}
+
+function contrast(one, other) {
+  const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b)
+  return (high + 0.05) / (low + 0.05)
+}
+
+function luminance(color) {
+  const [red, green, blue] = [1, 3, 5].map((at) => {
+    const share = Number.parseInt(color.slice(at, at + 2), 16) / 255
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
+  })
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+}
+
 const withoutBase = (href, base) => (href.startsWith(base) ? `/${href.slice(base.length)}` : href)
 
 const decode = (text) => text.replace(/&(amp|lt|gt|quot|#39|#x27);/g, (_, name) => ENTITIES[name] ?? '')

@@ -38,6 +38,27 @@ export function navigationOf(pages) {
   })).filter(({ items }) => items.length > 0)
 }
 
+/**
+ * A sidebar for each kind, by the folder of its pages; a page whose folder holds several kinds has
+ * an entry of its own.
+ */
+export function sidebarsOf(kinds) {
+  const folderOf = ({ link }) => link.slice(0, link.lastIndexOf('/') + 1)
+  const kindsIn = (folder) => kinds.filter(({ items }) => items.some((item) => folderOf(item) === folder))
+  return Object.fromEntries(
+    kinds.flatMap(({ kind, items }) => {
+      const sidebar = [
+        { text: kind, items: items.map(({ text, link, items: below }) => ({ text, link, items: below })) },
+      ]
+      const keys = items.map((item) => {
+        const folder = folderOf(item)
+        return folder !== '/' && kindsIn(folder).length === 1 ? folder : item.link
+      })
+      return keys.map((key) => [key, sidebar])
+    }),
+  )
+}
+
 function kindOf({ path, label }) {
   const [kind] = KINDS.find(([, paths]) => paths.test(path)) ?? []
   const isKind = KINDS.some(([name]) => name === label)
