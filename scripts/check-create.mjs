@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { allChoices } from '../packages/create-tokenwright/dist/choices.js'
 import { ended, freePort, runToEnd, start } from './check-create/processes.mjs'
-import { useProject } from './check-create/requests.mjs'
+import { useBuilt, useProject } from './check-create/requests.mjs'
 import { startServices } from './check-create/services.mjs'
 import { count, ROOT, tally } from './check-package/project.mjs'
 
@@ -76,15 +76,26 @@ async function checkProject(choices, { command, tarball, services }) {
     const { isRight, output } = await runToEnd(home, 'npm', args)
     if (!count(`${title}: ${what}`, isRight, output)) return
   }
+  const project = { title, choices, home, env: services }
+  await serveWith(project, choices.framework === 'next' ? 'dev' : 'start', useProject)
+  if (choices.framework === 'next') {
+    // A bundle for production is another program: names are shortened, and packages are inside.
+    const { isRight, output } = await runToEnd(home, 'npm', ['run', 'build'])
+    if (count(`${title}: builds`, isRight, output)) await serveWith(project, 'start', useBuilt)
+  }
+  rmSync(home, { recursive: true, force: true })
+}
+
+/** Starts a project, and ends it after its use. */
+async function serveWith({ title, choices, home, env }, script, use) {
   const port = await freePort()
-  const script = choices.framework === 'next' ? 'dev' : 'start'
-  const server = start(home, 'npm', ['run', script], { ...services, PORT: String(port) })
+  const server = start(home, 'npm', ['run', script], { ...env, PORT: String(port) })
+  const variables = readFileSync(join(home, '.env'), 'utf8')
+  const url = `http://localhost:${port}`
   try {
-    const env = readFileSync(join(home, '.env'), 'utf8')
-    await useProject({ title, choices, env, url: `http://localhost:${port}`, read: () => server.output })
+    await use({ title, choices, env: variables, url, read: () => server.output })
   } finally {
     await ended(server)
-    rmSync(home, { recursive: true, force: true })
   }
 }
 

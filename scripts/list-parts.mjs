@@ -1,7 +1,7 @@
-// node scripts/list-parts.mjs <folder>: for each packed package in the folder, writes beside it the
-// list of all that an installation of it brings (SBOM, CycloneDX), by `npm sbom`.
+// node scripts/list-parts.mjs <folder>: installs the packed packages that are in the folder, and
+// writes parts.cdx.json beside them: all that comes with them (SBOM, CycloneDX), by `npm sbom`.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -11,19 +11,19 @@ const folder = resolve(given)
 const packages = readdirSync(folder).filter((name) => name.endsWith('.tgz'))
 if (packages.length === 0) throw new Error(`No packed package in ${folder}`)
 
-const place = mkdtempSync(join(tmpdir(), 'tokenwright-parts-'))
-const npm = (cwd, ...args) => execFileSync('npm', args, { cwd, encoding: 'utf8' })
+const home = mkdtempSync(join(tmpdir(), 'tokenwright-parts-'))
+const npm = (...args) => execFileSync('npm', args, { cwd: home, encoding: 'utf8' })
 try {
-  for (const name of packages) {
-    const home = join(place, name)
-    mkdirSync(home)
-    writeFileSync(join(home, 'package.json'), '{ "name": "installation", "private": true }')
-    // Peers are the user's own.
-    npm(home, 'install', join(folder, name), '--legacy-peer-deps', '--ignore-scripts', '--no-audit')
-    const list = npm(home, 'sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'library')
-    writeFileSync(join(folder, name.replace(/tgz$/, 'cdx.json')), list)
-    console.log(`${name}: ${JSON.parse(list).components.length} parts`)
+  writeFileSync(join(home, 'package.json'), '{ "name": "installation", "version": "0.0.0" }')
+  const files = packages.map((name) => join(folder, name))
+  npm('install', ...files, '--ignore-scripts', '--no-audit', '--no-fund')
+  const list = JSON.parse(npm('sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'library'))
+  for (const part of list.components) {
+    // Where the packed file lay on this machine.
+    part.externalReferences = part.externalReferences?.filter(({ url }) => !url.startsWith('file:'))
   }
+  writeFileSync(join(folder, 'parts.cdx.json'), `${JSON.stringify(list, null, 2)}\n`)
+  for (const { name, version } of list.components) console.log(`${name} ${version}`)
 } finally {
-  rmSync(place, { recursive: true, force: true })
+  rmSync(home, { recursive: true, force: true })
 }

@@ -71,6 +71,16 @@ export async function useProject(project) {
   count(`${title}: prints no secret`, !read().includes(/=(.+)/.exec(project.env)?.[1] ?? ''))
 }
 
+/** A project in production has no demo user: it refuses one, and who is not signed in. */
+export async function useBuilt({ title, choices, url, read }) {
+  const client = createClient(url, choices.delivery)
+  const me = await tryUntil(() => client.send('/me'))
+  count(`${title}: built, refuses a stranger`, me?.status === 401, `${me?.status} ${me?.text}\n${read()}`)
+  const body = { username: 'test', password: 'test', token: 'test' }
+  const { status, text } = await client.send('/auth/login', body)
+  count(`${title}: built, has no demo user`, status === 401, `${status} ${text}\n${read()}`)
+}
+
 /** Tries until there is something, or the time is over. */
 async function tryUntil(work) {
   for (const end = Date.now() + START; Date.now() < end; await pause(100)) {

@@ -22,7 +22,7 @@ export function createProject(name: string, choices: Choices, version: string): 
     '.env.example': toLines(env.map((line) => line.replace(/^(TOKENWRIGHT_SECRET|DEMO_TOTP_KEY)=.*/, '$1='))),
     '.gitignore': toLines(['node_modules/', '.env', '*.db*', ...(framework.ignored ?? [])]),
     'package.json': writeManifest(name, { parts, scripts: framework.scripts, version }),
-    'tsconfig.json': writeTsconfig(framework.compilerOptions),
+    'tsconfig.json': writeTsconfig(framework),
     'README.md': writeReadme(name, choices, { framework, proof }),
     ...Object.assign({}, ...parts.map((part) => part.files ?? {})),
     'test/app.test.ts': writeTest(choices.delivery, { framework: framework.test, proof: proof.test }),

@@ -22,9 +22,15 @@ export function nextPart({ store, delivery }: Choices, guard: string): Framework
       lib: ['dom', 'dom.iterable', 'es2023'],
       jsx: 'react-jsx',
       isolatedModules: true,
+      // These Next.js would enter itself, and so it would the folders.
+      allowJs: true,
+      esModuleInterop: true,
+      incremental: true,
+      resolveJsonModule: true,
       plugins: [{ name: 'next' }],
     },
-    ignored: ['.next/', 'next-env.d.ts'],
+    typeFolders: ['.next/types/**/*.ts', '.next/dev/types/**/*.ts'],
+    ignored: ['.next/', 'next-env.d.ts', '*.tsbuildinfo'],
     readme: [
       '`src/guard.ts`: the guards, and what the copies of this module share',
       '`src/instrumentation.ts`: opens the store when the server starts',
@@ -71,9 +77,20 @@ async function open(path: string, init: RequestInit): Promise<Response> {
   }
 }
 
-/** Native modules stay outside of the bundle. */
+/**
+ * Packages that stay outside of the bundle: native ones, and Kysely, whose dialect is known by the
+ * names of its classes, which a bundle shortens.
+ */
+const EXTERNAL: Readonly<Record<Choices['store'], readonly string[]>> = {
+  memory: [],
+  sqlite: ['@photostructure/sqlite', 'kysely'],
+  postgres: ['kysely', 'pg'],
+  redis: [],
+}
+
 function nextConfig(store: Choices['store']): string {
-  const external = store === 'sqlite' ? "\n  serverExternalPackages: ['@photostructure/sqlite'],\n" : ''
+  const names = EXTERNAL[store].map((name) => `'${name}'`).join(', ')
+  const external = names === '' ? '' : `\n  serverExternalPackages: [${names}],\n`
   return `import type { NextConfig } from 'next'
 
 export default {${external}} satisfies NextConfig

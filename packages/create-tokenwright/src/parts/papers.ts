@@ -33,7 +33,7 @@ function sorted(versions: Readonly<Record<string, string>>): Record<string, stri
   return Object.fromEntries(Object.entries(versions).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-export function writeTsconfig(compilerOptions: Readonly<Record<string, unknown>>): string {
+export function writeTsconfig({ compilerOptions, typeFolders = [] }: FrameworkPart): string {
   return toJson({
     compilerOptions: {
       target: 'es2023',
@@ -44,7 +44,8 @@ export function writeTsconfig(compilerOptions: Readonly<Record<string, unknown>>
       skipLibCheck: true,
       ...compilerOptions,
     },
-    include: ['src', 'test'],
+    include: ['src', 'test', ...typeFolders],
+    exclude: ['node_modules'],
   })
 }
 

@@ -14,6 +14,8 @@ export interface FrameworkPart extends Part {
   /** The script that serves on this machine. */
   readonly start: string
   readonly compilerOptions: Readonly<Record<string, unknown>>
+  /** What `tsconfig.json` includes beside `src` and `test`. */
+  readonly typeFolders?: readonly string[]
   /** Lines of `.gitignore`, beside the usual ones. */
   readonly ignored?: readonly string[]
   readonly test: FrameworkTest
