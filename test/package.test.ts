@@ -16,6 +16,7 @@ const ALLOWED: readonly RegExp[] = [
   /^dist\/cjs\/.+\.(js|d\.ts)$/,
   /^dist\/cjs\/package\.json$/,
   /^docs\/.+\.(md|json|ya?ml|svg)$/,
+  /^docs\/step-up\.gif$/,
   /^examples\/(shared\/)?[\w-]+\.ts$/,
   /^examples\/[\w.-]+\.conf$/,
   /^bench\/[\w-]+\.md$/,
