@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { launch, visitAll } from './check/browser.mjs'
 import { brokenLinks, codeContrast, foreignLoads, readBuilt } from './check/built-pages.mjs'
 import { missingExports } from './check/exports.mjs'
+import { measure, STEADY } from './check/lighthouse.mjs'
 import { check, conclude } from './check/report.mjs'
 import { searchAll } from './check/search.mjs'
 import { serveSite } from './check/server.mjs'
@@ -54,7 +55,7 @@ if (existsSync(DIST)) {
 
   await check('the current version is that of the package', () => {
     const { version } = JSON.parse(read('package.json'))
-    const { name } = chosenVersion(undefined)
+    const { name } = chosenVersion()
     return version.startsWith(`${name}.`) ? [] : [`versions.json says ${name}, package.json ${version}`]
   })
   await check('llms.txt lists every page of docs/, llms-full.txt has their text', () => {
@@ -76,6 +77,9 @@ if (existsSync(DIST)) {
   await check('the story of the front page can be played', () => playStory(browser, site.origin))
   await check('the search finds the words of newcomers', () => searchAll(browser, site.origin))
   await browser.close()
+  await check('Lighthouse gives full marks for accessibility, practices and SEO', () =>
+    measure(site.origin, ['/', '/guide/roles'], STEADY),
+  )
   site.close()
 }
 conclude()

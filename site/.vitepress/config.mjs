@@ -56,7 +56,11 @@ export default defineConfig({
   vite: { resolve: { alias: { 'tokenwright/client': join(ROOT, 'src/client.ts') } } },
   themeConfig: {
     logo: '/mark.svg',
-    nav: [...kinds.map(({ kind, items }) => ({ text: kind, link: items[0].link })), versionMenu(version)],
+    nav: [
+      // "Start" alone says too little of where a link leads.
+      ...kinds.map(({ kind, items }) => ({ text: kind.replace('Start', 'Start here'), link: items[0].link })),
+      versionMenu(version),
+    ],
     sidebar: sidebarsOf(kinds.map(({ kind, items }) => ({ kind, items: itemsOf(kind, items) }))),
     outline: [2, 3],
     search,

@@ -12,9 +12,10 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 /** The pages are opened side by side: they wait for Chromium more than they work. */
 const WORKERS = 2
 
-export async function launch() {
+/** Starts Chromium. */
+export async function launch(more = []) {
   if (!CHROMIUM) throw new Error('expected Chromium on this machine, found none')
-  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', ...more] })
 }
 
 /** Opens a page that collects what goes wrong in it, as lines. */
