@@ -6,10 +6,11 @@
 import { AuthError, isAuthError } from '../errors.ts'
 
 /**
- * What engines say of code that is wrong. `fetch` rejects with a `TypeError` too, for an outage.
+ * What engines, and the functions of this library, say of code that is wrong. `fetch` rejects with
+ * a `TypeError` too, for an outage.
  */
 const WRONG_CODE =
-  /is not a (?:function|constructor)|is not iterable|^Cannot (?:read|set|destructure) |undefined is not|null is not/
+  /^(?:Expected|Unknown) |is not a (?:function|constructor)|is not iterable|^Cannot (?:read|set|destructure) |undefined is not|null is not/
 
 /**
  * Whether an error is a mistake in the code or in the configuration, also one of another realm or

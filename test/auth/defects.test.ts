@@ -48,6 +48,11 @@ function setUp(options: AuthOptions = {}, routes: Partial<AuthRoutesOptions<neve
   return { auth, handle, post, failed, refused, guard: guards(auth) }
 }
 
+/** What a call with an unknown option throws. */
+const wrongCall = await createAuth({ secret: SECRET })
+  .createAccessToken('u', { scope: ['a'] } as never)
+  .catch((error: unknown) => error as Error)
+
 const page = (): Response => new Response('passed')
 
 /** A store of which every call fails with an error. */
@@ -150,6 +155,7 @@ describe.each(Object.entries(FUNCTIONS))('%s', (name, toCase) => {
     ['a name that is not there', new ReferenceError('usres is not defined')],
     ['no function', new TypeError('users.find is not a function')],
     ['a member of undefined', new TypeError("Cannot read properties of undefined (reading 'id')")],
+    ['a wrong call of this library', wrongCall],
   ])('that has a defect fails as it is: %s', async (_, error) => {
     const { outcome, failed, refused } = await send(error)
     expect(outcome).toBe(error)
