@@ -97,7 +97,6 @@ function wrap(
     query(sql, parameters, callback) {
       if (callback === undefined) return connection.query(sql, parameters)
       if (broken !== undefined) return callback(broken, undefined)
-      const hung = new DeadlineError('The connection hung before')
       const finish: Callback<unknown> = (error, result) => {
         const isOurs = sql.startsWith(MARK)
         if (isCutOff(error) || (isOurs && isReadOnly(error))) broken ??= error as Error
@@ -108,7 +107,7 @@ function wrap(
         what: 'A query',
         onDeadline() {
           generations.fail(connection)
-          destroy(hung)
+          destroy(new DeadlineError('The connection hung before'))
         },
         onLate: () => undefined,
       })
