@@ -3,6 +3,7 @@ import { cpus } from 'node:os'
 import type { CoresResult } from './cores.ts'
 import type { FollowersResult } from './followers/run.ts'
 import type { GrowthResult } from './growth/run.ts'
+import type { LoginsResult } from './logins/run.ts'
 import { type Result, ROUNDS } from './measure.ts'
 import type { EntrySize } from './memory.ts'
 import type { RotationResult } from './rotation.ts'
@@ -57,6 +58,14 @@ export function printRotation(results: readonly RotationResult[]): void {
       `| ${name} | ${Math.round(writes)} | ${Math.round(byHand)} | ${Math.round(rotations)} | ${(rotations / byHand).toFixed(2)} |`,
     )
   }
+}
+
+/** Prints the logins and refreshes per second over HTTP. */
+export function printLogins(results: readonly LoginsResult[]): void {
+  console.log('\n| work | application | requests per second | share of those by hand | us of its processor |')
+  console.log('|---|---|---:|---:|---:|')
+  for (const { work, app, rate, share, cost } of results)
+    console.log(`| ${work} | ${app} | ${Math.round(rate)} | ${share.toFixed(2)} | ${Math.round(cost)} |`)
 }
 
 /** Prints how many tokens several processes verify. */

@@ -1,14 +1,15 @@
 /**
  * `npm run bench [-- <filter>]`: runs the races whose title contains the filter, such as `HS256`,
- * `cached`, `refuse` or `grows`; `memory`, `revocation`, `rotation`, `followers`, `cores`,
- * `start-up`, `runtimes` and `growth [rows] [store]` run the other measurements. Before a race,
- * each contestant must accept what it verifies and refuse what it refuses.
+ * `cached`, `refuse` or `grows`; `memory`, `revocation`, `rotation`, `logins`, `followers`,
+ * `cores`, `start-up`, `runtimes` and `growth [rows] [store]` run the other measurements.
+ * Before a race, each contestant must accept what it verifies and refuse what it refuses.
  */
 import { measureCores } from './cores.ts'
 import { createGrowthRaces } from './dimensions.ts'
 import { measureFollowers } from './followers/run.ts'
 import { measureGrowth } from './growth/run.ts'
 import { createIssuerRaces } from './issuers.ts'
+import { measureLogins } from './logins/run.ts'
 import { type Race, runRace } from './measure.ts'
 import { measureEntry } from './memory.ts'
 import { createRefusalRaces, createTokenRaces } from './races.ts'
@@ -17,6 +18,7 @@ import {
   printEntry,
   printFollowers,
   printGrowth,
+  printLogins,
   printMachine,
   printRace,
   printRevocation,
@@ -56,6 +58,7 @@ if (wanted('revocation')) {
   await close()
 }
 if (wanted('rotation')) printRotation(await measureRotation())
+if (wanted('logins')) printLogins(await measureLogins())
 if (wanted('followers')) printFollowers(await measureFollowers())
 if (wanted('cores')) printCores(await measureCores())
 if (wanted('start-up')) printStartUp(await measureStartUp())
