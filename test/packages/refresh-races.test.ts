@@ -110,7 +110,7 @@ describe('arguments', () => {
     expect(await run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('Exit codes:') })
     expect(await run('--version')).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+(?:-rc\.\d+)?\n$/),
     })
   })
 
