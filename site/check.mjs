@@ -15,7 +15,7 @@ import { playStory } from './check/story.mjs'
 import { navigationOf } from './pages/navigation.mjs'
 import { entryPoints, referenceAddressOf } from './pages/reference.mjs'
 import { addressOf, markdownPages, read } from './pages/repository.mjs'
-import { chosenVersion } from './pages/versions.mjs'
+import { chosenVersion, versionMenu } from './pages/versions.mjs'
 
 const HERE = new URL('.', import.meta.url).pathname
 const DIST = `${HERE}dist`
@@ -30,7 +30,9 @@ if (!process.argv.includes('--built'))
   })
 if (existsSync(DIST)) {
   const pages = readBuilt(DIST, '/')
-  const files = new Set(readdirSync(DIST, { recursive: true }).map((name) => `/${name}`))
+  // The other versions are other builds.
+  const versions = versionMenu(chosenVersion()).props.versions.map(({ link }) => link)
+  const files = new Set([...versions, ...readdirSync(DIST, { recursive: true }).map((name) => `/${name}`)])
   const addresses = pages.map(({ address }) => address)
   const markdown = markdownPages()
 

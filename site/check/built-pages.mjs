@@ -21,6 +21,7 @@ export function brokenLinks(pages, files) {
   return pages.flatMap((page) =>
     [...new Set(page.links)].flatMap((href) => {
       if (/^(https:|mailto:)/.test(href)) return []
+      if (/^[a-z]+:/.test(href)) return [`${page.address} links to ${href}: expected https or mailto`]
       const { pathname, hash } = new URL(href, `https://site.example${page.address}`)
       const target = byAddress.get(decodeURI(pathname))
       const anchor = decodeURIComponent(hash.slice(1))

@@ -21,13 +21,15 @@ export function chosenVersion(name = process.env['SITE_VERSION'] || current) {
   return { name, base: root + version.base, root }
 }
 
-/** The menu of all versions. They are other builds, so the links are not below this one's base. */
+/**
+ * The menu of all versions, for the bar at the top. VitePress would put the base of this build
+ * before its own links, so the menu is a component.
+ */
 export function versionMenu({ name, root }) {
-  const items = versions.map((one) => ({
+  const links = versions.map((one) => ({
     text: one.name === current ? `${one.name} (current)` : one.name,
-    link: `pathname://${root}${one.base}`,
-    target: '_self',
-    noIcon: true,
+    link: root + one.base,
+    isThis: one.name === name,
   }))
-  return { text: name, items }
+  return { component: 'VersionMenu', props: { name, versions: links } }
 }
