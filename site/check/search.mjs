@@ -4,7 +4,13 @@ import { open, openTab } from './browser.mjs'
 /** Each word with the pages of which one must be among the first five hits. */
 const WORDS = {
   roles: /^\/(guide|recipes)\/.*roles/,
-  Prisma: /prisma|^\/(recipes|sessions\/engines|guide\/sessions)/,
+  OAuth: /^\/(recipes\/social-login|guide\/|source\/examples)/,
+  'social login': /^\/recipes\/social-login/,
+  Prisma: /^\/recipes\/prisma/,
+  Drizzle: /^\/recipes\/drizzle/,
+  jest: /^\/(recipes|guide)\/testing/,
+  Docker: /^\/recipes\/docker/,
+  SSE: /^\/recipes\/server-sent-events/,
   Next: /^\/(guide\/nextjs|start)/,
   proxy: /^\/(guide\/(forward-auth|login|nextjs)|recipes\/.*proxy)/,
   address: /^\/(guide\/(login|runtimes)|recipes\/.*address)/,
