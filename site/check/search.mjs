@@ -5,7 +5,7 @@ import { open, openTab } from './browser.mjs'
 const WORDS = {
   roles: /^\/(guide|recipes)\/.*roles/,
   OAuth: /^\/(recipes\/social-login|guide\/|source\/examples)/,
-  'social login': /^\/recipes\/social-login/,
+  'social login': /^\/(recipes\/social-login|guide\/login)/,
   Prisma: /^\/recipes\/prisma/,
   Drizzle: /^\/recipes\/drizzle/,
   jest: /^\/(recipes|guide)\/testing/,
