@@ -29,6 +29,7 @@ function createHmacRaces(): readonly Race[] {
       contestants: [
         { name: LIMIT, run: verifyHmac },
         { name: `${LIMIT}, header as text`, run: verifyHmacOfOneHeader },
+        { name: `${LIMIT}, awaited`, run: async (token) => verifyHmac(token) },
         { name: OURS, run: (token) => auth.verifyToken(token) },
         ...createPeerVerifiers('HS256'),
       ],
@@ -38,6 +39,7 @@ function createHmacRaces(): readonly Race[] {
       draw: () => '',
       contestants: [
         { name: LIMIT, run: signHmac },
+        { name: `${LIMIT}, awaited`, run: async () => signHmac() },
         { name: OURS, run: createPublicSigner(auth) },
         ...createPeerSigners('HS256'),
       ],
