@@ -81,4 +81,4 @@ function listedIn(index) {
   return items
 }
 
-const upperFirst = (text) => text.replace(/`/g, '').replace(/^[a-z]/, (first) => first.toUpperCase())
+const upperFirst = (text) => text.replace(/`/g, '').replace(/^[a-z](?![A-Z])/, (first) => first.toUpperCase())

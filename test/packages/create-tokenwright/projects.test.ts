@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allChoices, type Choices } from '../../../packages/create-tokenwright/src/choices.ts'
 import { createProject } from '../../../packages/create-tokenwright/src/project.ts'
 import { ROOT } from '../../architecture/source.ts'
+import { HAS_WEB } from '../../web/packages.ts'
 
 const combinations = allChoices()
 const nameOf = (choices: Choices): string => Object.values(choices).join('-').replace('+', '-')
@@ -59,11 +60,13 @@ function compile(frameworks: readonly Choices['framework'][]): string {
 describe('every combination', () => {
   it('is one of six by four by two by three', () => expect(combinations).toHaveLength(144))
 
-  it.each([[['hono', 'express', 'fastify', 'koa']], [['nest']], [['next']]] as const)(
+  it.each([[['hono', 'express', 'fastify', 'koa']], [['nest']]] as const)(
     'of %j compiles',
     (frameworks) => {
       expect(compile(frameworks)).toBe('')
     },
     120_000,
   )
+
+  it.skipIf(!HAS_WEB)('of Next.js compiles', () => expect(compile(['next'])).toBe(''), 120_000)
 })
