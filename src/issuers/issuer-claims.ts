@@ -6,7 +6,7 @@
 import { describeType } from '../internal/configuration-error.ts'
 import { LATEST_MOMENT } from '../internal/duration.ts'
 import { deepFreeze } from '../internal/json.ts'
-import { isClaim, isReservedClaim, isWithinPayloadBounds } from '../token/claim-shapes.ts'
+import { type ClaimName, isReservedClaim, isWithinPayloadBounds, SHAPES } from '../token/claim-shapes.ts'
 import { findOtherUse, isBoundToKey } from '../token/other-use.ts'
 import { isScope, splitScopes } from '../token/scopes.ts'
 import type { Claims } from '../token/token-payload.ts'
@@ -93,9 +93,9 @@ export function readIssuerClaims(
 }
 
 /** A claim in its form; undefined for none, and for one of another form. */
-function read<T>(claims: Claims, name: Parameters<typeof isClaim>[0]): T | undefined {
+function read<T>(claims: Claims, name: ClaimName): T | undefined {
   const value = claims[name]
-  return value !== undefined && value !== null && isClaim(name, value) ? (value as T) : undefined
+  return value !== undefined && value !== null && SHAPES[name](value) ? (value as T) : undefined
 }
 
 /** Claims that mean the same in every JWT (RFC 7519 section 4.1). */
@@ -110,7 +110,7 @@ function findMisfit(
   if (!isWithinPayloadBounds(claims)) return 'The claims have too many members or levels'
   for (const name of COMMON) {
     const value = claims[name]
-    if (value !== undefined && value !== null && !isClaim(name, value))
+    if (value !== undefined && value !== null && !SHAPES[name](value))
       return `The claim \`${name}\` has another form, got ${describeType(value)}`
   }
   const { exp, iat } = claims as { readonly exp?: number | null; readonly iat?: number | null }

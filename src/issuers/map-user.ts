@@ -8,7 +8,7 @@ import { deepFreeze, findJsonMisfit } from '../internal/json.ts'
 import { toOutage } from '../internal/outage.ts'
 import { keysOf } from '../internal/read-options.ts'
 import { withDeadline } from '../internal/with-deadline.ts'
-import { isClaim, isReservedClaim, PAYLOAD_BOUNDS } from '../token/claim-shapes.ts'
+import { isReservedClaim, PAYLOAD_BOUNDS, SHAPES } from '../token/claim-shapes.ts'
 import { isScope } from '../token/scopes.ts'
 import type { Claims } from '../token/token-payload.ts'
 import type { IssuerUser } from './options.ts'
@@ -45,11 +45,11 @@ function readUser(at: string, user: unknown, needsSub: boolean): IssuerUser {
   if (!isOptions(user)) throw new ConfigurationError(expected(at, '{ sub, scopes, data } or null', user))
   checkKnownKeys(at, user, USER_KEYS, { scope: 'scopes', subject: 'sub', claims: 'data' })
   const { sub, scopes, data, loginName } = user as IssuerUser
-  if (sub === undefined ? needsSub : !isClaim('sub', sub))
+  if (sub === undefined ? needsSub : !SHAPES.sub(sub))
     throw new ConfigurationError(expected(`${at}.sub`, 'a non-empty string', sub))
   if (scopes !== undefined && !Array.isArray(scopes))
     throw new ConfigurationError(expected(`${at}.scopes`, 'a list of scopes', scopes))
-  if (loginName !== undefined && !isClaim('login_name', loginName))
+  if (loginName !== undefined && !SHAPES.login_name(loginName))
     throw new ConfigurationError(expected(`${at}.loginName`, 'a non-empty string', loginName))
   return {
     sub,

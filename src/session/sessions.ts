@@ -6,7 +6,7 @@
 import { AuthError, type ErrorCode } from '../errors.ts'
 import { ConfigurationError, expected, isOptions, isRecord } from '../internal/configuration-error.ts'
 import { toOutage } from '../internal/outage.ts'
-import { isClaim } from '../token/claim-shapes.ts'
+import { SHAPES } from '../token/claim-shapes.ts'
 import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
 import type { TokenClaims } from '../token/sign-token.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -299,10 +299,9 @@ export class Sessions<C> {
 function checkProof(proof: unknown): void {
   if (!isOptions(proof)) throw new TypeError(expected('verify', PROOF, proof))
   const { amr, acr } = proof
-  if (amr !== undefined && !isClaim('amr', amr))
+  if (amr !== undefined && !SHAPES.amr(amr))
     throw new TypeError(expected('amr', "a list of method names such as 'pwd'", amr))
-  if (acr !== undefined && !isClaim('acr', acr))
-    throw new TypeError(expected('acr', 'a non-empty string', acr))
+  if (acr !== undefined && !SHAPES.acr(acr)) throw new TypeError(expected('acr', 'a non-empty string', acr))
 }
 
 /** What an access token grants: what the user may do now, or what was granted at the login. */

@@ -185,11 +185,6 @@ export function countRegistered(claims: RegisteredClaims): number {
   return count
 }
 
-/** Whether a value is valid for a registered claim. */
-export function isClaim(name: ClaimName, value: unknown): boolean {
-  return SHAPES[name](value)
-}
-
 /** Whether a name is reserved, so that custom data must not use it. */
 export function isReservedClaim(name: string): boolean {
   return CLAIMS.has(name) || name === 'cnf' || name === '__proto__'

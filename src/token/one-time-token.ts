@@ -8,7 +8,7 @@ import { AuthError, toReason } from '../errors.ts'
 import { decodeText, equalInConstantTime, randomId } from '../internal/bytes.ts'
 import type { Clock } from '../internal/duration.ts'
 import { parseObject } from '../internal/json.ts'
-import { isClaim } from './claim-shapes.ts'
+import { SHAPES } from './claim-shapes.ts'
 import { decideTimes } from './claims.ts'
 import {
   type JwsLimits,
@@ -91,7 +91,7 @@ export class OneTimeTokens {
    */
   async issue({ purpose, subject, lifetime, data, bind }: NewOneTimeToken): Promise<string> {
     const { clock, issuer, realm, limits } = this.#settings
-    if (!isClaim('sub', subject)) throw new TypeError('Expected `subject` to be a non-empty string')
+    if (!SHAPES.sub(subject)) throw new TypeError('Expected `subject` to be a non-empty string')
     const iat = Math.floor(clock())
     const jti = randomId()
     const token = await this.#sign(
@@ -126,7 +126,7 @@ export class OneTimeTokens {
     const now = clock()
     const claims = parseObject(payload) ?? {}
     const { jti, sub, iat, exp, data = {}, bind } = claims
-    const isOneTime = header.typ === TYP && typeof jti === 'string' && isClaim('sub', sub)
+    const isOneTime = header.typ === TYP && typeof jti === 'string' && SHAPES.sub(sub)
     if (!isOneTime || typeof iat !== 'number' || typeof exp !== 'number')
       throw new AuthError('token_malformed', { cause: toReason('Not a one-time token') })
     if (claims['purpose'] !== purpose)

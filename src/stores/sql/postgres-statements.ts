@@ -1,9 +1,8 @@
 /**
  * The statements of PostgreSQL. What a step does is one statement, so that no client can hang while
- * it holds a lock. Each statement first locks the row, then reads the clock in an
- * outer select (in the same select it would show the time before the wait), and updates the counter
- * of the log last. `ROTATE` repeats `decideRotation` of `session/rotation.ts` in SQL; the store
- * suite compares them.
+ * it holds a lock. Each statement first locks the row, then reads the clock in an outer select (in
+ * the same select it would show the time before the wait), and updates the counter of the log last.
+ * `ROTATE` repeats `decideRotation` of `session/rotation.ts` in SQL; the store suite compares them.
  */
 
 import { KEPT_OVERLAPS, LATE_PARTS, SHADOWED_OVERLAPS } from '../../session/rotation.ts'
