@@ -140,6 +140,9 @@ export async function replicateMariadb(isSemiSynchronous: boolean): Promise<Repl
   await waitFor(async () => (await read(below, 'show slave status'))['Slave_IO_Running'] === 'Yes')
   await above.query(`create user ${MYSQL_USER}`)
   await above.query(`grant all on sessions.* to ${MYSQL_USER}`)
+  // A test that asks the replica first is refused until the user has got there.
+  const { reached } = await read(above, 'select @@global.gtid_binlog_pos as reached')
+  await waitFor(async () => (await read(below, 'select @@global.gtid_slave_pos as at'))['at'] === reached)
   return {
     primary: primary.toSpec(primary.port),
     replica: replica.toSpec(replica.port),
