@@ -4,7 +4,7 @@
  * 3.1, RFC 9470 section 3). `http/error-response.ts` makes the response. Messages are fixed texts:
  * none ever holds a token, key, password or claim value.
  */
-import { expected } from './internal/configuration-error.ts'
+import { expected, misuse } from './internal/configuration-error.ts'
 
 /** One row of the table of errors. */
 export interface ErrorRow {
@@ -286,7 +286,7 @@ export class AuthError<K extends ErrorCode = ErrorCode> extends Error {
    */
   constructor(code: K, init: AuthErrorInit<K> = {}) {
     if (typeof code !== 'string' || !Object.hasOwn(ERRORS, code))
-      throw new TypeError(expected('code', 'the code of a refusal', code))
+      throw misuse(expected('code', 'the code of a refusal', code))
     const row: ErrorRow = ERRORS[code]
     const depth = Error.stackTraceLimit
     Error.stackTraceLimit = 0

@@ -24,6 +24,7 @@ import {
   checkFiles,
   checkFunctions,
   checkMilliseconds,
+  checkMisuse,
   checkNames,
   checkOpenings,
   checkParameters,
@@ -66,6 +67,7 @@ describe('the library', () => {
   it('has no any', () => expectClean(checkAny(library)))
   it('augments no other package’s types', () => expectClean(checkAugmentation(library)))
   it('writes WWW-Authenticate in one place', () => expectClean(checkChallengeWriter(library)))
+  it('marks its errors for wrong calls', () => expectClean(checkMisuse(library)))
   it('counts in seconds', () => expectClean(checkMilliseconds(library)))
   it('exports a name once', () => expectClean(checkExportedOnce(library)))
   it('has only entry points at its root', () => expectClean(checkRoot(paths, manifest)))
@@ -365,6 +367,8 @@ describe('the rules themselves', () => {
     expect(checkChallengeWriter([source('src/http/error-response.ts', writer)])).toEqual([])
     expect(checkChallengeWriter([source('src/http/a.ts', writer)])).toHaveLength(1)
     expect(checkChallengeWriter([source('src/http/a.ts', 'let a = `www-authenticate: x`')])).toHaveLength(1)
+    expect(checkMisuse([source('src/a.ts', "throw new TypeError('x')")])).toHaveLength(1)
+    expect(checkMisuse([source('src/a.ts', "throw misuse('x')")])).toEqual([])
     expect(checkMilliseconds([source('src/a.ts', 'const ttlMs = 1')])).toEqual([
       'src/a.ts:1 "ttlMs" counts milliseconds',
     ])

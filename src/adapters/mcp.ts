@@ -13,6 +13,7 @@ import {
   checkMethod,
   expected,
   isOptions,
+  misuse,
 } from '../internal/configuration-error.ts'
 import { keysOf, readFunction } from '../internal/read-options.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -138,9 +139,7 @@ export function mcpVerifier<C, U, I>(
     payloadOf(authInfo) {
       const payload = authInfo?.extra?.['payload']
       if (auth.internals.hasVerified(payload)) return payload as TokenPayload<C>
-      throw new TypeError(
-        expected('authInfo', 'what the SDK gives a tool behind `requireBearerAuth`', authInfo),
-      )
+      throw misuse(expected('authInfo', 'what the SDK gives a tool behind `requireBearerAuth`', authInfo))
     },
   }
 }

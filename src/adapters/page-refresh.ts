@@ -11,7 +11,7 @@ import { hasFormValue, isUnsafe } from '../http/csrf.ts'
 import { type RequestPort, toRequestPort } from '../http/request-port.ts'
 import { requireRequest } from '../http/require-request.ts'
 import { withTokenCookies } from '../http/token-cookies.ts'
-import { ConfigurationError, expected, isCallable } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isCallable, misuse } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import { readOptionGroup } from '../internal/read-options.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
@@ -50,7 +50,7 @@ export async function peek<C, U>(
 ): Promise<TokenPayload<C> | null> {
   const { headers } = Object(source) as Partial<HeaderSource>
   if (typeof Object(headers).get !== 'function')
-    throw new TypeError(expected('source', 'an object with the headers of a request', source))
+    throw misuse(expected('source', 'an object with the headers of a request', source))
   const port: RequestPort = {
     method: 'GET',
     url: '/',

@@ -9,7 +9,7 @@ import { type CookieToken, clearCookies, setCookies } from '../http/cookies.ts'
 import { createErrorResponse } from '../http/error-response.ts'
 import { warnOfSharedCookies } from '../http/shared-cookies.ts'
 import { isPromise } from '../internal/awaitable.ts'
-import { expected, isOptions } from '../internal/configuration-error.ts'
+import { expected, isOptions, misuse } from '../internal/configuration-error.ts'
 import { Diagnostics, type Observer } from '../internal/diagnostics.ts'
 import { followSource } from '../remote/resolve-source.ts'
 import { readDetails } from '../session/session-details.ts'
@@ -89,7 +89,7 @@ export function connectAuth<I, C extends I, U>(
     },
     async createRefreshToken(subject, ...[options]) {
       if (!hasStore) return (await issuer.issueRefresh(subject, options)).text
-      throw new TypeError(
+      throw misuse(
         'Expected `sessions.start` in place of `createRefreshToken`: no session would know the token',
       )
     },
@@ -111,7 +111,7 @@ export function connectAuth<I, C extends I, U>(
     loadsSubject: settings.subject !== null,
     errorResponse(error) {
       if (isAuthError(error)) return createErrorResponse(error, http)
-      throw new TypeError(`${expected('error', 'an AuthError', error)}; ask \`isAuthError(error)\` first`)
+      throw misuse(`${expected('error', 'an AuthError', error)}; ask \`isAuthError(error)\` first`)
     },
     jwks: () => ring.currentJwks(clock),
     openapi: () => createOpenApi(settings, prepare, parts.revocable),
@@ -276,12 +276,10 @@ function createCookieApi<C, U>(
 ): Pick<Auth, 'cookies' | 'clearCookies' | 'cookieList' | 'clearCookieList'> {
   const toLines = toCookieLines(settings)
   const cookies: Auth['cookies'] = (pair) => {
-    if (!isOptions(pair)) throw new TypeError(expected('cookies(pair)', 'given a pair of tokens', pair))
+    if (!isOptions(pair)) throw misuse(expected('cookies(pair)', 'given a pair of tokens', pair))
     const { access_token, refresh_token } = pair
     if (access_token === undefined && refresh_token === undefined)
-      throw new TypeError(
-        'Expected `cookies(pair)` to be given `access_token` or `refresh_token`, got neither',
-      )
+      throw misuse('Expected `cookies(pair)` to be given `access_token` or `refresh_token`, got neither')
     return toLines({
       ...(access_token !== undefined && { access: decodeCookieToken(access_token) }),
       ...(refresh_token !== undefined && { refresh: decodeCookieToken(refresh_token) }),
@@ -318,7 +316,7 @@ function toCookieToken({ text, claims }: IssuedToken): CookieToken {
 function decodeCookieToken(token: string): CookieToken {
   const { exp, csrf, remember } = readUnverified(token)?.payload ?? {}
   if (typeof exp !== 'number')
-    throw new TypeError('Expected `cookies(pair)` to get tokens that this application issued')
+    throw misuse('Expected `cookies(pair)` to get tokens that this application issued')
   return {
     token,
     exp,

@@ -3,7 +3,7 @@
  * `token-claims.ts` turns the options of a call into claims; `token/sign-token.ts` signs them.
  */
 import { type Awaitable, isPromise } from '../internal/awaitable.ts'
-import { ConfigurationError, expected, isOptions } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isOptions, misuse } from '../internal/configuration-error.ts'
 import type { Duration } from '../internal/duration.ts'
 import { emit } from '../internal/listeners.ts'
 import { keysOf } from '../internal/read-options.ts'
@@ -178,7 +178,7 @@ export class TokenIssuer<C> {
     checkCallOptions(access, HALF_KEYS, { name: 'access' })
     checkCallOptions(refresh, HALF_KEYS, { name: 'refresh' })
     if (remember !== undefined && typeof remember !== 'boolean')
-      throw new TypeError(expected('remember', 'true or false', remember))
+      throw misuse(expected('remember', 'true or false', remember))
     const first = await this.#toClaims('access', subject, options, access)
     const second = await this.#toClaims('refresh', subject, options, refresh)
     // The refresh token says what the access token says of the login, so that later access tokens

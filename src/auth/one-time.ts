@@ -10,6 +10,7 @@ import {
   expected,
   isOptions,
   isRecord,
+  misuse,
 } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import { findJsonMisfit } from '../internal/json.ts'
@@ -114,7 +115,7 @@ export function createOneTime({ tokens, attempts, leeway, now }: OneTimeDependen
       checkSubjectName(subject)
       const { data, bind, expiresIn = ONE_TIME_LIFE } = options
       if (bind !== undefined && (typeof bind !== 'string' || bind === ''))
-        throw new TypeError(`Expected \`bind\` to be a non-empty string, got ${typeof bind}`)
+        throw misuse(`Expected \`bind\` to be a non-empty string, got ${typeof bind}`)
       if (data !== undefined) checkData(data)
       return tokens.issue({ purpose, subject, data, bind, lifetime: readLife(expiresIn) })
     },
@@ -143,19 +144,19 @@ function readBinding(
 
 function checkPurpose(purpose: unknown): void {
   if (typeof purpose === 'string' && /^[\w.:-]{1,64}$/.test(purpose)) return
-  throw new TypeError(expected('purpose', "a name such as 'reset-password'", purpose))
+  throw misuse(expected('purpose', "a name such as 'reset-password'", purpose))
 }
 
 function checkOptions(options: unknown, known: readonly string[]): void {
-  if (!isOptions(options)) throw new TypeError(expected('options', 'an object', options))
+  if (!isOptions(options)) throw misuse(expected('options', 'an object', options))
   asTypeError(() => checkKnownKeys('', options, known))
 }
 
 function checkData(data: unknown): void {
-  if (!isRecord(data)) throw new TypeError(expected('data', 'an object', data))
+  if (!isRecord(data)) throw misuse(expected('data', 'an object', data))
   const misfit = findJsonMisfit(data, DATA_DEPTH)
   if (misfit === undefined) return
-  throw new TypeError(
+  throw misuse(
     `Expected \`${['data', ...misfit.path].join('.').slice(0, 80)}\` to be plain JSON, got ${misfit.got}`,
   )
 }

@@ -8,6 +8,7 @@ import {
   isCallable,
   isOptions,
   isRecord,
+  misuse,
 } from '../internal/configuration-error.ts'
 import { keysOf } from '../internal/read-options.ts'
 import type { NewLogin } from '../session/new-login.ts'
@@ -224,10 +225,10 @@ function createIssuing<C>(
   return {
     async start(subject, options = {}) {
       const { sessions } = requireBackend()
-      if (!isOptions(options as unknown)) throw new TypeError(expected('options', 'an object', options))
+      if (!isOptions(options as unknown)) throw misuse(expected('options', 'an object', options))
       const { login, pair } = readLogin(options)
       if (pair.refresh?.expiresIn !== undefined) {
-        throw new TypeError(
+        throw misuse(
           'Expected `refresh` without `expiresIn`: a session ends by `sessions.idle` and `sessions.absolute`',
         )
       }
@@ -244,7 +245,7 @@ function createIssuing<C>(
     async stepUp(payload, verify, options) {
       const { sessions } = requireBackend()
       requireVerifiedBy(origin, payload)
-      if (!isCallable(verify)) throw new TypeError(expected('verify', 'a function', verify))
+      if (!isCallable(verify)) throw misuse(expected('verify', 'a function', verify))
       return sessions.stepUp(payload, verify, readStepUpOptions(options))
     },
   }
@@ -296,8 +297,8 @@ function requireName(argument: string, value: unknown): string {
   const member = argument === 'subject' ? 'sub' : 'sid'
   const message = expected(argument, 'a non-empty string', value)
   if (typeof value === 'string' && value !== '')
-    throw new TypeError(`${message} that is a token: verify it, and pass its \`${member}\``)
-  throw new TypeError(isRecord(value) && member in value ? `${message}: pass its \`${member}\`` : message)
+    throw misuse(`${message} that is a token: verify it, and pass its \`${member}\``)
+  throw misuse(isRecord(value) && member in value ? `${message}: pass its \`${member}\`` : message)
 }
 
 /** Reads where a client is. @throws {TypeError} as `readNote` */
@@ -309,12 +310,12 @@ function readClient({ ip, userAgent }: RefreshOptions): ClientNotes {
 function readNote(name: string, value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string') return value
-  throw new TypeError(expected(name, 'a string, or null for none', value))
+  throw misuse(expected(name, 'a string, or null for none', value))
 }
 
 function readStepUpOptions(options: StepUpOptions = {}): StepUpOptions {
   checkCallOptions(options, ['limit'])
   const { limit = true } = options
-  if (typeof limit !== 'boolean') throw new TypeError(expected('limit', 'true or false', limit))
+  if (typeof limit !== 'boolean') throw misuse(expected('limit', 'true or false', limit))
   return { limit }
 }

@@ -5,7 +5,7 @@
 
 import type { Awaitable } from '../internal/awaitable.ts'
 import { randomId } from '../internal/bytes.ts'
-import { asTypeError, checkKnownKeys, expected, isOptions } from '../internal/configuration-error.ts'
+import { asTypeError, checkKnownKeys, expected, isOptions, misuse } from '../internal/configuration-error.ts'
 import { type Duration, readEpochSeconds, toSeconds } from '../internal/duration.ts'
 import { keysOf } from '../internal/read-options.ts'
 import type { StandardSchema } from '../internal/schema.ts'
@@ -115,12 +115,12 @@ export function checkCallOptions(
   known: readonly string[],
   { name = 'options', nullable = false }: { readonly name?: string; readonly nullable?: boolean } = {},
 ): void {
-  if (!isOptions(options)) throw new TypeError(expected(name, 'an object', options))
+  if (!isOptions(options)) throw misuse(expected(name, 'an object', options))
   for (const key in options) {
     if (options[key] === null && !nullable)
-      throw new TypeError(`${expected(key, 'a value', null)}: leave it out for none`)
+      throw misuse(`${expected(key, 'a value', null)}: leave it out for none`)
     if (known.includes(key)) continue
-    if (key === 'fresh') throw new TypeError('Expected a refresh token without `fresh`: it is never fresh')
+    if (key === 'fresh') throw misuse('Expected a refresh token without `fresh`: it is never fresh')
     asTypeError(() => checkKnownKeys('', { [key]: true }, known))
   }
 }
@@ -163,7 +163,7 @@ export function prepareTokenClaims<C, U>(settings: Settings<C, U>): ToTokenClaim
     const iat = Math.floor(clock())
     const { notBefore } = options
     const { fresh = false, authTime } = type === 'access' ? options : NEVER_FRESH
-    if (typeof fresh !== 'boolean') throw new TypeError(expected('fresh', 'true or false', fresh))
+    if (typeof fresh !== 'boolean') throw misuse(expected('fresh', 'true or false', fresh))
     const claims = {
       type,
       sub: base.sub,
@@ -200,7 +200,7 @@ async function checkBySchema<C>(
 /** Refuses a token in the place of a subject's name. @throws {TypeError} */
 export function checkSubjectName(subject: unknown): void {
   if (typeof subject === 'string' && isCompactJws(subject))
-    throw new TypeError(
+    throw misuse(
       'Expected `subject` to be the name of a subject, got a token: verify it, and pass the payload',
     )
 }
@@ -223,7 +223,7 @@ function toExpiry(
 ): number {
   if (expiresAt === undefined)
     return iat + (expiresIn === undefined ? lifetime : Math.floor(readLifetime(expiresIn)))
-  if (expiresIn !== undefined) throw new TypeError('Expected `expiresIn` or `expiresAt`, got both')
+  if (expiresIn !== undefined) throw misuse('Expected `expiresIn` or `expiresAt`, got both')
   return Math.floor(readMoment('expiresAt', expiresAt))
 }
 
@@ -238,6 +238,6 @@ export function readMoment(name: string, value: Date | number): number {
 
 function readAuthTime(value: Date | number, now: number): number {
   const moment = Math.floor(readMoment('authTime', value))
-  if (moment > now) throw new TypeError(expected('authTime', 'a moment that is not in the future', value))
+  if (moment > now) throw misuse(expected('authTime', 'a moment that is not in the future', value))
   return moment
 }

@@ -4,7 +4,7 @@
  * these.
  */
 import { AuthError, isAuthError } from '../errors.ts'
-import { ConfigurationError, expected, isCallable } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isCallable, misuse } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import type { RevocationListener } from '../session/feed-reader.ts'
 import type { LogEntry } from '../session/store.ts'
@@ -98,7 +98,7 @@ export function createWatchApi<C>(
     },
     follow(payload, onEnd) {
       requireVerifiedBy(origin, payload)
-      if (!isCallable(onEnd)) throw new TypeError(expected('onEnd', 'a function', onEnd))
+      if (!isCallable(onEnd)) throw misuse(expected('onEnd', 'a function', onEnd))
       return followers.follow(payload, onEnd)
     },
     async createTicket(payload) {

@@ -4,7 +4,9 @@
  * reads the CSRF cookie: it compares with the token's claim. Nothing here verifies or decodes a
  * token.
  */
+
 import { AuthError } from '../errors.ts'
+import { misuse } from '../internal/configuration-error.ts'
 import { COOKIE_TYPES, type CookieRow, type CookieSettings } from './cookie-options.ts'
 import { isBlank, trimBlanks } from './syntax.ts'
 
@@ -71,11 +73,10 @@ function readValue(line: string, start: number, end: number): string | null {
  *   4096 bytes that browsers keep; the message does not hold the value
  */
 export function toSetCookie(row: CookieRow, value: string, maxAge: number | null): string {
-  if (!COOKIE_VALUE.test(value))
-    throw new TypeError(`The value for the cookie ${row.name} is not a cookie value`)
+  if (!COOKIE_VALUE.test(value)) throw misuse(`The value for the cookie ${row.name} is not a cookie value`)
   const size = row.name.length + value.length
   if (size > SIZE_LIMIT) {
-    throw new TypeError(
+    throw misuse(
       `The cookie ${row.name} would have ${size} bytes and browsers drop it beyond ${SIZE_LIMIT}: put less into the token`,
     )
   }

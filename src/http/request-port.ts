@@ -2,7 +2,7 @@
  * The request port: all that `http/` reads of a request. Each adapter fills it in a few lines.
  * Everything is read lazily, so that a route that needs a header pays only for a header.
  */
-import { expected } from '../internal/configuration-error.ts'
+import { expected, misuse } from '../internal/configuration-error.ts'
 import { peekBody, TOKEN_BODY_LIMIT } from './body.ts'
 import { OTHER_REQUESTS, requireRequest } from './require-request.ts'
 
@@ -51,7 +51,7 @@ export interface RequestPort {
 /** Refuses anything but a request port. @throws {TypeError} */
 export function requirePort(value: unknown): asserts value is RequestPort {
   if (isPort(value)) return
-  throw new TypeError(`${expected('request', 'a request port', value)}; ${OTHER_REQUESTS}`)
+  throw misuse(`${expected('request', 'a request port', value)}; ${OTHER_REQUESTS}`)
 }
 
 /** A request of Express has a method `header` too, but not all that a port promises. */

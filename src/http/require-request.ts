@@ -2,7 +2,7 @@
  * Requests that are not what the caller takes them for: without a check they would fail with a
  * message of the engine, or wait forever.
  */
-import { expected, isRecord } from '../internal/configuration-error.ts'
+import { expected, isRecord, misuse } from '../internal/configuration-error.ts'
 
 /** What to do with the requests of frameworks, for messages. */
 export const OTHER_REQUESTS =
@@ -14,7 +14,7 @@ export function requireRequest(value: unknown): asserts value is Request {
   const { get } = Object(headers) as Readonly<Record<string, unknown>>
   // Not its value: to read the URL of a request of Node costs more than all of this.
   if (typeof method === 'string' && typeof get === 'function' && 'url' in (value as object)) return
-  throw new TypeError(`${expected('request', 'a fetch `Request`', value)}; ${OTHER_REQUESTS}`)
+  throw misuse(`${expected('request', 'a fetch `Request`', value)}; ${OTHER_REQUESTS}`)
 }
 
 /**
@@ -33,7 +33,7 @@ export function refuseCall(name: string, next?: unknown): void {
 
 /** The error for a call that is not of the framework. */
 export function toWrongCall(name: string): TypeError {
-  return new TypeError(
+  return misuse(
     `Expected a guard of \`tokenwright/${name}\` to be called by that framework with its request: take \`guards\` from the entry point of the framework in use`,
   )
 }

@@ -160,12 +160,28 @@ function editDistance(a: string, b: string): number {
   return row[b.length] ?? 0
 }
 
+/** The mark of an error of `misuse`. Other copies of this package have the same. */
+const MISUSE = Symbol.for('tokenwright:misuse')
+
+/**
+ * The error for a call with a wrong argument. Its mark tells it from the `TypeError`s of others,
+ * such as the one of `fetch` for a network that is down.
+ */
+export function misuse(message: string): TypeError {
+  return Object.defineProperty(new TypeError(message), MISUSE, { value: true })
+}
+
+/** Whether an error is one of `misuse`, also of a second copy of this package. */
+export function isMisuse(error: unknown): boolean {
+  return Object(error)[MISUSE] === true
+}
+
 /** Turns the `ConfigurationError` of an option reader into a `TypeError` of the call. */
 export function asTypeError<T>(read: () => T): T {
   try {
     return read()
   } catch (error) {
-    if (error instanceof ConfigurationError) throw new TypeError(error.message)
+    if (error instanceof ConfigurationError) throw misuse(error.message)
     throw error
   }
 }

@@ -4,19 +4,20 @@
  * what it is: whoever reads "unavailable" looks at the network, not at the code.
  */
 import { AuthError, isAuthError } from '../errors.ts'
+import { isMisuse } from './configuration-error.ts'
 
 /**
- * What engines, and the functions of this library, say of code that is wrong. `fetch` rejects with
- * a `TypeError` too, for an outage.
+ * What engines say of code that is wrong. `fetch` rejects with a `TypeError` too, for an outage.
  */
 const WRONG_CODE =
-  /^(?:Expected|Unknown) |is not a (?:function|constructor)|is not iterable|^Cannot (?:read|set|destructure) |undefined is not|null is not/
+  /is not a (?:function|constructor)|is not iterable|^Cannot (?:read|set|destructure) |undefined is not|null is not/
 
 /**
  * Whether an error is a mistake in the code or in the configuration, also one of another realm or
  * of a second copy of this package.
  */
 export function isDefect(error: unknown): boolean {
+  if (isMisuse(error)) return true
   const { name, message } = Object(error) as { readonly name?: unknown; readonly message?: unknown }
   if (name === 'ConfigurationError' || name === 'ReferenceError') return true
   return name === 'TypeError' && WRONG_CODE.test(String(message))

@@ -2,7 +2,7 @@
  * What an application and a user keep of a session: metadata and a label. No token has them.
  * Whoever may list the sessions of a subject may read the label.
  */
-import { expected, isRecord } from '../internal/configuration-error.ts'
+import { expected, isRecord, misuse } from '../internal/configuration-error.ts'
 import { findJsonMisfit } from '../internal/json.ts'
 import type { SessionRow } from './session-row.ts'
 
@@ -45,18 +45,16 @@ export function readDetails({
 /** Checks metadata. @throws {TypeError} for what is no plain JSON, or too large */
 function readMetadata(value: unknown): SessionRow['metadata'] {
   if (!isRecord(value) || findJsonMisfit(value, METADATA_DEPTH) !== undefined)
-    throw new TypeError(
-      expected('metadata', `an object of plain JSON of at most ${METADATA_DEPTH} levels`, value),
-    )
+    throw misuse(expected('metadata', `an object of plain JSON of at most ${METADATA_DEPTH} levels`, value))
   const size = Buffer.byteLength(JSON.stringify(value), 'utf8')
   if (size <= MAX_METADATA) return value
-  throw new TypeError(`Expected \`metadata\` to have at most ${MAX_METADATA} bytes as JSON, got ${size}`)
+  throw misuse(`Expected \`metadata\` to have at most ${MAX_METADATA} bytes as JSON, got ${size}`)
 }
 
 /** Checks a label. @throws {TypeError} for what is neither a text of its length nor null */
 function readLabel(value: unknown): string | null {
   if (value === null || (typeof value === 'string' && value !== '' && value.length <= MAX_LABEL)) return value
-  throw new TypeError(
+  throw misuse(
     expected(
       'label',
       `a string of 1 to ${MAX_LABEL} characters, or null for none`,

@@ -3,6 +3,7 @@
  * tokens. An ending that could not be stored is a failure. One that was stored is known in this
  * process at once, and in other processes when they have read the log.
  */
+import { misuse } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import type { TokenPayload } from '../token/token-payload.ts'
 import type { SessionSettings } from './resolve-session-options.ts'
@@ -123,7 +124,7 @@ export class SessionRevoker {
       await this.end(sid)
       return
     }
-    if (jti === undefined) throw new TypeError('Expected the token to have a `jti`: nothing else names it')
+    if (jti === undefined) throw misuse('Expected the token to have a `jti`: nothing else names it')
     const { storeClient } = this.#deps
     await storeClient.call(
       'revokeToken',

@@ -4,7 +4,7 @@
  * and errors.
  */
 import { AuthError, type ErrorCode } from '../errors.ts'
-import { ConfigurationError, expected, isOptions, isRecord } from '../internal/configuration-error.ts'
+import { ConfigurationError, expected, isOptions, isRecord, misuse } from '../internal/configuration-error.ts'
 import { toOutage } from '../internal/outage.ts'
 import { SHAPES } from '../token/claim-shapes.ts'
 import type { IssuedPair, IssueToken } from '../token/issued-token.ts'
@@ -297,11 +297,11 @@ export class Sessions<C> {
  * @throws {TypeError} for anything but an object whose members are right
  */
 function checkProof(proof: unknown): void {
-  if (!isOptions(proof)) throw new TypeError(expected('verify', PROOF, proof))
+  if (!isOptions(proof)) throw misuse(expected('verify', PROOF, proof))
   const { amr, acr } = proof
   if (amr !== undefined && !SHAPES.amr(amr))
-    throw new TypeError(expected('amr', "a list of method names such as 'pwd'", amr))
-  if (acr !== undefined && !SHAPES.acr(acr)) throw new TypeError(expected('acr', 'a non-empty string', acr))
+    throw misuse(expected('amr', "a list of method names such as 'pwd'", amr))
+  if (acr !== undefined && !SHAPES.acr(acr)) throw misuse(expected('acr', 'a non-empty string', acr))
 }
 
 /** What an access token grants: what the user may do now, or what was granted at the login. */

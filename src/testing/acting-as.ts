@@ -6,7 +6,7 @@
 import type { Auth } from '../auth/auth.ts'
 import type { PairOptions } from '../auth/issue-tokens.ts'
 import type { IssueArguments } from '../auth/token-claims.ts'
-import { checkMethod, expected, isOptions } from '../internal/configuration-error.ts'
+import { checkMethod, expected, isOptions, misuse } from '../internal/configuration-error.ts'
 import { type Duration, toSeconds } from '../internal/duration.ts'
 import type { TokenPair } from '../token/issued-token.ts'
 
@@ -91,8 +91,8 @@ export function actingAs<C, U, I>(
 ): Actor {
   checkMethod('auth', 'what `createAuth` returns, as in `actingAs(auth, subject)`', auth, 'authenticator')
   if (typeof subject !== 'string' || subject === '')
-    throw new TypeError(expected('subject', 'a non-empty string, as in `actingAs(auth, subject)`', subject))
-  if (!isOptions(options as unknown)) throw new TypeError(expected('options', 'an object', options))
+    throw misuse(expected('subject', 'a non-empty string, as in `actingAs(auth, subject)`', subject))
+  if (!isOptions(options as unknown)) throw misuse(expected('options', 'an object', options))
   let pair: Promise<TokenPair> | undefined
   const tokens = (): Promise<TokenPair> => {
     pair ??= login(auth, subject, options)
@@ -117,8 +117,8 @@ export function actingAs<C, U, I>(
       }
     },
     async request(input, init = {}) {
-      if (typeof input !== 'string') throw new TypeError(expected('input', "a path such as '/posts'", input))
-      if (!isOptions(init as unknown)) throw new TypeError(expected('init', 'an object', init))
+      if (typeof input !== 'string') throw misuse(expected('input', "a path such as '/posts'", input))
+      if (!isOptions(init as unknown)) throw misuse(expected('init', 'an object', init))
       const headers = new Headers(byHeader ? await actor.headers() : await actor.cookies())
       for (const [name, value] of new Headers(init.headers)) headers.set(name, value)
       return new Request(new URL(input, ORIGIN), { ...init, headers })

@@ -3,6 +3,7 @@
  * when it is verified, so its output must be valid input: a transforming schema does not compile.
  */
 
+import { misuse } from '../internal/configuration-error.ts'
 import type { SchemaResult, StandardSchema } from '../internal/schema.ts'
 
 /** What may be given as custom claims: any object, where nothing is known of them. */
@@ -54,5 +55,5 @@ function readResult<C>(result: SchemaResult<C>): CheckedData<C> {
     return `\`${['data', ...names].join('.')}\`: ${message}`
   })
   const wanted = 'Expected `data` to satisfy the schema given as `claims`'
-  return { error: new TypeError(`${wanted}: ${issues.join('; ')}`) }
+  return { error: misuse(`${wanted}: ${issues.join('; ')}`) }
 }

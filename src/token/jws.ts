@@ -8,7 +8,7 @@
 import { AuthError, isAuthError, toReason } from '../errors.ts'
 import { type Awaitable, isPromise } from '../internal/awaitable.ts'
 import { decodeText, encodeText } from '../internal/bytes.ts'
-import { ConfigurationError } from '../internal/configuration-error.ts'
+import { ConfigurationError, misuse } from '../internal/configuration-error.ts'
 import { type Clock, systemClock } from '../internal/duration.ts'
 import { parseObject } from '../internal/json.ts'
 import { type JoseHeader, readJoseHeader } from './jose-header.ts'
@@ -250,7 +250,7 @@ function requireSigner({ signer }: KeyRing): RingSigner {
 function toPrefix({ alg, kid }: RingSigner, header: Readonly<Record<string, unknown>>): string {
   const encoded = Buffer.from(JSON.stringify({ alg, ...header, kid })).toString('base64url')
   if (typeof readJoseHeader(encoded) !== 'string') return `${encoded}.`
-  throw new TypeError(
+  throw misuse(
     'Expected `headers` to hold few and short texts, numbers or booleans, and no member that changes what a token is',
   )
 }

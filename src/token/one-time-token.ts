@@ -3,9 +3,11 @@
  * header says `one-time+jwt`, so that none is accepted in place of an access token or of a ticket
  * (RFC 8725 section 3.11). That a token is used only once is checked elsewhere, by a counter.
  */
+
 import { createHash } from 'node:crypto'
 import { AuthError, toReason } from '../errors.ts'
 import { decodeText, equalInConstantTime, randomId } from '../internal/bytes.ts'
+import { misuse } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { parseObject } from '../internal/json.ts'
 import { SHAPES } from './claim-shapes.ts'
@@ -91,7 +93,7 @@ export class OneTimeTokens {
    */
   async issue({ purpose, subject, lifetime, data, bind }: NewOneTimeToken): Promise<string> {
     const { clock, issuer, realm, limits } = this.#settings
-    if (!SHAPES.sub(subject)) throw new TypeError('Expected `subject` to be a non-empty string')
+    if (!SHAPES.sub(subject)) throw misuse('Expected `subject` to be a non-empty string')
     const iat = Math.floor(clock())
     const jti = randomId()
     const token = await this.#sign(
@@ -108,7 +110,7 @@ export class OneTimeTokens {
       }),
     )
     if (token.length <= limits.tokenLength) return token
-    throw new TypeError(
+    throw misuse(
       `Expected the token to have at most ${limits.tokenLength} characters (\`limits.tokenLength\`): \`data\` is too large`,
     )
   }

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { type Awaitable, isPromise } from '../internal/awaitable.ts'
-import { expected, isOptions, isRecord } from '../internal/configuration-error.ts'
+import { expected, isOptions, isRecord, misuse } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { findJsonMisfit } from '../internal/json.ts'
 import { isReservedClaim, isWithinPayloadBounds, PAYLOAD_BOUNDS, SHAPES } from './claim-shapes.ts'
@@ -162,7 +162,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
     const members = toMembers(claims)
     const payload = JSON.stringify(members)
     if (payload.length > SHORT_PAYLOAD && !isWithinPayloadBounds(members)) {
-      throw new TypeError(
+      throw misuse(
         `Expected \`data\` to have at most ${PAYLOAD_BOUNDS.members} members together with all other claims but \`scopes\``,
       )
     }
@@ -172,7 +172,7 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
 
   function checkLength(token: string): string {
     if (token.length <= settings.tokenLength) return token
-    throw new TypeError(
+    throw misuse(
       `Expected the token to have at most ${settings.tokenLength} characters (\`limits.tokenLength\`): \`data\` is too large`,
     )
   }
@@ -216,35 +216,31 @@ function toScopesName({ type, gen }: TokenClaims): 'scopes' | 'access_scopes' {
 export function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void {
   const { sub, iat, exp, nbf, scopes, data, aud, amr, acr, headers } = claims
   if (!SHAPES.sub(sub))
-    throw new TypeError(
-      expected('subject', 'a non-empty string without U+0000', typeof sub === 'string' ? '' : sub),
-    )
+    throw misuse(expected('subject', 'a non-empty string without U+0000', typeof sub === 'string' ? '' : sub))
   if (exp <= iat)
-    throw new TypeError(
-      'Expected the token to expire in the future: `expiresIn` or `expiresAt` lies in the past',
-    )
+    throw misuse('Expected the token to expire in the future: `expiresIn` or `expiresAt` lies in the past')
   if (exp - iat > maxLifetime) {
-    throw new TypeError(
+    throw misuse(
       `Expected the token to live at most ${maxLifetime} seconds (\`limits.lifetime\`), got ${exp - iat}`,
     )
   }
   if (nbf !== undefined && !(nbf < exp))
-    throw new TypeError('Expected `notBefore` to lie before the end of the token')
+    throw misuse('Expected `notBefore` to lie before the end of the token')
   if (Array.isArray(scopes) && scopes.length > MAX_SCOPES)
-    throw new TypeError(`Expected \`scopes\` to be at most ${MAX_SCOPES} names, got ${scopes.length}`)
+    throw misuse(`Expected \`scopes\` to be at most ${MAX_SCOPES} names, got ${scopes.length}`)
   if (scopes !== undefined && !SHAPES.scopes(scopes)) {
-    throw new TypeError(
+    throw misuse(
       "Expected `scopes` to be a list of names such as 'users:read', without blanks (RFC 6749 section 3.3)",
     )
   }
   checkMethods({ amr, acr })
   if (claims.login_name !== undefined && !SHAPES.login_name(claims.login_name))
-    throw new TypeError('Expected `loginName` to be a non-empty string without U+0000')
+    throw misuse('Expected `loginName` to be a non-empty string without U+0000')
   if (claims.client_id !== undefined && !SHAPES.client_id(claims.client_id))
-    throw new TypeError('Expected `clientId` to be a non-empty string without U+0000')
+    throw misuse('Expected `clientId` to be a non-empty string without U+0000')
   const names: readonly unknown[] = aud === undefined ? [] : Array.isArray(aud) ? aud : [aud]
   if (aud !== undefined && (names.length === 0 || !names.every((name) => SHAPES.sub(name)))) {
-    throw new TypeError('Expected `audience` to be a non-empty string or a list of them')
+    throw misuse('Expected `audience` to be a non-empty string or a list of them')
   }
   if (data !== undefined) checkData(data)
   if (headers !== undefined) checkHeaders(headers)
@@ -253,8 +249,8 @@ export function checkTokenClaims(claims: TokenClaims, maxLifetime: number): void
 /** Checks how the user authenticated. @throws {TypeError} for what no claim can be */
 export function checkMethods({ amr, acr }: { readonly amr?: unknown; readonly acr?: unknown }): void {
   if (amr !== undefined && !SHAPES.amr(amr))
-    throw new TypeError("Expected `amr` to be a list of method names such as 'pwd'")
-  if (acr !== undefined && !SHAPES.acr(acr)) throw new TypeError('Expected `acr` to be a non-empty string')
+    throw misuse("Expected `amr` to be a list of method names such as 'pwd'")
+  if (acr !== undefined && !SHAPES.acr(acr)) throw misuse('Expected `acr` to be a non-empty string')
 }
 
 /** The deepest custom data: one level less than the payload that contains it. */
@@ -268,17 +264,17 @@ const MAX_TOLD_NAME = 40
  * change.
  */
 function checkData(data: object): void {
-  if (!isRecord(data)) throw new TypeError(expected('data', 'an object', data))
+  if (!isRecord(data)) throw misuse(expected('data', 'an object', data))
   const misfit = findJsonMisfit(data, DATA_DEPTH)
   if (misfit !== undefined) {
     const name = ['data', ...misfit.path.map((part) => part.slice(0, MAX_TOLD_NAME))].join('.')
-    throw new TypeError(
+    throw misuse(
       `Expected \`${name}\` to be plain JSON of at most ${DATA_DEPTH} levels: text, finite numbers, booleans, null, lists, objects; got ${misfit.got}`,
     )
   }
   for (const name of Object.keys(data)) {
     if (isReservedClaim(name))
-      throw new TypeError(
+      throw misuse(
         `Expected \`data\` to hold custom claims only: \`${name}\` is reserved${OPTION_OF[name] ?? ''}`,
       )
   }
@@ -292,9 +288,9 @@ const OPTION_OF: Readonly<Record<string, string>> = {
 
 /** Refuses header members that the library sets itself; `prepareSignJws` checks the others. */
 function checkHeaders(headers: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  if (!isOptions(headers)) throw new TypeError(expected('headers', 'an object', headers))
+  if (!isOptions(headers)) throw misuse(expected('headers', 'an object', headers))
   const reserved = ['alg', 'typ', 'kid'].find((name) => Object.hasOwn(headers, name))
   if (reserved !== undefined)
-    throw new TypeError(`Expected \`headers\` to leave \`${reserved}\` alone: it is reserved`)
+    throw misuse(`Expected \`headers\` to leave \`${reserved}\` alone: it is reserved`)
   return headers
 }

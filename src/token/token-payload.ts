@@ -4,7 +4,7 @@
  * are epoch seconds; lengths are seconds.
  */
 
-import { expected, isRecord } from '../internal/configuration-error.ts'
+import { expected, isRecord, misuse } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
 import { isPlainObject } from '../internal/json.ts'
 import { hasAllScopes, hasAnyScope } from './scopes.ts'
@@ -160,7 +160,7 @@ export class TokenPayload<C = Claims> {
       !scopes.every((scope) => typeof scope === 'string') ||
       (options && !Object.keys(options).every((key) => key === 'all'))
     ) {
-      throw new TypeError("Expected scopes such as 'users:read', and at most { all } after them")
+      throw misuse("Expected scopes such as 'users:read', and at most { all } after them")
     }
     return options?.all === false ? hasAnyScope(this.scopes, scopes) : hasAllScopes(this.scopes, scopes)
   }
@@ -198,12 +198,12 @@ export function requireVerifiedBy(
 ): asserts value is TokenPayload<unknown> {
   if (TokenPayload.isVerifiedBy(value, origin)) return
   const source = `${wanted} that \`verifyToken\` or a guard returned`
-  if (!isPayload(value)) throw new TypeError(expected(name, source, value))
+  if (!isPayload(value)) throw misuse(expected(name, source, value))
   if (TokenPayload.isOfExpired(value))
-    throw new TypeError(
+    throw misuse(
       `Expected \`${name}\` to be of a token that is good, got one that has expired: pass its \`sub\` or \`sid\``,
     )
-  throw new TypeError(
+  throw misuse(
     `Expected \`${name}\` to be ${source} here, got a payload that another \`createAuth\` verified; verify its token here, or pass its \`sub\``,
   )
 }

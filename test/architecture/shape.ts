@@ -120,6 +120,20 @@ export function checkChallengeWriter(sources: readonly Source[]): string[] {
   })
 }
 
+/**
+ * Errors of a type that says "wrong call" without the mark by which they are known. The client is
+ * loaded by itself, and has nothing that asks.
+ */
+export function checkMisuse(sources: readonly Source[]): string[] {
+  return nodesOf(sources)
+    .filter(({ source, node }) => {
+      const { name } = (node['callee'] ?? {}) as { readonly name?: string }
+      const isWrongCall = node.type === 'NewExpression' && /^(?:Type|Range)Error$/.test(name ?? '')
+      return isWrongCall && !/^src\/(?:client\/|internal\/configuration-error)/.test(source.path)
+    })
+    .map(({ source, node }) => `${at(source, node.start)} makes an error for a wrong call: use misuse()`)
+}
+
 /** Names in milliseconds: inside, times are epoch seconds and lengths are seconds. */
 export function checkMilliseconds(sources: readonly Source[]): string[] {
   return nodesOf(sources)

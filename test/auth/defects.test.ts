@@ -11,6 +11,7 @@ import { isDefect } from '../../src/internal/outage.ts'
 import { type AuthRoutesOptions, authRoutes } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { sqlStore } from '../../src/stores/sql.ts'
+import { openDatabase } from '../stores/sql-databases.ts'
 import { SECRET } from '../token/forge.ts'
 
 let warn: MockInstance<typeof process.emitWarning>
@@ -48,10 +49,36 @@ function setUp(options: AuthOptions = {}, routes: Partial<AuthRoutesOptions<neve
   return { auth, handle, post, failed, refused, guard: guards(auth) }
 }
 
-/** What a call with an unknown option throws. */
-const wrongCall = await createAuth({ secret: SECRET })
-  .createAccessToken('u', { scope: ['a'] } as never)
-  .catch((error: unknown) => error as Error)
+/** What wrong calls of this library throw, by where it is found out. */
+const WRONG_CALLS: Readonly<Record<string, Error>> = await (async () => {
+  const auth = createAuth({ secret: SECRET, sessions: { store: memoryStore() } })
+  const database = await openDatabase('sqlite')
+  const small = createAuth({ secret: SECRET, sessions: { store: sqlStore(database.db) } })
+  // A second copy of the package, as a bundler or two versions in a tree make one.
+  vi.resetModules()
+  const copy = await import('../../src/index.ts')
+  expect(copy.createAuth).not.toBe(createAuth)
+  const calls: Readonly<Record<string, () => unknown>> = {
+    'an option': () => auth.createAccessToken('u', { scope: ['a'] } as never),
+    'an option of another copy': () =>
+      copy.createAuth({ secret: SECRET }).createAccessToken('u', { scope: ['a'] } as never),
+    'a token that no cookie holds': async () =>
+      auth.cookies(await auth.createTokenPair('u', { data: { text: 'x'.repeat(4000) } })),
+    'a text that the store does not keep': () =>
+      small.createTokenPair('u', { data: { text: 'x'.repeat(70_000) } }),
+    'no error': () => auth.errorResponse(new Error('x') as never),
+    'a request': () => auth.authenticate({} as never, {}),
+  }
+  const errors: Record<string, Error> = {}
+  for (const [name, call] of Object.entries(calls)) {
+    errors[name] = await (async () => call())().then(
+      () => new Error('it passed'),
+      (error: Error) => error,
+    )
+  }
+  await database.close()
+  return errors
+})()
 
 const page = (): Response => new Response('passed')
 
@@ -151,11 +178,11 @@ describe.each(Object.entries(FUNCTIONS))('%s', (name, toCase) => {
     return { ...app, outcome: await response.catch((reason: unknown) => reason) }
   }
 
-  it.each([
+  it.each<[string, Error]>([
     ['a name that is not there', new ReferenceError('usres is not defined')],
     ['no function', new TypeError('users.find is not a function')],
     ['a member of undefined', new TypeError("Cannot read properties of undefined (reading 'id')")],
-    ['a wrong call of this library', wrongCall],
+    ...Object.entries(WRONG_CALLS).map(([what, error]): [string, Error] => [`a wrong call: ${what}`, error]),
   ])('that has a defect fails as it is: %s', async (_, error) => {
     const { outcome, failed, refused } = await send(error)
     expect(outcome).toBe(error)
@@ -199,6 +226,15 @@ describe('a defect', () => {
       error = thrown
     }
     expect([String(error), isDefect(error)]).toEqual([String(error), true])
+  })
+
+  it.each(Object.entries(WRONG_CALLS))('is a wrong call of this library: %s', (_, error) => {
+    expect(error).toMatchObject({ name: 'TypeError' })
+    expect(isDefect(error)).toBe(true)
+  })
+
+  it('is no error of another that begins as ours do', () => {
+    expect(isDefect(new TypeError('Expected a response within 5 s'))).toBe(false)
   })
 
   it.each([undefined, null, 'x', new Error('x'), new TypeError('fetch failed'), { code: 'ETIMEDOUT' }])(

@@ -5,7 +5,7 @@
  */
 import { AuthError, isAuthError } from '../../errors.ts'
 import { toIpPrefix } from '../../http/ip-prefix.ts'
-import { ConfigurationError, expected } from '../../internal/configuration-error.ts'
+import { ConfigurationError, expected, misuse } from '../../internal/configuration-error.ts'
 import { type AccountKey, toAccountKey, toSubjectKey } from './account-key.ts'
 import { AccountLimits, type CountedAttempt, type Requester } from './account-limits.ts'
 import { AddressLimits } from './address-limits.ts'
@@ -209,5 +209,5 @@ function checkAccountName(account: unknown): void {
   const { username, subject } = Object(account) as Readonly<Record<string, unknown>>
   const names = [username, subject].filter((name) => name !== undefined)
   if (names.length === 1 && typeof names[0] === 'string' && names[0] !== '') return
-  throw new TypeError(expected('account', 'one of { username } and { subject }', account))
+  throw misuse(expected('account', 'one of { username } and { subject }', account))
 }

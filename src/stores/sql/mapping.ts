@@ -6,6 +6,7 @@
  * and to 'Álice'. Texts are stored as the content of a JSON string in ASCII, so that no character
  * set loses a character: PostgreSQL refuses U+0000, SQLite cuts there, MySQL may refuse an emoji.
  */
+import { misuse } from '../../internal/configuration-error.ts'
 import { decideRotation, isWriting, type RotationRecord, toLate } from '../../session/rotation.ts'
 import type { NewSession, RevokeReason, SessionRow } from '../../session/session-row.ts'
 import type { RotateCall, Rotation, RotationWord, Sighting } from '../../session/store.ts'
@@ -128,7 +129,7 @@ const MOST_TEXT = 65_535
 /**
  * The columns from a new session; the others follow from the time of the step.
  *
- * @throws {RangeError} when a text is too long to be kept whole
+ * @throws {TypeError} when a text is too long to be kept whole
  */
 export function toNewColumns(session: NewSession): Values {
   const columns = {
@@ -170,11 +171,11 @@ export function toSeenColumns(seen: Sighting | null): {
   }
 }
 
-/** Refuses a text that is too long. @throws {RangeError} as `toNewColumns` */
+/** Refuses a text that is too long. @throws {TypeError} as `toNewColumns` */
 export function checkTexts(columns: Values): void {
   for (const [name, value] of Object.entries(columns)) {
     if (typeof value === 'string' && value.length > MOST_TEXT) {
-      throw new RangeError(`A session's ${name} has ${value.length} bytes, the SQL store keeps ${MOST_TEXT}`)
+      throw misuse(`A session's ${name} has ${value.length} bytes, the SQL store keeps ${MOST_TEXT}`)
     }
   }
 }
@@ -199,7 +200,7 @@ export function toColumns(session: NewSession, moment: number): SessionColumns {
   } as SessionColumns
 }
 
-/** The columns of a row. @throws {RangeError} as `toNewColumns` */
+/** The columns of a row. @throws {TypeError} as `toNewColumns` */
 export function fromRow(row: SessionRow): SessionColumns {
   const session = { ...row, provedAt: 0, idle: 0, absolute: 0 }
   return {
