@@ -1,6 +1,13 @@
 /** Tokenwright through its public interface, promises included. */
 import { createSecretKey } from 'node:crypto'
-import { type Auth, type AuthOptions, createAuth, createKeyRing, type KeyRing } from 'tokenwright'
+import {
+  type Auth,
+  type AuthOptions,
+  createAuth,
+  createKeyRing,
+  type KeyRing,
+  type RequestPort,
+} from 'tokenwright'
 import { AUDIENCE, ISSUER, KID, LIFETIME, PAIRS, type PairName, SCOPES, SECRET, SUBJECT } from './token.ts'
 
 /** The key ring with the shared secret, or with one of the key pairs. */
@@ -27,4 +34,17 @@ export function createPublicSigner(auth: Auth): () => Promise<string> {
       expiresIn: LIFETIME,
       notBefore: Math.floor(Date.now() / 1000),
     })
+}
+
+/** What a guard asks for each request. The whole header is the token, so that no text is joined. */
+export function createGuard(): (token: string) => unknown {
+  const settings = { issuer: ISSUER, audience: AUDIENCE, header: { scheme: '' } }
+  const auth = createAuth({ keys: createRing('HS256'), ...settings })
+  const authenticate = auth.authenticator({})
+  let token = ''
+  const request: RequestPort = { method: 'GET', url: '/', header: () => token }
+  return (text) => {
+    token = text
+    return authenticate(request)
+  }
 }

@@ -1,7 +1,7 @@
 /** The races of `npm run bench` that sign, verify and refuse tokens. */
 import { createAttacks } from './hostile.ts'
 import type { Contestant, Race } from './measure.ts'
-import { createApplication, createPublicSigner } from './ours.ts'
+import { createApplication, createGuard, createPublicSigner } from './ours.ts'
 import { createFastVerifier, createPeerSigners, createPeerVerifiers } from './peers.ts'
 import {
   createBareMap,
@@ -55,6 +55,8 @@ function createCacheRace(): Race {
     draw: () => draw(pool),
     contestants: [
       { name: 'bare Map hit by the token', run: find },
+      { name: 'bare Map, awaited', run: async (token) => find(token) },
+      { name: `${OURS}, in a guard`, run: createGuard() },
       { name: OURS, run: (token) => auth.verifyToken(token) },
       createFastVerifier('HS256', true),
     ],

@@ -86,11 +86,13 @@ export function printStartUp(results: readonly StartUpResult[]): void {
 
 /** Prints our share of plain code on each runtime: one column for each. */
 export function printRuntimes(results: readonly RuntimeResult[]): void {
-  console.log(`\n| work | ${results.map(({ runtime }) => runtime).join(' | ')} |`)
-  console.log(`|---|${'---:|'.repeat(results.length)}`)
-  for (const [i, { title }] of (results[0]?.works ?? []).entries()) {
-    const ratios = results.map(({ works }) => works[i]?.results[1]?.ratio.toFixed(2) ?? '')
-    console.log(`| ${title} | ${ratios.join(' | ')} |`)
+  console.log(`\n| work | who | ${results.map(({ runtime }) => runtime).join(' | ')} |`)
+  console.log(`|---|---|${'---:|'.repeat(results.length)}`)
+  for (const [work, { title, results: rows }] of (results[0]?.works ?? []).entries()) {
+    for (const [row, { name }] of rows.entries()) {
+      const ratios = results.map(({ works }) => works[work]?.results[row]?.ratio.toFixed(2) ?? '')
+      if (row > 0) console.log(`| ${title} | ${name} | ${ratios.join(' | ')} |`)
+    }
   }
 }
 

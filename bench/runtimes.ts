@@ -30,8 +30,12 @@ const PROGRAMS: readonly (readonly [path: string, args: readonly string[]])[] = 
   ['deno/deno', ['run', '--allow-all', '--node-modules-dir=manual']],
 ]
 
-/** Runs the file on each runtime that is installed, this one first. */
-export async function measureRuntimes(): Promise<readonly RuntimeResult[]> {
+/**
+ * Runs the file on each runtime that is installed, this one first.
+ *
+ * @param filter a part of the titles of the works to measure; empty for all
+ */
+export async function measureRuntimes(filter = ''): Promise<readonly RuntimeResult[]> {
   const installed = PROGRAMS.map(([path, args]) => [`${FOLDER}/${path}`, args] as const)
   const absent = installed.filter(([path]) => !existsSync(path)).map(([path]) => path)
   if (absent.length > 0)
@@ -39,7 +43,7 @@ export async function measureRuntimes(): Promise<readonly RuntimeResult[]> {
   const results: RuntimeResult[] = []
   for (const [program, args] of [[process.execPath, []] as const, ...installed]) {
     if (!existsSync(program)) continue
-    const { stdout } = await promisify(execFile)(program, [...args, FILE], { maxBuffer: 2 ** 24 })
+    const { stdout } = await promisify(execFile)(program, [...args, FILE, filter], { maxBuffer: 2 ** 24 })
     results.push(JSON.parse(stdout) as RuntimeResult)
   }
   return results
@@ -55,8 +59,12 @@ function toName(): string {
 /** Measures in this process, and prints what it found for the process that started it. */
 async function work(): Promise<void> {
   const works: { title: string; results: readonly Result[] }[] = []
+  const filter = (process.argv[2] ?? '').toLowerCase()
   for (const race of await createTokenRaces()) {
-    const contestants = race.contestants.filter(({ name }, i) => i === 0 || name === OURS)
+    if (!race.title.toLowerCase().includes(filter)) continue
+    const contestants = race.contestants.filter(
+      ({ name }, i) => i === 0 || name.startsWith(OURS) || name.endsWith('awaited'),
+    )
     works.push({ title: race.title, results: await runRace({ ...race, contestants }) })
   }
   console.log(JSON.stringify({ runtime: toName(), works } satisfies RuntimeResult))

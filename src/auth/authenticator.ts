@@ -138,15 +138,14 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
   readonly api: AuthRequests<C>
   readonly internals: RequestInternals<C>
 } {
-  const { pipeline, prepare } = deps
+  const { prepare } = deps
   const requests = new RequestAuthenticator(deps)
+  const verify = prepareVerify(deps, requests)
 
   const api: AuthRequests<C> = {
+    // It awaits nothing: some runtimes run a function that may be suspended more slowly.
     async verifyToken(token, requirement) {
-      const { allowance, rest } = splitAllowance(requirement)
-      const prepared = prepare(rest)
-      if (allowance !== undefined) return pipeline.verifyExpired(token, prepared, allowance)
-      return requests.verifyAtOnce(token, 0, prepared) ?? (await requests.verifyToken(token, prepared))
+      return verify(token, requirement)
     },
     decodeUnverified(token) {
       const read = readUnverified(token)
@@ -213,14 +212,33 @@ export function createRequestApi<C>(deps: RequestDependencies<C>): {
   }
 }
 
+/** Prepares `verifyToken`; throws where that rejects. */
+function prepareVerify<C>(
+  { pipeline, prepare }: RequestDependencies<C>,
+  requests: RequestAuthenticator<C>,
+): (token: string, requirement: VerifyOptions | undefined) => Awaitable<TokenPayload<C>> {
+  return (token, requirement) => {
+    const { allowance, rest } = requirement === undefined ? NO_OPTIONS : splitAllowance(requirement)
+    const prepared = prepare(rest)
+    if (allowance !== undefined) return pipeline.verifyExpired(token, prepared, allowance)
+    return requests.verifyAtOnce(token, 0, prepared) ?? requests.verifyToken(token, prepared)
+  }
+}
+
 /** The longest `allowExpired`. */
 const ALLOWANCE_BOUNDS = { min: 1, max: 3653 * 86_400 } as const
 
-/** Splits off how long ago a token may have expired, in seconds: no route's requirement has it. */
-function splitAllowance(options: VerifyOptions | undefined): {
+/** The options of `verifyToken`, taken apart. */
+interface SplitOptions {
+  /** How long ago a token may have expired, in seconds; undefined for not at all. */
   readonly allowance?: number
   readonly rest: Requirement | undefined
-} {
+}
+
+const NO_OPTIONS: SplitOptions = { rest: undefined }
+
+/** Splits off how long ago a token may have expired: no route's requirement has it. */
+function splitAllowance(options: VerifyOptions): SplitOptions {
   if (!isOptions(options as unknown) || !Object.hasOwn(options as object, 'allowExpired'))
     return { rest: options }
   const { allowExpired, ...rest } = options as VerifyOptions

@@ -85,17 +85,26 @@ export class Operation<Facts extends OperationFacts> {
 }
 
 /** The channels that a tracing channel is made of. */
-const PHASES = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const
+type Phase = 'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error'
 
 /** The members of a tracing channel that are used here. */
-interface TracingChannel extends Record<(typeof PHASES)[number], { readonly hasSubscribers: boolean }> {
+interface TracingChannel extends Readonly<Record<Phase, { readonly hasSubscribers: boolean }>> {
   readonly hasSubscribers?: boolean
   tracePromise(run: () => Promise<void>, message: object): unknown
 }
 
-/** A tracing channel of Bun 1.4 does not say it of itself. */
+/** A tracing channel of Bun 1.4 does not say it of itself. Not a loop, as every request asks. */
 function hasSubscribers(channel: TracingChannel): boolean {
-  return channel.hasSubscribers ?? PHASES.some((phase) => channel[phase].hasSubscribers)
+  const { hasSubscribers } = channel
+  if (hasSubscribers !== undefined) return hasSubscribers
+  const { start, end, asyncStart, asyncEnd, error } = channel
+  return (
+    start.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    error.hasSubscribers
+  )
 }
 
 /** Publishes an operation. Its result is kept back: it may hold a token. */

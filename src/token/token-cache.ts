@@ -3,14 +3,15 @@
  * Expiry, revocation and the route's requirement are checked on every hit. Values are frozen, and
  * refusals are not remembered.
  *
- * The key of the `Map` is an integer made of the signature's last characters (the "tail"), and the
- * whole token is compared afterwards: hashing the whole text of a new string costs more than all
- * other checks of a hit. Only the signer can choose those characters, and two tokens with one tail
- * only displace each other.
+ * The key is an integer made of the signature's last characters (the "tail"), and the whole token
+ * is compared afterwards: hashing the whole text of a new string costs more than all other checks
+ * of a hit. Only the signer can choose those characters, and two tokens with one tail only displace
+ * each other.
  *
  * The cache compares the text that the token came in, such as the header's value, because V8
- * compares whole texts faster than slices. All values of an entry are in one row of an array, so
- * that a hit touches two places of memory, the row and the text. `bench/README.md` has the figures.
+ * compares whole texts faster than slices. All values of an entry are in one row of an array, and
+ * the rows are found by small integers, so that a hit touches two places of memory that are far
+ * from each other, the row and the text. `bench/README.md` has the figures.
  */
 import type { Clock } from '../internal/duration.ts'
 import { hasBegun, hasEnded, type Span } from './claims.ts'
@@ -56,14 +57,64 @@ const UNTIL = 3
 const TYPE = 4
 const REALM = 5
 const VALUE = 6
+const TAIL = 7
 /** How many cells a row has. */
-const WIDTH = 7
+const WIDTH = 8
 
-/** Entries as rows of cells in one array. */
-interface CacheGeneration {
-  /** The first cell of the row of each tail. */
-  readonly rows: Map<number, number>
-  readonly cells: unknown[]
+/** The slots of an empty generation, as a power of two. */
+const LEAST_BITS = 6
+
+/**
+ * Entries as rows of cells in one array, and where the row of each tail is: a hash table of open
+ * addressing with linear probing, of which at most a half is full. Nothing is deleted from it.
+ */
+class CacheGeneration {
+  readonly cells: unknown[] = []
+  #bits = LEAST_BITS
+  /** The number of a tail's row, counted from one; 0 for none. */
+  #slots = new Int32Array(1 << LEAST_BITS)
+
+  /** The first cell of the row of a tail; -1 for none. */
+  find(tail: number): number {
+    const slots = this.#slots
+    for (let slot = this.#firstSlot(tail); ; slot = (slot + 1) & (slots.length - 1)) {
+      const row = ((slots[slot] as number) - 1) * WIDTH
+      if (row < 0) return -1
+      if (this.cells[row + TAIL] === tail) return row
+    }
+  }
+
+  /** Adds a row of empty cells for a tail that has none; returns its first cell. */
+  add(tail: number): number {
+    const row = this.cells.length
+    for (let i = 0; i < WIDTH; i++) this.cells.push(undefined)
+    this.cells[row + TAIL] = tail
+    if (this.size * 2 > this.#slots.length) this.#grow()
+    else this.#enter(row)
+    return row
+  }
+
+  /** How many rows there are. */
+  get size(): number {
+    return this.cells.length / WIDTH
+  }
+
+  #grow(): void {
+    this.#slots = new Int32Array(1 << ++this.#bits)
+    for (let row = 0; row < this.cells.length; row += WIDTH) this.#enter(row)
+  }
+
+  #enter(row: number): void {
+    const slots = this.#slots
+    let slot = this.#firstSlot(this.cells[row + TAIL] as number)
+    while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1)
+    slots[slot] = row / WIDTH + 1
+  }
+
+  /** Spreads the tails, whose last bits have few values (Fibonacci hashing). */
+  #firstSlot(tail: number): number {
+    return Math.imul(tail, 0x9e3779b1) >>> (32 - this.#bits)
+  }
 }
 
 /**
@@ -74,8 +125,8 @@ interface CacheGeneration {
 export class TokenCache<V extends TokenKind> {
   readonly #bounds: CacheBounds
   readonly #clock: Clock
-  #young: CacheGeneration = { rows: new Map(), cells: [] }
-  #old: CacheGeneration = { rows: new Map(), cells: [] }
+  #young = new CacheGeneration()
+  #old = new CacheGeneration()
   #youngBytes = 0
 
   /** @param clock returns epoch seconds */
@@ -103,14 +154,10 @@ export class TokenCache<V extends TokenKind> {
     this.#write(toTail(entry.text), entry)
   }
 
-  #find(
-    { rows, cells }: CacheGeneration,
-    tail: number,
-    token: RawToken,
-    expected: ExpectedToken,
-  ): V | undefined {
-    const row = rows.get(tail)
-    if (row === undefined) return undefined
+  #find(generation: CacheGeneration, tail: number, token: RawToken, expected: ExpectedToken): V | undefined {
+    const row = generation.find(tail)
+    if (row < 0) return undefined
+    const { cells } = generation
     const now = this.#clock()
     if (!hasBegun(cells[row + FROM] as number, now) || hasEnded(cells[row + UNTIL] as number, now))
       return undefined
@@ -123,8 +170,8 @@ export class TokenCache<V extends TokenKind> {
 
   /** Reads the entry of a tail that the old generation has. */
   #read(tail: number): CacheEntry<V> {
-    const { rows, cells } = this.#old
-    const row = rows.get(tail) as number
+    const { cells } = this.#old
+    const row = this.#old.find(tail)
     return {
       text: cells[row] as string,
       start: cells[row + START] as number,
@@ -138,14 +185,14 @@ export class TokenCache<V extends TokenKind> {
   #write(tail: number, entry: CacheEntry<V>): void {
     const bytes = entry.text.length + ENTRY_OVERHEAD
     if (bytes > this.#bounds.bytes / 2) return
-    const row = this.#young.rows.get(tail)
-    const displaced = row === undefined ? 0 : (this.#young.cells[row] as string).length + ENTRY_OVERHEAD
+    const row = this.#young.find(tail)
+    const displaced = row < 0 ? 0 : (this.#young.cells[row] as string).length + ENTRY_OVERHEAD
     this.#youngBytes += bytes - displaced
-    this.#turnIfFull(row === undefined, bytes)
+    this.#turnIfFull(row < 0, bytes)
 
-    const { rows, cells } = this.#young
-    const at = rows.get(tail) ?? cells.length
-    rows.set(tail, at)
+    const found = this.#young.find(tail)
+    const at = found < 0 ? this.#young.add(tail) : found
+    const { cells } = this.#young
     cells[at] = entry.text
     cells[at + START] = entry.start
     cells[at + FROM] = entry.from
@@ -158,11 +205,11 @@ export class TokenCache<V extends TokenKind> {
   /** Opens a new generation when an entry of so many bytes would not fit. */
   #turnIfFull(isNew: boolean, bytes: number): void {
     const halfEntries = Math.max(1, this.#bounds.entries >> 1)
-    const size = this.#young.cells.length / WIDTH
+    const { size } = this.#young
     if (!(isNew && size >= halfEntries) && this.#youngBytes <= this.#bounds.bytes / 2) return
     const keepsYoung = size + halfEntries <= this.#bounds.entries
-    this.#old = keepsYoung ? this.#young : { rows: new Map(), cells: [] }
-    this.#young = { rows: new Map(), cells: [] }
+    this.#old = keepsYoung ? this.#young : new CacheGeneration()
+    this.#young = new CacheGeneration()
     this.#youngBytes = bytes
   }
 }

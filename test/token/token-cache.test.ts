@@ -184,6 +184,20 @@ describe('the cache', () => {
     expect(pairs).toBeGreaterThan(100)
   })
 
+  it('finds every token while it grows, and none whose tail it has not', () => {
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef'
+    // No two of these tails hash alike: their characters lie within 32 values.
+    const toText = (i: number): string =>
+      `x.y.z${[15, 10, 5, 0].map((shift) => alphabet[(i >> shift) & 31]).join('')}A`
+    const cache = createCache<number>({ entries: 20_000, bytes: 1e9 })
+    for (let i = 0; i < 5000; i++) {
+      cache.store(toText(i), i)
+      if ((i & (i + 1)) !== 0) continue
+      for (let known = 0; known <= i; known++) expect(cache.find(toText(known))).toBe(known)
+      expect(cache.find(toText(i + 1))).toBeUndefined()
+    }
+  })
+
   it('finds nothing for the empty text and for short texts that were not stored', () => {
     const cache = createCache<number>(ROOMY)
     for (const text of ['', 'a', 'ab', 'abc', 'abcd']) expect(cache.find(text)).toBeUndefined()
