@@ -141,10 +141,12 @@ async function runGroup(names) {
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += bytes))
   await once(child, 'close')
-  const [line, passed, failed] = /^(\d+) passed, (\d+) failed, 0 skipped\s*$/m.exec(output) ?? []
+  const last = /^(\d+) passed, (\d+) failed, (\d+) skipped\s*$/m.exec(output)
+  const [line, passed, failed, skipped] = last ?? []
   process.stdout.write(output.replace(line ?? '', ''))
   tally.passed += Number(passed ?? 0)
   tally.failed += Number(failed ?? 1)
+  tally.skipped += Number(skipped ?? 0)
 }
 
 async function runChecks() {
@@ -167,5 +169,5 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
-console.log(`${tally.passed} passed, ${tally.failed} failed, 0 skipped`)
+console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`)
 process.exitCode = tally.failed === 0 ? 0 : 1

@@ -15,7 +15,7 @@ const CACHE = join(tmpdir(), 'tokenwright-check-package')
 /** The time limit of one program, in milliseconds: an installation from a slow registry is slow. */
 const LIMIT = 600_000
 
-export const tally = { passed: 0, failed: 0 }
+export const tally = { passed: 0, failed: 0, skipped: 0 }
 
 /** Counts a check, and prints its output if it failed. */
 export function count(title, isRight, output = '') {
@@ -23,6 +23,12 @@ export function count(title, isRight, output = '') {
   console.log(`${isRight ? 'ok    ' : 'FAILED'} ${title}`)
   if (!isRight) console.log(output.trimEnd().split('\n').slice(-25).join('\n'))
   return isRight
+}
+
+/** Counts a check that needs what is not on this machine. */
+export function skip(title, reason) {
+  tally.skipped++
+  console.log(`SKIPPED ${title}: ${reason}`)
 }
 
 /** Runs a program to its end. */
