@@ -4,6 +4,7 @@
 //
 //   node scripts/check-create.mjs          a sample that has every value of every question
 //   node scripts/check-create.mjs --all    every combination
+//   ... --all --with framework=nest        those of them with a value
 //
 // PostgreSQL is the one of this machine, on 127.0.0.1:5432, database `test`; Redis is started.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,7 +17,9 @@ import { useBuilt, useProject } from './check-create/requests.mjs'
 import { startServices } from './check-create/services.mjs'
 import { count, ROOT, tally } from './check-package/project.mjs'
 
-const { values } = parseArgs({ options: { all: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: { all: { type: 'boolean', default: false }, with: { type: 'string' } },
+})
 
 /** Each value of each question at least once. */
 const SAMPLE = [
@@ -102,7 +105,9 @@ async function serveWith({ title, choices, home, env }, script, use) {
 const services = await startServices()
 try {
   const context = { tarball: await pack('.'), command: await installCommand(), services: services.env }
-  const waiting = values.all ? allChoices() : [...SAMPLE]
+  const [question = '', value] = values.with?.split('=') ?? []
+  const waiting = (values.all ? allChoices() : SAMPLE).filter((choices) => choices[question] === value)
+  count('there are combinations to check', waiting.length > 0)
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
       await checkProject(next, context)
