@@ -1,3 +1,14 @@
+/** Renders a page without the colors of its code: the index has no use for them. */
+function renderPlain(md, source, env) {
+  const { highlight } = md.options
+  md.options.highlight = (code) => `<pre>${md.utils.escapeHtml(code)}</pre>`
+  try {
+    return md.render(source, env)
+  } finally {
+    md.options.highlight = highlight
+  }
+}
+
 /** The local search: its index is a part of the site, and each section of a page is a hit. */
 export const search = {
   provider: 'local',
@@ -17,7 +28,7 @@ export const search = {
     },
     _render(source, env, md) {
       if (env.frontmatter?.search === false) return ''
-      const html = md.render(source, env)
+      const html = renderPlain(md, source, env)
       if (env.frontmatter?.search === false) return ''
       // In the reference only exports are hits, not the headings "Parameters" and "Returns" below.
       return env.relativePath?.startsWith('reference/api/') ? html.replace(/<(\/?)h[456]/g, '<$1p') : html
