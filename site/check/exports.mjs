@@ -6,13 +6,15 @@ import { ROOT } from '../pages/repository.mjs'
 /** For each entry point the names of its exports, types included. */
 export function exportsOf(points) {
   const files = points.map(({ file }) => join(ROOT, file))
-  const program = ts.createProgram(files, {
+  const options = {
     target: ts.ScriptTarget.ES2023,
     module: ts.ModuleKind.NodeNext,
     allowImportingTsExtensions: true,
     noEmit: true,
+    noLib: true,
     types: [],
-  })
+  }
+  const program = ts.createProgram(files, options, ownFilesOnly(options))
   const checker = program.getTypeChecker()
   return points.map(({ name }, index) => {
     const module = checker.getSymbolAtLocation(program.getSourceFile(files[index]))
@@ -20,17 +22,27 @@ export function exportsOf(points) {
   })
 }
 
-/** The exports without a heading on the page of their entry point, or without a text below it. */
-export function missingExports(points, pageOf) {
+/** Reads no package and no library of the language: what is exported is in the sources alone. */
+function ownFilesOnly(options) {
+  const host = ts.createCompilerHost(options)
+  host.resolveModuleNameLiterals = (literals, from) =>
+    literals.map(({ text }) =>
+      text.startsWith('.') ? ts.resolveModuleName(text, from, options, host) : { resolvedModule: undefined },
+    )
+  return host
+}
+
+/** The exports without a heading on a page of their entry point, or without a text below it. */
+export function missingExports(points, pagesOf) {
   return exportsOf(points).flatMap(({ name, exports }) => {
-    const page = pageOf(name)
-    if (!page) return [`${name} has no page`]
+    const pages = pagesOf(name)
+    if (pages.length === 0) return [`${name} has no page`]
     if (exports.length === 0) return [`${name} exports nothing`]
     return exports.flatMap((one) => {
       const heading = new RegExp(`<h3 id="${one.toLowerCase()}(?:-\\d+)?"[^>]*>${one}(?:\\(\\))? <`)
-      const start = page.html.search(heading)
-      if (start === -1) return [`${name}: ${one} is not in the reference`]
-      const section = page.html.slice(start).split(/<\/h3>/)[1] ?? ''
+      const page = pages.find(({ html }) => heading.test(html))
+      if (!page) return [`${name}: ${one} is not in the reference`]
+      const section = page.html.slice(page.html.search(heading)).split(/<\/h3>/)[1] ?? ''
       return /<p>|<table/.test(section) ? [] : [`${name}: ${one} has no text`]
     })
   })

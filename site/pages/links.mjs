@@ -24,6 +24,23 @@ export function rewriteLinks(path, text, pages, wanted) {
   )
 }
 
+/** Blocks of code and links, which stay as they are, and the code in a line that names a file. */
+const BLOCK_OR_NAME =
+  /^ {0,3}(`{3,}|~{3,})[^\n]*\n[\s\S]*?^ {0,3}\1[^\n]*$|\[(?:[^[\]]|\[[^\]]*\])*\]\([^)]*\)|`((?:attack|bench|packages|src|test)\/[\w./-]+\.\w+)`/gm
+
+/**
+ * Makes links of the files that a page names in code, such as a test that shows what it says. In the
+ * packed Markdown they are no links, as most are not packed.
+ *
+ * @param addressOfFile where a file can be read; undefined where it cannot
+ */
+export function linkNamedFiles(text, addressOfFile) {
+  return text.replace(BLOCK_OR_NAME, (whole, _, file) => {
+    const address = file && exists(file) && addressOfFile(file)
+    return address ? `[${whole}](${address})` : whole
+  })
+}
+
 function addressFor(file, from, pages, wanted) {
   if (!exists(file)) throw new Error(`${from} links to ${file}, which is not there`)
   if (pages.includes(file)) return addressOf(file)

@@ -1,15 +1,18 @@
 /**
- * The reference, made from the sources by TypeDoc: a page for each entry point of the package, with
- * every export, its comment and its signature. TypeDoc needs a TypeScript compiler that has an API
- * in JavaScript, so the site has one of its own.
+ * The reference, made from the sources by TypeDoc: a page for each entry point of the package, or
+ * for each topic of a large one, with every export, its comment and its signature. TypeDoc needs a
+ * TypeScript compiler that has an API in JavaScript, so the site has one of its own.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Application } from 'typedoc'
+import { forge } from './forge.mjs'
 import { ROOT, read } from './repository.mjs'
 import { writePage } from './stage.mjs'
+import { divide } from './topics.mjs'
 
 const WORK = new URL('../.cache/reference/', import.meta.url).pathname
+const TOPICS = join(WORK, 'topics.json')
 
 /** The names of the entry points, such as `tokenwright/hono`, with their source files. */
 export function entryPoints() {
@@ -27,6 +30,9 @@ export const referenceAddressOf = (name) => `/reference/api/${toFileName(name)}`
 
 const toFileName = (name) => name.replaceAll('/', '-')
 
+/** The topics of each divided entry point after the build, as `{ [name]: { text, link }[] }`. */
+export const topicsOf = () => (existsSync(TOPICS) ? JSON.parse(readFileSync(TOPICS, 'utf8')) : {})
+
 /** Writes the pages; what TypeDoc complains of as an error ends the build. */
 export async function stageReference() {
   rmSync(WORK, { recursive: true, force: true })
@@ -36,23 +42,73 @@ export async function stageReference() {
   const app = await Application.bootstrapWithPlugins(optionsFor(points))
   const project = await app.convert()
   if (!project || app.logger.hasErrors()) throw new Error('TypeDoc cannot read the sources')
+  const filesOf = new Map()
   for (const module of project.children) {
     const { name } = points.find(({ file }) => file === `src/${module.name}.ts`) ?? {}
     if (!name) throw new Error(`TypeDoc documents ${module.name}, which is no entry point`)
     module.name = toFileName(name)
+    filesOf.set(name, new Map(module.children.map((one) => [one.name, sourceOf(one)])))
   }
+  keepSources(project)
   await app.generateOutputs(project)
   if (app.logger.hasErrors()) throw new Error('TypeDoc cannot write the reference')
-  for (const name of readdirSync(out).filter((file) => file !== 'README.md'))
-    writePage(
-      `/reference/api/${basename(name, '.md')}`,
-      toPage(name, readFileSync(join(out, name), 'utf8'), points),
-    )
-  const rows = points.map(({ name }) => `- [\`${name}\`](${referenceAddressOf(name)})`)
+  const texts = points.map(({ name }) => {
+    const text = readFileSync(join(out, `${toFileName(name)}.md`), 'utf8')
+    return { name, text, divided: divide(text, filesOf.get(name)) }
+  })
+  writeReference(texts)
+}
+
+/** The file of an export, below `src/`. */
+const sourceOf = ({ sources }) => sources?.[0]?.fileName.replace(/^src\//, '') ?? ''
+
+/** An export says where it is defined if there is a forge to show it; what belongs to it does not. */
+function keepSources(project) {
+  const shown = new Set(forge ? project.children.flatMap(({ children }) => children) : [])
+  for (const reflection of Object.values(project.reflections)) {
+    if (!shown.has(reflection)) delete reflection.sources
+    for (const signature of reflection.signatures ?? []) delete signature.sources
+  }
+}
+
+function writeReference(texts) {
+  const pageOf = (file, anchor = '') => {
+    const { name, divided } = texts.find((one) => toFileName(one.name) === file)
+    const topic = divided?.topicOfAnchor.get(anchor)
+    return topic ? `${referenceAddressOf(name)}/${topic}` : referenceAddressOf(name)
+  }
+  const topics = {}
+  for (const { name, text, divided } of texts) {
+    const address = referenceAddressOf(name)
+    const write = (at, title, body) => writePage(at, `# ${title}\n\n${toPage(body, at, name, pageOf)}`)
+    if (!divided) {
+      write(address, `\`${name}\``, text)
+      continue
+    }
+    for (const { topic, title, text: body } of divided.pages)
+      write(`${address}/${topic}`, `${title}: \`${name}\``, body)
+    topics[name] = divided.pages.map(({ topic, title }) => ({ text: title, link: `${address}/${topic}` }))
+    writePage(address, toIndex(name, divided.pages, pageOf))
+  }
+  writeFileSync(TOPICS, JSON.stringify(topics))
+  const rows = texts.map(({ name }) => `- [\`${name}\`](${referenceAddressOf(name)})`)
   writePage(
     '/reference/api/',
     `# Entry points\n\nEvery export of the package, from the comments of its source.\n\n${rows.join('\n')}\n`,
   )
+}
+
+/** The page of a divided entry point: every export with its first sentence. */
+function toIndex(name, pages, pageOf) {
+  const at = referenceAddressOf(name)
+  const parts = pages.map(({ topic, title, exports }) => {
+    const rows = exports.map((one) => {
+      const [, anchor] = /<a id="([^"]+)">/.exec(one.section)
+      return `| [\`${one.name}\`](${at}/${topic}#${anchor}) | ${one.summary} |`
+    })
+    return `## [${title}](${at}/${topic})\n\n| export | what it is |\n| --- | --- |\n${rows.join('\n')}\n`
+  })
+  return toPage(`# \`${name}\`\n\n${parts.join('\n')}`, at, name, pageOf)
 }
 
 function optionsFor(points) {
@@ -75,7 +131,10 @@ function optionsFor(points) {
     validation: false,
     excludeExternals: true,
     excludePrivate: true,
-    disableSources: true,
+    // Without a forge no link is kept, but TypeDoc asks for the form of one.
+    disableGit: true,
+    gitRevision: forge?.revision ?? 'none',
+    sourceLinkTemplate: forge ? `${forge.files}{path}#L{line}` : '{path}',
     readme: 'none',
     logLevel: 'Error',
     outputFileStrategy: 'modules',
@@ -96,10 +155,12 @@ function optionsFor(points) {
 }
 
 /** The links of TypeDoc go to its own anchors, so the headings get those. */
-function toPage(file, text, points) {
-  const { name } = points.find((point) => `${toFileName(point.name)}.md` === file) ?? {}
-  const body = text
+function toPage(text, at, name, pageOf) {
+  return text
     .replace(/<a id="([^"]+)"><\/a>\n+(#+ [^\n]+)/g, '$2 {#$1}')
-    .replace(/\]\(([\w-]+)\.md/g, '](/reference/api/$1')
-  return `# \`${name}\`\n\n${body}`
+    .replace(/\]\((?:([\w-]+)\.md)?(#[^)\s]+)?\)/g, (_, file, anchor = '') => {
+      const page = pageOf(file ?? toFileName(name), anchor.slice(1))
+      return page === at && anchor ? `](${anchor})` : `](${page}${anchor})`
+    })
+    .replace(/\[`(\w+)`\]\([^)]*\)\.\[`(\w+)`\]/g, '[`$1.$2`]') // A link's text alone says where it leads.
 }

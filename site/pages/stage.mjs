@@ -5,7 +5,8 @@
  */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
-import { rewriteLinks } from './links.mjs'
+import { forge } from './forge.mjs'
+import { linkNamedFiles, rewriteLinks } from './links.mjs'
 import {
   addressOf,
   filesIn,
@@ -22,6 +23,9 @@ export const STAGED = new URL('../.cache/pages/', import.meta.url).pathname
 /** Longer than the fences that a file may have itself. */
 const FENCE = '`'.repeat(6)
 
+/** Colors of a longer file would be most of its page. */
+const LARGE = 20_000
+
 /** Writes a page at its address. */
 export function writePage(address, text) {
   const file = join(STAGED, `${address.replace(/\/$/, '/index')}.md`)
@@ -34,10 +38,26 @@ export function stagePages() {
   rmSync(STAGED, { recursive: true, force: true })
   const pages = markdownPages()
   const wanted = new Set()
-  for (const path of pages) writePage(addressOf(path), rewriteLinks(path, read(path), pages, wanted))
+  for (const path of pages) {
+    const text = rewriteLinks(path, read(path), pages, wanted)
+    writePage(addressOf(path), linkNamedFiles(text, placeOfFile(path, wanted)))
+  }
   for (const path of wanted) showFile(path, wanted)
   cpSync(join(ROOT, 'server/web/mark.svg'), join(STAGED, 'public/mark.svg'))
   return pages
+}
+
+/** The page whose claims are those files: they can be read here before there is a forge. */
+const EVIDENCE = 'docs/comparison.md'
+
+/** Where the files that a page names can be read: at the forge, or on a page for each. */
+function placeOfFile(path, wanted) {
+  if (forge) return (file) => forge.files + file
+  if (path !== EVIDENCE) return () => undefined
+  return (file) => {
+    wanted.add(file)
+    return sourceAddressOf(file)
+  }
 }
 
 /** Adding to a set while it is read is allowed: the files of a folder follow. */
@@ -47,8 +67,9 @@ function showFile(path, wanted) {
     return
   }
   if (!isFolder(path)) {
-    const language = extname(path).slice(1).replace('conf', 'nginx')
-    const body = [FENCE + language, read(path).trimEnd(), FENCE].join('\n')
+    const text = read(path).trimEnd()
+    const language = text.length > LARGE ? 'text' : extname(path).slice(1).replace('conf', 'nginx')
+    const body = [FENCE + language, text, FENCE].join('\n')
     writePage(sourceAddressOf(path), `${front(path)}\n# ${path}\n\nA file of the repository.\n\n${body}\n`)
     return
   }
