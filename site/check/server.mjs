@@ -17,18 +17,20 @@ const TYPES = {
 /**
  * @param folder the built site
  * @param base the path under which it is served
+ * @param others files from elsewhere, by the path under which they are served
  */
-export async function serveSite(folder, base = '/') {
+export async function serveSite(folder, base = '/', others = {}) {
   const packed = new Map()
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname)
-    const file = path.startsWith(base) ? findFile(folder, path.slice(base.length)) : undefined
+    const own = path.startsWith(base) ? findFile(folder, path.slice(base.length)) : undefined
+    const file = others[path] ?? own
     const name = file ?? join(folder, '404.html')
     if (!packed.has(name)) packed.set(name, gzipSync(readFileSync(name)))
     response.writeHead(file ? 200 : 404, {
       'Content-Type': TYPES[extname(name)] ?? 'application/octet-stream',
       'Content-Encoding': 'gzip',
-      'Cache-Control': path.includes('/assets/') ? 'max-age=31536000, immutable' : 'no-cache',
+      'Cache-Control': path.includes('/assets/') || others[path] ? 'max-age=31536000, immutable' : 'no-cache',
     })
     response.end(packed.get(name))
   })

@@ -21,6 +21,17 @@ export const exists = (path) => existsSync(join(ROOT, path))
 export const isFolder = (path) => exists(path) && statSync(join(ROOT, path)).isDirectory()
 export const isImage = (path) => IMAGES.includes(extname(path))
 
+/** The width and height of a GIF or PNG below `/files/`; of another image, none. */
+export function sizeOf(address) {
+  const [, path] = /^\/files\/(.+\.(?:gif|png))$/.exec(address) ?? []
+  if (!path) return {}
+  const bytes = readFileSync(join(ROOT, path))
+  const [width, height] = path.endsWith('.gif')
+    ? [bytes.readUInt16LE(6), bytes.readUInt16LE(8)]
+    : [bytes.readUInt32BE(16), bytes.readUInt32BE(20)]
+  return { width: String(width), height: String(height) }
+}
+
 /** The files of a folder and of its folders, sorted. */
 export function filesIn(folder) {
   return readdirSync(join(ROOT, folder), { withFileTypes: true })
