@@ -15,7 +15,7 @@ describe('the forge', () => {
     expect(forgeOf({ version: '1.2.3', repository })).toEqual({ revision: 'v1.2.3', files })
   })
 
-  it('is none without a home', () => expect(forgeOf({ version: '1.2.3' })).toBeUndefined())
+  it('needs a home', () => expect(forgeOf({ version: '1.2.3' })).toBeUndefined())
 })
 
 describe('files that a page names', () => {
@@ -84,7 +84,7 @@ describe('the topics of an entry point', () => {
     expect([topicOfAnchor.get('key-a'), topicOfAnchor.get('other')]).toEqual(['keys', 'others'])
   })
 
-  it('are none of a short one', () => expect(divide(section('Key'), files)).toBeUndefined())
+  it('do not divide a short one', () => expect(divide(section('Key'), files)).toBeUndefined())
 
   it('refuse a section that is no export', () => expect(() => divide(text, new Map())).toThrow('"Key"'))
 })

@@ -4,8 +4,8 @@
  */
 
 /**
- * More than any page needs. Bytes are those that are sent, packed, without images. On a busy machine
- * a long table comes in parts, and its columns move a little.
+ * More than any page needs. Bytes are those that are sent, packed, without images. On a busy
+ * machine a long table comes in parts, and its columns move a little.
  */
 const MOST = { requests: 12, bytes: 160_000, elements: 4_500, shift: 0.1 }
 

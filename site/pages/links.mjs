@@ -29,8 +29,8 @@ const BLOCK_OR_NAME =
   /^ {0,3}(`{3,}|~{3,})[^\n]*\n[\s\S]*?^ {0,3}\1[^\n]*$|\[(?:[^[\]]|\[[^\]]*\])*\]\([^)]*\)|`((?:attack|bench|packages|src|test)\/[\w./-]+\.\w+)`/gm
 
 /**
- * Makes links of the files that a page names in code, such as a test that shows what it says. In the
- * packed Markdown they are no links, as most are not packed.
+ * Makes links of the files that a page names in code, such as a test that shows what it says. In
+ * the packed Markdown they are no links, as most are not packed.
  *
  * @param addressOfFile where a file can be read; undefined where it cannot
  */

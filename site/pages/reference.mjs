@@ -62,7 +62,7 @@ export async function stageReference() {
 /** The file of an export, below `src/`. */
 const sourceOf = ({ sources }) => sources?.[0]?.fileName.replace(/^src\//, '') ?? ''
 
-/** An export says where it is defined if there is a forge to show it; what belongs to it does not. */
+/** An export says where it is defined if there is a forge to show it; its members do not. */
 function keepSources(project) {
   const shown = new Set(forge ? project.children.flatMap(({ children }) => children) : [])
   for (const reflection of Object.values(project.reflections)) {
@@ -154,7 +154,10 @@ function optionsFor(points) {
   }
 }
 
-/** The links of TypeDoc go to its own anchors, so the headings get those. */
+/**
+ * The links of TypeDoc go to its own anchors, so the headings get those. A member is one link with
+ * the name of its owner, as a link's text has to say alone where it leads.
+ */
 function toPage(text, at, name, pageOf) {
   return text
     .replace(/<a id="([^"]+)"><\/a>\n+(#+ [^\n]+)/g, '$2 {#$1}')
@@ -162,5 +165,5 @@ function toPage(text, at, name, pageOf) {
       const page = pageOf(file ?? toFileName(name), anchor.slice(1))
       return page === at && anchor ? `](${anchor})` : `](${page}${anchor})`
     })
-    .replace(/\[`(\w+)`\]\([^)]*\)\.\[`(\w+)`\]/g, '[`$1.$2`]') // A link's text alone says where it leads.
+    .replace(/\[`(\w+)`\]\([^)]*\)\.\[`(\w+)`\]/g, '[`$1.$2`]')
 }

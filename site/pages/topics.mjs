@@ -15,7 +15,11 @@ const TOPICS = [
   ['realms', 'Realms and tenants', /^auth\/create-(realms|tenants)/],
   ['application', 'The application', /^auth\/(auth|create-auth|events|health|watch)\./],
   ['openapi', 'OpenAPI', /^auth\/openapi/],
-  ['requests', 'Requests', /^(http\/|auth\/(authenticat|requirement|request)|token\/token-requirement)/],
+  [
+    'requests',
+    'Requests',
+    /^(http\/|auth\/(authenticate|authenticator|requirement|request)|token\/token-requirement)/,
+  ],
   [
     'keys',
     'Keys',
