@@ -41,6 +41,15 @@ function packedFiles(): string[][] {
   return packed.map(({ files }) => files.map((file) => file.path))
 }
 
+/** The files that a module imports, and itself. */
+function filesOf(file: URL, seen = new Set<string>()): ReadonlySet<string> {
+  if (seen.has(file.href)) return seen
+  seen.add(file.href)
+  for (const [, path] of readFileSync(file, 'utf8').matchAll(/^(?:import|\}).*"(\.[^"]+)";$/gm))
+    filesOf(new URL(path ?? '', file), seen)
+  return seen
+}
+
 const [files = [], ...others] = packedFiles()
 
 describe('the other packages', () => {
@@ -89,6 +98,20 @@ describe('the package', () => {
       }
     }
     expect(sources.filter((path) => !exists(path))).toEqual([])
+  })
+
+  it('is imported in few files, and in one for browsers', () => {
+    const counts = ['index', 'adapters/express', 'routes', 'client', 'react'].map((name) => [
+      name,
+      filesOf(new URL(`dist/esm/${name}.js`, ROOT)).size,
+    ])
+    expect(counts).toEqual([
+      ['index', 3],
+      ['adapters/express', 5],
+      ['routes', 5],
+      ['client', 1],
+      ['react', 1],
+    ])
   })
 
   it('has no dependency, and every peer is optional', () => {
