@@ -79,7 +79,7 @@ function readEntryPoints() {
 
 /**
  * What does not load `tokenwright` itself: `tokenwright/react` runs in browsers, and the command
- * answers `--help` with little.
+ * needs little for `--help`.
  */
 const WITHOUT_CORE = ['src/cli.ts', 'src/react.ts']
 

@@ -144,3 +144,15 @@ function countColons(text: string): number {
   }
   return colons
 }
+
+/** Texts that JSON writes between quotes as they are. */
+const PLAIN = /^[ !#-[\]-~]*$/
+
+/**
+ * Writes a value exactly as `JSON.stringify` does, which costs several times as much where nothing
+ * has to be escaped.
+ */
+export function writeJson(value: string | number | boolean | readonly string[]): string {
+  if (typeof value === 'string') return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value)
+  return Number.isSafeInteger(value) ? `${value}` : JSON.stringify(value)
+}

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { type Awaitable, isPromise } from '../internal/awaitable.ts'
 import { expected, isOptions, isRecord, misuse } from '../internal/configuration-error.ts'
 import type { Clock } from '../internal/duration.ts'
-import { findJsonMisfit } from '../internal/json.ts'
+import { findJsonMisfit, writeJson } from '../internal/json.ts'
 import { isReservedClaim, isWithinPayloadBounds, PAYLOAD_BOUNDS, SHAPES } from './claim-shapes.ts'
 import { prepareSignJws } from './jws.ts'
 import type { KeyRing } from './ring.ts'
@@ -101,57 +101,12 @@ const SHORT_PAYLOAD = 2 * PAYLOAD_BOUNDS.members
  * @see RFC 7519 section 7.1, RFC 9068 section 2
  */
 export function prepareSignToken(settings: SignTokenSettings): SignToken {
-  const { ring, issuer, audience, realm, isProfiled = false, clientId, clock } = settings
+  const { ring, isProfiled = false, clock } = settings
+  const writePayload = prepareWritePayload(settings)
   const toTyp = (type: TokenType) => TOKEN_TYPES[type][isProfiled ? 'profiled' : 'typ']
   const signers = {
     access: prepareSignJws(ring, { typ: toTyp('access') }, clock),
     refresh: prepareSignJws(ring, { typ: toTyp('refresh') }, clock),
-  }
-
-  /**
-   * A refresh token has an audience of its own. In `access_aud` it keeps that of its access tokens,
-   * where it is not the configured one.
-   */
-  function toAudiences({ type, aud = audience }: TokenClaims): AudienceClaims {
-    if (type === 'access') return { aud }
-    const names = aud === undefined ? [] : typeof aud === 'string' ? [aud] : aud
-    const own = toRefreshAudience(issuer, names)
-    return own === undefined
-      ? { aud }
-      : { aud: own, access_aud: isSameAudience(aud, audience) ? undefined : aud }
-  }
-
-  /**
-   * The payload, in AuthX's order. Each member has a line of its own, and absent ones are not set:
-   * `JSON.stringify` is the dearest step but the signature, and pays for undefined members too.
-   */
-  function toMembers(claims: TokenClaims): Readonly<Record<string, unknown>> {
-    const { type, csrf, nbf, sid, gen, auth_time, amr, acr, login_name, remember, scopes, data } = claims
-    const { client_id = type === 'access' ? clientId : undefined } = claims
-    const { aud, access_aud } = toAudiences(claims)
-    const members: PayloadClaims = { sub: claims.sub, jti: claims.jti ?? randomUUID(), type }
-    if (type === 'access') members.fresh = claims.fresh === true
-    if (csrf !== undefined) members.csrf = csrf
-    members.iat = claims.iat
-    members.exp = claims.exp
-    if (nbf !== undefined) members.nbf = nbf
-    if (aud !== undefined) members.aud = aud
-    if (access_aud !== undefined) members.access_aud = access_aud
-    if (issuer !== undefined) members.iss = issuer
-    if (sid !== undefined) members.sid = sid
-    if (gen !== undefined) members.gen = gen
-    if (auth_time !== undefined) members.auth_time = auth_time
-    if (amr !== undefined) members.amr = amr
-    if (acr !== undefined) members.acr = acr
-    if (realm !== undefined) members.login_type = realm
-    if (login_name !== undefined) members.login_name = login_name
-    if (client_id !== undefined) members.client_id = client_id
-    if (remember !== undefined) members.remember = remember
-    if (scopes !== undefined && scopes.length > 0) {
-      if (isProfiled && type === 'access') members.scope = scopes.join(' ')
-      else members[toScopesName(claims)] = scopes
-    }
-    return data === undefined ? members : Object.assign(members, data)
   }
 
   return (claims) => {
@@ -159,9 +114,8 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
     const { type, headers } = claims
     const sign =
       headers === undefined ? signers[type] : prepareSignJws(ring, { ...headers, typ: toTyp(type) }, clock)
-    const members = toMembers(claims)
-    const payload = JSON.stringify(members)
-    if (payload.length > SHORT_PAYLOAD && !isWithinPayloadBounds(members)) {
+    const payload = writePayload(claims)
+    if (payload.length > SHORT_PAYLOAD && !isWithinPayloadBounds(JSON.parse(payload))) {
       throw misuse(
         `Expected \`data\` to have at most ${PAYLOAD_BOUNDS.members} members together with all other claims but \`scopes\``,
       )
@@ -178,15 +132,62 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
   }
 }
 
-/** The registered claims of a payload that is being written. */
-type PayloadClaims = {
-  -readonly [Name in Exclude<keyof TokenClaims, 'data' | 'headers'>]?: TokenClaims[Name]
-} & {
-  access_aud?: TokenClaims['aud']
-  iss?: string
-  login_type?: string
-  access_scopes?: readonly string[]
-  scope?: string
+/**
+ * Prepares the writing of payloads, in AuthX's order. They are written member by member:
+ * `JSON.stringify` of an object of them would be the dearest step but the signature.
+ * `checkTokenClaims` has seen every value, and scopes have no character that JSON escapes.
+ */
+function prepareWritePayload(settings: SignTokenSettings): (claims: TokenClaims) => string {
+  const { issuer, audience, realm, isProfiled = false, clientId } = settings
+  const writtenAudience = audience === undefined ? '' : `,"aud":${writeJson(audience)}`
+  const writtenIssuer = issuer === undefined ? '' : `,"iss":${writeJson(issuer)}`
+  const writtenRealm = realm === undefined ? '' : `,"login_type":${writeJson(realm)}`
+
+  /**
+   * A refresh token has an audience of its own. In `access_aud` it keeps that of its access tokens,
+   * where it is not the configured one.
+   */
+  function toAudiences({ type, aud = audience }: TokenClaims): AudienceClaims {
+    if (type === 'access') return { aud }
+    const names = aud === undefined ? [] : typeof aud === 'string' ? [aud] : aud
+    const own = toRefreshAudience(issuer, names)
+    return own === undefined
+      ? { aud }
+      : { aud: own, access_aud: isSameAudience(aud, audience) ? undefined : aud }
+  }
+
+  return (claims) => {
+    const { type, csrf, nbf, sid, gen, auth_time, amr, acr, login_name, remember, scopes, data } = claims
+    const { client_id = type === 'access' ? clientId : undefined } = claims
+    const { aud, access_aud } = toAudiences(claims)
+    const jti = claims.jti === undefined ? `"${randomUUID()}"` : writeJson(claims.jti)
+    const fresh = type === 'refresh' ? '' : claims.fresh === true ? ',"fresh":true' : ',"fresh":false'
+    let text = `{"sub":${writeJson(claims.sub)},"jti":${jti},"type":"${type}"${fresh}`
+    if (csrf !== undefined) text += `,"csrf":${writeJson(csrf)}`
+    text += `,"iat":${writeJson(claims.iat)},"exp":${writeJson(claims.exp)}`
+    if (nbf !== undefined) text += `,"nbf":${writeJson(nbf)}`
+    if (aud === audience) text += writtenAudience
+    else if (aud !== undefined) text += `,"aud":${writeJson(aud)}`
+    if (access_aud !== undefined) text += `,"access_aud":${writeJson(access_aud)}`
+    text += writtenIssuer
+    if (sid !== undefined) text += `,"sid":${writeJson(sid)}`
+    if (gen !== undefined) text += `,"gen":${writeJson(gen)}`
+    if (auth_time !== undefined) text += `,"auth_time":${writeJson(auth_time)}`
+    if (amr !== undefined) text += `,"amr":${writeJson(amr)}`
+    if (acr !== undefined) text += `,"acr":${writeJson(acr)}`
+    text += writtenRealm
+    if (login_name !== undefined) text += `,"login_name":${writeJson(login_name)}`
+    if (client_id !== undefined) text += `,"client_id":${writeJson(client_id)}`
+    if (remember !== undefined) text += `,"remember":${writeJson(remember)}`
+    if (scopes !== undefined && scopes.length > 0) {
+      text +=
+        isProfiled && type === 'access'
+          ? `,"scope":"${scopes.join(' ')}"`
+          : `,"${toScopesName(claims)}":["${scopes.join('","')}"]`
+    }
+    const custom = data === undefined ? '{}' : JSON.stringify(data)
+    return custom === '{}' ? `${text}}` : `${text},${custom.slice(1)}`
+  }
 }
 
 /** The claims that name audiences. */

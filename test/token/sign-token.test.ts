@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Claims, IssueOptions } from '../../src/index.ts'
 import { codeOf, complaintOf, errorOf, NOW, read, setUp } from './forge.ts'
 
 const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `s${i}`)
@@ -182,6 +184,43 @@ describe('whatever is issued is accepted by the application that issued it', () 
     const { auth } = setUp()
     const token = await auth.createAccessToken('u', options)
     expect(await codeOf(() => auth.verifyToken(token))).toBe('accepted')
+  })
+
+  it('writes JSON as JSON.stringify does, whatever the claims are', async () => {
+    const { auth } = setUp()
+    const text = fc
+      .string({ unit: 'binary', minLength: 1 })
+      .filter((text) => text.isWellFormed() && !text.includes('\0'))
+    const options = fc.record(
+      {
+        scopes: fc.array(
+          fc.string({ unit: fc.constantFrom('a', '!', '#', '[', ']', '~', '*'), minLength: 1 }),
+        ),
+        audience: fc.oneof(text, fc.array(text, { minLength: 1 })),
+        amr: fc.array(text),
+        acr: text,
+        loginName: text,
+        clientId: text,
+        notBefore: fc.integer({ min: -NOW, max: NOW }),
+        data: fc.dictionary(
+          fc.constantFrom('a', 'b', '"', '\ud800', '\u2028'),
+          fc.jsonValue({ maxDepth: 3 }),
+        ),
+        fresh: fc.boolean(),
+      },
+      { requiredKeys: [] },
+    )
+    await fc.assert(
+      fc.asyncProperty(text, options, async (subject, options) => {
+        const token = await auth.createAccessToken(subject, { ...options } as IssueOptions<Claims>)
+        const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()
+        expect(payload).toBe(JSON.stringify(JSON.parse(payload)))
+        expect(JSON.parse(payload)).toMatchObject({
+          sub: subject,
+          ...JSON.parse(JSON.stringify(options.data ?? {})),
+        })
+      }),
+    )
   })
 
   // FINDING F4: these are issued without a word, and every use of the token is then token_malformed.
