@@ -22,8 +22,21 @@ export const APPS = ['Express, by hand', 'tokenwright', 'tokenwright, no throttl
 /** The name of an application. */
 export type AppName = (typeof APPS)[number]
 
-/** The user who logs in. */
-export const USER = { email: 'user@example.com', password: 'a long password' } as const
+/** The user of a client: each has its own. */
+export function toUser(client: number): { readonly email: string; readonly password: string } {
+  return { email: `user-${client}@example.com`, password: 'a long password' }
+}
+
+/** How many clients there are. */
+export const CLIENTS = 16
+
+/** The users' passwords, by their names. */
+const PASSWORDS: ReadonlyMap<unknown, string> = new Map(
+  Array.from({ length: CLIENTS }, (_, client) => {
+    const { email, password } = toUser(client)
+    return [email, password]
+  }),
+)
 
 /** The connections of each application to the database. */
 const CONNECTIONS = 8
@@ -57,10 +70,10 @@ async function createByHand(pool: Pool): Promise<Express> {
   const app = express()
   app.post('/login', express.json(), async (req, res) => {
     const { username, password } = req.body as Record<string, unknown>
-    if (username !== USER.email || password !== USER.password) return void res.status(401).json({})
-    const sid = randomUUID()
-    await pool.query('insert into sessions values ($1, $2, 0, $3, null)', [sid, 'user-1', Date.now() + IDLE])
-    res.json(sign('user-1', sid, 0))
+    if (PASSWORDS.get(username) !== password || password === undefined) return void res.status(401).json({})
+    const [sid, sub] = [randomUUID(), String(username)]
+    await pool.query('insert into sessions values ($1, $2, 0, $3, null)', [sid, sub, Date.now() + IDLE])
+    res.json(sign(sub, sid, 0))
   })
   app.post('/refresh', async (req, res) => {
     const token = req.headers.authorization?.slice('Bearer '.length) ?? ''
@@ -86,7 +99,7 @@ async function createOurs(pool: Pool, isThrottled: boolean): Promise<Express> {
   const auth = createAuth({ secret: randomBytes(32).toString('base64url'), sessions })
   const routes = authRoutes(auth, {
     verifyCredentials: ({ username, password }) =>
-      username === USER.email && password === USER.password ? { subject: 'user-1' } : null,
+      PASSWORDS.get(username) === password ? { subject: username } : null,
     ...(isThrottled ? {} : { throttle: false }),
   })
   const app = express()
@@ -115,7 +128,8 @@ async function createBetterAuth(pool: Pool): Promise<Express> {
   const { runMigrations } = await getMigrations(options)
   await runMigrations()
   const auth = betterAuth(options)
-  await auth.api.signUpEmail({ body: { ...USER, name: 'User' } })
+  for (let client = 0; client < CLIENTS; client++)
+    await auth.api.signUpEmail({ body: { ...toUser(client), name: 'User' } })
   const app = express()
   app.all('/api/auth/*any', toBetterAuthHandler(auth))
   return app

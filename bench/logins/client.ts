@@ -1,6 +1,6 @@
 /** A client of each application: logs in, and refreshes one session again and again. */
 import { Agent, request } from 'node:http'
-import { type AppName, USER } from './apps.ts'
+import { type AppName, toUser } from './apps.ts'
 
 /** One user's device. */
 export interface Client {
@@ -25,10 +25,11 @@ interface Request {
 /** Connections that stay open. */
 export const agent = new Agent({ keepAlive: true, maxSockets: 64 })
 
-/** Creates a client. */
-export function createClient(app: AppName, port: number): Client {
+/** Creates a client of an application, with a number. */
+export function createClient(app: AppName, port: number, client: number): Client {
+  const user = toUser(client)
   const send = (call: Request) => sendTo(port, call)
-  if (app === 'better-auth') return createCookieClient(send)
+  if (app === 'better-auth') return createCookieClient(send, user)
   const prefix = app === 'Express, by hand' ? '' : '/auth'
   let token = ''
   const take = ({ body }: Response): void => {
@@ -38,7 +39,7 @@ export function createClient(app: AppName, port: number): Client {
   }
   return {
     async login() {
-      const body = { username: USER.email, password: USER.password }
+      const body = { username: user.email, password: user.password }
       take(await send({ path: `${prefix}/login`, method: 'POST', body }))
     },
     async refresh() {
@@ -49,13 +50,13 @@ export function createClient(app: AppName, port: number): Client {
 }
 
 /** better-auth has one session cookie and no refresh token: a look at the session prolongs it. */
-function createCookieClient(send: (call: Request) => Promise<Response>): Client {
+function createCookieClient(send: (call: Request) => Promise<Response>, user: object): Client {
   const origin = 'http://127.0.0.1'
   let cookie = ''
   return {
     async login() {
       const path = '/api/auth/sign-in/email'
-      const { headers } = await send({ path, method: 'POST', headers: { origin }, body: USER })
+      const { headers } = await send({ path, method: 'POST', headers: { origin }, body: user })
       cookie = [headers['set-cookie'] ?? []]
         .flat()
         .map((one) => one.split(';')[0])

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { Pool } from 'pg'
 import { median } from '../measure.ts'
-import { APPS, type AppName } from './apps.ts'
+import { APPS, type AppName, CLIENTS } from './apps.ts'
 import { agent, type Client, createClient } from './client.ts'
 
 /** What a client asks for. */
@@ -25,7 +25,6 @@ export interface LoginsResult {
   readonly cost: number
 }
 
-const CLIENTS = 16
 const ROUNDS = 7
 /** The length of a turn, in milliseconds. */
 const TURN = 1000
@@ -47,7 +46,7 @@ async function start(app: AppName, schema: string): Promise<Running> {
     env: { ...process.env, NODE_ENV: 'production' },
   })
   const { port } = await ask<{ port: number }>(child)
-  const clients = Array.from({ length: CLIENTS }, () => createClient(app, port))
+  const clients = Array.from({ length: CLIENTS }, (_, client) => createClient(app, port, client))
   return { app, child, clients, turns: { login: [], refresh: [] } }
 }
 

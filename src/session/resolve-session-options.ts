@@ -165,8 +165,11 @@ const SESSION_KEYS = keysOf<SessionOptions>({
   rights: true,
 })
 
+/** The methods that a store may lack. */
+type OptionalMethod = 'knows' | 'diagnose' | 'countTogether' | 'forgetTogether'
+
 /** The methods of a store; one that lacks a method is refused at start. */
-const STORE_METHODS = keysOf<Omit<Store, 'name' | 'knows' | 'transfer' | 'diagnose'>>({
+const STORE_METHODS = keysOf<Omit<Store, 'name' | 'transfer' | OptionalMethod>>({
   now: true,
   start: true,
   rotate: true,

@@ -83,6 +83,6 @@ export function createSessionBackend<C>(
   const revoker = new SessionRevoker(shared)
   const sessions = new Sessions({ ...shared, issue, checkSubject, revoker, pruner, newDevice })
   const takesBack = typeof store.forgetAttempts === 'function'
-  const attempts = takesBack ? new AttemptCounter(storeClient) : null
+  const attempts = takesBack ? new AttemptCounter(storeClient, store) : null
   return { storeClient, probe, revocations, publisher, pruner, revoker, attempts, settings, sessions }
 }

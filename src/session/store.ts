@@ -6,10 +6,24 @@
  * Times named `...At` are epoch seconds, to the millisecond; lengths are seconds. A store reads its
  * own clock inside the atomic step, after any wait for a lock, unless the call brings `now`.
  */
+import type {
+  Attempt,
+  AttemptCount,
+  AttemptForget,
+  CountedAttempts,
+  CountedTogether,
+} from './attempt-records.ts'
 import type { LogPage } from './log-entry.ts'
 import type { NewSession, RevokeReason, SessionOwner, SessionRow } from './session-row.ts'
 import type { StoreTransfer } from './transfer.ts'
 
+export type {
+  Attempt,
+  AttemptCount,
+  AttemptForget,
+  CountedAttempts,
+  CountedTogether,
+} from './attempt-records.ts'
 export type { LogEntry, LogPage } from './log-entry.ts'
 
 /** Seconds for which a row is kept after it was revoked or expired: a late client is told why. */
@@ -144,24 +158,6 @@ export interface UpdateCall
   extends Pick<RotateCall, 'sid' | 'now'>,
     Partial<Pick<SessionRow, 'scopes' | 'data' | 'metadata' | 'label'>> {}
 
-/** The result of one more attempt. */
-export interface Attempt {
-  /** Whether it may be made. */
-  readonly allowed: boolean
-  /** Seconds until the next one may be, when it may not; whole, at least 1. */
-  readonly retryAfter: number
-  /** How many attempts are counted in the window, this one included when it may be made. */
-  readonly count: number
-}
-
-/** What is counted of a key. */
-export interface CountedAttempts {
-  /** How many attempts; 0 once the window has ended. */
-  readonly count: number
-  /** Seconds until the window ends; whole, 0 where nothing is counted. */
-  readonly endsIn: number
-}
-
 /** A strict check of one token. */
 export interface RevocationQuery extends SessionOwner {
   /** The token's session; null for a token without. */
@@ -229,6 +225,21 @@ export interface SessionStore {
    * the window is over: the next attempt starts another.
    */
   forgetAttempts(key: string, count: number | null, now: number | null): Promise<void>
+  /**
+   * Counts one more attempt of every key, or of none where one of them is at its limit; and reads
+   * other keys. No key comes twice. Each key is counted as by `countAttempt`: parallel attempts
+   * never exceed a limit. They may keep each other from being counted, and what was counted of some
+   * keys is then taken back. One round trip where the store has one for a change and a read.
+   *
+   * Left out with `forgetTogether` by stores that count key by key; then a login takes longer.
+   */
+  countTogether?(
+    counts: readonly AttemptCount[],
+    reads: readonly string[],
+    now: number | null,
+  ): Promise<CountedTogether>
+  /** As `forgetAttempts`, of several keys. No key comes twice. One atomic step for each key. */
+  forgetTogether?(forgets: readonly AttemptForget[], now: number | null): Promise<void>
   /** One row, revoked and expired ones included until they are pruned; null for none. */
   get(sid: string): Promise<SessionRow | null>
   /**

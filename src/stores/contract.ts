@@ -17,7 +17,10 @@ export {
 export type { NewSession, RevokeReason, SessionOwner, SessionRow } from '../session/session-row.ts'
 export type {
   Attempt,
+  AttemptCount,
+  AttemptForget,
   CountedAttempts,
+  CountedTogether,
   EndAllCall,
   LimitedStart,
   LogEntry,

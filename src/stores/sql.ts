@@ -143,6 +143,13 @@ export function sqlStore<DB>(db: Kysely<DB> | SqlExecutor, options: SqlStoreOpti
     countAttempt: (key, limit, window, now) => step(() => commands.countAttempt(key, limit, window, now)),
     readAttempts: (key, now) => step(() => attempts.readAttempts(key, now)),
     forgetAttempts: (key, count, now) => step(() => attempts.forgetAttempts(key, count, now)),
+    forgetTogether: (forgets, now) => step(() => attempts.forgetTogether(forgets, now)),
+    async countTogether(counts, reads, now) {
+      const tried = await step(() => attempts.tryTogether(counts, reads, now))
+      const forgets = tried.counts.map((key) => ({ key, count: 1 }))
+      if (forgets.length > 0) await step(() => attempts.forgetTogether(forgets, now))
+      return { counted: tried.counted, reads: tried.reads }
+    },
     get: (sid) => step(() => queries.get(sid)),
     list: (owner, now) => step(() => queries.list(owner, now)),
     isRevoked: (query) => step(() => queries.isRevoked(query)),

@@ -361,6 +361,30 @@ const MUTANTS: Readonly<Record<string, Mutation>> = {
   'tells attempts of a window that is over': (store) => ({
     readAttempts: (key, now) => store.readAttempts(key, now && now - 100),
   }),
+  'counts some of the keys where one is at its limit': (store) => ({
+    async countTogether(counts, reads, now) {
+      const found = await Promise.all(counts.map((one) => store.countTogether?.([one], [], now)))
+      const counted = found.every((one) => one?.counted === true)
+      return { ...(await store.countTogether?.([], reads, now)), counted, reads: [] }
+    },
+  }),
+  'reads other keys in another order': (store) => ({
+    async countTogether(...call) {
+      const { counted = false, reads = [] } = (await store.countTogether?.(...call)) ?? {}
+      return { counted, reads: reads.toReversed() }
+    },
+  }),
+  'counts keys together beyond a limit': (store) => ({
+    countTogether: async (counts, ...rest) =>
+      (await store.countTogether?.(
+        counts.map((one) => ({ ...one, limit: one.limit + 1 })),
+        ...rest,
+      )) ?? { counted: false, reads: [] },
+  }),
+  'forgets attempts of the first of several keys': (store) => ({
+    forgetTogether: async (forgets, now) => store.forgetTogether?.(forgets.slice(0, 1), now),
+  }),
+  'has one of two methods that belong together': () => ({ forgetTogether: undefined }) as object,
   'allows one attempt more': (store) => ({
     countAttempt: (key, limit, ...rest) => store.countAttempt(key, limit + 1, ...rest),
   }),

@@ -167,7 +167,8 @@ describeGrounds(GROUNDS, (ground, name) => {
     await refuse(forgetful, doors)
 
     const unlucky = await open()
-    for (const method of ['rotate', 'isRevoked', 'get', 'countAttempt', 'end']) failing.add(method)
+    const steps = ['rotate', 'isRevoked', 'get', 'countAttempt', 'countTogether', 'end']
+    for (const method of steps) failing.add(method)
     await refuse(unlucky, [...doors, 'POST /auth/logout'])
     failing.clear()
 

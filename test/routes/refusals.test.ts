@@ -106,7 +106,7 @@ describe('a store that fails', () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const store = {
       ...memoryStore(),
-      countAttempt: () => Promise.reject(new Error('no such table: attempts')),
+      countTogether: () => Promise.reject(new Error('no such table: attempts')),
     }
     const auth = createAuth({ secret: SECRET, sessions: { store } })
     const handle = authRoutes(auth, { verifyCredentials: () => null, address: () => '192.0.2.1' })

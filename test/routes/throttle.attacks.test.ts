@@ -5,9 +5,10 @@ import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { AuthError } from '../../src/index.ts'
 import { foldName, toAccountKey } from '../../src/routes/throttle/account-key.ts'
-import type { CreateLimiter } from '../../src/routes/throttle/limiter.ts'
 import { createMemoryLimiter } from '../../src/routes/throttle/memory-limiter.ts'
-import { createThrottle } from '../../src/routes/throttle/throttle.ts'
+import { createThrottle, type Throttle } from '../../src/routes/throttle/throttle.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+import { createStoreThrottle, THROTTLES } from './throttles.ts'
 
 const HOME = '198.51.100.7'
 const HOTEL = '198.51.100.200'
@@ -19,8 +20,7 @@ beforeEach(() => void vi.useFakeTimers({ now: 1_700_000_000_000 }))
 afterEach(() => void vi.useRealTimers())
 
 /** An application with one user, whose password is `right`. */
-function createApplication(createLimiter: CreateLimiter = createMemoryLimiter) {
-  const throttle = createThrottle(createLimiter)
+function createApplication(throttle: Throttle) {
   let looked = 0
   async function login(username: string, password: string, address: string | undefined): Promise<string> {
     try {
@@ -35,16 +35,22 @@ function createApplication(createLimiter: CreateLimiter = createMemoryLimiter) {
   return { throttle, login, looked: () => looked }
 }
 
-const LIMITERS: Record<string, CreateLimiter> = {
-  'the memory of the process': createMemoryLimiter,
-  // Its timers hold 24 days at most.
-  'rate-limiter-flexible': (settings) =>
-    new RateLimiterMemory({ ...settings, duration: Math.min(settings.duration, 23 * 86_400) }),
-}
+const WAYS: typeof THROTTLES = [
+  ...THROTTLES,
+  [
+    'rate-limiter-flexible',
+    // Its timers hold 24 days at most.
+    () =>
+      createThrottle(
+        (settings) =>
+          new RateLimiterMemory({ ...settings, duration: Math.min(settings.duration, 23 * 86_400) }),
+      ),
+  ],
+]
 
-describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) => {
+describe.each(WAYS)('counted in %s', (_name, create) => {
   it('one address that never stops locks out no owner, wherever the owner is', async () => {
-    const { login, looked } = createApplication(createLimiter)
+    const { login, looked } = createApplication(create())
     expect(await login('alice', 'right', HOME)).toBe('ok')
     for (let second = 0; second < 4 * 3600; second++) {
       await login('alice', 'wrong', ATTACKER)
@@ -56,7 +62,7 @@ describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) 
   })
 
   it('one address that never stops locks no new owner out of an unused account', async () => {
-    const { login, looked } = createApplication(createLimiter)
+    const { login, looked } = createApplication(create())
     for (let second = 0; second < 2 * 3600; second++) {
       await login('alice', 'wrong', ATTACKER)
       vi.advanceTimersByTime(1000)
@@ -66,7 +72,7 @@ describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) 
   })
 
   it('twenty addresses slow down strangers, and the owner at home notices nothing', async () => {
-    const { login, looked } = createApplication(createLimiter)
+    const { login, looked } = createApplication(create())
     await login('alice', 'right', HOME)
     const before = looked()
     for (let minute = 0; minute < 60; minute++) {
@@ -82,7 +88,7 @@ describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) 
   })
 
   it('a botnet of 1,000 has at most 100 consecutive guesses, however long it takes', async () => {
-    const { login, looked, throttle } = createApplication(createLimiter)
+    const { login, looked, throttle } = createApplication(create())
     await login('alice', 'right', HOME)
     const before = looked()
     for (let round = 0; round < 140; round++) {
@@ -104,7 +110,7 @@ describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) 
   })
 
   it('a success under another spelling forgives nothing, because it may be the account of the attacker', async () => {
-    const { login, looked } = createApplication(createLimiter)
+    const { login, looked } = createApplication(create())
     for (let i = 0; i < 400; i++) {
       await login('alice', 'wrong', `203.0.113.${i % 200}`)
       await login('Alice', 'right', ATTACKER)
@@ -116,7 +122,9 @@ describe.each(Object.entries(LIMITERS))('counted in %s', (_name, createLimiter) 
 
 describe('made-up names', () => {
   it('that fill the table slow down strangers, and refuse no one', async () => {
-    const { login } = createApplication((settings) => createMemoryLimiter(settings, Date.now, 500))
+    const { login } = createApplication(
+      createThrottle((settings) => createMemoryLimiter(settings, Date.now, 500)),
+    )
     await login('alice', 'right', HOME)
     for (let i = 0; i < 9; i++) {
       await login('victim', 'wrong', ATTACKER)
@@ -137,9 +145,9 @@ describe('made-up names', () => {
   })
 })
 
-describe('an address', () => {
+describe.each(THROTTLES)('an address, counted in %s', (_name, create) => {
   it('with an attacker behind it accepts its other users where they are known', async () => {
-    const { login } = createApplication()
+    const { login } = createApplication(create())
     await login('alice', 'right', HOME)
     for (let i = 0; i < 100; i++) await login(`name-${i}`, 'wrong', HOME)
     expect(await login('bob', 'right', HOME)).toBe('rate_limited')
@@ -147,7 +155,7 @@ describe('an address', () => {
   })
 
   it('that is invalid counts as a shared one, known for no account', async () => {
-    const { login } = createApplication()
+    const { login } = createApplication(create())
     await login('alice', 'right', 'unknown')
     for (let i = 0; i < 30; i++) await login(`name-${i}`, 'wrong', `203.0.113.9, 10.0.0.${i}`)
     expect(await login('alice', 'right', 'garbage')).toBe('rate_limited')
@@ -155,7 +163,7 @@ describe('an address', () => {
   })
 
   it('is forgotten for an account after 90 days without a success', async () => {
-    const { login } = createApplication()
+    const { login } = createApplication(create())
     await login('alice', 'right', HOME)
     vi.advanceTimersByTime(60 * DAY)
     await login('alice', 'right', HOME)
@@ -171,9 +179,9 @@ describe('an address', () => {
   })
 })
 
-describe('a subject that was looked up', () => {
+describe.each(THROTTLES)('a subject that was looked up, counted in %s', (_name, create) => {
   it('is counted over all its names, before the password is compared', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     let compared = 0
     const guess = (username: string, address: string): Promise<string | null> =>
       throttle
@@ -194,7 +202,7 @@ describe('a subject that was looked up', () => {
   })
 
   it('refuses even if the application swallows the refusal', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     const run = (username: string, result: string | null) =>
       throttle
         .run({ username, address: ATTACKER }, async (countAgainst) => {
@@ -207,7 +215,7 @@ describe('a subject that was looked up', () => {
   })
 
   it('takes any number of right passwords at once', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     const right = Array.from({ length: 100 }, (_, i) =>
       throttle.run({ username: `alias-${i % 3}`, address: HOME }, async (countAgainst) => {
         await countAgainst('user-1')
@@ -219,7 +227,7 @@ describe('a subject that was looked up', () => {
   })
 })
 
-describe('spellings of a name', () => {
+describe.each(THROTTLES)('spellings of a name, counted in %s', (_name, create) => {
   it.each([
     ['alice', ['ALICE', 'álice', 'Ａlice', 'a\u0301lice', 'al\u00adice', 'ali\u200bce', 'alice  ', 'alıce']],
     ['strasse', ['straße', 'STRASSE', 'strase']],
@@ -238,12 +246,42 @@ describe('spellings of a name', () => {
   })
 
   it('by the hundred do not evade the limit', async () => {
-    const { login, looked } = createApplication()
+    const { login, looked } = createApplication(create())
     const marks = Array.from(
       { length: 900 },
       (_, i) => `a${String.fromCodePoint(0x300 + (i % 60))}lice${' '.repeat(i / 60)}`,
     )
     for (const [i, name] of marks.entries()) await login(name, 'wrong', `203.0.${i >> 8}.${i & 255}`)
     expect(looked()).toBeLessThanOrEqual(21)
+  })
+})
+
+describe('two processes that share a store', () => {
+  const create = (): readonly [
+    ReturnType<typeof createApplication>,
+    ReturnType<typeof createApplication>,
+  ] => {
+    const store = memoryStore()
+    return [createApplication(createStoreThrottle(store)), createApplication(createStoreThrottle(store))]
+  }
+
+  it('the owner is known to one after a login at the other', async () => {
+    const [one, other] = create()
+    expect(await other.login('alice', 'wrong', HOME)).toBe('credentials_invalid')
+    expect(await one.login('alice', 'right', HOME)).toBe('ok')
+    // Strangers use up their share; the owner, whom the other process took for one, has another.
+    for (let i = 0; i < 40; i++) await one.login('alice', 'wrong', `203.0.113.${i}`)
+    expect(await one.login('alice', 'right', HOTEL)).toBe('rate_limited')
+    for (let i = 0; i < 4; i++) expect(await other.login('alice', 'wrong', HOME)).toBe('credentials_invalid')
+    expect(await other.login('alice', 'right', HOME)).toBe('ok')
+  })
+
+  it('a reset at one ends the waits at the other', async () => {
+    const [one, other] = create()
+    for (let i = 0; i < 8; i++) await other.login('alice', 'wrong', HOME)
+    expect(await other.login('alice', 'right', HOME)).toBe('rate_limited')
+    await one.throttle.reset({ username: 'alice' })
+    for (let i = 0; i < 4; i++) expect(await other.login('alice', 'wrong', HOME)).toBe('credentials_invalid')
+    expect(await other.login('alice', 'right', HOME)).toBe('ok')
   })
 })

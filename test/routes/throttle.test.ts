@@ -6,6 +6,7 @@ import { createMemoryLimiter } from '../../src/routes/throttle/memory-limiter.ts
 import { createThrottle } from '../../src/routes/throttle/throttle.ts'
 import { type AuthRoutesOptions, authRoutes, type Limiter } from '../../src/routes.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import { THROTTLES } from './throttles.ts'
 
 const SECRET = 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu'
 const ADDRESS = '203.0.113.9'
@@ -25,9 +26,9 @@ async function outcome(attempt: Promise<unknown>): Promise<string> {
 }
 const limited = (seconds: number): string => `rate_limited {"retryAfter":${seconds}}`
 
-describe('an account', () => {
+describe.each(THROTTLES)('an account, counted in %s', (_name, create) => {
   it('has five free failures, then waits that double up to 15 minutes', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     const fail = (): Promise<string> =>
       outcome(throttle.run({ username: 'alice', address: undefined }, () => null))
     for (let i = 0; i < 5; i++) expect(await fail()).toBe('credentials_invalid')
@@ -43,7 +44,7 @@ describe('an account', () => {
   })
 
   it('is forgiven everything by the right password', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     const fail = (): Promise<string> =>
       outcome(throttle.run({ username: 'alice', address: undefined }, () => null))
     for (let i = 0; i < 5; i++) await fail()
@@ -54,7 +55,7 @@ describe('an account', () => {
   })
 
   it('lets exactly five of a thousand attempts at once reach the password', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     let looked = 0
     const attempts = Array.from({ length: 1000 }, () =>
       outcome(
@@ -74,7 +75,7 @@ describe('an account', () => {
   })
 
   it('counts a failure if the application itself says that the password is wrong', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     const wrong = (): Promise<string> =>
       outcome(
         throttle.run({ username: 'alice', address: ADDRESS }, () =>
@@ -86,7 +87,7 @@ describe('an account', () => {
   })
 
   it('accepts any number of right passwords at once', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     const attempts = Array.from({ length: 100 }, (_, i) =>
       throttle.run({ username: 'alice', address: undefined }, async () => {
         await Promise.resolve()
@@ -97,7 +98,7 @@ describe('an account', () => {
   })
 
   it('checks no more wrong passwords beside a right one than usual', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     let looked = 0
     const attempts = Array.from({ length: 200 }, (_, i) =>
       outcome(
@@ -114,7 +115,7 @@ describe('an account', () => {
   })
 
   it('is one account however its name is written', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     for (const name of ['alice', 'Alice', 'ALICE', ' alice ', '\uff41lice'])
       await outcome(throttle.run({ username: name, address: undefined }, () => null))
     expect(await outcome(throttle.run({ username: 'aLiCe', address: undefined }, () => null))).toBe(
@@ -126,7 +127,7 @@ describe('an account', () => {
   })
 
   it('does not count an attempt that could not be checked', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     const broken = (): Promise<string> =>
       outcome(
         throttle.run({ username: 'alice', address: ADDRESS }, () =>
@@ -138,9 +139,9 @@ describe('an account', () => {
   })
 })
 
-describe('an address', () => {
+describe.each(THROTTLES)('an address, counted in %s', (_name, create) => {
   it('has twenty failures a minute over all accounts', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     const fail = (name: string): Promise<string> =>
       outcome(throttle.run({ username: name, address: ADDRESS }, () => null))
     for (let i = 0; i < 20; i++) expect(await fail(`user-${i}`)).toBe('credentials_invalid')
@@ -154,13 +155,13 @@ describe('an address', () => {
   })
 
   it('is not limited in successful logins', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     for (let i = 0; i < 100; i++)
       expect(await throttle.run({ username: `user-${i}`, address: ADDRESS }, () => i)).toBe(i)
   })
 
   it('counts attempts that its account refused', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     for (let i = 0; i < 100; i++)
       await outcome(throttle.run({ username: 'alice', address: ADDRESS }, () => null))
     const bob = { username: 'bob', address: ADDRESS }
@@ -170,7 +171,7 @@ describe('an address', () => {
   })
 
   it('that has reached its limit does not affect the accounts', async () => {
-    const throttle = createThrottle(createMemoryLimiter)
+    const throttle = create()
     for (let i = 0; i < 100; i++)
       await outcome(throttle.run({ username: `user-${i}`, address: ADDRESS }, () => null))
     expect(await outcome(throttle.run({ username: 'alice', address: ADDRESS }, () => 'alice'))).toBe(

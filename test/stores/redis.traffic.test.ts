@@ -35,6 +35,12 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
       'rotate, replayed': () => store.rotate(toCall(sid, 0)),
       stepUp: () => store.stepUp({ sid, authTime: 1, acr: null, amr: null, notAfter: null, now: null }),
       countAttempt: () => store.countAttempt(sub, 5, 900, null),
+      countTogether: async () => store.countTogether?.([{ key: sid, limit: 5, window: 900 }], [sub], null),
+      forgetTogether: async () =>
+        store.forgetTogether?.(
+          [sub, sid].map((key) => ({ key, count: 1 })),
+          null,
+        ),
       get: () => store.get(sid),
       list: () => store.list({ sub, realm: null }, null),
       isRevoked: () => store.isRevoked({ realm: null, sid, jti: 'j', sub, iat: 1, now: null }),

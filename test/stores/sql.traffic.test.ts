@@ -1,6 +1,8 @@
 /** What goes over the wire: how many round trips a call costs, and which dialect is meant. */
 import { CamelCasePlugin, Kysely, MssqlAdapter, MysqlDialect, PostgresAdapter, PostgresDialect } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAuth } from '../../src/index.ts'
+import { authRoutes } from '../../src/routes.ts'
 import type { Store } from '../../src/session/store.ts'
 import { type SqlDialect, sqlStore } from '../../src/stores/sql.ts'
 import {
@@ -109,6 +111,23 @@ describe.each(['postgres', 'mysql'] as const)('round trips on %s', (dialect) => 
       expect(await trips(() => store.get(query.sid))).toBe(1)
       expect(await trips(() => store.list({ sub: query.sub, realm: null }, null))).toBe(1)
       expect(await trips(() => store.countAttempt('k', 1, 60, null))).toBe(1)
+    })
+
+    it('are few for a login: its attempt is counted, taken back, and the session starts', async () => {
+      const auth = createAuth({ secret: 'kX2vQ9mZr4Lt7wBn1cYs8dHf3gJp6aEu', sessions: { store } })
+      const login = authRoutes(auth, { verifyCredentials: ({ username }) => ({ subject: username }) })
+      const body = JSON.stringify({ username: 'ada', password: 'right' })
+      const headers = { 'content-type': 'application/json' }
+      const send = async () => {
+        const request = new Request('https://app.example/auth/login', { method: 'POST', headers, body })
+        expect((await login(request, { address: '203.0.113.9' })).status).toBe(200)
+      }
+      // The first one learns the time, and makes the address known for the account.
+      await send()
+      const [count, start] = dialect === 'postgres' ? [1, 1] : [3, 6]
+      expect(await trips(send)).toBe(count + 1 + start)
+      expect(await trips(send)).toBe(count + 1 + start)
+      await auth.close()
     })
 
     if (dialect === 'postgres')

@@ -5,6 +5,7 @@
 import type { Store } from 'tokenwright/stores/contract'
 import { ATTEMPTS } from './attempts.ts'
 import { CLOCKS } from './clocks.ts'
+import { COUNTED_TOGETHER } from './counted-together.ts'
 import { SIGHTINGS, UPDATES } from './details.ts'
 import type { Cases } from './fixtures.ts'
 import { LIMITS } from './limits.ts'
@@ -53,6 +54,7 @@ const GROUPS: readonly { readonly name: string; readonly cases: Cases; readonly 
   { name: 'realms', cases: REALM_CASES, own: false },
   { name: 'strict checks', cases: STRICT_CHECKS, own: false },
   { name: 'attempts', cases: ATTEMPTS, own: false },
+  { name: 'attempts together', cases: COUNTED_TOGETHER, own: false },
   { name: 'subjects', cases: SUBJECTS, own: true },
   { name: 'texts and data', cases: TEXTS, own: true },
   { name: 'its own clock', cases: CLOCKS, own: true },

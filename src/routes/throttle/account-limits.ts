@@ -18,11 +18,11 @@ import {
  * The failures of an account from one address that cause no wait, and the longest wait after them
  * in seconds.
  */
-const FREE_FAILURES = 5
+export const FREE_FAILURES: number = 5
 const LONGEST_WAIT = 900
 
 /** How long failures from one address are remembered, in seconds, and the most in that time. */
-const PAIR_TTL = 86_400
+export const PAIR_TTL: number = 86_400
 const PAIR_FAILURES = 20
 
 /**
@@ -30,13 +30,21 @@ const PAIR_FAILURES = 20
  * for strangers, the addresses from which it was never used. The rest is for the owner, whom
  * strangers cannot lock out. How long they are remembered, in seconds.
  */
-const STRANGERS_FAILURES = 80
-const OWNERS_FAILURES = 20
-const ACCOUNT_TTL = 30 * 86_400
+export const STRANGERS_FAILURES: number = 80
+export const OWNERS_FAILURES: number = 20
+export const ACCOUNT_TTL: number = 30 * 86_400
 
 /** After so many failures all strangers together get one attempt in so many seconds. */
-const STRANGERS_FREE = 20
+export const STRANGERS_FREE: number = 20
 const STRANGERS_INTERVAL = 300
+
+/** The prefixes of the limiters' keys. */
+export const ACCOUNT_PREFIXES = {
+  accounts: 'tw-accounts',
+  spellings: 'tw-spellings',
+  pairs: 'tw-pairs',
+  waits: 'tw-waits',
+} as const
 
 /** A counted attempt at an account. Exactly one of its methods is called. */
 export interface CountedAttempt {
@@ -69,11 +77,11 @@ export class AccountLimits {
 
   constructor(createLimiter: CreateLimiter) {
     const create = (name: string, duration: number, points = UNLIMITED): Limiter =>
-      createLimiter({ keyPrefix: `tw-${name}`, points, duration })
-    this.#accounts = create('accounts', ACCOUNT_TTL)
-    this.#spellings = create('spellings', ACCOUNT_TTL)
-    this.#pairs = create('pairs', PAIR_TTL)
-    this.#waits = create('waits', LONGEST_WAIT, 1)
+      createLimiter({ keyPrefix: name, points, duration })
+    this.#accounts = create(ACCOUNT_PREFIXES.accounts, ACCOUNT_TTL)
+    this.#spellings = create(ACCOUNT_PREFIXES.spellings, ACCOUNT_TTL)
+    this.#pairs = create(ACCOUNT_PREFIXES.pairs, PAIR_TTL)
+    this.#waits = create(ACCOUNT_PREFIXES.waits, LONGEST_WAIT, 1)
   }
 
   /**
@@ -126,7 +134,7 @@ export class AccountLimits {
       return {
         takeBack,
         fail: () => forgive(this.#spellings.consume(toShare(account.exact, isOwners))),
-        succeed: () => this.#forgive(account, pair, isOwners),
+        succeed: () => this.forgive(account, pair, isOwners),
       }
     } catch (refusal) {
       // A refused attempt is not a failure: a flood makes no one wait longer.
@@ -145,17 +153,11 @@ export class AccountLimits {
     await Promise.all([...forgotten, this.#accounts.consume(toResets(folded))])
   }
 
-  /** The key for an account and an address. A reset changes it for every address. */
-  async #toPair({ folded }: AccountKey, { network }: Requester): Promise<string> {
-    const resets = await this.#accounts.get(toResets(folded)).catch(() => null)
-    return toHash(folded, network ?? null, String(resets?.consumedPoints ?? 0))
-  }
-
   /**
    * Forgets the failures under the spelling of the success, this attempt included. Failures under
    * other spellings may belong to another account.
    */
-  async #forgive({ folded, exact }: AccountKey, pair: string, wasOwners: boolean): Promise<void> {
+  async forgive({ folded, exact }: AccountKey, pair: string, wasOwners: boolean): Promise<void> {
     const forgetShare = async (isOwners: boolean): Promise<void> => {
       const key = toShare(exact, isOwners)
       const failures = (await this.#spellings.get(key))?.consumedPoints ?? 0
@@ -167,14 +169,26 @@ export class AccountLimits {
     const interval = this.#waits.delete(toShare(folded, false))
     await forgive(Promise.all([...forgotten, interval, forgetShare(true), forgetShare(false)]))
   }
+
+  /** The key for an account and an address. A reset changes it for every address. */
+  async #toPair({ folded }: AccountKey, { network }: Requester): Promise<string> {
+    const resets = await this.#accounts.get(toResets(folded)).catch(() => null)
+    return toPair(folded, network, resets?.consumedPoints ?? 0)
+  }
+}
+
+/** The key for an account and an address, after so many resets. */
+export function toPair(folded: string, network: string | undefined, resets: number): string {
+  return toHash(folded, network ?? null, String(resets))
 }
 
 /** The key for the failures from known addresses, or from strangers. */
-function toShare(key: string, isOwners: boolean): string {
+export function toShare(key: string, isOwners: boolean): string {
   return isOwners ? `${key}.known` : key
 }
 
-function toResets(folded: string): string {
+/** The key for the count of resets. */
+export function toResets(folded: string): string {
   return `${folded}.resets`
 }
 

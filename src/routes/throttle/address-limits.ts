@@ -13,11 +13,14 @@ import {
 } from './limiter.ts'
 
 /** The most failures of an address, and in how many seconds. */
-const MOST_FAILURES = 20
-const WINDOW = 60
+export const MOST_FAILURES: number = 20
+export const WINDOW: number = 60
 
 /** How long an address stays known for an account, in seconds. A use after half of it renews it. */
-const KNOWN_TTL = 90 * 86_400
+export const KNOWN_TTL: number = 90 * 86_400
+
+/** The prefixes of the limiters' keys. */
+export const ADDRESS_PREFIXES = { addresses: 'tw-addresses', known: 'tw-known' } as const
 
 /**
  * The limits of addresses. A network is undefined if the address is unknown: then nothing is
@@ -29,8 +32,8 @@ export class AddressLimits {
 
   constructor(createLimiter: CreateLimiter) {
     const points = UNLIMITED
-    this.#addresses = createLimiter({ keyPrefix: 'tw-addresses', points, duration: WINDOW })
-    this.#known = createLimiter({ keyPrefix: 'tw-known', points, duration: KNOWN_TTL })
+    this.#addresses = createLimiter({ keyPrefix: ADDRESS_PREFIXES.addresses, points, duration: WINDOW })
+    this.#known = createLimiter({ keyPrefix: ADDRESS_PREFIXES.known, points, duration: KNOWN_TTL })
   }
 
   /** Whether an account was used from a network before. Throws `store_unavailable`. */
@@ -53,15 +56,13 @@ export class AddressLimits {
     if (consumedPoints > MOST_FAILURES && !isKnown) throw await toRefusalUntil(this.#addresses, key)
   }
 
-  /** Takes an attempt back, and makes the address known for its accounts. */
-  async succeed(
+  /** Makes the address known for accounts. */
+  async makeKnown(
     network: string | undefined,
     accounts: readonly { readonly key: AccountKey }[],
   ): Promise<void> {
-    if (network === undefined) return
-    const known = network === UNKNOWN_NETWORK ? [] : accounts
-    const remembered = known.map(({ key }) => this.#remember(toHash(key.exact, network)))
-    await forgive(Promise.all([this.takeBack(network), ...remembered]))
+    if (network === undefined || network === UNKNOWN_NETWORK) return
+    await forgive(Promise.all(accounts.map(({ key }) => this.#remember(toHash(key.exact, network)))))
   }
 
   /** Takes an attempt back. */

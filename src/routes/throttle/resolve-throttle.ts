@@ -42,9 +42,11 @@ export function resolveThrottle(options: unknown, parts: ThrottleDependencies): 
     throw new ConfigurationError(expected('throttle', 'false or { createLimiter }', options))
   }
   checkKnownKeys('throttle', options ?? {}, ['createLimiter'])
-  const create =
-    createLimiter === undefined ? toDefaultLimiter(parts) : checkLimiters(createLimiter as CreateLimiter)
-  return createThrottle(create, parts.realm ?? null)
+  const realm = parts.realm ?? null
+  if (createLimiter !== undefined) return createThrottle(checkLimiters(createLimiter as CreateLimiter), realm)
+  const together = parts.attempts?.together ?? null
+  const quick = together === null ? null : { together, now: parts.now }
+  return createThrottle(toDefaultLimiter(parts), realm, quick)
 }
 
 function toDefaultLimiter({ attempts, hasStore, now }: ThrottleDependencies): CreateLimiter {

@@ -7,7 +7,7 @@ import type { Limiter, LimiterResult, LimiterSettings } from './limiter.ts'
 
 /** Makes a limiter that counts in the session store. */
 export function createStoreLimiter(attempts: AttemptCounter, settings: LimiterSettings): Limiter {
-  const toKey = (key: string): string => `${settings.keyPrefix} ${key}`
+  const toKey = (key: string): string => toStoreKey(settings.keyPrefix, key)
   return {
     async consume(key, _points, options = {}) {
       const duration = options.customDuration ?? settings.duration
@@ -22,4 +22,9 @@ export function createStoreLimiter(attempts: AttemptCounter, settings: LimiterSe
     reward: (key, points = 1) => attempts.forget(toKey(key), points),
     delete: (key) => attempts.forget(toKey(key), null),
   }
+}
+
+/** The key in the store of a limiter's key. */
+export function toStoreKey(keyPrefix: string, key: string): string {
+  return `${keyPrefix} ${key}`
 }

@@ -6,11 +6,13 @@
 import { AuthError, isAuthError } from '../../errors.ts'
 import { toIpPrefix } from '../../http/ip-prefix.ts'
 import { ConfigurationError, expected, misuse } from '../../internal/configuration-error.ts'
+import type { TogetherCounter } from '../../session/attempt-counter.ts'
 import { type AccountKey, toAccountKey, toSubjectKey } from './account-key.ts'
 import { AccountLimits, type CountedAttempt, type Requester } from './account-limits.ts'
 import { AddressLimits } from './address-limits.ts'
 import { createInFlight } from './in-flight.ts'
 import type { CreateLimiter } from './limiter.ts'
+import { type QuickAttempt, QuickLimits } from './quick-limits.ts'
 
 /** How password attempts are limited. */
 export interface ThrottleOptions {
@@ -69,14 +71,31 @@ export const UNTHROTTLED: Throttle = {
   reset: async (account) => checkAccountName(account),
 }
 
+/** What counts several keys in one call. */
+export interface QuickCounting {
+  readonly together: TogetherCounter
+  /** The present moment, epoch seconds. */
+  readonly now: () => number
+}
+
 /**
  * Creates the limits of one application.
  *
  * @param realm the application's realm; null for none. Names in two realms are two accounts
+ * @param quick counts the usual attempt in one call of the store where the limiters count; null
+ *   where each key takes a call
  */
-export function createThrottle(createLimiter: CreateLimiter, realm: string | null = null): Throttle {
+export function createThrottle(
+  createLimiter: CreateLimiter,
+  realm: string | null = null,
+  quick: QuickCounting | null = null,
+): Throttle {
   const accounts = new AccountLimits(createLimiter)
-  const counter = new AttemptCounter(accounts, new AddressLimits(createLimiter))
+  const counter = new AttemptCounter({
+    accounts,
+    addresses: new AddressLimits(createLimiter),
+    quick: quick === null ? null : new QuickLimits(quick.together, accounts, quick.now),
+  })
   return {
     async run({ username, address }, verify) {
       const network = address === undefined ? undefined : toIpPrefix(address)
@@ -117,23 +136,33 @@ interface RunningAttempt {
   end(how: keyof CountedAttempt, error?: unknown): Promise<void>
 }
 
+/** The limits that count attempts. */
+interface Limits {
+  readonly accounts: AccountLimits
+  readonly addresses: AddressLimits
+  readonly quick: QuickLimits | null
+}
+
 /** Counts attempts. Before it refuses one, it waits for the results of other running attempts. */
 class AttemptCounter {
   readonly #accounts: AccountLimits
   readonly #addresses: AddressLimits
+  readonly #quick: QuickLimits | null
   readonly #inFlight = createInFlight()
 
-  constructor(accounts: AccountLimits, addresses: AddressLimits) {
+  constructor({ accounts, addresses, quick }: Limits) {
     this.#accounts = accounts
     this.#addresses = addresses
+    this.#quick = quick
   }
 
   /** Counts an attempt of an address. @throws {AuthError} `rate_limited`, `store_unavailable` */
   async begin(name: AccountKey | null, network: string | undefined): Promise<RunningAttempt> {
+    const first = name === null ? null : await this.#countQuickly(name, network, true)
     const addresses = this.#addresses
-    const isKnown = name !== null && (await addresses.isKnown(name, network))
-    const endAddress = await this.#countAddress({ network, isKnown })
-    const counted: CountedAccount[] = []
+    const isKnown = first?.isKnown ?? (name !== null && (await addresses.isKnown(name, network)))
+    const endAddress = first?.endAddress ?? (await this.#countAddress({ network, isKnown }))
+    const counted: CountedAccount[] = first === null ? [] : [first]
     let refusal: unknown
     return {
       get refusal() {
@@ -142,22 +171,57 @@ class AttemptCounter {
       count: async (key) => {
         if (counted.some((account) => account.key.exact === key.exact)) return
         try {
-          const isKnownHere = isKnown || (await addresses.isKnown(key, network))
-          counted.push(await this.#countAccount(key, { network, isKnown: isKnownHere }))
+          counted.push(await this.#countOther(key, network, isKnown))
         } catch (error) {
           refusal = error
           throw error
         }
       },
       async end(how, error) {
-        if (how === 'succeed') await addresses.succeed(network, counted)
         // A failure stays counted for the address, and so does a refused attempt.
-        else if (how === 'takeBack' && error !== refusal) await addresses.takeBack(network)
-        await Promise.all(counted.map(({ attempt }) => attempt[how]()))
+        const isRefused = how === 'takeBack' && error === refusal
+        const others = counted.filter((account) => account !== first)
+        await Promise.all([
+          first === null && how !== 'fail' && !isRefused && addresses.takeBack(network),
+          how === 'succeed' && addresses.makeKnown(network, others),
+        ])
+        const toEnding = (account: CountedAccount): Promise<void> =>
+          account === first && isRefused ? first.attempt.takeBackAccount() : account.attempt[how]()
+        await Promise.all(counted.map(toEnding))
         for (const account of counted) account.end(how === 'succeed')
         endAddress(how === 'succeed')
       },
     }
+  }
+
+  /** Counts an attempt that is far from every limit; null where it is not, and not counted. */
+  async #countQuickly(
+    key: AccountKey,
+    network: string | undefined,
+    isFirst: boolean,
+  ): Promise<QuickAccount | null> {
+    if (this.#quick === null) return null
+    const end = this.#inFlight.begin(key.folded)
+    const endAddress = isFirst ? this.#inFlight.begin(`network ${network}`) : () => undefined
+    const endBoth = (): void => {
+      end(false)
+      endAddress(false)
+    }
+    try {
+      const attempt = await this.#quick.count({ account: key, network, isFirst })
+      if (attempt !== null) return { key, attempt, end, endAddress, isKnown: attempt.isKnown }
+    } catch (error) {
+      endBoth()
+      throw error
+    }
+    endBoth()
+    return null
+  }
+
+  /** Counts an attempt against one more account. */
+  async #countOther(key: AccountKey, network: string | undefined, isKnown: boolean): Promise<CountedAccount> {
+    const isKnownHere = isKnown || (await this.#addresses.isKnown(key, network))
+    return this.#countAccount(key, { network, isKnown: isKnownHere })
   }
 
   async #countAccount(key: AccountKey, requester: Requester): Promise<CountedAccount> {
@@ -187,6 +251,13 @@ class AttemptCounter {
       }
     }
   }
+}
+
+/** The account of an attempt that was counted quickly, with its address. */
+interface QuickAccount extends CountedAccount {
+  readonly attempt: QuickAttempt
+  readonly isKnown: boolean
+  readonly endAddress: (isRight: boolean) => void
 }
 
 /** An account that the attempt was counted against. */

@@ -1,5 +1,12 @@
 /** The attempts that the memory store counts. Each method is one step: it never yields. */
-import type { Attempt, CountedAttempts, SessionStore } from '../../session/store.ts'
+import type {
+  Attempt,
+  AttemptCount,
+  AttemptForget,
+  CountedAttempts,
+  CountedTogether,
+  Store,
+} from '../../session/store.ts'
 import { type AttemptsRecord, hashText } from '../../session/transfer.ts'
 
 /** What is counted of a key. */
@@ -8,10 +15,13 @@ interface Counted {
   readonly until: number
 }
 
+/** The methods of the contract that count attempts. */
+type AttemptMethods = Required<
+  Pick<Store, 'countAttempt' | 'readAttempts' | 'forgetAttempts' | 'countTogether' | 'forgetTogether'>
+>
+
 /** Counts attempts by their keys. */
-export class MemoryAttempts
-  implements Pick<SessionStore, 'countAttempt' | 'readAttempts' | 'forgetAttempts'>
-{
+export class MemoryAttempts implements AttemptMethods {
   /** What is counted, by key. */
   readonly records: Map<string, Counted> = new Map()
   /** What came from a store that keeps hashes of keys, by hash, until the key is counted again. */
@@ -29,7 +39,25 @@ export class MemoryAttempts
   }
 
   async countAttempt(key: string, limit: number, length: number, given: number | null): Promise<Attempt> {
+    return this.#count({ key, limit, window: length }, this.#toMoment(given))
+  }
+
+  async countTogether(
+    counts: readonly AttemptCount[],
+    reads: readonly string[],
+    given: number | null,
+  ): Promise<CountedTogether> {
     const now = this.#toMoment(given)
+    const counted = counts.every(({ key, limit }) => this.#read(key, now).count < limit)
+    if (counted) for (const one of counts) this.#count(one, now)
+    return { counted, reads: reads.map((key) => this.#read(key, now)) }
+  }
+
+  async forgetTogether(forgets: readonly AttemptForget[]): Promise<void> {
+    for (const { key, count } of forgets) this.#forget(key, count)
+  }
+
+  #count({ key, limit, window: length }: AttemptCount, now: number): Attempt {
     const known = this.#find(key)
     const isOpen = known !== undefined && now < known.until
     const { count, until } = isOpen ? known : { count: 0, until: now + length }
@@ -39,13 +67,20 @@ export class MemoryAttempts
   }
 
   async readAttempts(key: string, given: number | null): Promise<CountedAttempts> {
-    const now = this.#toMoment(given)
+    return this.#read(key, this.#toMoment(given))
+  }
+
+  #read(key: string, now: number): CountedAttempts {
     const known = this.#find(key)
     if (known === undefined || now >= known.until) return { count: 0, endsIn: 0 }
     return { count: known.count, endsIn: Math.ceil(known.until - now) }
   }
 
   async forgetAttempts(key: string, count: number | null): Promise<void> {
+    this.#forget(key, count)
+  }
+
+  #forget(key: string, count: number | null): void {
     const known = this.#find(key)
     if (known === undefined) return
     if (count === null || known.count <= count) this.records.delete(key)

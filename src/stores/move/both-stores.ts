@@ -6,6 +6,7 @@
  */
 import type { RevokeReason, SessionOwner } from '../../session/session-row.ts'
 import type {
+  CountedAttempts,
   EndAllCall,
   RevocationQuery,
   RevocationStore,
@@ -18,7 +19,10 @@ import { readCombinedLog } from './combined-log.ts'
 import type { MovableStore } from './movable.ts'
 import type { MovingStore } from './moving-store.ts'
 
-type Attempts = Pick<SessionStore, 'countAttempt' | 'readAttempts' | 'forgetAttempts'>
+type Attempts = Pick<
+  SessionStore,
+  'countAttempt' | 'readAttempts' | 'forgetAttempts' | 'countTogether' | 'forgetTogether'
+>
 
 /** The names of those methods. */
 export type BothMethods = keyof Attempts | keyof RevocationStore | 'isRevoked' | 'inspect'
@@ -85,15 +89,52 @@ function createAttempts(state: MovingStore): Attempts {
     async readAttempts(key, now) {
       const one = await from.readAttempts(key, now)
       if (!isMoving) return one
-      const other = await to.readAttempts(key, now)
-      return { count: Math.max(one.count, other.count), endsIn: Math.max(one.endsIn, other.endsIn) }
+      return toHigher(one, await to.readAttempts(key, now))
     },
 
     async forgetAttempts(key, count, now) {
       await from.forgetAttempts(key, count, now)
       await to.forgetAttempts(key, count, now)
     },
+    ...createTogether(state),
   }
+}
+
+/** The methods that count keys together, where both stores have them. */
+function createTogether(state: MovingStore): Pick<Attempts, 'countTogether' | 'forgetTogether'> {
+  const { from, to } = state.pair
+  if (!countsTogether(from) || !countsTogether(to)) return {}
+  return {
+    async countTogether(counts, reads, now) {
+      await state.check(now)
+      const one = await from.countTogether(counts, reads, now)
+      if (!state.isMoving || !one.counted) return one
+      const other = await to.countTogether(counts, reads, now)
+      if (!other.counted) {
+        const forgets = counts.map(({ key }) => ({ key, count: 1 }))
+        await from.forgetTogether(forgets, now)
+      }
+      return {
+        counted: other.counted,
+        reads: one.reads.map((read, place) => toHigher(read, other.reads[place])),
+      }
+    },
+
+    async forgetTogether(forgets, now) {
+      await from.forgetTogether(forgets, now)
+      await to.forgetTogether(forgets, now)
+    },
+  }
+}
+
+type CountsTogether = Required<Pick<Store, 'countTogether' | 'forgetTogether'>>
+
+function countsTogether<S extends Store>(store: S): store is S & CountsTogether {
+  return store.countTogether !== undefined && store.forgetTogether !== undefined
+}
+
+function toHigher(one: CountedAttempts, other: CountedAttempts = one): CountedAttempts {
+  return { count: Math.max(one.count, other.count), endsIn: Math.max(one.endsIn, other.endsIn) }
 }
 
 function createRevocations(state: MovingStore): RevocationStore {

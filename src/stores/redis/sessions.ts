@@ -1,6 +1,8 @@
 /** Sessions: one script for each step. That of a refresh is in `rotate.ts`. */
+
 import type { NewSession } from '../../session/session-row.ts'
 import type { LimitedStart, SessionLimit, SessionStore, StepUp } from '../../session/store.ts'
+import type { AttemptMethods } from './attempts.ts'
 import { type Keys, spell, spellOwner, toShared } from './keys.ts'
 import { APPEND } from './log.ts'
 import {
@@ -101,7 +103,7 @@ return { cut and (not issued or issued <= cut) and 1 or 0 }
 export function createSessions(
   run: Runner,
   keys: Keys,
-): Omit<SessionStore, 'get' | 'list' | 'update' | 'countAttempt' | 'readAttempts' | 'forgetAttempts'> {
+): Omit<SessionStore, 'get' | 'list' | 'update' | keyof AttemptMethods> {
   const { log } = keys
   const startWithin = createStart(run, keys)
 

@@ -8,10 +8,10 @@ import { KEPT_OVERLAPS } from '../../session/rotation.ts'
 import type { Attempt, RotateCall, Rotation } from '../../session/store.ts'
 import { toUnreleased } from '../../session/transfer.ts'
 import { type Commands, createTransactions, toAttempt } from './commands.ts'
-import type { Database, Result, Run } from './database.ts'
+import type { Database, Run } from './database.ts'
 import { COLUMNS, decideReadOnly, readColumns, type SessionColumns, toRow, toSeenColumns } from './mapping.ts'
-import { CommittedError, retry } from './retry.ts'
-import type { Statement, Values } from './statement.ts'
+import { readAfterChange } from './read-after-change.ts'
+import type { Values } from './statement.ts'
 import { fromColumnTime, toColumnTime, toKey, toOptionalTime } from './values.ts'
 
 /** The methods of the contract that write. */
@@ -19,21 +19,6 @@ export function createMysqlCommands(database: Database): Commands {
   const { run } = database
   const transactions = createTransactions(database)
   const texts = createTexts(database)
-
-  /**
-   * Reads after a change that is committed. A transient failure repeats the read here, and never
-   * the whole step: a change that ran twice would find its own result.
-   */
-  async function readAfterChange(statement: Statement, values: Values): Promise<Result['rows'][number]> {
-    try {
-      const { rows } = await (database.isTransaction
-        ? run(statement, values)
-        : retry(() => run(statement, values), READ_DEADLINE))
-      return rows[0] ?? {}
-    } catch (cause) {
-      throw new CommittedError('The row could not be read after a change that was committed', { cause })
-    }
-  }
 
   return {
     ...transactions,
@@ -43,7 +28,7 @@ export function createMysqlCommands(database: Database): Commands {
       if (database.isTransaction || !database.countsChanges) return transactions.rotate(call)
       const values = toValues(call)
       const changed = (await run(call.rotation ? texts.advance : texts.prolong, values)).count > 0
-      const found = await readAfterChange(texts.find, values)
+      const found = (await readAfterChange(database, texts.find, values))[0] ?? {}
       const moment = Number(found['moment'])
       const columns = (found['sid_key'] ?? null) === null ? null : readColumns(found)
       if (changed && columns !== null) return toChanged(columns, call, moment)
@@ -67,13 +52,11 @@ export function createMysqlCommands(database: Database): Commands {
       }
       const { number } = await run(texts.count, values)
       if (number <= limit) return toAttempt({ n: number }, limit)
-      return toAttempt({ ...(await readAfterChange(texts.findAttempt, values)), n: number }, limit)
+      const [row] = await readAfterChange(database, texts.findAttempt, values)
+      return toAttempt({ ...row, n: number }, limit)
     },
   }
 }
-
-/** How long the read after a change is retried, in seconds. */
-const READ_DEADLINE = 1
 
 const LIVE_IN_TIME =
   'revoked_at is null and idle_expires_at > {now} and absolute_expires_at > {now}' +
