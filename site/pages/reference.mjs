@@ -64,10 +64,12 @@ const sourceOf = ({ sources }) => sources?.[0]?.fileName.replace(/^src\//, '') ?
 
 /** An export says where it is defined if there is a forge to show it; its members do not. */
 function keepSources(project) {
-  const shown = new Set(forge ? project.children.flatMap(({ children }) => children) : [])
+  const exports = forge ? project.children.flatMap(({ children }) => children) : []
+  const shown = new Set(exports.flatMap((one) => [one, ...(one.signatures ?? [])]))
   for (const reflection of Object.values(project.reflections)) {
     if (!shown.has(reflection)) delete reflection.sources
-    for (const signature of reflection.signatures ?? []) delete signature.sources
+    for (const source of reflection.sources ?? [])
+      source.url = `${forge.files}${source.fileName}#L${source.line}`
   }
 }
 
@@ -131,10 +133,11 @@ function optionsFor(points) {
     validation: false,
     excludeExternals: true,
     excludePrivate: true,
-    // Without a forge no link is kept, but TypeDoc asks for the form of one.
+    // The links are made by `keepSources`, but TypeDoc asks for the form of one.
     disableGit: true,
-    gitRevision: forge?.revision ?? 'none',
-    sourceLinkTemplate: forge ? `${forge.files}{path}#L{line}` : '{path}',
+    gitRevision: 'none',
+    sourceLinkTemplate: '{path}',
+    tableColumnSettings: { hideSources: true },
     readme: 'none',
     logLevel: 'Error',
     outputFileStrategy: 'modules',
