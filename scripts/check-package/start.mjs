@@ -15,9 +15,11 @@ const START = 180_000
 /** How many pages are tried at the same time: an installation waits more than it works. */
 const AT_ONCE = 3
 /** The pages that take the longest, which begin first. */
-const SLOW = ['nextjs', 'nest', 'workers']
+const SLOW = ['nuxt', 'nextjs', 'nest', 'workers']
 /** The runtimes that `npm ci --prefix test/runtimes` installs, by the pages that need them. */
 const RUNTIMES = { bun: 'bun/bin', deno: 'deno' }
+/** No program reports its use to its makers. */
+const SILENT = { NEXT_TELEMETRY_DISABLED: '1', NUXT_TELEMETRY_DISABLED: '1', WRANGLER_SEND_METRICS: 'false' }
 /** What a reader's installation does beside installing. */
 const FLAGS = '--ignore-scripts --no-audit --no-fund --prefer-offline'
 
@@ -59,7 +61,7 @@ async function checkPage(home, { name, files, commands }, tarball) {
   const [install, start, requests] = commands.map(place)
   const runtime = readRuntime(name)
   if (runtime === null) return skip(name, 'its runtime is installed by `npm ci --prefix test/runtimes`')
-  const environment = { ...runtime, NEXT_TELEMETRY_DISABLED: '1', WRANGLER_SEND_METRICS: 'false' }
+  const environment = { ...runtime, ...SILENT }
   const installed = await shell(home, toOurs(install, tarball), environment)
   if (!count(`${name}: installs`, installed.isRight, installed.output)) return
   write(home, Object.fromEntries(Object.entries(files).map(([path, code]) => [path, place(code)])))
