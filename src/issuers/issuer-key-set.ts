@@ -44,8 +44,8 @@ export class IssuerKeySet {
   readonly #byKid: ReadonlyMap<string | undefined, readonly IssuerKey[]>
   readonly #keys: readonly IssuerKey[]
 
-  private constructor(keys: readonly IssuerKey[], passedOver: readonly string[]) {
-    this.size = keys.length
+  private constructor(size: number, keys: readonly IssuerKey[], passedOver: readonly string[]) {
+    this.size = size
     this.passedOver = passedOver
     this.#keys = keys
     const byKid = new Map<string | undefined, IssuerKey[]>()
@@ -66,11 +66,11 @@ export class IssuerKeySet {
     const keys: IssuerKey[] = []
     const passedOver: string[] = []
     for (const [i, jwk] of list.entries()) {
-      const key = readIssuerKey(jwk, algorithms)
-      if (typeof key === 'string') passedOver.push(`keys[${i}] ${key}`)
-      else keys.push(key)
+      const read = readIssuerKey(jwk, algorithms)
+      if (typeof read === 'string') passedOver.push(`keys[${i}] ${read}`)
+      else keys.push(...read)
     }
-    if (keys.length > 0) return new IssuerKeySet(keys, passedOver)
+    if (keys.length > 0) return new IssuerKeySet(list.length - passedOver.length, keys, passedOver)
     const reasons = passedOver.slice(0, 5).join('; ')
     throw new Error(`The key set has no key that can be used${reasons === '' ? '' : `: ${reasons}`}`)
   }
@@ -90,8 +90,12 @@ export class IssuerKeySet {
   }
 }
 
-/** Reads one key. @returns in words why it is passed over */
-function readIssuerKey(jwk: unknown, algorithms: readonly Algorithm[]): IssuerKey | string {
+/**
+ * Reads one key.
+ *
+ * @returns the key, once for each name of its algorithm; or in words why it is passed over
+ */
+function readIssuerKey(jwk: unknown, algorithms: readonly Algorithm[]): readonly IssuerKey[] | string {
   if (!isRecord(jwk)) return 'is no object'
   const { kty, crv, alg, use, kid } = jwk
   const members = PUBLIC_MEMBERS.get(kty)
@@ -104,14 +108,16 @@ function readIssuerKey(jwk: unknown, algorithms: readonly Algorithm[]): IssuerKe
   const bound = alg === undefined ? fitting : fitting.filter((row) => row.name === alg)
   const [algorithm] = bound
   if (algorithm === undefined) return 'is for none of `algorithms`'
-  if (bound.length > 1) return 'has no `alg`, and several of `algorithms` fit it'
+  // Algorithms of one curve are one algorithm with several names.
+  if (bound.length > 1 && algorithm.crv === null) return 'has no `alg`, and several of `algorithms` fit it'
   try {
     const bare = Object.fromEntries(members.map((name) => [name, jwk[name]]))
     const source = { ...bare, ...(jwk['key_ops'] !== undefined && { key_ops: jwk['key_ops'] }) }
     const key = readKey({ at: 'key', source, algorithm, signs: false, passphrase: undefined })
     const { modulusLength = 0 } = key.asymmetricKeyDetails ?? {}
     if (modulusLength > MAX_RSA_BITS) return `is longer than ${MAX_RSA_BITS} bits`
-    return { kid, alg: algorithm.name, verify: algorithm.prepareVerify(key) }
+    const verify = algorithm.prepareVerify(key)
+    return bound.map(({ name }) => ({ kid, alg: name, verify }))
   } catch {
     return 'cannot be read, or is weak'
   }

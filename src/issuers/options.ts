@@ -76,7 +76,7 @@ export interface IssuerOptions<I = Claims> {
   readonly introspection?: IntrospectionOptions
   /**
    * The algorithms of its keys, never HMAC. A key without `alg` is for the one of them that fits
-   * its type. Default `['RS256', 'ES256', 'EdDSA']`.
+   * its type. Default `['RS256', 'ES256', 'EdDSA', 'Ed25519']`.
    */
   readonly algorithms?: readonly AlgorithmName[]
   /**

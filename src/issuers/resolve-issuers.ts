@@ -35,7 +35,7 @@ export const ISSUER_DEFAULTS: {
   readonly allowPrivate: boolean
   readonly introspection: typeof INTROSPECTION_DEFAULTS
 } = {
-  algorithms: ['RS256', 'ES256', 'EdDSA'],
+  algorithms: ['RS256', 'ES256', 'EdDSA', 'Ed25519'],
   sharesSubjects: false,
   idTokens: false,
   maxStale: '24h',

@@ -1,8 +1,8 @@
 /**
- * The one table of JWS algorithms (RFC 7518 section 3, RFC 8037 section 3.1): which key each takes,
- * how it signs, how it verifies. Keys are prepared once; after that no code looks at an algorithm's
- * name. Everything is synchronous `node:crypto`: Web Crypto passes each token to another thread,
- * which costs more than the signature.
+ * The one table of JWS algorithms (RFC 7518 section 3, RFC 8037 section 3.1, RFC 9864 section 2.2):
+ * which key each takes, how it signs, how it verifies. Keys are prepared once; after that no code
+ * looks at an algorithm's name. Everything is synchronous `node:crypto`: Web Crypto passes each
+ * token to another thread, which costs more than the signature.
  */
 import * as crypto from 'node:crypto'
 import { constants, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
@@ -25,6 +25,7 @@ export type AlgorithmName =
   | `PS${256 | 384 | 512}`
   | `ES${256 | 384 | 512}`
   | 'EdDSA'
+  | 'Ed25519'
 
 /** One row of the table. */
 export interface Algorithm {
@@ -60,7 +61,8 @@ export const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map(
     ecdsa('ES256', 'sha256', 'P-256'),
     ecdsa('ES384', 'sha384', 'P-384'),
     ecdsa('ES512', 'sha512', 'P-521'),
-    signature({ name: 'EdDSA', kty: 'OKP', crv: 'Ed25519' }, null, {}),
+    edwards('EdDSA'),
+    edwards('Ed25519'),
   ].map((row) => [row.name, row]),
 )
 
@@ -142,6 +144,14 @@ function pss(name: AlgorithmName, hash: string): Algorithm {
 /** ECDSA with the signature as r and s of fixed length (RFC 7518 section 3.4). */
 function ecdsa(name: AlgorithmName, hash: string, crv: string): Algorithm {
   return signature({ name, kty: 'EC', crv }, hash, { dsaEncoding: 'ieee-p1363' })
+}
+
+/**
+ * Ed25519 (RFC 8037 section 3.1). `EdDSA` and `Ed25519` (RFC 9864 section 2.2) are two names of the
+ * one algorithm.
+ */
+function edwards(name: AlgorithmName): Algorithm {
+  return signature({ name, kty: 'OKP', crv: 'Ed25519' }, null, {})
 }
 
 /** A row for public keys: the same code with another hash and other options. */

@@ -126,12 +126,13 @@ const OTHERS = new Map(
 )
 
 describe('the table of algorithms', () => {
-  it('has the thirteen of RFC 7518 and RFC 8037, and neither none nor names that objects have', () => {
+  it('has those of RFC 7518, RFC 8037 and RFC 9864, and neither none nor names that objects have', () => {
     const wanted = ['HS', 'RS', 'PS', 'ES'].flatMap((kind) => [256, 384, 512].map((bits) => `${kind}${bits}`))
     expect([...ALGORITHMS.keys()]).toEqual([
       ...wanted.filter((n) => n.startsWith('HS')),
       ...wanted.filter((n) => !n.startsWith('HS')),
       'EdDSA',
+      'Ed25519',
     ])
     for (const name of ['none', 'None', 'NONE', '', 'hs256', '__proto__', 'constructor', 'toString']) {
       expect(ALGORITHMS.get(name)).toBeUndefined()

@@ -38,7 +38,7 @@ const REFUSALS: readonly (readonly [string, any, RegExp])[] = [
   [
     'a key without alg',
     { signing: { key: SECRET } },
-    /`signing\.alg` to be one of HS256, HS384, .*, EdDSA, got undefined/,
+    /`signing\.alg` to be one of HS256, HS384, .*, EdDSA, Ed25519, got undefined/,
   ],
   ['a JWK without alg', { signing: { ...ES, alg: undefined } }, /`signing\.alg` to be one of/],
   ['alg none', { signing: { alg: 'none', key: '' } }, /`signing\.alg` to be one of .* got none \(string\)/],
