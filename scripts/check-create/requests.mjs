@@ -22,7 +22,8 @@ function createClient(url, delivery) {
       const json = { 'content-type': 'application/json', ...headers }
       const init =
         body === undefined ? { headers } : { method: 'POST', headers: json, body: JSON.stringify(body) }
-      const response = await fetch(url + path, init)
+      // On a slow machine the server may be about to close a connection that was kept.
+      const response = await fetch(url + path, { ...init, headers: { ...init.headers, connection: 'close' } })
       for (const line of response.headers.getSetCookie()) {
         const [, name, value] = /^([^=]+)=([^;]*)/.exec(line) ?? []
         cookies.set(name, value)
