@@ -70,10 +70,18 @@ async function runSlice({ run }: Contestant, draw: () => string, batch: number):
   return stats.avg / 1000
 }
 
-/** Runs all contestants in turns. The order shifts by one in each round. */
-export async function runRace({ draw, contestants, batch = 500 }: Race): Promise<readonly Result[]> {
+/**
+ * Runs all contestants in turns. The order shifts by one in each round.
+ *
+ * @param onRound is called before each round
+ */
+export async function runRace(
+  { draw, contestants, batch = 500 }: Race,
+  onRound?: (round: number, rounds: number) => void,
+): Promise<readonly Result[]> {
   const costs = contestants.map((): number[] => [])
   for (let round = -1; round < ROUNDS; round++) {
+    onRound?.(round + 1, ROUNDS)
     for (let turn = 0; turn < contestants.length; turn++) {
       const i = (turn + round + 1) % contestants.length
       const contestant = contestants[i]

@@ -4,9 +4,6 @@
  * ms, beside which nothing could be seen.
  */
 import { createSecretKey, randomBytes, randomUUID } from 'node:crypto'
-import { betterAuth } from 'better-auth'
-import { getMigrations } from 'better-auth/db/migration'
-import { toNodeHandler as toBetterAuthHandler } from 'better-auth/node'
 import express, { type Express } from 'express'
 import jwt from 'jsonwebtoken'
 import { Kysely, PostgresDialect } from 'kysely'
@@ -107,7 +104,11 @@ async function createOurs(pool: Pool, isThrottled: boolean): Promise<Express> {
   return app
 }
 
+/** Only the process of this application loads better-auth. */
 async function createBetterAuth(pool: Pool): Promise<Express> {
+  const { betterAuth } = await import('better-auth')
+  const { getMigrations } = await import('better-auth/db/migration')
+  const { toNodeHandler: toBetterAuthHandler } = await import('better-auth/node')
   const options = {
     baseURL: 'http://127.0.0.1',
     secret: randomBytes(32).toString('base64url'),
