@@ -26,6 +26,9 @@ function tableOf(text: string, header: string): string[][] {
 const page = read('docs/comparison.md')
 const [header = [], ...rows] = tableOf(page, 'what happens')
 
+/** What our cells are: a verdict, and the test that shows it. */
+const LINK = /^yes: \[`((?:test|packages|attack)\/.+)`\]\(\.\.\/\1\)$/
+
 describe('the comparison', () => {
   it('has eight rows against six rivals, and no empty cell', () => {
     expect(header).toHaveLength(8)
@@ -36,7 +39,7 @@ describe('the comparison', () => {
   })
 
   it('leads from each row of ours to a test file', () => {
-    const paths = rows.map(([, ours = '']) => /^yes: `((?:test|packages|attack)\/.+)`$/.exec(ours)?.[1])
+    const paths = rows.map(([, ours = '']) => LINK.exec(ours)?.[1])
     expect(paths.filter((path) => path === undefined || !existsSync(join(ROOT, path)))).toEqual([])
   })
 
@@ -51,8 +54,12 @@ describe('the comparison', () => {
     }
   })
 
-  it('is the same in the README, without the words after the verdict', () => {
-    const short = rows.map(([what, ...cells]) => [what, ...cells.map((cell) => cell.split(':')[0])])
+  it('is the same in the README, without the words after the verdict, and leads to the same tests', () => {
+    const short = rows.map(([what, ours = '', ...cells]) => [
+      what,
+      `[yes](${LINK.exec(ours)?.[1]})`,
+      ...cells.map((cell) => cell.split(':')[0]),
+    ])
     expect(tableOf(read('README.md'), 'what happens')).toEqual([header, ...short])
   })
 })
