@@ -24,6 +24,7 @@ export function fromBase64Url(text: string): Buffer | undefined {
 
 /** Space to decode a token of the default length limit. Longer texts take the slower path. */
 const scratch = Buffer.alloc(8192)
+const encoder = new TextEncoder()
 
 /**
  * Decodes canonical base64url of UTF-8: `fromBase64Url`, then `fromUtf8`, without a `Buffer` for
@@ -47,7 +48,7 @@ export function decodeText(encoded: string): string | undefined {
 export function encodeText(text: string): string {
   return text.length * 3 > scratch.length
     ? Buffer.from(text, 'utf8').toString('base64url')
-    : scratch.toString('base64url', 0, scratch.write(text, 'utf8'))
+    : scratch.toString('base64url', 0, encoder.encodeInto(text, scratch).written)
 }
 
 /**
