@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { checkDocker } from './check-package/docker.mjs'
 import { checkInstalls } from './check-package/installs.mjs'
 import { checkJest } from './check-package/jest.mjs'
 import { check, count, prepareProject, ROOT, run, tally, write } from './check-package/project.mjs'
@@ -138,7 +139,7 @@ storeSuite(async () => ({ store: memoryStore() }), { describe, it })`,
 /** Checks that run at the same time: the first installs, the second compiles. */
 const GROUPS = [
   ['use', 'packages', 'installs', 'start'],
-  ['types', 'jest'],
+  ['types', 'jest', 'docker'],
 ]
 
 /** Runs one group in a process of its own, and adds what it counted. */
@@ -167,6 +168,7 @@ async function runChecks() {
   if (wants('start')) await checkStart(folder, tarball)
   if (wants('types')) checkTypes(tarball, entryPoints)
   if (wants('jest')) checkJest(tarball)
+  if (wants('docker')) await checkDocker(folder, tarball)
 }
 
 try {

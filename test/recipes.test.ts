@@ -4,15 +4,23 @@ import { join } from 'node:path'
 import { serve } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { Auth } from '../src/index.ts'
+import type { Auth, Store } from '../src/index.ts'
+import { memoryStore } from '../src/stores/memory.ts'
 import { ROOT } from './architecture/source.ts'
 
 const FOLDER = join(ROOT, '.cache/recipes')
 
-/** Imports the block of a page that begins with `// name.ts`, which uses the built package. */
-async function load<T>(page: string, name: string): Promise<T> {
+/**
+ * Imports the block of a page that begins with `// name.ts`, and those that continue it. They use the
+ * built package.
+ *
+ * @param yours what the page says is the reader's, in place of its declaration
+ */
+async function load<T>(page: string, name: string, yours = ''): Promise<T> {
   const text = readFileSync(join(ROOT, `docs/recipes/${page}.md`), 'utf8')
-  const code = new RegExp(`\`\`\`ts\n(// ${name}\n[\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? ''
+  const [, first = ''] = new RegExp(`\`\`\`ts\n(// ${name}\n[\\s\\S]*?)\`\`\``).exec(text) ?? []
+  const rest = [...text.matchAll(/```ts continue\n([\s\S]*?)```/g)].map(([, block = '']) => block)
+  const code = [first.replace(/^declare function .*$/m, yours), ...rest].join('')
   expect(code.length, `${page}: ${name}`).toBeGreaterThan(200)
   mkdirSync(FOLDER, { recursive: true })
   writeFileSync(join(FOLDER, name), code)
@@ -125,6 +133,94 @@ describe('the address of the client', () => {
     await send('/auth/login', proxied)
     await send('/me', proxied)
     await vi.waitFor(() => expect(seen).toEqual(['127.0.0.1', '203.0.113.9', '203.0.113.9']))
+  })
+})
+
+describe('serverless', () => {
+  interface Recipe {
+    createLambda: (store: Store) => (event: object) => Promise<Result>
+    createVercel: (
+      store: Store,
+    ) => Record<'auth' | 'me', Record<string, (request: Request) => Promise<Response>>>
+  }
+  interface Result {
+    statusCode: number
+    body: string
+    headers: Record<string, string>
+  }
+  const yours = `const findUser = async ({ username, password }) =>
+    username === 'alice' && password === 'test' ? { subject: 'alice' } : null`
+  const ADDRESS = '203.0.113.9'
+  const body = '{"username":"alice","password":"test"}'
+  const wrong = '{"username":"alice","password":"no"}'
+  const recipe = () => load<Recipe>('serverless', 'serverless.ts', yours)
+
+  /** Events as the documentation of AWS shows them, with what a handler reads. */
+  const EVENTS = {
+    'an API Gateway': (line: string, headers: object, text = '', address = ADDRESS) => {
+      const [method, path] = line.split(' ')
+      return {
+        version: '2.0',
+        routeKey: '$default',
+        rawPath: path,
+        rawQueryString: '',
+        headers: { host: 'id.execute-api.example', ...headers },
+        requestContext: {
+          accountId: '123456789012',
+          apiId: 'id',
+          domainName: 'id.execute-api.example',
+          http: { method, path, protocol: 'HTTP/1.1', sourceIp: address, userAgent: 'test' },
+          requestId: 'request',
+          stage: '$default',
+        },
+        body: Buffer.from(text).toString('base64'),
+        isBase64Encoded: true,
+      }
+    },
+    'an ALB': (line: string, headers: object, text = '', address = ADDRESS) => ({
+      httpMethod: line.split(' ')[0],
+      path: line.split(' ')[1],
+      queryStringParameters: {},
+      headers: { host: 'alb.example', 'x-forwarded-for': `198.51.100.7, ${address}`, ...headers },
+      requestContext: { elb: { targetGroupArn: 'arn:aws:elasticloadbalancing:region:1:group/a' } },
+      body: text,
+      isBase64Encoded: false,
+    }),
+  }
+
+  it.each(Object.entries(EVENTS))('logs in, calls and logs out behind %s', async (_, event) => {
+    const handler = (await recipe()).createLambda(memoryStore())
+    const login = await handler(event('POST /auth/login', JSON_TYPE, body))
+    const { access } = toHeaders(JSON.parse(login.body))
+    const call = () => handler(event('GET /me', access))
+    expect(await call()).toMatchObject({ statusCode: 200, body: '{"sub":"alice"}' })
+    expect((await handler(event('POST /auth/logout', access))).statusCode).toBe(204)
+    expect(await call()).toMatchObject({ statusCode: 401 })
+    expect(await handler(event('GET /me', {}))).toMatchObject({ statusCode: 401 })
+  })
+
+  it.each(Object.entries(EVENTS))('limits by the address of the client behind %s', async (_, event) => {
+    const handler = (await recipe()).createLambda(memoryStore())
+    const guess = (address: string) => handler(event('POST /auth/login', JSON_TYPE, wrong, address))
+    const statuses = []
+    for (let tries = 0; tries < 30; tries++) statuses.push((await guess(ADDRESS)).statusCode)
+    expect(new Set(statuses)).toEqual(new Set([401, 429]))
+    expect((await guess('203.0.113.10')).statusCode).toBe(401)
+  })
+
+  it('runs as functions of Vercel', async () => {
+    const { auth, me } = (await recipe()).createVercel(memoryStore())
+    const send = (path: string, init: RequestInit) =>
+      new Request(`https://app.example${path}`, {
+        ...init,
+        headers: { 'x-real-ip': ADDRESS, ...init.headers },
+      })
+    const login = await auth['POST']?.(send('/auth/login', { method: 'POST', headers: JSON_TYPE, body }))
+    const { access } = toHeaders(await login?.json())
+    expect(await (await me['GET']?.(send('/me', { headers: access })))?.json()).toEqual({ sub: 'alice' })
+    const logout = await auth['POST']?.(send('/auth/logout', { method: 'POST', headers: access }))
+    expect(logout?.status).toBe(204)
+    expect((await me['GET']?.(send('/me', { headers: access })))?.status).toBe(401)
   })
 })
 

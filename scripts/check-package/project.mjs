@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,6 +54,15 @@ export async function runAside(cwd, command, args, env = {}) {
 export function check(title, cwd, [command, ...args], env) {
   const { isRight, output } = run(cwd, command, args, env)
   return count(title, isRight, output)
+}
+
+/** A port on which nothing listens, as text. */
+export async function freePort() {
+  const probe = createServer().listen(0)
+  await once(probe, 'listening')
+  const { port } = probe.address()
+  probe.close()
+  return String(port)
 }
 
 export function write(folder, files) {

@@ -5,10 +5,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { basename, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { count, ROOT, runAside, skip, write } from './project.mjs'
+import { count, freePort, ROOT, runAside, skip, write } from './project.mjs'
 
 /** How long a program may take to listen, in milliseconds. */
 const START = 180_000
@@ -128,14 +127,6 @@ async function sendAll(home, requests) {
       if (member in response) tokens[member.toUpperCase()] = response[member]
   }
   return undefined
-}
-
-async function freePort() {
-  const probe = createServer().listen(0)
-  await once(probe, 'listening')
-  const { port } = probe.address()
-  probe.close()
-  return String(port)
 }
 
 /** Waits until something responds at the port, or the program ends, or the time is over. */
