@@ -29,17 +29,26 @@ export class ReplyTimeout {
    * Sends a command. The client rejects those whose connection is replaced, or sends them again.
    */
   async watch<T>(send: () => T | Promise<T>): Promise<T> {
-    this.#due += 1
-    if (this.#due === 1) {
-      this.#repliedAt = performance.now()
-      if (this.#timer === undefined) this.#wait(this.#seconds * 1000)
-    }
+    this.begin()
     try {
       return await send()
     } finally {
-      this.#due -= 1
-      this.#repliedAt = performance.now()
+      this.end()
     }
+  }
+
+  /** A command is sent. */
+  begin(): void {
+    this.#due += 1
+    if (this.#due > 1) return
+    this.#repliedAt = performance.now()
+    if (this.#timer === undefined) this.#wait(this.#seconds * 1000)
+  }
+
+  /** Its reply has come, or none will. */
+  end(): void {
+    this.#due -= 1
+    this.#repliedAt = performance.now()
   }
 
   #wait(milliseconds: number): void {

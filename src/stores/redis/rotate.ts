@@ -19,7 +19,37 @@ import {
   toRedisTimeOrNull,
 } from './script.ts'
 
-/** Lua for the usual words. */
+/**
+ * Lua that reads the row, and carries out the usual refresh: that of the newest generation, which
+ * is neither kept nor has a late predecessor, and whose client is not to be noted. What costs most
+ * is to turn texts into numbers and back: it does so only where it compares or adds.
+ */
+const USUAL = `
+local r = redis.call('HMGET', row, ${REFRESHED_FIELDS.map((name) => `'${name}'`).join(', ')})
+local gen, rot, used, idle, abs, rev, made, auth, login, late, before, span, ip, agent = unpack(r)
+if gen == ARGV[2] and rev == '' and ARGV[5] == '1' and (late or '0') == '0' and (before or '0') == '0' then
+  local overlap, last, most = tonumber(ARGV[3]), tonumber(rot), tonumber(abs)
+  if now < tonumber(idle) and now < most
+    and (gen == '0' or now - last >= ${KEPT_OVERLAPS} * overlap)
+    and (used == rot or now - used >= overlap or tonumber(used) <= last)
+    and ((ARGV[7] or '') == '' or now <= tonumber(ARGV[7]))
+    and (not ARGV[10] or math.floor(now / ARGV[10]) <= math.floor(last / ARGV[10]))
+  then
+    local ends = now + (span or ARGV[4])
+    if ends < most then idle = string.format('%.0f', ends) else ends, idle = most, abs end
+    gen = string.format('%.0f', gen + 1)
+    redis.call('HSET', row, 'gen', gen, 'rot', moment, 'used', moment, 'idle', idle)
+    local till = ends + ${KEPT_AFTER_END * 1000}
+    redis.call('PEXPIRE', row, till - now)
+    if brought then redis.call('ZADD', string.sub(log, 1, -4) .. 'due', till, row) end
+    return 'rotated\\n' .. moment .. '\\n' .. gen .. '\\n' .. moment .. '\\n' .. moment .. '\\n' .. idle
+      .. '\\n' .. abs .. '\\n\\n' .. made .. '\\n' .. auth .. '\\n' .. login .. '\\n' .. (late or '')
+      .. '\\n' .. (before or '') .. '\\n' .. (span or '') .. '\\n' .. (ip or '') .. '\\n' .. (agent or '')
+  end
+end
+`
+
+/** Lua for the other words, and for a refresh beside what else is to be written. */
 const DECIDE = `
 local age = gen and math.max(0, now - tonumber(r[ROT]))
 local word, late
@@ -85,14 +115,14 @@ const ROTATE = createScript({
   keys: 'row log',
   args: '#sent #overlap #idle rotation #logttl #notafter ip agent #stretch',
   isText: true,
+  first: USUAL,
   body: `${PLACES}
-local r = redis.call('HMGET', row, ${REFRESHED_FIELDS.map((name) => `'${name}'`).join(', ')})
 local gen = tonumber(r[GEN] or nil)
 ${DECIDE}
 local moves = word == 'kept' and rotation == '0'
 local advances = word == 'rotated' or word == 'healed'
 local isPast = notafter and now > notafter
-local moment, stem = string.format('%.0f', now), string.sub(log, 1, -4)
+local stem = string.sub(log, 1, -4)
 -- The caller has given up: a client that has gone on since must not be taken for a thief.
 if isPast and (moves or advances or word == 'reused') then word = 'late'
 elseif advances or moves then ${ADVANCE}

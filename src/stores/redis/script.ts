@@ -23,6 +23,8 @@ export interface ScriptSource {
   readonly keys: string
   /** The names of its arguments in Lua, separated by blanks; `#` before a number, nil when null. */
   readonly args: string
+  /** Lua that runs before the arguments are read by their names; default none. */
+  readonly first?: string
   /** The Lua code. */
   readonly body: string
   /** Whether it returns one text in place of an array; default false. */
@@ -47,12 +49,14 @@ export type Runner = (script: Script, call: ScriptCall) => Promise<readonly unkn
 
 const PREAMBLE = `
 -- The time of the step in milliseconds: the caller's, or the server's.
-local brought = ARGV[1] ~= ''
-local now = tonumber(ARGV[1])
+local brought, moment = ARGV[1] ~= '', ARGV[1]
 if not brought then
   local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local micro = time[2]
+  local rest = #micro == 6 and string.sub(micro, 1, 3) or string.format('%03d', math.floor(micro / 1000))
+  moment = time[1] .. rest
 end
+local now = tonumber(moment)
 `
 
 /** Lua that expires keys. Needs the key \`due\`. */
@@ -75,7 +79,7 @@ end
 `
 
 /** Compiles a script: declares its keys and arguments. */
-export function createScript({ keys, args, body, isText = false }: ScriptSource): Script {
+export function createScript({ keys, args, first = '', body, isText = false }: ScriptSource): Script {
   const named = keys.split(' ').map((name, index) => `local ${name} = KEYS[${index + 1}]\n`)
   // The first argument is always the time of the step.
   const given = args.split(' ').map((name, index) => {
@@ -84,7 +88,7 @@ export function createScript({ keys, args, body, isText = false }: ScriptSource)
       ? `local ${name.slice(1)} = tonumber(${value})\n`
       : `local ${name} = ${value}\n`
   })
-  const text = [...named, ...(args === '' ? [] : given), PREAMBLE, body].join('')
+  const text = [...named, PREAMBLE, first, ...(args === '' ? [] : given), body].join('')
   return { text, sha: createHash('sha1').update(text).digest('hex'), isText }
 }
 
