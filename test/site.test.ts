@@ -35,9 +35,6 @@ describe('files that a page names', () => {
     ])
       expect(link(text)).toBe(text)
   })
-
-  it('stay as they are where they cannot be read', () =>
-    expect(linkNamedFiles(`\`${file}\``, () => undefined)).toBe(`\`${file}\``))
 })
 
 describe('the topics of an entry point', () => {

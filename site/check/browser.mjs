@@ -15,6 +15,10 @@ export const AXE = { '/axe.min.js': createRequire(import.meta.url).resolve('axe-
 /** The pages are opened side by side: they wait for Chromium more than they work. */
 const WORKERS = 3
 
+/** How a page is looked at. */
+const DESK = { theme: 'light', size: { width: 1280, height: 900 } }
+const TELEPHONE = { theme: 'dark', size: { width: 375, height: 800 } }
+
 /** Starts Chromium. */
 export async function launch(more = []) {
   if (!CHROMIUM) throw new Error('expected Chromium on this machine, found none')
@@ -23,7 +27,7 @@ export async function launch(more = []) {
 
 /** Opens a page that collects what goes wrong in it, as lines. */
 export async function openTab(browser, origin) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
+  const context = await browser.newContext({ viewport: DESK.size, colorScheme: DESK.theme })
   const page = await context.newPage()
   page.setDefaultTimeout(60_000)
   const problems = []
@@ -48,11 +52,16 @@ export async function visitAll(browser, origin, addresses) {
     await tab.page.addInitScript(WATCH_SHIFTS)
     // What surrounds the text is the same on every page, so one worker looks at it, once.
     let scope = worker === 0 ? 'body' : '.VPContent'
+    // A page opens as the one before was looked at last: changing that costs as much as a look.
+    let views = [DESK, TELEPHONE]
     for (let address = left.shift(); address !== undefined; address = left.shift()) {
       await open(tab.page, origin + address)
       for (const one of await tooHeavy(tab.page)) tab.note(one)
       await tab.page.addScriptTag({ url: '/axe.min.js' })
-      await look(tab, scope)
+      await look(tab, scope, views[0])
+      await change(tab.page, views[1])
+      await look(tab, scope, views[1])
+      views = views.toReversed()
       scope = '.VPContent'
     }
     await tab.close()
@@ -63,34 +72,34 @@ export async function visitAll(browser, origin, addresses) {
 
 /** Opens a page, and waits until it is alive. */
 export async function open(page, url) {
-  await page.emulateMedia({ colorScheme: 'light' })
-  await page.setViewportSize({ width: 1280, height: 900 })
   await page.goto(url)
   await page.waitForFunction('document.querySelector("#app").__vue_app__ !== undefined')
 }
 
+async function change(page, { theme, size }) {
+  await page.emulateMedia({ colorScheme: theme })
+  await page.setViewportSize(size)
+  await page.waitForFunction(`document.documentElement.classList.contains("dark") === ${theme === 'dark'}`)
+}
+
 /** Code is left out: `codeContrast` checks each of its colors once, not each of its words. */
-async function look({ page, note }, scope) {
-  const objections = async (runOnly) =>
-    page.evaluate(
-      ([where, options]) =>
-        window.axe
-          .run(where, options)
-          .then(({ violations }) =>
-            violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`)),
-          ),
-      // What axe would load before, again for each run, is for rules that are off.
-      [
-        { include: [scope], exclude: ['pre code'] },
-        { resultTypes: ['violations'], preload: false, ...(runOnly && { runOnly }) },
-      ],
-    )
-  for (const one of await objections()) note(`axe, light: ${one}`)
-  await page.emulateMedia({ colorScheme: 'dark' })
-  await page.setViewportSize({ width: 375, height: 800 })
-  await page.waitForFunction('document.documentElement.classList.contains("dark")')
-  // All but the colors is as before.
-  for (const one of await objections(['color-contrast', 'link-in-text-block'])) note(`axe, dark: ${one}`)
+async function look({ page, note }, scope, { theme, size }) {
+  // All but the colors is the same in both.
+  const runOnly = theme === 'dark' && ['color-contrast', 'link-in-text-block']
+  const objections = await page.evaluate(
+    ([where, options]) =>
+      window.axe
+        .run(where, options)
+        .then(({ violations }) =>
+          violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`)),
+        ),
+    // What axe would load before, again for each run, is for rules that are off.
+    [
+      { include: [scope], exclude: ['pre code'] },
+      { resultTypes: ['violations'], preload: false, ...(runOnly && { runOnly }) },
+    ],
+  )
+  for (const one of objections) note(`axe, ${theme}: ${one}`)
   const width = await page.evaluate('document.documentElement.scrollWidth')
-  if (width > 375) note(`is ${width} pixels wide on a telephone`)
+  if (width > size.width) note(`is ${width} pixels wide on a screen of ${size.width}`)
 }

@@ -32,12 +32,11 @@ const BLOCK_OR_NAME =
  * Makes links of the files that a page names in code, such as a test that shows what it says. In
  * the packed Markdown they are no links, as most are not packed.
  *
- * @param addressOfFile where a file can be read; undefined where it cannot
+ * @param addressOfFile where a file can be read
  */
 export function linkNamedFiles(text, addressOfFile) {
   return text.replace(BLOCK_OR_NAME, (whole, _, file) => {
-    const address = file && exists(file) && addressOfFile(file)
-    return address ? `[${whole}](${address})` : whole
+    return file && exists(file) ? `[${whole}](${addressOfFile(file)})` : whole
   })
 }
 

@@ -40,24 +40,11 @@ export function stagePages() {
   const wanted = new Set()
   for (const path of pages) {
     const text = rewriteLinks(path, read(path), pages, wanted)
-    writePage(addressOf(path), linkNamedFiles(text, placeOfFile(path, wanted)))
+    writePage(addressOf(path), forge ? linkNamedFiles(text, (file) => forge.files + file) : text)
   }
   for (const path of wanted) showFile(path, wanted)
   cpSync(join(ROOT, 'server/web/mark.svg'), join(STAGED, 'public/mark.svg'))
   return pages
-}
-
-/** The page whose claims are those files: they can be read here before there is a forge. */
-const EVIDENCE = 'docs/comparison.md'
-
-/** Where the files that a page names can be read: at the forge, or on a page for each. */
-function placeOfFile(path, wanted) {
-  if (forge) return (file) => forge.files + file
-  if (path !== EVIDENCE) return () => undefined
-  return (file) => {
-    wanted.add(file)
-    return sourceAddressOf(file)
-  }
 }
 
 /** Adding to a set while it is read is allowed: the files of a folder follow. */

@@ -4,17 +4,17 @@
  * files of its exports, so that a new export has its place by itself.
  */
 
-/** The address below that of the entry point, the title, and the files below `src/`. */
+/**
+ * The address below that of the entry point, the title, and the files below `src/`. The first whose
+ * files match counts.
+ */
 const TOPICS = [
-  ['errors', 'Errors', /^(errors|internal\/(configuration-error|failure))\./],
+  ['application', 'The application', /^auth\/(auth|create-auth|events|health|watch)\./],
   [
     'options',
     'Options',
     /^(auth\/(options|environment)|http\/(csrf|cookie-options|token-s|resolve|problem))/,
   ],
-  ['realms', 'Realms and tenants', /^auth\/create-(realms|tenants)/],
-  ['application', 'The application', /^auth\/(auth|create-auth|events|health|watch)\./],
-  ['openapi', 'OpenAPI', /^auth\/openapi/],
   [
     'requests',
     'Requests',
@@ -26,10 +26,13 @@ const TOPICS = [
     /^token\/(jwk|ring|import-keys|changing-ring|rotate-keys|key-ring|remote-sign|algorithms)/,
   ],
   ['tokens', 'Tokens', /^(token|auth\/(issue|token))/],
-  ['services', 'Other issuers and services', /^(issuers|remote)\//],
   ['rotation', 'Rotation', /^session\/rotation/],
   ['transfer', 'Moving sessions', /^session\/(transfer|log-entry)/],
   ['sessions', 'Sessions', /^(session|auth\/session)/],
+  ['realms', 'Realms and tenants', /^auth\/create-(realms|tenants)/],
+  ['services', 'Other issuers and services', /^(issuers|remote)\//],
+  ['openapi', 'OpenAPI', /^auth\/openapi/],
+  ['errors', 'Errors', /^(errors|internal\/(configuration-error|failure))\./],
   ['others', 'Other exports', /^/],
 ]
 
