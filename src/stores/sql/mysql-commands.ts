@@ -9,9 +9,16 @@ import type { Attempt, RotateCall, Rotation } from '../../session/store.ts'
 import { toUnreleased } from '../../session/transfer.ts'
 import { type Commands, createTransactions, toAttempt } from './commands.ts'
 import type { Database, Run } from './database.ts'
-import { COLUMNS, decideReadOnly, readColumns, type SessionColumns, toRow, toSeenColumns } from './mapping.ts'
+import {
+  COLUMNS,
+  decideReadOnly,
+  type SessionColumns,
+  toRow,
+  toSeenColumns,
+  toSessionColumns,
+} from './mapping.ts'
 import { readAfterChange } from './read-after-change.ts'
-import type { Values } from './statement.ts'
+import type { Statement, Value, Values } from './statement.ts'
 import { fromColumnTime, toColumnTime, toKey, toOptionalTime } from './values.ts'
 
 /** The methods of the contract that write. */
@@ -20,6 +27,14 @@ export function createMysqlCommands(database: Database): Commands {
   const transactions = createTransactions(database)
   const texts = createTexts(database)
 
+  /** The row after a change, and the time. */
+  async function findAfter(values: Values): Promise<{ moment: number; columns: SessionColumns | null }> {
+    const [row] = await readAfterChange(database, texts.find, values)
+    const moment = Number(row?.['moment'])
+    if ((row?.['found'] ?? null) === null) return { moment, columns: null }
+    return { moment, columns: toSessionColumns(JSON.parse(String(row?.['found'])) as Value[]) }
+  }
+
   return {
     ...transactions,
 
@@ -27,10 +42,8 @@ export function createMysqlCommands(database: Database): Commands {
       // Inside the caller's transaction a plain read may miss the change of another transaction.
       if (database.isTransaction || !database.countsChanges) return transactions.rotate(call)
       const values = toValues(call)
-      const changed = (await run(call.rotation ? texts.advance : texts.prolong, values)).count > 0
-      const found = (await readAfterChange(database, texts.find, values))[0] ?? {}
-      const moment = Number(found['moment'])
-      const columns = (found['sid_key'] ?? null) === null ? null : readColumns(found)
+      const changed = (await run(call.rotation ? texts.advance(call) : texts.prolong, values)).count > 0
+      const { moment, columns } = await findAfter(values)
       if (changed && columns !== null) return toChanged(columns, call, moment)
       // Reused, healed, late predecessors, or a generation that was kept a moment ago: all rare.
       return decideReadOnly(columns, call, moment) ?? transactions.rotate(call)
@@ -71,23 +84,45 @@ const SEEN = `${toLast('last_ip', 'ip')}, ${toLast('last_user_agent', 'user_agen
 const USED =
   'last_used_at = {now}, idle_expires_at = least({now} + coalesce(idle_for, :idle), absolute_expires_at)'
 
-function createTexts({ compile }: Database) {
+/**
+ * The usual refresh. Each parameter that is sent and each reading of the clock takes time, so there
+ * is a text for each kind of call. Assignments run from left to right: a column that another one
+ * reads is assigned after it.
+ */
+function toAdvance({ seen, notAfter }: Pick<RotateCall, 'seen' | 'notAfter'>): string {
+  return `{limits} update {sessions} set ${seen === null ? '' : `${SEEN}, `}rotated_at = {now}, ${USED},
+      late_before = case when late > 0 then late_before + late else greatest(0, late_before - :overlap) end,
+      late = 0, gen = :gen + 1
+    where sid_key = :sid_key and gen = :gen and revoked_at is null
+      and least(idle_expires_at, absolute_expires_at) > {now}${notAfter === null ? '' : ' and {now} <= :not_after'}
+      and (gen = 0 or greatest(0, {now} - rotated_at) >= ${KEPT_OVERLAPS} * :overlap)
+      and not (last_used_at > rotated_at and {now} - last_used_at < :overlap)`
+}
+
+/** Compiles the texts of a refresh when they are first used. */
+function createAdvance({ compile }: Database): (call: RotateCall) => Statement {
+  const known = new Map<string, Statement>()
+  return ({ seen, notAfter, now }) => {
+    const text = toAdvance({ seen, notAfter })
+    // Without a clock of the caller the server's is read by itself.
+    const asked = now === null ? text.replaceAll('{now}', '{clock}') : text
+    const statement = known.get(asked) ?? compile(asked)
+    known.set(asked, statement)
+    return statement
+  }
+}
+
+function createTexts(database: Database) {
+  const { compile } = database
   return {
-    // Assignments run from left to right: a column that another one reads is assigned after it.
-    advance: compile(
-      `{limits} update {sessions} set ${SEEN}, rotated_at = {now}, ${USED},
-         late_before = case when late > 0 then late_before + late else greatest(0, late_before - :overlap) end,
-         late = 0, gen = :gen + 1
-       where sid_key = :sid_key and gen = :gen and ${LIVE_IN_TIME}
-         and (gen = 0 or greatest(0, {now} - rotated_at) >= ${KEPT_OVERLAPS} * :overlap)
-         and not (last_used_at > rotated_at and {now} - last_used_at < :overlap)`,
-    ),
+    advance: createAdvance(database),
     prolong: compile(
       `{limits} update {sessions} set ${SEEN}, ${USED} where sid_key = :sid_key and ${LIVE_IN_TIME}`,
     ),
+    // As one text: for thirty columns the server describes each in each reply.
     find: compile(
-      `{causal} select m.moment, ${COLUMNS.join(', ')}
-       from (select {now} as moment) as m left join {sessions} as s on s.sid_key = :sid_key`,
+      `{causal} select {now} as moment, (select cast(json_array(${COLUMNS.join(', ')}) as char)
+       from {sessions} where sid_key = :sid_key) as found`,
     ),
     // The clock for `n` is never ahead of the later one for `until_at`: at worst one attempt too
     // few is allowed.

@@ -1,10 +1,10 @@
 /**
  * SQL templates and their compiler. A template is written once and compiled for one dialect:
  * `:name` is a parameter, `{sessions}` a table, `{now}` the time of the step (the parameter `now`,
- * else the database's clock), `{lock}` a row lock, `{limits}` a bound on lock waits, `{causal}` the
- * same, and that a statement outside of a transaction sees all that was committed before it,
- * `{schema}` the schema with its dot, `{in_realm}` that a row is in the realm of the parameter
- * `realm`.
+ * else the database's clock), `{clock}` the clock of MySQL, `{lock}` a row lock, `{limits}` a bound
+ * on lock waits, `{causal}` the same, and that a statement outside of a transaction sees all that
+ * was committed before it, `{schema}` the schema with its dot, `{in_realm}` that a row is in the
+ * realm of the parameter `realm`.
  */
 
 /** The supported dialects; MariaDB is `'mysql'`. */
@@ -36,15 +36,18 @@ export const TABLES = ['sessions', 'subjects', 'log', 'attempts', 'counters'] as
  */
 export const MARK = '/* tokenwright */ '
 
+/** The clock of MySQL, as `NOW` explains it. */
+const MYSQL_CLOCK =
+  "(timestampdiff(microsecond, '1970-01-01', utc_timestamp(3)) div 1000" +
+  ' + timestampdiff(microsecond, now(3), sysdate(3)) div 1000)'
+
 /** The time of the step in whole milliseconds, read after any lock wait. */
 const NOW: Readonly<Record<SqlDialect, string>> = {
   // now() is the start of the transaction, which predates a lock wait.
   postgres: 'coalesce(:now::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)',
   // Only sysdate() advances during a statement, but it is local time, in which an hour comes twice
   // when summer time ends. So: the statement's start in UTC, and how far sysdate() went since.
-  mysql:
-    "coalesce(:now, timestampdiff(microsecond, '1970-01-01', utc_timestamp(3)) div 1000" +
-    ' + timestampdiff(microsecond, now(3), sysdate(3)) div 1000)',
+  mysql: `coalesce(:now, ${MYSQL_CLOCK})`,
   // `toParameters` fills in this process's clock for null.
   sqlite: ':now',
 }
@@ -105,6 +108,7 @@ export function createCompiler({ dialect, prefix, schema, deadline }: CompilerOp
     ...TABLES.map((table): [string, string] => [table, qualifier + prefix + table]),
     ['schema', qualifier],
     ['now', NOW[dialect]],
+    ['clock', MYSQL_CLOCK],
     ['limits', LIMITS[dialect](deadline)],
     ['causal', CAUSAL[dialect](deadline)],
     ['lock', dialect === 'sqlite' ? '' : 'for update'],
