@@ -50,9 +50,14 @@ function list(many: number, toPart: (place: number) => string): string {
   return Array.from({ length: many }, (_, place) => toPart(place)).join(', ')
 }
 
-/** The value of a row, by its key. */
-function byKey(many: number, column: string, name: string): string {
-  const parts = Array.from({ length: many }, (_, place) => `when :key_${place} then :${name}_${place}`)
+/**
+ * The value of a row, by its key.
+ *
+ * @param type a cast that PostgreSQL needs where nothing else tells the type: some drivers send each
+ *   place of a parameter as a parameter of its own
+ */
+function byKey(many: number, column: string, name: string, type = ''): string {
+  const parts = Array.from({ length: many }, (_, place) => `when :key_${place} then :${name}_${place}${type}`)
   return `case ${column} ${parts.join(' ')} end`
 }
 
@@ -99,8 +104,8 @@ function toTogether(many: number): string {
       on conflict (attempt_key) do update set
         n = case when a.until_at <= {now} then 1 else a.n + 1 end,
         until_at = case when a.until_at <= {now} 
-          then {now} + ${byKey(many, 'a.attempt_key', 'window')} else a.until_at end
-      where a.until_at <= {now} or a.n < ${byKey(many, 'a.attempt_key', 'limit')}
+          then {now} + ${byKey(many, 'a.attempt_key', 'window', '::bigint')} else a.until_at end
+      where a.until_at <= {now} or a.n < ${byKey(many, 'a.attempt_key', 'limit', '::bigint')}
       returning attempt_key
     )
     select f.k as attempt_key, f.n, f.until_at, f.moment, case when u.attempt_key is null then 0 else 1 end as counted
