@@ -13,6 +13,7 @@ import { DatabaseSync } from '@photostructure/sqlite'
 import { Redis } from 'ioredis'
 import { Kysely, MysqlDialect, PostgresDialect, SqliteDialect } from 'kysely'
 import { createPool } from 'mysql2'
+import type { Pool as AsyncPool } from 'mysql2/promise'
 import { Pool } from 'pg'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -319,12 +320,13 @@ describe.skipIf(!HAS_OWN.mysql)(`mysql${HAS_OWN.mysql ? '' : ': NO SERVER, NOT T
     server = await startOwn('mysql')
     await tell(
       'create user app@127.0.0.1',
+      'create user other@127.0.0.1',
       'grant select, insert, update, delete on sessions.* to app@127.0.0.1',
     )
   }, TIMEOUT)
   afterAll(() => server?.close())
 
-  let others: ReturnType<typeof createPool> | undefined
+  let others: AsyncPool | undefined
   const dropConnections = () => tell('kill user app@127.0.0.1')
   it.each<[string, Trouble]>([
     [
@@ -340,16 +342,21 @@ describe.skipIf(!HAS_OWN.mysql)(`mysql${HAS_OWN.mysql ? '' : ': NO SERVER, NOT T
       'it has no connection left',
       {
         async begin() {
+          const pool = createPool({
+            host: '127.0.0.1',
+            port: server.port,
+            user: 'other',
+            connectionLimit: 10,
+          }).promise()
+          others = pool
+          // They are there before the application's are dropped: it connects again at any time.
+          await Promise.all(Array.from({ length: 10 }, () => pool.getConnection()))
           // The least that the engine takes is ten; the operator's is one more.
-          await tell('set global max_connections = 10')
-          await dropConnections()
-          others = createPool({ host: '127.0.0.1', port: server.port, user: 'app', connectionLimit: 10 })
-          for (let i = 0; i < 10; i++) others.query('do sleep(30)', () => undefined)
+          await tell('set global max_connections = 10', 'kill user app@127.0.0.1')
         },
         async end() {
-          await dropConnections()
-          others?.end(() => undefined)
           await tell('set global max_connections = 151')
+          await others?.end()
         },
         spares: true,
         line: /it has no connection left \(ER_CON_COUNT_ERROR\): make the pools/,
