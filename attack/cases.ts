@@ -134,15 +134,32 @@ const HEAVY: readonly string[] = [
   'types',
 ]
 
+/** Needs of what lies outside: issuers, feeds and files, for whose time-outs a case waits. */
+const OUTSIDE: readonly string[] = ['follow', 'outside', 'key_file']
+
 /** The most repetitions of a quick case. */
 const FEW = 100
 
 /** Whether a case is quick and depends on the adapter. */
 export function isLight({ needs, category, steps }: AttackCase): boolean {
-  if (category === 'dos' || needs.some((need) => HEAVY.includes(need.split(':')[0] ?? ''))) return false
+  if (category === 'dos' || needsAny(needs, HEAVY)) return false
   return !steps.some(
     (step) => isObject(step) && isObject(step['repeat']) && Number(step['repeat']['n']) > FEW,
   )
+}
+
+/** Whether a case is not quick as it waits for what lies outside. */
+export function isOutside(attack: AttackCase): boolean {
+  return !isLight(attack) && attack.category !== 'dos' && needsAny(attack.needs, OUTSIDE)
+}
+
+/** Whether a case measures, so that nothing else may run beside it. */
+export function isMeasured({ category }: AttackCase): boolean {
+  return category === 'dos'
+}
+
+function needsAny(needs: readonly string[], names: readonly string[]): boolean {
+  return needs.some((need) => names.includes(need.split(':')[0] ?? ''))
 }
 
 /** Whether a case checks the output of all other cases, and so must be the last of each run. */

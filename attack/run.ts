@@ -2,13 +2,13 @@
  * `npm run attack -- [FILE] [--verbose] [--adapter NAME] [--store NAME]`: runs attack cases against
  * the library, over HTTP. FILE is a file of cases or a folder of such files, by default
  * `attack/cases`. `--adapter all` runs the quick cases on every adapter, each in a process of its
- * own, and after them the others on the first one. The exit code is 1 if a case fails, and 2 if the
- * arguments are wrong, there are no cases or they cannot be read.
+ * own, and after them the others on the first one, the measurements alone and last. The exit code
+ * is 1 if a case fails, and 2 if the arguments are wrong or there are no cases that can be read.
  */
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type AttackCase, isLast, isLight, readCases } from './cases.ts'
+import { type AttackCase, isLast, isLight, isMeasured, isOutside, readCases } from './cases.ts'
 import { runInProcesses } from './lanes.ts'
 import { Progress } from './progress.ts'
 import { addCounts, type Counts, countResults, toLines, toSummary } from './report.ts'
@@ -24,8 +24,8 @@ const CASES = 'cases'
 const FIRST = 'fetch'
 const ALL = 'all'
 
-/** The cases of a run: the quick ones, the others, or both. */
-const KINDS = ['quick', 'slow', 'both'] as const
+/** The cases of a run. */
+const KINDS = ['quick', 'outside', 'slow', 'measured', 'all'] as const
 type Kind = (typeof KINDS)[number]
 
 /** The stores for cases that name none. */
@@ -40,8 +40,8 @@ attack/cases; attack/cases/README.md describes their form.
 
   --adapter NAME  ${NAMES.join(', ')}, or ${ALL}: the quick
                   cases on each, and the others on ${FIRST}; by default ${FIRST}
-  --cases KIND    ${KINDS.join(', ')}; quick are those that depend on the adapter;
-                  by default both
+  --cases KIND    ${KINDS.join(', ')}: quick ones depend on the
+                  adapter, outside ones wait for issuers and feeds; by default all
   --store NAME    the store of cases that name none: ${STORES.join(', ')};
                   by default memory
   -v, --verbose   also prints each combination, and the sentences that were not checked
@@ -86,8 +86,10 @@ function load(file: string): AttackCase[] {
 /** The cases of a kind. */
 const CHOOSE: Readonly<Record<Kind, (attack: AttackCase) => boolean>> = {
   quick: isLight,
-  slow: (attack) => !isLight(attack) || isLast(attack),
-  both: () => true,
+  outside: isOutside,
+  slow: (attack) => !isLight(attack) && !isOutside(attack) && !isMeasured(attack),
+  measured: (attack) => isMeasured(attack) || isLast(attack),
+  all: () => true,
 }
 
 /** What to attack, how, and with which cases. */
@@ -116,23 +118,29 @@ async function runHere({ cases, adapter, store, verbose }: Plan): Promise<Counts
   return countResults(results)
 }
 
-/** The quick cases on each adapter, as many at once as there are cores; then, alone, the others. */
+/**
+ * The quick cases on each adapter, as many at once as there are cores; then those that wait, beside
+ * each other; then, alone, the measurements.
+ */
 async function runOnAll(plan: Plan, file: string): Promise<Counts> {
   const { verbose, store } = plan
   const more = verbose ? ['--verbose'] : []
-  const lanes = NAMES.map((name) => ({
-    title: `adapter ${name}`,
-    args: [file, '--cases', 'quick', '--adapter', name, '--store', store, ...more],
-  }))
-  const counts = await runInProcesses(lanes, availableParallelism(), say)
-  say(`\n== adapter ${FIRST}: the other cases`)
-  return addCounts([...counts, await runHere({ ...plan, adapter: FIRST })])
+  const toLane = (kind: Kind, adapter: string) => ({
+    title: `adapter ${adapter}: ${kind}`,
+    args: [file, '--cases', kind, '--adapter', adapter, '--store', store, ...more],
+  })
+  const quick = NAMES.map((name) => toLane('quick', name))
+  const counts = await runInProcesses(quick, availableParallelism(), say)
+  const waiting = [toLane('slow', FIRST), toLane('outside', FIRST)]
+  const others = await runInProcesses(waiting, waiting.length, say)
+  say(`\n== adapter ${FIRST}: measured`)
+  return addCounts([...counts, ...others, await runHere({ ...plan, adapter: FIRST })])
 }
 
 async function main(): Promise<void> {
   const { values, positionals } = readArguments()
   if (values.help) return say(HELP)
-  const { verbose = false, adapter = FIRST, store = 'memory', cases: kind = 'both' } = values
+  const { verbose = false, adapter = FIRST, store = 'memory', cases: kind = 'all' } = values
   if (positionals.length > 1) fail('expected one FILE')
   if (adapter !== ALL && !Object.hasOwn(ADAPTERS, adapter))
     fail(`unknown adapter '${adapter}': expected ${NAMES.join(', ')} or ${ALL}`)
@@ -144,7 +152,7 @@ async function main(): Promise<void> {
   const file = positionals[0] ?? join(HOME, CASES)
   const all = load(file)
   const isAll = adapter === ALL
-  const cases = all.filter(CHOOSE[isAll ? 'slow' : (kind as Kind)])
+  const cases = all.filter(CHOOSE[isAll ? 'measured' : (kind as Kind)])
   const plan = { cases, adapter, store, verbose }
   const counts = await (isAll ? runOnAll(plan, file) : runHere(plan))
   say('')

@@ -359,19 +359,25 @@ describe('npm run attack', { timeout: 60_000 }, () => {
       "attack: unknown store 'toString': expected one of memory, redis, postgres, mysql, sqlite\n",
     )
     expect(attack('--cases', 'slow ones').stderr).toBe(
-      "attack: unknown cases 'slow ones': expected one of quick, slow, both\n",
+      "attack: unknown cases 'slow ones': expected one of quick, outside, slow, measured, all\n",
     )
     expect(attack('--door', 'fetch')).toMatchObject({ status: 2, stdout: '' })
   })
 
   it('attacks each adapter with the quick cases, and the first with the others, and adds them up', () => {
-    const slow = { ...raw(401), id: 'T-2', category: 'dos' }
-    const { stdout, status } = attack(toFile('all.json', [raw(401), slow]), '--adapter', 'all')
+    const { how } = raw(401)
+    const others = [
+      { id: 'T-2', category: 'dos' },
+      { id: 'T-3', how: { ...how, needs: ['key_file'] } },
+      { id: 'T-4', how: { ...how, needs: ['store_control'] } },
+    ].map((members) => ({ ...raw(401), ...members }))
+    const { stdout, status } = attack(toFile('all.json', [raw(401), ...others]), '--adapter', 'all')
     for (const name of Object.keys(ADAPTERS))
-      expect(stdout).toMatch(new RegExp(`== adapter ${name}: \\d+ s\n`))
+      expect(stdout).toMatch(new RegExp(`== adapter ${name}: quick: \\d+ s\n`))
     expect(stdout.match(/^passed {3}T-1/gm)).toHaveLength(Object.keys(ADAPTERS).length)
-    expect(stdout.match(/^passed {3}T-2/gm)).toHaveLength(1)
-    const summary = `${Object.keys(ADAPTERS).length + 1} passed, 0 failed, 0 skipped`
+    for (const id of ['T-2', 'T-3', 'T-4'])
+      expect(stdout.match(new RegExp(`^passed {3}${id}`, 'gm'))).toHaveLength(1)
+    const summary = `${Object.keys(ADAPTERS).length + 3} passed, 0 failed, 0 skipped`
     expect(stdout.match(/^.* passed, .*$/gm)).toEqual([summary])
     expect(status).toBe(0)
   })

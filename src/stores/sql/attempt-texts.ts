@@ -53,8 +53,8 @@ function list(many: number, toPart: (place: number) => string): string {
 /**
  * The value of a row, by its key.
  *
- * @param type a cast that PostgreSQL needs where nothing else tells the type: some drivers send each
- *   place of a parameter as a parameter of its own
+ * @param type a cast that PostgreSQL needs where nothing else tells the type: some drivers send
+ *   each place of a parameter as a parameter of its own
  */
 function byKey(many: number, column: string, name: string, type = ''): string {
   const parts = Array.from({ length: many }, (_, place) => `when :key_${place} then :${name}_${place}${type}`)
