@@ -41,10 +41,10 @@ const TIMED = [
  * waiting for browsers, and for servers and processes that start.
  */
 const WAITING = [
-  'test/client/browser.*.test.ts',
-  'test/invariants/{failover,galera,promotions.*,troubles}.test.ts',
-  'test/processes/{limit,migrations,moves,stored-keys}.test.ts',
-  'test/server/{account*,api-page,config,database,looks,page,pages,secret,throttle,users,ways-in}.test.ts',
+  'test/client/{browser.*,belief,entry-points,react,restore,stepup,user}.test.ts',
+  'test/invariants/{failover,families,galera,promotions.*,races,responses,troubles}.test.ts',
+  'test/processes/{limit,migrations,moves,shared-cache,stored-keys}.test.ts',
+  'test/server/{account*,api-page,config,database,looks,page,pages,secret,throttle,trouble,trusted-proxies,users,ways-in}.test.ts',
 ]
 
 /** The files that take longest. They begin first, so that in the end no worker is without work. */
@@ -83,8 +83,8 @@ const PROJECTS: TestProjectConfiguration[] = [
       name: 'side by side',
       include: ALL,
       exclude: [...NEVER, ...TIMED],
-      // Many wait for a server, so that two keep even one core busy.
-      maxWorkers: Math.max(2, availableParallelism() - 1),
+      // Many wait for a server: as many workers as cores would leave two fifths of the time unused.
+      maxWorkers: availableParallelism() + 1,
       sequence: { groupOrder: 0 },
       typecheck: {
         enabled: true,
