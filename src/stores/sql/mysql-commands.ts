@@ -6,7 +6,6 @@
  */
 import { KEPT_OVERLAPS } from '../../session/rotation.ts'
 import type { Attempt, RotateCall, Rotation } from '../../session/store.ts'
-import { toUnreleased } from '../../session/transfer.ts'
 import { type Commands, createTransactions, toAttempt } from './commands.ts'
 import type { Database, Run } from './database.ts'
 import {
@@ -156,10 +155,11 @@ function toValues(call: RotateCall): Values {
  */
 function toChanged(columns: SessionColumns, call: RotateCall, moment: number): Rotation {
   const now = fromColumnTime(moment)
-  if (columns.revoked_at !== null && columns.revoke_reason !== 'moved')
-    return { word: 'revoked', row: toRow(columns), now }
-  // A session that has gone to another store since was changed before.
-  const row = toUnreleased(toRow(columns))
+  const isSince = columns.revoke_reason === 'moved' || columns.revoke_reason === 'refresh_reused'
+  if (columns.revoked_at !== null && !isSince) return { word: 'revoked', row: toRow(columns), now }
+  // A session that has gone to another store since was changed before. So was one whose refresh
+  // token came again since: of such a race one call gets the successor, in every store.
+  const row = { ...toRow(columns), revokedAt: null, revokeReason: null }
   return call.rotation
     ? { word: 'rotated', row: { ...row, gen: call.gen + 1 }, now }
     : { word: 'kept', row, now }
