@@ -11,7 +11,7 @@ const STATEMENTS: Readonly<Record<string, readonly [number, number, number]>> = 
   memory: [0, 0, 0],
   sqlite: [4, 3, 3],
   postgres: [1, 1, 1],
-  mysql: [2, 2, 2],
+  mysql: [2, 1, 1],
   redis: [1, 1, 1],
 }
 

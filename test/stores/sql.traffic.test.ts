@@ -24,20 +24,25 @@ interface Traffic {
 
 interface Sender {
   query(...call: unknown[]): unknown
+  /** mysql2: a prepared statement. */
+  execute?(...call: unknown[]): unknown
 }
 
 /** Counts what a driver's client is told, once per client. */
 function count(client: Sender, traffic: Traffic): void {
   if (Object.hasOwn(client, 'counted')) return
   Object.assign(client, { counted: true })
-  const query = client.query.bind(client)
-  client.query = (...call) => {
-    const [asked] = call
-    const { text, name } =
-      typeof asked === 'string' ? { text: asked, name: '' } : (asked as { text: string; name: string })
-    traffic.sent.push(text)
-    traffic.names.push(name)
-    return query(...call)
+  for (const method of ['query', 'execute'] as const) {
+    const send = client[method]?.bind(client)
+    if (send === undefined) continue
+    client[method] = (...call) => {
+      const [asked] = call
+      const { text, name } =
+        typeof asked === 'string' ? { text: asked, name: '' } : (asked as { text: string; name: string })
+      traffic.sent.push(text)
+      traffic.names.push(name)
+      return send(...call)
+    }
   }
 }
 
@@ -68,6 +73,7 @@ describe.each(['postgres', 'mysql'] as const)('round trips on %s', (dialect) => 
     it('are one for a refresh, or two if the database cannot do it in one', async () => {
       const { sid } = toDraft()
       await store.start(toDraft({ sid }), null)
+      // MySQL reads, and writes where there is something to write.
       const each = dialect === 'postgres' ? 1 : 2
       const words: string[] = []
       const refresh =
@@ -76,15 +82,15 @@ describe.each(['postgres', 'mysql'] as const)('round trips on %s', (dialect) => 
           words.push((await store.rotate(toCall(sid, gen, over))).word)
         }
       expect(await trips(refresh(0))).toBe(each)
-      expect(await trips(refresh(1))).toBe(each)
-      expect(await trips(refresh(0))).toBe(each)
+      expect(await trips(refresh(1))).toBe(1)
+      expect(await trips(refresh(0))).toBe(1)
       expect(await trips(refresh(1, { rotation: false }))).toBe(each)
       expect(await trips(refresh(1, { overlap: 0 }))).toBe(each)
-      expect(await trips(refresh(2, { overlap: 0, notAfter: 1 }))).toBe(each)
+      expect(await trips(refresh(2, { overlap: 0, notAfter: 1 }))).toBe(1)
       // Rare: PostgreSQL goes on with the statement that knows every word, MySQL with a transaction.
-      expect(await trips(refresh(5))).toBe(dialect === 'postgres' ? 2 : 7)
-      expect(await trips(refresh(1))).toBe(dialect === 'postgres' ? 2 : 9)
-      expect(await trips(refresh(6))).toBe(each)
+      expect(await trips(refresh(5))).toBe(2)
+      expect(await trips(refresh(1))).toBe(dialect === 'postgres' ? 2 : 8)
+      expect(await trips(refresh(6))).toBe(1)
       const unknown = async () => words.push((await store.rotate(toCall('nobody', 0))).word)
       expect(await trips(unknown)).toBe(each)
       expect(words).toEqual([

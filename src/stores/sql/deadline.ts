@@ -21,6 +21,12 @@ export interface DeadlineOptions {
    * whose server refuses a name goes on without names by itself.
    */
   readonly named?: boolean
+  /**
+   * MySQL and MariaDB: whether the two statements of a refresh are prepared, so that a connection
+   * parses each of them once. Default true. A pool whose server or pooler prepares none sends them
+   * as texts by itself.
+   */
+  readonly prepared?: boolean
 }
 
 /** For overloads of drivers and of Kysely for which no stricter type fits both sides. */

@@ -9,7 +9,7 @@
 import { misuse } from '../../internal/configuration-error.ts'
 import { decideRotation, isWriting, type RotationRecord, toLate } from '../../session/rotation.ts'
 import type { NewSession, RevokeReason, SessionRow } from '../../session/session-row.ts'
-import type { RotateCall, Rotation, RotationWord, Sighting } from '../../session/store.ts'
+import type { RotateCall, Rotation, RotationPolicy, RotationWord, Sighting } from '../../session/store.ts'
 import type { Value, Values } from './statement.ts'
 import {
   escapeText,
@@ -312,9 +312,12 @@ export function decideReadOnly(
   return isWriting(word, call) || isLater ? null : { word, row: toRow(columns), now }
 }
 
-/** The policy of a call with lengths in milliseconds. */
-export function toColumnPolicy(call: RotateCall): RotateCall {
-  return { ...call, overlap: toColumnTime(call.overlap), idle: toColumnTime(call.idle) }
+/** What a decision reads of a call, with lengths in milliseconds. */
+type ColumnPolicy = RotationPolicy & Pick<RotateCall, 'gen'>
+
+/** That part of a call. */
+export function toColumnPolicy({ gen, overlap, idle, rotation }: RotateCall): ColumnPolicy {
+  return { gen, overlap: toColumnTime(overlap), idle: toColumnTime(idle), rotation }
 }
 
 /** The input of the rotation decision, in milliseconds. */

@@ -1,24 +1,36 @@
 /**
- * MySQL and MariaDB: a refresh is a conditional update, then a read of the row: two round trips,
- * and no lock between them. MySQL can neither return a changed row nor make two changes in one
- * statement, so everything else is a transaction. If the conditional update found nothing, the row
- * that is read after it decides.
+ * MySQL and MariaDB: a refresh reads the row, decides in this process, and writes where the row is
+ * still as it was read: two round trips, and no lock between them. MySQL can neither return a
+ * changed row nor make two changes in one statement, so everything else is a transaction. The
+ * reasons: docs/decisions/0043-a-refresh-on-mysql.md.
  */
-import { KEPT_OVERLAPS } from '../../session/rotation.ts'
 import type { Attempt, RotateCall, Rotation } from '../../session/store.ts'
 import { type Commands, createTransactions, toAttempt } from './commands.ts'
 import type { Database, Run } from './database.ts'
 import {
   COLUMNS,
+  decideOnColumns,
   decideReadOnly,
   type SessionColumns,
   toRow,
-  toSeenColumns,
   toSessionColumns,
 } from './mapping.ts'
 import { readAfterChange } from './read-after-change.ts'
-import type { Statement, Value, Values } from './statement.ts'
+import type { Value } from './statement.ts'
+import { type Move, toMove } from './transactions.ts'
 import { fromColumnTime, toColumnTime, toKey, toOptionalTime } from './values.ts'
+
+/** A session that was read without a lock, and when, in milliseconds. */
+interface Reading {
+  readonly columns: SessionColumns
+  readonly moment: number
+}
+
+/** How old the moment that is written may be, in milliseconds. */
+const OLDEST_MOMENT = 1000
+
+/** How long the change may wait for a lock, in milliseconds: the moment is from before the wait. */
+const LONGEST_WAIT = 100
 
 /** The methods of the contract that write. */
 export function createMysqlCommands(database: Database): Commands {
@@ -26,26 +38,56 @@ export function createMysqlCommands(database: Database): Commands {
   const transactions = createTransactions(database)
   const texts = createTexts(database)
 
-  /** The row after a change, and the time. */
-  async function findAfter(values: Values): Promise<{ moment: number; columns: SessionColumns | null }> {
-    const [row] = await readAfterChange(database, texts.find, values)
-    const moment = Number(row?.['moment'])
-    if ((row?.['found'] ?? null) === null) return { moment, columns: null }
-    return { moment, columns: toSessionColumns(JSON.parse(String(row?.['found'])) as Value[]) }
+  /** Reads a session. */
+  async function find({ sid, now }: RotateCall): Promise<Reading | null> {
+    const values = { sid_key: toKey(sid), now: toOptionalTime(now) }
+    const [row] = (await run(now === null ? texts.find : texts.findAt, values)).rows
+    if (row === undefined) return null
+    const columns = toSessionColumns(JSON.parse(String(row['found'])) as Value[])
+    return columns && { columns, moment: Number(row['moment']) }
+  }
+
+  async function readNow({ now }: RotateCall): Promise<number> {
+    const { rows } = await run(texts.clock, { now: toOptionalTime(now) })
+    return fromColumnTime(Number(rows[0]?.['moment']))
+  }
+
+  /** Writes a move, where the row is as it was read. Resolves to whether it was. */
+  async function swap({ columns, moment }: Reading, move: Move, call: RotateCall): Promise<boolean> {
+    const { sid_key, gen, late, last_used_at, idle_expires_at, absolute_expires_at } = columns
+    const values = {
+      ...move,
+      sid_key,
+      read_gen: gen,
+      read_late: late,
+      read_used_at: last_used_at,
+      latest: Math.min(
+        moment + OLDEST_MOMENT,
+        toOptionalTime(call.notAfter) ?? Number.POSITIVE_INFINITY,
+        idle_expires_at - 1,
+        absolute_expires_at - 1,
+      ),
+    }
+    return (await run(call.now === null ? texts.swap : texts.swapAt, values)).count > 0
   }
 
   return {
     ...transactions,
 
-    async rotate(call) {
+    async rotate(call): Promise<Rotation> {
       // Inside the caller's transaction a plain read may miss the change of another transaction.
       if (database.isTransaction || !database.countsChanges) return transactions.rotate(call)
-      const values = toValues(call)
-      const changed = (await run(call.rotation ? texts.advance(call) : texts.prolong, values)).count > 0
-      const { moment, columns } = await findAfter(values)
-      if (changed && columns !== null) return toChanged(columns, call, moment)
-      // Reused, healed, late predecessors, or a generation that was kept a moment ago: all rare.
-      return decideReadOnly(columns, call, moment) ?? transactions.rotate(call)
+      const found = await find(call)
+      if (found === null) return { word: 'unknown', row: null, now: await readNow(call) }
+      const { columns, moment } = found
+      const word = decideOnColumns(columns, call, moment)
+      const move = toMove(columns, { word, call, moment })
+      // Reused, and a predecessor that is later than before: both rare.
+      if (move === null) return decideReadOnly(columns, call, moment) ?? transactions.rotate(call)
+      if (await swap(found, move, call))
+        return { word, row: toRow({ ...columns, ...move }), now: fromColumnTime(moment) }
+      const since = await find(call)
+      return (since && decideReadOnly(since.columns, call, since.moment)) ?? transactions.rotate(call)
     },
 
     async countAttempt(key, limit, window, now) {
@@ -70,59 +112,29 @@ export function createMysqlCommands(database: Database): Commands {
   }
 }
 
-const LIVE_IN_TIME =
-  'revoked_at is null and idle_expires_at > {now} and absolute_expires_at > {now}' +
-  ' and (:not_after is null or {now} <= :not_after)'
+/** The row as one text: for thirty columns the server describes each in each reply. */
+const toFind = (now: string): string =>
+  `{prepared} {causal} select ${now} as moment, cast(json_array(${COLUMNS.join(', ')}) as char) as found
+    from {sessions} where sid_key = :sid_key`
 
-const toLast = (column: string, given: string): string =>
-  `${column} = case when {now} div :stretch > rotated_at div :stretch then coalesce(:${given}, ${column}) else ${column} end`
+/** Each change of a row that a decision reads changes one of these columns. */
+const SWAP = `{prepared} {limits} update {sessions} set gen = :gen, rotated_at = :rotated_at, late = :late,
+    late_before = :late_before, last_used_at = :last_used_at, idle_expires_at = :idle_expires_at,
+    last_ip = :last_ip, last_user_agent = :last_user_agent
+  where sid_key = :sid_key and gen = :read_gen and late = :read_late and last_used_at = :read_used_at
+    and revoked_at is null`
 
-/** Assigned before `rotated_at`, which it reads. */
-const SEEN = `${toLast('last_ip', 'ip')}, ${toLast('last_user_agent', 'user_agent')}`
-
-const USED =
-  'last_used_at = {now}, idle_expires_at = least({now} + coalesce(idle_for, :idle), absolute_expires_at)'
-
-/**
- * The usual refresh. Each parameter that is sent and each reading of the clock takes time, so there
- * is a text for each kind of call. Assignments run from left to right: a column that another one
- * reads is assigned after it.
- */
-function toAdvance({ seen, notAfter }: Pick<RotateCall, 'seen' | 'notAfter'>): string {
-  return `{limits} update {sessions} set ${seen === null ? '' : `${SEEN}, `}rotated_at = {now}, ${USED},
-      late_before = case when late > 0 then late_before + late else greatest(0, late_before - :overlap) end,
-      late = 0, gen = :gen + 1
-    where sid_key = :sid_key and gen = :gen and revoked_at is null
-      and least(idle_expires_at, absolute_expires_at) > {now}${notAfter === null ? '' : ' and {now} <= :not_after'}
-      and (gen = 0 or greatest(0, {now} - rotated_at) >= ${KEPT_OVERLAPS} * :overlap)
-      and not (last_used_at > rotated_at and {now} - last_used_at < :overlap)`
-}
-
-/** Compiles the texts of a refresh when they are first used. */
-function createAdvance({ compile }: Database): (call: RotateCall) => Statement {
-  const known = new Map<string, Statement>()
-  return ({ seen, notAfter, now }) => {
-    const text = toAdvance({ seen, notAfter })
-    // Without a clock of the caller the server's is read by itself.
-    const asked = now === null ? text.replaceAll('{now}', '{clock}') : text
-    const statement = known.get(asked) ?? compile(asked)
-    known.set(asked, statement)
-    return statement
-  }
-}
-
-function createTexts(database: Database) {
-  const { compile } = database
+function createTexts({ compile }: Database) {
   return {
-    advance: createAdvance(database),
-    prolong: compile(
-      `{limits} update {sessions} set ${SEEN}, ${USED} where sid_key = :sid_key and ${LIVE_IN_TIME}`,
+    // Without a clock of the caller the server's is read by itself.
+    find: compile(toFind('{clock}')),
+    findAt: compile(toFind('{now}')),
+    swap: compile(
+      `${SWAP} and {clock} <= :latest
+        and timestampdiff(microsecond, now(3), sysdate(3)) <= ${LONGEST_WAIT * 1000}`,
     ),
-    // As one text: for thirty columns the server describes each in each reply.
-    find: compile(
-      `{causal} select {now} as moment, (select cast(json_array(${COLUMNS.join(', ')}) as char)
-       from {sessions} where sid_key = :sid_key) as found`,
-    ),
+    swapAt: compile(SWAP),
+    clock: compile('select {now} as moment'),
     // The clock for `n` is never ahead of the later one for `until_at`: at worst one attempt too
     // few is allowed.
     count: compile(
@@ -136,31 +148,4 @@ function createTexts(database: Database) {
       '{causal} select n, until_at, {now} as moment from {attempts} where attempt_key = :attempt_key',
     ),
   }
-}
-
-function toValues(call: RotateCall): Values {
-  return {
-    sid_key: toKey(call.sid),
-    gen: call.gen,
-    overlap: toColumnTime(call.overlap),
-    idle: toColumnTime(call.idle),
-    ...toSeenColumns(call.seen),
-    not_after: toOptionalTime(call.notAfter),
-    now: toOptionalTime(call.now),
-  }
-}
-
-/**
- * The result of a change, from the row read after it, which another call may have changed since.
- */
-function toChanged(columns: SessionColumns, call: RotateCall, moment: number): Rotation {
-  const now = fromColumnTime(moment)
-  const isSince = columns.revoke_reason === 'moved' || columns.revoke_reason === 'refresh_reused'
-  if (columns.revoked_at !== null && !isSince) return { word: 'revoked', row: toRow(columns), now }
-  // A session that has gone to another store since was changed before. So was one whose refresh
-  // token came again since: of such a race one call gets the successor, in every store.
-  const row = { ...toRow(columns), revokedAt: null, revokeReason: null }
-  return call.rotation
-    ? { word: 'rotated', row: { ...row, gen: call.gen + 1 }, now }
-    : { word: 'kept', row, now }
 }

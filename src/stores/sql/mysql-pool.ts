@@ -2,14 +2,17 @@
  * A pool of `mysql2`, wrapped for Kysely's `MysqlDialect`: calls and waits for a connection have a
  * deadline, a connection that hung is closed, and no `error` event of the driver ends the process.
  */
+import { readFlag } from '../../internal/read-options.ts'
 import { DeadlineError, type DeadlineOptions, Generations, type Loose, readDeadline } from './deadline.ts'
-import { isCutOff, isReadOnly } from './driver-error.ts'
-import { MARK } from './statement.ts'
+import { isCutOff, isDriverError, isReadOnly } from './driver-error.ts'
+import { MARK, PREPARED } from './statement.ts'
 
 /** The used part of a pooled connection of `mysql2` (callbacks, not `mysql2/promise`). */
 export interface MysqlConnectionLike {
   /** Runs a query. */
   query(...call: Loose[]): Loose
+  /** Runs a statement that is prepared once on each connection. */
+  execute?(...call: Loose[]): Loose
   /** Gives the connection back. */
   release(): void
   /** Closes the connection, and removes it from the pool. */
@@ -75,11 +78,37 @@ function callOnce<T>(
   }
 }
 
-function wrap(
+/** What the connections of one pool share. */
+interface Shared {
+  readonly deadline: number
+  readonly generations: Generations
+  /** Whether statements are prepared: until the server, or what is before it, takes none. */
+  prepares: boolean
+}
+
+/**
+ * A server that does not prepare a statement, and has not run it: too many of them, one that a
+ * pooler has prepared on another connection, a kind that this server or a pooler does not prepare.
+ */
+const NOT_PREPARED: ReadonlySet<unknown> = new Set([1243, 1295, 1461])
+
+/** Runs a statement, prepared where that is worth it and goes. */
+function send(
   connection: MysqlConnectionLike,
-  deadline: number,
-  generations: Generations,
-): MysqlConnectionWithDeadlines {
+  shared: Shared,
+  [sql, parameters, callback]: [string, Loose, Callback<Loose>],
+): Loose {
+  const query = (): Loose => connection.query(sql, parameters, callback)
+  if (!shared.prepares || !sql.startsWith(PREPARED) || connection.execute === undefined) return query()
+  return connection.execute(sql, parameters, (error: unknown, result: Loose) => {
+    if (!isDriverError(error, ({ errno }) => NOT_PREPARED.has(errno))) return callback(error, result)
+    shared.prepares = false
+    query()
+  })
+}
+
+function wrap(connection: MysqlConnectionLike, shared: Shared): MysqlConnectionWithDeadlines {
+  const { deadline, generations } = shared
   let broken: Error | undefined
   // The running query rejects by itself; without a listener the event could end the process.
   connection.on('error', (error) => {
@@ -111,7 +140,7 @@ function wrap(
         },
         onLate: () => undefined,
       })
-      return connection.query(sql, parameters, done)
+      return send(connection, shared, [sql, parameters, done])
     },
     destroy: () => destroy(new DeadlineError('The connection was closed')),
     release() {
@@ -130,13 +159,14 @@ export function withMysqlDeadlines(
   pool: MysqlPoolLike,
   options: DeadlineOptions = {},
 ): MysqlPoolWithDeadlines {
-  const deadline = readDeadline(options, ['deadline'])
+  const deadline = readDeadline(options, ['deadline', 'prepared'])
   const generations = new Generations()
+  const shared: Shared = { deadline, generations, prepares: readFlag('prepared', options.prepared ?? true) }
   // Kysely keys its state by the connection object, so each connection has one wrapper.
   const known = new WeakMap<MysqlConnectionLike, MysqlConnectionWithDeadlines>()
   function toWrapped(connection: MysqlConnectionLike): MysqlConnectionWithDeadlines {
     generations.note(connection)
-    const wrapped = known.get(connection) ?? wrap(connection, deadline, generations)
+    const wrapped = known.get(connection) ?? wrap(connection, shared)
     known.set(connection, wrapped)
     return wrapped
   }

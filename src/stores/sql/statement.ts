@@ -4,7 +4,7 @@
  * else the database's clock), `{clock}` the clock of MySQL, `{lock}` a row lock, `{limits}` a bound
  * on lock waits, `{causal}` the same, and that a statement outside of a transaction sees all that
  * was committed before it, `{schema}` the schema with its dot, `{in_realm}` that a row is in the
- * realm of the parameter `realm`.
+ * realm of the parameter `realm`, `{prepared}` that the statement is worth preparing on MySQL.
  */
 
 /** The supported dialects; MariaDB is `'mysql'`. */
@@ -35,6 +35,12 @@ export const TABLES = ['sessions', 'subjects', 'log', 'attempts', 'counters'] as
  * the statements to prepare under a name: ours are few and fixed.
  */
 export const MARK = '/* tokenwright */ '
+
+/**
+ * Starts the few statements of MySQL that the pool wrapper prepares. On PostgreSQL it prepares all:
+ * there a statement costs memory of its connection, on MySQL also a place of a global number.
+ */
+export const PREPARED: string = `${MARK}/* prepared */ `
 
 /** The clock of MySQL, as `NOW` explains it. */
 const MYSQL_CLOCK =
@@ -109,6 +115,7 @@ export function createCompiler({ dialect, prefix, schema, deadline }: CompilerOp
     ['schema', qualifier],
     ['now', NOW[dialect]],
     ['clock', MYSQL_CLOCK],
+    ['prepared', dialect === 'mysql' ? PREPARED.slice(MARK.length) : ''],
     ['limits', LIMITS[dialect](deadline)],
     ['causal', CAUSAL[dialect](deadline)],
     ['lock', dialect === 'sqlite' ? '' : 'for update'],

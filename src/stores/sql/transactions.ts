@@ -11,6 +11,7 @@ import type {
   RevokeCall,
   RotateCall,
   Rotation,
+  RotationWord,
   SessionLimit,
   StepUp,
   StepUpCall,
@@ -68,10 +69,17 @@ export async function rotate(rows: LockedRows, call: RotateCall): Promise<Rotati
   return { word, row: await writeRotation(rows, columns, { word, call, moment }), now }
 }
 
+/** A refresh that was decided at a moment, in milliseconds. */
+interface Decided {
+  readonly word: RotationWord
+  readonly call: RotateCall
+  readonly moment: number
+}
+
 async function writeRotation(
   rows: LockedRows,
   columns: SessionColumns,
-  { word, call, moment }: { word: Rotation['word']; call: RotateCall; moment: number },
+  { word, call, moment }: Decided,
 ): Promise<SessionRow> {
   const policy = toColumnPolicy(call)
   const record = toRecord(columns)
@@ -84,13 +92,33 @@ async function writeRotation(
     const late = isPast ? columns.late : toLate(record, moment, policy)
     return late === columns.late ? toRow(columns) : rows.save(columns, { late })
   }
+  const change = toMove(columns, { word, call, moment })
+  return change === null ? toRow(columns) : rows.save(columns, change)
+}
+
+/** What a refresh changes that advances the generation, or moves the end without one. */
+export type Move = Pick<
+  SessionColumns,
+  | 'gen'
+  | 'rotated_at'
+  | 'late'
+  | 'late_before'
+  | 'last_used_at'
+  | 'idle_expires_at'
+  | 'last_ip'
+  | 'last_user_agent'
+>
+
+/** That change; null for a word that does neither. */
+export function toMove(columns: SessionColumns, { word, call, moment }: Decided): Move | null {
+  const { gen, rotated_at, late, late_before } = columns
+  const policy = toColumnPolicy(call)
   const idle = Math.min(moment + (columns.idle_for ?? policy.idle), columns.absolute_expires_at)
   const used = { last_used_at: moment, idle_expires_at: idle, ...toLastColumns(columns, call, moment) }
-  if (word === 'kept' && !call.rotation) return rows.save(columns, used)
-  if (word !== 'rotated' && word !== 'healed') return toRow(columns)
-  const gen = Math.max(columns.gen, call.gen) + 1
-  const lateness = { late: 0, late_before: toLateBefore(record, policy) }
-  return rows.save(columns, { ...used, ...lateness, gen, rotated_at: moment })
+  if (word === 'kept' && !call.rotation) return { gen, rotated_at, late, late_before, ...used }
+  if (word !== 'rotated' && word !== 'healed') return null
+  const lateness = { late: 0, late_before: toLateBefore(toRecord(columns), policy) }
+  return { ...used, ...lateness, gen: Math.max(gen, call.gen) + 1, rotated_at: moment }
 }
 
 function toLastColumns(columns: SessionColumns, { seen }: RotateCall, moment: number) {

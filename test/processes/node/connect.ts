@@ -68,7 +68,7 @@ export type Db = Kysely<Record<string, Record<string, unknown>>>
 export type SqlSpec = Spec<'sqlite' | 'postgres' | 'mysql'>
 
 /** Puts the tap around a method that answers a promise, or takes a callback for its last argument. */
-function tapMethod(target: object, name: 'query' | 'call', tap: Tap): void {
+function tapMethod(target: object, name: 'query' | 'execute' | 'call', tap: Tap): void {
   const methods = target as Record<typeof name, Query>
   const send = methods[name].bind(target)
   methods[name] = (...args) => {
@@ -101,7 +101,10 @@ function toMysql({ name, port, ports }: Spec<'mysql'>, size: number, tap: Tap): 
   const own = ports?.[process.pid % ports.length] ?? port
   const address = { host: '127.0.0.1', port: own, user: 'root', database: name, connectionLimit: size }
   const pool = createPool(address)
-  pool.on('connection', (connection) => tapMethod(connection, 'query', tap))
+  pool.on('connection', (connection) => {
+    tapMethod(connection, 'query', tap)
+    tapMethod(connection, 'execute', tap)
+  })
   return new MysqlDialect({ pool: withDeadlines(pool) })
 }
 
