@@ -87,7 +87,7 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     for (const key of touched) expect(key).toMatch(/^\{tw\}:/)
   })
 
-  it('sends the commands of one turn in one piece', async () => {
+  it('sends the commands of one turn together, so that Redis begins before the last is made', async () => {
     await store.now()
     const { stream } = client as unknown as { stream: Socket }
     const cork = vi.spyOn(stream, 'cork')
@@ -98,7 +98,14 @@ describe.skipIf(!HAS_REDIS)('traffic', () => {
     expect(stream.writableCorked).toBe(0)
     await store.now()
     expect(cork).toHaveBeenCalledTimes(2)
-    cork.mockRestore()
+    const sent = vi.spyOn(stream, 'uncork')
+    const many = Array.from({ length: 20 }, () => store.now())
+    expect(sent, 'eight, and eight').toHaveBeenCalledTimes(2)
+    expect(stream.writableCorked).toBe(1)
+    await Promise.all(many)
+    expect(sent).toHaveBeenCalledTimes(3)
+    expect(stream.writableCorked).toBe(0)
+    for (const spy of [cork, sent]) spy.mockRestore()
   })
 
   it('lets every record expire, at the time of the contract', async () => {
