@@ -15,7 +15,7 @@ import {
   untilOpen,
   watchGreetings,
 } from './replace.ts'
-import { isReply, leaveDemoted, replaceDemoted, toMessage } from './reply-errors.ts'
+import { isOfFormerMaster, isReply, toMessage } from './reply-errors.ts'
 import { Occasionally, ReplyTimeout } from './reply-timeout.ts'
 import { writeTogether } from './write-together.ts'
 
@@ -142,26 +142,40 @@ function ofFunction(send: RedisFunction): Sender {
   }
 }
 
-function ofIoredis(client: AnyClient, seconds: number): Sender {
+/**
+ * Watches the calls of one connection. All in one function, as each promise more takes a twentieth
+ * of a refresh.
+ */
+function createWatch(
+  client: RedisConnection,
+  seconds: number,
+): <T>(work: () => T | Promise<T>) => Promise<T> {
   const replace = (): unknown => replaceConnection(client)
   const timeout = new ReplyTimeout(seconds, replace)
   const demoted = new Occasionally(seconds, replace)
+  return async (work) => {
+    timeout.begin()
+    try {
+      return await work()
+    } catch (error) {
+      // What leads to the master now may be another server.
+      if (isOfFormerMaster(error)) demoted.act()
+      throw error
+    } finally {
+      timeout.end()
+    }
+  }
+}
+
+function ofIoredis(client: AnyClient, seconds: number): Sender {
+  const watch = createWatch(client, seconds)
   return {
-    // As `leaveDemoted` and `watch` in one: each promise more takes a twentieth of a refresh.
-    async send(_key, args) {
-      writeTogether(client)
-      timeout.begin()
-      try {
-        return await client.call(...(args as [string, ...string[]]))
-      } catch (error) {
-        replaceDemoted(demoted, error)
-        throw error
-      } finally {
-        timeout.end()
-      }
-    },
-    sendTogether: (_key, commands) =>
-      leaveDemoted(demoted, () => timeout.watch(() => execute(client, commands))),
+    send: (_key, args) =>
+      watch(() => {
+        writeTogether(client)
+        return client.call(...(args as [string, ...string[]]))
+      }),
+    sendTogether: (_key, commands) => watch(() => execute(client, commands)),
   }
 }
 
@@ -297,16 +311,15 @@ function ofNodeRedisPool(pool: AnyClient, seconds: number): Sender {
 
 function ofNodeRedis(client: AnyClient, seconds: number): Sender {
   watchGreetings(client)
-  const replace = (): unknown => replaceConnection(client)
-  const timeout = new ReplyTimeout(seconds, replace)
-  const demoted = new Occasionally(seconds, replace)
-  async function watch<T>(work: () => Promise<T>): Promise<T> {
-    await untilOpen(client)
-    return leaveDemoted(demoted, () => timeout.watch(work))
+  const watch = createWatch(client, seconds)
+  async function watchOpen<T>(work: () => Promise<T>): Promise<T> {
+    const opening = untilOpen(client)
+    if (opening !== undefined) await opening
+    return watch(work)
   }
   return {
-    send: (_key, args) => watch(() => client.sendCommand([...args])),
-    sendTogether: (_key, commands) => watch(() => pipe(client, commands, [])),
+    send: (_key, args) => watchOpen(() => client.sendCommand([...args])),
+    sendTogether: (_key, commands) => watchOpen(() => pipe(client, commands, [])),
   }
 }
 

@@ -73,9 +73,9 @@ function isKnown(connection: object, attempt: unknown): boolean {
 /** The last moments of attempts that were ended. */
 const farewells = new WeakMap<object, Promise<void>>()
 
-/** Resolves when node-redis takes commands again, which it refuses between two attempts. */
-export async function untilOpen(connection: object): Promise<void> {
-  await farewells.get(connection)
+/** When node-redis takes commands again, which it refuses between two attempts. */
+export function untilOpen(connection: object): Promise<void> | undefined {
+  return farewells.get(connection)
 }
 
 /** When node-redis reached a server that has not replied yet; null where it has. */
