@@ -3,9 +3,16 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { randomId } from '../../src/internal/bytes.ts'
-import { decideRotation, isWriting, toLate, toLateBefore, toReuseReason } from '../../src/session/rotation.ts'
+import {
+  decideRotation,
+  isWriting,
+  toIdleEnd,
+  toLate,
+  toLateBefore,
+  toReuseReason,
+} from '../../src/session/rotation.ts'
 import type { SessionRow } from '../../src/session/session-row.ts'
-import type { Store } from '../../src/session/store.ts'
+import { KEPT_AFTER_END, type Store } from '../../src/session/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { HAS_REDIS, type RedisServer, startRedis, toCall } from './redis-server.ts'
 
@@ -26,15 +33,25 @@ const CASE = fc.record({
   late0: fc.constantFrom(0, 0, 0.25, 2, 10),
   lateBefore: fc.constantFrom(0, 0, 5, 52.5, 57.5, 110, 114.75, 117.5),
   idleLeft: fc.oneof(quarter(100), fc.constantFrom(-1, 0, 0.25)),
-  absoluteLeft: fc.oneof(quarter(200), fc.constantFrom(-1, 0, 0.25)),
+  absoluteLeft: fc.oneof(quarter(200), fc.constantFrom(-1, 0, 0.25, 29.75, 30, 45, 60.25)),
   revoked: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
   overlap: fc.constantFrom(0, 10, 10, 10, 5, 0.5),
   idle: fc.constantFrom(30, 60, 1000),
   rotation: fc.integer({ min: 0, max: 4 }).map((n) => n > 0),
   late: fc.constantFrom(null, null, -0.25, 0, 5),
+  /** The row's own time until it ends unused, and where its client was seen last. */
+  idleFor: fc.constantFrom(null, null, 45, 500),
+  lastIp: fc.constantFrom(null, null, '192.0.2.1'),
+  lastUserAgent: fc.constantFrom(null, null, 'a "\\ \n\u00e9'),
 })
 
-type Case = typeof CASE extends fc.Arbitrary<infer T> ? T : never
+/** Half of them near the usual refresh, for which the script has code of its own. */
+const TEST = fc.oneof(
+  CASE,
+  CASE.map((one) => ({ ...one, step: 0, late0: 0, lateBefore: 0, revoked: false, rotation: true })),
+)
+
+type Case = typeof TEST extends fc.Arbitrary<infer T> ? T : never
 
 describe.skipIf(!HAS_REDIS)('the decision', () => {
   let server: RedisServer
@@ -61,11 +78,8 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
       scopes: [],
       data: {},
       brief: false,
-      idleFor: null,
       metadata: {},
       label: null,
-      lastIp: null,
-      lastUserAgent: null,
       ip: null,
       userAgent: null,
     }
@@ -83,6 +97,9 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
       absoluteExpiresAt: now + test.absoluteLeft,
       revokedAt: test.revoked ? now - 1 : null,
       revokeReason: test.revoked ? ('ended' as const) : null,
+      idleFor: test.idleFor,
+      lastIp: test.lastIp,
+      lastUserAgent: test.lastUserAgent,
     }
     await client.hset(`{tw}:s:${sid}`, {
       gen: row.gen,
@@ -98,6 +115,9 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
       sub: 'ada',
       late: row.late * 1000,
       before: row.lateBefore * 1000,
+      ...(row.idleFor !== null && { span: row.idleFor * 1000 }),
+      ...(row.lastIp !== null && { ip: JSON.stringify(row.lastIp) }),
+      ...(row.lastUserAgent !== null && { agent: JSON.stringify(row.lastUserAgent) }),
     })
     return row
   }
@@ -119,15 +139,22 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
       const revokeReason = toReuseReason(row, { ...test, gen: presented })
       return { word, row: { ...row, revokedAt: now, revokeReason }, now }
     }
-    const used = { lastUsedAt: now, idleExpiresAt: Math.min(now + test.idle, row.absoluteExpiresAt) }
+    const used = { lastUsedAt: now, idleExpiresAt: toIdleEnd(row, now, test) }
     if (word === 'kept') return { word, row: { ...row, ...used }, now }
     const lateness = { late: 0, lateBefore: toLateBefore(row, test) }
     return { word, row: { ...row, ...used, ...lateness, gen: presented + 1, rotatedAt: now }, now }
   }
 
+  /** That a row is kept until a moment: by its own expiry, and by what a caller's clock prunes. */
+  async function expectToExpire(sid: string, at: number, now: number): Promise<void> {
+    const key = `{tw}:s:${sid}`
+    expect(Number(await client.zscore('{tw}:due', key))).toBe(at * 1000)
+    expect(Math.abs((await client.pttl(key)) / 1000 - (at - now))).toBeLessThan(5)
+  }
+
   it('is the same in Lua and in TypeScript', async () => {
     const met: Record<string, number> = {}
-    const property = fc.asyncProperty(fc.array(CASE, { minLength: 50, maxLength: 50 }), async (tests) => {
+    const property = fc.asyncProperty(fc.array(TEST, { minLength: 50, maxLength: 50 }), async (tests) => {
       await Promise.all(
         tests.map(async (test, i) => {
           const now = EPOCH + 1000 + i / 4
@@ -139,6 +166,8 @@ describe.skipIf(!HAS_REDIS)('the decision', () => {
           const found = await store.rotate(toCall(before.sid, presented, policy))
           expect(found).toEqual(expectedOf(before, test, now))
           expect(await store.get(before.sid)).toEqual(found.row)
+          if (isWriting(found.word, test) && found.word !== 'reused')
+            await expectToExpire(before.sid, (found.row?.idleExpiresAt ?? 0) + KEPT_AFTER_END, now)
           met[found.word] = (met[found.word] ?? 0) + 1
         }),
       )

@@ -4,11 +4,18 @@
  * random cases. What costs: each field that is read, each text that is returned, each closure.
  */
 import { KEPT_OVERLAPS, LATE_PARTS, SHADOWED_OVERLAPS } from '../../session/rotation.ts'
-import type { RotateCall, RotationWord, SessionStore, Sighting } from '../../session/store.ts'
+import type { RotateCall, Rotation, RotationWord, SessionStore, Sighting } from '../../session/store.ts'
 import { KEPT_AFTER_END } from '../../session/store.ts'
 import type { Keys } from './keys.ts'
 import { APPEND } from './log.ts'
-import { PLACES, REFRESHED_FIELDS, readRow } from './mapping.ts'
+import {
+  type Authentication,
+  joinRow,
+  PLACES,
+  REFRESHED_FIELDS,
+  readRow,
+  type StoredLogin,
+} from './mapping.ts'
 import {
   type Argument,
   createScript,
@@ -19,32 +26,41 @@ import {
   toRedisTimeOrNull,
 } from './script.ts'
 
+/** How long a row is kept after its end, in milliseconds. */
+const AFTER_END = KEPT_AFTER_END * 1000
+
+/** Lua that gives the values of a row their names; `unpack` would be a call. */
+const NAMED = `local ${REFRESHED_FIELDS.join(', ')} = ${REFRESHED_FIELDS.map((_, index) => `r[${index + 1}]`).join(', ')}`
+
 /**
  * Lua that reads the row, and carries out the usual refresh: that of the newest generation, which
  * is neither kept nor has a late predecessor, and whose client is not to be noted. What costs most
- * is to turn texts into numbers and back: it does so only where it compares or adds.
+ * is to turn texts into numbers and back: it does so only where it compares or adds, and writes
+ * what the caller has sent as text. It returns what the caller does not know, as JSON.
  */
 const USUAL = `
 local r = redis.call('HMGET', row, ${REFRESHED_FIELDS.map((name) => `'${name}'`).join(', ')})
-local gen, rot, used, idle, abs, rev, made, auth, login, late, before, span, ip, agent = unpack(r)
-if gen == ARGV[2] and rev == '' and ARGV[5] == '1' and (late or '0') == '0' and (before or '0') == '0' then
-  local overlap, last, most = tonumber(ARGV[3]), tonumber(rot), tonumber(abs)
-  if now < tonumber(idle) and now < most
+${NAMED}
+if gen and gen + 1 == ARGV[2] + 0 and ARGV[3] ~= '' and rev == '' and (late or '0') == '0' and (before or '0') == '0' then
+  local overlap, last, most = ARGV[3] + 0, rot + 0, abs + 0
+  if now < idle + 0 and now < most
     and (gen == '0' or now - last >= ${KEPT_OVERLAPS} * overlap)
-    and (used == rot or now - used >= overlap or tonumber(used) <= last)
-    and ((ARGV[7] or '') == '' or now <= tonumber(ARGV[7]))
-    and (not ARGV[10] or math.floor(now / ARGV[10]) <= math.floor(last / ARGV[10]))
+    and (used == rot or now - used >= overlap or used + 0 <= last)
+    and ((ARGV[6] or '') == '' or now <= ARGV[6] + 0)
+    and (not ARGV[9] or math.floor(now / ARGV[9]) <= math.floor(last / ARGV[9]))
   then
-    local ends = now + (span or ARGV[4])
-    if ends < most then idle = string.format('%.0f', ends) else ends, idle = most, abs end
-    gen = string.format('%.0f', gen + 1)
-    redis.call('HSET', row, 'gen', gen, 'rot', moment, 'used', moment, 'idle', idle)
-    local till = ends + ${KEPT_AFTER_END * 1000}
-    redis.call('PEXPIRE', row, till - now)
-    if brought then redis.call('ZADD', string.sub(log, 1, -4) .. 'due', till, row) end
-    return 'rotated\\n' .. moment .. '\\n' .. gen .. '\\n' .. moment .. '\\n' .. moment .. '\\n' .. idle
-      .. '\\n' .. abs .. '\\n\\n' .. made .. '\\n' .. auth .. '\\n' .. login .. '\\n' .. (late or '')
-      .. '\\n' .. (before or '') .. '\\n' .. (span or '') .. '\\n' .. (ip or '') .. '\\n' .. (agent or '')
+    local life = span and span + ${AFTER_END} or ARGV[4]
+    local ends = now + life - ${AFTER_END}
+    idle = ends
+    if ends >= most then ends, idle, life = most, abs, most + ${AFTER_END} - now end
+    redis.call('HSET', row, 'gen', ARGV[2], 'rot', moment, 'used', moment, 'idle', idle)
+    redis.call('PEXPIRE', row, life)
+    if brought then redis.call('ZADD', string.sub(log, 1, -4) .. 'due', ends + ${AFTER_END}, row) end
+    local rest = ''
+    if span or ip or agent then
+      rest = ',' .. (span or 'null') .. ',' .. (ip or 'null') .. ',' .. (agent or 'null')
+    end
+    return '[' .. moment .. ',' .. abs .. ',' .. made .. ',' .. auth .. ',' .. login .. rest .. ']'
   end
 end
 `
@@ -56,7 +72,7 @@ local word, late
 if not gen then word = 'unknown'
 elseif r[REV] ~= '' then word = 'revoked'
 elseif now >= tonumber(r[IDLE]) or now >= tonumber(r[ABS]) then word = 'expired'
-elseif rotation == '0' then word = 'kept'
+elseif not overlap then word = 'kept'
 elseif sent > gen then word = 'healed'
 elseif sent == gen then
   local used = tonumber(r[USED])
@@ -92,7 +108,7 @@ const ADVANCE = `
     if ip ~= '' then r[IP] = ip redis.call('HSET', row, 'ip', ip) end
     if agent ~= '' then r[AGENT] = agent redis.call('HSET', row, 'agent', agent) end
   end
-  local till = ends + ${KEPT_AFTER_END * 1000}
+  local till = ends + ${AFTER_END}
   redis.call('PEXPIRE', row, till - now)
   -- As expire() of script.ts.
   if brought then redis.call('ZADD', stem .. 'due', till, row) end
@@ -111,15 +127,21 @@ const REVOKE = `
   append('sid', sid, now, now + logttl)
 `
 
+/**
+ * The caller's `following` is the generation after that of the token; it is what is written. So is
+ * `life`: how long the row is kept from now on, its day after the end included. Without `overlap`
+ * there is no rotation.
+ */
 const ROTATE = createScript({
   keys: 'row log',
-  args: '#sent #overlap #idle rotation #logttl #notafter ip agent #stretch',
+  args: '#following #overlap #life #logttl #notafter ip agent #stretch',
   isText: true,
   first: USUAL,
   body: `${PLACES}
+local sent, idle = following - 1, life - ${AFTER_END}
 local gen = tonumber(r[GEN] or nil)
 ${DECIDE}
-local moves = word == 'kept' and rotation == '0'
+local moves = word == 'kept' and not overlap
 local advances = word == 'rotated' or word == 'healed'
 local isPast = notafter and now > notafter
 local stem = string.sub(log, 1, -4)
@@ -143,12 +165,14 @@ return word .. '\\n' .. moment .. '\\n' .. table.concat(r, '\\n')
 /** The contract's `rotate`. */
 export function createRotate(run: Runner, keys: Keys): SessionStore['rotate'] {
   return async (call) => {
-    const [text] = await run(ROTATE, {
+    const [reply] = await run(ROTATE, {
       keys: [keys.row(call.sid), keys.log],
       args: toArguments(call),
       now: call.now,
     })
-    const [word, moment, ...row] = String(text).split('\n')
+    const text = String(reply)
+    if (text.startsWith('[')) return readUsual(text, call)
+    const [word, moment, ...row] = text.split('\n')
     if (moment === undefined) throw new Error('Expected a word and a time from a script in Redis')
     return { word: word as RotationWord, row: readRow(row), now: fromRedisTime(moment) }
   }
@@ -164,7 +188,8 @@ function toArguments({
   notAfter,
   seen,
 }: RotateCall): readonly Argument[] {
-  const args = [gen, toRedisTime(overlap), toRedisTime(idle), rotation, toRedisTime(logTtl)]
+  const life = toRedisTime(idle) + AFTER_END
+  const args = [gen + 1, rotation ? toRedisTime(overlap) : null, life, toRedisTime(logTtl)]
   if (seen === null) return notAfter === null ? args : [...args, toRedisTime(notAfter)]
   return [...args, toRedisTimeOrNull(notAfter), ...toSeenArguments(seen)]
 }
@@ -176,4 +201,40 @@ function toSeenArguments({ ip, userAgent, stretch }: Sighting): readonly Argumen
 /** A text as a field keeps it; null for none. */
 function toJsonOrNull(text: string | null): string | null {
   return text === null ? null : JSON.stringify(text)
+}
+
+/** What a usual refresh returns: times in milliseconds, and what the row has as JSON. */
+type UsualReply = [
+  moment: number,
+  abs: number,
+  made: number,
+  authentication: Authentication,
+  login: StoredLogin,
+  span?: number | null,
+  ip?: string | null,
+  agent?: string | null,
+]
+
+/** The rotation of a usual refresh: the caller knows the rest. */
+function readUsual(text: string, { gen, idle }: RotateCall): Rotation {
+  const [moment, abs, made, authentication, login, span = null, ip = null, agent = null] = JSON.parse(
+    text,
+  ) as UsualReply
+  const now = moment / 1000
+  const row = joinRow(login, authentication, {
+    gen: gen + 1,
+    rotatedAt: now,
+    late: 0,
+    lateBefore: 0,
+    createdAt: made / 1000,
+    lastUsedAt: now,
+    idleExpiresAt: Math.min(moment + (span ?? toRedisTime(idle)), abs) / 1000,
+    absoluteExpiresAt: abs / 1000,
+    idleFor: span === null ? null : span / 1000,
+    revokedAt: null,
+    revokeReason: null,
+    lastIp: ip,
+    lastUserAgent: agent,
+  })
+  return { word: 'rotated', row, now }
 }
