@@ -34,8 +34,9 @@ set_callback_get_model_instance set_token_blocklist set_callback_token_blocklist
 implicit_refresh_middleware ACCESS_REQUIRED REFRESH_REQUIRED FRESH_REQUIRED ACCESS_TOKEN REFRESH_TOKEN
 CURRENT_SUBJECT BUNDLE DEPENDENCY WS_AUTH_REQUIRED set_session_store create_session get_session
 list_sessions revoke_session revoke_all_sessions rate_limited RateLimiter AuthManager PolicyEngine
-policy_required authorize match_scope SignatureSerializer has_scopes extra_dict time_until_expiry
-time_since_issued expiry_datetime`
+policy_required PolicyRule PolicyCondition PolicyContext PolicyDecision authorize match_scope
+SignatureSerializer AuthXDependency RequestToken TokenPayload TokenResponse SessionInfo has_scopes
+extra_dict time_until_expiry time_since_issued expiry_datetime`
 
 const FLASK = `
 JWTManager create_access_token create_refresh_token current_user decode_token get_csrf_token
@@ -53,7 +54,8 @@ TokenInvalidAudienceError TokenInvalidIssuerError CSRFError MissingTokenError Mi
 LoginTypeMismatchError RevokedTokenError FreshTokenRequiredError AccessTokenRequiredError
 RefreshTokenRequiredError InsufficientScopeError RateLimitExceeded SessionRevoked PolicyDeniedError
 NoAuthorizationError InvalidHeaderError WrongTokenError FreshTokenRequired UserLookupError
-UserClaimsVerificationError`
+UserClaimsVerificationError AuthXException TokenError TokenTypeError TokenRequiredError InvalidToken
+PolicyEvaluationError JWTExtendedException InvalidQueryParamError`
 
 const toNames = (text: string): string[] => text.split(/\s+/).filter(Boolean)
 /** The names in the cells of the left side. */
