@@ -41,15 +41,15 @@ const TIMED = [
  * waiting for browsers, and for servers and processes that start.
  */
 const WAITING = [
-  'test/client/{browser.*,belief,entry-points,react,restore,stepup,user}.test.ts',
-  'test/invariants/{failover,families,galera,promotions.*,races,responses,troubles}.test.ts',
-  'test/processes/{limit,migrations,moves,shared-cache,stored-keys}.test.ts',
-  'test/server/{account*,api-page,config,database,looks,page,pages,secret,throttle,trouble,trusted-proxies,users,ways-in}.test.ts',
+  'test/client/{browser.*,belief,entry-points,expected,fuzz,hostile,ownership,react,restore,stepup,user}.test.ts',
+  'test/invariants/{clocks,failover,families,galera,moved-clocks,promotions.*,races,responses,restarts,shadowed,troubles}.test.ts',
+  'test/processes/{limit,migrations,moves,sessions,shared-cache,stored-keys}.test.ts',
+  'test/server/{account*,api-page,config,database,looks,page,pages,responses,secret,throttle,trouble,trusted-proxies,users,ways-in}.test.ts',
 ]
 
 /** The files that take longest. They begin first, so that in the end no worker is without work. */
 const LONGEST =
-  /test\/(?:contract\/(?:engines|stores|moves)|packages\/refresh-races|server\/looks)\.test\.ts$/
+  /test\/(?:contract\/(?:engines|stores|moves)|invariants\/restarts|packages\/refresh-races|processes\/sessions|server\/looks)\.test\.ts$/
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

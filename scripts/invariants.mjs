@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 const TOGETHER = ['races', 'families', 'clocks', 'moved-clocks', 'responses', 'shadowed']
 /** Those with processes that share the store. */
 const SHARED = [...TOGETHER, 'feed', 'restarts', 'cuts', 'traffic']
-const PROCESSES = ['test/processes/sessions.test.ts', 'test/processes/limit.test.ts']
+const PROCESSES = ['sessions', 'staleness', 'limit'].map((name) => `test/processes/${name}.test.ts`)
 const toFiles = (names) => names.map((name) => `test/invariants/${name}.test.ts`)
 const FILES = {
   ...Object.fromEntries(
