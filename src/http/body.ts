@@ -87,7 +87,8 @@ function isEncoded(encoding: string | undefined): boolean {
  * @param contentType the `Content-Type` header
  * @param text the body; an empty one is no body
  * @returns the members, or undefined when there is no body or it is of another media type
- * @throws {AuthError} request_invalid for JSON that does not parse or is not an object
+ * @throws {AuthError} request_invalid for JSON that does not parse or is not an object, and for an
+ *   object that is sent as a form
  */
 export function parseBody(
   contentType: string | undefined,
@@ -95,6 +96,9 @@ export function parseBody(
 ): Record<string, unknown> | undefined {
   const value = parseText(contentType, text)
   if (value === undefined) return undefined
+  // curl says so where no one names the type: the user would read of a wrong password.
+  if (toMediaType(contentType) !== 'application/json' && isJsonObject(text))
+    rejectBody('Request body is JSON: send it as application/json')
   return isRecord(value) ? toMembers(Object.entries(value)) : rejectBody('Request body is not a JSON object')
 }
 
@@ -130,6 +134,15 @@ function parseJson(text: string): unknown {
   } catch {
     // No `cause`: the parser's own message quotes the body, which may hold a password.
     return rejectBody('Request body is not valid JSON')
+  }
+}
+
+function isJsonObject(text: string): boolean {
+  if (!text.trimStart().startsWith('{')) return false
+  try {
+    return isRecord(JSON.parse(text))
+  } catch {
+    return false
   }
 }
 

@@ -33,6 +33,16 @@ describe('the media type', () => {
   })
 })
 
+describe('JSON that says it is a form, as curl sends it', () => {
+  it.each(['{"a":1}', ' {"a":"b=c&d"}\n'])('%j is request_invalid, and told so', (text) => {
+    expect(() => parseBody(FORM_TYPE, text)).toThrow('Request body is JSON: send it as application/json')
+  })
+
+  it.each(['{', '{a=1}', '[1]', '{"a":1}=x'])('%j is a form', (text) => {
+    expect(Object.keys(parseBody(FORM_TYPE, text) ?? {})).toHaveLength(1)
+  })
+})
+
 describe('a body that is not read here', () => {
   it.each([
     [JSON_TYPE, String(BODY_LIMIT + 1)],
