@@ -1,7 +1,7 @@
-// Checks the pages of docs/start/ as a reader would use them: in an empty folder for each, it runs
-// the commands, writes the files, starts the program and sends the requests, each of which must get
-// the response that stands below it. Only the name of the package is replaced, by that of the
-// packed file, and the port.
+// Checks the pages of docs/start/ and the README as a reader would use them: in an empty folder for
+// each, it runs the commands, writes the files, starts the program and sends the requests, each of
+// which must get the response that stands below it. Only the name of the package is replaced, by
+// that of the packed file, and the port.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
@@ -34,11 +34,24 @@ function readPage(name) {
   }
 }
 
+/** The README's program, with the requests of Hono's page, whose routes have other names. */
+function readReadme() {
+  const text = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  const [, install, code] = /After `(npm install [^`]+)`:\n\n```ts\n([\s\S]*?)^```/m.exec(text) ?? []
+  const [, name, start] = /Saved as `(.+)`, `(TOKENWRIGHT_SECRET=[^`]+)`/.exec(text) ?? []
+  const requests = readPage('hono.md')
+    .commands.at(-1)
+    .replaceAll('/me', '/protected')
+    .replace('{"sub":"user-1"}', '{"sub":"test"}')
+    .replace('{"changed":true}', '{"message":"Password changed"}')
+  return { name: 'README', files: { [name]: code }, commands: [install, start, requests] }
+}
+
 export async function checkStart(folder, tarball) {
-  const pages = readdirSync(join(ROOT, 'docs/start')).map(readPage)
+  const pages = [...readdirSync(join(ROOT, 'docs/start')).map(readPage), readReadme()]
   const odd = pages.filter(({ files, commands }) => Object.keys(files).length === 0 || commands.length !== 3)
   count(
-    'pages of docs/start have files and three blocks of commands',
+    'the README and pages of docs/start have files and three blocks of commands',
     odd.length === 0,
     odd.map(({ name }) => name).join(),
   )
