@@ -46,9 +46,21 @@ export function isScope(value: unknown): value is string {
   return true
 }
 
+/** The latest list of scopes, as most tokens have the same ones: they are not read again. */
+let latest: readonly string[] = []
+
 /** Whether each item of a list is a scope. */
 export function areScopes(items: readonly unknown[]): items is readonly string[] {
+  if (isSameList(items, latest)) return true
   for (let i = 0; i < items.length; i++) if (!isScope(items[i])) return false
+  latest = [...(items as readonly string[])]
+  return true
+}
+
+/** Whether two lists have the same items. */
+export function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
   return true
 }
 

@@ -11,7 +11,7 @@ import { findJsonMisfit, writeJson } from '../internal/json.ts'
 import { isReservedClaim, isWithinPayloadBounds, PAYLOAD_BOUNDS, SHAPES } from './claim-shapes.ts'
 import { prepareSignJws } from './jws.ts'
 import type { KeyRing } from './ring.ts'
-import { MAX_SCOPES } from './scopes.ts'
+import { isSameList, MAX_SCOPES } from './scopes.ts'
 import { TOKEN_TYPES, type TokenType, toRefreshAudience } from './token-type.ts'
 
 /** The claims of one token to be issued, as plain values; undefined leaves a claim out. */
@@ -134,42 +134,41 @@ export function prepareSignToken(settings: SignTokenSettings): SignToken {
 
 /**
  * Prepares the writing of payloads, in AuthX's order. They are written member by member:
- * `JSON.stringify` of an object of them would be the dearest step but the signature.
- * `checkTokenClaims` has seen every value, and scopes have no character that JSON escapes.
+ * `JSON.stringify` of an object of them would be the dearest step but the signature. For the same
+ * reason neighbors that are alike in most tokens are one text, written once. `checkTokenClaims` has
+ * seen every value, and scopes have no character that JSON escapes.
  */
 function prepareWritePayload(settings: SignTokenSettings): (claims: TokenClaims) => string {
   const { issuer, audience, realm, isProfiled = false, clientId } = settings
   const writtenAudience = audience === undefined ? '' : `,"aud":${writeJson(audience)}`
   const writtenIssuer = issuer === undefined ? '' : `,"iss":${writeJson(issuer)}`
   const writtenRealm = realm === undefined ? '' : `,"login_type":${writeJson(realm)}`
+  const writtenBoth = writtenAudience + writtenIssuer
+  const writeScopes = prepareWriteScopes(isProfiled)
 
-  /**
-   * A refresh token has an audience of its own. In `access_aud` it keeps that of its access tokens,
-   * where it is not the configured one.
-   */
-  function toAudiences({ type, aud = audience }: TokenClaims): AudienceClaims {
-    if (type === 'access') return { aud }
+  /** The audience of a token that is not the configured one, or not alone, and the issuer. */
+  function writeOther({ type, aud = audience }: TokenClaims): string {
     const names = aud === undefined ? [] : typeof aud === 'string' ? [aud] : aud
-    const own = toRefreshAudience(issuer, names)
-    return own === undefined
-      ? { aud }
-      : { aud: own, access_aud: isSameAudience(aud, audience) ? undefined : aud }
+    const own = type === 'access' ? undefined : toRefreshAudience(issuer, names)
+    const written = own ?? aud
+    let text = written === undefined ? '' : `,"aud":${writeJson(written)}`
+    // A refresh token has an audience of its own. Here it keeps that of its access tokens.
+    if (own !== undefined && aud !== undefined && !isSameAudience(aud, audience))
+      text += `,"access_aud":${writeJson(aud)}`
+    return text + writtenIssuer
   }
 
   return (claims) => {
-    const { type, csrf, nbf, sid, gen, auth_time, amr, acr, login_name, remember, scopes, data } = claims
+    const { type, aud, csrf, nbf, sid, gen, auth_time, amr, acr, login_name, remember, data } = claims
     const { client_id = type === 'access' ? clientId : undefined } = claims
-    const { aud, access_aud } = toAudiences(claims)
     const jti = claims.jti === undefined ? `"${randomUUID()}"` : writeJson(claims.jti)
-    const fresh = type === 'refresh' ? '' : claims.fresh === true ? ',"fresh":true' : ',"fresh":false'
-    let text = `{"sub":${writeJson(claims.sub)},"jti":${jti},"type":"${type}"${fresh}`
+    const kind =
+      type === 'refresh' ? ',"type":"refresh"' : claims.fresh === true ? FRESH_ACCESS : STALE_ACCESS
+    let text = `{"sub":${writeJson(claims.sub)},"jti":${jti}${kind}`
     if (csrf !== undefined) text += `,"csrf":${writeJson(csrf)}`
     text += `,"iat":${writeJson(claims.iat)},"exp":${writeJson(claims.exp)}`
     if (nbf !== undefined) text += `,"nbf":${writeJson(nbf)}`
-    if (aud === audience) text += writtenAudience
-    else if (aud !== undefined) text += `,"aud":${writeJson(aud)}`
-    if (access_aud !== undefined) text += `,"access_aud":${writeJson(access_aud)}`
-    text += writtenIssuer
+    text += type === 'access' && (aud === undefined || aud === audience) ? writtenBoth : writeOther(claims)
     if (sid !== undefined) text += `,"sid":${writeJson(sid)}`
     if (gen !== undefined) text += `,"gen":${writeJson(gen)}`
     if (auth_time !== undefined) text += `,"auth_time":${writeJson(auth_time)}`
@@ -179,25 +178,35 @@ function prepareWritePayload(settings: SignTokenSettings): (claims: TokenClaims)
     if (login_name !== undefined) text += `,"login_name":${writeJson(login_name)}`
     if (client_id !== undefined) text += `,"client_id":${writeJson(client_id)}`
     if (remember !== undefined) text += `,"remember":${writeJson(remember)}`
-    if (scopes !== undefined && scopes.length > 0) {
-      text +=
-        isProfiled && type === 'access'
-          ? `,"scope":"${scopes.join(' ')}"`
-          : `,"${toScopesName(claims)}":["${scopes.join('","')}"]`
-    }
+    text += writeScopes(claims)
     const custom = data === undefined ? '{}' : JSON.stringify(data)
     return custom === '{}' ? `${text}}` : `${text},${custom.slice(1)}`
   }
 }
 
-/** The claims that name audiences. */
-interface AudienceClaims {
-  readonly aud?: string | readonly string[] | undefined
-  readonly access_aud?: string | readonly string[] | undefined
-}
+const FRESH_ACCESS = ',"type":"access","fresh":true'
+const STALE_ACCESS = ',"type":"access","fresh":false'
 
 function isSameAudience(a: TokenClaims['aud'], b: TokenClaims['aud']): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b)
+}
+
+/** Prepares the writing of scopes. The latest text is kept, as most tokens have the same scopes. */
+function prepareWriteScopes(isProfiled: boolean): (claims: TokenClaims) => string {
+  let latest: { readonly name: string; readonly scopes: readonly string[]; readonly text: string } = {
+    name: '',
+    scopes: [],
+    text: '',
+  }
+  return (claims) => {
+    const { type, scopes } = claims
+    if (scopes === undefined || scopes.length === 0) return ''
+    const name = isProfiled && type === 'access' ? 'scope' : toScopesName(claims)
+    if (latest.name === name && isSameList(latest.scopes, scopes)) return latest.text
+    const text = name === 'scope' ? `,"scope":"${scopes.join(' ')}"` : `,"${name}":["${scopes.join('","')}"]`
+    latest = { name, scopes: [...scopes], text }
+    return text
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { hasAllScopes, hasAnyScope, hasScope, isScope } from '../../src/token/scopes.ts'
+import { areScopes, hasAllScopes, hasAnyScope, hasScope, isScope } from '../../src/token/scopes.ts'
 import { claimsOf, forge, setUp } from './forge.ts'
 
 const word = fc.stringMatching(/^[a-z]{1,3}$/)
@@ -58,6 +58,26 @@ describe('one scope', () => {
     [['a'], false],
   ])('%j is one by RFC 6749 section 3.3: %s', (value, answer) => {
     expect(isScope(value)).toBe(answer)
+  })
+})
+
+describe('a list of scopes', () => {
+  it('is read item by item, whatever list was read before', () => {
+    const item = fc.oneof(fc.constantFrom('a', 'b'), fc.constantFrom('a b', '', 5, undefined, null))
+    fc.assert(
+      fc.property(fc.array(fc.array(item, { maxLength: 3 }), { minLength: 1 }), (lists) => {
+        for (const list of lists) expect(areScopes(list)).toBe(list.every(isScope))
+      }),
+    )
+  })
+
+  it('is read anew when it has changed', () => {
+    const list: unknown[] = ['a', 'b']
+    expect(areScopes(list)).toBe(true)
+    list[1] = 'a b'
+    expect(areScopes(list)).toBe(false)
+    list.length = 1
+    expect(areScopes(list)).toBe(true)
   })
 })
 

@@ -223,6 +223,26 @@ describe('whatever is issued is accepted by the application that issued it', () 
     )
   })
 
+  it('writes the scopes of each token, also where a list of before has changed', async () => {
+    const { auth } = setUp()
+    const scopes = ['a', 'b']
+    const issue = async (): Promise<unknown> => {
+      const tokens = await auth.createTokenPair('u', { scopes })
+      return [tokens.access_token, tokens.refresh_token].map((token) => read(token)['scopes'])
+    }
+    expect(await issue()).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ])
+    scopes[1] = 'c'
+    expect(await issue()).toEqual([
+      ['a', 'c'],
+      ['a', 'c'],
+    ])
+    scopes.pop()
+    expect(await issue()).toEqual([['a'], ['a']])
+  })
+
   // FINDING F4: these are issued without a word, and every use of the token is then token_malformed.
   const LOST: readonly (readonly [string, object])[] = [
     ['513 scopes', { scopes: many(513) }],
