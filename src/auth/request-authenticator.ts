@@ -80,7 +80,8 @@ export class RequestAuthenticator<C> {
     try {
       return this.verifyAtOnce(value, header.prefix.length, requirement)
     } catch (error) {
-      return this.report(error, request)
+      // What is no single word is refused for that, by the pipeline.
+      return isOneWord(value, header.prefix.length) ? this.report(error, request) : undefined
     }
   }
 
@@ -97,9 +98,7 @@ export class RequestAuthenticator<C> {
     if (operation.isWatched || hasBlocklist || requirement.check !== null || typeof text !== 'string')
       return undefined
     const raw = { text, start }
-    const payload =
-      verifier.lookup(raw, requirement) ??
-      (isOneWord(text, start) ? verifier.verifyAtOnce(raw, requirement) : undefined)
+    const payload = verifier.lookup(raw, requirement) ?? verifier.verifyAtOnce(raw, requirement)
     if (payload === undefined || !pipeline.isKnownGood(payload, requirement)) return undefined
     return pipeline.authorize(payload, requirement)
   }

@@ -70,17 +70,15 @@ export const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map(
 function hmac(name: AlgorithmName, hash: string, minBytes: number, blockBytes: number): Algorithm {
   const prepareVerify = (key: KeyObject): Verify => {
     const mac = prepareMac(key, hash, blockBytes)
-    const length = mac('').length
-    const ours = Buffer.alloc(length)
-    const theirs = Buffer.alloc(length)
+    const { length } = mac('')
+    const both = Buffer.alloc(2 * length)
+    const ours = both.subarray(0, length)
+    const theirs = both.subarray(length)
     return (input, signature) => {
       if (signature.length !== length) return false
-      const expected = mac(input)
-      encoder.encodeInto(expected, ours)
-      encoder.encodeInto(signature, theirs)
-      // A text that is not ASCII may not fit, and so leave the end of an earlier one: only the last
-      // comparison sees that, and by then nothing secret is left to time.
-      return timingSafeEqual(ours, theirs) && expected === signature
+      // Only ASCII fits as a whole, and of ASCII equal bytes are equal texts.
+      const { read } = encoder.encodeInto(mac(input) + signature, both)
+      return timingSafeEqual(ours, theirs) && read === both.length
     }
   }
   return {
@@ -121,14 +119,14 @@ function prepareMac(key: KeyObject, hash: string, blockBytes: number): Sign {
     outer[i] = (secret[i] ?? 0) ^ 0x5c
   }
   const space = inner.subarray(blockBytes)
+  const digestSpace = outer.subarray(blockBytes)
   let view = inner
   const fast: Sign = (input) => {
     const { read, written } = encoder.encodeInto(input, space)
     if (read !== input.length || written !== input.length) return streamed(input)
     const end = blockBytes + written
     if (view.length !== end) view = inner.subarray(0, end)
-    const digest = oneShot(hash, view, 'latin1')
-    outer.write(digest, blockBytes, 'latin1')
+    digestSpace.write(oneShot(hash, view, 'latin1'), 'latin1')
     return oneShot(hash, outer, 'base64url')
   }
   // A runtime whose one-shot hash differs is detected here and not on a token.

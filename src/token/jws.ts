@@ -7,7 +7,7 @@
 
 import { AuthError, isAuthError, toReason } from '../errors.ts'
 import { type Awaitable, isPromise } from '../internal/awaitable.ts'
-import { decodeText, encodeText } from '../internal/bytes.ts'
+import { decodeText, encodeText, flatten } from '../internal/bytes.ts'
 import { ConfigurationError, misuse } from '../internal/configuration-error.ts'
 import { type Clock, systemClock } from '../internal/duration.ts'
 import { parseObject } from '../internal/json.ts'
@@ -87,8 +87,9 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
   }
 
   /** Remembers the header of a token whose signature held. */
-  function remember(encoded: string, header: KnownHeader): void {
+  function remember(slice: string, header: KnownHeader): void {
     if (latest?.header === header) return
+    const encoded = flatten(slice)
     if (known.size < MAX_KNOWN_HEADERS && !known.has(encoded)) known.set(encoded, header)
     latest = { encoded, header }
   }
@@ -106,7 +107,7 @@ export function prepareVerifyJws<P>(ring: KeyRing, limits: JwsLimits, decode: De
     const header = toHeader(encodedHeader)
     const input = token.slice(0, second)
     const signature = token.slice(second + 1)
-    const key = findKey(header.keys, now, (key) => key.verify(input, signature))
+    const key = findKey(header.keys, now, input, signature)
     if (key === undefined) throw new AuthError('signature_invalid', toKeyInit(ring, header, now))
 
     // The MAC sees one byte of each character, so until here a character above U+00FF could stand
@@ -169,13 +170,14 @@ function prepareCandidates(
 function findKey(
   keys: readonly RingKey[],
   now: number,
-  fits: (key: RingKey) => boolean,
+  input: string,
+  signature: string,
 ): RingKey | undefined {
   let tried = 0
   for (const key of keys) {
     // Negated, so that a clock that returns NaN finds every key retired.
     if (!(now <= key.notAfter)) continue
-    if (fits(key)) return key
+    if (key.verify(input, signature)) return key
     if (++tried === MAX_TRIED_KEYS) return undefined
   }
   return undefined
