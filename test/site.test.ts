@@ -6,6 +6,7 @@ import { ROOT } from './architecture/source.ts'
 const load = (name: string) => import(/* @vite-ignore */ join(ROOT, `site/pages/${name}.mjs`))
 const { forgeOf } = await load('forge')
 const { linkNamedFiles } = await load('links')
+const { summaryOf } = await load('repository')
 const { divide } = await load('topics')
 
 describe('the forge', () => {
@@ -35,6 +36,18 @@ describe('files that a page names', () => {
     ])
       expect(link(text)).toBe(text)
   })
+})
+
+describe('the summary of a page', () => {
+  it('is its first text, without code and marks', () =>
+    expect(
+      summaryOf('# A\n\n```ts\ncode()\n\nmore()\n```\n\n`a:*` is **one** [link](b.md).\n\nMore.\n'),
+    ).toBe('a:* is one link.'))
+
+  it('is that of a decision', () =>
+    expect(summaryOf('# 1. A\n\nDate: 2026-11-21.\n\n**Summary.** What is\ndone.\n\n## Context\n')).toBe(
+      'What is done.',
+    ))
 })
 
 describe('the topics of an entry point', () => {

@@ -24,6 +24,14 @@ const WORDS = {
   install: /^\/(start|getting-started|guide\/)/,
   cookies: /^\/guide\/cookies/,
   'step-up': /^\/guide\/step-up/,
+  'magic links': /^\/recipes\/magic-links/,
+  '2FA': /^\/recipes\/totp/,
+  GraphQL: /^\/guide\/graphql-trpc/,
+  WebSocket: /^\/guide\/websockets/,
+  Lambda: /^\/recipes\/serverless/,
+  Playwright: /^\/recipes\/testing/,
+  monorepo: /^\/recipes\/monorepo/,
+  Remix: /^\/guide\/full-stack/,
   migrate: /^\/(from-|recipes\/|sessions\/|reference\/|guide\/)/,
 }
 

@@ -73,15 +73,17 @@ export function titleOf(text) {
   return title.replace(/\[([^\]]+)\]\([^)]*\)/g, '$1').replace(/[`*]/g, '')
 }
 
-/** The first sentences of a page, as plain text, for machines that list it. */
+/** The summary of a decision, or else the first sentences of a page, as plain text for machines. */
 export function summaryOf(text) {
+  const [, summary] = /^\*\*Summary\.\*\* ([\s\S]*?)\n\n/m.exec(text) ?? []
   const paragraph = text
     .replace(/^---\n[\s\S]*?\n---\n/, '')
+    .replace(/^```[\s\S]*?^```$/gm, '')
     .split(/\n{2,}/)
     .find((block) => /^[\p{L}`[_*]/u.test(block))
-  return (paragraph ?? '')
+  return (summary ?? paragraph ?? '')
     .replace(/\[([^\]]+)\]\([^)]*\)/g, '$1')
-    .replace(/[`*]|(?<!\w)_|_(?!\w)/g, '')
+    .replace(/`|\*\*|(?<!\w)_|_(?!\w)/g, '')
     .replace(/\s+/g, ' ')
     .trim()
 }
