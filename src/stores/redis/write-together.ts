@@ -12,7 +12,7 @@ const afterTurn: typeof setImmediate | undefined = globalThis.setImmediate
  * How many commands one piece has at most. Of all at once Redis would begin with none before the
  * last is made, and the process would then wait for all of them.
  */
-const MOST_TOGETHER = 8
+const MOST_TOGETHER = 4
 
 /** How many commands were written to each socket in this turn. */
 const held = new WeakMap<object, number>()
