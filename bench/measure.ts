@@ -40,7 +40,7 @@ export interface Result {
 const FEED_PAUSE = 2
 
 /** The number of rounds of a race. */
-export const ROUNDS = 15
+export const ROUNDS = 45
 
 /** The least duration of a slice, in milliseconds. */
 const SLICE = 15
