@@ -43,6 +43,7 @@ const PRODUCTION_DRAIN = 5
 const signals = waitForSignals('SIGTERM', 'SIGINT')
 
 try {
+  refuseArguments(process.argv.length - 2)
   const stop = await start(readConfig(process.env, process.cwd()))
   await signals.first
   if ((await stop()) === 'cut off') console.error('Requests still open after 10 seconds were cut off.')
@@ -52,6 +53,14 @@ try {
   if (!(error instanceof ConfigurationError)) throw error
   console.error(`Tokenwright cannot start: ${error.message.replace(/\s+/g, ' ')}`)
   process.exit(1)
+}
+
+/** An argument is a setting in the wrong place. It is not repeated, as it may be a secret. */
+function refuseArguments(many: number): void {
+  if (many > 0)
+    throw new ConfigurationError(
+      'the server takes no arguments; settings are variables, as in `PORT=9000 npm start`, and docs/reference/environment.md lists all',
+    )
 }
 
 /** Starts everything in order. Returns the function that stops it. */

@@ -73,8 +73,9 @@ function launch(command: readonly string[], cwd: string, env: Readonly<Record<st
 export async function runServer(
   env: Readonly<Record<string, string>>,
   cwd = temporaryFolder(),
+  args: readonly string[] = [],
 ): Promise<Ended> {
-  const { child, ended } = launch(SERVER, cwd, env)
+  const { child, ended } = launch([...SERVER, ...args], cwd, env)
   const timer = setTimeout(() => child.kill('SIGKILL'), 5000)
   const result = await ended
   clearTimeout(timer)

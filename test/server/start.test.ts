@@ -51,6 +51,15 @@ describe('a bad setting', () => {
     expect(ended.stderr).not.toMatch(/much-too-short|hunter2/)
   })
 
+  it.each([['--help'], ['--port=9000'], ['--secret', 'hunter2'], ['hunter2']])(
+    'is an argument, which is not repeated: %s',
+    async (...args) => {
+      const ended = await runServer({}, temporaryFolder(), args)
+      expectOneLine(ended, /takes no arguments; settings are variables, as in `PORT=9000 npm start`/)
+      expect(ended.stderr).not.toContain('hunter2')
+    },
+  )
+
   it('leaves no file behind when it is found before the database is opened', async () => {
     const cwd = temporaryFolder()
     await runServer({ PORT: 'abc' }, cwd)
